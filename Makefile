@@ -1,0 +1,58 @@
+# wxbot: `make run` starts it, `make test` tests it; both install what they need first.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+UV ?= uv
+PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
+
+.PHONY: run setup test lint format bench proto lock clean
+
+run: setup
+	@$(PY) bot.py --config config.yaml
+
+setup: $(VENV)/.run
+
+test: $(VENV)/.dev tests/gateway/node_modules/.installed
+	$(PY) -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(VENV)/.dev tests/gateway/node_modules/.installed
+	$(PY) -m benchmarks $(ARGS)
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "wxbot needs Python 3.11 or newer, this is " + sys.version)'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock | $(PY)
+	@echo "installing wxbot into $(VENV) (about a minute, once) ..."
+	@$(PIP) -r requirements.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock | $(VENV)/.run
+	@echo "installing the test tools into $(VENV) ..."
+	@$(PIP) -r requirements-dev.lock
+	@touch $@
+
+# The official Wechaty gateway that the tests talk to. Without Node.js those tests say so and skip.
+tests/gateway/node_modules/.installed: tests/gateway/package-lock.json
+	@if command -v npm >/dev/null; then cd tests/gateway && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
+	else echo "npm not found: tests of the official gateway will be skipped"; fi
+
+proto: $(VENV)/.dev
+	$(PY) -m grpc_tools.protoc -I protocol --python_out=protocol --pyi_out=protocol protocol/puppet.proto
+
+lock:
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.lock
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements-dev.lock requirements.in -o requirements.lock
+
+clean:
+	rm -rf $(VENV) tests/gateway/node_modules
