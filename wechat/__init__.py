@@ -1,0 +1,1 @@
+"""WeChat, reached through a Wechaty puppet service. The only folder that knows the wechaty SDK."""

@@ -1,0 +1,117 @@
+"""What the rest of the house may ask of one WeChat account. `wechat.assistant.Assistant` does it.
+
+Every call may raise errors.WeChatOffline (nothing was sent), WeChatUnknown (the answer was lost, it may have
+happened), WeChatRefused and its kinds. Calls that change something read back and raise WeChatNotDone when WeChat
+shows otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from wechat.events import Contact, Event, Link, Media, MiniProgram, RawEvent, Room
+
+
+class State(StrEnum):
+    """Where the account's connection stands."""
+
+    CONNECTING = "connecting"  # no gateway, or not answering
+    REFUSED = "refused"  # the gateway does not take our token
+    LOGGED_OUT = "logged_out"  # the gateway is there, the account is not logged in
+    SYNCING = "syncing"  # logged in; contacts and groups are being read
+    ONLINE = "online"
+
+
+class Found(StrEnum):
+    """How a look-up by name ended."""
+
+    ONE = "one"
+    NONE = "none"
+    SEVERAL = "several"
+
+
+class Directory(Protocol):
+    """Who is who on one account; kept in memory, filled once, kept true by events."""
+
+    contacts: dict[str, Contact]
+    rooms: dict[str, Room]
+
+    def find(self, name: str, *, among: Collection[str] | None = None, friends: bool = False) -> list[Contact]:
+        """People called `name`: WeChat id, then 微信号, then alias, then nickname, each exact; the first tier with
+        a match decides. `among`: only these ids; `friends`: only friends."""
+
+    def room_by_topic(self, topic: str) -> list[Room]:
+        """The groups with exactly this topic."""
+
+
+class WeChat(Protocol):
+    """One WeChat account."""
+
+    account: str
+    directory: Directory
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands now."""
+
+    @property
+    def self_id(self) -> str:
+        """The account's own WeChat id; empty before the first login."""
+
+    async def resolve(self, raw: RawEvent) -> Event | None:
+        """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo)."""
+
+    # what is sent; each returns WeChat's message id, or "" where the gateway tells none
+    async def send_text(self, to: str, text: str, mentions: Sequence[str] = ()) -> str: ...
+    async def send_media(self, to: str, media: Media) -> str: ...
+    async def send_link(self, to: str, link: Link) -> str: ...
+    async def send_contact(self, to: str, contact_id: str) -> str: ...
+    async def send_mini_program(self, to: str, program: MiniProgram) -> str: ...
+
+    # people
+    async def accept_friend(self, friendship_id: str) -> None: ...
+    async def set_alias(self, contact_id: str, alias: str) -> None: ...
+    async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact: ...
+    async def self_qr_code(self) -> str: ...
+
+    # groups
+    async def create_room(self, contact_ids: Sequence[str], topic: str) -> str: ...
+    async def room(self, room_id: str, *, fresh: bool = False) -> Room: ...
+    async def read_new_rooms(self) -> list[Room]:
+        """Ask for the list of groups and read the ones not known yet; returns these."""
+
+    async def add_member(self, room_id: str, contact_id: str) -> None: ...
+    async def remove_member(self, room_id: str, contact_id: str) -> None: ...
+    async def set_topic(self, room_id: str, topic: str) -> None: ...
+    async def announcement(self, room_id: str) -> str: ...
+    async def set_announcement(self, room_id: str, text: str) -> None: ...
+    async def room_qr_code(self, room_id: str) -> str: ...
+    async def room_alias(self, room_id: str, contact_id: str) -> str: ...
+    async def leave_room(self, room_id: str) -> None: ...
+
+    # what came in with a message
+    async def media(self, message_id: str) -> Media: ...
+    async def image(self, message_id: str) -> Media: ...
+    async def link(self, message_id: str) -> Link: ...
+    async def card(self, message_id: str) -> str: ...
+
+
+class Listener(Protocol):
+    """Who is told of what an account meets."""
+
+    async def taken(self, raw: RawEvent) -> None:
+        """An event arrived. Awaited before the next one is read: store it, then return."""
+
+    async def state_changed(self, account: str, state: State, reason: str) -> None:
+        """The connection went to another state."""
+
+    async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
+        """Contacts and groups were read again (at start, after a reconnect): `changed` are the ids of rooms whose
+        members differ from what was known, and of contacts that are new friends."""
+
+
+Unsubscribe = Callable[[], None]
+Step = Callable[[], Awaitable[None]]
