@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 UV ?= uv
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: run setup test lint format bench proto lock clean
+.PHONY: run setup test lint format bench proto lock migration clean
 
 run: setup
 	@$(PY) bot.py --config config.yaml
@@ -56,3 +56,7 @@ lock:
 
 clean:
 	rm -rf $(VENV) tests/gateway/node_modules
+
+migration: $(VENV)/.dev
+	PYTHONPATH=. $(PY) migrations/make.py "$(M)"
+	$(VENV)/bin/ruff format -q migrations/versions

@@ -1,0 +1,11 @@
+"""Alembic's environment: always on a connection handed in (by models.db at start, by `make migration`)."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import models  # noqa: F401 - knows the tables
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True, compare_type=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,206 @@
+"""The storage: `await store.write(fn)` and `await store.read(fn)`, where `fn` takes a SQLModel Session.
+
+On SQLite one thread writes, and shares one commit among all that waits (WAL, synchronous=FULL: a returned write
+survives a power cut). On PostgreSQL a pool does. `fn` may run twice, so it must touch nothing but its session; what
+must follow a commit is given to `after_commit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.pool import QueuePool
+from sqlmodel import Session
+
+T = TypeVar("T")
+AfterCommit = Callable[[], None]
+MOST_PER_COMMIT = 256
+
+
+def after_commit(session: Session, then: AfterCommit) -> None:
+    """Have `then` called on the event loop once the session's work is committed, before the writer's caller goes on."""
+    session.info.setdefault("after_commit", []).append(then)
+
+
+class _Job(NamedTuple):
+    fn: Callable[[Session], Any]
+    future: asyncio.Future[Any]
+
+
+class _Outcome(NamedTuple):
+    job: _Job
+    value: Any
+    error: BaseException | None
+    then: Sequence[AfterCommit]
+
+
+class Store:
+    """One database; built once and passed around."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.url = parsed
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._engine = self._make_engine()
+        self._readers = ThreadPoolExecutor(4 if self.is_sqlite else 10, "store-read")
+        self._writers: ThreadPoolExecutor | None = None
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine, for migrations and backups."""
+        return self._engine
+
+    def _make_engine(self) -> Engine:
+        if not self.is_sqlite:
+            return create_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+        if self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(self.url, poolclass=QueuePool, pool_size=6, connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _set_pragmas)
+        return engine
+
+    async def open(self) -> None:
+        """Bring the schema up to date and take writes from now on."""
+        self._loop = asyncio.get_running_loop()
+        await self._loop.run_in_executor(self._readers, self._migrate)
+        if self.is_sqlite:
+            self._thread = threading.Thread(target=self._write_forever, name="store-write", daemon=True)
+            self._thread.start()
+        else:
+            self._writers = ThreadPoolExecutor(10, "store-write")
+
+    def _migrate(self) -> None:
+        # Late: alembic is needed once, at start.
+        from alembic import command
+        from alembic.config import Config as AlembicConfig
+
+        settings = AlembicConfig()
+        settings.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+        with self._engine.begin() as connection:
+            settings.attributes["connection"] = connection
+            command.upgrade(settings, "head")
+
+    async def close(self) -> None:
+        """Finish the writes that wait, then let go of the database."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+            self._thread = None
+        if self._writers is not None:
+            self._writers.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        self._engine.dispose()
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life; raises what the driver raises."""
+        await self.read(lambda session: session.connection().execute(text("SELECT 1")).scalar())
+
+    async def read(self, fn: Callable[[Session], T]) -> T:
+        """Run `fn` on a session of its own, beside the writes."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
+
+    def _read(self, fn: Callable[[Session], T]) -> T:
+        with Session(self._engine, expire_on_commit=False) as session:
+            return fn(session)
+
+    def write_soon(self, fn: Callable[[Session], T]) -> asyncio.Future[T]:
+        """Queue a write; on SQLite it is committed after all that were queued before it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        job = _Job(fn, future)
+        if self._writers is not None:
+            self._writers.submit(self._write_alone, job)
+        elif self._thread is not None:
+            self._jobs.put(job)
+        else:
+            raise RuntimeError("the store is not open")
+        return future
+
+    async def write(self, fn: Callable[[Session], T]) -> T:
+        """Run `fn` in a transaction and return its value once that is committed; its exception undoes its work."""
+        # A caller that goes away does not take the write back: it may already share a commit.
+        return await asyncio.shield(self.write_soon(fn))
+
+    # ---- the writer thread ----
+
+    def _write_forever(self) -> None:
+        with self._engine.connect() as connection:
+            while (job := self._jobs.get()) is not None:
+                batch = [job]
+                stop = False
+                while len(batch) < MOST_PER_COMMIT and not self._jobs.empty():
+                    following = self._jobs.get()
+                    if following is None:
+                        stop = True
+                        break
+                    batch.append(following)
+                self._deliver(_commit_together(connection, batch))
+                if stop:
+                    return
+
+    def _write_alone(self, job: _Job) -> None:
+        with self._engine.connect() as connection:
+            self._deliver([_commit_alone(connection, job)])
+
+    def _deliver(self, outcomes: list[_Outcome]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_settle, outcomes)
+
+
+def _run(connection: Connection, job: _Job) -> _Outcome:
+    session = Session(connection, expire_on_commit=False, autoflush=True, join_transaction_mode="rollback_only")
+    value = job.fn(session)
+    session.commit()  # flushes; the transaction itself is the connection's
+    then = session.info.get("after_commit", ())
+    session.close()
+    return _Outcome(job, value, None, then)
+
+
+def _commit_together(connection: Connection, batch: list[_Job]) -> list[_Outcome]:
+    """One commit for all. A job that fails takes none of its neighbours down: all are done again, one by one."""
+    try:
+        with connection.begin():
+            return [_run(connection, job) for job in batch]
+    except Exception:
+        if len(batch) > 1:
+            return [_commit_alone(connection, job) for job in batch]
+        return [_commit_alone(connection, batch[0])]
+
+
+def _commit_alone(connection: Connection, job: _Job) -> _Outcome:
+    try:
+        with connection.begin():
+            return _run(connection, job)
+    except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
+        return _Outcome(job, None, error, ())
+
+
+def _settle(outcomes: list[_Outcome]) -> None:
+    for outcome in outcomes:
+        for then in outcome.then:
+            then()
+        if outcome.job.future.cancelled():
+            continue
+        if outcome.error is not None:
+            outcome.job.future.set_exception(outcome.error)
+        else:
+            outcome.job.future.set_result(outcome.value)
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

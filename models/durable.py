@@ -1,0 +1,134 @@
+"""What must survive kill -9: events taken, work promised, actions done in WeChat's name. Times are Unix seconds."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+
+from sqlalchemy import JSON, Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+
+class EventState(StrEnum):
+    """Where an event stands."""
+
+    NEW = "new"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class WorkState(StrEnum):
+    """Where a promised piece of work stands."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # a crash cut it off and the policy says not to repeat it
+
+
+class Priority(StrEnum):
+    """Who goes first on a lane; also what a crash in the middle of sending means.
+
+    A reply or a notice that a crash left unknown is sent again; a broadcast is not.
+    """
+
+    REPLY = "a-reply"
+    NOTICE = "b-notice"
+    BROADCAST = "c-broadcast"
+
+
+class InboxEvent(SQLModel, table=True):
+    """An event of WeChat, stored before anything is done about it."""
+
+    __table_args__ = (
+        UniqueConstraint("account", "event_id"),
+        Index("ix_inbox_open", "state", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    account: str
+    event_id: str
+    kind: str
+    data: str  # the gateway's JSON
+    body: str | None = None  # what it resolved to, as JSON, once its payload was read
+    state: str = EventState.NEW
+    handler: str = ""
+    received_at: float = Field(default_factory=time.time, index=True)
+
+
+class OutboxItem(SQLModel, table=True):
+    """A promised piece of work: a message on an account's lane, a webhook on its receiver's lane."""
+
+    __table_args__ = (
+        Index(
+            "ix_outbox_open",
+            "state",
+            sqlite_where=text("state in ('queued', 'sending')"),
+            postgresql_where=text("state in ('queued', 'sending')"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    lane: str = Field(index=True)  # "wx:ACCOUNT" or "hook:URL"
+    key: str  # within a lane, one key's items go in order
+    priority: str = Priority.REPLY
+    body: str  # JSON
+    state: str = WorkState.QUEUED
+    attempts: int = 0
+    error: str = ""
+    result: str = ""  # WeChat's message id
+    idempotency_key: str | None = Field(default=None, unique=True)
+    fingerprint: str = ""  # of the request that came with the key
+    run_at: float = 0
+    created_at: float = Field(default_factory=time.time)
+    done_at: float | None = Field(default=None, index=True)
+
+
+class Action(SQLModel, table=True):
+    """The audit log: one thing done in WeChat's name. Who asked, what, and what was seen afterwards.
+
+    Its rows are also the counters of the pace: an action counts from the moment it is tried.
+    """
+
+    __table_args__ = (Index("ix_action_pace", "account", "kind", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: float = Field(default_factory=time.time, index=True)
+    account: str
+    kind: str  # group | add | accept | remove | topic | announce | warn | blacklist | …
+    who: str  # rest:ADDRESS | person:WXID | job:NAME | guard
+    target: str = ""
+    detail: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
+    outcome: str = "tried"  # tried | done | invited | failed | unknown
+    seen: str = ""
+
+
+class Setting(SQLModel, table=True):
+    """A small fact that outlives the process: bound admins, back-off until, directory version."""
+
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class ContactRow(SQLModel, table=True):
+    """What was last known of a person; the directory starts from it."""
+
+    account: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    name: str = ""
+    alias: str = ""
+    weixin: str = ""
+    friend: bool = False
+    official: bool = False
+
+
+class RoomRow(SQLModel, table=True):
+    """What was last known of a group; `members` is a JSON list of ids."""
+
+    account: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    topic: str = ""
+    owner_id: str = ""
+    admins: str = "[]"
+    members: str = "[]"

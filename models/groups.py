@@ -1,0 +1,113 @@
+"""Groups (qun) and who is in them. Times are Unix seconds; people and rooms are kept by WeChat id."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+FIRST_NUMBER = 100001
+
+
+class QunState(StrEnum):
+    """Where a group stands."""
+
+    MAKING = "making"  # asked for; WeChat has not shown it yet
+    ACTIVE = "active"
+    LOST = "lost"  # the assistant was removed from it
+
+
+class MemberState(StrEnum):
+    """Where a person stands on the way into a group, or out of it."""
+
+    REQUESTED = "requested"
+    WAITING_FRIEND = "waiting_friend"
+    ADDING = "adding"
+    INVITED = "invited"
+    JOINED = "joined"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    LEFT = "left"
+    REMOVED = "removed"
+
+
+OPEN_STATES = (MemberState.REQUESTED, MemberState.WAITING_FRIEND, MemberState.ADDING, MemberState.INVITED)
+
+
+class Qun(SQLModel, table=True):
+    """One logical group, known by its caller's `code`; it may span several rooms of WeChat."""
+
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    code: str = Field(unique=True)
+    account: str = Field(index=True)
+    owner: str  # as the caller named them
+    owner_id: str
+    companion_id: str
+    topic: str
+    token: str = Field(unique=True)
+    token_expires_at: float | None = None
+    public_id: str = Field(unique=True)  # what the landing page's address ends with
+    welcome: str | None = None  # this group's own text; None = the config's
+    announcement: str | None = None
+    state: str = QunState.MAKING
+    wants_report: bool = True
+    created_at: float = Field(default_factory=time.time)
+
+
+class QunRoom(SQLModel, table=True):
+    """A room of WeChat that belongs to a qun; the first, and the ones opened when it was full."""
+
+    __table_args__ = (UniqueConstraint("number", "ordinal"), UniqueConstraint("account", "room_id"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    number: int = Field(foreign_key="qun.number", index=True)
+    ordinal: int = 1
+    account: str
+    room_id: str | None = None
+    topic: str
+    state: str = QunState.MAKING
+    asked_at: float | None = None  # when WeChat was last asked to make it
+    created_at: float = Field(default_factory=time.time)
+
+
+class Membership(SQLModel, table=True):
+    """One person's way into (and out of) one qun."""
+
+    __table_args__ = (UniqueConstraint("number", "who"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    number: int = Field(foreign_key="qun.number", index=True)
+    who: str  # the WeChat id, or "name:…" while the person is not known yet
+    account: str
+    contact_id: str | None = Field(default=None, index=True)
+    name: str
+    room_id: str | None = None
+    state: str = MemberState.REQUESTED
+    source: str = "rest"  # rest | request | message | event
+    error: str = ""
+    created_at: float = Field(default_factory=time.time)
+    updated_at: float = Field(default_factory=time.time)
+    expires_at: float | None = None
+
+
+class Standing(SQLModel, table=True):
+    """How a person has behaved in a qun: warnings, and the blacklist."""
+
+    number: int = Field(primary_key=True, foreign_key="qun.number", sa_column_kwargs={"autoincrement": False})
+    contact_id: str = Field(primary_key=True)
+    name: str = ""
+    warnings: int = 0
+    blacklisted: bool = False
+    updated_at: float = Field(default_factory=time.time)
+
+
+class DailyCount(SQLModel, table=True):
+    """What happened in a qun on one day of the config's time zone (YYYY-MM-DD)."""
+
+    number: int = Field(primary_key=True, foreign_key="qun.number", sa_column_kwargs={"autoincrement": False})
+    day: str = Field(primary_key=True)
+    joins: int = 0
+    leaves: int = 0
+    messages: int = 0
