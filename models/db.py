@@ -173,10 +173,8 @@ def _commit_together(connection: Connection, batch: list[_Job]) -> list[_Outcome
     try:
         with connection.begin():
             return [_run(connection, job) for job in batch]
-    except Exception:
-        if len(batch) > 1:
-            return [_commit_alone(connection, job) for job in batch]
-        return [_commit_alone(connection, batch[0])]
+    except Exception:  # noqa: BLE001 - whose it is shows when each runs alone
+        return [_commit_alone(connection, job) for job in batch]
 
 
 def _commit_alone(connection: Connection, job: _Job) -> _Outcome:

@@ -1,0 +1,49 @@
+"""Our events as JSON and back, for the inbox."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from wechat import events
+
+_KINDS: dict[str, type[events.Event]] = {
+    kind.__name__: kind
+    for kind in (
+        events.FriendRequested,
+        events.FriendAdded,
+        events.PrivateMessage,
+        events.GroupMessage,
+        events.MemberJoined,
+        events.MemberLeft,
+        events.TopicChanged,
+        events.RoomInvited,
+    )
+}
+
+
+def utc(seconds: float) -> datetime:
+    """Unix seconds as an aware time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def encode(event: events.Event) -> str:
+    """An event as JSON."""
+    values: dict[str, Any] = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
+    values["at"] = event.at.timestamp()
+    return json.dumps({"is": type(event).__name__, **values}, ensure_ascii=False)
+
+
+def decode(text: str) -> events.Event:
+    """The event that `encode` wrote."""
+    values = json.loads(text)
+    kind = _KINDS[values.pop("is")]
+    values["at"] = utc(values["at"])
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(value)
+    if "kind" in values:
+        values["kind"] = events.MessageKind(values["kind"])
+    return kind(**values)

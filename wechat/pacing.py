@@ -1,0 +1,109 @@
+"""How fast an account may act. WeChat publishes no limits; these are what careful operators keep to.
+
+Everything counts from the moment it is tried. After 操作过于频繁 all paces are halved for a while.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from settings import Pacing
+
+MINUTE = 60.0
+DAY = 86400.0
+
+
+class Governor:
+    """The pace of one account. Delays are seconds until the action may happen, 0 = now."""
+
+    def __init__(self, settings: Pacing, clock: Callable[[], float], rng: random.Random | None = None) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng or random.Random()
+        self._messages: deque[float] = deque()
+        self._groups: deque[float] = deque()
+        self._add_at = 0.0
+        self._next_for: dict[str, float] = {}
+        self.slow_until = 0.0
+
+    # ---- what went before this process ----
+
+    def recall(self, kind: str, times: Iterable[float]) -> None:
+        """Count what was done before a restart: kind is message, group or add; times are Unix seconds, ascending."""
+        for at in times:
+            if kind == "message":
+                self._messages.append(at)
+            elif kind == "group":
+                self._groups.append(at)
+            else:
+                self._add_at = max(self._add_at, at)
+
+    @property
+    def factor(self) -> float:
+        """1, or 2 while WeChat's complaint is heeded: times are stretched by it, counts divided."""
+        return 2.0 if self._clock() < self.slow_until else 1.0
+
+    def slow_down(self) -> float:
+        """WeChat said 操作过于频繁: halve the pace; returns until when (Unix seconds)."""
+        self.slow_until = self._clock() + self._settings.backoff_minutes * MINUTE
+        return self.slow_until
+
+    # ---- messages: a lane's pace ----
+
+    def lane_delay(self) -> float:
+        """Until the account may say anything again."""
+        if not self._settings.enabled:
+            return 0.0
+        now = self._clock()
+        while self._messages and self._messages[0] <= now - MINUTE:
+            self._messages.popleft()
+        most = max(1, int(self._settings.messages_per_minute / self.factor))
+        return max(0.0, self._messages[-most] + MINUTE - now) if len(self._messages) >= most else 0.0
+
+    def key_delay(self, key: str) -> float:
+        """Until this conversation may hear something again."""
+        if not self._settings.enabled:
+            return 0.0
+        return max(0.0, self._next_for.get(key, 0.0) - self._clock())
+
+    def spend(self, key: str) -> None:
+        """A message goes to this conversation now."""
+        if not self._settings.enabled:
+            return
+        now = self._clock()
+        self._messages.append(now)
+        if len(self._next_for) > 1000:
+            self._next_for = {k: at for k, at in self._next_for.items() if at > now}
+        spread = 1 + self._rng.uniform(0, self._settings.spread)
+        self._next_for[key] = now + self._settings.conversation_seconds * self.factor * spread
+
+    # ---- rarer actions ----
+
+    def group_delay(self) -> float:
+        """Until the account may make another group."""
+        if not self._settings.enabled or not self._groups:
+            return 0.0
+        now = self._clock()
+        while self._groups and self._groups[0] <= now - DAY:
+            self._groups.popleft()
+        most = max(1, int(self._settings.groups_per_day / self.factor))
+        wait = self._groups[-1] + self._settings.group_seconds * self.factor - now if self._groups else 0.0
+        if len(self._groups) >= most:
+            wait = max(wait, self._groups[-most] + DAY - now)
+        return max(0.0, wait)
+
+    def spend_group(self) -> None:
+        """A group is asked for now."""
+        self._groups.append(self._clock())
+
+    def add_delay(self) -> float:
+        """Until the account may add or invite another person to a group."""
+        if not self._settings.enabled:
+            return 0.0
+        return max(0.0, self._add_at + self._settings.add_seconds * self.factor - self._clock())
+
+    def spend_add(self) -> None:
+        """A person is added or invited now."""
+        self._add_at = self._clock()
