@@ -1,0 +1,72 @@
+/** Stands between the official gateway and the puppet: records every call, and lets the test spoil it. */
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const CALL = /^(contact|conversation|friendship|message|post|room|tag|tap)[A-Z]|^(start|stop|logout|ding|dirtyPayload|version)$/
+const MODES = ['throw', 'hang', 'lose', 'late', 'fail', 'ignore']
+const never = () => new Promise(() => {})
+const plain = (value) => (value === null || typeof value !== 'object' || Array.isArray(value) ? value : { ...value, name: value.name })
+
+export class Faults {
+  rules = []
+  calls = []
+
+  /** The puppet, seen through this. */
+  guard (puppet) {
+    return new Proxy(puppet, {
+      get: (target, name) => {
+        const value = Reflect.get(target, name, target)
+        if (typeof value !== 'function') return value
+        if (typeof name !== 'string' || !CALL.test(name)) return value.bind(target)
+        return (...args) => this.#call(target, name, value, args)
+      },
+    })
+  }
+
+  /**
+   * The next calls of `method` go wrong, `times` of them (all if null) after `skip` good ones.
+   * throw: refused with `text`; hang: never done, never answered; lose: done, never answered; fail: done, answered with `text`;
+   * late: done after `ms`; ignore: answered well, not done.
+   */
+  set ({ method, mode, text = 'fault', code, ms = 0, times = null, skip = 0 }) {
+    if (!MODES.includes(mode)) throw new Error('no such mode: ' + mode)
+    const name = method[0].toLowerCase() + method.slice(1)
+    if (!CALL.test(name)) throw new Error('no such method: ' + method)
+    this.rules.push({ method: name, mode, text, code, ms, times, skip })
+  }
+
+  clear (method) {
+    const name = method && method[0].toLowerCase() + method.slice(1)
+    this.rules = this.rules.filter((rule) => name && rule.method !== name)
+  }
+
+  #next (name) {
+    for (const rule of this.rules) {
+      if (rule.method !== name || rule.times === 0) continue
+      if (rule.skip > 0) {
+        rule.skip--
+        continue
+      }
+      if (rule.times !== null) rule.times--
+      return rule
+    }
+    return undefined
+  }
+
+  #call (target, name, method, args) {
+    this.calls.push({ method: name, args: args.map(plain), at: Date.now() })
+    const rule = this.#next(name)
+    return rule ? this.#spoil(rule, () => method.apply(target, args)) : method.apply(target, args)
+  }
+
+  async #spoil ({ mode, text, code, ms }, work) {
+    const refusal = Object.assign(new Error(text), code === undefined ? {} : { code, details: text })
+    if (mode === 'throw') throw refusal
+    if (mode === 'hang') return never()
+    if (mode === 'ignore') return undefined
+    if (mode === 'late') await sleep(ms)
+    const result = await work()
+    if (mode === 'lose') return never()
+    if (mode === 'fail') throw refusal
+    return result
+  }
+}
