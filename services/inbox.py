@@ -19,8 +19,8 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from models.db import Store, after_commit
 from errors import WeChatOffline, WeChatUnknown
+from models.db import Store, after_commit
 from models.durable import EventState, InboxEvent
 from services import codec
 from services.gather import Gather

@@ -98,12 +98,15 @@ class Governor:
         """A group is asked for now."""
         self._groups.append(self._clock())
 
-    def add_delay(self) -> float:
-        """Until the account may add or invite another person to a group."""
+    def reserve_add(self, most: float | None) -> float:
+        """Take the next moment for adding or inviting a person to a group; returns the seconds until then.
+
+        When that is more than `most` seconds nothing is taken.
+        """
         if not self._settings.enabled:
             return 0.0
-        return max(0.0, self._add_at + self._settings.add_seconds * self.factor - self._clock())
-
-    def spend_add(self) -> None:
-        """A person is added or invited now."""
-        self._add_at = self._clock()
+        now = self._clock()
+        at = max(now, self._add_at + self._settings.add_seconds * self.factor)
+        if most is None or at - now <= most:
+            self._add_at = at
+        return at - now

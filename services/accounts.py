@@ -1,0 +1,78 @@
+"""The accounts the bot runs, by the name the API uses, and who may command them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from errors import AssistantOffline, AssistantUnknown
+from wechat.interface import State, WeChat
+from wechat.pacing import Governor
+
+RETRY_AFTER = 5.0
+
+
+class Accounts:
+    """Every assistant with its governor."""
+
+    def __init__(self, governors: dict[str, Governor], admins: Collection[str], sandboxed: Collection[str]) -> None:
+        self._wechats: dict[str, WeChat] = {}
+        self._governors = governors
+        self._admins = set(admins)
+        self._sandboxed = set(sandboxed)
+
+    def add(self, wechat: WeChat) -> None:
+        """Take an account in; done once, when the house is built."""
+        self._wechats[wechat.account] = wechat
+
+    def __iter__(self) -> Iterator[WeChat]:
+        return iter(self._wechats.values())
+
+    def names(self) -> list[str]:
+        """The accounts' names."""
+        return list(self._wechats)
+
+    def get(self, account: str) -> WeChat:
+        """The account of that name; AssistantUnknown."""
+        try:
+            return self._wechats[account]
+        except KeyError:
+            raise AssistantUnknown(account) from None
+
+    def online(self, account: str) -> WeChat:
+        """The account, which is ready to act; AssistantUnknown, AssistantOffline."""
+        wechat = self.get(account)
+        if wechat.state is not State.ONLINE:
+            raise AssistantOffline(f"{account} is {wechat.state}", retry_after=RETRY_AFTER)
+        return wechat
+
+    def is_online(self, account: str) -> bool:
+        """Whether the account is ready to act."""
+        wechat = self._wechats.get(account)
+        return wechat is not None and wechat.state is State.ONLINE
+
+    def governor(self, account: str) -> Governor:
+        """The account's pace."""
+        return self._governors[account]
+
+    # ---- admins: people by WeChat id ----
+
+    @property
+    def has_admin(self) -> bool:
+        """Whether anybody may command at all."""
+        return bool(self._admins)
+
+    def bind_admin(self, contact_id: str) -> None:
+        """Make a person admin of every assistant."""
+        self._admins.add(contact_id)
+
+    def is_admin(self, account: str, contact_id: str) -> bool:
+        """Whether the person may command this assistant."""
+        return contact_id in self._admins or (account in self._sandboxed and contact_id == SANDBOX_ADMIN)
+
+    def admins(self, account: str) -> list[str]:
+        """The admins that this assistant knows."""
+        everyone = self._admins | ({SANDBOX_ADMIN} if account in self._sandboxed else set())
+        return sorted(everyone & self.get(account).directory.contacts.keys())
+
+
+SANDBOX_ADMIN = "wxid_admin"  # 店长 of the sandbox; an admin of sandboxed assistants only

@@ -1,0 +1,327 @@
+"""People's ways into groups and out of them: one state machine, whoever asks, told only by what WeChat shows.
+
+requested → waiting_friend → adding → invited → joined | refused | expired; joined → left | removed.
+A step that talks to WeChat is a row with a state, the call, then what was seen; after a crash the row says where to
+go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlmodel import Session, col, select
+
+from errors import (
+    BotError,
+    GroupFull,
+    InviteFailed,
+    MemberAmbiguous,
+    MemberBlacklisted,
+    NotFound,
+    TokenExpired,
+    TokenInvalid,
+    TooManyRequests,
+    WeChatError,
+)
+from models.db import Store
+from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState, Standing
+from services.accounts import Accounts
+from services.adding import Adder, Seen
+from services.arrivals import Arrivals
+from services.audit import Audit
+from services.groups import Groups
+from services.lane import Clock
+from services.notices import Notices
+from services.rows import membership_of, put_membership
+from settings import Groups as GroupSettings
+from wechat.events import Contact, Room
+
+log = logging.getLogger(__name__)
+DAY = 86400.0
+
+
+class Approved(StrEnum):
+    """What a request to join is answered with."""
+
+    OK = "ok"
+    INVITED = "invited"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a request to join; `id` names the membership where one is kept."""
+
+    approved: Approved
+    account: str
+    id: int | None = None
+
+
+class Memberships:
+    """Lets people in, and takes them out."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        groups: Groups,
+        adder: Adder,
+        arrivals: Arrivals,
+        audit: Audit,
+        notices: Notices,
+        settings: GroupSettings,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._groups = groups
+        self._adder = adder
+        self._arrivals = arrivals
+        self._audit = audit
+        self._notices = notices
+        self._settings = settings
+        self._clock = clock
+        self._adding: dict[tuple[int, str], asyncio.Task[Answer]] = {}
+
+    # ---- asking ----
+
+    def group_of(self, token: str) -> Qun:
+        """The group a join token leads into; TokenInvalid, TokenExpired, InviteFailed when the group is lost."""
+        qun = self._groups.by_token(token)
+        if qun is None:
+            raise TokenInvalid
+        if self._groups.token_expired(qun):
+            raise TokenExpired(str(qun.number))
+        if qun.state != QunState.ACTIVE:
+            raise InviteFailed(f"group {qun.number} is {qun.state}")
+        return qun
+
+    async def request(self, token: str, member: str, who: str) -> Answer:
+        """Let the person called `member` in; what is answered was seen in WeChat. Raises 3001–3006, 1007, 2002."""
+        qun = self.group_of(token)
+        wechat = self._accounts.online(qun.account)
+        person = self._person(qun, member)
+        if person is None or not (person.friend or self._groups.room_of(qun, person.id)):
+            if person is not None:
+                await self._refuse_blacklisted(qun, person.id)
+            row = await self._store.write(lambda s: self._wait_for_friend(s, qun, member, person))
+            return Answer(Approved.PENDING, wechat.account, row.id)
+        if self._groups.room_of(qun, person.id):
+            await self._refuse_blacklisted(qun, person.id)
+            return Answer(Approved.OK, wechat.account)
+        return await self.let_in(qun, person, source="rest", who=who)
+
+    def _person(self, qun: Qun, name: str) -> Contact | None:
+        directory = self._accounts.get(qun.account).directory
+        found = {c.id: c for c in directory.find(name, friends=True)}
+        for room in self._groups.live_rooms(qun):
+            found |= {c.id: c for c in directory.find(name, among=room.member_ids)}
+        if len(found) > 1:
+            raise MemberAmbiguous(", ".join(found))
+        return next(iter(found.values()), None)
+
+    async def _refuse_blacklisted(self, qun: Qun, contact_id: str) -> None:
+        standing = await self._store.read(lambda s: s.get(Standing, (qun.number, contact_id)))
+        if standing is not None and standing.blacklisted:
+            raise MemberBlacklisted(contact_id)
+
+    def _wait_for_friend(self, session: Session, qun: Qun, name: str, person: Contact | None) -> Membership:
+        until = self._clock() + self._settings.pending_days * DAY
+        row = membership_of(session, qun.number, person.id if person else f"name:{name}")
+        if row is not None and row.state == MemberState.WAITING_FRIEND and (row.expires_at or 0) > self._clock():
+            return row
+        return put_membership(
+            session, qun, self._clock(), name=name, contact_id=person.id if person else None,
+            state=MemberState.WAITING_FRIEND, expires_at=until,
+        )  # fmt: skip
+
+    async def let_in(self, qun: Qun, person: Contact, *, source: str, who: str) -> Answer:
+        """Add a friend of the assistant to the group, or invite them; a call for the same person joins this one."""
+        key = (qun.number, person.id)
+        running = self._adding.get(key)
+        if running is None:
+            running = self._adding[key] = asyncio.create_task(self._let_in(qun, person, source, who))
+            running.add_done_callback(lambda task: self._let_in_ended(key, task))
+        return await asyncio.shield(running)
+
+    def _let_in_ended(self, key: tuple[int, str], task: asyncio.Task[Answer]) -> None:
+        del self._adding[key]
+        if not task.cancelled() and task.exception() is not None:
+            log.info("group %s: %s not let in: %s", *key, task.exception())
+
+    async def _let_in(self, qun: Qun, person: Contact, source: str, who: str) -> Answer:
+        await self._refuse_blacklisted(qun, person.id)
+        row = await self._store.read(lambda s: membership_of(s, qun.number, person.id))
+        if row is not None and row.state == MemberState.INVITED and (row.expires_at or 0) > self._clock():
+            return Answer(Approved.INVITED, qun.account, row.id)
+        room = await self._room_with_a_place(qun, who)
+        row = await self._store.write(
+            lambda s: put_membership(
+                s, qun, self._clock(), name=person.name, contact_id=person.id, room_id=room.id,
+                state=MemberState.ADDING, source=source,
+            )
+        )  # fmt: skip
+        try:
+            seen = await self._adder.add(qun, room, person.id, who, patient=source != "rest")
+        except BotError as error:
+            why = str(error)
+            await self._store.write(lambda s: self._move(s, row.id or 0, MemberState.REQUESTED, why))
+            raise
+        await self._store.write(lambda s: self._note_seen(s, qun, room, person, seen, row.id or 0))
+        return Answer(Approved.OK if seen is Seen.JOINED else Approved.INVITED, qun.account, row.id)
+
+    def _note_seen(self, session: Session, qun: Qun, room: Room, person: Contact, seen: Seen, row_id: int) -> None:
+        if seen is Seen.JOINED:
+            self._arrivals.joined(session, qun, room.id, person.id)
+            return
+        row = session.get_one(Membership, row_id)
+        if row.state == MemberState.JOINED:  # the join was seen while we were writing
+            return
+        until = self._clock() + self._settings.pending_days * DAY
+        self._move(session, row_id, MemberState.INVITED, "owner" if seen is Seen.OWNER_ASKED else "", until)
+        data = {"number": qun.number, "code": qun.code, "member": person.name, "contact_id": person.id}
+        self._notices.tell(session, "member.invited", str(qun.number), data)
+
+    async def _room_with_a_place(self, qun: Qun, who: str) -> Room:
+        rooms = self._groups.live_rooms(qun)
+        for room in rooms:
+            if len(room.member_ids) < self._settings.capacity:
+                return room
+        if not rooms:
+            raise InviteFailed(f"WeChat shows no room of group {qun.number}")
+        if not self._settings.overflow:
+            raise GroupFull(str(qun.number))
+        opened = await self._groups.open_next_room(qun, who)
+        return await self._accounts.get(qun.account).room(opened.room_id or "")
+
+    def _move(self, session: Session, row_id: int, state: str, error: str = "", until: float | None = None) -> None:
+        row = session.get_one(Membership, row_id)
+        if row.state in (MemberState.JOINED, MemberState.LEFT, MemberState.REMOVED):
+            return  # events have told more since
+        row.sqlmodel_update({"state": state, "error": error, "updated_at": self._clock(), "expires_at": until})
+        session.add(row)
+
+    # ---- who became a friend, what a crash left open ----
+
+    async def became_friend(self, account: str, contact_id: str) -> None:
+        """Let the person into every group they were approved for while they were not a friend yet."""
+        person = await self._accounts.get(account).contact(contact_id)
+        names = {f"name:{name}" for name in (person.name, person.alias, person.weixin, person.id) if name}
+        for row in await self._store.write(lambda s: self._claim(s, account, person, names)):
+            await self.go_on(row)
+
+    def _claim(self, session: Session, account: str, person: Contact, names: set[str]) -> list[Membership]:
+        """The open rows of a person, those asked for by name being theirs from now on."""
+        waiting = select(Membership).where(
+            Membership.account == account,
+            Membership.state == MemberState.WAITING_FRIEND,
+            col(Membership.who).in_({person.id, *names}),
+        )
+        mine = []
+        for row in session.exec(waiting).all():
+            if (row.expires_at or 0) <= self._clock():
+                continue
+            if row.contact_id is None:
+                known = membership_of(session, row.number, person.id)
+                if known is not None:
+                    session.delete(row)
+                    row = known  # noqa: PLW2901 - two rows of one person become one
+                else:
+                    row.who, row.contact_id = person.id, person.id
+            row.state, row.updated_at = MemberState.REQUESTED, self._clock()
+            row.source = "friend" if row.source == "rest" else row.source
+            session.add(row)
+            mine.append(row)
+        return mine
+
+    async def go_on(self, row: Membership) -> Answer | None:
+        """Do what an open row still wants; its person is told what came of it where they asked themselves."""
+        qun = self._groups.by_number(row.number)
+        if qun is None or row.contact_id is None or qun.state != QunState.ACTIVE:
+            return None
+        person = await self._accounts.get(row.account).contact(row.contact_id)
+        try:
+            answer = await self.let_in(qun, person, source=row.source, who=f"person:{person.id}")
+        except (BotError, WeChatError) as error:
+            log.warning("group %s: %s not let in: %s", row.number, person.id, error)
+            self._tell_soon(qun, person.id, error)
+            return None
+        if answer.approved is Approved.INVITED:
+            self._tell_soon(qun, person.id, None)
+        return answer
+
+    def _tell_soon(self, qun: Qun, contact_id: str, error: Exception | None) -> None:
+        self._store.write_soon(lambda s: self._arrivals.tell_outcome(s, qun, contact_id, error))
+
+    async def open_rows(self, account: str) -> Iterable[Membership]:
+        """What a crash left between the request and its end; REST callers ask again by themselves."""
+        wanted = select(Membership).where(
+            Membership.account == account,
+            col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
+            Membership.source != "rest",
+        )
+        return await self._store.read(lambda s: s.exec(wanted).all())
+
+    # ---- looking, taking out, expiring ----
+
+    async def get(self, membership_id: int) -> Membership:
+        """The membership of this id; NotFound."""
+        row = await self._store.read(lambda s: s.get(Membership, membership_id))
+        if row is None:
+            raise NotFound(f"membership {membership_id}")
+        return row
+
+    async def remove(self, membership_id: int, who: str) -> None:
+        """Take the person out of the group, and see them gone; a person who is out already is fine."""
+        row = await self.get(membership_id)
+        qun = self._groups.by_number(row.number)
+        if qun is None:
+            raise NotFound(f"group {row.number}")
+        if row.contact_id is not None:
+            self._accounts.online(qun.account)
+            await self.take_out(qun, row.contact_id, who)
+        await self._store.write(lambda s: self._close(s, membership_id))
+
+    async def take_out(self, qun: Qun, contact_id: str, who: str) -> None:
+        """Remove the person from every room of the group; InviteFailed when WeChat does not (only owners remove)."""
+        wechat = self._accounts.online(qun.account)
+        for room in self._groups.live_rooms(qun):
+            if contact_id not in room.member_ids:
+                continue
+            action = await self._audit.tried(qun.account, "remove", who, contact_id, number=str(qun.number))
+            try:
+                await wechat.remove_member(room.id, contact_id)
+            except WeChatError as error:
+                await self._audit.ended(action, "failed", str(error))
+                raise InviteFailed(str(error)) from error
+            await self._audit.ended(action, "done")
+            await self._store.write(lambda s: self._arrivals.left(s, qun, contact_id, removed=True))
+
+    def _close(self, session: Session, membership_id: int) -> None:
+        row = session.get_one(Membership, membership_id)
+        if row.state in OPEN_STATES:
+            row.state, row.updated_at = MemberState.REFUSED, self._clock()
+            session.add(row)
+
+    async def expire(self) -> int:
+        """End the invitations and pending people whose time is over; returns how many."""
+
+        def end(session: Session) -> int:
+            late = select(Membership).where(
+                col(Membership.state).in_((MemberState.INVITED, MemberState.WAITING_FRIEND)),
+                col(Membership.expires_at) <= self._clock(),
+            )
+            rows = session.exec(late).all()
+            for row in rows:
+                row.state, row.updated_at = MemberState.EXPIRED, self._clock()
+                session.add(row)
+            return len(rows)
+
+        return await self._store.write(end)
+
+
+__all__ = ["Answer", "Approved", "Memberships", "TooManyRequests"]

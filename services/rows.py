@@ -1,0 +1,28 @@
+"""Reading and writing membership rows inside a transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlmodel import Session, select
+
+from models.groups import Membership, Qun
+
+
+def membership_of(session: Session, number: int, who: str) -> Membership | None:
+    """The row of a person (WeChat id, or name:…) in a group."""
+    return session.exec(select(Membership).where(Membership.number == number, Membership.who == who)).first()
+
+
+def put_membership(
+    session: Session, qun: Qun, now: float, *, name: str, contact_id: str | None, **values: Any
+) -> Membership:
+    """Insert or change the row of a person in a group."""
+    who = contact_id or f"name:{name}"
+    row = membership_of(session, qun.number, who) or Membership(
+        number=qun.number, who=who, account=qun.account, contact_id=contact_id, name=name, created_at=now
+    )
+    row.sqlmodel_update({"expires_at": None, "error": "", **values, "name": name or row.name, "updated_at": now})
+    session.add(row)
+    session.flush()
+    return row
