@@ -11,7 +11,7 @@ from sqlmodel import Session
 from errors import GroupFull, MemberBlacklisted
 from models.db import Store
 from models.durable import Priority
-from models.groups import DailyCount, Membership, MemberState, Qun, Standing
+from models.groups import DailyCount, Membership, MemberState, Qun, QunRoom, Standing
 from services.accounts import Accounts
 from services.groups import Groups
 from services.lane import Clock
@@ -66,14 +66,19 @@ class Arrivals:
             self._welcome(session, qun, room_id, row)
         return True
 
-    def was_there(self, session: Session, qun: Qun, room_id: str, contact_id: str) -> None:
-        """A person the group was made with: a member, not welcomed."""
-        if membership_of(session, qun.number, contact_id) is None:
-            name = self._name(qun, contact_id)
-            put_membership(
-                session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room_id,
-                state=MemberState.JOINED, source="event",
-            )  # fmt: skip
+    def made(self, session: Session, qun: Qun, room: QunRoom) -> None:
+        """A room of the group was made: whoever it was made with is a member, and is not welcomed."""
+        live = self._accounts.get(qun.account).directory.rooms.get(room.room_id or "")
+        for contact_id in (live.member_ids if live else set()) - {self._accounts.get(qun.account).self_id}:
+            if membership_of(session, qun.number, contact_id) is None:
+                name = self._name(qun, contact_id)
+                put_membership(
+                    session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room.room_id,
+                    state=MemberState.JOINED, source="event",
+                )  # fmt: skip
+        if room.ordinal == 1:
+            data = {"number": qun.number, "code": qun.code, "topic": qun.topic, "url": self._groups.url(qun)}
+            self._notices.tell(session, "qun.created", str(qun.number), data)
 
     def left(self, session: Session, qun: Qun, contact_id: str, *, removed: bool = False) -> bool:
         """A person is no longer in the group; False when that was known."""

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import func
@@ -58,6 +58,7 @@ class Groups:
         self._by_public_id: dict[str, int] = {}
         self._by_room: dict[tuple[str, str], int] = {}
         self._making: dict[str, asyncio.Task[Qun]] = {}
+        self.on_active: Callable[[Session, Qun, QunRoom], None] = lambda _session, _qun, _room: None
 
     # ---- looking ----
 
@@ -201,8 +202,10 @@ class Groups:
 
     async def _activate(self, qun: Qun, room: QunRoom) -> Qun:
         def patch(session: Session) -> Qun:
-            self.patch_room(session, room, state=QunState.ACTIVE)
-            return self.patch(session, qun.number, state=QunState.ACTIVE)
+            made = self.patch_room(session, room, state=QunState.ACTIVE)
+            active = self.patch(session, qun.number, state=QunState.ACTIVE)
+            self.on_active(session, active, made)
+            return active
 
         return await self._store.write(patch)
 
@@ -222,7 +225,13 @@ class Groups:
 
             room = await self._store.write(insert)
         made = await self._maker.make(qun, room, who)
-        return await self._store.write(lambda s: self.patch_room(s, made, state=QunState.ACTIVE))
+
+        def activate(session: Session) -> QunRoom:
+            active = self.patch_room(session, made, state=QunState.ACTIVE)
+            self.on_active(session, qun, active)
+            return active
+
+        return await self._store.write(activate)
 
     # ---- changing ----
 
