@@ -111,3 +111,12 @@ class DailyCount(SQLModel, table=True):
     joins: int = 0
     leaves: int = 0
     messages: int = 0
+
+
+class TokenMiss(SQLModel, table=True):
+    """A wrong join token somebody sent."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    account: str
+    contact_id: str = Field(index=True)
+    at: float

@@ -253,6 +253,17 @@ class Groups:
         after_commit(session, lambda: self._keep_room(row))
         return row
 
+    def lose_room(self, session: Session, account: str, room_id: str) -> None:
+        """The assistant is no longer in a room; a group without rooms is lost."""
+        qun = self.by_room(account, room_id)
+        if qun is None:
+            return
+        for room in self.rooms(qun):
+            if room.room_id == room_id:
+                self.patch_room(session, room, state=QunState.LOST)
+        if all(room.room_id == room_id for room in self.rooms(qun)):
+            self.patch(session, qun.number, state=QunState.LOST)
+
     async def change(self, number: int, **changes: Any) -> Qun:
         """Change a group in a transaction of its own."""
         return await self._store.write(lambda s: self.patch(s, number, **changes))

@@ -11,8 +11,10 @@ from config import Config
 from models.db import Store
 from services.accounts import Accounts
 from services.adding import Adder
+from services.admins import Admins
 from services.arrivals import Arrivals
 from services.audit import Audit
+from services.friends import Friends
 from services.groups import Groups
 from services.lane import Clock
 from services.making import RoomMaker
@@ -20,6 +22,8 @@ from services.membership import Memberships
 from services.messages import Messages
 from services.notices import Notices
 from services.outbox import Outbox
+from services.reconcile import Reconcile
+from services.ways_in import WaysIn
 from wechat.pacing import Governor
 
 
@@ -39,6 +43,10 @@ class House:
     groups: Groups
     arrivals: Arrivals
     memberships: Memberships
+    ways_in: WaysIn
+    friends: Friends
+    admins: Admins
+    reconcile: Reconcile
 
 
 def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = time.time) -> House:
@@ -57,6 +65,24 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
     groups.on_active = arrivals.made
     adder = Adder(accounts, audit, config.groups, config.pacing)
     memberships = Memberships(store, accounts, groups, adder, arrivals, audit, notices, config.groups, clock)
+    ways_in = WaysIn(store, accounts, groups, memberships, config.groups, config.texts, clock)
+    friends = Friends(store, outbox, accounts, audit, config.customer_service.accept, zone, clock)
+    friends.on_accepted = ways_in.became_friend_soon
     return House(
-        config, store, clock, zone, accounts, outbox, audit, notices, messages, groups, arrivals, memberships
-    )  # fmt: skip
+        config=config,
+        store=store,
+        clock=clock,
+        zone=zone,
+        accounts=accounts,
+        outbox=outbox,
+        audit=audit,
+        notices=notices,
+        messages=messages,
+        groups=groups,
+        arrivals=arrivals,
+        memberships=memberships,
+        ways_in=ways_in,
+        friends=friends,
+        admins=Admins(store, accounts),
+        reconcile=Reconcile(store, accounts, groups, arrivals, memberships),
+    )

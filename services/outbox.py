@@ -159,6 +159,12 @@ class Outbox:
         if lane in self._lanes:
             self._lanes[lane].poke()
 
+    def poke_account(self, account: str) -> None:
+        """Tell every lane of an account that it may go on."""
+        for name, lane in self._lanes.items():
+            if name.partition(":")[2] == account:
+                lane.poke()
+
     async def mark_sending(self, work: Work) -> None:
         """Note, before the call, that it is about to happen: for work that must not be repeated."""
         await self._store.write(

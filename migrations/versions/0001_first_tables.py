@@ -134,6 +134,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_table(
+        "tokenmiss",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("contact_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("tokenmiss", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tokenmiss_contact_id"), ["contact_id"], unique=False)
+
+    op.create_table(
         "dailycount",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("day", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -224,6 +235,10 @@ def downgrade() -> None:
 
     op.drop_table("membership")
     op.drop_table("dailycount")
+    with op.batch_alter_table("tokenmiss", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_tokenmiss_contact_id"))
+
+    op.drop_table("tokenmiss")
     op.drop_table("setting")
     op.drop_table("roomrow")
     with op.batch_alter_table("qun", schema=None) as batch_op:

@@ -1,0 +1,41 @@
+"""Something happened in WeChat: what to do. The list below is read from the top; the first that takes it ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from handlers import friends, members, tokens
+from handlers.turn import Turn
+from services.house import House
+from wechat import events
+from wechat.events import Event
+
+# A handler takes an event and its turn. False: not mine, ask the next one.
+Handler = Callable[[Any, Turn], Awaitable[bool]]
+
+HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
+    (events.FriendRequested, friends.requested),
+    (events.FriendAdded, friends.added),
+    (events.MemberJoined, members.joined),
+    (events.MemberLeft, members.left),
+    (events.TopicChanged, members.topic_changed),
+    (events.PrivateMessage, friends.bind_admin),
+    (events.PrivateMessage, tokens.sent),
+)
+
+
+async def dispatch(event: Event, turn: Turn) -> str:
+    """Offer the event to its handlers in order; answers with the name of the one that took it, or `unhandled`."""
+    for kind, handler in HANDLERS:
+        if isinstance(event, kind) and await handler(event, turn):
+            return f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
+    return "unhandled"
+
+
+async def handle(house: House, event: Event, row: int, began: float) -> str:
+    """Handle one event of the inbox and end it: one transaction for all that comes of it."""
+    turn = Turn(house, event, row, began)
+    name = await dispatch(event, turn)
+    await turn.end(name)
+    return name

@@ -1,0 +1,38 @@
+"""People who want to become friends, and people who have."""
+
+from __future__ import annotations
+
+from handlers.turn import Turn
+from services.tokens import find_token
+from wechat.events import FriendAdded, FriendRequested, MessageKind, PrivateMessage
+
+BIND = "绑定"
+
+
+async def requested(event: FriendRequested, turn: Turn) -> bool:
+    """Accept whom the rules accept, a moment later as a person would; a join token in the text is kept for then."""
+    token = find_token(event.hello)
+    ways_in, friends = turn.house.ways_in, turn.house.friends
+    if token is not None:
+        turn.follow(await ways_in.token_in_request(event.account, event.contact_id, event.name, token))
+    turn.write(lambda s: friends.accept_soon(s, event.account, event.friendship_id, event.contact_id))
+    return True
+
+
+async def added(event: FriendAdded, turn: Turn) -> bool:
+    """Do at once what was approved for the person while they were not a friend."""
+    turn.after(lambda: turn.house.ways_in.became_friend_soon(event.account, event.contact_id))
+    return True
+
+
+async def bind_admin(event: PrivateMessage, turn: Turn) -> bool:
+    """While there is no admin: who sends “绑定 CODE” with the code printed at start becomes one."""
+    words = event.text.split()
+    if event.kind is not MessageKind.TEXT or len(words) != 2 or words[0] != BIND:
+        return False
+    admins = turn.house.admins
+    if not admins.fits(words[1]):
+        return False
+    turn.write(lambda s: admins.bind(s, event.contact_id))
+    turn.reply(turn.house.config.texts.admin_bound)
+    return True

@@ -1,0 +1,73 @@
+"""Where an account's news arrive: its events go into its inbox, its connection's state to who must know."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+
+from services.house import House
+from services.inbox import Inbox
+from wechat.events import Event, RawEvent
+from wechat.interface import State, WeChat
+
+log = logging.getLogger(__name__)
+GRACE = 10.0  # seconds that what runs may take to finish at the end
+
+Handle = Callable[[Event, int], Awaitable[str]]
+
+
+class Reception:
+    """The listener of one account (wechat.interface.Listener)."""
+
+    def __init__(self, house: House, account: str, handle: Handle) -> None:
+        self._house = house
+        self._account = account
+        self._handle = handle
+        self._inbox: Inbox | None = None
+        self._was_online = False
+        self._catching_up = asyncio.Lock()
+
+    def attach(self, wechat: WeChat) -> None:
+        """Know the account whose listener this is."""
+        self._house.accounts.add(wechat)
+        self._inbox = Inbox(self._account, self._house.store, wechat.resolve, self._handle)
+
+    @property
+    def inbox(self) -> Inbox:
+        """The account's inbox; there once `attach` was called."""
+        if self._inbox is None:
+            raise RuntimeError("no account attached")
+        return self._inbox
+
+    async def start(self) -> None:
+        """Take up what was stored before."""
+        await self.inbox.start()
+
+    async def stop(self) -> None:
+        """Finish what runs."""
+        await self.inbox.stop(GRACE)
+
+    async def taken(self, raw: RawEvent) -> None:
+        """An event arrived."""
+        await self.inbox.take(raw)
+
+    async def state_changed(self, account: str, state: State, reason: str) -> None:
+        """The connection went to another state: lanes go on or wait, business systems are told of the change."""
+        log.info("assistant %s is %s%s", account, state, f": {reason}" if reason else "")
+        online = state is State.ONLINE
+        if online:
+            self._house.outbox.poke_account(account)
+        gone = self._was_online and state in (State.CONNECTING, State.LOGGED_OUT, State.REFUSED)
+        if online != self._was_online and (online or gone):
+            self._was_online = online
+            kind = "assistant.online" if online else "assistant.offline"
+            data = {"assistant": account, "reason": reason}
+            await self._house.store.write(lambda s: self._house.notices.tell(s, kind, account, data))
+
+    async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
+        """Contacts and groups were read again: nothing that happened meanwhile is missed."""
+        async with self._catching_up:
+            await self._house.reconcile.account(account)
+            await self._house.ways_in.resume(account)
