@@ -1,0 +1,82 @@
+"""A WeChat of our own: its rules, the puppet service that bots connect to, and the control API of its page."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.server import PuppetServer
+from sandbox.world import World
+
+__all__ = ["PuppetServer", "Sandbox", "World", "start"]
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """A running sandbox."""
+
+    world: World
+    token: str
+    servers: dict[str, PuppetServer]
+    url: str = ""  # of the control API
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """host:port of each account's gateway."""
+        return {account: f"{server.host}:{server.port}" for account, server in self.servers.items()}
+
+    async def stop(self) -> None:
+        """Close everything and save; twice does nothing."""
+        await self._stack.aclose()
+
+
+async def start(
+    accounts: Sequence[str],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8788,
+    token: str | None = None,
+    state: Path | str | None = None,
+    grpc_ports: Sequence[int] = (),
+    seed: int | None = None,
+    world: World | None = None,
+) -> Sandbox:
+    """Start a world with these assistants: a gateway each, and the control API on `host`:`port`.
+
+    The gateways listen on loopback, on `grpc_ports` or free ports; `token` is random unless given. `state` is a file
+    the world is loaded from and kept in. OSError when a port is taken.
+    """
+    # The prefix is the TLS server name that Node's client wants every token to begin with.
+    token = token or f"insecure_{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}"
+    world = world or _world(state, seed)
+    world.ensure(accounts)
+    ports = [*grpc_ports, *[0] * (len(accounts) - len(grpc_ports))]
+    servers = {name: PuppetServer(world, name, token, port=p) for name, p in zip(accounts, ports, strict=True)}
+    sandbox = Sandbox(world, token, servers)
+    async with AsyncExitStack() as stack:
+        if state is not None:
+            await _keep(world, Path(state), stack)
+        for server in servers.values():
+            await server.start()
+            stack.push_async_callback(server.stop)
+        sandbox._stack = stack.pop_all()
+    return sandbox
+
+
+def _world(state: Path | str | None, seed: int | None) -> World:
+    if state is not None and Path(state).exists():
+        return World.load(state, seed=seed)
+    return World.default(seed=seed)
+
+
+async def _keep(world: World, path: Path, stack: AsyncExitStack) -> None:
+    from sandbox.storage import Keeper
+
+    keeper = Keeper(world.state, path)
+    world.on_change = keeper.start()
+    stack.push_async_callback(keeper.stop)

@@ -1,0 +1,74 @@
+"""The event stream of one gateway: what the world tells an account, queued for the bot that listens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from typing import Any, Final
+
+from protocol import puppet_pb2 as pb
+
+BOUND: Final = 20_000  # events a slow bot may be behind; what comes then is lost, and the trace says so
+
+EVENT_TYPES: Final[dict[str, int]] = {
+    "heartbeat": pb.EVENT_HEARTBEAT,
+    "message": pb.EVENT_MESSAGE,
+    "dong": pb.EVENT_DONG,
+    "post": pb.EVENT_POST,
+    "error": pb.EVENT_ERROR,
+    "friendship": pb.EVENT_FRIENDSHIP,
+    "room-invite": pb.EVENT_ROOM_INVITE,
+    "room-join": pb.EVENT_ROOM_JOIN,
+    "room-leave": pb.EVENT_ROOM_LEAVE,
+    "room-topic": pb.EVENT_ROOM_TOPIC,
+    "scan": pb.EVENT_SCAN,
+    "ready": pb.EVENT_READY,
+    "reset": pb.EVENT_RESET,
+    "login": pb.EVENT_LOGIN,
+    "logout": pb.EVENT_LOGOUT,
+    "dirty": pb.EVENT_DIRTY,
+}
+
+
+class Outbox:
+    """A bounded queue of events, some of which come late."""
+
+    def __init__(self, bound: int = BOUND) -> None:
+        self._bound = bound
+        self._items: deque[pb.EventResponse | None] = deque()
+        self._filled = asyncio.Event()
+        self._late: set[asyncio.TimerHandle] = set()
+        self.dropped = 0
+
+    def tell(self, event: str, payload: dict[str, Any], delay: float = 0.0) -> None:
+        """Queue an event, `delay` seconds from now."""
+        text = json.dumps(payload, ensure_ascii=False)
+        self.put(pb.EventResponse(type=EVENT_TYPES[event], payload=text), delay)
+
+    def put(self, item: pb.EventResponse | None, delay: float = 0.0) -> None:
+        """Queue an event as it is, however odd; None ends the stream."""
+        if delay > 0:
+            self._late = {handle for handle in self._late if handle.when() > asyncio.get_running_loop().time()}
+            self._late.add(asyncio.get_running_loop().call_later(delay, self.put, item))
+        elif len(self._items) >= self._bound and item is not None:
+            self.dropped += 1
+        else:
+            self._items.append(item)
+            self._filled.set()
+
+    async def get(self, patience: float) -> pb.EventResponse | None:
+        """The next event; a heartbeat when there is none for `patience` seconds; None at the end."""
+        while not self._items:
+            self._filled.clear()
+            try:
+                async with asyncio.timeout(patience):
+                    await self._filled.wait()
+            except TimeoutError:
+                return pb.EventResponse(type=pb.EVENT_HEARTBEAT, payload='{"data": "sandbox"}')
+        return self._items.popleft()
+
+    def close(self) -> None:
+        """Forget what is late."""
+        for handle in self._late:
+            handle.cancel()

@@ -1,0 +1,97 @@
+"""A small client of the puppet service, as far as the tests of the sandbox need one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from google.protobuf.message import Message
+from grpclib.client import Channel, StreamUnaryMethod, UnaryStreamMethod, UnaryUnaryMethod
+from grpclib.config import Configuration
+
+from protocol import CALLS
+from protocol import puppet_pb2 as pb
+
+TOKEN = "insecure_test-token"
+PATIENCE = 10.0
+NAMES = {value: name.removeprefix("EVENT_").lower().replace("_", "-") for name, value in pb.EventType.items()}
+
+
+class Client:
+    """One connection; `authority` is how old clients show their token."""
+
+    def __init__(
+        self, port: int, *, token: str = TOKEN, authority: str = "", tls: ssl.SSLContext | None = None, name: str = ""
+    ) -> None:
+        config = Configuration(ssl_target_name_override=name) if name else None
+        self.channel = Channel("127.0.0.1", port, ssl=tls, config=config)
+        self.metadata = {"authorization": f"Wechaty {token}"} if token else {}
+        if authority:
+            self.channel._authority = authority
+
+    async def __call__(self, name: str, /, request: Message | None = None, **fields: Any) -> Any:
+        """Make a unary call."""
+        call = CALLS[name]
+        method = UnaryUnaryMethod(self.channel, call.path, call.request, call.response)
+        return await method(request or call.request(**fields), timeout=PATIENCE, metadata=self.metadata)
+
+    async def send(self, name: str, pieces: Sequence[Message]) -> Any:
+        """Make a call that streams in."""
+        call = CALLS[name]
+        method = StreamUnaryMethod(self.channel, call.path, call.request, call.response)
+        return await method(pieces, timeout=PATIENCE, metadata=self.metadata)
+
+    async def receive(self, name: str, **fields: Any) -> list[Any]:
+        """Make a call that streams out, and take all of it."""
+        call = CALLS[name]
+        method = UnaryStreamMethod(self.channel, call.path, call.request, call.response)
+        return await method(call.request(**fields), timeout=PATIENCE, metadata=self.metadata)
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[Events]:
+        """Listen to the event stream."""
+        call = CALLS["Event"]
+        method = UnaryStreamMethod(self.channel, call.path, call.request, call.response)
+        async with method.open(metadata=self.metadata) as stream:
+            await stream.send_message(pb.Empty(), end=True)
+            yield Events(stream)
+            await stream.cancel()
+
+    def close(self) -> None:
+        """Hang up."""
+        self.channel.close()
+
+
+class Events:
+    """What comes in on an event stream."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def next(self) -> tuple[str, dict[str, Any]]:
+        """The next event, whatever it is; EOFError at the stream's end."""
+        async with asyncio.timeout(PATIENCE):
+            event = await self._stream.recv_message()
+        if event is None:
+            raise EOFError
+        return NAMES[event.type], json.loads(event.payload)
+
+    async def wait(self, *kinds: str) -> tuple[str, dict[str, Any]]:
+        """The next event of these kinds; others are passed over."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                kind, payload = await self.next()
+                if kind in kinds:
+                    return kind, payload
+
+    async def payload(self, kind: str) -> dict[str, Any]:
+        """The payload of the next event of this kind."""
+        return (await self.wait(kind))[1]
+
+    async def ready(self) -> None:
+        """Pass over what every stream begins with."""
+        await self.wait("ready")
