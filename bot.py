@@ -1,0 +1,157 @@
+"""wxbot: reads the config, builds the parts, starts them in order and stops them in reverse."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import functools
+import logging
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from aiohttp import web
+
+import handlers
+import sandbox
+from api import make_app
+from config import Config, ConfigError, load
+from jobs import Jobs
+from logs import set_up_logging
+from services.house import House, build
+from services.reception import Reception
+from settings import AssistantSettings
+from wechat.assistant import Assistant
+
+log = logging.getLogger("wxbot")
+Stop = Callable[[], Awaitable[None]]
+
+
+class Bot:
+    """The running bot; tests build it the same way as `main`."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.sandbox: sandbox.Sandbox | None = None
+        self.house: House
+        self.assistants: list[Assistant] = []
+        self.port = 0
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Storage, WeChat, jobs, web, in this order; whatever fails undoes what was begun."""
+        async with AsyncExitStack() as stack:
+            settings = await self._settings(stack)
+            sandboxed = [a.account for a in self.config.assistants if not a.endpoint]
+            self.house = build(self.config, sandboxed=sandboxed)
+            await self._open_storage(stack)
+            await self._start_assistants(stack, settings)
+            jobs = Jobs(self.house)
+            jobs.start()
+            stack.push_async_callback(jobs.stop)
+            await self._start_web(stack)
+            self._stack = stack.pop_all()
+
+    async def stop(self) -> None:
+        """Stop taking, finish what runs, close; in the reverse order of the start."""
+        await self._stack.aclose()
+
+    async def _settings(self, stack: AsyncExitStack) -> list[AssistantSettings]:
+        """The accounts with the gateways they are reached through; those without one live in the sandbox."""
+        homeless = [a.account for a in self.config.assistants if not a.endpoint]
+        if not homeless:
+            return self.config.assistants
+        where = self.config.sandbox
+        self.sandbox = await sandbox.start(homeless, host=where.host, port=where.port, state=self._sandbox_state())
+        stack.push_async_callback(self.sandbox.stop)
+        here = {"token": self.sandbox.token, "tls": False}
+        return [
+            a if a.endpoint else a.model_copy(update={"endpoint": self.sandbox.endpoints[a.account], **here})
+            for a in self.config.assistants
+        ]
+
+    def _sandbox_state(self) -> Path | None:
+        """The sandbox's people outlive a restart beside the database file, as the bot's memory of them does."""
+        database = self.config.database
+        return Path(database.removeprefix("sqlite:///")).with_suffix(".sandbox") if "sqlite" in database else None
+
+    async def _open_storage(self, stack: AsyncExitStack) -> None:
+        house = self.house
+        await house.store.open()
+        stack.push_async_callback(house.store.close)
+        await house.groups.load()
+        await house.audit.recall({a.account: house.accounts.governor(a.account) for a in self.config.assistants})
+        code = await house.admins.load()
+        if code:
+            log.warning("there is no admin yet: send “绑定 %s” to the assistant to become one", code)
+
+    async def _start_assistants(self, stack: AsyncExitStack, settings: list[AssistantSettings]) -> None:
+        house, began = self.house, time.time()
+        for one in settings:
+            handle = functools.partial(handlers.handle, house, began=began)
+            reception = Reception(house, one.account, handle)
+            assistant = Assistant(one, reception)
+            reception.attach(assistant)
+            await reception.start()
+            stack.push_async_callback(reception.stop)
+            await assistant.start()
+            stack.push_async_callback(assistant.stop)
+            self.assistants.append(assistant)
+        stack.push_async_callback(house.ways_in.stop)
+        await house.outbox.start()
+        stack.push_async_callback(house.outbox.stop, 10.0)
+
+    async def _start_web(self, stack: AsyncExitStack) -> None:
+        runner = web.AppRunner(make_app(self.house), access_log=None, shutdown_timeout=10.0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, self.config.api.host, self.config.api.port)
+        await site.start()
+        self.port = runner.addresses[0][1]
+
+
+async def run(config: Config) -> None:
+    """Run until SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    bot = Bot(config)
+    await bot.start()
+    print(_where_to_look(bot), flush=True)  # noqa: T201 - for the person who started it
+    await stopping.wait()
+    log.info("stopping")
+    await bot.stop()
+
+
+def _where_to_look(bot: Bot) -> str:
+    url = bot.config.api.public_url
+    lines = [f"wxbot is up: REST at http://{bot.config.api.host}:{bot.port} (docs: {url}/docs, state: {url}/readyz)"]
+    if bot.sandbox is not None:
+        lines.append(f"sandbox WeChat: {bot.sandbox.url} (no real account is touched)")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="wxbot", description="微信智能服务助手")
+    parser.add_argument("--config", default="config.yaml", help="the configuration file (default: config.yaml)")
+    arguments = parser.parse_args()
+    try:
+        config = load(arguments.config)
+    except ConfigError as error:
+        print(f"config: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    set_up_logging(config.log_format)
+    try:
+        asyncio.run(run(config))
+    except OSError as error:
+        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
