@@ -9,6 +9,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiohttp import web
+
+from sandbox.control import make_app
 from sandbox.server import PuppetServer
 from sandbox.world import World
 
@@ -64,8 +67,20 @@ async def start(
         for server in servers.values():
             await server.start()
             stack.push_async_callback(server.stop)
+        sandbox.url = await _serve_control(sandbox, host, port, stack)
         sandbox._stack = stack.pop_all()
     return sandbox
+
+
+async def _serve_control(sandbox: Sandbox, host: str, port: int, stack: AsyncExitStack) -> str:
+    """Serve the control API; returns its address."""
+    runner = web.AppRunner(make_app(sandbox.world, sandbox.endpoints), shutdown_timeout=1.0, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, host, port).start()
+    url = f"http://{host}:{runner.addresses[0][1]}"
+    sandbox.world.avatar_base = f"{url}/api/avatars/"
+    return url
 
 
 def _world(state: Path | str | None, seed: int | None) -> World:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
-from protocol import puppet_pb2 as pb
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
 
-BOUND: Final = 20_000  # events a slow bot may be behind; what comes then is lost, and the trace says so
+from protocol import puppet_pb2 as pb
+from sandbox.model import Refused
+from sandbox.world import World
+
+BOUND: Final = 20_000  # events a slow bot may be behind; what comes then is lost
 
 EVENT_TYPES: Final[dict[str, int]] = {
     "heartbeat": pb.EVENT_HEARTBEAT,
@@ -72,3 +78,65 @@ class Outbox:
         """Forget what is late."""
         for handle in self._late:
             handle.cancel()
+
+
+class EventStream:
+    """The place for one bot that listens to an account."""
+
+    def __init__(self, world: World, account: str, heartbeat: float) -> None:
+        self._world = world
+        self._account = account
+        self._heartbeat = heartbeat
+        self._outbox: Outbox | None = None
+        self._leave: Callable[[], None] | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether a bot listens."""
+        return self._outbox is not None
+
+    async def serve(self, stream: Any) -> None:
+        """The Event call: a heartbeat at once, then login and ready (or scan), then what happens."""
+        await stream.recv_message()
+        if self._outbox is not None:
+            raise GRPCError(Status.ALREADY_EXISTS, "GrpcServerImpl.event() can not call twice.")
+        outbox = self._claim()
+        try:
+            while (event := await outbox.get(self._heartbeat)) is not None:
+                await stream.send_message(event)
+        finally:
+            self.release(outbox)
+
+    def end(self) -> None:
+        """End the stream in order, once all that is queued has been told."""
+        if self._outbox is not None:
+            self._outbox.put(None)
+
+    def send_raw(self, event: pb.EventResponse) -> None:
+        """Queue an event of any shape; Refused when no bot listens."""
+        if self._outbox is None:
+            raise Refused("no bot listens")
+        self._outbox.put(event)
+
+    def release(self, outbox: Outbox | None = None) -> None:
+        """Free the place at once; given a stream that ended, unless a newer one has taken it."""
+        if self._outbox is None or outbox not in (None, self._outbox):
+            return
+        self._outbox.close()
+        self._outbox = None
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
+
+    def _claim(self) -> Outbox:
+        outbox = self._outbox = Outbox()
+        accounts = self._world.accounts
+        account = accounts.get(self._account)
+        outbox.tell("heartbeat", {"data": "Wechaty Puppet gRPC stream connect successfully"})
+        if account.online:
+            outbox.tell("login", {"contactId": account.person_id})
+            outbox.tell("ready", {"data": "ready"})
+        else:
+            outbox.tell("scan", accounts.scan_payload(self._account))
+        self._leave = accounts.subscribe(self._account, outbox.tell)
+        return outbox

@@ -1,0 +1,50 @@
+"""`python -m sandbox`: a WeChat to try bots on, without a bot of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import sandbox
+
+
+def _arguments(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="where the control API listens")
+    parser.add_argument("--port", type=int, default=8788)
+    parser.add_argument("--account", action="append", metavar="NAME", help="an assistant; may be given several times")
+    parser.add_argument("--token", help="the gateways' token; random unless given")
+    parser.add_argument("--grpc-port", type=int, action="append", metavar="PORT", help="one for each account, in order")
+    parser.add_argument("--state", type=Path, metavar="FILE", help="where the world is kept across restarts")
+    parser.add_argument("--seed", type=int, help="the dice of ids and faults")
+    return parser.parse_args(given)
+
+
+async def run(given: list[str]) -> None:
+    """Start, say where everything is, and stay until SIGINT or SIGTERM."""
+    options = _arguments(given)
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    running = await sandbox.start(
+        options.account or ["weimi1001"],
+        host=options.host,
+        port=options.port,
+        token=options.token,
+        state=options.state,
+        grpc_ports=options.grpc_port or (),
+        seed=options.seed,
+    )
+    lines = [f"control API  {running.url}/api/state", f"token        {running.token}"]
+    lines += [f"gateway      {endpoint}  ({account}, plaintext)" for account, endpoint in running.endpoints.items()]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+    await stopping.wait()
+    await running.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1:]))

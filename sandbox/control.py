@@ -1,0 +1,234 @@
+"""The control API: everything the world can do, over HTTP, and what happens in it, live."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from sandbox import control_chats, control_people, control_rooms, views
+from sandbox.avatars import svg
+from sandbox.feed import Channels
+from sandbox.files import LARGEST, qr_png
+from sandbox.model import NotThere, Refused
+from sandbox.parsing import WORLD, body, number, queried, text
+from sandbox.rooms import is_room
+from sandbox.world import World
+
+ENDPOINTS: Final = web.AppKey("endpoints", Mapping[str, str])
+STREAMS: Final = web.AppKey("streams", set[asyncio.Task[Any]])
+KEEPALIVE: Final = 15.0
+SHOWN_AS_IS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "audio/", "video/")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(world: World, endpoints: Mapping[str, str]) -> web.Application:
+    """The API over a world; `endpoints` are shown beside the accounts. A page may add its own routes."""
+    app = web.Application(middlewares=[_errors, _own_origin], client_max_size=LARGEST)
+    app[WORLD], app[ENDPOINTS], app[STREAMS] = world, endpoints, set()
+    app.add_routes([*ROUTES, *control_people.ROUTES, *control_chats.ROUTES, *control_rooms.ROUTES])
+    app.on_shutdown.append(_end_streams)
+    return app
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error as {"error": {"code", "message"}}."""
+    try:
+        return await handler(request)
+    except NotThere as error:
+        return _error(404, str(error))
+    except Refused as error:
+        return _error(400, str(error))
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _error(error.status, error.reason)
+
+
+def _error(code: int, message: str) -> web.Response:
+    return web.json_response({"error": {"code": code, "message": message}}, status=code)
+
+
+@web.middleware
+async def _own_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Another site's page, open in the same browser, may not play with the world."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2] != request.host:
+        raise web.HTTPForbidden(reason="another site's page may not do this")
+    return await handler(request)
+
+
+async def _end_streams(app: web.Application) -> None:
+    for task in app[STREAMS]:
+        task.cancel()
+
+
+# ---- the world as a whole ----
+
+
+async def get_state(request: web.Request) -> web.Response:
+    """GET /api/state: accounts, people, switches."""
+    world = request.app[WORLD]
+    endpoints = request.app[ENDPOINTS]
+    return web.json_response(
+        {
+            "accounts": [views.account(world, name, endpoints.get(name, "")) for name in world.state.accounts],
+            "people": [views.person(world, someone) for someone in world.state.people.values()],
+            "faults": world.faults.shown(),
+            "limits": world.limits.shown(),
+            "rules": {"direct_limit": world.rules.direct_limit, "capacity": world.rules.capacity},
+            "now": world.clock(),
+        }
+    )
+
+
+async def put_fault(request: web.Request) -> web.Response:
+    """PUT /api/faults {"event": kind or "*", twice?, late?, late_ms?, lost?} or
+    {"call": method or "*", effect, probability?, count?, ms?, text?}."""
+    world = request.app[WORLD]
+    given = await body(request)
+    try:
+        if "call" in given:
+            world.faults.call(given.pop("call"), given.pop("effect", ""), **given)
+        else:
+            world.faults.event(given.pop("event", "*"), **given)
+    except TypeError as error:
+        raise Refused(f"不认识的故障设置：{error}") from None
+    return web.json_response(world.faults.shown())
+
+
+async def clear_faults(request: web.Request) -> web.Response:
+    """DELETE /api/faults: all is well again."""
+    request.app[WORLD].faults.clear()
+    return web.json_response(request.app[WORLD].faults.shown())
+
+
+async def put_limit(request: web.Request) -> web.Response:
+    """PUT /api/limits {"action", "times": N or null, "seconds"?}: how fast is too fast."""
+    world = request.app[WORLD]
+    given = await body(request)
+    times = None if given.get("times") is None else int(number(given, "times"))
+    world.limits.set(text(given, "action"), times, number(given, "seconds", 60.0))
+    return web.json_response(world.limits.shown())
+
+
+async def act_on_account(request: web.Request) -> web.Response:
+    """POST /api/accounts/{account}/login, /logout {"reason"?}, /error {"text"?}."""
+    world, name = request.app[WORLD], request.match_info["account"]
+    given = await body(request)
+    action = request.match_info["action"]
+    if action == "login":
+        world.accounts.login(name)
+    elif action == "logout":
+        world.accounts.logout(name, text(given, "reason", "logout"))
+    else:
+        world.accounts.fail(name, text(given, "text", "sandbox error"))
+    return web.json_response(views.account(world, name, request.app[ENDPOINTS].get(name, "")))
+
+
+# ---- pictures and files ----
+
+
+async def get_media(request: web.Request) -> web.Response:
+    """GET /api/media/{id}: a file's bytes; what a browser might run is a download."""
+    media = request.app[WORLD].state.media.get(request.match_info["media"])
+    if media is None:
+        raise NotThere("没有这个文件")
+    response = web.Response(body=media.data, headers={"X-Content-Type-Options": "nosniff"})
+    response.content_type = control_chats.mime_of(media.name)
+    if not response.content_type.startswith(SHOWN_AS_IS):
+        response.content_type = "application/octet-stream"
+    return response
+
+
+async def get_avatar(request: web.Request) -> web.Response:
+    """GET /api/avatars/{id}.svg: a picture drawn from the name."""
+    world, thing_id = request.app[WORLD], request.match_info["thing"]
+    name = (world.rooms.get(thing_id).topic or "群") if is_room(thing_id) else world.people.get(thing_id).name
+    return web.Response(text=svg(thing_id, name), content_type="image/svg+xml")
+
+
+async def get_qr_code(request: web.Request) -> web.Response:
+    """GET /api/qrcode.png?text=…: a QR code."""
+    return web.Response(body=qr_png(queried(request, "text")), content_type="image/png")
+
+
+# ---- live ----
+
+
+async def get_events(request: web.Request) -> web.StreamResponse:
+    """GET /api/events?person=…: what this person sees, as server-sent events."""
+    world = request.app[WORLD]
+    viewer = world.people.get(queried(request, "person")).id
+
+    async def shown(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+        async for item in items:
+            if item["type"] == "message":
+                said = world.chats.visible(viewer, item["seq"])
+                seen = {"message": views.message(world, said, viewer), "line": views.chat(world, item["chat"], viewer)}
+                yield {**item, **seen}
+            else:
+                yield item
+
+    return await _stream(request, world.feed, viewer, shown)
+
+
+async def get_trace(request: web.Request) -> web.StreamResponse:
+    """GET /api/trace?account=…: what an assistant was told and called, newest last; live for an event stream."""
+    world = request.app[WORLD]
+    name = world.accounts.get(queried(request, "account")).name
+    if "text/event-stream" not in request.headers.get("Accept", ""):
+        return web.json_response({"trace": world.trace.of(name)})
+    return await _stream(request, world.trace.live, name, lambda items: items)
+
+
+async def _stream(
+    request: web.Request,
+    channels: Channels,
+    topic: str,
+    shown: Callable[[AsyncIterator[dict[str, Any]]], AsyncIterator[dict[str, Any]]],
+) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    task = asyncio.current_task()
+    assert task is not None
+    request.app[STREAMS].add(task)
+    try:
+        with channels.listen(topic) as queue:
+            await response.prepare(request)
+            await response.write(b": here\n\n")
+            async for item in shown(_items(queue, response)):
+                await response.write(f"data: {json.dumps(item, ensure_ascii=False)}\n\n".encode())
+    except ConnectionResetError:
+        pass  # the reader has gone
+    finally:
+        request.app[STREAMS].discard(task)
+    return response
+
+
+async def _items(queue: asyncio.Queue[dict[str, Any]], response: web.StreamResponse) -> AsyncIterator[dict[str, Any]]:
+    while True:
+        try:
+            async with asyncio.timeout(KEEPALIVE):
+                item = await queue.get()
+        except TimeoutError:
+            await response.write(b": still here\n\n")
+            continue
+        yield item
+
+
+ROUTES: Final = [
+    web.get("/api/state", get_state),
+    web.put("/api/faults", put_fault),
+    web.delete("/api/faults", clear_faults),
+    web.put("/api/limits", put_limit),
+    web.post("/api/accounts/{account}/{action:login|logout|error}", act_on_account),
+    web.get("/api/media/{media}", get_media),
+    web.get("/api/avatars/{thing}.svg", get_avatar),
+    web.get("/api/qrcode.png", get_qr_code),
+    web.get("/api/events", get_events),
+    web.get("/api/trace", get_trace),
+]
