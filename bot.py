@@ -38,6 +38,7 @@ class Bot:
         self.sandbox: sandbox.Sandbox | None = None
         self.house: House
         self.assistants: list[Assistant] = []
+        self.receptions: list[Reception] = []
         self.port = 0
         self._stack = AsyncExitStack()
 
@@ -95,6 +96,7 @@ class Bot:
             reception = Reception(house, one.account, handle)
             assistant = Assistant(one, reception)
             reception.attach(assistant)
+            self.receptions.append(reception)
             await reception.start()
             stack.push_async_callback(reception.stop)
             await assistant.start()

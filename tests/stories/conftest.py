@@ -1,0 +1,218 @@
+"""A town to tell stories in: the real bot over a sandbox WeChat in which tests act as people."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+import sandbox
+from bot import Bot
+from config import Config
+from sandbox.model import Message, Room
+from sandbox.world import World
+
+ACCOUNT = "weimi1001"
+PATIENCE = 15.0  # seconds a person in a story waits; far more than anything takes on an idle machine
+
+NAMES = {
+    "宋公明": "wxid_songgongming",
+    "黑旋风": "wxid_heixuanfeng",
+    "智多星": "wxid_zhiduoxing",
+    "店长": "wxid_admin",
+    "九纹龙": "wxid_jiuwenlong",
+}
+
+
+async def until(condition: Callable[[], Any], what: str = "", within: float = PATIENCE) -> Any:
+    """Wait for a condition to hold; its value. Fails, saying what was waited for."""
+    deadline = time.monotonic() + within
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"did not come true within {within} s: {what or condition}")
+        await asyncio.sleep(0.02)
+    return value
+
+
+class Town:
+    """The bot, its WeChat, and the people in it. People are named by nickname or id."""
+
+    def __init__(self, folder: Path, accounts: Iterable[str] = (ACCOUNT,), **config: Any) -> None:
+        self.folder = folder
+        self.accounts = list(accounts)
+        self.extra = config
+        self.bot: Bot
+        self.sandbox: sandbox.Sandbox
+        self.http: aiohttp.ClientSession
+        self._stack = AsyncExitStack()
+
+    # ---- life ----
+
+    async def open(self) -> Town:
+        """Start WeChat, then the bot, and wait until it is ready."""
+        world = World.default(self.accounts, seed=1)
+        self.sandbox = await sandbox.start(self.accounts, port=0, world=world)
+        self._stack.push_async_callback(self.sandbox.stop)
+        self.http = await self._stack.enter_async_context(aiohttp.ClientSession())
+        await self.start_bot()
+        return self
+
+    async def close(self) -> None:
+        """Stop the bot, then WeChat."""
+        await self.stop_bot()
+        await self._stack.aclose()
+
+    async def start_bot(self) -> None:
+        """Start the bot on the town's database and wait until it is ready."""
+        self.bot = Bot(self.config())
+        await self.bot.start()
+        await self.ready()
+
+    async def stop_bot(self) -> None:
+        """Stop it as SIGTERM would."""
+        await self.bot.stop()
+
+    async def restart_bot(self) -> None:
+        """Stop it and start it again."""
+        await self.stop_bot()
+        await self.start_bot()
+
+    async def ready(self) -> None:
+        """Wait until every assistant is online."""
+        await until(lambda: all(self.bot.house.accounts.is_online(a) for a in self.accounts), "online")
+
+    def config(self) -> Config:
+        """Fast settings: no pacing, no human-like delays; what a story gives goes before them, section by section."""
+        assistants = [
+            {"account": a, "endpoint": self.sandbox.endpoints[a], "token": self.sandbox.token, "tls": False}
+            for a in self.accounts
+        ]
+        data: dict[str, Any] = {
+            "assistants": assistants,
+            "database": f"sqlite:///{self.folder}/wxbot.db",
+            "api": {"port": 0},
+            "admins": ["wxid_admin"],
+            "groups": {"confirm_seconds": 2},
+            "customer_service": {"accept": {"delay_seconds": [0, 0]}, "faq": ""},
+            "pacing": {"enabled": False},
+        }
+        return Config(**_merge(data, self.extra))
+
+    # ---- REST ----
+
+    @property
+    def url(self) -> str:
+        """Where the REST door is."""
+        return f"http://127.0.0.1:{self.bot.port}"
+
+    async def call(self, method: str, path: str, json: Any = None, **more: Any) -> tuple[int, Any, dict[str, str]]:
+        """Status, JSON body (None when there is none) and headers of a request."""
+        async with self.http.request(method, self.url + path, json=json, **more) as response:
+            is_json = response.content_type == "application/json"
+            return response.status, await response.json() if is_json else None, dict(response.headers)
+
+    async def make_group(self, code: str = "code-1", owner: str = "宋公明") -> Any:
+        """Make a group by REST; its qun as GET tells it, with `room` = its room's id in WeChat."""
+        body = {"code": code, "owner": owner, "assistant": self.accounts[0]}
+        status, answer, _ = await self.call("POST", "/wxbot/qun", body)
+        assert status in (200, 201), answer
+        _, answer, _ = await self.call("GET", "/wxbot/qun", params={"code": code})
+        qun = answer["qun"]
+        kept = self.bot.house.groups.by_number(qun["number"])
+        assert kept is not None
+        qun["room"] = self.bot.house.groups.rooms(kept)[0].room_id
+        return qun
+
+    async def join(self, token: str, member: str) -> tuple[int, Any, dict[str, str]]:
+        """Ask by REST for a person to be let in."""
+        return await self.call("POST", "/wxbot/qun/membership", {"token": token, "member": member})
+
+    # ---- people ----
+
+    @property
+    def world(self) -> World:
+        """The WeChat of the town."""
+        return self.sandbox.world
+
+    def id(self, who: str) -> str:
+        """A person's WeChat id; "bot" is the first assistant, an assistant's name is itself."""
+        if who == "bot":
+            return self.world.accounts.person(self.accounts[0]).id
+        if who in self.accounts:
+            return self.world.accounts.person(who).id
+        return NAMES.get(who, who)
+
+    def newcomer(self, name: str, *, friend: bool = True, account: str = "") -> str:
+        """A new person; returns their WeChat id."""
+        person = self.world.people.create(name)
+        if friend:
+            self.world.people.befriend(person.id, self.id(account or "bot"))
+        return person.id
+
+    def room(self, room_id: str) -> Room:
+        """A group as WeChat has it."""
+        return self.world.rooms.get(room_id)
+
+    def say(self, who: str, text: str, to: str = "bot", mentions: Iterable[str] = ()) -> Message:
+        """A person says something, to the assistant unless `to` names another person or a room id."""
+        return self.world.chats.say(self.id(who), self.id(to), text, [self.id(m) for m in mentions])
+
+    def seen(self, who: str, chat: str = "bot") -> list[Message]:
+        """What others said in a chat of this person, oldest first."""
+        me, where = self.id(who), self.id(chat)
+        return [m for m in self.world.chats.history(me, where, limit=1000) if m.sender != me]
+
+    async def hears(self, who: str, words: str, chat: str = "bot", within: float = PATIENCE) -> Message:
+        """Wait until the person sees a text holding `words` in a chat; that message."""
+        found: Message = await until(
+            lambda: next((m for m in self.seen(who, chat) if words in m.text), None), f"{who} hears {words!r}", within
+        )
+        return found
+
+    async def quiet(self) -> None:
+        """Wait until the bot has nothing left to do: no event unhandled, no message unsent."""
+        await until(self._is_quiet, "the bot is quiet")
+
+    def _is_quiet(self) -> bool:
+        idle = all(len(reception.inbox) == 0 for reception in self.bot.receptions)
+        return idle and not any(self.bot.house.outbox.waiting().values())
+
+
+def _merge(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in more.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+MakeTown = Callable[..., Awaitable[Town]]
+
+
+@pytest.fixture
+async def make_town(tmp_path: Path) -> AsyncIterator[MakeTown]:
+    """Build a town with other settings: `await make_town(groups={"overflow": True})`."""
+    towns: list[Town] = []
+
+    async def make(accounts: Iterable[str] = (ACCOUNT,), **config: Any) -> Town:
+        folder = tmp_path / f"town{len(towns)}"
+        folder.mkdir()
+        town = Town(folder, accounts, **config)
+        towns.append(town)
+        return await town.open()
+
+    yield make
+    for town in towns:
+        await town.close()
+
+
+@pytest.fixture
+async def town(make_town: MakeTown) -> Town:
+    """A town with the usual settings."""
+    return await make_town()
