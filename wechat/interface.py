@@ -83,7 +83,13 @@ class WeChat(Protocol):
     async def read_new_rooms(self) -> list[Room]:
         """Ask for the list of groups and read the ones not known yet; returns these."""
 
+    async def read_members(self, room_id: str) -> list[Contact]:
+        """The people in a group; those not known yet are read, so that they can be found by name."""
+
     async def add_member(self, room_id: str, contact_id: str) -> None: ...
+    async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
+        """Whether a join event or the member list, read anew, shows the person within `timeout` seconds."""
+
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
         """Whether WeChat shows the person in the room within `timeout` seconds (a join event, or the fresh list)."""
 

@@ -1,0 +1,62 @@
+"""Assistants against our sandbox and against the official gateway."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest_asyncio
+
+from sandbox.server import PuppetServer
+from sandbox.world import World
+from tests.official import official
+from tests.wechat.ear import QUICK, Ear, Heard, settings
+from wechat.assistant import Assistant
+from wechat.connection import Timing
+
+__all__ = ["official"]
+
+Connect = Callable[..., Awaitable[Heard]]
+TOKEN = "insecure_sandbox-token"
+
+
+@pytest_asyncio.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """A function that starts an assistant on an endpoint; it is stopped with the test."""
+    running: list[Assistant] = []
+
+    async def start(endpoint: str, token: str = "", timing: Timing = QUICK, rows: Any = None, **more: Any) -> Heard:
+        ear = Ear()
+        assistant = Assistant(settings(endpoint, token, **more), ear, timing)
+        if rows is not None:
+            assistant.directory.load(rows)
+        running.append(assistant)
+        await assistant.start()
+        return Heard(assistant, ear)
+
+    yield start
+    for assistant in running:
+        await assistant.stop()
+
+
+@pytest_asyncio.fixture
+async def world() -> World:
+    """The sandbox's people, with one assistant."""
+    return World.default(["weimi1001"], seed=1)
+
+
+@pytest_asyncio.fixture
+async def server(world: World) -> AsyncIterator[PuppetServer]:
+    """The sandbox's gateway, on plaintext."""
+    server = PuppetServer(world, "weimi1001", TOKEN)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest_asyncio.fixture
+async def heard(server: PuppetServer, connect: Connect) -> Heard:
+    """An assistant that is online in the sandbox."""
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await heard.online()
+    return heard

@@ -1,0 +1,111 @@
+"""A listener that remembers, and assistants that are stopped with the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from settings import AssistantSettings
+from wechat.assistant import Assistant
+from wechat.connection import Timing
+from wechat.events import RawEvent
+from wechat.interface import State
+
+SECONDS = 20.0
+QUICK = Timing(
+    first_event=2.0,
+    login_grace=0.2,
+    watch_every=0.5,
+    watch_limit=0.5,
+    backoff_first=0.05,
+    backoff_most=0.4,
+    refused_first=0.1,
+    refused_most=0.4,
+    read_back=0.6,
+    reread_pause=0.0,
+)
+
+
+@dataclass
+class Ear:
+    """What an account told, and a way to wait for it."""
+
+    raws: list[RawEvent] = field(default_factory=list)
+    states: list[tuple[State, str]] = field(default_factory=list)
+    syncs: list[tuple[datetime | None, set[str]]] = field(default_factory=list)
+    on_taken: Callable[[RawEvent], Any] | None = None
+    news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def taken(self, raw: RawEvent) -> None:
+        if self.on_taken is not None:
+            await self.on_taken(raw)
+        self.raws.append(raw)
+        await self._tell()
+
+    async def state_changed(self, account: str, state: State, reason: str) -> None:
+        self.states.append((state, reason))
+        await self._tell()
+
+    async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
+        self.syncs.append((since, set(changed)))
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self.news:
+            self.news.notify_all()
+
+    async def until(self, is_so: Callable[[], Any], seconds: float = SECONDS) -> Any:
+        """Wait until something told makes `is_so` true; returns its value."""
+
+        async def wait() -> Any:
+            async with self.news:
+                while not (value := is_so()):
+                    await self.news.wait()
+                return value
+
+        return await asyncio.wait_for(wait(), seconds)
+
+    async def state(self, state: State, seconds: float = SECONDS) -> str:
+        """Wait until this is the last state; returns its reason."""
+        await self.until(lambda: self.states and self.states[-1][0] is state, seconds)
+        return self.states[-1][1]
+
+    async def raw(self, kind: str, number: int = 1, seconds: float = SECONDS) -> RawEvent:
+        """Wait for the n-th event of a kind."""
+        await self.until(lambda: len(self.of(kind)) >= number, seconds)
+        return self.of(kind)[number - 1]
+
+    def of(self, kind: str) -> list[RawEvent]:
+        """The events of a kind so far."""
+        return [raw for raw in self.raws if raw.kind == kind]
+
+
+@dataclass
+class Heard:
+    """An assistant and its listener."""
+
+    assistant: Assistant
+    ear: Ear
+
+    async def online(self, seconds: float = SECONDS) -> None:
+        await self.ear.state(State.ONLINE, seconds)
+
+    async def resolved(self, kind: str, number: int = 1) -> Any:
+        """The n-th event of a kind, resolved."""
+        return await self.assistant.resolve(await self.ear.raw(kind, number))
+
+
+def settings(endpoint: str, token: str = "", account: str = "weimi1001", **more: Any) -> AssistantSettings:
+    return AssistantSettings(account=account, endpoint=endpoint, token=token, **more)
+
+
+async def eventually(is_so: Callable[[], Any], seconds: float = SECONDS) -> Any:
+    """Look again and again until `is_so`; for what tells nobody."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not (value := is_so()):
+        assert asyncio.get_running_loop().time() < deadline, "it did not come about in time"
+        await asyncio.sleep(0.01)
+    return value

@@ -1,0 +1,157 @@
+"""One WeChat account: a Wechaty bot over a supervised connection, sharing nothing with the other accounts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from wechat.calls import Groups, People, Sending
+from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
+from wechat.connection import Connection, Timing
+from wechat.directory import Directory
+from wechat.events import Event, RawEvent
+from wechat.hearing import Hearing
+from wechat.interface import Listener, State
+from wechat.puppet import MendedPuppet
+from wechat.reader import Reader
+from wechat.resolve import Resolver
+from wechat.sync import Sync
+
+if TYPE_CHECKING:
+    from settings import AssistantSettings
+
+log = logging.getLogger(__name__)
+
+WAITING: Final = 1000  # events that may wait to be stored before the gateway is made to wait
+STORE_ATTEMPTS: Final = 6
+DRAIN_SECONDS: Final = 5.0
+
+
+class Assistant(Sending, People, Groups, Wechaty):  # type: ignore[misc] # the SDK has no types
+    """An account. `start` returns at once and keeps it connected until `stop`; what happens goes to the listener."""
+
+    def __init__(self, settings: AssistantSettings, listener: Listener, timing: Timing | None = None) -> None:
+        self.account = settings.account
+        self._state, self._reason = State.CONNECTING, ""
+        self._mended = MendedPuppet(settings.account)
+        # A scheduler that is never started keeps the SDK's plugin manager from making a job database.
+        options = WechatyOptions(
+            name=settings.account,
+            puppet=self._mended,
+            puppet_options=PuppetOptions(end_point=f"{settings.account}.invalid:1"),
+            scheduler=AsyncIOScheduler(timezone=UTC),
+        )
+        Wechaty.__init__(self, options)
+        self.contact_id = ""
+        self._timing = timing or Timing()
+        self._listener = listener
+        self.directory = Directory()
+        self._reader = Reader(self._mended, self.directory)
+        self._sync = Sync(self._mended, self.directory, self._reader, self._timing.reread_pause)
+        self._resolver = Resolver(self._mended, self.directory, self._reader)
+        self._join_seen = asyncio.Event()
+        self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
+        self._hearing = Hearing(self, self._timing)
+        self._connection = Connection(settings, self._timing, self._hearing)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands now."""
+        return self._state
+
+    @state.setter
+    def state(self, switch: Any) -> None:
+        """The SDK's constructor puts a switch of its own here, which nothing of ours looks at."""
+
+    @property
+    def self_id(self) -> str:
+        """The account's own WeChat id; empty before the first login."""
+        return self.directory.owner_id
+
+    async def start(self) -> None:
+        """Begin to connect; the listener hears how it goes."""
+        runs = (self._connection.run(), self._hearing.refresh(), self._store())
+        self._tasks = [asyncio.create_task(run) for run in runs]
+
+    async def stop(self) -> None:
+        """Hang up, and store what was already read."""
+        connecting, rest = self._tasks[:1], self._tasks[1:]
+        for task in connecting:
+            task.cancel()
+        await asyncio.gather(*connecting, return_exceptions=True)
+        try:
+            if rest:
+                await asyncio.wait_for(self._queue.join(), DRAIN_SECONDS)
+        except TimeoutError:
+            log.error(  # noqa: TRY400 - there is no trace worth reading
+                "%s: %d events could not be stored before the stop", self.account, self._queue.qsize()
+            )
+        await self._hearing.closed(State.CONNECTING, "stopped")
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        self._tasks = []
+
+    async def resolve(self, raw: RawEvent) -> Event | None:
+        """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo)."""
+        return await self._resolver.resolve(raw)
+
+    # ---- for wechat.hearing ----
+
+    async def take(self, raw: RawEvent) -> None:
+        """An event to be stored; waits while too many are."""
+        await self._queue.put(raw)
+
+    async def become(self, state: State, reason: str) -> None:
+        """Another state of the connection, or another reason for it."""
+        if (state, reason) == (self._state, self._reason):
+            return
+        self._state, self._reason = state, reason
+        log.log(
+            logging.WARNING if state in (State.REFUSED, State.LOGGED_OUT) else logging.INFO,
+            "%s: %s%s",
+            self.account,
+            state.value,
+            f" ({reason})" if reason else "",
+        )
+        try:
+            await self._listener.state_changed(self.account, state, reason)
+        except Exception:
+            log.exception("%s: the listener failed on a state", self.account)
+
+    async def tell_synced(self, since: datetime | None, changed: Iterable[str]) -> None:
+        """Contacts and groups were read again."""
+        try:
+            await self._listener.synced(self.account, since, changed)
+        except Exception:
+            log.exception("%s: the listener failed on a sync", self.account)
+
+    def someone_joined(self) -> None:
+        """Wake who waits for a member."""
+        self._join_seen.set()
+        self._join_seen = asyncio.Event()
+
+    async def _store(self) -> None:
+        """Hand the events to the listener, in order, each until it is taken."""
+        while True:
+            raw = await self._queue.get()
+            try:
+                await self._taken(raw)
+            finally:
+                self._queue.task_done()
+
+    async def _taken(self, raw: RawEvent) -> None:
+        for attempt in range(STORE_ATTEMPTS):
+            try:
+                return await self._listener.taken(raw)
+            except Exception:
+                log.exception("%s: a %s event could not be stored, attempt %d", self.account, raw.kind, attempt + 1)
+            await asyncio.sleep(0.1 * 2**attempt)
+        log.error("%s: a %s event is lost", self.account, raw.kind)
+        return None

@@ -1,0 +1,197 @@
+"""The supervised connection to a gateway: opened, watched, and opened again for as long as the account runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from grpclib.client import Stream
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+
+from errors import WeChatError, WeChatRefused
+from protocol import puppet_pb2 as pb
+from wechat.interface import State
+from wechat.tls import make_channel
+from wechat.wire import LOST, Wire
+
+if TYPE_CHECKING:
+    from settings import AssistantSettings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long things may take, in seconds. Tests shorten them."""
+
+    call: float = 10.0
+    connect: float = 10.0
+    first_event: float = 5.0  # gateways of the community send no heartbeat at once; the Node client waits as long
+    start: float = 20.0
+    login_grace: float = 1.0  # a gateway that is logged in says so within this
+    watch_every: float = 5.0
+    watch_limit: float = 3.0
+    backoff_first: float = 0.5
+    backoff_most: float = 30.0
+    refused_first: float = 60.0
+    refused_most: float = 600.0
+    read_back: float = 2.0
+    reread_pause: float = 0.1  # between two groups that are read again in the background
+
+
+class ConnectionLost(Exception):
+    """The session is over; the message says why."""
+
+
+class Owner(Protocol):
+    """Whose connection it is."""
+
+    def opened(self, wire: Wire) -> None:
+        """There is a wire; events begin."""
+
+    async def heard(self, type: int, payload: str) -> None:
+        """An event. Must not raise."""
+
+    async def started(self) -> None:
+        """The gateway runs the account."""
+
+    async def closed(self, state: State, reason: str) -> None:
+        """There is no wire any more."""
+
+
+class Connection:
+    """Keeps one account connected."""
+
+    def __init__(self, settings: AssistantSettings, timing: Timing, owner: Owner) -> None:
+        self._settings = settings
+        self._timing = timing
+        self._owner = owner
+        self._secure: bool | None = None  # what worked, when tls is auto
+        self._failures = 0  # in a row
+        self._refusals = 0
+
+    async def run(self) -> None:
+        """Connect, and again after every loss, until cancelled."""
+        while True:
+            state, reason = await self._attempt()
+            await self._owner.closed(state, reason)
+            await asyncio.sleep(self._pause(state))
+
+    def _pause(self, state: State) -> float:
+        timing = self._timing
+        if state is State.REFUSED:
+            first, most, times = timing.refused_first, timing.refused_most, self._refusals
+        else:
+            first, most, times = timing.backoff_first, timing.backoff_most, self._failures
+        return float(min(most, first * 2 ** min(max(times - 1, 0), 20)) * random.uniform(0.75, 1.0))
+
+    async def _attempt(self) -> tuple[State, str]:
+        """One session from beginning to end: the state it leaves behind and why it ended."""
+        self._failures += 1
+        try:
+            await self._session_either_way()
+        except GRPCError as error:
+            return self._judge(error)
+        except ssl.SSLCertVerificationError as error:
+            return State.CONNECTING, f"the gateway's certificate is not accepted: {error.verify_message}"
+        except (ConnectionLost, WeChatError) as error:
+            return State.CONNECTING, str(error)
+        except LOST as error:
+            return State.CONNECTING, f"{type(error).__name__}: {error}".split("\n", 1)[0]
+        except ValueError as error:  # a token that is no header, a CA file that is no PEM
+            return State.REFUSED, f"the connection's settings are not usable ({type(error).__name__})"
+        except Exception as error:  # whatever it is, the account must come back
+            log.exception("%s: the connection broke in an unforeseen way", self._settings.account)
+            return State.CONNECTING, f"{type(error).__name__}"
+        return State.CONNECTING, "the gateway ended the event stream"
+
+    def _judge(self, error: GRPCError) -> tuple[State, str]:
+        if error.status is Status.UNAUTHENTICATED:  # its message may hold the token
+            self._refusals += 1
+            return State.REFUSED, "the gateway does not take the token"
+        if error.status is Status.ALREADY_EXISTS:
+            return State.CONNECTING, "another client holds the gateway's event stream"
+        return State.CONNECTING, f"the event stream failed: {error.status.name}"
+
+    async def _session_either_way(self) -> None:
+        """With TLS or without, as configured; `auto` tries TLS first and keeps to it once it worked."""
+        wanted = self._settings.tls
+        if wanted != "auto" or self._secure is not None:
+            return await self._session(secure=self._secure if wanted == "auto" else wanted)  # type: ignore[arg-type]
+        try:
+            await self._session(secure=True)
+        except (ssl.SSLCertVerificationError, ConnectionRefusedError):
+            raise
+        except (ssl.SSLError, ConnectionResetError, ConnectionAbortedError):
+            if self._secure is not None:  # it was TLS, and is lost
+                raise
+            await self._session(secure=False)
+
+    async def _session(self, *, secure: bool) -> None:
+        wire = Wire(make_channel(self._settings, secure=secure), self._settings.token)
+        try:
+            await wire.connect(self._timing.connect)
+            await self._talk(wire, secure)
+        except LOST:
+            if not secure and self._failures:  # lost before it worked: it may speak TLS by now
+                self._secure = None
+            raise
+        finally:
+            wire.close()
+
+    async def _talk(self, wire: Wire, secure: bool) -> None:
+        """Read events and watch the gateway until one of the two ends."""
+        async with wire.events() as stream:
+            await stream.send_message(pb.Empty(), end=True)
+            first = asyncio.Event()
+            tasks = {
+                asyncio.create_task(self._read(stream, first, wire, secure)),
+                asyncio.create_task(self._keep(wire, first)),
+            }
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, stream: Stream[Any, Any], first: asyncio.Event, wire: Wire, secure: bool) -> None:
+        async for event in stream:
+            if not first.is_set():
+                self._worked(wire, secure)
+                first.set()
+            await self._owner.heard(event.type, event.payload)
+        await stream.recv_trailing_metadata()
+
+    def _worked(self, wire: Wire, secure: bool) -> None:
+        if self._secure is None and self._settings.tls == "auto":
+            log.info("%s: the gateway speaks %s", self._settings.account, "TLS" if secure else "plaintext")
+        self._secure, self._refusals = secure, 0
+        self._owner.opened(wire)
+
+    async def _keep(self, wire: Wire, first: asyncio.Event) -> None:
+        """Start the account, but only once the stream is open, so that no event is missed; then watch. Stop is never
+        called: it may end the account's WeChat session."""
+        timing = self._timing
+        try:
+            await asyncio.wait_for(first.wait(), timing.first_event)
+        except TimeoutError:
+            log.info("%s: the gateway sent no first event", self._settings.account)
+            self._owner.opened(wire)
+        try:
+            await wire.call("Start", pb.Empty(), timing.start)
+        except WeChatRefused as error:
+            raise ConnectionLost(f"the gateway cannot start the account: {error.text}") from None
+        self._failures = 0
+        await self._owner.started()
+        while True:
+            await asyncio.sleep(timing.watch_every)
+            if not await wire.alive(timing.watch_limit):
+                raise ConnectionLost("the gateway does not answer")

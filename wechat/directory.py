@@ -1,0 +1,152 @@
+"""Who is who on one account: contacts and groups in memory, every look-up a dict access."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from wechat.events import Contact, Room
+
+TIERS: Final = ("weixin", "alias", "name")  # after the id; the first tier with a match decides
+Index = dict[str, dict[str, None]]  # value -> ids, in the order they came
+
+
+class Directory:
+    """The people and groups of one account. Contacts and rooms are replaced (`put_…`), never changed in place."""
+
+    def __init__(self) -> None:
+        self.owner_id = ""  # whose contacts these are
+        self.contacts: dict[str, Contact] = {}
+        self.rooms: dict[str, Room] = {}
+        self._index: dict[str, Index] = {tier: {} for tier in TIERS}
+        self._topics: Index = {}
+        self._read: dict[str, datetime] = {}  # room -> when its member list was read
+        self._moved: dict[str, dict[str, datetime]] = {}  # room -> person -> their last join or leave since then
+
+    def find(self, name: str, *, among: Collection[str] | None = None, friends: bool = False) -> list[Contact]:
+        """People called `name`: WeChat id, then 微信号, then alias, then nickname, each exact; the first tier with
+        a match decides. `among`: only these ids; `friends`: only friends."""
+        if not name:
+            return []
+        for ids in ((name,), *(self._index[tier].get(name, ()) for tier in TIERS)):
+            found = [
+                contact
+                for id in ids
+                if (among is None or id in among)
+                and (contact := self.contacts.get(id)) is not None
+                and (contact.friend or not friends)
+            ]
+            if found:
+                return found
+        return []
+
+    def room_by_topic(self, topic: str) -> list[Room]:
+        """The groups with exactly this topic."""
+        return [self.rooms[id] for id in self._topics.get(topic, ())]
+
+    def put_contact(self, contact: Contact) -> None:
+        """Take a person in, or what is new about them."""
+        self.drop_contact(contact.id)
+        self.contacts[contact.id] = contact
+        for tier in TIERS:
+            if value := getattr(contact, tier):
+                self._index[tier].setdefault(value, {})[contact.id] = None
+
+    def drop_contact(self, id: str) -> None:
+        """Forget a person."""
+        contact = self.contacts.pop(id, None)
+        if contact is not None:
+            for tier in TIERS:
+                _unlist(self._index[tier], getattr(contact, tier), id)
+
+    def put_room(self, room: Room, read: datetime | None = None) -> None:
+        """Take a group in, or what is new about it. `read`: when the reading of its members began."""
+        self.drop_room(room.id)
+        self.rooms[room.id] = room
+        if room.topic:
+            self._topics.setdefault(room.topic, {})[room.id] = None
+        if read is not None:
+            self._read[room.id] = read
+
+    def drop_room(self, id: str) -> None:
+        """Forget a group."""
+        room = self.rooms.pop(id, None)
+        if room is not None:
+            _unlist(self._topics, room.topic, id)
+        self._read.pop(id, None)
+        self._moved.pop(id, None)
+
+    def joined(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
+        """People came into a group. False: the event is late, or the group unknown; read the group again."""
+        room = self.rooms.get(room_id)
+        if room is None or self._is_late(room_id, ids, at):
+            return False
+        room.member_ids.update(ids)
+        return True
+
+    def left(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
+        """People left a group; when the account itself did, the group is forgotten. False: as for `joined`."""
+        room = self.rooms.get(room_id)
+        if room is None or self._is_late(room_id, ids, at):
+            return False
+        if self.owner_id in ids:
+            self.drop_room(room_id)
+        else:
+            room.member_ids.difference_update(ids)
+        return True
+
+    def retitled(self, room_id: str, topic: str) -> None:
+        """A group has another topic."""
+        room = self.rooms.get(room_id)
+        if room is not None and room.topic != topic:
+            _unlist(self._topics, room.topic, room_id)
+            room.topic = topic
+            self._topics.setdefault(topic, {})[room_id] = None
+
+    def clear(self) -> None:
+        """Forget everything: another person logged in."""
+        self.owner_id = ""
+        tables: list[dict[str, Any]] = [self.contacts, self.rooms, self._topics, self._read, self._moved]
+        for table in (*tables, *self._index.values()):
+            table.clear()
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it as plain JSON values, for `load`."""
+        return {
+            "owner": self.owner_id,
+            "contacts": [
+                [c.id, c.name, c.alias, c.weixin, c.friend, c.official, c.avatar] for c in self.contacts.values()
+            ],
+            "rooms": [
+                [r.id, r.topic, r.owner_id, list(r.admin_ids), sorted(r.member_ids)] for r in self.rooms.values()
+            ],
+        }
+
+    def load(self, rows: dict[str, Any]) -> None:
+        """Begin with what an earlier snapshot knew; connecting brings it up to date."""
+        self.clear()
+        self.owner_id = rows.get("owner", "")
+        for row in rows.get("contacts", ()):
+            self.put_contact(Contact(*row))
+        for id, topic, owner_id, admin_ids, member_ids in rows.get("rooms", ()):
+            self.put_room(Room(id, topic, owner_id, tuple(admin_ids), set(member_ids)))
+
+    def _is_late(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
+        """Whether something newer is known of the group or of one of these people; else `at` is noted for them."""
+        moved = self._moved.setdefault(room_id, {})
+        known = [stamp for id in ids if (stamp := moved.get(id))]
+        if (read := self._read.get(room_id)) is not None:
+            known.append(read)
+        if known and at < max(known):
+            return True
+        moved.update(dict.fromkeys(ids, at))
+        return False
+
+
+def _unlist(index: Index, value: str, id: str) -> None:
+    ids = index.get(value)
+    if ids is not None:
+        ids.pop(id, None)
+        if not ids:
+            del index[value]

@@ -1,0 +1,109 @@
+"""What the gateway's event stream brings, made into RawEvents. Nonsense raises OddEvent and nothing else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Final
+
+from protocol import puppet_pb2 as pb
+from wechat.events import RawEvent
+
+# The numbers of the protocol's EventType that are ours to keep, and those the connection itself lives by.
+TAKEN: Final[dict[int, str]] = {
+    pb.EVENT_MESSAGE: "message",
+    pb.EVENT_FRIENDSHIP: "friendship",
+    pb.EVENT_ROOM_INVITE: "room-invite",
+    pb.EVENT_ROOM_JOIN: "room-join",
+    pb.EVENT_ROOM_LEAVE: "room-leave",
+    pb.EVENT_ROOM_TOPIC: "room-topic",
+}
+CONTROL: Final[dict[int, str]] = {
+    pb.EVENT_HEARTBEAT: "heartbeat",
+    pb.EVENT_DONG: "dong",
+    pb.EVENT_POST: "post",
+    pb.EVENT_ERROR: "error",
+    pb.EVENT_SCAN: "scan",
+    pb.EVENT_READY: "ready",
+    pb.EVENT_RESET: "reset",
+    pb.EVENT_LOGIN: "login",
+    pb.EVENT_LOGOUT: "logout",
+    pb.EVENT_DIRTY: "dirty",
+}
+ID_KEYS: Final = {"message": "messageId", "friendship": "friendshipId", "room-invite": "roomInvitationId"}
+PEOPLE_KEYS: Final = {"room-join": "inviteeIdList", "room-leave": "removeeIdList"}
+LONGEST_ID: Final = 400
+EARLIEST: Final = datetime(2010, 1, 1, tzinfo=UTC)  # before WeChat
+
+
+class OddEvent(ValueError):
+    """An event that cannot be meant; the message says what is wrong with it, never what is in it."""
+
+
+def parse(payload: str) -> dict[str, Any]:
+    """The event's JSON object."""
+    try:
+        data = json.loads(payload)
+    except (ValueError, RecursionError):
+        raise OddEvent("no JSON") from None
+    if not isinstance(data, dict):
+        raise OddEvent(f"a JSON {type(data).__name__}")
+    if "\\u" in payload:
+        _check_text(data)
+    return data
+
+
+def raw_event(account: str, kind: str, data: dict[str, Any], now: datetime) -> RawEvent:
+    """The event under an id that is the same when the gateway repeats it."""
+    if key := ID_KEYS.get(kind):
+        id = text_of(data, key)
+        return RawEvent(account, id if kind == "message" else f"{kind}:{id}", kind, data, now)
+    room_id, at = text_of(data, "roomId"), moment(data.get("timestamp"), now)
+    what = people_of(data, PEOPLE_KEYS[kind]) if kind in PEOPLE_KEYS else (text_of(data, "newTopic", empty=True),)
+    mark = blake2b("\0".join(sorted(what)).encode(), digest_size=8).hexdigest()
+    return RawEvent(account, f"{kind}:{room_id}:{mark}:{int(at.timestamp() * 1000)}", kind, data, at)
+
+
+def text_of(data: dict[str, Any], key: str, *, empty: bool = False) -> str:
+    """The string under `key`; OddEvent when there is none."""
+    value = data.get(key)
+    if not isinstance(value, str) or not (value or empty) or len(value) > LONGEST_ID:
+        raise OddEvent(f"no usable {key}")
+    return value
+
+
+def text_or_empty(data: dict[str, Any], key: str) -> str:
+    """The string under `key`, or "" when it is missing or no string."""
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def people_of(data: dict[str, Any], key: str) -> tuple[str, ...]:
+    """The ids under `key`, each once; OddEvent when there is none."""
+    value = data.get(key)
+    if not isinstance(value, list):
+        raise OddEvent(f"no usable {key}")
+    ids = tuple(dict.fromkeys(id for id in value if isinstance(id, str) and 0 < len(id) <= LONGEST_ID))
+    if not ids:
+        raise OddEvent(f"no usable {key}")
+    return ids
+
+
+def moment(value: Any, now: datetime) -> datetime:
+    """A gateway's timestamp, in seconds or milliseconds; `now` when it is missing or cannot be."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e14:
+        return now
+    at = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
+    return at if EARLIEST < at < now + timedelta(days=1) else now
+
+
+def _check_text(data: dict[str, Any]) -> None:
+    """Escapes can make text that no database takes: NUL, and halves of surrogate pairs."""
+    text = json.dumps(data, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise OddEvent("text that is no Unicode") from None
+    if "\\u0000" in text:
+        raise OddEvent("text with NUL")

@@ -1,0 +1,99 @@
+"""Brings the directory up to date after a login: what is new at once, the rest in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+from errors import WeChatError, WeChatOffline, WeChatRefused
+from wechat.directory import Directory
+from wechat.puppet import MendedPuppet
+from wechat.reader import Reader, patiently
+
+log = logging.getLogger(__name__)
+
+FEW: Final = 50
+
+
+class Sync:
+    """The passes over contacts and groups of one account."""
+
+    def __init__(self, puppet: MendedPuppet, directory: Directory, reader: Reader, pause: float) -> None:
+        self._puppet = puppet
+        self._directory = directory
+        self._reader = reader
+        self._pause = pause
+
+    async def read_new(self) -> set[str]:
+        """Read the lists, and everybody and every group that is new on them. Returns what changed against what was
+        known: new friends, and groups the account is newly in; nothing when nothing was known."""
+        known = self._directory
+        was_empty = not known.contacts and not known.rooms
+        listed = await patiently(self._puppet.contact_list)
+        strangers = [id for id in listed if (c := known.contacts.get(id)) is None or not c.friend]
+        fresh = len(strangers) <= FEW  # a gateway that never says who is a friend would have everybody read anew
+        await self._reader.each(
+            strangers, lambda id: self._reader.read_contact(id, fresh=fresh and id in known.contacts)
+        )
+        if known.owner_id not in known.contacts:
+            await self._reader.each([known.owner_id], self._reader.read_contact)
+        new_rooms = await self.read_new_rooms()
+        if was_empty:
+            return set()
+        friends = {id for id in strangers if (c := known.contacts.get(id)) and c.friend}
+        return friends | set(new_rooms)
+
+    async def read_new_rooms(self) -> list[str]:
+        """Read the list of groups, and the groups on it that are not known yet; returns these."""
+        listed = await patiently(self._puppet.room_list)
+        missing = [id for id in listed if id not in self._directory.rooms]
+        await self._reader.each(missing, self._reader.read_room)
+        return [id for id in missing if id in self._directory.rooms]
+
+    async def read_again(self, rooms: Iterable[str], contacts: Iterable[str]) -> set[str]:
+        """Read known groups and people again, slowly. Returns the groups whose members differ from what was known,
+        those the account is no longer in, and people who have become friends.
+
+        People are read from the gateway's cache, which its own events keep true: to have hundreds of them read anew
+        from WeChat at every reconnect could look like a robot.
+        """
+        changed = set()
+        for id in rooms:
+            if await self._room_changed(id):
+                changed.add(id)
+            await asyncio.sleep(self._pause)
+        for id in contacts:
+            before = self._directory.contacts.get(id)
+            try:
+                after = await self._reader.read_contact(id)
+            except WeChatOffline:
+                raise
+            except WeChatError as error:
+                log.debug("%s: %s", self._puppet.name, error)
+                continue
+            if after.friend and not (before and before.friend):
+                changed.add(id)
+            await asyncio.sleep(self._pause / 10)
+        return changed
+
+    async def _room_changed(self, id: str) -> bool:
+        before = self._directory.rooms.get(id)
+        members = set(before.member_ids) if before else set()
+        try:
+            after = await patiently(lambda: self._reader.read_room(id, fresh=True))
+        except WeChatRefused:
+            if id in await patiently(self._puppet.room_list):
+                return False
+            self._directory.drop_room(id)
+            return True
+        except WeChatOffline:
+            raise
+        except WeChatError as error:
+            log.warning("%s: a group could not be read again: %s", self._puppet.name, error)
+            return False
+        if self._directory.owner_id not in after.member_ids:
+            self._directory.drop_room(id)
+            return True
+        return after.member_ids != members

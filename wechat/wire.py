@@ -1,0 +1,162 @@
+"""One connection to a gateway: calls with a deadline, and every way they can fail said in our words."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError, Message
+from grpclib.client import Channel, Stream
+from grpclib.const import Cardinality, Status
+from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
+from h2.exceptions import H2Error
+
+from errors import (
+    WeChatError,
+    WeChatNeedsConfirmation,
+    WeChatOffline,
+    WeChatRefused,
+    WeChatTooFast,
+    WeChatUnknown,
+)
+from protocol import CALLS, Call
+from protocol import puppet_pb2 as pb
+
+CALL_SECONDS: Final = 10.0
+CALLS_AT_ONCE: Final = 32  # without a bound, calls queue behind each other until their deadlines pass
+CHUNK: Final = 256 * 1024
+
+# What a lost connection surfaces as. AttributeError and AssertionError come from inside grpclib when the connection
+# goes away between two of its own steps.
+LOST: Final = (
+    StreamTerminatedError,
+    ProtocolError,
+    H2Error,
+    TimeoutError,
+    OSError,
+    DecodeError,
+    AttributeError,
+    AssertionError,
+)
+TOO_FAST: Final = re.compile("操作过于频繁|频率过快|频繁")
+NEEDS_CONFIRMATION: Final = re.compile("-2012|-2028|邀请确认|需要.*确认")
+UNCERTAIN: Final = (Status.DEADLINE_EXCEEDED, Status.UNAVAILABLE, Status.CANCELLED)
+
+
+def translate(call: str, error: GRPCError, token: str = "") -> WeChatError:
+    """The gateway's refusal as one of our errors. The token, which some gateways repeat, is taken out."""
+    if error.status is Status.UNAUTHENTICATED:
+        return WeChatOffline(call, "the gateway does not take the token")
+    text = (error.message or error.status.name).split("\n", 1)[0][:300]
+    if token:
+        text = text.replace(token, "***")
+    if error.status in UNCERTAIN:
+        return WeChatUnknown(call, text)
+    if TOO_FAST.search(text):
+        return WeChatTooFast(call, text)
+    if NEEDS_CONFIRMATION.search(text):
+        return WeChatNeedsConfirmation(call, text)
+    return WeChatRefused(call, text)
+
+
+class Wire:
+    """The calls of one connection. When it is lost a new Wire is made; this one then fails every call."""
+
+    def __init__(self, channel: Channel, token: str, *, at_once: int = CALLS_AT_ONCE) -> None:
+        self.channel = channel
+        self.metadata = {"authorization": f"Wechaty {token}"} if token else {}
+        self._token = token
+        self._slots = asyncio.Semaphore(at_once)
+        self._closed = False
+
+    async def connect(self, timeout: float = CALL_SECONDS) -> None:
+        """Open the connection; OSError (ssl.SSLError among them) or TimeoutError when that fails."""
+        await asyncio.wait_for(self.channel.__connect__(), timeout)
+
+    def close(self) -> None:
+        """Break the connection: every call in flight ends as unknown."""
+        self._closed = True
+        self.channel.close()
+
+    async def call(self, name: str, request: Message, timeout: float = CALL_SECONDS) -> Any:
+        """One unary call; returns the answer's message."""
+        async with self._slots:
+            return await self._unary(CALLS[name], request, timeout)
+
+    async def alive(self, timeout: float) -> bool:
+        """Whether the gateway answers at all within `timeout` seconds; also one that knows no Version does."""
+        try:
+            await self._unary(CALLS["Version"], pb.Empty(), timeout)
+        except WeChatRefused:
+            return True
+        except WeChatError:
+            return False
+        return True
+
+    def events(self) -> Stream[Message, Message]:
+        """The Event stream, to be entered; it has no deadline."""
+        return self._open(CALLS["Event"], Cardinality.UNARY_STREAM, None)
+
+    async def upload(self, data: bytes, timeout: float = 120.0) -> str:
+        """Leave bytes with the gateway; returns the id they have there."""
+        call, sent = CALLS["Upload"], False
+        async with self._slots:
+            try:
+                async with self._open(call, Cardinality.STREAM_UNARY, timeout) as stream:
+                    await stream.send_request()
+                    sent = True
+                    for start in range(0, len(data), CHUNK):
+                        await stream.send_message(pb.Chunk(chunk=data[start : start + CHUNK]))
+                    await stream.end()
+                    answer = await stream.recv_message()
+            except (GRPCError, *LOST) as error:
+                raise self._said(call, error, sent) from None
+        return str(_given(call, answer).id)
+
+    async def download(self, id: str, limit: int, timeout: float = 120.0) -> bytes:
+        """Fetch bytes the gateway keeps. Never ask for an id of an earlier session: the gateway's process dies."""
+        call = CALLS["Download"]
+        data = bytearray()
+        async with self._slots:
+            try:
+                async with self._open(call, Cardinality.UNARY_STREAM, timeout) as stream:
+                    await stream.send_message(pb.Id(id=id), end=True)
+                    async for answer in stream:
+                        data += answer.chunk
+                        if len(data) > limit:
+                            raise WeChatRefused(call.name, f"more than {limit} bytes")
+            except (GRPCError, *LOST) as error:
+                raise self._said(call, error, True) from None
+        return bytes(data)
+
+    def _open(self, call: Call, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
+        if self._closed:
+            raise WeChatOffline(call.name, "not connected")
+        return self.channel.request(
+            call.path, cardinality, call.request, call.response, timeout=timeout, metadata=self.metadata
+        )
+
+    async def _unary(self, call: Call, request: Message, timeout: float) -> Any:
+        sent = False
+        try:
+            async with self._open(call, Cardinality.UNARY_UNARY, timeout) as stream:
+                await stream.send_request()
+                sent = True
+                await stream.send_message(request, end=True)
+                answer = await stream.recv_message()
+        except (GRPCError, *LOST) as error:
+            raise self._said(call, error, sent) from None
+        return _given(call, answer)
+
+    def _said(self, call: Call, error: Exception, sent: bool) -> WeChatError:
+        if isinstance(error, GRPCError):
+            return translate(call.name, error, self._token)
+        kind = WeChatUnknown if sent else WeChatOffline
+        return kind(call.name, f"{type(error).__name__}: connection lost or no answer in time")
+
+
+def _given(call: Call, answer: Any) -> Any:
+    if answer is None:
+        raise WeChatUnknown(call.name, "the gateway ended the call without an answer")
+    return answer
