@@ -16,21 +16,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
 
-import aiohttp
 import pytest
 import pytest_asyncio
+
+from tests.official_control import Control, ControlError, Json
+
+__all__ = ["ControlError", "Json", "OfficialGateway", "Start", "ca_certificate", "official", "requires_node"]
 
 HOME = Path(__file__).parent / "gateway"
 CA_FILE = HOME / "node_modules/wechaty-puppet-service/dist/esm/src/auth/ca.js"
 SERVER_NAME = "insecure"  # the name in the certificate that the package brings
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
-
-Json = dict[str, Any]
-
-
-class ControlError(Exception):
-    """The gateway's control port refused a command."""
 
 
 def requires_node() -> None:
@@ -51,7 +48,7 @@ def ca_certificate() -> str:
     return text[text.index(begin) : text.index(end) + len(end)] + "\n"
 
 
-class OfficialGateway:
+class OfficialGateway(Control):
     """One gateway process and its control port. `port` stays the same over restarts.
 
     `state` is a file that keeps contacts, groups, messages and what was sent over a kill. `account` is the assistant's
@@ -62,12 +59,13 @@ class OfficialGateway:
         self,
         *,
         tls: bool = True,
-        token: str = "insecure_test_token",
+        token: str = "insecure_testtoken",  # what stands before the last _ is the TLS server name clients expect
         state: Path | None = None,
         port: int = 0,
         account: Json | None = None,
         env: dict[str, str] | None = None,
     ) -> None:
+        super().__init__()
         self.tls = tls
         self.token = token
         self.state = state
@@ -77,7 +75,6 @@ class OfficialGateway:
         self._env = env or {}
         self._folder: Path | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._session: aiohttp.ClientSession | None = None
 
     @property
     def endpoint(self) -> str:
@@ -107,7 +104,7 @@ class OfficialGateway:
             await self.kill()
             raise RuntimeError(f"the official gateway did not start:\n{self.stderr()}") from error
         self.port, self.control_port = ready["port"], ready["control"]
-        self._session = aiohttp.ClientSession(f"http://127.0.0.1:{self.control_port}")
+        self._open(self.control_port)
         return self
 
     def _environment(self, folder: Path) -> dict[str, str]:
@@ -126,9 +123,7 @@ class OfficialGateway:
 
     async def kill(self) -> None:
         """kill -9."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._close()
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -164,110 +159,6 @@ class OfficialGateway:
         """What the process wrote to its standard error, for failure messages."""
         file = self._folder / "stderr" if self._folder else None
         return file.read_text(errors="replace")[-4000:] if file and file.exists() else ""
-
-    # ---- the control port ----
-
-    async def do(self, command: str, **arguments: Any) -> Any:
-        """Gives any command of tests/gateway/control.mjs and returns its result. ControlError if it was refused.
-
-        Commands that report an event take `emit=False` (the event is lost), `times=2` and `delay` (milliseconds).
-        """
-        assert self._session is not None, "the gateway does not run"
-        async with self._session.post("/", json={"do": command, **arguments}) as response:
-            answer = await response.json()
-        if response.status != 200:
-            raise ControlError(f"{command}: {answer['error']}")
-        return answer["result"]
-
-    async def status(self) -> Json:
-        """Keys: self (the account's id), logged_in, connected (a client holds the event stream)."""
-        status: Json = await self.do("status")
-        return status
-
-    async def wait_connected(self, seconds: float = 30.0) -> None:
-        """Waits until a client holds the event stream."""
-        await asyncio.wait_for(self.do("wait_connected"), seconds)
-
-    async def set(self, **settings: Any) -> None:
-        """Settings: direct_add_limit, capacity, echo, list_strangers, auto_login."""
-        await self.do("set", **settings)
-
-    async def contact(self, id: str, name: str | None = None, **fields: Any) -> Json:
-        """Adds a contact (a friend unless friend=False) or changes one; fields: alias, weixin, friend, type, phone."""
-        named = {} if name is None else {"name": name}
-        row: Json = await self.do("contact", id=id, **named, **fields)
-        return row
-
-    async def friend_request(self, contact: str, hello: str = "", **how: Any) -> str:
-        """A person asks to become a friend; returns the friendship's id."""
-        row = await self.do("friend_request", contact=contact, hello=hello, **how)
-        return str(row["id"])
-
-    async def room(self, id: str, topic: str = "", members: list[str] | None = None, **fields: Any) -> Json:
-        """Puts a group there (id ends with @chatroom) without an event; fields: owner, confirm, capacity, aliases."""
-        people = {} if members is None else {"members": members}
-        row: Json = await self.do("room", id=id, topic=topic, **people, **fields)
-        return row
-
-    async def rooms(self) -> list[Json]:
-        """Every group, with keys id, topic, ownerId, memberIdList, announce, confirm."""
-        return await self.table("rooms")
-
-    async def table(self, name: str) -> list[Json]:
-        """Rows of contacts, rooms, messages, friendships, invitations, room_invitations, tags."""
-        rows: list[Json] = await self.do("get", table=name)
-        return rows
-
-    async def say(self, sender: str, text: str = "", *, room: str | None = None, **what: Any) -> str:
-        """Somebody says something to the account, or in a group; returns the message's id.
-
-        `what`: kind (text, image, file, card, url, mini_program, …), mentions (ids), file ({"name", "base64" | "url" |
-        "buffer" | "path" | "stream" | "qrcode"}), url, mini, card, location, at (ms), id; emit, times, delay.
-        """
-        where = {} if room is None else {"room": room}
-        row = await self.do("say", **{"from": sender}, text=text, **where, **what)
-        return str(row["id"])
-
-    async def burst(self, count: int, *, room: str | None = None, senders: list[str] | None = None) -> list[str]:
-        """That many messages as fast as the stream takes them (text 「消息 N」); returns their ids."""
-        chosen = {key: value for key, value in (("room", room), ("from", senders)) if value is not None}
-        ids: list[str] = await self.do("burst", count=count, **chosen)
-        return ids
-
-    async def sent(self, conversation: str | None = None) -> list[Json]:
-        """What the account has sent, in order.
-
-        Keys: id, kind, conversation, text, mentions, delivered (False: to no friend), at (ms); of files name, size,
-        sha256 or url; of others card, url, mini, forwarded, recalled.
-        """
-        return await self.wait_sent(0, conversation)
-
-    async def wait_sent(self, count: int, conversation: str | None = None, seconds: float = 30.0) -> list[Json]:
-        """Waits until the account has sent that many messages (to a conversation) and returns all of them."""
-        where = {} if conversation is None else {"conversation": conversation}
-        rows: list[Json] = await asyncio.wait_for(self.do("sent", count=count, **where), seconds)
-        return rows
-
-    async def calls(self, method: str | None = None) -> list[Json]:
-        """The calls the gateway got since its start: method (e.g. roomCreate), args, at."""
-        rows: list[Json] = await self.do("calls", **({} if method is None else {"method": method}))
-        return rows
-
-    async def fault(self, method: str, mode: str, **rule: Any) -> None:
-        """Spoils calls of a method (RoomAdd, MessageSendText, …). Modes: throw, hang, lose, fail, late, ignore.
-
-        `rule`: text and code (gRPC status) of throw and fail, ms of late, times (None: all), skip (good ones first).
-        """
-        await self.do("fault", method=method, mode=mode, **rule)
-
-    async def clear_faults(self, method: str | None = None) -> None:
-        """Ends the faults; calls that already hang go on hanging."""
-        await self.do("clear_faults", **({} if method is None else {"method": method}))
-
-    async def emit_raw(self, type: str | int, payload: Any = None, *, text: str | None = None, **how: Any) -> None:
-        """Writes an event past the puppet: any type, any JSON value as payload, or any text that is not even JSON."""
-        body = {"payload": payload} if text is None else {"text": text}
-        await self.do("raw", type=type, **body, **how)
 
 
 Start = Callable[..., Awaitable[OfficialGateway]]

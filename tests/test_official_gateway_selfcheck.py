@@ -2,70 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
+import base64
+import hashlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from grpclib.client import Channel
-from grpclib.config import Configuration
-from grpclib.const import Cardinality, Status
+from grpclib.const import Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 
-from protocol import CALLS
 from protocol import puppet_pb2 as pb
-from tests.official import SERVER_NAME, ControlError, OfficialGateway, Start, ca_certificate, official
+from tests.official import ControlError, OfficialGateway, Start, ca_certificate, official, requires_node
+from tests.official_client import Client, self_signed, tls_context
 
 __all__ = ["official"]
 
 pytestmark = pytest.mark.gateway
-SECONDS = 20.0
-
-
-def _tls() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=ca_certificate())
-    context.set_alpn_protocols(["h2"])
-    return context
-
-
-class Client:
-    """A bare channel to a gateway."""
-
-    def __init__(self, gateway: OfficialGateway, token: str | None = None) -> None:
-        config = Configuration(ssl_target_name_override=SERVER_NAME) if gateway.tls else None
-        self.channel = Channel("127.0.0.1", gateway.port, ssl=_tls() if gateway.tls else None, config=config)
-        self.metadata = {"authorization": f"Wechaty {token or gateway.token}"}
-
-    async def call(self, name: str, seconds: float = SECONDS, /, **fields: Any) -> Any:
-        call = CALLS[name]
-        async with self.channel.request(
-            call.path, Cardinality.UNARY_UNARY, call.request, call.response, timeout=seconds, metadata=self.metadata
-        ) as stream:
-            await stream.send_message(call.request(**fields), end=True)
-            return await stream.recv_message()
-
-    @asynccontextmanager
-    async def events(self) -> AsyncIterator[Callable[..., Any]]:
-        """The event stream: a function that waits for the next event of a type and returns its payload's text."""
-        call = CALLS["Event"]
-        async with self.channel.request(
-            call.path, Cardinality.UNARY_STREAM, call.request, call.response, metadata=self.metadata
-        ) as stream:
-            await stream.send_message(call.request(), end=True)
-
-            async def next_of(kind: int) -> str:
-                while (event := await asyncio.wait_for(stream.recv_message(), SECONDS)) is not None:
-                    if event.type == kind:
-                        return str(event.payload)
-                raise EOFError
-
-            yield next_of
-            await stream.cancel()
 
 
 @pytest.fixture
@@ -78,9 +33,9 @@ async def gateway(official: Start) -> OfficialGateway:
 
 @pytest.fixture
 async def client(gateway: OfficialGateway) -> AsyncIterator[Client]:
-    client = Client(gateway)
+    client = Client.of(gateway)
     yield client
-    client.channel.close()
+    client.close()
 
 
 async def test_text_in_and_out(gateway: OfficialGateway, client: Client) -> None:
@@ -98,58 +53,248 @@ async def test_text_in_and_out(gateway: OfficialGateway, client: Client) -> None
 
 
 async def test_wrong_token_is_unauthenticated(gateway: OfficialGateway) -> None:
-    client = Client(gateway, token="insecure_other")
+    client = Client(gateway.port, "insecure_other", tls_context(ca_certificate()))
     with pytest.raises(GRPCError) as caught:
         await client.call("ContactList")
     assert caught.value.status is Status.UNAUTHENTICATED
-    client.channel.close()
+    client.close()
 
 
 async def test_plaintext_gateway_answers_and_a_tls_one_refuses_plaintext(official: Start) -> None:
     plain, secure = await official(tls=False), await official()
-    client = Client(plain)
+    client = Client.of(plain)
     assert list((await client.call("ContactList")).ids) == ["wxid_bot"]
-    client.channel.close()
-    secure.tls = False
-    client = Client(secure)
+    client.close()
+    client = Client(secure.port, secure.token)
     with pytest.raises((StreamTerminatedError, ConnectionError)):
         await client.call("ContactList")
-    client.channel.close()
+    client.close()
+
+
+async def test_a_gateway_shows_its_own_certificate(official: Start) -> None:
+    certificate, key = self_signed("wx.example")
+    names = "WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT", "WECHATY_PUPPET_SERVICE_TLS_SERVER_KEY"
+    gateway = await official(env=dict(zip(names, (certificate, key), strict=True)))
+    client = Client(gateway.port, gateway.token, tls_context(certificate), "wx.example")
+    await client.call("Version")
+    client.close()
+    client = Client.of(gateway)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await client.call("Version")
+    client.close()
 
 
 async def test_a_group_takes_three_and_its_topic_changes(gateway: OfficialGateway, client: Client) -> None:
     with pytest.raises(GRPCError, match="三个人"):
-        await client.call("RoomCreate", contact_ids=["甲"], topic="群")
+        await client.call("RoomCreate", contact_ids=["甲", "甲"], topic="群")
     async with client.events() as next_of:
         room = (await client.call("RoomCreate", contact_ids=["甲", "乙"], topic="群")).id
         assert json.loads(await next_of(pb.EVENT_ROOM_JOIN))["inviteeIdList"] == ["甲", "乙"]
         await client.call("RoomAdd", id=room, contact_id="丙")
         assert json.loads(await next_of(pb.EVENT_ROOM_JOIN))["inviteeIdList"] == ["丙"]
-        members = (await client.call("RoomMemberList", id=room)).member_ids
-        assert list(members) == ["wxid_bot", "甲", "乙", "丙"]
+        assert list((await client.call("RoomMemberList", id=room)).member_ids) == ["wxid_bot", "甲", "乙", "丙"]
         await client.call("RoomTopic", id=room, topic="新名")
         changed = json.loads(await next_of(pb.EVENT_ROOM_TOPIC))
         assert (changed["oldTopic"], changed["newTopic"]) == ("群", "新名")
         assert (await client.call("RoomPayload", id=room)).topic == "新名"
 
 
+async def _room(gateway: OfficialGateway, size: int, **fields: Any) -> str:
+    await gateway.setup(contacts=size)
+    await gateway.room("big@chatroom", "大群", ["wxid_bot", *(f"c{i}" for i in range(size - 1))], **fields)
+    return "big@chatroom"
+
+
+async def test_below_forty_an_add_joins_and_from_forty_on_it_invites(gateway: OfficialGateway, client: Client) -> None:
+    room = await _room(gateway, 39)
+    await client.call("RoomAdd", id=room, contact_id="甲")
+    assert "甲" in (await client.call("RoomPayload", id=room)).member_ids
+    await client.call("RoomAdd", id=room, contact_id="乙")
+    assert "乙" not in (await client.call("RoomPayload", id=room)).member_ids
+    await gateway.wait("invitations", roomId=room, contactId="乙", tapped=False)
+    async with client.events() as next_of:
+        await gateway.tap(room, "乙")
+        joined = json.loads(await next_of(pb.EVENT_ROOM_JOIN))
+        assert (joined["inviteeIdList"], joined["inviterId"]) == (["乙"], "wxid_bot")
+    assert "乙" in (await client.call("RoomPayload", id=room)).member_ids
+    with pytest.raises(ControlError, match="no invitation"):
+        await gateway.tap(room, "乙")
+
+
+async def test_a_group_refuses_who_may_not(gateway: OfficialGateway, client: Client) -> None:
+    await gateway.contact("生人", friend=False)
+    room = await _room(gateway, 5, owner="c0", confirm=True)
+    for call, fields, sentence in (
+        ("RoomAdd", {"contact_id": "甲"}, "群主已启用群聊邀请确认"),
+        ("RoomAdd", {"contact_id": "生人"}, "不是你的好友"),
+        ("RoomDel", {"contact_id": "c1"}, "没有权限"),
+        ("RoomAnnounce", {"text": "公告"}, "没有权限"),
+    ):
+        with pytest.raises(GRPCError, match=sentence):
+            await client.call(call, id=room, **fields)
+    await gateway.room(room, owner="wxid_bot", capacity=5)
+    with pytest.raises(GRPCError, match="人数已达上限"):
+        await client.call("RoomAdd", id=room, contact_id="甲")
+    await client.call("RoomDel", id=room, contact_id="c1")
+    await client.call("RoomAnnounce", id=room, text="公告")
+    assert (await client.call("RoomAnnounce", id=room)).text == "公告"
+    assert "c1" not in (await client.call("RoomPayload", id=room)).member_ids
+
+
+async def test_a_friend_request_is_accepted_once(gateway: OfficialGateway, client: Client) -> None:
+    async with client.events() as next_of:
+        asked = await gateway.friend_request("丁", "我是丁")
+        assert json.loads(await next_of(pb.EVENT_FRIENDSHIP)) == {"friendshipId": asked}
+        request = await client.call("FriendshipPayload", id=asked)
+        assert (request.contact_id, request.hello, request.type) == ("丁", "我是丁", 2)
+        assert not (await client.call("ContactPayload", id="丁")).friend
+        await client.call("FriendshipAccept", id=asked)
+        confirmed = json.loads(await next_of(pb.EVENT_FRIENDSHIP))["friendshipId"]
+        assert (await client.call("FriendshipPayload", id=confirmed)).type == 1
+        assert (await client.call("ContactPayload", id="丁")).friend
+        await client.call("FriendshipAccept", id=asked)
+    assert len(await gateway.table("friendships")) == 2
+
+
+async def test_an_alias_is_set_and_cleared(client: Client) -> None:
+    await client.call("ContactAlias", id="甲", alias="老甲")
+    assert (await client.call("ContactPayload", id="甲")).alias == "老甲"
+    await client.call("ContactAlias", id="甲", alias="")
+    assert (await client.call("ContactAlias", id="甲")).alias == ""
+
+
+async def test_every_kind_of_message_comes_in(gateway: OfficialGateway, client: Client) -> None:
+    data = b"x" * 30_000
+    file = {"name": "a.txt", "base64": base64.b64encode(data).decode()}
+    room = await _room(gateway, 3)
+    told = await gateway.say("c0", "@微秘\u2005在吗", room=room, mentions=["wxid_bot"])
+    assert list((await client.call("MessagePayload", id=told)).mention_ids) == ["wxid_bot"]
+    link = await gateway.say("甲", kind="url", url={"title": "题", "url": "https://example.com/"})
+    assert (await client.call("MessageUrl", id=link)).url_link.title == "题"
+    mini = await gateway.say("甲", kind="mini_program", mini={"title": "小程序", "appid": "wx1"})
+    assert (await client.call("MessageMiniProgram", id=mini)).mini_program.appid == "wx1"
+    card = await gateway.say("甲", kind="card", card="乙")
+    assert (await client.call("MessageContact", id=card)).id == "乙"
+    image = await gateway.say("甲", kind="image", file={"name": "p.png", "url": "https://example.com/p.png"})
+    assert json.loads((await client.call("MessageImage", id=image, type=3)).file_box)["url"].endswith("p.png")
+    big = json.loads((await client.call("MessageFile", id=await gateway.say("甲", kind="file", file=file))).file_box)
+    assert (big["type"], b"".join(await client.download(big["uuid"]))) == (7, data)
+    taken_back = await client.call("MessagePayload", id=await gateway.recall(told))
+    assert (taken_back.type, taken_back.text, taken_back.room_id) == (13, told, room)
+
+
+async def test_what_is_sent_is_recorded(gateway: OfficialGateway, client: Client) -> None:
+    data = b"\0picture"
+    room = await _room(gateway, 3)
+    box = json.dumps({"type": 1, "name": "p.png", "base64": base64.b64encode(data).decode()})
+    await client.call("MessageSendFile", conversation_id="甲", file_box=box)
+    await client.call("MessageSendText", conversation_id=room, text="@联系人0 好", mentional_ids=["c0"])
+    await client.call(
+        "MessageSendUrl", conversation_id=room, url_link=pb.UrlLinkPayload(title="题", url="https://a.b/")
+    )
+    (picture,), (text, link) = await gateway.sent("甲"), await gateway.sent(room)
+    assert (picture["name"], picture["sha256"]) == ("p.png", hashlib.sha256(data).hexdigest())
+    assert (text["mentions"], link["url"]["title"]) == (["c0"], "题")
+    await gateway.unfriend("乙")
+    await client.call("MessageSendText", conversation_id="乙", text="还在吗")
+    assert [row["delivered"] for row in await gateway.sent("乙")] == [False]
+
+
+@pytest.mark.parametrize(("mode", "done"), [("throw", False), ("hang", False), ("lose", True), ("fail", True)])
+async def test_a_spoilt_call(gateway: OfficialGateway, client: Client, mode: str, done: bool) -> None:
+    await gateway.fault("MessageSendText", mode, text="操作过于频繁", code=8, times=1)
+    send = client.call("MessageSendText", 1.0, conversation_id="甲", text="一")
+    if mode in ("hang", "lose"):
+        with pytest.raises(TimeoutError):
+            await send
+    else:
+        with pytest.raises(GRPCError, match="操作过于频繁"):
+            await send
+    assert len(await gateway.sent()) == int(done)
+    await client.call("MessageSendText", conversation_id="甲", text="二")
+    assert len(await gateway.wait_calls("MessageSendText", 2)) == 2
+
+
+async def test_a_call_is_ignored_skipped_or_late(gateway: OfficialGateway, client: Client) -> None:
+    await gateway.room("r@chatroom", "旧", ["wxid_bot", "甲"])
+    await gateway.fault("RoomTopic", "ignore", skip=1, times=1)
+    await gateway.fault("RoomAdd", "late", ms=300)
+    await client.call("RoomTopic", id="r@chatroom", topic="一")
+    await client.call("RoomTopic", id="r@chatroom", topic="二")
+    assert (await client.call("RoomPayload", id="r@chatroom")).topic == "一"
+    with pytest.raises(TimeoutError):
+        await client.call("RoomAdd", 0.1, id="r@chatroom", contact_id="乙")
+    await gateway.clear_faults()
+    await client.call("RoomAdd", id="r@chatroom", contact_id="丙")
+
+
+async def test_any_event_can_be_sent(gateway: OfficialGateway, client: Client) -> None:
+    async with client.events() as next_of:
+        await gateway.emit_raw("room-join", {"roomId": None})
+        assert json.loads(await next_of(pb.EVENT_ROOM_JOIN)) == {"roomId": None}
+        await gateway.emit_raw(99, text="{no json")
+        assert await next_of(99) == "{no json"
+        twice = await gateway.say("甲", "二", times=2, delay=50)
+        assert [json.loads(await next_of(pb.EVENT_MESSAGE))["messageId"] for _ in range(2)] == [twice, twice]
+        await gateway.logout()
+        await next_of(pb.EVENT_LOGOUT)
+        with pytest.raises(GRPCError, match="not logged in"):
+            await client.call("MessageSendText", conversation_id="甲", text="?")
+        await gateway.login()
+        await next_of(pb.EVENT_LOGIN)
+        await gateway.end_stream()
+        with pytest.raises(EOFError):
+            await next_of(pb.EVENT_MESSAGE)
+
+
+async def test_a_burst_over_many_contacts_arrives_in_order(official: Start, tmp_path: Path) -> None:
+    gateway = await official(state=tmp_path / "state.jsonl")
+    await gateway.setup(contacts=5000, groups=300)
+    client = Client.of(gateway)
+    assert len((await client.call("ContactList")).ids) == 5001
+    assert len((await client.call("RoomList")).ids) == 300
+    async with client.events() as next_of:
+        said = await gateway.burst(1000)
+        assert [json.loads(await next_of(pb.EVENT_MESSAGE))["messageId"] for _ in range(1000)] == said
+    client.close()
+
+
+async def test_a_frozen_gateway_answers_after_the_thaw(gateway: OfficialGateway, client: Client) -> None:
+    await client.call("Version")
+    gateway.freeze()
+    with pytest.raises(TimeoutError):
+        await client.call("Version", 0.5)
+    gateway.thaw()
+    await client.call("Version")
+
+
 async def test_state_survives_a_kill(official: Start, tmp_path: Path) -> None:
     gateway = await official(state=tmp_path / "state.jsonl")
     await gateway.contact("甲", "甲")
     message = await gateway.say("甲", "记住")
-    client = Client(gateway)
+    client = Client.of(gateway)
     await client.call("MessageSendText", conversation_id="甲", text="好")
-    client.channel.close()
+    client.close()
     port = gateway.port
     await gateway.restart()
     assert gateway.port == port
-    client = Client(gateway)
+    client = Client.of(gateway)
     assert (await client.call("MessagePayload", id=message)).text == "记住"
     assert (await client.call("ContactPayload", id="甲")).friend
     assert [row["text"] for row in await gateway.sent()] == ["好"]
-    client.channel.close()
+    client.close()
 
 
 async def test_a_refused_command_says_why(gateway: OfficialGateway) -> None:
     with pytest.raises(ControlError, match="nobody"):
         await gateway.say("nobody", "?")
+
+
+def test_a_missing_node_skips_and_fails_under_ci(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="node"):
+        requires_node()
+    monkeypatch.setenv("CI", "1")
+    with pytest.raises(pytest.fail.Exception, match="node"):
+        requires_node()

@@ -1,5 +1,6 @@
 /** What a test may ask: POST a JSON object {"do": name, ...arguments} and get {"result": …} or, with status 400, {"error": …}. */
 import http from 'node:http'
+import { camel } from './faults.mjs'
 import * as messages from './messages.mjs'
 import * as rooms from './rooms.mjs'
 
@@ -42,7 +43,10 @@ export function commands ({ world, puppet, faults, stream }) {
       return rows.length >= count ? rows : undefined
     }),
     wait_connected: () => stream.whenConnected(),
-    calls: ({ method, since = 0 }) => faults.calls.slice(since).filter((one) => !method || one.method === method),
+    calls: ({ method, count = 0 }) => world.when(() => {
+      const rows = faults.calls.filter((one) => !method || one.method === camel(method))
+      return rows.length >= count ? rows : undefined
+    }),
     fault: (rule) => faults.set(rule),
     clear_faults: ({ method }) => faults.clear(method),
     login: () => puppet.arrive(),

@@ -4,11 +4,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const CALL = /^(contact|conversation|friendship|message|post|room|tag|tap)[A-Z]|^(start|stop|logout|ding|dirtyPayload|version)$/
 const MODES = ['throw', 'hang', 'lose', 'late', 'fail', 'ignore']
 const never = () => new Promise(() => {})
-const plain = (value) => (value === null || typeof value !== 'object' || Array.isArray(value) ? value : { ...value, name: value.name })
+const plain = (value) => (value?.toStream ? { file: value.name } : value) // a file box is too much for a log
+
+/** The name of a puppet's method, from it or from the name of the call on the wire (RoomAdd). */
+export const camel = (name) => name[0].toLowerCase() + name.slice(1)
 
 export class Faults {
   rules = []
   calls = []
+
+  /** `onCall` is told of every call. */
+  constructor (onCall) { this.onCall = onCall }
 
   /** The puppet, seen through this. */
   guard (puppet) {
@@ -29,13 +35,13 @@ export class Faults {
    */
   set ({ method, mode, text = 'fault', code, ms = 0, times = null, skip = 0 }) {
     if (!MODES.includes(mode)) throw new Error('no such mode: ' + mode)
-    const name = method[0].toLowerCase() + method.slice(1)
+    const name = camel(method)
     if (!CALL.test(name)) throw new Error('no such method: ' + method)
     this.rules.push({ method: name, mode, text, code, ms, times, skip })
   }
 
   clear (method) {
-    const name = method && method[0].toLowerCase() + method.slice(1)
+    const name = method && camel(method)
     this.rules = this.rules.filter((rule) => name && rule.method !== name)
   }
 
@@ -54,6 +60,7 @@ export class Faults {
 
   #call (target, name, method, args) {
     this.calls.push({ method: name, args: args.map(plain), at: Date.now() })
+    this.onCall()
     const rule = this.#next(name)
     return rule ? this.#spoil(rule, () => method.apply(target, args)) : method.apply(target, args)
   }

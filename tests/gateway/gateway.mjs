@@ -67,7 +67,7 @@ function watchPort () {
 async function main (env) {
   const world = new World(new Journal(env.GATEWAY_STATE), { id: 'wxid_bot', ...JSON.parse(env.GATEWAY_SELF ?? '{}') })
   const puppet = new WeChatPuppet(world)
-  const faults = new Faults()
+  const faults = new Faults(() => world.wake())
   const stream = new Stream()
   const seen = watchPort()
   const server = new PuppetServer({

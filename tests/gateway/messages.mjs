@@ -49,9 +49,10 @@ export function recall (world, { message, ...how }) {
   return row
 }
 
-/** Many messages, as fast as the stream takes them, from the given people in turn (all friends if none). */
+/** Many messages, as fast as the stream takes them, from the given people in turn (if none: the group's, or all friends). */
 export function burst (world, { count, from, room, text = '消息' }) {
-  const people = from ?? world.list('contacts').filter((one) => one.friend).map((one) => one.id)
+  const speaks = room ? (one) => world.get('rooms', room).memberIdList.includes(one.id) : (one) => one.friend
+  const people = from ?? world.list('contacts').filter((one) => one.id !== world.self && speaks(one)).map((one) => one.id)
   if (!people.length) throw new Error('nobody is there to speak')
   return world.journal.batch(() => {
     const ids = []

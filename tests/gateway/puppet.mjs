@@ -12,6 +12,7 @@ export class WeChatPuppet extends PuppetMock {
     super({ timeoutSeconds: 3600 })
     this.world = world
     world.notify = (event, payload) => this.emit(event, payload)
+    world.uncache = (payload) => this.onDirty(payload)
     this.on('error', (payload) => console.error('puppet error', payload.gerror))
   }
 

@@ -16,9 +16,9 @@ export function setRoom (world, { dirty = true, members, owner, ...fields }) {
   return row
 }
 
-const touch = (world, id) => {
-  world.dirty('room', id)
-  world.dirty('member', id)
+const touch = (world, id, how) => {
+  world.dirty('room', id, how)
+  world.dirty('member', id, how)
 }
 
 const limit = (world, room) => room.capacity ?? world.settings.capacity
@@ -49,7 +49,7 @@ export function join (world, { room: id, contact, inviter, ...how }) {
   if (room.memberIdList.includes(contact)) return room
   if (room.memberIdList.length >= limit(world, room)) throw new Error('群聊人数已达上限')
   const changed = world.put('rooms', { ...room, memberIdList: [...room.memberIdList, contact] })
-  touch(world, id)
+  touch(world, id, how)
   const payload = { inviteeIdList: [contact], inviterId: inviter ?? room.ownerId, roomId: id, timestamp: Date.now() }
   world.happen('room-join', payload, how)
   return changed
@@ -60,7 +60,7 @@ export function leave (world, { room: id, contact, by, ...how }) {
   const room = world.get('rooms', id)
   if (!room.memberIdList.includes(contact)) throw new Error('不在群聊中: ' + contact)
   const changed = world.put('rooms', { ...room, memberIdList: room.memberIdList.filter((one) => one !== contact) })
-  touch(world, id)
+  touch(world, id, how)
   world.happen('room-leave', { removeeIdList: [contact], removerId: by ?? contact, roomId: id, timestamp: Date.now() }, how)
   return changed
 }
@@ -108,7 +108,7 @@ export function quit (world, id) {
 export function setTopic (world, { room: id, topic, by, ...how }) {
   const room = world.get('rooms', id)
   const changed = world.put('rooms', { ...room, topic })
-  touch(world, id)
+  touch(world, id, how)
   const payload = { changerId: by ?? world.self, newTopic: topic, oldTopic: room.topic, roomId: id, timestamp: Date.now() }
   if (room.topic !== topic) world.happen('room-topic', payload, how)
   return changed

@@ -12,7 +12,8 @@ export class World {
   constructor (journal, self) {
     this.journal = journal
     this.waiting = new Set()
-    this.notify = () => {} // (event, payload): set by the puppet
+    this.notify = () => {} // (event, payload): set by the puppet, as is the next
+    this.uncache = () => {} // (a dirty event's payload)
     this.settings = {
       self: self.id,
       direct_add_limit: 40, // from this many members on an add is only an invitation
@@ -20,6 +21,7 @@ export class World {
       echo: true, // the account's own messages come back as events
       list_strangers: true, // ContactList also names people who are no friends
       auto_login: true,
+      dirty_events: true, // a change is told as a dirty event, besides being dropped from the gateway's cache
     }
     this.tables = {}
     for (const name of ['contacts', 'rooms', 'messages', 'friendships', 'invitations', 'room_invitations', 'sent', 'tags']) {
@@ -51,9 +53,12 @@ export class World {
   put (table, row) {
     this.tables[table].set(row.id, row)
     this.journal.put(table, row.id, row)
-    for (const look of [...this.waiting]) look()
+    this.wake()
     return row
   }
+
+  /** Something changed: lets those who wait for it look. */
+  wake () { for (const look of [...this.waiting]) look() }
 
   /** Resolves to what `find` returns, as soon as that is not undefined. */
   when (find) {
@@ -90,7 +95,12 @@ export class World {
     else report()
   }
 
-  dirty (type, id) { this.notify('dirty', { payloadType: DIRTY[type], payloadId: id }) }
+  /** Drops a payload from the gateway's cache and, unless `emit` is false, tells the client so. */
+  dirty (type, id, { emit = true } = {}) {
+    const payload = { payloadType: DIRTY[type], payloadId: id }
+    if (emit && this.settings.dirty_events) this.notify('dirty', payload)
+    else this.uncache(payload)
+  }
 
   /** Adds a contact or changes one; `dirty: false` leaves what is cached as it was. */
   contact ({ dirty = true, ...fields }) {
