@@ -88,9 +88,6 @@ class WeChat(Protocol):
 
     async def add_member(self, room_id: str, contact_id: str) -> None: ...
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
-        """Whether a join event or the member list, read anew, shows the person within `timeout` seconds."""
-
-    async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
         """Whether WeChat shows the person in the room within `timeout` seconds (a join event, or the fresh list)."""
 
     async def remove_member(self, room_id: str, contact_id: str) -> None: ...
