@@ -25,6 +25,7 @@ from services.house import House, build
 from services.reception import Reception
 from settings import AssistantSettings
 from wechat.assistant import Assistant
+from wechat.connection import Timing
 
 log = logging.getLogger("wxbot")
 Stop = Callable[[], Awaitable[None]]
@@ -33,8 +34,9 @@ Stop = Callable[[], Awaitable[None]]
 class Bot:
     """The running bot; tests build it the same way as `main`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, timing: Timing | None = None) -> None:
         self.config = config
+        self.timing = timing
         self.sandbox: sandbox.Sandbox | None = None
         self.house: House
         self.assistants: list[Assistant] = []
@@ -55,6 +57,10 @@ class Bot:
             stack.push_async_callback(jobs.stop)
             await self._start_web(stack)
             self._stack = stack.pop_all()
+
+    def _in_memory(self) -> dict[str, int]:
+        """How many events each account has taken and not ended."""
+        return {assistant.account: len(r.inbox) for assistant, r in zip(self.assistants, self.receptions, strict=True)}
 
     async def stop(self) -> None:
         """Stop taking, finish what runs, close; in the reverse order of the start."""
@@ -94,7 +100,7 @@ class Bot:
         for one in settings:
             handle = functools.partial(handlers.handle, house, began=began)
             reception = Reception(house, one.account, handle)
-            assistant = Assistant(one, reception)
+            assistant = Assistant(one, reception, self.timing)
             reception.attach(assistant)
             self.receptions.append(reception)
             await reception.start()
@@ -107,7 +113,7 @@ class Bot:
         stack.push_async_callback(house.outbox.stop, 10.0)
 
     async def _start_web(self, stack: AsyncExitStack) -> None:
-        runner = web.AppRunner(make_app(self.house), access_log=None, shutdown_timeout=10.0)
+        runner = web.AppRunner(make_app(self.house, inboxes=self._in_memory), access_log=None, shutdown_timeout=10.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, self.config.api.host, self.config.api.port)

@@ -130,7 +130,16 @@ class WaysIn:
 
     def became_friend_soon(self, account: str, contact_id: str) -> None:
         """Let a new friend into what they were approved for."""
-        self._hold(self._memberships.became_friend(account, contact_id))
+        self._hold(self._became_friend(account, contact_id))
+
+    async def _became_friend(self, account: str, contact_id: str) -> None:
+        """WeChat may need some seconds before it shows a new friend as one."""
+        wechat = self._accounts.get(account)
+        for pause in (0.0, 0.5, 2.0, 5.0):
+            await asyncio.sleep(pause)
+            if (await wechat.contact(contact_id)).friend or (await wechat.contact(contact_id, fresh=True)).friend:
+                break
+        await self._memberships.became_friend(account, contact_id)
 
     async def resume(self, account: str) -> None:
         """Go on with what a crash cut off."""
