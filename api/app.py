@@ -1,0 +1,58 @@
+"""The web application: its parts, its one middleware, its routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from api import docs, health, membership, message, qun, weiqun
+from api.body import MOST_BYTES
+from api.metrics import InMemory, Metrics
+from api.middlewares import make_middleware
+from api.network import Door
+from api.pages import make_pages
+from api.parts import HOUSE, METRICS, PAGES, QR_CODES, VIEWS
+from api.qrcodes import QrCodes
+from api.views import ViewLimit
+from services.house import House
+
+NUMBER = "[0-9]{1,18}"  # what fits a database's integer
+ROUTES = (
+    web.post("/wxbot/qun", qun.create),
+    web.get("/wxbot/qun", qun.find),
+    web.get(f"/wxbot/qun/{{number:{NUMBER}}}", qun.read),
+    web.post("/wxbot/qun/membership", membership.join),
+    web.get(f"/wxbot/qun/membership/{{id:{NUMBER}}}", membership.read),
+    web.delete(f"/wxbot/qun/membership/{{id:{NUMBER}}}", membership.remove),
+    web.post("/wxbot/message", message.send),
+    web.get(f"/wxbot/message/{{id:{NUMBER}}}", message.read),
+    web.get("/weiqun/{id}", weiqun.landing),
+    web.get("/healthz", health.healthz),
+    web.get("/readyz", health.readyz),
+    web.get("/metrics", health.metrics),
+    web.get("/openapi.json", docs.openapi),
+    web.get("/docs", docs.docs),
+)
+
+
+def make_app(house: House, *, inboxes: InMemory = dict) -> web.Application:
+    """Build the application over a house. `inboxes` tells how many events each account has in memory."""
+    settings = house.config.api
+    metrics = Metrics(house, inboxes)
+    door = Door(settings.allowed_networks, settings.trusted_proxies, settings.keys)
+    app = web.Application(middlewares=[make_middleware(door, metrics)], client_max_size=MOST_BYTES)
+    app[HOUSE] = house
+    app[METRICS] = metrics
+    app[PAGES] = make_pages()
+    app[QR_CODES] = QrCodes(house.accounts, house.clock)
+    app[VIEWS] = ViewLimit(house.clock)
+    app[docs.DOCUMENT] = docs.Document.of(settings)
+    app.cleanup_ctx.append(_qr_codes)
+    app.add_routes(ROUTES)
+    return app
+
+
+async def _qr_codes(app: web.Application) -> AsyncIterator[None]:
+    yield
+    await app[QR_CODES].close()

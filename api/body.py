@@ -1,0 +1,75 @@
+"""Reading requests: one JSON object, whose named fields are strings worth having. Anything else is 1001."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+from aiohttp import web
+
+from errors import InvalidParameter
+
+MOST_BYTES: Final = 64 * 1024
+MOST_CHARACTERS: Final = 256
+MOST_TEXT: Final = 4000
+MOST_MENTIONS: Final = 100
+# Control characters, and halves of surrogate pairs: JSON can escape these, UTF-8 cannot carry them.
+_FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # lines and tabs may stay
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+_decode: Final = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The body's JSON object, whatever the content type says."""
+    try:
+        raw = await request.read()
+    except web.RequestPayloadError as error:  # a broken chunk, or what is no gzip although it says so
+        raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
+    try:
+        value = _decode(raw.decode())
+    except (ValueError, RecursionError) as error:
+        raise InvalidParameter(f"no JSON: {type(error).__name__}") from None
+    if not isinstance(value, dict):
+        raise InvalidParameter("no JSON object")
+    return value
+
+
+def line(name: str, value: object) -> str:
+    """A name, a code, a token: one line of text that is not empty."""
+    if not isinstance(value, str) or len(value) > MOST_CHARACTERS or not value.strip() or _FORBIDDEN.search(value):
+        raise InvalidParameter(name)
+    return value
+
+
+def field(body: Mapping[str, Any], name: str) -> str:
+    """A field that must be there."""
+    return line(name, body.get(name))
+
+
+def text(body: Mapping[str, Any], name: str) -> str:
+    """A field of several lines."""
+    value = body.get(name)
+    if not isinstance(value, str) or len(value) > MOST_TEXT or not value.strip() or _FORBIDDEN_IN_TEXT.search(value):
+        raise InvalidParameter(name)
+    return value
+
+
+def lines(body: Mapping[str, Any], name: str) -> list[str]:
+    """A list of names, each once; none when the field is not there."""
+    value = body.get(name, [])
+    if not isinstance(value, list) or len(value) > MOST_MENTIONS:
+        raise InvalidParameter(name)
+    return list(dict.fromkeys(line(name, one) for one in value))
+
+
+def number(request: web.Request, name: str = "id") -> int:
+    """The number in the path; the routes let only digits through."""
+    return int(request.match_info[name])

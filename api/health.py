@@ -1,0 +1,49 @@
+"""How the process is: alive, ready, and in numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.answers import reply
+from api.metrics import assistant_states
+from api.parts import HOUSE, METRICS
+from models.db import Store
+from wechat.interface import State
+
+log = logging.getLogger(__name__)
+PATIENCE = 3.0  # seconds for the database to answer
+
+
+async def healthz(_request: web.Request) -> web.Response:
+    """GET /healthz: the process lives."""
+    return reply({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """GET /readyz: 200 once the database and every assistant are up, else 503; both name the state of each."""
+    house = request.app[HOUSE]
+    database = await _database(house.store)
+    assistants = assistant_states(house)
+    ready = database == "ok" and all(state is State.ONLINE for state in assistants.values())
+    return reply({"ready": ready, "database": database, "assistants": assistants}, 200 if ready else 503)
+
+
+async def _database(store: Store) -> str:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await store.ping()
+    except (SQLAlchemyError, OSError, TimeoutError, RuntimeError) as error:
+        log.warning("the database does not answer: %s", type(error).__name__)
+        return "down"
+    return "ok"
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """GET /metrics, in Prometheus' text format."""
+    body = await request.app[METRICS].read()
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store"})

@@ -1,0 +1,46 @@
+"""Memberships over HTTP: asked for, looked up, ended."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from api.answers import iso, reply
+from api.body import field, number, read_object
+from api.parts import HOUSE, caller
+from services.membership import Approved
+
+PATH = "/wxbot/qun/membership"
+
+
+async def join(request: web.Request) -> web.Response:
+    """POST /wxbot/qun/membership 请求入群: 200 when WeChat shows the person in the group, else 202."""
+    body = await read_object(request)
+    token, member = field(body, "token"), field(body, "member")
+    answer = await request.app[HOUSE].memberships.request(token, member, caller(request))
+    approved = {"approved": answer.approved.value}
+    if answer.approved is Approved.OK:
+        return reply({"membership_join_response": approved})
+    if answer.approved is Approved.PENDING:
+        approved["assistant"] = answer.account
+    return reply({"membership_join_response": approved}, 202, {"Location": f"{PATH}/{answer.id}"})
+
+
+async def read(request: web.Request) -> web.Response:
+    """GET /wxbot/qun/membership/{id}."""
+    row = await request.app[HOUSE].memberships.get(number(request))
+    shown = {
+        "id": row.id,
+        "number": row.number,
+        "member": row.name,
+        "state": row.state,
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+        "expires_at": iso(row.expires_at),
+    }
+    return reply({"membership": shown})
+
+
+async def remove(request: web.Request) -> web.Response:
+    """DELETE /wxbot/qun/membership/{id}: 204 once the person is out of the group."""
+    await request.app[HOUSE].memberships.remove(number(request), caller(request))
+    return web.Response(status=204)

@@ -1,0 +1,53 @@
+"""Messages over HTTP: promised, and looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from api.answers import reply
+from api.body import field, line, lines, number, read_object, text
+from api.parts import HOUSE
+from api.promise import Order, promise, state_of
+from errors import InvalidParameter
+from models.durable import WorkState
+
+PATH = "/wxbot/message"
+
+
+async def send(request: web.Request) -> web.Response:
+    """POST /wxbot/message: 202 once the message will be sent whatever dies. A repeated key gets the same answer."""
+    body = await read_object(request)
+    order = _order(body)
+    key = request.headers.get("Idempotency-Key")
+    if key is not None:
+        key = f"rest:{line('Idempotency-Key', key)}"
+    message_id = await promise(request.app[HOUSE], order, key)
+    answer = {"message": {"id": message_id, "state": WorkState.QUEUED.value}}
+    return reply(answer, 202, {"Location": f"{PATH}/{message_id}"})
+
+
+def _order(body: Mapping[str, Any]) -> Order:
+    if ("to" in body) == ("qun" in body):
+        raise InvalidParameter("exactly one of to, qun")
+    to = field(body, "to") if "to" in body else None
+    mentions = tuple(lines(body, "mentions"))
+    if mentions and to is not None:
+        raise InvalidParameter("mentions are for groups")
+    return Order(field(body, "assistant"), to, _qun(body) if to is None else None, text(body, "text"), mentions)
+
+
+def _qun(body: Mapping[str, Any]) -> str | int:
+    """A code, or a number, which we ourselves hand out as a JSON number."""
+    value = body["qun"]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return field(body, "qun")
+
+
+async def read(request: web.Request) -> web.Response:
+    """GET /wxbot/message/{id}."""
+    message_id = number(request)
+    return reply({"message": {"id": message_id, "state": await state_of(request.app[HOUSE], message_id)}})

@@ -1,0 +1,72 @@
+"""What every request passes: the network, the key, errors in the one shape, and the time it took."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from api.answers import as_bot_error, refusal, refusal_of
+from api.metrics import UNMATCHED, Metrics
+from api.network import Door
+from api.parts import CLIENT
+from errors import BotError, OutsideNetwork, WeChatError
+
+log = logging.getLogger(__name__)
+OPEN_TO_ALL: Final = frozenset({"/weiqun/{id}"})
+CALLBACKS: Final = "/wxbot/callback/"  # what such an address ends with is its own secret
+KEYED: Final = "/wxbot/"
+
+
+def make_middleware(door: Door, metrics: Metrics) -> Middleware:
+    """The one middleware; one, because each costs every request."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else UNMATCHED
+        response = await _answer(request, handler, door, route)
+        metrics.observe(request.method, route, response.status, time.perf_counter() - began)
+        return response
+
+    return middleware
+
+
+async def _answer(request: web.Request, handler: Handler, door: Door, route: str) -> web.StreamResponse:
+    try:
+        client = door.client(request)
+        request[CLIENT] = client.text
+        if not client.allowed and route not in OPEN_TO_ALL:
+            raise OutsideNetwork(client.text)
+        if route.startswith(KEYED) and not route.startswith(CALLBACKS):
+            door.check_key(request)
+        response = await handler(request)
+    except BotError as error:
+        return _refuse(request, route, error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        log.info("%s %s: %d", request.method, route, error.status)
+        return refusal_of(error)
+    except WeChatError as error:
+        return _refuse(request, route, as_bot_error(error) or _fault(request, route))
+    except ConnectionError:
+        raise  # the caller has gone; nobody hears an answer
+    except Exception:  # noqa: BLE001 - whatever it is, the caller is told in the one shape
+        return _refuse(request, route, _fault(request, route))
+    log.debug("%s %s: %d", request.method, route, response.status)
+    return response
+
+
+def _refuse(request: web.Request, route: str, error: BotError) -> web.Response:
+    log.info("%s %s: %s", request.method, route, error)
+    return refusal(error)
+
+
+def _fault(request: web.Request, route: str) -> BotError:
+    log.exception("%s %s failed", request.method, route)
+    return BotError()

@@ -1,0 +1,89 @@
+"""Who is asking, and from where: allowed networks, trusted proxies, API keys."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+from aiohttp import web
+
+from errors import BadKey
+
+Networks = Sequence[IPv4Network | IPv6Network]
+MOST_REMEMBERED: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address with what the config says of it."""
+
+    text: str
+    allowed: bool
+    trusted: bool
+
+
+NOWHERE: Final = Address("unknown", allowed=False, trusted=False)
+
+
+class Door:
+    """Judges addresses and keys; an address is judged once and remembered."""
+
+    def __init__(self, allowed: Sequence[str], trusted: Sequence[str], keys: Sequence[str]) -> None:
+        self._allowed = [ip_network(network, strict=False) for network in allowed]
+        self._trusted = [ip_network(network, strict=False) for network in trusted]
+        self._keys = [key.encode() for key in keys]
+        self._known: dict[str, Address] = {}
+
+    def client(self, request: web.Request) -> Address:
+        """The caller's address: the peer's, or, behind trusted proxies, the rightmost that is none of them."""
+        address = self._judge(request.remote or "")
+        if not address.trusted:
+            return address
+        hops = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+        for hop in reversed(hops):
+            if hop.strip():
+                address = self._judge(_bare(hop.strip()))
+                if not address.trusted:
+                    break
+        return address
+
+    def check_key(self, request: web.Request) -> None:
+        """Whether the caller shows one of the keys, if any are set; BadKey."""
+        if not self._keys:
+            return
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        shown = given.strip().encode(errors="surrogateescape")
+        # Every key is compared, so that the time tells nothing about them.
+        matches = [hmac.compare_digest(shown, key) for key in self._keys]
+        if scheme.lower() != "bearer" or not any(matches):
+            raise BadKey
+
+    def _judge(self, text: str) -> Address:
+        known = self._known.get(text)
+        if known is not None:
+            return known
+        try:
+            ip = ip_address(text)
+        except ValueError:
+            return NOWHERE
+        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        address = Address(str(ip), _within(ip, self._allowed), _within(ip, self._trusted))
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        self._known[text] = address
+        return address
+
+
+def _within(ip: object, networks: Networks) -> bool:
+    return any(ip in network for network in networks)
+
+
+def _bare(hop: str) -> str:
+    """A hop without the port that some proxies write behind it: 1.2.3.4:5678, [::1]:5678."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop

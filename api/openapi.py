@@ -1,0 +1,128 @@
+"""The API's OpenAPI 3.1 document, made of the operations and their pydantic models."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api import schema
+from api.operations import JSON, OPERATIONS, Operation, Refusals, Reply
+from errors import BadKey, BotError, OutsideNetwork
+
+Json = dict[str, Any]
+REF: Final = "#/components/schemas/{model}"
+
+
+def document(public_url: str, keyed: bool) -> Json:
+    """The whole document; `keyed`: whether callers must show a key."""
+    paths: dict[str, Json] = defaultdict(dict)
+    for operation in OPERATIONS:
+        paths[operation.path][operation.method] = _operation(operation, keyed)
+    components: Json = {"schemas": _schemas()}
+    if keyed:
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "wxbot 微信智能服务助手",
+            "version": "1.0.0",
+            "description": "上行接口：JSON，UTF-8。错误的正文一律是 ErrorResponse。",
+        },
+        "servers": [{"url": public_url}],
+        "paths": dict(paths),
+        "components": components,
+    }
+
+
+def all_errors(base: type[BotError] = BotError) -> list[type[BotError]]:
+    """Every error of the contract, by its code."""
+    found = {base, *(error for sub in base.__subclasses__() for error in all_errors(sub))}
+    return sorted(found, key=lambda error: error.code)
+
+
+def refusals_of(operation: Operation, keyed: bool) -> Refusals:
+    """All errors an operation may end in, by code."""
+    general = [
+        BotError,
+        *([OutsideNetwork] if operation.private else []),
+        *([BadKey] if _needs_key(operation, keyed) else []),
+    ]
+    return sorted({*operation.refusals, *general}, key=lambda error: error.code)
+
+
+def _needs_key(operation: Operation, keyed: bool) -> bool:
+    return keyed and operation.keyed
+
+
+def _operation(operation: Operation, keyed: bool) -> Json:
+    made: Json = {"operationId": operation.name, "summary": operation.title, "responses": {}}
+    if operation.about:
+        made["description"] = operation.about
+    if operation.parameters:
+        made["parameters"] = [
+            {"name": p.name, "in": p.where, "required": p.required, "description": p.about, "schema": dict(p.shape)}
+            for p in operation.parameters
+        ]
+    if operation.takes:
+        made["requestBody"] = {"required": True, "content": {JSON: {"schema": _either(operation.takes)}}}
+    if _needs_key(operation, keyed):
+        made["security"] = [{"key": []}]
+    for status, reply in operation.replies.items():
+        made["responses"][str(status)] = _reply(reply)
+    for status, errors in _by_status(refusals_of(operation, keyed)):
+        if status not in operation.replies:
+            made["responses"][str(status)] = _refusal(errors)
+    return made
+
+
+def _either(models: Sequence[type[BaseModel]]) -> Json:
+    refs = [{"$ref": REF.format(model=model.__name__)} for model in models]
+    return refs[0] if len(refs) == 1 else {"oneOf": refs}
+
+
+def _reply(reply: Reply) -> Json:
+    made: Json = {"description": reply.about}
+    if reply.headers:
+        made["headers"] = {
+            name: {"description": about, "schema": {"type": "string"}} for name, about in reply.headers.items()
+        }
+    if reply.model is not None:
+        made["content"] = {reply.media: {"schema": _either([reply.model])}}
+    elif reply.media != JSON:
+        made["content"] = {reply.media: {"schema": {"type": "string"}}}
+    return made
+
+
+def _by_status(errors: Refusals) -> Iterator[tuple[int, list[type[BotError]]]]:
+    grouped: dict[int, list[type[BotError]]] = defaultdict(list)
+    for error in errors:
+        grouped[error.status].append(error)
+    yield from sorted(grouped.items())
+
+
+def _refusal(errors: Refusals) -> Json:
+    return {
+        "description": "；".join(f"{error.code} {error.message}" for error in errors),
+        "content": {
+            JSON: {
+                "schema": _either([schema.ErrorResponse]),
+                "examples": {
+                    str(error.code): {"value": {"error": {"code": error.code, "message": error.message}}}
+                    for error in errors
+                },
+            }
+        },
+    }
+
+
+def _schemas() -> Json:
+    models = {model for operation in OPERATIONS for model in operation.takes}
+    models |= {reply.model for operation in OPERATIONS for reply in operation.replies.values() if reply.model}
+    wanted = sorted(models | {schema.ErrorResponse}, key=lambda model: model.__name__)
+    _, made = models_json_schema([(model, "serialization") for model in wanted], ref_template=REF)
+    definitions: Json = made["$defs"]
+    return definitions

@@ -1,0 +1,145 @@
+"""Every operation of the API, for people and machines to read: what it takes, what it answers, how it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+import errors
+from api import schema
+
+JSON: Final = "application/json"
+Refusals = Sequence[type[errors.BotError]]
+ID: Final = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+LINE: Final = {"type": "string", "minLength": 1, "maxLength": 256}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value outside the body; `where` is path, query or header."""
+
+    name: str
+    where: str
+    about: str
+    shape: Mapping[str, Any] = field(default_factory=lambda: ID)
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A good answer."""
+
+    about: str
+    model: type[BaseModel] | None = None
+    media: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    path: str
+    name: str
+    title: str
+    replies: Mapping[int, Reply]
+    about: str = ""
+    takes: Sequence[type[BaseModel]] = ()
+    parameters: Sequence[Parameter] = ()
+    refusals: Refusals = ()
+    private: bool = True  # only from the allowed networks
+    keyed: bool = True  # with a key, where keys are set
+
+
+_LOCATION: Final = {"Location": "查询该群员关系的地址"}
+_MEMBERSHIP: Final = Parameter("id", "path", "群员关系编号，即 202 的 Location 末段")
+
+OPERATIONS: Final = (
+    Operation(
+        "post", "/wxbot/qun", "createQun", "请求建群",
+        {
+            201: Reply("已建群", schema.QunCreateResponse, headers={"Location": "群的落地页"}),
+            200: Reply("该代码的群早已建好", schema.QunCreateResponse),
+        },
+        about="在微信里建群（助手、群主、一位陪同），改好群名。可安全重试：同一 code 只有一个群。",
+        takes=(schema.QunCreate,),
+        refusals=(
+            errors.InvalidParameter, errors.BodyTooLarge, errors.TooManyRequests, errors.AssistantUnknown,
+            errors.AssistantOffline, errors.OwnerUnknown, errors.OwnerAmbiguous, errors.CodeTaken, errors.GroupNotMade,
+        ),
+    ),
+    Operation(
+        "get", "/wxbot/qun", "findQun", "按代码查群", {200: Reply("该群", schema.QunResponse)},
+        parameters=(Parameter("code", "query", "群号代码", LINE),),
+        refusals=(errors.InvalidParameter, errors.NotFound),
+    ),
+    Operation(
+        "get", "/wxbot/qun/{number}", "readQun", "按群号查群", {200: Reply("该群", schema.QunResponse)},
+        parameters=(Parameter("number", "path", "群号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
+        "post", "/wxbot/qun/membership", "joinQun", "请求入群",
+        {
+            200: Reply("已在群里", schema.JoinedResponse),
+            202: Reply("待本人或群主确认，或待加好友", schema.OpenResponse, headers=_LOCATION),
+        },
+        about="答复的是微信里真正看到的结果。可安全重试：不会重复邀请。",
+        takes=(schema.MembershipJoin,),
+        refusals=(
+            errors.InvalidParameter, errors.BodyTooLarge, errors.TooManyRequests, errors.AssistantUnknown,
+            errors.AssistantOffline, errors.TokenInvalid, errors.TokenExpired, errors.MemberAmbiguous,
+            errors.GroupFull, errors.MemberBlacklisted, errors.InviteFailed,
+        ),
+    ),
+    Operation(
+        "get", "/wxbot/qun/membership/{id}", "readMembership", "查询群员关系",
+        {200: Reply("该群员关系", schema.MembershipResponse)},
+        parameters=(_MEMBERSHIP,), refusals=(errors.NotFound,),
+    ),
+    Operation(
+        "delete", "/wxbot/qun/membership/{id}", "removeMembership", "移出群", {204: Reply("已不在群里")},
+        parameters=(_MEMBERSHIP,),
+        refusals=(errors.NotFound, errors.AssistantUnknown, errors.AssistantOffline, errors.InviteFailed),
+    ),
+    Operation(
+        "post", "/wxbot/message", "sendMessage", "发消息",
+        {202: Reply("已承诺发送", schema.MessageResponse, headers={"Location": "查询该消息的地址"})},
+        about="to 与 qun 二选一。承诺先落盘再答复，进程被杀也会发出。带同一 Idempotency-Key 的重复请求只发一次。",
+        takes=(schema.PersonMessage, schema.GroupMessage),
+        parameters=(Parameter("Idempotency-Key", "header", "调用方自选的唯一值", LINE, required=False),),
+        refusals=(
+            errors.InvalidParameter, errors.BodyTooLarge, errors.NotFound, errors.AssistantUnknown,
+            errors.AssistantOffline, errors.MemberAmbiguous, errors.GroupNotMade,
+        ),
+    ),
+    Operation(
+        "get", "/wxbot/message/{id}", "readMessage", "查询消息", {200: Reply("该消息", schema.MessageResponse)},
+        parameters=(Parameter("id", "path", "消息编号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
+        "get", "/weiqun/{id}", "landing", "群的落地页",
+        {
+            200: Reply("群名、群主、人数、助手二维码、入群令牌", media="text/html"),
+            404: Reply("没有这个群", media="text/html"),
+            429: Reply("同一地址每分钟超过 60 次", media="text/html", headers={"Retry-After": "秒"}),
+        },
+        parameters=(Parameter("id", "path", "地址末段", {"type": "string", "minLength": 1}),),
+        private=False, keyed=False,
+    ),
+    Operation("get", "/healthz", "healthz", "存活", {200: Reply("进程在", schema.Health)}, keyed=False),
+    Operation(
+        "get", "/readyz", "readyz", "就绪",
+        {
+            200: Reply("数据库与所有助手都在线", schema.Readiness),
+            503: Reply("有一样不在线", schema.Readiness),
+        },
+        keyed=False,
+    ),
+    Operation("get", "/metrics", "metrics", "指标", {200: Reply("Prometheus", media="text/plain")}, keyed=False),
+    Operation("get", "/openapi.json", "openapi", "本接口的 OpenAPI 文档", {200: Reply("OpenAPI 3.1")}, keyed=False),
+    Operation("get", "/docs", "docs", "本接口的说明页", {200: Reply("网页", media="text/html")}, keyed=False),
+)  # fmt: skip

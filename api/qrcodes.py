@@ -1,0 +1,70 @@
+"""The assistants' own QR codes, as pictures for a page; asked for once in a while, never by every visitor."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import segno
+
+from errors import WeChatError
+from services.accounts import Accounts
+
+log = logging.getLogger(__name__)
+FRESH: Final = 600.0  # seconds a code is shown before it is asked for again
+AGAIN: Final = 15.0  # seconds before asking again for one that could not be had
+PATIENCE: Final = 3.0  # seconds a visitor waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    picture: str
+    until: float
+
+
+class QrCodes:
+    """Keeps one picture for each account."""
+
+    def __init__(self, accounts: Accounts, clock: Callable[[], float]) -> None:
+        self._accounts = accounts
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+        self._asking: dict[str, asyncio.Task[str]] = {}
+
+    async def picture(self, account: str) -> str:
+        """The code as a data: URL of a PNG (WeChat reads a pressed picture, but no drawing); "" when there is none."""
+        if not self._accounts.is_online(account):
+            return ""
+        kept = self._kept.get(account)
+        if kept is not None and kept.until > self._clock():
+            return kept.picture
+        asking = self._asking.get(account)
+        if asking is None:
+            asking = self._asking[account] = asyncio.create_task(self._ask(account))
+            asking.add_done_callback(lambda _task: self._asking.pop(account, None))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, account: str) -> str:
+        picture = ""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                picture = _draw(await self._accounts.get(account).self_qr_code())
+        except (WeChatError, TimeoutError, segno.DataOverflowError) as error:
+            log.warning("%s: its QR code cannot be had: %s", account, type(error).__name__)
+        self._kept[account] = _Kept(picture, self._clock() + (FRESH if picture else AGAIN))
+        return picture
+
+    async def close(self) -> None:
+        """Let go of what is being asked."""
+        for task in list(self._asking.values()):
+            task.cancel()
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+
+
+def _draw(text: str) -> str:
+    if not text:
+        return ""
+    return str(segno.make(text, error="m", micro=False).png_data_uri(scale=8, border=3))

@@ -1,0 +1,202 @@
+"""What goes in and out, as pydantic models: the API's document is made of them.
+
+Requests are checked by api.body, which says the same; a test holds them together.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from api.body import MOST_CHARACTERS, MOST_MENTIONS, MOST_TEXT
+from models.groups import MemberState, QunState
+from services.membership import Approved
+from wechat.interface import State
+
+_CONTROL = r"\u0000-\u001f\u007f-\u009f"
+_CONTROL_IN_TEXT = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
+
+
+def _not_blank(forbidden: str) -> dict[str, JsonValue]:
+    """No control characters, and at least one that is no space."""
+    return {"pattern": rf"^[^{forbidden}]*[^\s{forbidden}][^{forbidden}]*$"}
+
+
+Line = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS, json_schema_extra=_not_blank(_CONTROL))]
+Text = Annotated[str, Field(min_length=1, max_length=MOST_TEXT, json_schema_extra=_not_blank(_CONTROL_IN_TEXT))]
+
+
+class Answer(BaseModel):
+    """What is answered holds these fields and no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+# ---- groups ----
+
+
+class QunCreate(BaseModel):
+    """请求建群"""
+
+    code: Line = Field(description="群号代码，由调用方指定，同一代码只建一个群", examples=["shop-0001"])
+    owner: Line = Field(description="群主：微信 id、微信号、备注或昵称，须是助手的好友", examples=["宋公明"])
+    assistant: Line = Field(description="助手账号", examples=["weimi1001"])
+
+
+class QunUrl(Answer):
+    """群的落地页地址"""
+
+    url: str = Field(examples=["http://yunmof.com/weiqun/MTAwMTEx"])
+
+
+class QunCreateResponse(Answer):
+    """建群结果"""
+
+    qun_create_response: QunUrl
+
+
+class Qun(Answer):
+    """群"""
+
+    number: int = Field(description="群号", examples=[100001])
+    code: str
+    topic: str = Field(description="群名")
+    owner: str
+    assistant: str
+    url: str
+    token: str = Field(description="入群令牌", examples=["NTkxNjkwNzE4RDY2"])
+    state: QunState
+    members: int = Field(description="群人数")
+    capacity: int = Field(description="群容量")
+    created_at: datetime
+
+
+class QunResponse(Answer):
+    """一个群"""
+
+    qun: Qun
+
+
+# ---- memberships ----
+
+
+class MembershipJoin(BaseModel):
+    """请求入群"""
+
+    token: Line = Field(description="入群令牌", examples=["NTkxNjkwNzE4RDY2"])
+    member: Line = Field(description="群员：昵称、备注、微信号或微信 id", examples=["黑旋风"])
+
+
+class Joined(Answer):
+    """已在群里"""
+
+    approved: Literal[Approved.OK]
+
+
+class Invited(Answer):
+    """等待本人或群主在微信里确认"""
+
+    approved: Literal[Approved.INVITED]
+
+
+class Pending(Answer):
+    """还不是助手的好友；成为好友后自动拉入群"""
+
+    approved: Literal[Approved.PENDING]
+    assistant: str = Field(description="要添加的助手")
+
+
+class JoinedResponse(Answer):
+    """入群结果：已入群"""
+
+    membership_join_response: Joined
+
+
+class OpenResponse(Answer):
+    """入群结果：待确认或待加好友"""
+
+    membership_join_response: Invited | Pending
+
+
+class Membership(Answer):
+    """群员关系"""
+
+    id: int
+    number: int = Field(description="群号")
+    member: str
+    state: MemberState
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None
+
+
+class MembershipResponse(Answer):
+    """一个群员关系"""
+
+    membership: Membership
+
+
+# ---- messages ----
+
+
+class PersonMessage(BaseModel):
+    """发给好友的消息"""
+
+    assistant: Line = Field(examples=["weimi1001"])
+    to: Line = Field(description="好友：微信 id、微信号、备注或昵称", examples=["黑旋风"])
+    text: Text = Field(examples=["您的订单已发货。"])
+    mentions: list[Any] = Field([], max_length=0, description="发给个人时不可用")
+
+
+class GroupMessage(BaseModel):
+    """发到群里的消息"""
+
+    assistant: Line = Field(examples=["weimi1001"])
+    qun: Line | int = Field(description="群号或群号代码", examples=[100001])
+    text: Text = Field(examples=["今晚八点直播。"])
+    mentions: list[Line] = Field([], max_length=MOST_MENTIONS, description="要 @ 的群员")
+
+
+class Message(Answer):
+    """消息"""
+
+    id: int
+    state: Literal["queued", "sending", "sent", "failed"]
+
+
+class MessageResponse(Answer):
+    """一条消息"""
+
+    message: Message
+
+
+# ---- the rest ----
+
+
+class Health(Answer):
+    """进程存活"""
+
+    status: Literal["ok"]
+
+
+class Readiness(Answer):
+    """数据库与各助手的状态"""
+
+    ready: bool
+    database: Literal["ok", "down"]
+    assistants: dict[str, State]
+
+
+class Fault(Answer):
+    """错误码与说明"""
+
+    code: int
+    message: str
+
+
+class ErrorResponse(Answer):
+    """错误"""
+
+    error: Fault

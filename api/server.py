@@ -1,0 +1,69 @@
+"""Runs the application; what is no HTTP at all, or never reaches it, is answered in the one shape too."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from api.answers import refusal, refusal_of
+from errors import BotError, InvalidParameter
+
+log = logging.getLogger(__name__)
+
+
+class _Connection(web.RequestHandler):
+    """One connection."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a request that cannot be parsed, or whose handler fell; the connection is closed after it."""
+        if status >= 500:
+            log.error("a request failed outside its handler", exc_info=exc)
+        else:
+            log.debug("no HTTP from %s: %s", request.remote, type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError("part of an answer has gone out already")
+        response = refusal(InvalidParameter() if status < 500 else BotError())
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    """Makes our connections."""
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """web.AppRunner whose every answer to a bad request is JSON."""
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(
+            _translated(made.request_handler), request_factory=made.request_factory, loop=made._loop, **made._kwargs
+        )
+
+
+def _translated(handler: Callable[[Any], Awaitable[web.StreamResponse]]) -> Callable[[Any], Awaitable[Any]]:
+    """Errors the framework raises before the middleware: an Expect header it does not know."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return refusal_of(error)
+
+    return handle

@@ -1,0 +1,74 @@
+"""The landing page of a group: what a person opens from the url, on a phone, anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+
+from api.pages import page
+from api.parts import CLIENT, HOUSE, QR_CODES, VIEWS
+from api.qun import capacity_of, members_of
+from models.groups import Qun, QunState
+from services.house import House
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What the page shows; no code, no member."""
+
+    topic: str
+    owner: str
+    members: int
+    full: bool
+    assistant: str
+    online: bool
+    qr_code: str  # a data: URL, or "" when there is none to show
+    token: str  # "" when it leads nowhere
+    token_until: str
+    why_closed: str  # why there is no token: "lost" | "expired" | ""
+
+
+async def landing(request: web.Request) -> web.Response:
+    """GET /weiqun/{id}."""
+    wait = request.app[VIEWS].wait(request[CLIENT])
+    if wait > 0:
+        return page(request, "too_many.html", {}, 429, retry_after=wait)
+    house = request.app[HOUSE]
+    qun = house.groups.by_public_id(request.match_info["id"])
+    if qun is None or qun.state == QunState.MAKING:
+        return page(request, "not_found.html", {}, 404)
+    qr_code = await request.app[QR_CODES].picture(qun.account)
+    return page(request, "landing.html", {"it": _landing(house, qun, qr_code)})
+
+
+def _landing(house: House, qun: Qun, qr_code: str) -> Landing:
+    why_closed = "lost" if qun.state == QunState.LOST else "expired" if house.groups.token_expired(qun) else ""
+    rooms = house.groups.live_rooms(qun) if _is_ours(house, qun) else []
+    members = members_of(house, qun)
+    until = qun.token_expires_at
+    return Landing(
+        topic=rooms[0].topic if rooms and rooms[0].topic else qun.topic,
+        owner=_name(house, qun, qun.owner_id) or ("" if qun.owner == qun.owner_id else qun.owner),
+        members=members,
+        full=members >= capacity_of(house, qun) and not house.config.groups.overflow,
+        assistant=_name(house, qun, house.accounts.get(qun.account).self_id) if _is_ours(house, qun) else "",
+        online=house.accounts.is_online(qun.account),
+        qr_code=qr_code,
+        token="" if why_closed else qun.token,
+        token_until=f"{datetime.fromtimestamp(until, house.zone):%Y-%m-%d %H:%M}" if until else "",
+        why_closed=why_closed,
+    )
+
+
+def _is_ours(house: House, qun: Qun) -> bool:
+    return qun.account in house.accounts.names()
+
+
+def _name(house: House, qun: Qun, contact_id: str) -> str:
+    """The nickname WeChat shows, never the id."""
+    if not _is_ours(house, qun):
+        return ""
+    contact = house.accounts.get(qun.account).directory.contacts.get(contact_id)
+    return contact.name if contact else ""
