@@ -12,7 +12,8 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from flowspec import Flow
+from business import System, Webhook
+from flowspec import Flow, check_flows
 from settings import (
     Api,
     AssistantSettings,
@@ -22,9 +23,7 @@ from settings import (
     NonEmpty,
     Pacing,
     Sandbox,
-    System,
     TimeZone,
-    Webhook,
 )
 from texts import Texts
 
@@ -83,9 +82,10 @@ class Config(BaseSettings):
         return value
 
     @model_validator(mode="after")
-    def _flows_know_their_systems(self) -> Config:
-        for flow in self.flows:
-            flow.check(self.systems)
+    def _business_fits(self) -> Config:
+        check_flows(self.flows, self.systems)
+        if len({w.lane for w in self.webhooks}) != len(self.webhooks):  # here, so that no secret is shown
+            raise ValueError("webhooks: each url may stand here once")
         return self
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
-from typing import Annotated, Any, Literal
+from collections.abc import Collection, Container, Iterator, Sequence
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+PLACEHOLDER: Final = re.compile(r"\{(\w+)((?:\.\w+)*)\}")
+CALLBACK_URL: Final = "callback_url"
+ALWAYS_KNOWN: Final = frozenset({CALLBACK_URL, "person", "assistant", "flow"})
+CANCEL: Final = "取消"
+
 NonEmpty = Annotated[str, Field(min_length=1)]
-PLACEHOLDER = re.compile(r"\{(\w+)((?:\.\w+)*)\}")
-ALWAYS_KNOWN = frozenset({"callback_url", "person", "assistant", "flow"})
+Name = Annotated[str, Field(pattern=r"^\w+$")]  # what may stand in braces
 
 
 class Part(BaseModel):
@@ -24,23 +28,23 @@ class Call(Part):
 
     system: NonEmpty
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    path: Annotated[str, Field(pattern=r"^/")]
+    path: Annotated[str, Field(pattern=r"^/[^\s#]*$")]
     body: dict[str, Any] | None = None
-    into: str = "answer"
+    into: Name = "answer"
 
 
 class Wait(Part):
     """Wait for the system to call `callback_url`; its JSON object comes under the name `callback`."""
 
-    callback: NonEmpty
-    hours: float = Field(24, gt=0)
+    callback: Name
+    hours: float = Field(24, gt=0, le=24 * 365)
     expect: dict[str, Any] = {}
 
 
 class Step(Part):
     """One step: exactly one of ask, call, say, wait."""
 
-    ask: dict[NonEmpty, NonEmpty] | None = None
+    ask: dict[Name, NonEmpty] | None = None
     call: Call | None = None
     say: NonEmpty | None = None
     wait: Wait | None = None
@@ -65,33 +69,73 @@ class Flow(Part):
     """A conversation that calls business systems."""
 
     name: NonEmpty
-    start: list[NonEmpty] = Field(min_length=1)
+    start: list[Annotated[str, Field(pattern=r"^\S(.*\S)?$")]] = Field(min_length=1)
     allow: Literal["admins", "owners", "everyone"] = "admins"
     steps: list[Step] = Field(min_length=1)
     failed: str = "{flow}失败：{error}"
 
     def check(self, systems: Container[str]) -> None:
-        """ValueError, naming the step, when a step calls an unknown system or uses a name nothing has brought."""
-        known = set(ALWAYS_KNOWN)
+        """ValueError, naming the step, when a step cannot work as it is written."""
+        known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # the name, and whether it has fields
         for number, step in enumerate(self.steps, 1):
             where = f"flow {self.name}, step {number}"
             if step.call and step.call.system not in systems:
                 raise ValueError(f"{where}: there is no system {step.call.system!r}")
-            for name in _names(step.model_dump(exclude_none=True)):
-                if name not in known | set(step.ask or ()):
-                    raise ValueError(f"{where}: nothing before it brings {{{name}}}")
-            known.update(step.brings)
-        for name in _names(self.failed):
-            if name not in known | {"error"}:
-                raise ValueError(f"flow {self.name}, failed: nothing brings {{{name}}}")
+            taken = next((name for name in step.brings if name in ALWAYS_KNOWN | {"error"}), None)
+            if taken:
+                raise ValueError(f"{where}: {taken!r} has a meaning already and cannot be brought")
+            for name, question in (step.ask or {}).items():
+                _check_names(question, known, where)
+                known[name] = False
+            if not step.ask:
+                _check_names(step.model_dump(exclude_none=True), known, where)
+                known.update(dict.fromkeys(step.brings, True))
+        _check_names(self.failed, {**known, "error": False}, f"flow {self.name}, failed")
+        self._check_callbacks()
+
+    def _check_callbacks(self) -> None:
+        """Who hands out a callback_url waits for it, and the other way round."""
+        handed_out = 0
+        for number, step in enumerate(self.steps, 1):
+            if any(name == CALLBACK_URL for name, _ in placeholders(step.model_dump(exclude_none=True))):
+                handed_out = number
+            if step.wait and not handed_out:
+                raise ValueError(f"flow {self.name}, step {number}: nothing before it hands out {{{CALLBACK_URL}}}")
+            handed_out = 0 if step.wait else handed_out
+        if handed_out:
+            raise ValueError(f"flow {self.name}, step {handed_out}: no step after it waits for {{{CALLBACK_URL}}}")
 
 
-def _names(value: Any) -> Iterator[str]:
+def check_flows(flows: Sequence[Flow], systems: Collection[str]) -> None:
+    """ValueError when a flow cannot work, or two of them cannot be told apart."""
+    names: set[str] = set()
+    words: dict[str, str] = {CANCEL: "the word that ends any flow"}
+    for flow in flows:
+        if flow.name in names:
+            raise ValueError(f"flow {flow.name}: there are two of this name")
+        names.add(flow.name)
+        for word in flow.start:
+            if word in words:
+                raise ValueError(f"flow {flow.name}, start: {word!r} is taken already ({words[word]})")
+            words[word] = f"flow {flow.name}"
+        flow.check(systems)
+
+
+def placeholders(value: Any) -> Iterator[tuple[str, str]]:
+    """Every {name.field} in a tree of texts, as (name, ".field")."""
     if isinstance(value, str):
-        yield from (match[1] for match in PLACEHOLDER.finditer(value))
+        yield from ((match[1], match[2]) for match in PLACEHOLDER.finditer(value))
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _names(item)
+            yield from placeholders(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _names(item)
+            yield from placeholders(item)
+
+
+def _check_names(value: Any, known: dict[str, bool], where: str) -> None:
+    for name, field in placeholders(value):
+        if name not in known:
+            raise ValueError(f"{where}: nothing before it brings {{{name}}}")
+        if field and not known[name]:
+            raise ValueError(f"{where}: {{{name}}} is a text and has no {field[1:]!r}")

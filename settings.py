@@ -228,22 +228,6 @@ class Pacing(Section):
     request_seconds: float = Field(10, ge=0)
 
 
-class Webhook(Section):
-    """A business system that is told of events; no events listed means all."""
-
-    url: str = Field(pattern=r"^https?://\S+$")
-    secret: NonEmpty
-    events: list[NonEmpty] = []
-
-
-class System(Section):
-    """A business system that flows call."""
-
-    base_url: str = Field(pattern=r"^https?://\S+$")
-    headers: dict[str, str] = {}
-    timeout: float = Field(10, gt=0)
-
-
 class Job(Section):
     """Another time for one of the built-in jobs, or off."""
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlmodel import Session
 
+from business import Webhook
 from models.durable import Priority
 from services.lane import Clock
 from services.outbox import Outbox
-from settings import Webhook
 
 LANE = "hook"
 
@@ -27,14 +27,12 @@ class Notices:
 
     def tell(self, session: Session, type: str, key: str, data: dict[str, Any]) -> None:
         """Promise the event to every webhook that wants its type; `key`: its events go in order (a group's number)."""
-        now = self._clock()
+        event = {
+            "id": f"evt_{uuid.uuid4().hex}",
+            "type": type,
+            "timestamp": datetime.fromtimestamp(self._clock(), UTC).isoformat(),
+            "data": data,
+        }
         for webhook in self._webhooks:
-            if webhook.events and type not in webhook.events:
-                continue
-            event = {
-                "id": f"evt_{uuid.uuid4().hex}",
-                "type": type,
-                "timestamp": datetime.fromtimestamp(now, UTC).isoformat(),
-                "data": data,
-            }
-            self._outbox.add(session, f"{LANE}:{webhook.url}", key, event, priority=Priority.NOTICE)
+            if not webhook.events or type in webhook.events:
+                self._outbox.add(session, f"{LANE}:{webhook.lane}", key, event, priority=Priority.NOTICE)
