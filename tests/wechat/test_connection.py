@@ -1,0 +1,266 @@
+"""The supervised connection, against our sandbox's gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import pytest
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+
+from errors import WeChatOffline
+from protocol import puppet_pb2 as pb
+from sandbox.server import PuppetServer
+from sandbox.world import SONG, World
+from tests.wechat.conftest import TOKEN, Connect
+from tests.wechat.ear import Heard
+from wechat.connection import Timing
+from wechat.interface import State
+
+
+async def test_down_at_boot_is_waited_for(world: World, connect: Connect) -> None:
+    server = PuppetServer(world, "weimi1001", TOKEN)
+    port = await server.start()
+    await server.stop()
+    heard = await connect(f"127.0.0.1:{port}", TOKEN, tls=False)
+    assert "Connect call failed" in await heard.ear.until(lambda: heard.ear.states and heard.ear.states[-1][1])
+    with pytest.raises(WeChatOffline):
+        await heard.assistant.send_text(SONG, "谁在？")
+    await server.start()
+    await heard.online()
+    await server.stop()
+
+
+async def test_comes_back_after_every_kill(server: PuppetServer, world: World, heard: Heard) -> None:
+    for round in range(3):
+        server.kill()
+        await heard.ear.state(State.CONNECTING)
+        with pytest.raises(WeChatOffline):
+            await heard.assistant.send_text(SONG, "谁在？")
+        await server.start()
+        await heard.online()
+        world.chats.say(SONG, world.accounts.person("weimi1001").id, f"第{round}次")
+        assert (await heard.resolved("message", round + 1)).text == f"第{round}次"
+    assert "Stop" not in {call["name"] for call in world.trace.of("weimi1001")}
+
+
+async def test_the_stream_comes_before_start(heard: Heard, world: World) -> None:
+    calls = [one for one in world.trace.of("weimi1001") if one["what"] == "call"]
+    assert calls[0]["name"] in ("Start", "ContactList")  # Event itself is not traced; nothing else goes before
+    assert [call["name"] for call in calls].count("Start") == 1
+
+
+async def test_a_stream_that_ends_in_order_is_a_loss(server: PuppetServer, heard: Heard) -> None:
+    server._events.end()
+    reason = await heard.ear.state(State.CONNECTING)
+    assert reason == "the gateway ended the event stream"
+    await heard.online()
+
+
+async def test_logout_and_login_within_a_session(world: World, heard: Heard) -> None:
+    world.accounts.logout("weimi1001")
+    await heard.ear.state(State.LOGGED_OUT)
+    with pytest.raises(WeChatOffline):
+        await heard.assistant.send_text(SONG, "谁在？")
+    world.accounts.login("weimi1001")
+    await heard.online()
+    assert heard.ear.syncs[-1][0] is not None  # since when things may have been missed
+    await heard.assistant.send_text(SONG, "我在")
+    assert State.CONNECTING not in [state for state, _ in heard.ear.states]
+
+
+async def test_logged_out_at_the_start(server: PuppetServer, world: World, connect: Connect) -> None:
+    world.accounts.logout("weimi1001")
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await heard.ear.state(State.LOGGED_OUT)
+    world.accounts.login("weimi1001")
+    await heard.online()
+
+
+async def test_login_of_another_person_forgets_the_first(server: PuppetServer, heard: Heard) -> None:
+    heard.assistant.directory.put_room(
+        await heard.assistant.room(
+            await heard.assistant.create_room(
+                [c.id for c in heard.assistant.directory.contacts.values() if c.friend][:2], "旧群"
+            )
+        )
+    )
+    server.send_raw(pb.EventResponse(type=pb.EVENT_LOGIN, payload='{"contactId": "wxid_else"}'))
+    await heard.ear.until(lambda: heard.assistant.self_id == "wxid_else")
+    assert heard.assistant.directory.room_by_topic("旧群") == []
+    await heard.online()
+
+
+async def test_a_second_login_event_changes_nothing(server: PuppetServer, heard: Heard) -> None:
+    states = list(heard.ear.states)
+    server.send_raw(pb.EventResponse(type=pb.EVENT_LOGIN, payload='{"contactId": "%s"}' % heard.assistant.self_id))
+    server.send_raw(pb.EventResponse(type=pb.EVENT_MESSAGE, payload='{"messageId": "mark"}'))
+    await heard.ear.raw("message")
+    assert heard.ear.states == states
+
+
+async def test_wrong_token_is_refused_once_and_tried_again(
+    server: PuppetServer, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "wechat")
+    heard = await connect(f"127.0.0.1:{server.port}", "insecure_wrong-secret", tls=False)
+    reason = await heard.ear.state(State.REFUSED)
+    assert reason == "the gateway does not take the token"
+    await asyncio.sleep(0.6)  # several more refusals
+    assert [state for state, _ in heard.ear.states] == [State.REFUSED]
+    assert sum("refused" in r.message for r in caplog.records) == 1
+    assert "wrong-secret" not in caplog.text
+    await server.stop()
+    right = PuppetServer(server.world, "weimi1001", "insecure_wrong-secret", port=server.port)
+    await right.start()
+    await heard.online()
+    await right.stop()
+
+
+@pytest.mark.parametrize("token", ["insecure_\nnewline", "insecure_中文"])
+async def test_a_token_that_is_no_header_is_refused(server: PuppetServer, connect: Connect, token: str) -> None:
+    heard = await connect(f"127.0.0.1:{server.port}", token, tls=False)
+    assert token not in await heard.ear.state(State.REFUSED)
+
+
+async def test_a_ca_file_that_is_not_there_is_said(server: PuppetServer, connect: Connect) -> None:
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=True, tls_ca="/nowhere/ca.pem")
+    assert "/nowhere/ca.pem" in await heard.ear.until(lambda: heard.ear.states and heard.ear.states[-1][1])
+
+
+async def test_auto_finds_plaintext_and_keeps_to_it(
+    server: PuppetServer, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "wechat.connection")
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN)
+    await heard.online()
+    server.kill()
+    await heard.ear.state(State.CONNECTING)
+    await server.start()
+    await heard.online()
+    assert [r.message for r in caplog.records].count("weimi1001: the gateway speaks plaintext") == 1
+
+
+async def test_another_client_holds_the_stream(
+    server: PuppetServer, heard: Heard, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "wechat")
+    second = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await second.ear.until(lambda: second.ear.states)
+    await asyncio.sleep(0.5)  # several more attempts
+    assert second.ear.states == [(State.CONNECTING, "another client holds the gateway's event stream")]
+    assert sum("another client" in r.message for r in caplog.records) == 1
+    assert heard.assistant.state is State.ONLINE  # the first is undisturbed
+    await heard.assistant.stop()
+    await second.online()
+
+
+async def test_a_gateway_without_version_is_alive(
+    world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = PuppetServer(world, "weimi1001", TOKEN)
+    table = server.__mapping__()
+    del table["/wechaty.Puppet/Version"]
+    monkeypatch.setattr(PuppetServer, "__mapping__", lambda self: table)
+    await server.start()
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await heard.online()
+    await asyncio.sleep(1.5)  # three looks of the watchdog
+    assert heard.assistant.state is State.ONLINE
+    await server.stop()
+
+
+async def test_start_refused_is_tried_again(server: PuppetServer, world: World, connect: Connect) -> None:
+    world.faults.call("Start", "fail", count=2, text="no licence")
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    reason = await heard.ear.until(lambda: next((r for s, r in heard.ear.states if s is State.CONNECTING), ""))
+    assert reason == "the gateway cannot start the account: no licence"
+    await heard.online()
+
+
+async def test_a_freeze_is_noticed_within_ten_seconds(server: PuppetServer, connect: Connect) -> None:
+    """Slow (9 s): with the timing of every day."""
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, timing=Timing(), tls=False)
+    await heard.online()
+    began = time.monotonic()
+    server.freeze()
+    assert await heard.ear.state(State.CONNECTING) == "the gateway does not answer"
+    assert time.monotonic() - began < 10
+    server.thaw()
+    await heard.online()
+
+
+async def test_the_first_event_never_comes(world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gateways of the community send no heartbeat when the stream opens."""
+    server = PuppetServer(world, "weimi1001", TOKEN)
+    tell = server._events._claim
+
+    def claim() -> object:
+        outbox = tell()
+        outbox._items.clear()
+        outbox.tell("login", {"contactId": world.accounts.person("weimi1001").id}, 0.5)
+        return outbox
+
+    monkeypatch.setattr(server._events, "_claim", claim)
+    await server.start()
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False, timing=Timing(first_event=0.1, login_grace=0.1))
+    await heard.ear.state(State.LOGGED_OUT)
+    await heard.online()
+    await server.stop()
+
+
+async def test_a_listener_that_fails_gets_the_event_again(heard: Heard, world: World) -> None:
+    failures = iter([ValueError("database is locked"), OSError("disk full")])
+
+    async def fail(raw: object) -> None:
+        if error := next(failures, None):
+            raise error
+
+    heard.ear.on_taken = fail
+    for text in ("一", "二"):
+        world.chats.say(SONG, heard.assistant.self_id, text)
+    assert [(await heard.resolved("message", n)).text for n in (1, 2)] == ["一", "二"]
+
+
+async def test_a_slow_listener_gets_everything_in_order(heard: Heard, world: World) -> None:
+    async def slow(raw: object) -> None:
+        await asyncio.sleep(0.001)
+
+    heard.ear.on_taken = slow
+    for n in range(300):
+        world.chats.say(SONG, heard.assistant.self_id, str(n))
+    await heard.ear.raw("message", 300)
+    texts = [(await heard.assistant.resolve(raw)).text for raw in heard.ear.of("message")]  # type: ignore[union-attr]
+    assert texts == [str(n) for n in range(300)]
+
+
+async def test_stop_stores_what_was_read(server: PuppetServer, heard: Heard, world: World) -> None:
+    async def slow(raw: object) -> None:
+        await asyncio.sleep(0.01)
+
+    heard.ear.on_taken = slow
+    for n in range(50):
+        world.chats.say(SONG, heard.assistant.self_id, str(n))
+    await heard.ear.raw("message", 1)
+    waiting = heard.assistant._queue.qsize()
+    had = len(heard.ear.of("message"))
+    await heard.assistant.stop()
+    assert len(heard.ear.of("message")) >= had + waiting > 1
+    await heard.assistant.stop()  # twice does nothing
+
+
+async def test_a_gateway_error_on_the_stream_keeps_its_words_to_itself(
+    server: PuppetServer, connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def serve(stream: object) -> None:
+        raise GRPCError(Status.INTERNAL, "token insecure_sandbox-token is odd")
+
+    monkeypatch.setattr(server._events, "serve", serve)
+    await server.stop()
+    await server.start()
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await heard.ear.until(lambda: heard.ear.states)
+    assert heard.ear.states[-1] == (State.CONNECTING, "the event stream failed: INTERNAL")
+    assert "sandbox-token" not in "".join(r.getMessage() for r in caplog.records if r.name.startswith("wechat"))
