@@ -1,17 +1,15 @@
-"""The control API: everything the world can do, over HTTP, and what happens in it, live."""
+"""The control API: everything the world can do, over HTTP."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from typing import Final
 
 from aiohttp import web
 
-from sandbox import control_chats, control_people, control_rooms, views
+from sandbox import control_chats, control_live, control_people, control_rooms, views
 from sandbox.avatars import svg
-from sandbox.feed import Channels
 from sandbox.files import LARGEST, qr_png
 from sandbox.model import NotThere, Refused
 from sandbox.parsing import WORLD, body, number, queried, text
@@ -19,8 +17,6 @@ from sandbox.rooms import is_room
 from sandbox.world import World
 
 ENDPOINTS: Final = web.AppKey("endpoints", Mapping[str, str])
-STREAMS: Final = web.AppKey("streams", set[asyncio.Task[Any]])
-KEEPALIVE: Final = 15.0
 SHOWN_AS_IS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "audio/", "video/")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -28,9 +24,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def make_app(world: World, endpoints: Mapping[str, str]) -> web.Application:
     """The API over a world; `endpoints` are shown beside the accounts. A page may add its own routes."""
     app = web.Application(middlewares=[_errors, _own_origin], client_max_size=LARGEST)
-    app[WORLD], app[ENDPOINTS], app[STREAMS] = world, endpoints, set()
-    app.add_routes([*ROUTES, *control_people.ROUTES, *control_chats.ROUTES, *control_rooms.ROUTES])
-    app.on_shutdown.append(_end_streams)
+    app[WORLD], app[ENDPOINTS], app[control_live.STREAMS] = world, endpoints, set()
+    app.add_routes(
+        [*ROUTES, *control_people.ROUTES, *control_chats.ROUTES, *control_rooms.ROUTES, *control_live.ROUTES]
+    )
+    app.on_shutdown.append(control_live.end_streams)
     return app
 
 
@@ -62,11 +60,6 @@ async def _own_origin(request: web.Request, handler: Handler) -> web.StreamRespo
     return await handler(request)
 
 
-async def _end_streams(app: web.Application) -> None:
-    for task in app[STREAMS]:
-        task.cancel()
-
-
 # ---- the world as a whole ----
 
 
@@ -80,7 +73,7 @@ async def get_state(request: web.Request) -> web.Response:
             "people": [views.person(world, someone) for someone in world.state.people.values()],
             "faults": world.faults.shown(),
             "limits": world.limits.shown(),
-            "rules": {"direct_limit": world.rules.direct_limit, "capacity": world.rules.capacity},
+            "rules": asdict(world.rules),
             "now": world.clock(),
         }
     )
@@ -114,6 +107,18 @@ async def put_limit(request: web.Request) -> web.Response:
     times = None if given.get("times") is None else int(number(given, "times"))
     world.limits.set(text(given, "action"), times, number(given, "seconds", 60.0))
     return web.json_response(world.limits.shown())
+
+
+async def put_rules(request: web.Request) -> web.Response:
+    """PUT /api/rules {"direct_limit"?, "capacity"?, "qr_limit"?}: smaller groups for trying things out."""
+    rules = request.app[WORLD].rules
+    given = await body(request)
+    changed = {name: int(number(given, name)) for name in ("direct_limit", "capacity", "qr_limit") if name in given}
+    if any(value < 3 for value in changed.values()):
+        raise Refused("群规则的人数至少为 3")
+    for name, value in changed.items():
+        setattr(rules, name, value)
+    return web.json_response(asdict(rules))
 
 
 async def act_on_account(request: web.Request) -> web.Response:
@@ -157,78 +162,14 @@ async def get_qr_code(request: web.Request) -> web.Response:
     return web.Response(body=qr_png(queried(request, "text")), content_type="image/png")
 
 
-# ---- live ----
-
-
-async def get_events(request: web.Request) -> web.StreamResponse:
-    """GET /api/events?person=…: what this person sees, as server-sent events."""
-    world = request.app[WORLD]
-    viewer = world.people.get(queried(request, "person")).id
-
-    async def shown(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-        async for item in items:
-            if item["type"] == "message":
-                said = world.chats.visible(viewer, item["seq"])
-                seen = {"message": views.message(world, said, viewer), "line": views.chat(world, item["chat"], viewer)}
-                yield {**item, **seen}
-            else:
-                yield item
-
-    return await _stream(request, world.feed, viewer, shown)
-
-
-async def get_trace(request: web.Request) -> web.StreamResponse:
-    """GET /api/trace?account=…: what an assistant was told and called, newest last; live for an event stream."""
-    world = request.app[WORLD]
-    name = world.accounts.get(queried(request, "account")).name
-    if "text/event-stream" not in request.headers.get("Accept", ""):
-        return web.json_response({"trace": world.trace.of(name)})
-    return await _stream(request, world.trace.live, name, lambda items: items)
-
-
-async def _stream(
-    request: web.Request,
-    channels: Channels,
-    topic: str,
-    shown: Callable[[AsyncIterator[dict[str, Any]]], AsyncIterator[dict[str, Any]]],
-) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-    task = asyncio.current_task()
-    assert task is not None
-    request.app[STREAMS].add(task)
-    try:
-        with channels.listen(topic) as queue:
-            await response.prepare(request)
-            await response.write(b": here\n\n")
-            async for item in shown(_items(queue, response)):
-                await response.write(f"data: {json.dumps(item, ensure_ascii=False)}\n\n".encode())
-    except ConnectionResetError:
-        pass  # the reader has gone
-    finally:
-        request.app[STREAMS].discard(task)
-    return response
-
-
-async def _items(queue: asyncio.Queue[dict[str, Any]], response: web.StreamResponse) -> AsyncIterator[dict[str, Any]]:
-    while True:
-        try:
-            async with asyncio.timeout(KEEPALIVE):
-                item = await queue.get()
-        except TimeoutError:
-            await response.write(b": still here\n\n")
-            continue
-        yield item
-
-
 ROUTES: Final = [
     web.get("/api/state", get_state),
     web.put("/api/faults", put_fault),
     web.delete("/api/faults", clear_faults),
     web.put("/api/limits", put_limit),
+    web.put("/api/rules", put_rules),
     web.post("/api/accounts/{account}/{action:login|logout|error}", act_on_account),
     web.get("/api/media/{media}", get_media),
     web.get("/api/avatars/{thing}.svg", get_avatar),
     web.get("/api/qrcode.png", get_qr_code),
-    web.get("/api/events", get_events),
-    web.get("/api/trace", get_trace),
 ]

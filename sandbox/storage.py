@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from sandbox import model
 from sandbox.model import Kind, Media, Member, Message, Person, Room, State
 
 FORMAT: Final = 1
+log = logging.getLogger(__name__)
 PLAIN: Final = {
     "accounts": model.Account,
     "friendships": model.Friendship,
@@ -101,7 +103,10 @@ class Keeper:
             self._changed.clear()
             began = time.monotonic()
             data, media = snapshot(self._state), list(self._state.media.values())
-            await asyncio.to_thread(write, data, media, self._path)
+            try:
+                await asyncio.to_thread(write, data, media, self._path)
+            except OSError:
+                log.exception("the sandbox's state could not be kept; the next change tries again")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), 10 * (time.monotonic() - began))
         save(self._state, self._path)

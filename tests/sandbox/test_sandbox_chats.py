@@ -1,0 +1,115 @@
+"""What is said, who sees it, and what it is known by."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.model import Kind, NotThere, Refused
+from sandbox.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
+from tests.sandbox.conftest import ACCOUNT, BOT, Clock, Ear
+
+
+def test_a_text_reaches_the_account_by_an_id_of_its_own(world: World, ear: Ear) -> None:
+    said = world.chats.say(SONG, BOT, "你好")
+    [told] = ear.of("message")
+    assert world.chats.by_wire_id(ACCOUNT, told["messageId"]) is said
+    world.ensure(["weimi1002"])
+    with pytest.raises(NotThere):
+        world.chats.by_wire_id("weimi1002", told["messageId"])
+
+
+def test_own_messages_echo(world: World, ear: Ear) -> None:
+    said = world.chats.say(BOT, SONG, "您好")
+    assert ear.of("message") == [{"messageId": world.chats.wire_id(ACCOUNT, said)}]
+
+
+def test_strangers_and_the_deleted_cannot_be_written_to(world: World, ear: Ear) -> None:
+    with pytest.raises(Refused, match="不是你的好友"):
+        world.chats.say(WENLONG, BOT, "喂")
+    world.people.forget(SONG, BOT)
+    with pytest.raises(Refused, match="朋友验证"):
+        world.chats.say(BOT, SONG, "在吗")
+    verify = world.people.seen_by(BOT, ear.of("friendship")[0]["friendshipId"])
+    assert (verify.type, verify.asker) == (3, SONG)
+    assert ear.of("message") == []
+
+
+def test_odd_sendings_are_refused(world: World) -> None:
+    with pytest.raises(Refused, match="空白"):
+        world.chats.say(SONG, BOT, "")
+    with pytest.raises(NotThere):
+        world.chats.say(SONG, "wxid_nobody", "x")
+    with pytest.raises(NotThere):
+        world.chats.say(SONG, "1@chatroom", "x")
+    with pytest.raises(Refused, match="空文件"):
+        world.chats.send_media(SONG, BOT, Kind.FILE, "a.txt", b"")
+    with pytest.raises(NotThere):
+        world.chats.send_card(SONG, BOT, "wxid_nobody")
+    with pytest.raises(NotThere):
+        world.chats.by_wire_id(ACCOUNT, "²³")
+
+
+def test_a_room_hears_its_members_only(world: World, ear: Ear) -> None:
+    room = world.rooms.create(SONG, [ZHIDUO, XUANFENG], "无助手")
+    world.chats.say(SONG, room.id, "悄悄话")
+    assert ear.of("message", "room-join") == []
+    with pytest.raises(Refused, match="不在该群聊"):
+        world.chats.say(BOT, room.id, "我也来")
+
+
+def test_mentions_are_members_and_get_their_at(world: World) -> None:
+    room = world.rooms.create(SONG, [ZHIDUO, BOT], "群")
+    said = world.chats.say(SONG, room.id, "在吗", [BOT, WENLONG, BOT])
+    assert said.mentions == [BOT]
+    assert said.text == "@weimi1001\u2005在吗"
+    assert world.chats.say(SONG, room.id, "@weimi1001 在吗", [BOT]).text == "@weimi1001 在吗"
+
+
+def test_recalling_is_for_two_minutes_ones_own_and_once(world: World, ear: Ear, clock: Clock) -> None:
+    said = world.chats.say(SONG, BOT, "说错了")
+    with pytest.raises(Refused, match="自己"):
+        world.chats.recall(BOT, said.seq)
+    world.chats.recall(SONG, said.seq)
+    recalled = world.chats.by_wire_id(ACCOUNT, ear.of("message")[1]["messageId"])
+    assert (recalled.kind, recalled.data) == (Kind.RECALLED, {"seq": said.seq})
+    with pytest.raises(Refused, match="不能撤回"):
+        world.chats.recall(SONG, said.seq)
+    late = world.chats.say(SONG, BOT, "太晚")
+    clock.now += 121
+    with pytest.raises(Refused, match="不能撤回"):
+        world.chats.recall(SONG, late.seq)
+    with pytest.raises(NotThere):
+        world.chats.recall(ADMIN, late.seq)
+
+
+def test_forwarding_takes_all_kinds_but_recalled_ones(world: World) -> None:
+    picture = world.chats.send_media(SONG, BOT, Kind.IMAGE, "a.png", b"png")
+    sent = world.chats.forward(BOT, picture, ADMIN)
+    assert (sent.kind, sent.media, sent.to) == (Kind.IMAGE, picture.media, ADMIN)
+    world.chats.recall(SONG, picture.seq)
+    with pytest.raises(Refused, match="不能转发"):
+        world.chats.forward(BOT, picture, ADMIN)
+
+
+def test_history_unread_and_the_list_of_chats(world: World) -> None:
+    for n in range(5):
+        world.chats.say(BOT, SONG, f"第{n}条")
+    world.chats.say(ADMIN, SONG, "另一个聊天")
+    assert world.chats.of(SONG)[:2] == [ADMIN, BOT]
+    assert world.chats.unread(SONG, BOT) == 5
+    page = world.chats.history(SONG, BOT, limit=2)
+    assert [said.text for said in page] == ["第3条", "第4条"]
+    assert [said.text for said in world.chats.history(SONG, BOT, before=page[0].seq, limit=2)] == ["第1条", "第2条"]
+    world.chats.mark_read(SONG, BOT)
+    assert world.chats.unread(SONG, BOT) == 0
+    world.chats.say(SONG, BOT, "自己说的不算未读")
+    assert world.chats.unread(SONG, BOT) == 0
+
+
+def test_who_comes_later_sees_no_earlier_messages(world: World) -> None:
+    room = world.rooms.create(SONG, [ZHIDUO, BOT], "群")
+    before = world.chats.say(SONG, room.id, "以前")
+    world.joins.add(SONG, room.id, XUANFENG)
+    with pytest.raises(NotThere):
+        world.chats.visible(XUANFENG, before.seq)
+    assert before not in world.chats.history(XUANFENG, room.id)

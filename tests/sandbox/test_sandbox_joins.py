@@ -1,0 +1,186 @@
+"""The ways into a group."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.model import Kind, NotThere, Refused, Room
+from sandbox.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
+from tests.sandbox.conftest import ACCOUNT, BOT, Clock, Ear
+
+
+@pytest.fixture
+def room(world: World) -> Room:
+    """Owned by 宋公明; 智多星 and the assistant are in it."""
+    return world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
+
+
+def grow(world: World, room: Room, size: int) -> None:
+    """Fill a group with strangers up to a size, without events."""
+    for person in world.crowd(ACCOUNT, size - len(room.members), prefix="filler", friends=False):
+        world.rooms.let_in(room, [person.id], SONG)
+
+
+def test_a_friend_is_added_at_once_and_only_once(world: World, room: Room, ear: Ear) -> None:
+    assert world.joins.add(BOT, room.id, XUANFENG) is None
+    assert XUANFENG in room.members
+    assert world.joins.add(BOT, room.id, XUANFENG) is None
+    joins = [(join["inviteeIdList"], join["inviterId"]) for join in ear.of("room-join")]
+    assert joins == [([XUANFENG], BOT)]
+
+
+def test_strangers_and_outsiders_are_refused(world: World, room: Room) -> None:
+    with pytest.raises(Refused, match="不是你的好友"):
+        world.joins.add(BOT, room.id, WENLONG)
+    with pytest.raises(NotThere):
+        world.joins.add(XUANFENG, room.id, WENLONG)
+    assert WENLONG not in room.members
+
+
+def test_the_fortieth_is_added_the_next_one_gets_a_card(world: World, room: Room, ear: Ear) -> None:
+    grow(world, room, 39)
+    assert world.joins.add(BOT, room.id, XUANFENG) is None
+    assert len(room.members) == 40
+    world.people.befriend(WENLONG, BOT)
+    card = world.joins.add(BOT, room.id, WENLONG)
+    assert card is not None
+    assert WENLONG not in room.members
+    shown = world.chats.history(WENLONG, BOT)[-1]
+    assert (shown.kind, shown.data) == (Kind.INVITATION, {"invitation": card.id})
+    assert world.joins.tap(WENLONG, card.id) is True
+    assert ear.of("room-join")[-1]["inviteeIdList"] == [WENLONG]
+
+
+def test_a_card_is_for_one_person_and_for_once(world: World, room: Room, ear: Ear) -> None:
+    card = world.joins.add(BOT, room.id, XUANFENG, card=True)
+    assert card is not None
+    assert world.joins.add(BOT, room.id, XUANFENG, card=True) is card
+    with pytest.raises(NotThere):
+        world.joins.tap(WENLONG, card.id)
+    world.joins.tap(XUANFENG, card.id)
+    told = len(ear.of("room-join"))
+    assert world.joins.tap(XUANFENG, card.id) is True
+    assert len(ear.of("room-join")) == told
+    world.rooms.leave(XUANFENG, room.id)
+    with pytest.raises(Refused, match="失效"):
+        world.joins.tap(XUANFENG, card.id)
+
+
+def test_a_card_dies_with_its_inviters_membership(world: World, room: Room) -> None:
+    card = world.joins.add(BOT, room.id, XUANFENG, card=True)
+    assert card is not None
+    world.rooms.leave(BOT, room.id)
+    with pytest.raises(Refused, match="失效"):
+        world.joins.tap(XUANFENG, card.id)
+
+
+def test_an_assistant_is_invited(world: World, ear: Ear) -> None:
+    room = world.rooms.create(SONG, [ZHIDUO, XUANFENG], "别人的群")
+    card = world.joins.add(SONG, room.id, BOT, card=True)
+    assert card is not None
+    assert ear.of("room-invite") == [{"roomInvitationId": card.id}]
+    assert ear.of("message") == []
+    world.joins.tap(BOT, card.id)
+    assert ear.of("room-join")[-1]["inviteeIdList"] == [BOT]
+
+
+def test_the_owners_confirmation(world: World, room: Room, ear: Ear) -> None:
+    world.rooms.set_confirm(SONG, room.id, True)
+    for _ in range(2):
+        with pytest.raises(Refused, match="群主已启用群聊邀请确认") as refused:
+            world.joins.add(BOT, room.id, XUANFENG)
+        assert refused.value.code == -2028
+    [waiting] = world.state.confirmations.values()
+    with pytest.raises(Refused, match="群主或管理员"):
+        world.joins.decide(BOT, waiting.id, True)
+    assert XUANFENG not in room.members
+    world.joins.decide(SONG, waiting.id, True)
+    assert XUANFENG in room.members
+    assert (ear.of("room-join")[-1]["inviteeIdList"], ear.of("room-join")[-1]["inviterId"]) == ([XUANFENG], BOT)
+    with pytest.raises(Refused, match="已经处理"):
+        world.joins.decide(SONG, waiting.id, False)
+    with pytest.raises(NotThere):
+        world.joins.decide(SONG, "confirm_nothing", True)
+
+
+def test_a_refusing_owner_and_a_second_try(world: World, room: Room) -> None:
+    world.rooms.set_confirm(SONG, room.id, True)
+    with pytest.raises(Refused):
+        world.joins.add(BOT, room.id, XUANFENG)
+    [waiting] = world.state.confirmations.values()
+    world.joins.decide(SONG, waiting.id, False)
+    assert XUANFENG not in room.members
+    with pytest.raises(Refused):
+        world.joins.add(BOT, room.id, XUANFENG)
+    assert len(world.state.confirmations) == 2
+
+
+def test_the_owner_needs_no_confirmation_and_only_managers_switch_it(world: World, room: Room) -> None:
+    with pytest.raises(Refused, match="群主或管理员"):
+        world.rooms.set_confirm(BOT, room.id, True)
+    world.rooms.set_confirm(SONG, room.id, True)
+    world.joins.add(SONG, room.id, XUANFENG)
+    assert XUANFENG in room.members
+
+
+def test_a_card_tapped_in_a_confirming_group_waits_for_the_owner(world: World, room: Room) -> None:
+    card = world.joins.add(BOT, room.id, XUANFENG, card=True)
+    assert card is not None
+    world.rooms.set_confirm(SONG, room.id, True)
+    assert world.joins.tap(XUANFENG, card.id) is False
+    [waiting] = world.state.confirmations.values()
+    world.joins.decide(SONG, waiting.id, True)
+    assert XUANFENG in room.members
+
+
+def test_a_large_confirming_group_wants_the_owner_then_the_person(world: World, room: Room) -> None:
+    grow(world, room, 40)
+    world.rooms.set_confirm(SONG, room.id, True)
+    with pytest.raises(Refused, match="-2028"):
+        world.joins.add(BOT, room.id, XUANFENG)
+    [waiting] = world.state.confirmations.values()
+    world.joins.decide(SONG, waiting.id, True)
+    assert XUANFENG not in room.members
+    [card] = world.state.invitations.values()
+    assert world.joins.tap(XUANFENG, card.id) is True
+
+
+def test_five_hundred_is_full_for_every_way_in(world: World, room: Room) -> None:
+    card = world.joins.add(BOT, room.id, XUANFENG, card=True)
+    assert card is not None
+    grow(world, room, 500)
+    world.people.befriend(WENLONG, BOT)
+    with pytest.raises(Refused, match="上限"):
+        world.joins.add(BOT, room.id, WENLONG)
+    with pytest.raises(Refused, match="上限"):
+        world.joins.tap(XUANFENG, card.id)
+    world.rooms.leave("wxid_filler_0", room.id)
+    assert world.joins.tap(XUANFENG, card.id) is True
+    assert len(room.members) == 500
+
+
+def test_a_qr_code_lives_seven_days(world: World, room: Room, clock: Clock, ear: Ear) -> None:
+    code = world.joins.qr_code(BOT, room.id)
+    assert world.joins.qr_code(BOT, room.id) != code
+    clock.now += 7 * 86400 - 1
+    assert world.joins.scan(WENLONG, code) is room
+    assert ear.of("room-join")[-1]["inviterId"] == BOT
+    clock.now += 1
+    with pytest.raises(Refused, match="过期"):
+        world.joins.scan(XUANFENG, code)
+    with pytest.raises(NotThere):
+        world.joins.scan(XUANFENG, "https://weixin.qq.com/g/none")
+    with pytest.raises(NotThere):
+        world.joins.qr_code(XUANFENG, room.id)
+
+
+def test_a_qr_code_is_closed_by_confirmation_and_from_two_hundred_on(world: World, room: Room) -> None:
+    code = world.joins.qr_code(BOT, room.id)
+    world.rooms.set_confirm(SONG, room.id, True)
+    with pytest.raises(Refused, match="扫码"):
+        world.joins.scan(WENLONG, code)
+    world.rooms.set_confirm(SONG, room.id, False)
+    grow(world, room, 200)
+    with pytest.raises(Refused, match="200"):
+        world.joins.scan(WENLONG, code)
+    assert world.joins.scan(ZHIDUO, code) is room
