@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 
@@ -95,7 +96,7 @@ async def test_login_of_another_person_forgets_the_first(server: PuppetServer, h
 
 async def test_a_second_login_event_changes_nothing(server: PuppetServer, heard: Heard) -> None:
     states = list(heard.ear.states)
-    server.send_raw(pb.EventResponse(type=pb.EVENT_LOGIN, payload='{"contactId": "%s"}' % heard.assistant.self_id))
+    server.send_raw(pb.EventResponse(type=pb.EVENT_LOGIN, payload=json.dumps({"contactId": heard.assistant.self_id})))
     server.send_raw(pb.EventResponse(type=pb.EVENT_MESSAGE, payload='{"messageId": "mark"}'))
     await heard.ear.raw("message")
     assert heard.ear.states == states

@@ -1,0 +1,174 @@
+"""The supervised connection, against the official Node.js gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from errors import WeChatOffline
+from tests.official import OfficialGateway, Start
+from tests.wechat.conftest import Connect
+from tests.wechat.ear import QUICK, Heard
+from wechat.connection import Timing
+from wechat.interface import State
+
+pytestmark = pytest.mark.gateway
+
+
+async def _online(gateway: OfficialGateway, connect: Connect, **more: Any) -> Heard:
+    heard = await connect(gateway.endpoint, gateway.token, **more)
+    await heard.online()
+    return heard
+
+
+@pytest.mark.parametrize(("tls", "wanted"), [(True, True), (True, "auto"), (False, False), (False, "auto")])
+async def test_tls_and_plaintext_with_the_token(official: Start, connect: Connect, tls: bool, wanted: Any) -> None:
+    gateway = await official(tls=tls)
+    await gateway.contact("wxid_song", "宋公明")
+    heard = await _online(gateway, connect, tls=wanted)
+    await heard.assistant.send_text("wxid_song", "你好")
+    assert [one["text"] for one in await gateway.sent()] == ["你好"]
+    await gateway.restart()  # and it finds the same way again
+    await heard.ear.state(State.CONNECTING)
+    await heard.online()
+
+
+@pytest.mark.parametrize("tls", [True, False])
+async def test_a_wrong_token_is_refused_and_not_written(
+    official: Start, connect: Connect, tls: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    gateway = await official(tls=tls)
+    heard = await connect(gateway.endpoint, "insecure_wrong-secret", tls=tls)
+    assert await heard.ear.state(State.REFUSED) == "the gateway does not take the token"
+    await asyncio.sleep(0.5)
+    assert [state for state, _ in heard.ear.states] == [State.REFUSED]
+    ours = [r.getMessage() for r in caplog.records if r.name.startswith(("wechat", "stamina"))]
+    assert ours and not any("wrong-secret" in line for line in ours)
+
+
+async def test_no_token_is_refused(official: Start, connect: Connect) -> None:
+    gateway = await official(tls=True)
+    heard = await connect(gateway.endpoint, "", tls=True, tls_server_name="insecure")
+    await heard.ear.state(State.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("tls", "wanted"), [(True, False), (False, True)], ids=["plaintext to TLS", "TLS to plaintext"]
+)
+async def test_the_wrong_way_never_connects(official: Start, connect: Connect, tls: bool, wanted: bool) -> None:
+    gateway = await official(tls=tls)
+    heard = await connect(gateway.endpoint, gateway.token, tls=wanted)
+    await heard.ear.until(lambda: heard.ear.states)
+    await asyncio.sleep(0.3)
+    assert {state for state, _ in heard.ear.states} == {State.CONNECTING}
+
+
+async def test_a_certificate_of_another_name_is_not_taken_and_plaintext_not_tried(
+    official: Start, connect: Connect
+) -> None:
+    gateway = await official(tls=True)
+    heard = await connect(gateway.endpoint, gateway.token, tls_server_name="elsewhere")
+    reason = await heard.ear.until(lambda: heard.ear.states and heard.ear.states[-1][1])
+    assert "certificate is not accepted" in reason
+    assert not (await gateway.status())["connected"]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+async def test_an_own_authority(official: Start, connect: Connect, tmp_path: Path) -> None:
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subject = ["-subj", "/CN=wechat.example", "-addext", "subjectAltName=DNS:wechat.example"]
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    made = [*command, "-days", "2", *subject, "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(made, check=True, capture_output=True)  # noqa: ASYNC221 - a moment, in a test
+    prefix = "WECHATY_PUPPET_SERVICE_TLS_"
+    gateway = await official(
+        tls=True,
+        env={
+            f"{prefix}CA_CERT": cert.read_text(),
+            f"{prefix}SERVER_CERT": cert.read_text(),
+            f"{prefix}SERVER_KEY": key.read_text(),
+        },
+    )
+    await _online(gateway, connect, tls=True, tls_ca=str(cert), tls_server_name="wechat.example")
+    other = await connect(gateway.endpoint, gateway.token, account="other", tls=True, tls_server_name="wechat.example")
+    assert "certificate" in await other.ear.until(lambda: other.ear.states and other.ear.states[-1][1])
+
+
+async def test_kill_and_restart(official: Start, connect: Connect, tmp_path: Path) -> None:
+    gateway = await official(state=tmp_path / "state")
+    await gateway.contact("wxid_song", "宋公明")
+    heard = await _online(gateway, connect)
+    for round in range(2):
+        await gateway.kill()
+        await heard.ear.state(State.CONNECTING)
+        with pytest.raises(WeChatOffline):
+            await heard.assistant.send_text("wxid_song", "谁在？")
+        await gateway.start()
+        await heard.online()
+        await gateway.say("wxid_song", f"第{round}次")
+        assert (await heard.resolved("message", round + 1)).text == f"第{round}次"
+    assert await gateway.calls("stop") == []
+
+
+async def test_a_freeze_is_noticed_within_ten_seconds(official: Start, connect: Connect) -> None:
+    """Slow (9 s): with the timing of every day."""
+    gateway = await official()
+    heard = await _online(gateway, connect, timing=Timing())
+    began = time.monotonic()
+    gateway.freeze()
+    await heard.ear.state(State.CONNECTING)
+    assert time.monotonic() - began < 10
+    gateway.thaw()
+    await heard.online(60)
+
+
+async def test_a_stream_ended_in_order_and_a_logout(official: Start, connect: Connect) -> None:
+    gateway = await official()
+    heard = await _online(gateway, connect)
+    await gateway.end_stream()
+    assert await heard.ear.state(State.CONNECTING) == "the gateway ended the event stream"
+    await heard.online()
+    await gateway.logout()
+    await heard.ear.state(State.LOGGED_OUT)
+    await gateway.login()
+    await heard.online()
+
+
+async def test_another_client_holds_the_stream(official: Start, connect: Connect) -> None:
+    gateway = await official()
+    first = await _online(gateway, connect)
+    second = await connect(gateway.endpoint, gateway.token, timing=QUICK)
+    reason = await second.ear.until(lambda: second.ear.states and second.ear.states[-1][1])
+    assert reason == "another client holds the gateway's event stream"
+    assert first.assistant.state is State.ONLINE
+    await first.assistant.stop()
+    await second.online()
+
+
+async def test_an_ordinary_error_of_the_puppet_does_not_deafen(official: Start, connect: Connect) -> None:
+    gateway = await official()
+    await gateway.contact("wxid_song", "宋公明")
+    heard = await _online(gateway, connect)
+    for type, payload in (
+        ("error", {"gerror": "{}"}),
+        ("ready", {}),
+        ("heartbeat", {}),
+        ("logout", []),
+        ("room-topic", {"roomId": "r", "newTopic": "t"}),
+        ("room-join", {"roomId": "r", "inviteeIdList": ["a"]}),
+        ("scan", {"status": 9}),
+        ("message", {}),
+    ):
+        await gateway.emit_raw(type, payload)
+    await gateway.say("wxid_song", "还听得见吗？")
+    await heard.ear.raw("message")
+    assert State.CONNECTING not in [state for state, _ in heard.ear.states]
+    assert [raw.kind for raw in heard.ear.raws] == ["room-topic", "room-join", "message"]
