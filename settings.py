@@ -7,6 +7,7 @@ import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
+import re2
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 NonEmpty = Annotated[str, Field(min_length=1)]
@@ -150,6 +151,18 @@ class KeywordRule(Section):
     regex: str = ""
     reply: NonEmpty | list[NonEmpty | ReplyPart]
     where: Literal["private", "group", "both"] = "both"
+
+    @field_validator("regex")
+    @classmethod
+    def _re2(cls, value: str) -> str:
+        options = re2.Options()
+        options.log_errors = False
+        try:
+            re2.compile(value, options)
+        except re2.error as error:
+            reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+            raise ValueError(f"not a regular expression that RE2 takes: {reason}") from None
+        return value
 
     @model_validator(mode="after")
     def _exactly_one(self) -> KeywordRule:

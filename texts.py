@@ -31,6 +31,38 @@ class Texts(BaseModel):
     not_allowed: str = "您没有权限执行此命令。"
     admin_bound: str = "绑定成功，您现在是管理员。"
 
+    # customer service
+    handoff: str = "正在为您转接人工客服，请稍候。"
+    handoff_away: str = "人工客服现在不在线，将在{time}回复您。您可以先留言，我们都会看到。"
+    handoff_waiting: str = "暂时联系不上人工客服，已记下您的请求，会尽快回复您。"
+    handoff_in_private: str = "请私聊我发送“人工”，我为您转接人工客服。"
+    handoff_closed: str = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
+    handoff_marked: str = "感谢您的评价！"
+    faq_menu: str = "您是不是想问：\n{questions}\n回复 {numbers} 查看答案，或回复“人工”转人工客服。"
+
+    # the staff room
+    ticket_opened: str = (
+        "请求人工服务。最近的消息：\n{history}\n—— 回复“#{number} 内容”答复客户，“#{number} 结束”结束。"
+    )
+    ticket_taken: str = "#{number} 由 {staff} 接待"
+    ticket_closed: str = "#{number} {name} 已结束"
+    ticket_idle: str = "#{number} {name} {minutes} 分钟没有消息，已结束"
+    ticket_marked: str = "#{number} {name} 评分：{mark}"
+    ticket_noted: str = "#{number} 已记录"
+    ticket_called: str = "#{number} {name}：请在 2 分钟内发图片或文件，会转给客户。"
+    ticket_file_sent: str = "#{number} {name}：{kind}已转给客户"
+    ticket_file_lost: str = "#{number} {name}：{kind}没能取得，没有转给客户，请重新发送。"
+    ticket_to_whom: str = "没有找到要转给的人，写法：“#{number} 转 @同事”。"
+    ticket_no_canned: str = "没有快捷回复“{name}”，现有：{names}"
+    ticket_line: str = "#{number} {name}，{minutes} 分钟前，{staff}"
+    ticket_nobody: str = "待接待"
+    ticket_none: str = "现在没有人工会话。"
+    ticket_unknown: str = (
+        "没有进行中的 #{number}。写法：“#编号 内容”答复客户，“#编号 结束”结束，“#编号 转 @同事”转交，"
+        "“#编号 记录 内容”内部备注，“#编号 /名称”快捷回复，“#”查看列表。"
+    )
+    no_staff_room: str = "没有找到（或不止一个）名为“{room}”的客服群，#{number} {name} 在等待人工服务。"
+
     @model_validator(mode="after")
     def _known_names(self) -> Texts:
         for name, field in type(self).model_fields.items():

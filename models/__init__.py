@@ -1,5 +1,5 @@
 """The tables and the storage. Importing this knows every table, which is what migrations need."""
 
-from models import durable, groups
+from models import conversations, durable, faq, groups, keywords, support
 
-__all__ = ["durable", "groups"]
+__all__ = ["conversations", "durable", "faq", "groups", "keywords", "support"]

@@ -100,6 +100,7 @@ class Standing(SQLModel, table=True):
     name: str = ""
     warnings: int = 0
     blacklisted: bool = False
+    removal_told: bool = False  # the owner knows that the assistant could not remove them
     updated_at: float = Field(default_factory=time.time)
 
 

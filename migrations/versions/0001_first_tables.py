@@ -39,6 +39,38 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "id"),
     )
     op.create_table(
+        "fallbacksaid",
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("contact_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "contact_id"),
+    )
+    op.create_table(
+        "faqmenu",
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("conversation", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("contact_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("questions", sa.JSON(), nullable=False),
+        sa.Column("asked_at", sa.Float(), nullable=False),
+        sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "conversation", "contact_id"),
+    )
+    op.create_table(
+        "faqmiss",
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("day", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("question", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "day", "question"),
+    )
+    op.create_table(
+        "greeted",
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("contact_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "contact_id"),
+    )
+    op.create_table(
         "inboxevent",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -128,11 +160,62 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "id"),
     )
     op.create_table(
+        "said",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("conversation", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("staff", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("text", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("media", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("message_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("ticket", sa.Integer(), nullable=True),
+        sa.Column("internal", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("said", schema=None) as batch_op:
+        batch_op.create_index("ix_said_conversation", ["account", "conversation", "id"], unique=False)
+
+    op.create_table(
         "setting",
         sa.Column("key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("value", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
+    op.create_table(
+        "ticket",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("contact_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("room_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("staff_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("staff_name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("told", sa.Integer(), nullable=False),
+        sa.Column("called_by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("called_at", sa.Float(), nullable=False),
+        sa.Column("opened_at", sa.Float(), nullable=False),
+        sa.Column("last_at", sa.Float(), nullable=False),
+        sa.Column("closed_at", sa.Float(), nullable=True),
+        sa.Column("closed_by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("mark", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("ticket", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ticket_closed_at"), ["closed_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_ticket_contact_id"), ["contact_id"], unique=False)
+        batch_op.create_index(
+            "ix_ticket_unfinished",
+            ["account", "contact_id"],
+            unique=True,
+            sqlite_where=sa.text("state != 'closed'"),
+            postgresql_where=sa.text("state != 'closed'"),
+        )
+
     op.create_table(
         "tokenmiss",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -157,6 +240,24 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("number", "day"),
     )
+    op.create_table(
+        "keyword",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("word", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("reply", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["qun.number"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("keyword", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_keyword_account"), ["account"], unique=False)
+
     op.create_table(
         "membership",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -212,6 +313,7 @@ def upgrade() -> None:
         sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("warnings", sa.Integer(), nullable=False),
         sa.Column("blacklisted", sa.Boolean(), nullable=False),
+        sa.Column("removal_told", sa.Boolean(), nullable=False),
         sa.Column("updated_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
             ["number"],
@@ -234,12 +336,30 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_membership_contact_id"))
 
     op.drop_table("membership")
+    with op.batch_alter_table("keyword", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_keyword_account"))
+
+    op.drop_table("keyword")
     op.drop_table("dailycount")
     with op.batch_alter_table("tokenmiss", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tokenmiss_contact_id"))
 
     op.drop_table("tokenmiss")
+    with op.batch_alter_table("ticket", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_ticket_unfinished",
+            sqlite_where=sa.text("state != 'closed'"),
+            postgresql_where=sa.text("state != 'closed'"),
+        )
+        batch_op.drop_index(batch_op.f("ix_ticket_contact_id"))
+        batch_op.drop_index(batch_op.f("ix_ticket_closed_at"))
+
+    op.drop_table("ticket")
     op.drop_table("setting")
+    with op.batch_alter_table("said", schema=None) as batch_op:
+        batch_op.drop_index("ix_said_conversation")
+
+    op.drop_table("said")
     op.drop_table("roomrow")
     with op.batch_alter_table("qun", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_qun_account"))
@@ -262,6 +382,10 @@ def downgrade() -> None:
         )
 
     op.drop_table("inboxevent")
+    op.drop_table("greeted")
+    op.drop_table("faqmiss")
+    op.drop_table("faqmenu")
+    op.drop_table("fallbacksaid")
     op.drop_table("contactrow")
     with op.batch_alter_table("action", schema=None) as batch_op:
         batch_op.drop_index("ix_action_pace")

@@ -1,0 +1,51 @@
+"""What people set by chat command: blocked words, timed messages, broadcasts. Times are Unix seconds."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+
+from sqlmodel import Field, SQLModel
+
+
+class BlockedWord(SQLModel, table=True):
+    """A word that must not be said in a group, or (number = null) in any group of the account."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    account: str
+    number: int | None = Field(default=None, foreign_key="qun.number", index=True)
+    word: str
+    by: str
+    created_at: float = Field(default_factory=time.time)
+
+
+class TimedMessage(SQLModel, table=True):
+    """A text said in a group again and again; `next_at` moves on in the transaction that promises the message."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    number: int = Field(foreign_key="qun.number", index=True)
+    cron: str
+    text: str
+    by: str
+    next_at: float = Field(index=True)
+    created_at: float = Field(default_factory=time.time)
+
+
+class BroadcastState(StrEnum):
+    """Where a broadcast stands."""
+
+    ASKED = "asked"  # waits for its admin's 确认
+    SENT = "sent"  # promised to every group
+    CANCELLED = "cancelled"
+
+
+class Broadcast(SQLModel, table=True):
+    """A text that an admin wants said in every group, once they confirm it."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    account: str
+    by: str = Field(index=True)
+    text: str
+    state: str = BroadcastState.ASKED
+    expires_at: float
+    created_at: float = Field(default_factory=time.time)

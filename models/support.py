@@ -1,0 +1,52 @@
+"""Tickets: customers who asked for a person. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import Index, text
+from sqlmodel import Field, SQLModel
+
+
+class TicketState(StrEnum):
+    """Where a ticket stands."""
+
+    WAITING = "waiting"  # the staff has not been told: outside the hours, or no staff room
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+_UNFINISHED = text("state != 'closed'")
+
+
+class Ticket(SQLModel, table=True):
+    """One customer's hand-over to the staff; `id` is the number people see."""
+
+    __table_args__ = (
+        Index(
+            "ix_ticket_unfinished",
+            "account",
+            "contact_id",
+            unique=True,
+            sqlite_where=_UNFINISHED,
+            postgresql_where=_UNFINISHED,
+        ),
+        {"sqlite_autoincrement": True},  # a number is never given twice
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    account: str
+    contact_id: str = Field(index=True)
+    name: str = ""
+    state: str
+    room_id: str = ""  # the staff room it was announced in
+    staff_id: str = ""  # who has it
+    staff_name: str = ""
+    told: int = 0  # Said.id up to which the staff has seen the conversation
+    called_by: str = ""  # the staff member who named it last, whose next picture goes there
+    called_at: float = 0
+    opened_at: float
+    last_at: float  # when either side last spoke
+    closed_at: float | None = Field(default=None, index=True)
+    closed_by: str = ""  # a WeChat id, or "idle"
+    mark: int | None = None  # 1–5, by the customer
