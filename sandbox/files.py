@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
 import uuid
@@ -110,9 +109,11 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _decoded(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise Refused("not a file box: no base64")
     try:
-        return base64.b64decode(str(value), validate=True)
-    except binascii.Error:
+        return base64.b64decode(value, validate=True)
+    except ValueError:
         raise Refused("not a file box: bad base64") from None
 
 

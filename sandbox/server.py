@@ -9,7 +9,8 @@ from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Any
 
-from grpclib.const import Cardinality, Handler
+from grpclib.const import Cardinality, Handler, Status
+from grpclib.exceptions import GRPCError
 
 from protocol import CALLS, Call
 from protocol import puppet_pb2 as pb
@@ -97,12 +98,16 @@ class PuppetServer:
         return grpc
 
     def __mapping__(self) -> dict[str, Handler]:
-        """The table grpclib serves; a call that is not in it is UNIMPLEMENTED."""
+        """The table grpclib serves."""
         served = self._served()
         return {
-            call.path: Handler(self._guard.wrap(call, served[name]), _cardinality(call), call.request, call.response)
+            call.path: Handler(
+                self._guard.wrap(call, served.get(name, _unimplemented)),
+                _cardinality(call),
+                call.request,
+                call.response,
+            )
             for name, call in CALLS.items()
-            if name in served
         }
 
     def _served(self) -> dict[str, Callable[[Any], Any]]:
@@ -124,6 +129,10 @@ def tls_context(certificate: Path, key: Path) -> SSLContext:
     context.load_cert_chain(certificate, key)
     context.set_alpn_protocols(["h2"])
     return context
+
+
+def _unimplemented(_: Any) -> Any:
+    raise GRPCError(Status.UNIMPLEMENTED, "the sandbox does not know this call")
 
 
 def _cardinality(call: Call) -> Cardinality:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from google.protobuf.message import Message
 from grpclib.client import Channel, StreamUnaryMethod, UnaryStreamMethod, UnaryUnaryMethod
 from grpclib.config import Configuration
+from grpclib.exceptions import GRPCError, StreamTerminatedError
+from h2.exceptions import StreamClosedError
 
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
@@ -19,6 +22,13 @@ from protocol import puppet_pb2 as pb
 TOKEN = "insecure_test-token"
 PATIENCE = 10.0
 NAMES = {value: name.removeprefix("EVENT_").lower().replace("_", "-") for name, value in pb.EventType.items()}
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for a condition with a deadline."""
+    async with asyncio.timeout(PATIENCE):
+        while not true():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.01)
 
 
 class Client:
@@ -56,10 +66,16 @@ class Client:
         """Listen to the event stream."""
         call = CALLS["Event"]
         method = UnaryStreamMethod(self.channel, call.path, call.request, call.response)
-        async with method.open(metadata=self.metadata) as stream:
+        opened = method.open(metadata=self.metadata)
+        stream = await opened.__aenter__()
+        try:
             await stream.send_message(pb.Empty(), end=True)
             yield Events(stream)
-            await stream.cancel()
+        finally:  # what the gateway has closed already is closed
+            with contextlib.suppress(StreamTerminatedError, StreamClosedError, ConnectionError):
+                await stream.cancel()
+            with contextlib.suppress(StreamTerminatedError, StreamClosedError, GRPCError):
+                await opened.__aexit__(None, None, None)
 
     def close(self) -> None:
         """Hang up."""

@@ -1,0 +1,91 @@
+"""The dice and the limits, without a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox.faults import Faults, Limits
+from sandbox.model import Refused
+from sandbox.world import SONG, World
+from tests.sandbox.conftest import BOT, Clock, Ear
+
+
+def test_the_same_seed_throws_the_same_dice() -> None:
+    def thrown(seed: int) -> list[list[float]]:
+        faults = Faults(seed)
+        faults.event("*", twice=0.3, late=0.3, late_ms=50, lost=0.3)
+        return [faults.plan_event("message") for _ in range(200)]
+
+    assert thrown(1) == thrown(1) != thrown(2)
+    plans = thrown(1)
+    assert {len(plan) for plan in plans} == {0, 1, 2}
+    assert any(0.05 in plan for plan in plans)
+
+
+def test_twice_late_and_lost_reach_the_account_so(world: World, ear: Ear) -> None:
+    world.faults.event("message", twice=1, late=1, late_ms=20)
+    world.chats.say(SONG, BOT, "两次")
+    assert [(event, delay) for event, _, delay in ear.all] == [("message", 0.02)] * 2
+    world.faults.event("message", lost=1)
+    world.chats.say(SONG, BOT, "丢了")
+    assert len(ear.all) == 2
+    world.faults.event("message")
+    world.chats.say(SONG, BOT, "好了")
+    assert len(ear.all) == 3
+
+
+def test_a_kinds_own_fault_comes_before_the_one_for_all() -> None:
+    faults = Faults(1)
+    faults.event("*", lost=1)
+    faults.event("message", lost=0)
+    assert faults.plan_event("message") == [0.0]
+    assert faults.plan_event("room-join") == []
+    faults.clear()
+    assert faults.plan_event("room-join") == [0.0]
+
+
+def test_calls_fail_by_name_by_chance_and_by_count() -> None:
+    faults = Faults(1)
+    faults.call("RoomCreate", "lose", count=2)
+    faults.call("*", "fail", probability=0.5)
+    assert [fault.effect for fault in (faults.plan_call("RoomCreate"), faults.plan_call("RoomCreate")) if fault] == [
+        "lose"
+    ] * 2
+    struck = sum(faults.plan_call("ContactList") is not None for _ in range(400))
+    assert 150 < struck < 250
+    assert faults.plan_call("Event") is None
+
+
+@pytest.mark.parametrize("wrong", [{"effect": "explode"}, {"probability": 2}, {"count": 0}, {"ms": -1}])
+def test_a_wrong_fault_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(Refused):
+        Faults(1).call("RoomCreate", **{"effect": "fail", **wrong})
+
+
+def test_a_wrong_chance_is_refused() -> None:
+    with pytest.raises(Refused):
+        Faults(1).event("message", lost=1.5)
+
+
+def test_too_fast_is_refused_until_the_time_is_over() -> None:
+    clock = Clock()
+    limits = Limits(clock)
+    limits.take("a", "message")
+    limits.set("message", 2, 60)
+    limits.take("a", "message")
+    limits.take("a", "message")
+    with pytest.raises(Refused, match="操作过于频繁"):
+        limits.take("a", "message")
+    limits.take("b", "message")
+    limits.take("a", "room_create")
+    clock.now += 60
+    limits.take("a", "message")
+    limits.set("message", 0)
+    with pytest.raises(Refused, match="操作过于频繁"):
+        limits.take("a", "message")
+    limits.set("message", None)
+    limits.take("a", "message")
+    with pytest.raises(Refused):
+        limits.set("message", 1, 0)

@@ -1,0 +1,101 @@
+"""A world that survives its process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import sandbox
+from sandbox.model import Kind
+from sandbox.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
+from tests.sandbox.client import Client, until
+from tests.sandbox.conftest import ACCOUNT, BOT
+
+
+def test_all_there_is_comes_back(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "world.json"
+    room = world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
+    world.rooms.set_admins(SONG, room.id, [ZHIDUO])
+    world.people.set_alias(BOT, SONG, "群主")
+    world.people.ask(WENLONG, BOT, "你好")
+    card = world.joins.add(BOT, room.id, XUANFENG, card=True)
+    world.joins.qr_code(BOT, room.id)
+    world.chats.send_media(SONG, room.id, Kind.IMAGE, "a.png", b"png")
+    said = world.chats.say(SONG, room.id, "在吗", [BOT])
+    world.chats.mark_read(SONG, room.id)
+    world.accounts.logout(ACCOUNT)
+    world.save(path)
+    again = World.load(path, clock=world.clock)
+    assert again.state == world.state
+    assert again.chats.by_wire_id(ACCOUNT, world.chats.wire_id(ACCOUNT, said)).text == said.text
+    assert again.chats.history(ZHIDUO, room.id) == world.chats.history(ZHIDUO, room.id)
+    assert card is not None
+    assert again.joins.tap(XUANFENG, card.id)
+    assert again.people.by_weixin("jishiyu") is again.people.get(SONG)
+
+
+def test_new_things_get_new_ids_after_a_load(tmp_path: Path) -> None:
+    world = World.default([ACCOUNT], seed=1)
+    first = world.rooms.create(SONG, [ZHIDUO, BOT], "一")
+    said = world.chats.say(SONG, BOT, "一")
+    world.save(tmp_path / "w.json")
+    again = World.load(tmp_path / "w.json", seed=1)
+    assert again.rooms.create(SONG, [ZHIDUO, BOT], "二").id != first.id
+    assert again.chats.say(SONG, BOT, "二").seq > said.seq
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"format": 99}', "nonsense"])
+def test_a_strange_file_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "w.json"
+    path.write_text(content)
+    with pytest.raises(ValueError):
+        World.load(path)
+
+
+async def test_what_was_delivered_is_readable_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "world.json"
+    first = await sandbox.start([ACCOUNT], port=0, state=path, token="insecure_x")
+    client = Client(first.servers[ACCOUNT].port, token="insecure_x")
+    async with client.events() as events:
+        await events.ready()
+        first.world.chats.say(SONG, BOT, "记住我")
+        told = await events.payload("message")
+    client.close()
+    await first.stop()
+    await first.stop()
+    second = await sandbox.start([ACCOUNT, "weimi1002"], port=0, state=path, token="insecure_x")
+    client = Client(second.servers[ACCOUNT].port, token="insecure_x")
+    assert (await client("MessagePayload", id=told["messageId"])).text == "记住我"
+    assert second.world.people.are_friends(SONG, "wxid_weimi1002")
+    client.close()
+    await second.stop()
+
+
+async def test_changes_are_on_disk_soon_without_a_stop(tmp_path: Path) -> None:
+    path = tmp_path / "world.json"
+    running = await sandbox.start([ACCOUNT], port=0, state=path)
+    for n in range(3):
+        running.world.chats.say(SONG, BOT, f"第{n}条")
+        await until(lambda n=n: path.exists() and f"第{n}条" in path.read_text())
+    await running.stop()
+
+
+async def test_a_taken_port_closes_all_that_was_opened(tmp_path: Path) -> None:
+    running = await sandbox.start([ACCOUNT], port=0)
+    taken = int(running.url.rpartition(":")[2])
+    with pytest.raises(OSError):
+        await sandbox.start([ACCOUNT], port=taken, state=tmp_path / "w.json")
+    assert (tmp_path / "w.json").exists()
+    await running.stop()
+
+
+def test_a_crowd_is_made_quickly_and_keeps_to_the_rules() -> None:
+    world = World.default([ACCOUNT], seed=1)
+    crowd = world.crowd(ACCOUNT, 5000)
+    rooms = [world.hall(BOT, [person.id for person in crowd[n * 16 : n * 16 + 16]], f"群{n}") for n in range(300)]
+    assert len(world.accounts.person(ACCOUNT).friends) == 5004
+    assert world.rooms.of(crowd[0].id) == [rooms[0]]
+    world.chats.say(crowd[0].id, rooms[0].id, "大家好")
+    world.joins.add(BOT, rooms[0].id, crowd[20].id)
+    assert len(rooms[0].members) == 18
