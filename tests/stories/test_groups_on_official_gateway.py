@@ -1,0 +1,126 @@
+"""The same bot, the same calls, over the official Wechaty gateway: what holds in the sandbox holds on the road."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot import Bot
+from config import Config
+from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
+from tests.stories.conftest import until
+
+pytestmark = pytest.mark.gateway
+ACCOUNT = "weimi1001"
+
+
+class Street:
+    """A bot at an official gateway, and the REST door."""
+
+    def __init__(self, gateway: OfficialGateway, folder: Path, tls: Any) -> None:
+        self.gateway = gateway
+        self.bot = Bot(
+            Config(
+                assistants=[
+                    {"account": ACCOUNT, "endpoint": gateway.endpoint, "token": gateway.token, "tls": tls},
+                ],
+                database=f"sqlite:///{folder}/wxbot.db",
+                api={"port": 0},
+                admins=["wxid_admin"],
+                groups={"confirm_seconds": 2},
+                customer_service={"accept": {"delay_seconds": (0, 0)}, "faq": ""},
+                pacing={"enabled": False},
+            )
+        )
+
+    async def call(self, method: str, path: str, json: Any = None, **more: Any) -> tuple[int, Any]:
+        url = f"http://127.0.0.1:{self.bot.port}{path}"
+        async with aiohttp.request(method, url, json=json, **more) as response:
+            return response.status, await response.json()
+
+    async def group(self, code: str = "1") -> dict[str, Any]:
+        body = {"code": code, "owner": "宋公明", "assistant": ACCOUNT}
+        status, answer = await self.call("POST", "/wxbot/qun", body)
+        assert status == 201, answer
+        _, answer = await self.call("GET", "/wxbot/qun", params={"code": code})
+        qun: dict[str, Any] = answer["qun"]
+        return qun
+
+
+@pytest.fixture(params=["tls", "auto", "plain"])
+async def street(request: pytest.FixtureRequest, official: Start, tmp_path: Path) -> AsyncIterator[Street]:  # noqa: F811
+    """The gateway with TLS (told, and found out) and without."""
+    gateway = await official(tls=request.param != "plain")
+    for id, name in (("wxid_song", "宋公明"), ("wxid_xuan", "黑旋风"), ("wxid_zhi", "智多星")):
+        await gateway.contact(id, name, friend=True)
+    await gateway.contact("wxid_wen", "九纹龙", friend=False)
+    street = Street(gateway, tmp_path, {"tls": True, "plain": False}.get(request.param, "auto"))
+    await street.bot.start()
+    await until(lambda: street.bot.house.accounts.is_online(ACCOUNT), "online")
+    yield street
+    await street.bot.stop()
+
+
+async def test_a_group_its_members_and_its_welcome(street: Street) -> None:
+    """Made once, topic set, a friend let in and welcomed with an @, a stranger pending until they are a friend."""
+    qun = await street.group()
+    rooms = await street.gateway.rooms()
+    assert [room["topic"] for room in rooms] == ["宋公明的群100001"]
+    assert sorted(rooms[0]["memberIdList"]) == ["wxid_bot", "wxid_song", "wxid_zhi"]
+    body = {"code": "1", "owner": "宋公明", "assistant": ACCOUNT}
+    assert (await street.call("POST", "/wxbot/qun", body))[0] == 200
+
+    join = {"token": qun["token"], "member": "黑旋风"}
+    assert await street.call("POST", "/wxbot/qun/membership", join) == (
+        200,
+        {"membership_join_response": {"approved": "ok"}},
+    )
+    sent = await street.gateway.wait_sent(1, rooms[0]["id"])
+    assert "欢迎 黑旋风 加入宋公明的群100001！" in sent[0]["text"]
+    assert sent[0]["mentions"] == ["wxid_xuan"]
+    assert await street.call("POST", "/wxbot/qun/membership", join) == (
+        200,
+        {"membership_join_response": {"approved": "ok"}},
+    )
+
+    status, answer = await street.call("POST", "/wxbot/qun/membership", join | {"member": "九纹龙"})
+    assert (status, answer["membership_join_response"]["approved"]) == (202, "pending")
+    await street.gateway.friend_request("wxid_wen", "你好")
+    sent = await street.gateway.wait_sent(2, rooms[0]["id"])
+    assert "欢迎 九纹龙" in sent[1]["text"]
+    assert len(await street.gateway.rooms()) == 1
+
+
+async def test_twenty_at_once_and_a_lost_answer(street: Street) -> None:
+    """One group for twenty simultaneous calls; one when WeChat's answer never comes and the call is repeated."""
+    body = {"code": "many", "owner": "宋公明", "assistant": ACCOUNT}
+    answers = await asyncio.gather(*(street.call("POST", "/wxbot/qun", body) for _ in range(20)))
+    assert sorted(status for status, _ in answers) == [200] * 19 + [201]
+    assert len(await street.gateway.rooms()) == 1
+
+    await street.gateway.fault("roomCreate", "lose", times=1)
+    lost = body | {"code": "lost"}
+    first, _ = await street.call("POST", "/wxbot/qun", lost, timeout=aiohttp.ClientTimeout(40))
+    second, _ = await street.call("POST", "/wxbot/qun", lost)
+    assert (first, second) in ((201, 200), (502, 201))
+    assert len(await street.gateway.rooms()) == 2
+
+
+async def test_what_wechat_does_not_do_is_no_success(street: Street) -> None:
+    """A call that is answered with OK and does nothing is an error; forty members make an invitation."""
+    await street.gateway.fault("roomCreate", "throw", times=1, text="too bad")
+    body = {"code": "1", "owner": "宋公明", "assistant": ACCOUNT}
+    assert (await street.call("POST", "/wxbot/qun", body))[1]["error"]["code"] == 2006
+    qun = await street.group()
+    join = {"token": qun["token"], "member": "黑旋风"}
+    await street.gateway.fault("roomAdd", "ignore", times=1)
+    assert (await street.call("POST", "/wxbot/qun/membership", join))[1]["error"]["code"] == 3006
+    await street.gateway.fault("roomAdd", "throw", times=1, text="-2028 群主已启用群聊邀请确认")
+    assert (await street.call("POST", "/wxbot/qun/membership", join))[1] == {
+        "membership_join_response": {"approved": "invited"}
+    }
