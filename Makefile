@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 UV ?= uv
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: run setup test lint format bench proto lock migration clean
+.PHONY: backup run setup test lint format bench proto lock migration clean
 
 run: setup
 	@$(PY) bot.py --config config.yaml
@@ -60,3 +60,7 @@ clean:
 migration: $(VENV)/.dev
 	PYTHONPATH=. $(PY) migrations/make.py "$(M)"
 	$(VENV)/bin/ruff format -q migrations/versions
+
+backup: $(VENV)/.run
+	@test -n "$(FILE)" || { echo "say where: make backup FILE=copy.db"; exit 2; }
+	@$(PY) -m services.backup --config config.yaml make "$(FILE)"

@@ -19,7 +19,8 @@ import handlers
 import sandbox
 from api import make_app
 from config import Config, ConfigError, load
-from jobs import Jobs
+from jobs import JOBS
+from jobs.clock import Jobs
 from logs import set_up_logging
 from services.house import House, build
 from services.reception import Reception
@@ -52,8 +53,8 @@ class Bot:
             self.house = build(self.config, sandboxed=sandboxed)
             await self._open_storage(stack)
             await self._start_assistants(stack, settings)
-            jobs = Jobs(self.house)
-            jobs.start()
+            jobs = Jobs(self.house, JOBS)
+            await jobs.start()
             stack.push_async_callback(jobs.stop)
             await self._start_web(stack)
             self._stack = stack.pop_all()

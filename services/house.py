@@ -16,12 +16,14 @@ from services.arrivals import Arrivals
 from services.audit import Audit
 from services.friends import Friends
 from services.groups import Groups
+from services.job_book import JobBook
 from services.lane import Clock
 from services.making import RoomMaker
 from services.membership import Memberships
 from services.messages import Messages
 from services.notices import Notices
 from services.outbox import Outbox
+from services.pruning import Pruning
 from services.reconcile import Reconcile
 from services.ways_in import WaysIn
 from wechat.pacing import Governor
@@ -47,6 +49,8 @@ class House:
     friends: Friends
     admins: Admins
     reconcile: Reconcile
+    job_book: JobBook
+    pruning: Pruning
 
 
 def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = time.time) -> House:
@@ -84,5 +88,7 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
         ways_in=ways_in,
         friends=friends,
         admins=Admins(store, accounts),
+        job_book=JobBook(store, clock),
+        pruning=Pruning(store, config.keep_days, clock),
         reconcile=Reconcile(store, accounts, groups, arrivals, memberships),
     )

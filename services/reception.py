@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
@@ -12,7 +11,6 @@ from services.inbox import Inbox
 from wechat.events import Event, RawEvent
 from wechat.interface import State, WeChat
 
-log = logging.getLogger(__name__)
 GRACE = 10.0  # seconds that what runs may take to finish at the end
 
 Handle = Callable[[Event, int], Awaitable[str]]
@@ -55,7 +53,6 @@ class Reception:
 
     async def state_changed(self, account: str, state: State, reason: str) -> None:
         """The connection went to another state: lanes go on or wait, business systems are told of the change."""
-        log.info("assistant %s is %s%s", account, state, f": {reason}" if reason else "")
         online = state is State.ONLINE
         if online:
             self._house.outbox.poke_account(account)

@@ -1,0 +1,23 @@
+"""What a job is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from services.house import House
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job with its usual time as a crontab line, in the config's time zone.
+
+    `run` answers with what it did (a number, a word), for the log. A job may be begun again after a crash in its
+    middle, so what it does must bear that. `made_up`: whether a time missed while the bot was down is made up, once.
+    """
+
+    name: str
+    cron: str
+    run: Callable[[House], Awaitable[Any]]
+    made_up: bool = True

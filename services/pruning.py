@@ -1,0 +1,55 @@
+"""What is older than `keep_days` and finished goes, in small batches that never hold up replies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete
+from sqlmodel import Session, SQLModel, col, select
+
+from models.db import Store
+from models.durable import Action, EventState, InboxEvent, OutboxItem, WorkState
+from models.groups import TokenMiss
+from services.lane import Clock
+
+BATCH = 200
+PAUSE = 0.05  # seconds in which others write
+DAY = 86400.0
+Old = Callable[[float], tuple[ColumnElement[bool], ...]]
+
+# What is pruned: a table, and what of it is old at a time. Open work and events not ended stay, however old.
+OLD: list[tuple[type[SQLModel], Old]] = [
+    (InboxEvent, lambda t: (col(InboxEvent.state) != EventState.NEW, col(InboxEvent.received_at) < t)),
+    (
+        OutboxItem,
+        lambda t: (col(OutboxItem.state).not_in((WorkState.QUEUED, WorkState.SENDING)), col(OutboxItem.done_at) < t),
+    ),
+    (Action, lambda t: (col(Action.at) < t,)),
+    (TokenMiss, lambda t: (col(TokenMiss.at) < t,)),
+]
+
+
+class Pruning:
+    """Deletes what is old."""
+
+    def __init__(self, store: Store, keep_days: float, clock: Clock) -> None:
+        self._store = store
+        self._keep = keep_days * DAY
+        self._clock = clock
+
+    async def run(self) -> int:
+        """Delete everything that is old; returns how many rows."""
+        before, total = self._clock() - self._keep, 0
+        for table, old in OLD:
+            while gone := await self._store.write(lambda s, t=table, o=old: self._batch(s, t, o(before))):  # type: ignore[misc]
+                total += gone
+                await asyncio.sleep(PAUSE)
+        return total
+
+    def _batch(self, session: Session, table: Any, old: tuple[ColumnElement[bool], ...]) -> int:
+        ids = session.exec(select(table.id).where(*old).limit(BATCH)).all()
+        if ids:
+            session.connection().execute(delete(table).where(table.id.in_(ids)))
+        return len(ids)

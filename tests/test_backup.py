@@ -1,0 +1,73 @@
+"""Backups: made while the bot writes, refused where they would do harm, and good for what they are there for."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.db import Store
+from models.durable import Setting
+from services.backup import BackupError, make, restore
+
+
+async def write(store: Store, first: int, last: int) -> None:
+    for number in range(first, last):
+        await store.write(lambda s, n=number: s.add(Setting(key=f"k{n}", value="v")))  # type: ignore[misc]
+
+
+def count(path: Path) -> int:
+    with sqlite3.connect(path) as connection:
+        (number,) = connection.execute("SELECT count(*) FROM setting").fetchone()
+    connection.close()
+    return int(number)
+
+
+async def test_a_copy_made_while_the_bot_writes_is_whole_and_goes_back(tmp_path: Path) -> None:
+    database, copy = tmp_path / "wxbot.db", tmp_path / "copy.db"
+    store = Store(f"sqlite:///{database}")
+    await store.open()
+    await write(store, 0, 50)
+    writing = asyncio.create_task(write(store, 50, 300))
+    await asyncio.to_thread(make, database, copy)
+    with pytest.raises(BackupError, match="running"):
+        await asyncio.to_thread(restore, database, copy)
+    await writing
+    await store.close()
+    assert 50 <= count(copy) <= 300
+
+    kept = count(copy)
+    restore(database, copy)
+    assert count(database) == kept
+    assert count(tmp_path / "wxbot.db.before-restore") == 300
+    store = Store(f"sqlite:///{database}")
+    await store.open()
+    await write(store, 1000, 1001)
+    await store.close()
+
+
+def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
+    database = tmp_path / "wxbot.db"
+    with pytest.raises(BackupError, match="no database"):
+        make(database, tmp_path / "copy.db")
+    with pytest.raises(BackupError, match="no such file"):
+        restore(database, tmp_path / "copy.db")
+    (tmp_path / "text.db").write_text("not a database at all, whatever it is called")
+    with pytest.raises(BackupError):
+        restore(database, tmp_path / "text.db")
+    sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE t (x)").connection.close()
+    with pytest.raises(BackupError, match="no whole database of wxbot"):
+        restore(database, tmp_path / "other.db")
+    assert not database.exists()
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "services.backup", "--config", str(tmp_path / "none.yaml"), "make", "x"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "none.yaml" in done.stderr
