@@ -90,6 +90,7 @@ class Bot:
         house = self.house
         await house.store.open()
         stack.push_async_callback(house.store.close)
+        stack.push_async_callback(house.outside.close)
         await house.groups.load()
         await house.audit.recall({a.account: house.accounts.governor(a.account) for a in self.config.assistants})
         code = await house.admins.load()
@@ -112,6 +113,8 @@ class Bot:
         stack.push_async_callback(house.ways_in.stop)
         await house.outbox.start()
         stack.push_async_callback(house.outbox.stop, 10.0)
+        await house.flows.start()
+        stack.push_async_callback(house.flows.stop)
 
     async def _start_web(self, stack: AsyncExitStack) -> None:
         runner = web.AppRunner(make_app(self.house, inboxes=self._in_memory), access_log=None, shutdown_timeout=10.0)

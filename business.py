@@ -75,5 +75,6 @@ class System(Section):
     """A business system that flows call."""
 
     base_url: WebAddress
+    title: str = ""  # what people are told it is called; empty = its key
     headers: dict[Annotated[str, Field(pattern=r"^[\w-]+$")], Annotated[str, Field(pattern=r"^[^\r\n]*$")]] = Field({})
     timeout: float = Field(10, gt=0)

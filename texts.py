@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import ConfigDict, model_validator
+
+from texts_groups import GroupTexts
 
 _NAME = re.compile(r"\{(\w+)\}")
 
 
-class Texts(BaseModel):
+class Texts(GroupTexts):
     """The texts, by the moment they are said."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +64,36 @@ class Texts(BaseModel):
         "“#编号 记录 内容”内部备注，“#编号 /名称”快捷回复，“#”查看列表。"
     )
     no_staff_room: str = "没有找到（或不止一个）名为“{room}”的客服群，#{number} {name} 在等待人工服务。"
+
+    # flows
+    flow_open: str = "您的流程“{flow}”还没有完成（{state}）。回复“取消”可以结束它。"
+    flow_asking: str = "正在等您回答"
+    flow_calling: str = "正在处理"
+    flow_waiting: str = "正在等待结果"
+    flow_cancelled: str = "已取消流程“{flow}”。"
+    flow_ended: str = "管理员结束了您的流程“{flow}”。"
+    flow_too_many: str = "您发起的流程太多了，请过一会儿再试。"
+    flow_text_wanted: str = "请用文字回答，或回复“取消”结束。"
+    flow_no_answer: str = "太久没有收到您的回答"
+    flow_no_result: str = "等待结果超时"
+    flow_no_reason: str = "对方没有说明原因"
+    flow_missing: str = "缺少{name}"
+    flow_system_away: str = "{system}暂时没有应答，请稍后再试"
+    flow_system_refused: str = "{system}没有接受请求（{status}）"
+    flow_bad_answer: str = "{system}的应答无法识别"
+    flow_broken: str = "内部错误"
+    flow_list: str = "进行中的流程：\n{runs}\n回复“/流程 结束 编号”可以结束。"
+    flow_line: str = "#{id} {flow} {person}，{state}，{since}起"
+    flow_none: str = "没有进行中的流程。"
+    flow_end_done: str = "已结束流程 #{id}“{flow}”。"
+    flow_end_unknown: str = "没有编号为 {id} 的进行中流程。"
+    flow_usage: str = "写法：/流程 或 /流程 结束 编号"
+    resend_list: str = "没有送达的通知：\n{events}\n回复“/重发 编号”或“/重发 全部”再次发送。"
+    resend_line: str = "#{id} {type} {at} {error}"
+    resend_none: str = "没有未送达的通知。"
+    resend_done: str = "正在重新发送 {count} 条通知。"
+    resend_unknown: str = "没有编号为 {id} 的未送达通知。"
+    resend_usage: str = "写法：/重发 或 /重发 编号 或 /重发 全部"
 
     @model_validator(mode="after")
     def _known_names(self) -> Texts:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from api import docs, health, membership, message, qun, weiqun
+from api import callback, docs, health, membership, message, qun, webhook, weiqun
 from api.body import MOST_BYTES
 from api.metrics import InMemory, Metrics
 from api.middlewares import make_middleware
@@ -27,6 +27,9 @@ ROUTES = (
     web.delete(f"/wxbot/qun/membership/{{id:{NUMBER}}}", membership.remove),
     web.post("/wxbot/message", message.send),
     web.get(f"/wxbot/message/{{id:{NUMBER}}}", message.read),
+    web.post("/wxbot/callback/{secret}", callback.receive),
+    web.get("/wxbot/webhook", webhook.find),
+    web.post(f"/wxbot/webhook/{{id:{NUMBER}}}/resend", webhook.resend),
     web.get("/weiqun/{id}", weiqun.landing),
     web.get("/healthz", health.healthz),
     web.get("/readyz", health.readyz),

@@ -121,6 +121,25 @@ OPERATIONS: Final = (
         parameters=(Parameter("id", "path", "消息编号"),), refusals=(errors.NotFound,),
     ),
     Operation(
+        "post", "/wxbot/callback/{secret}", "callBack", "流程的回调",
+        {200: Reply("已收到；重复的回调无效果", schema.CallbackResponse)},
+        about="地址即流程请求里的 callback_url。先于流程等待到达的结果会保留。",
+        takes=(schema.CallbackResult,),
+        parameters=(Parameter("secret", "path", "地址末段", {"type": "string", "minLength": 1}),),
+        refusals=(errors.InvalidParameter, errors.BodyTooLarge, errors.NotFound),
+        keyed=False,
+    ),
+    Operation(
+        "get", "/wxbot/webhook", "findWebhooks", "查询下行通知", {200: Reply("最近的一百条", schema.WebhooksResponse)},
+        parameters=(Parameter("state", "query", "状态，默认 failed", schema.WEBHOOK_STATE, required=False),),
+        refusals=(errors.InvalidParameter,),
+    ),
+    Operation(
+        "post", "/wxbot/webhook/{id}/resend", "resendWebhook", "重发下行通知",
+        {202: Reply("将再次发送；未失败的保持原样", schema.WebhookResponse)},
+        parameters=(Parameter("id", "path", "通知编号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
         "get", "/weiqun/{id}", "landing", "群的落地页",
         {
             200: Reply("群名、群主、人数、助手二维码、入群令牌", media="text/html"),

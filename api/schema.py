@@ -172,6 +172,57 @@ class MessageResponse(Answer):
     message: Message
 
 
+# ---- business systems ----
+
+
+class CallbackResult(BaseModel):
+    """流程等待的结果，任意 JSON 对象；哪些值算成功由流程的 expect 决定"""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Received(Answer):
+    """已收到"""
+
+    received: Literal["ok"]
+
+
+class CallbackResponse(Answer):
+    """回调的答复"""
+
+    callback_response: Received
+
+
+WEBHOOK_STATE: dict[str, Any] = {"type": "string", "enum": ["queued", "sent", "failed"]}
+
+
+class Webhook(Answer):
+    """一条下行通知"""
+
+    id: int
+    receiver: str = Field(description="接收方地址，不含其中的密钥")
+    event: str = Field(description="事件编号，即 webhook-id")
+    type: str
+    key: str = Field(description="同一 key 的通知按顺序送达")
+    state: Literal["queued", "sending", "sent", "failed"]
+    attempts: int
+    error: str
+    created_at: datetime
+    done_at: datetime | None
+
+
+class WebhookResponse(Answer):
+    """一条下行通知"""
+
+    webhook: Webhook
+
+
+class WebhooksResponse(Answer):
+    """下行通知"""
+
+    webhooks: list[Webhook]
+
+
 # ---- the rest ----
 
 

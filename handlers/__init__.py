@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from handlers import friends, members, tokens
+from handlers import flow_admin, flows, friends, members, tokens
 from handlers.turn import Turn
 from services.house import House
 from wechat import events
@@ -20,7 +20,10 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.MemberJoined, members.joined),
     (events.MemberLeft, members.left),
     (events.TopicChanged, members.topic_changed),
+    (events.GroupMessage, guard.watch),
     (events.PrivateMessage, friends.bind_admin),
+    (events.PrivateMessage, flow_admin.command),
+    (events.PrivateMessage, flows.talked),  # before tokens: an answer may look like one
     (events.PrivateMessage, tokens.sent),
 )
 

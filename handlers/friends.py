@@ -20,7 +20,8 @@ async def requested(event: FriendRequested, turn: Turn) -> bool:
 
 
 async def added(event: FriendAdded, turn: Turn) -> bool:
-    """Do at once what was approved for the person while they were not a friend."""
+    """Tell of it, and do at once what was approved for the person while they were not a friend."""
+    turn.write(lambda s: turn.house.notices.friend_added(s, event.account, event.contact_id, event.name))
     turn.after(lambda: turn.house.ways_in.became_friend_soon(event.account, event.contact_id))
     return True
 

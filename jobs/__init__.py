@@ -8,5 +8,6 @@ from jobs.job import Job
 
 JOBS: Final[tuple[Job, ...]] = (
     Job("expire_memberships", "* * * * *", lambda house: house.memberships.expire(), made_up=False),
+    Job("expire_flows", "* * * * *", lambda house: house.flows.expire(), made_up=False),
     Job("prune", "30 4 * * *", lambda house: house.pruning.run()),
 )

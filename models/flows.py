@@ -60,7 +60,8 @@ class FlowCallback(SQLModel, table=True):
 
     __table_args__ = (UniqueConstraint("run_id", "step"),)
 
-    secret: str = Field(primary_key=True)
+    id: int | None = Field(default=None, primary_key=True)
+    secret: str = Field(unique=True)
     run_id: int = Field(foreign_key="flowrun.id")
     step: int
     body: str | None = None  # JSON, ASCII; the first one counts

@@ -11,10 +11,13 @@ from sqlmodel import Session
 
 from business import Webhook
 from models.durable import Priority
-from services.lane import Clock
+from models.flows import Befriended
+from services.lane import Clock, Gone, Work
 from services.outbox import Outbox
 
 LANE = "hook"
+MESSAGES = "wx"  # the lanes of what is said in WeChat
+SAME_FRIEND = 3600.0  # seconds in which a second sign of the same new friend is no news
 
 
 class Notices:
@@ -24,6 +27,7 @@ class Notices:
         self._outbox = outbox
         self._webhooks = webhooks
         self._clock = clock
+        outbox.on_failed(self._message_failed)
 
     def tell(self, session: Session, type: str, key: str, data: dict[str, Any]) -> None:
         """Promise the event to every webhook that wants its type; `key`: its events go in order (a group's number)."""
@@ -36,3 +40,18 @@ class Notices:
         for webhook in self._webhooks:
             if not webhook.events or type in webhook.events:
                 self._outbox.add(session, f"{LANE}:{webhook.lane}", key, event, priority=Priority.NOTICE)
+
+    def friend_added(self, session: Session, account: str, contact_id: str, name: str) -> None:
+        """Tell that a person has become a friend: once, though both its event and the list of contacts show it."""
+        now = self._clock()
+        known = session.get(Befriended, (account, contact_id))
+        if known is None or known.at < now - SAME_FRIEND:
+            session.merge(Befriended(account=account, contact_id=contact_id, at=now))
+            data = {"assistant": account, "contact_id": contact_id, "name": name}
+            self.tell(session, "friend.added", contact_id, data)
+
+    def _message_failed(self, session: Session, work: Work, gone: Gone) -> None:
+        lane, _, account = work.lane.partition(":")
+        if lane == MESSAGES:
+            data = {"message": work.id, "assistant": account, "to": work.key, "error": gone.why}
+            self.tell(session, "message.failed", work.key, data)

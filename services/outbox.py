@@ -6,10 +6,11 @@ a line twice than never); a broadcast is marked `sending` before it goes and is 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, update
 from sqlmodel import Session, col, select
@@ -45,8 +46,8 @@ class Outbox:
         self._lanes: dict[str, Lane] = {}
         self._openers: dict[str, Callable[[str], Lane]] = {}
         self._open: dict[int, Work] = {}
-        self._ends = Gather[dict[str, Any]](store, _write_ends)
-        self._on_failed: list[Callable[[Work, Gone], None]] = []
+        self._ends = Gather[_End](store, self._write_ends)
+        self._on_failed: list[Callable[[Session, Work, Gone], None]] = []
         self._started = False
 
     # ---- building ----
@@ -76,22 +77,26 @@ class Outbox:
 
         self._openers[prefix] = open_lane
 
-    def on_failed(self, listener: Callable[[Work, Gone], None]) -> None:
-        """Have `listener` called when a piece of work is given up."""
+    def on_failed(self, listener: Callable[[Session, Work, Gone], None]) -> None:
+        """Have `listener` called, in the transaction of its end, when a piece of work is given up."""
         self._on_failed.append(listener)
 
     async def start(self) -> None:
         """Take up what an earlier process left open."""
-        for item in await self._store.write(_settle_and_load):
-            self._take(_work(item))
+        for item in await self._store.write(self._settle_and_load):
+            if item.lane.partition(":")[0] in self._openers:
+                self._take(_work(item))
+            else:
+                log.warning("work %s waits: nobody serves lane %s any more", item.id, item.lane)
         self._started = True
         for lane in self._lanes.values():
             lane.start()
 
     async def stop(self, grace: float) -> None:
         """Let what runs finish for `grace` seconds; the rest stays in the database."""
-        for lane in self._lanes.values():
-            await lane.stop(grace)
+        self._started = False
+        await asyncio.gather(*(lane.stop(grace) for lane in self._lanes.values()))
+        await self._ends.drain()
 
     # ---- promising ----
 
@@ -128,6 +133,15 @@ class Outbox:
         after_commit(session, lambda: self._take(work))
         return work.id
 
+    def again(self, session: Session, item: OutboxItem) -> None:
+        """Promise given-up work anew, inside a transaction; it has all its tries again."""
+        item.sqlmodel_update({"state": WorkState.QUEUED, "attempts": 0, "error": "", "run_at": 0.0, "done_at": None})
+        item.created_at = self._clock()  # of the promise that now stands
+        session.add(item)
+        session.flush()
+        work = _work(item)
+        after_commit(session, lambda: self._take(work))
+
     def _take(self, work: Work) -> None:
         self._open[work.id] = work
         lane = self._lanes.get(work.lane)
@@ -147,6 +161,13 @@ class Outbox:
     def waiting(self) -> dict[str, int]:
         """How much is open on each lane."""
         return {name: len(lane) for name, lane in self._lanes.items()}
+
+    def sent_since(self, session: Session, lane: str, since: float) -> list[float]:
+        """When the lane's work was done after `since`, in order: what counts for its pace."""
+        when = col(OutboxItem.done_at)
+        return [
+            at or 0.0 for at in session.exec(select(when).where(OutboxItem.lane == lane, when > since).order_by(when))
+        ]
 
     def oldest(self, lane: str) -> float:
         """For how many seconds the lane's oldest open work has waited since it was due; 0 when none is."""
@@ -186,35 +207,46 @@ class Outbox:
         }
         end["ended"] = self._clock()
         if isinstance(result, Later):
-            end |= {"to": WorkState.QUEUED, "why": result.why, "again_at": work.run_at, "ended": None}
+            # A try that does not count leaves no time behind: after a restart the work would be taken for a timed one.
+            end |= {"to": WorkState.QUEUED, "why": result.why, "ended": None}
+            end["again_at"] = work.run_at if result.counts else 0.0
         else:
             self._open.pop(work.id, None)
             if isinstance(result, Gone):
                 end |= {"to": WorkState.UNKNOWN if result.unknown else WorkState.FAILED, "why": result.why}
                 log.warning("work %s on lane %s given up: %s", work.id, work.lane, result.why)
-                for listener in self._on_failed:
-                    listener(work, result)
             else:
                 end["what"] = result
-        self._ends.put(end)
+        self._ends.put(_End(work, result, end))
+
+    def _settle_and_load(self, session: Session) -> Sequence[OutboxItem]:
+        """What an earlier process was sending when it died is unknown: broadcasts end here, all else is done again."""
+        wanted = select(OutboxItem).where(col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING)))
+        items = session.exec(wanted.order_by(col(OutboxItem.id))).all()
+        cut_off = [i for i in items if i.state == WorkState.SENDING and i.priority == Priority.BROADCAST]
+        gone = Gone("cut off while sending", unknown=True)
+        for item in cut_off:
+            item.sqlmodel_update({"state": WorkState.UNKNOWN, "error": gone.why, "done_at": self._clock()})
+            for listener in self._on_failed:  # what it promises begins with this transaction, and is not among items
+                listener(session, _work(item), gone)
+        for item in items:
+            if item.state == WorkState.SENDING:
+                item.state = WorkState.QUEUED
+        session.flush()
+        return [item for item in items if item.state == WorkState.QUEUED]
+
+    def _write_ends(self, session: Session, ends: list[_End]) -> None:
+        session.connection().execute(_END, [end.values for end in ends])
+        for end in ends:
+            if isinstance(end.result, Gone):
+                for listener in self._on_failed:
+                    listener(session, end.work, end.result)
 
 
-def _write_ends(session: Session, ends: list[dict[str, Any]]) -> None:
-    session.connection().execute(_END, ends)
-
-
-def _settle_and_load(session: Session) -> Sequence[OutboxItem]:
-    """What an earlier process was sending when it died is unknown: broadcasts end here, all else is done again."""
-    connection = session.connection()
-    sending = col(OutboxItem.state) == WorkState.SENDING
-    broadcast = col(OutboxItem.priority) == Priority.BROADCAST
-    connection.execute(
-        update(OutboxItem).where(sending, broadcast).values(state=WorkState.UNKNOWN, error="cut off while sending")
-    )
-    connection.execute(update(OutboxItem).where(sending).values(state=WorkState.QUEUED))
-    return session.exec(
-        select(OutboxItem).where(OutboxItem.state == WorkState.QUEUED).order_by(col(OutboxItem.id))
-    ).all()
+class _End(NamedTuple):
+    work: Work
+    result: str | Later | Gone
+    values: dict[str, Any]
 
 
 def _work(item: OutboxItem) -> Work:

@@ -11,6 +11,8 @@ from sqlmodel import Session, SQLModel, col, select
 
 from models.db import Store
 from models.durable import Action, EventState, InboxEvent, OutboxItem, WorkState
+from models.flows import OPEN_STATES as OPEN_RUNS
+from models.flows import FlowCallback, FlowRun
 from models.groups import TokenMiss
 from services.lane import Clock
 
@@ -18,6 +20,11 @@ BATCH = 200
 PAUSE = 0.05  # seconds in which others write
 DAY = 86400.0
 Old = Callable[[float], tuple[ColumnElement[bool], ...]]
+
+
+def _ended_runs(before: float) -> tuple[ColumnElement[bool], ...]:
+    return col(FlowRun.state).not_in(OPEN_RUNS), col(FlowRun.changed_at) < before
+
 
 # What is pruned: a table, and what of it is old at a time. Open work and events not ended stay, however old.
 OLD: list[tuple[type[SQLModel], Old]] = [
@@ -28,6 +35,8 @@ OLD: list[tuple[type[SQLModel], Old]] = [
     ),
     (Action, lambda t: (col(Action.at) < t,)),
     (TokenMiss, lambda t: (col(TokenMiss.at) < t,)),
+    (FlowCallback, lambda t: (col(FlowCallback.run_id).in_(select(FlowRun.id).where(*_ended_runs(t))),)),
+    (FlowRun, _ended_runs),
 ]
 
 

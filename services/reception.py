@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from functools import partial
+
+from sqlmodel import Session
 
 from services.house import House
 from services.inbox import Inbox
-from wechat.events import Event, RawEvent
+from wechat.events import Contact, Event, RawEvent
 from wechat.interface import State, WeChat
 
 GRACE = 10.0  # seconds that what runs may take to finish at the end
@@ -67,4 +70,10 @@ class Reception:
         """Contacts and groups were read again: nothing that happened meanwhile is missed."""
         async with self._catching_up:
             await self._house.reconcile.account(account)
+            contacts = self._house.accounts.get(account).directory.contacts
+            for person in [contacts[id] for id in changed if id in contacts and contacts[id].friend]:
+                await self._house.store.write(partial(self._told_of, person=person))
             await self._house.ways_in.resume(account)
+
+    def _told_of(self, session: Session, person: Contact) -> None:
+        self._house.notices.friend_added(session, self._account, person.id, person.name)

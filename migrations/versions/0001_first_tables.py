@@ -28,6 +28,27 @@ def upgrade() -> None:
         batch_op.create_index("ix_action_pace", ["account", "kind", "at"], unique=False)
 
     op.create_table(
+        "befriended",
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("contact_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "contact_id"),
+    )
+    op.create_table(
+        "broadcast",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("text", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("broadcast", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_broadcast_by"), ["by"], unique=False)
+
+    op.create_table(
         "contactrow",
         sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -63,6 +84,32 @@ def upgrade() -> None:
         sa.Column("count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("account", "day", "question"),
     )
+    op.create_table(
+        "flowrun",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("person", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("flow", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("spec", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("question", sa.Integer(), nullable=False),
+        sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("brought", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("error", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("deadline", sa.Float(), nullable=True),
+        sa.Column("open_key", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("started_at", sa.Float(), nullable=False),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("key"),
+        sa.UniqueConstraint("open_key"),
+    )
+    with op.batch_alter_table("flowrun", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_flowrun_person"), ["person"], unique=False)
+        batch_op.create_index(batch_op.f("ix_flowrun_started_at"), ["started_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_flowrun_state"), ["state"], unique=False)
+
     op.create_table(
         "greeted",
         sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -228,6 +275,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_tokenmiss_contact_id"), ["contact_id"], unique=False)
 
     op.create_table(
+        "blockedword",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("word", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["qun.number"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("blockedword", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_blockedword_number"), ["number"], unique=False)
+
+    op.create_table(
         "dailycount",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("day", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -239,6 +303,22 @@ def upgrade() -> None:
             ["qun.number"],
         ),
         sa.PrimaryKeyConstraint("number", "day"),
+    )
+    op.create_table(
+        "flowcallback",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("secret", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("body", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("received_at", sa.Float(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["run_id"],
+            ["flowrun.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("run_id", "step"),
+        sa.UniqueConstraint("secret"),
     )
     op.create_table(
         "keyword",
@@ -321,11 +401,35 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("number", "contact_id"),
     )
+    op.create_table(
+        "timedmessage",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("cron", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("text", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("next_at", sa.Float(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["qun.number"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("timedmessage", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_timedmessage_next_at"), ["next_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_timedmessage_number"), ["number"], unique=False)
+
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    with op.batch_alter_table("timedmessage", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_timedmessage_number"))
+        batch_op.drop_index(batch_op.f("ix_timedmessage_next_at"))
+
+    op.drop_table("timedmessage")
     op.drop_table("standing")
     with op.batch_alter_table("qunroom", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_qunroom_number"))
@@ -340,7 +444,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_keyword_account"))
 
     op.drop_table("keyword")
+    op.drop_table("flowcallback")
     op.drop_table("dailycount")
+    with op.batch_alter_table("blockedword", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_blockedword_number"))
+
+    op.drop_table("blockedword")
     with op.batch_alter_table("tokenmiss", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tokenmiss_contact_id"))
 
@@ -383,10 +492,21 @@ def downgrade() -> None:
 
     op.drop_table("inboxevent")
     op.drop_table("greeted")
+    with op.batch_alter_table("flowrun", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_flowrun_state"))
+        batch_op.drop_index(batch_op.f("ix_flowrun_started_at"))
+        batch_op.drop_index(batch_op.f("ix_flowrun_person"))
+
+    op.drop_table("flowrun")
     op.drop_table("faqmiss")
     op.drop_table("faqmenu")
     op.drop_table("fallbacksaid")
     op.drop_table("contactrow")
+    with op.batch_alter_table("broadcast", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_broadcast_by"))
+
+    op.drop_table("broadcast")
+    op.drop_table("befriended")
     with op.batch_alter_table("action", schema=None) as batch_op:
         batch_op.drop_index("ix_action_pace")
         batch_op.drop_index(batch_op.f("ix_action_at"))
