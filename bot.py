@@ -92,6 +92,8 @@ class Bot:
         stack.push_async_callback(house.store.close)
         stack.push_async_callback(house.outside.close)
         await house.groups.load()
+        await house.blocked.load()
+        stack.push_async_callback(house.tally.drain)
         await house.audit.recall({a.account: house.accounts.governor(a.account) for a in self.config.assistants})
         code = await house.admins.load()
         if code:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from handlers import flow_admin, flows, friends, members, tokens
+from handlers import flow_admin, flows, friends, guard, members, tokens
 from handlers.turn import Turn
 from services.house import House
 from wechat import events

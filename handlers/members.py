@@ -1,23 +1,35 @@
-"""People come into groups and go; groups get other names."""
+"""People come into groups and go; groups get other names. What was told is held against what WeChat shows."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
+from errors import WeChatError
 from handlers.turn import Turn
-from wechat.events import MemberJoined, MemberLeft, TopicChanged
+from wechat.events import MemberJoined, MemberLeft, RoomEvent, TopicChanged
+
+LIST_BEHIND: Final = 2.0  # seconds that WeChat's member list may be behind its join event
 
 
 async def joined(event: MemberJoined, turn: Turn) -> bool:
-    """Keep the membership true and welcome each person once."""
-    qun = turn.house.groups.by_room(event.account, event.room_id)
+    """Keep the membership true and welcome each person once; the assistant let in again finds its room again."""
+    house = turn.house
+    qun = house.groups.by_room(event.account, event.room_id)
     if qun is None:
         return False
+    if turn.wechat.self_id in event.contact_ids:
+        await _look_again(event, turn)
+        return True
+    if not house.groups.is_active(event.account, event.room_id):
+        return True  # being made: whoever it is made with is taken in by that
     for contact_id in event.contact_ids:
-        if contact_id == turn.wechat.self_id:
-            continue
-        await turn.wechat.contact(contact_id)  # so that the welcome knows the name
-        turn.write(partial(turn.house.arrivals.joined, qun=qun, room_id=event.room_id, contact_id=contact_id))
+        # Gone again already, or not on WeChat's list yet (which may be a moment behind its own event).
+        if contact_id not in _members(event, turn) and not await _shows_up(event, turn, contact_id):
+            break
+    there = _members(event, turn)
+    came = [contact_id for contact_id in event.contact_ids if contact_id in there]
+    turn.write(lambda s: house.arrivals.joined(s, qun, event.room_id, *came))
     return True
 
 
@@ -26,15 +38,36 @@ async def left(event: MemberLeft, turn: Turn) -> bool:
     qun = turn.house.groups.by_room(event.account, event.room_id)
     if qun is None:
         return False
-    for contact_id in event.contact_ids:
-        if contact_id == turn.wechat.self_id:
-            turn.write(lambda s: turn.house.groups.lose_room(s, event.account, event.room_id))
-            continue
+    gone = set(event.contact_ids)
+    if turn.wechat.self_id in gone or gone & _members(event, turn):
+        await _look_again(event, turn)
+        gone -= _members(event, turn) | {turn.wechat.self_id}
+    leave = turn.house.arrivals.left
+    for contact_id in sorted(gone):
         removed = event.remover_id not in ("", contact_id)
-        turn.write(partial(turn.house.arrivals.left, qun=qun, contact_id=contact_id, removed=removed))
+        turn.write(partial(leave, qun=qun, room_id=event.room_id, contact_id=contact_id, removed=removed))
     return True
 
 
 async def topic_changed(event: TopicChanged, turn: Turn) -> bool:
     """The directory knows the new name already; the drift check decides what to do about it."""
     return turn.house.groups.by_room(event.account, event.room_id) is not None
+
+
+def _members(event: RoomEvent, turn: Turn) -> set[str]:
+    """Who is in the room as far as is known. The directory has heard of everything up to now: it is never behind an
+    event that is being handled."""
+    room = turn.wechat.directory.rooms.get(event.room_id)
+    return room.member_ids if room is not None else set()
+
+
+async def _shows_up(event: RoomEvent, turn: Turn, contact_id: str) -> bool:
+    try:
+        return await turn.wechat.wait_member(event.room_id, contact_id, LIST_BEHIND)
+    except WeChatError:
+        return False
+
+
+async def _look_again(event: RoomEvent, turn: Turn) -> None:
+    """What was told is late, or is about the assistant itself: read the room, and believe that."""
+    await turn.house.reconcile.try_room(event.account, event.room_id)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from errors import GroupFull, MemberBlacklisted
-from models.db import Store
 from models.durable import Priority
-from models.groups import DailyCount, Membership, MemberState, Qun, QunRoom, Standing
+from models.groups import Membership, MemberState, Qun, QunRoom, Standing
 from services.accounts import Accounts
 from services.groups import Groups
 from services.lane import Clock
 from services.messages import Messages, text
 from services.notices import Notices
-from services.rows import membership_of, put_membership
+from services.rows import lock_group, membership_of, put_membership
+from services.tally import Tally
 from settings import Groups as GroupSettings
 from texts import Texts, fill
+
+SINGLY: Final = 5  # more people than this, found in a group at once, are welcomed together
 
 
 class Arrivals:
@@ -27,28 +28,36 @@ class Arrivals:
 
     def __init__(
         self,
-        store: Store,
         accounts: Accounts,
         groups: Groups,
         messages: Messages,
         notices: Notices,
+        tally: Tally,
         settings: GroupSettings,
         texts: Texts,
-        zone: ZoneInfo,
         clock: Clock,
     ) -> None:
-        self._store = store
         self._accounts = accounts
         self._groups = groups
         self._messages = messages
         self._notices = notices
         self._settings = settings
         self._texts = texts
-        self._zone = zone
+        self._tally = tally
         self._clock = clock
+        self.on_unwanted: Callable[[Session, Qun, str], None] = lambda _session, _qun, _contact_id: None
 
-    def joined(self, session: Session, qun: Qun, room_id: str, contact_id: str) -> bool:
-        """A person is in the room. Welcomes them unless that was done; False when they were known to be in."""
+    def joined(self, session: Session, qun: Qun, room_id: str, *contact_ids: str) -> list[str]:
+        """These people are in the room. Welcomes each of them once; returns those who were not known to be in."""
+        lock_group(session, qun.number)
+        new = [contact_id for contact_id in contact_ids if self._came(session, qun, room_id, contact_id)]
+        welcome = [contact_id for contact_id in new if not self._is_unwanted(session, qun, contact_id)]
+        together = [welcome] if len(welcome) > SINGLY else [[contact_id] for contact_id in welcome]
+        for people in together:
+            self._welcome(session, qun, room_id, people)
+        return new
+
+    def _came(self, session: Session, qun: Qun, room_id: str, contact_id: str) -> bool:
         row = membership_of(session, qun.number, contact_id)
         if row is not None and row.state == MemberState.JOINED:
             if row.room_id != room_id:
@@ -59,11 +68,16 @@ class Arrivals:
         row = put_membership(
             session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room_id, state=MemberState.JOINED
         )
-        self.count(session, qun, joins=1)
-        self._notices.tell(session, "member.joined", str(qun.number), self._data(qun, row))
+        self._tally.count(session, qun.number, joins=1)
+        self._notices.tell(session, "member.joined", str(qun.number), self.data(qun, row))
+        return True
+
+    def _is_unwanted(self, session: Session, qun: Qun, contact_id: str) -> bool:
+        """Whether the person is blacklisted; then they are taken out again."""
         standing = session.get(Standing, (qun.number, contact_id))
         if standing is None or not standing.blacklisted:
-            self._welcome(session, qun, room_id, row)
+            return False
+        self.on_unwanted(session, qun, contact_id)
         return True
 
     def made(self, session: Session, qun: Qun, room: QunRoom) -> None:
@@ -80,29 +94,40 @@ class Arrivals:
             data = {"number": qun.number, "code": qun.code, "topic": qun.topic, "url": self._groups.url(qun)}
             self._notices.tell(session, "qun.created", str(qun.number), data)
 
-    def left(self, session: Session, qun: Qun, contact_id: str, *, removed: bool = False) -> bool:
-        """A person is no longer in the group; False when that was known."""
+    def lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
+        """The assistant is in a room no more: its owner and business systems are told."""
+        words = fill(self._texts.group_lost, topic=room.topic, number=qun.number)
+        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
+        self._notices.tell(session, "qun.lost", str(qun.number), self._about(qun, room))
+
+    def found(self, session: Session, qun: Qun, room: QunRoom) -> None:
+        """The assistant is in a lost room again."""
+        words = fill(self._texts.group_found, topic=room.topic, number=qun.number)
+        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
+        self._notices.tell(session, "qun.found", str(qun.number), self._about(qun, room))
+
+    def _about(self, qun: Qun, room: QunRoom) -> dict[str, object]:
+        return {"number": qun.number, "code": qun.code, "topic": room.topic, "state": qun.state}
+
+    def left(self, session: Session, qun: Qun, room_id: str, contact_id: str, *, removed: bool = False) -> bool:
+        """A person is no longer in the room; False when that was known, or they are in another room of the group."""
+        lock_group(session, qun.number)
         row = membership_of(session, qun.number, contact_id)
         if row is not None and row.state in (MemberState.LEFT, MemberState.REMOVED):
+            return False
+        elsewhere = self._groups.room_of(qun, contact_id)
+        if row is not None and row.state == MemberState.JOINED and elsewhere is not None and elsewhere.id != room_id:
+            row.room_id = elsewhere.id
+            session.add(row)
             return False
         row = put_membership(
             session, qun, self._clock(), name=row.name if row else self._name(qun, contact_id), contact_id=contact_id,
             state=MemberState.REMOVED if removed else MemberState.LEFT,
         )  # fmt: skip
-        self.count(session, qun, leaves=1)
+        self._tally.count(session, qun.number, leaves=1)
         kind = "member.removed" if removed else "member.left"
-        self._notices.tell(session, kind, str(qun.number), self._data(qun, row))
+        self._notices.tell(session, kind, str(qun.number), self.data(qun, row))
         return True
-
-    def count(self, session: Session, qun: Qun, *, joins: int = 0, leaves: int = 0, messages: int = 0) -> None:
-        """Add to the group's numbers of today."""
-        make = sqlite.insert if self._store.is_sqlite else postgresql.insert
-        day = datetime.fromtimestamp(self._clock(), self._zone).date().isoformat()
-        more = {"joins": joins, "leaves": leaves, "messages": messages}
-        insert = make(DailyCount).values(number=qun.number, day=day, **more)
-        table = DailyCount.__table__.c  # type: ignore[attr-defined]
-        update = {name: table[name] + number for name, number in more.items()}
-        session.connection().execute(insert.on_conflict_do_update(index_elements=["number", "day"], set_=update))
 
     def tell_outcome(self, session: Session, qun: Qun, contact_id: str, error: Exception | None) -> None:
         """Tell a person who asked for it themselves how their way into the group stands."""
@@ -119,12 +144,21 @@ class Arrivals:
             words = fill(self._texts.invited, topic=qun.topic, days=round(self._settings.pending_days))
         self._messages.say(session, qun.account, contact_id, words)
 
-    def _welcome(self, session: Session, qun: Qun, room_id: str, row: Membership) -> None:
+    def refused(self, session: Session, qun: Qun, row: Membership, why: str) -> None:
+        """A way into the group ends here: nothing more will be tried for it."""
+        row.sqlmodel_update(
+            {"state": MemberState.REFUSED, "error": why, "expires_at": None, "updated_at": self._clock()}
+        )
+        session.add(row)
+        self._notices.tell(session, "member.refused", str(qun.number), self.data(qun, row))
+
+    def _welcome(self, session: Session, qun: Qun, room_id: str, contact_ids: Sequence[str]) -> None:
         welcome = qun.welcome if qun.welcome is not None else self._settings.welcome
         if not welcome:
             return
-        words = fill(welcome, member=row.name, topic=self._topic(qun, room_id))
-        body = text(words, [row.contact_id or ""])
+        names = "、".join(name for contact_id in contact_ids if (name := self._name(qun, contact_id)))
+        words = fill(welcome, member=names, topic=self._topic(qun, room_id))
+        body = text(words, contact_ids)
         self._messages.say(session, qun.account, room_id, body, priority=Priority.NOTICE)
 
     def _topic(self, qun: Qun, room_id: str) -> str:
@@ -135,7 +169,8 @@ class Arrivals:
         contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)
         return contact.name if contact else ""
 
-    def _data(self, qun: Qun, row: Membership) -> dict[str, object]:
+    def data(self, qun: Qun, row: Membership) -> dict[str, object]:
+        """What business systems are told of a membership."""
         return {
             "number": qun.number,
             "code": qun.code,

@@ -6,21 +6,22 @@ import asyncio
 import base64
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from errors import CodeTaken, OwnerAmbiguous, OwnerUnknown
 from models.db import Store, after_commit
 from models.groups import FIRST_NUMBER, Qun, QunRoom, QunState
 from services.accounts import Accounts
+from services.group_index import GroupIndex
 from services.lane import Clock
 from services.making import RoomMaker
 from settings import Groups as GroupSettings
 from texts import fill
-from wechat.events import Contact, Room
+from wechat.events import Contact
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
@@ -38,86 +39,21 @@ def new_public_id() -> str:
     return base64.urlsafe_b64encode(str(number).encode()).decode().rstrip("=")
 
 
-class Groups:
-    """Every group the bot keeps."""
+class Groups(GroupIndex):
+    """Makes groups and changes them; their look-up is GroupIndex."""
 
     def __init__(
         self, store: Store, accounts: Accounts, maker: RoomMaker, settings: GroupSettings, public_url: str, clock: Clock
     ) -> None:
-        self._store = store
-        self._accounts = accounts
+        super().__init__(store, accounts, public_url, clock)
         self._maker = maker
         maker.keep = self._keep_room
         self._settings = settings
-        self._public_url = public_url
-        self._clock = clock
-        self._quns: dict[int, Qun] = {}
-        self._rooms: dict[int, list[QunRoom]] = {}
-        self._by_code: dict[str, int] = {}
-        self._by_token: dict[str, int] = {}
-        self._by_public_id: dict[str, int] = {}
-        self._by_room: dict[tuple[str, str], int] = {}
         self._making: dict[str, asyncio.Task[Qun]] = {}
+        self._opening: dict[int, asyncio.Task[QunRoom]] = {}
         self.on_active: Callable[[Session, Qun, QunRoom], None] = lambda _session, _qun, _room: None
-
-    # ---- looking ----
-
-    async def load(self) -> None:
-        """Read every group into memory; done once at start."""
-        quns = await self._store.read(lambda s: s.exec(select(Qun)).all())
-        rooms = await self._store.read(lambda s: s.exec(select(QunRoom).order_by(col(QunRoom.ordinal))).all())
-        for qun in quns:
-            self._keep(qun)
-        for room in rooms:
-            self._keep_room(room)
-
-    def __iter__(self) -> Iterator[Qun]:
-        return iter(list(self._quns.values()))
-
-    def by_number(self, number: int) -> Qun | None:
-        """The group people know by this number."""
-        return self._quns.get(number)
-
-    def by_code(self, code: str) -> Qun | None:
-        """The group its caller knows by this code."""
-        return self._quns.get(self._by_code.get(code, 0))
-
-    def by_token(self, token: str) -> Qun | None:
-        """The group this join token leads into."""
-        return self._quns.get(self._by_token.get(token, 0))
-
-    def by_public_id(self, public_id: str) -> Qun | None:
-        """The group whose landing page this is."""
-        return self._quns.get(self._by_public_id.get(public_id, 0))
-
-    def by_room(self, account: str, room_id: str) -> Qun | None:
-        """The group that a room of WeChat belongs to."""
-        return self._quns.get(self._by_room.get((account, room_id), 0))
-
-    def rooms(self, qun: Qun) -> list[QunRoom]:
-        """The rooms of a group that exist in WeChat, the first one first."""
-        return [room for room in self._rooms.get(qun.number, []) if room.room_id and room.state == QunState.ACTIVE]
-
-    def live_rooms(self, qun: Qun) -> list[Room]:
-        """What WeChat shows of the group's rooms."""
-        known = self._accounts.get(qun.account).directory.rooms
-        return [known[room.room_id] for room in self.rooms(qun) if room.room_id in known]
-
-    def member_count(self, qun: Qun) -> int:
-        """How many people are in all of its rooms."""
-        return len(set().union(*(room.member_ids for room in self.live_rooms(qun))))
-
-    def room_of(self, qun: Qun, contact_id: str) -> Room | None:
-        """The room of the group that the person is in."""
-        return next((room for room in self.live_rooms(qun) if contact_id in room.member_ids), None)
-
-    def url(self, qun: Qun) -> str:
-        """The address of its landing page."""
-        return f"{self._public_url}/weiqun/{qun.public_id}"
-
-    def token_expired(self, qun: Qun) -> bool:
-        """Whether the join token's time is over."""
-        return qun.token_expires_at is not None and qun.token_expires_at <= self._clock()
+        self.on_lost: Callable[[Session, Qun, QunRoom], None] = lambda _session, _qun, _room: None
+        self.on_found: Callable[[Session, Qun, QunRoom], None] = lambda _session, _qun, _room: None
 
     # ---- making ----
 
@@ -210,7 +146,20 @@ class Groups:
         return await self._store.write(patch)
 
     async def open_next_room(self, qun: Qun, who: str) -> QunRoom:
-        """Make the next room of a full group, with the same token; the one that is half-made goes first."""
+        """Make the next room of a full group, with the same token; the one that is half-made goes first. However many
+        ask at once, one room is made."""
+        opening = self._opening.get(qun.number)
+        if opening is None:
+            opening = self._opening[qun.number] = asyncio.create_task(self._open_next_room(qun, who))
+            opening.add_done_callback(lambda task: self._opened(qun.number, task))
+        return await asyncio.shield(opening)
+
+    def _opened(self, number: int, task: asyncio.Task[QunRoom]) -> None:
+        del self._opening[number]
+        if not task.cancelled() and task.exception() is not None:
+            log.info("group %s: no next room: %s", number, task.exception())
+
+    async def _open_next_room(self, qun: Qun, who: str) -> QunRoom:
         line = self._rooms[qun.number]
         room = next((r for r in line if r.state == QunState.MAKING), None)
         if room is None:
@@ -254,30 +203,34 @@ class Groups:
         return row
 
     def lose_room(self, session: Session, account: str, room_id: str) -> None:
-        """The assistant is no longer in a room; a group without rooms is lost."""
-        qun = self.by_room(account, room_id)
-        if qun is None:
+        """The assistant is no longer in a room; a group without rooms is lost. Told once, however often it is seen."""
+        room = self._row(session, account, room_id)
+        if room is None or room.state != QunState.ACTIVE:
             return
-        for room in self.rooms(qun):
-            if room.room_id == room_id:
-                self.patch_room(session, room, state=QunState.LOST)
-        if all(room.room_id == room_id for room in self.rooms(qun)):
-            self.patch(session, qun.number, state=QunState.LOST)
+        lost = self.patch_room(session, room, state=QunState.LOST)
+        qun = session.get_one(Qun, room.number)
+        others = select(QunRoom).where(QunRoom.number == room.number, QunRoom.state == QunState.ACTIVE)
+        if not session.exec(others).all():
+            qun = self.patch(session, room.number, state=QunState.LOST)
+        self.on_lost(session, qun, lost)
+
+    def find_room(self, session: Session, account: str, room_id: str) -> None:
+        """The assistant is in a room again that was lost."""
+        room = self._row(session, account, room_id)
+        if room is None or room.state != QunState.LOST:
+            return
+        found = self.patch_room(session, room, state=QunState.ACTIVE)
+        self.on_found(session, self.patch(session, room.number, state=QunState.ACTIVE), found)
+
+    def _row(self, session: Session, account: str, room_id: str) -> QunRoom | None:
+        wanted = select(QunRoom).where(QunRoom.account == account, QunRoom.room_id == room_id)
+        return session.exec(wanted.with_for_update()).first()
 
     async def change(self, number: int, **changes: Any) -> Qun:
         """Change a group in a transaction of its own."""
         return await self._store.write(lambda s: self.patch(s, number, **changes))
 
-    def _keep(self, qun: Qun) -> None:
-        before = self._quns.get(qun.number)
-        if before is not None and before.token != qun.token:
-            self._by_token.pop(before.token, None)
-        self._quns[qun.number] = qun
-        self._by_code[qun.code] = self._by_token[qun.token] = self._by_public_id[qun.public_id] = qun.number
-
     def _keep_room(self, room: QunRoom) -> None:
-        line = [r for r in self._rooms.get(room.number, []) if r.id != room.id] + [room]
-        self._rooms[room.number] = sorted(line, key=lambda r: r.ordinal)
+        super()._keep_room(room)
         if room.room_id:
-            self._by_room[room.account, room.room_id] = room.number
             self._maker.bind(room.account, room.room_id)

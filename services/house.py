@@ -14,18 +14,27 @@ from services.adding import Adder
 from services.admins import Admins
 from services.arrivals import Arrivals
 from services.audit import Audit
+from services.blocked import BlockedWords
+from services.flow_calls import Caller
+from services.flow_steps import FlowSteps
+from services.flows import Flows
 from services.friends import Friends
 from services.groups import Groups
+from services.guard import Guard
 from services.job_book import JobBook
+from services.ladder import Ladder
 from services.lane import Clock
 from services.making import RoomMaker
 from services.membership import Memberships
 from services.messages import Messages
 from services.notices import Notices
 from services.outbox import Outbox
+from services.outside import Outside
 from services.pruning import Pruning
 from services.reconcile import Reconcile
+from services.tally import Tally
 from services.ways_in import WaysIn
+from services.webhooks import Webhooks
 from wechat.pacing import Governor
 
 
@@ -47,8 +56,15 @@ class House:
     memberships: Memberships
     ways_in: WaysIn
     friends: Friends
+    outside: Outside
+    webhooks: Webhooks
+    flows: Flows
     admins: Admins
     reconcile: Reconcile
+    tally: Tally
+    blocked: BlockedWords
+    ladder: Ladder
+    guard: Guard
     job_book: JobBook
     pruning: Pruning
 
@@ -65,13 +81,22 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
     messages = Messages(outbox, accounts)
     maker = RoomMaker(store, accounts, audit, config.groups, config.pacing, clock)
     groups = Groups(store, accounts, maker, config.groups, config.api.public_url, clock)
-    arrivals = Arrivals(store, accounts, groups, messages, notices, config.groups, config.texts, zone, clock)
-    groups.on_active = arrivals.made
+    tally = Tally(store, zone, clock)
+    arrivals = Arrivals(accounts, groups, messages, notices, tally, config.groups, config.texts, clock)
+    groups.on_active, groups.on_lost, groups.on_found = arrivals.made, arrivals.lost, arrivals.found
     adder = Adder(accounts, audit, config.groups, config.pacing)
     memberships = Memberships(store, accounts, groups, adder, arrivals, audit, notices, config.groups, clock)
+    ladder = Ladder(
+        store, accounts, groups, memberships, messages, outbox, audit, config.groups, config.texts, clock
+    )
+    arrivals.on_unwanted = ladder.came_back
+    blocked = BlockedWords(store, config.groups.blocked_words, clock)
     ways_in = WaysIn(store, accounts, groups, memberships, config.groups, config.texts, clock)
     friends = Friends(store, outbox, accounts, audit, config.customer_service.accept, zone, clock)
     friends.on_accepted = ways_in.became_friend_soon
+    outside = Outside()
+    steps = FlowSteps(messages, notices, config.texts, config.api.public_url, clock)
+    caller = Caller(outside, config.systems, config.texts)
     return House(
         config=config,
         store=store,
@@ -87,8 +112,15 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
         memberships=memberships,
         ways_in=ways_in,
         friends=friends,
+        outside=outside,
+        webhooks=Webhooks(outbox, store, outside, config.webhooks, clock),
+        flows=Flows(store, accounts, groups, steps, caller, config, clock),
         admins=Admins(store, accounts),
         job_book=JobBook(store, clock),
         pruning=Pruning(store, config.keep_days, clock),
         reconcile=Reconcile(store, accounts, groups, arrivals, memberships),
+        tally=tally,
+        blocked=blocked,
+        ladder=ladder,
+        guard=Guard(accounts, ladder, blocked, config.groups, config.texts, config.api.public_url),
     )

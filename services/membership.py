@@ -16,16 +16,16 @@ from enum import StrEnum
 from sqlmodel import Session, col, select
 
 from errors import (
+    AssistantOffline,
     BotError,
     GroupFull,
     InviteFailed,
     MemberAmbiguous,
     MemberBlacklisted,
-    NotFound,
     TokenExpired,
     TokenInvalid,
-    TooManyRequests,
     WeChatError,
+    WeChatOffline,
 )
 from models.db import Store
 from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState, Standing
@@ -33,6 +33,7 @@ from services.accounts import Accounts
 from services.adding import Adder, Seen
 from services.arrivals import Arrivals
 from services.audit import Audit
+from services.departures import Departures
 from services.groups import Groups
 from services.lane import Clock
 from services.notices import Notices
@@ -61,8 +62,8 @@ class Answer:
     id: int | None = None
 
 
-class Memberships:
-    """Lets people in, and takes them out."""
+class Memberships(Departures):
+    """Lets people in; taking them out is in Departures."""
 
     def __init__(
         self,
@@ -76,15 +77,10 @@ class Memberships:
         settings: GroupSettings,
         clock: Clock,
     ) -> None:
-        self._store = store
-        self._accounts = accounts
-        self._groups = groups
+        super().__init__(store, accounts, groups, arrivals, audit, clock)
         self._adder = adder
-        self._arrivals = arrivals
-        self._audit = audit
         self._notices = notices
         self._settings = settings
-        self._clock = clock
         self._adding: dict[tuple[int, str], asyncio.Task[Answer]] = {}
 
     # ---- asking ----
@@ -124,9 +120,13 @@ class Memberships:
             raise MemberAmbiguous(", ".join(found))
         return next(iter(found.values()), None)
 
-    async def _refuse_blacklisted(self, qun: Qun, contact_id: str) -> None:
+    async def is_blacklisted(self, qun: Qun, contact_id: str) -> bool:
+        """Whether the person may not come into the group."""
         standing = await self._store.read(lambda s: s.get(Standing, (qun.number, contact_id)))
-        if standing is not None and standing.blacklisted:
+        return standing is not None and standing.blacklisted
+
+    async def _refuse_blacklisted(self, qun: Qun, contact_id: str) -> None:
+        if await self.is_blacklisted(qun, contact_id):
             raise MemberBlacklisted(contact_id)
 
     def _wait_for_friend(self, session: Session, qun: Qun, name: str, person: Contact | None) -> Membership:
@@ -154,37 +154,61 @@ class Memberships:
             log.info("group %s: %s not let in: %s", *key, task.exception())
 
     async def _let_in(self, qun: Qun, person: Contact, source: str, who: str) -> Answer:
-        await self._refuse_blacklisted(qun, person.id)
         row = await self._store.read(lambda s: membership_of(s, qun.number, person.id))
         if row is not None and row.state == MemberState.INVITED and (row.expires_at or 0) > self._clock():
             return Answer(Approved.INVITED, qun.account, row.id)
-        room = await self._room_with_a_place(qun, who)
+        try:
+            await self._refuse_blacklisted(qun, person.id)
+            if (there := self._groups.room_of(qun, person.id)) is not None:
+                await self._store.write(lambda s: self._arrivals.joined(s, qun, there.id, person.id))
+                return Answer(Approved.OK, qun.account, row.id if row else None)
+            return await self._add(qun, await self._room_with_a_place(qun, who), person, source, who)
+        except (BotError, WeChatError) as error:
+            await self._note_failure(qun, person.id, error)
+            raise
+
+    async def _add(self, qun: Qun, room: Room, person: Contact, source: str, who: str) -> Answer:
+        values = {"state": MemberState.ADDING, "source": source, "room_id": room.id}
         row = await self._store.write(
-            lambda s: put_membership(
-                s, qun, self._clock(), name=person.name, contact_id=person.id, room_id=room.id,
-                state=MemberState.ADDING, source=source,
-            )
-        )  # fmt: skip
+            lambda s: put_membership(s, qun, self._clock(), name=person.name, contact_id=person.id, **values)
+        )
         try:
             seen = await self._adder.add(qun, room, person.id, who, patient=source != "rest")
-        except BotError as error:
-            why = str(error)
-            await self._store.write(lambda s: self._move(s, row.id or 0, MemberState.REQUESTED, why))
-            raise
+        except GroupFull:  # somebody was faster, or WeChat lets in fewer than the config says
+            others = self._groups.live_rooms(qun)
+            if not self._settings.overflow or room.id != others[-1].id:
+                raise
+            opened = await self._groups.open_next_room(qun, who)
+            room = await self._accounts.get(qun.account).room(opened.room_id or "")
+            seen = await self._adder.add(qun, room, person.id, who, patient=source != "rest")
         await self._store.write(lambda s: self._note_seen(s, qun, room, person, seen, row.id or 0))
         return Answer(Approved.OK if seen is Seen.JOINED else Approved.INVITED, qun.account, row.id)
+
+    async def _note_failure(self, qun: Qun, contact_id: str, error: Exception) -> None:
+        """A full group and a blacklist end the way in; all else is tried again as long as people are waited for."""
+
+        def note(session: Session) -> None:
+            row = membership_of(session, qun.number, contact_id)
+            if row is None or row.state not in OPEN_STATES:
+                return
+            if isinstance(error, GroupFull | MemberBlacklisted):
+                self._arrivals.refused(session, qun, row, type(error).__name__)
+                return
+            until = row.expires_at or self._clock() + self._settings.pending_days * DAY
+            self._move(session, row.id or 0, MemberState.REQUESTED, str(error), until)
+
+        await self._store.write(note)
 
     def _note_seen(self, session: Session, qun: Qun, room: Room, person: Contact, seen: Seen, row_id: int) -> None:
         if seen is Seen.JOINED:
             self._arrivals.joined(session, qun, room.id, person.id)
             return
         row = session.get_one(Membership, row_id)
-        if row.state == MemberState.JOINED:  # the join was seen while we were writing
+        if row.state not in OPEN_STATES:  # the join was seen while we were writing, or the request taken back
             return
         until = self._clock() + self._settings.pending_days * DAY
         self._move(session, row_id, MemberState.INVITED, "owner" if seen is Seen.OWNER_ASKED else "", until)
-        data = {"number": qun.number, "code": qun.code, "member": person.name, "contact_id": person.id}
-        self._notices.tell(session, "member.invited", str(qun.number), data)
+        self._notices.tell(session, "member.invited", str(qun.number), self._arrivals.data(qun, row))
 
     async def _room_with_a_place(self, qun: Qun, who: str) -> Room:
         rooms = self._groups.live_rooms(qun)
@@ -200,7 +224,7 @@ class Memberships:
 
     def _move(self, session: Session, row_id: int, state: str, error: str = "", until: float | None = None) -> None:
         row = session.get_one(Membership, row_id)
-        if row.state in (MemberState.JOINED, MemberState.LEFT, MemberState.REMOVED):
+        if row.state not in OPEN_STATES:
             return  # events have told more since
         row.sqlmodel_update({"state": state, "error": error, "updated_at": self._clock(), "expires_at": until})
         session.add(row)
@@ -209,8 +233,11 @@ class Memberships:
 
     async def became_friend(self, account: str, contact_id: str) -> None:
         """Let the person into every group they were approved for while they were not a friend yet."""
-        person = await self._accounts.get(account).contact(contact_id)
-        names = {f"name:{name}" for name in (person.name, person.alias, person.weixin, person.id) if name}
+        wechat = self._accounts.get(account)
+        person = await wechat.contact(contact_id)
+        called = {name for name in (person.name, person.alias, person.weixin, person.id) if name}
+        # Who else is called so might be meant as well: then nobody is let in on the strength of a name.
+        names = {f"name:{name}" for name in called if not _others(wechat.directory.find(name, friends=True), person.id)}
         for row in await self._store.write(lambda s: self._claim(s, account, person, names)):
             await self.go_on(row)
 
@@ -246,9 +273,12 @@ class Memberships:
         person = await self._accounts.get(row.account).contact(row.contact_id)
         try:
             answer = await self.let_in(qun, person, source=row.source, who=f"person:{person.id}")
+        except (AssistantOffline, WeChatOffline):
+            return None  # gone on with at the next sync
         except (BotError, WeChatError) as error:
             log.warning("group %s: %s not let in: %s", row.number, person.id, error)
-            self._tell_soon(qun, person.id, error)
+            if not row.error:  # a repeat that fails again is not told again
+                self._tell_soon(qun, person.id, error)
             return None
         if answer.approved is Approved.INVITED:
             self._tell_soon(qun, person.id, None)
@@ -258,7 +288,7 @@ class Memberships:
         self._store.write_soon(lambda s: self._arrivals.tell_outcome(s, qun, contact_id, error))
 
     async def open_rows(self, account: str) -> Iterable[Membership]:
-        """What a crash left between the request and its end; REST callers ask again by themselves."""
+        """What a crash or a failure left between the request and its end; REST callers ask again by themselves."""
         wanted = select(Membership).where(
             Membership.account == account,
             col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
@@ -266,62 +296,6 @@ class Memberships:
         )
         return await self._store.read(lambda s: s.exec(wanted).all())
 
-    # ---- looking, taking out, expiring ----
 
-    async def get(self, membership_id: int) -> Membership:
-        """The membership of this id; NotFound."""
-        row = await self._store.read(lambda s: s.get(Membership, membership_id))
-        if row is None:
-            raise NotFound(f"membership {membership_id}")
-        return row
-
-    async def remove(self, membership_id: int, who: str) -> None:
-        """Take the person out of the group, and see them gone; a person who is out already is fine."""
-        row = await self.get(membership_id)
-        qun = self._groups.by_number(row.number)
-        if qun is None:
-            raise NotFound(f"group {row.number}")
-        if row.contact_id is not None:
-            self._accounts.online(qun.account)
-            await self.take_out(qun, row.contact_id, who)
-        await self._store.write(lambda s: self._close(s, membership_id))
-
-    async def take_out(self, qun: Qun, contact_id: str, who: str) -> None:
-        """Remove the person from every room of the group; InviteFailed when WeChat does not (only owners remove)."""
-        wechat = self._accounts.online(qun.account)
-        for room in self._groups.live_rooms(qun):
-            if contact_id not in room.member_ids:
-                continue
-            action = await self._audit.tried(qun.account, "remove", who, contact_id, number=str(qun.number))
-            try:
-                await wechat.remove_member(room.id, contact_id)
-            except WeChatError as error:
-                await self._audit.ended(action, "failed", str(error))
-                raise InviteFailed(str(error)) from error
-            await self._audit.ended(action, "done")
-            await self._store.write(lambda s: self._arrivals.left(s, qun, contact_id, removed=True))
-
-    def _close(self, session: Session, membership_id: int) -> None:
-        row = session.get_one(Membership, membership_id)
-        if row.state in OPEN_STATES:
-            row.state, row.updated_at = MemberState.REFUSED, self._clock()
-            session.add(row)
-
-    async def expire(self) -> int:
-        """End the invitations and pending people whose time is over; returns how many."""
-
-        def end(session: Session) -> int:
-            late = select(Membership).where(
-                col(Membership.state).in_((MemberState.INVITED, MemberState.WAITING_FRIEND)),
-                col(Membership.expires_at) <= self._clock(),
-            )
-            rows = session.exec(late).all()
-            for row in rows:
-                row.state, row.updated_at = MemberState.EXPIRED, self._clock()
-                session.add(row)
-            return len(rows)
-
-        return await self._store.write(end)
-
-
-__all__ = ["Answer", "Approved", "Memberships", "TooManyRequests"]
+def _others(people: Iterable[Contact], contact_id: str) -> bool:
+    return any(person.id != contact_id for person in people)

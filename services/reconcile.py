@@ -1,4 +1,4 @@
-"""After a time away WeChat has moved on: bring memberships and waiting people up to what it shows now."""
+"""What WeChat shows now against what the database says: joins and leaves nobody told of, rooms lost and found again."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import logging
 
 from sqlmodel import Session, select
 
+from errors import WeChatError, WeChatOffline, WeChatRefused
 from models.db import Store
-from models.groups import Membership, MemberState, Qun, QunRoom, QunState
+from models.groups import Membership, MemberState, Qun, QunState
 from services.accounts import Accounts
 from services.arrivals import Arrivals
 from services.groups import Groups
 from services.membership import Memberships
+from wechat.events import Room
 
 log = logging.getLogger(__name__)
 
 
 class Reconcile:
-    """Compares the database with the directory of an account that was just read again."""
+    """Compares the database with what an account was just told or has just read."""
 
     def __init__(
         self, store: Store, accounts: Accounts, groups: Groups, arrivals: Arrivals, memberships: Memberships
@@ -29,30 +31,69 @@ class Reconcile:
         self._memberships = memberships
 
     async def account(self, account: str) -> None:
-        """Catch up on one account: joins and leaves nobody told of, rooms lost, people who became friends."""
+        """Catch up on one account that was read again: its rooms, and people who became friends."""
+        known = self._accounts.get(account).directory.rooms
         for qun in self._groups:
-            if qun.account == account and qun.state == QunState.ACTIVE:
-                await self._store.write(lambda s, qun=qun: self._group(s, qun))  # type: ignore[misc]
+            for room in self._groups.all_rooms(qun):
+                if qun.account != account or not room.room_id or room.state == QunState.MAKING:
+                    continue
+                if room.room_id in known:
+                    await self._compare(qun, known[room.room_id])
+                elif room.state == QunState.ACTIVE:
+                    await self.try_room(account, room.room_id)
         for contact_id in await self._store.read(lambda s: self._now_friends(s, account)):
             await self._memberships.became_friend(account, contact_id)
 
-    def _group(self, session: Session, qun: Qun) -> None:
-        for room in self._groups.rooms(qun):
-            live = self._accounts.get(qun.account).directory.rooms.get(room.room_id or "")
-            if live is None:
-                log.warning("group %s: the assistant is no longer in room %s", qun.number, room.room_id)
-                self._groups.lose_room(session, qun.account, room.room_id or "")
-                continue
-            there = live.member_ids - {self._accounts.get(qun.account).self_id}
-            known = self._known(session, qun, room)
-            for contact_id in sorted(there - known):
-                self._arrivals.joined(session, qun, live.id, contact_id)
-            for contact_id in sorted(known - there):
-                self._arrivals.left(session, qun, contact_id)
+    async def room(self, account: str, room_id: str) -> Room | None:
+        """Read one room now and make its memberships true; None when the assistant is not in it any more.
 
-    def _known(self, session: Session, qun: Qun, room: QunRoom) -> set[str]:
+        Raises WeChatError when it cannot be read for another reason.
+        """
+        qun = self._groups.by_room(account, room_id)
+        wechat = self._accounts.get(account)
+        if qun is None or not wechat.self_id:
+            return None
+        try:
+            room = await wechat.room(room_id, fresh=True)
+        except WeChatRefused:  # gateways refuse to tell of a room the account is not in
+            await wechat.read_new_rooms()
+            if room_id in wechat.directory.rooms:
+                raise
+            room = None
+        if room is None or wechat.self_id not in room.member_ids:
+            log.warning("group %s: the assistant is no longer in room %s", qun.number, room_id)
+            await self._store.write(lambda s: self._groups.lose_room(s, account, room_id))
+            return None
+        await self._compare(qun, room)
+        return room
+
+    async def try_room(self, account: str, room_id: str) -> None:
+        """As `room`; what cannot be read waits for the drift check."""
+        try:
+            await self.room(account, room_id)
+        except WeChatOffline:
+            log.debug("room %s waits for the next sync", room_id)
+        except WeChatError as error:
+            log.warning("room %s could not be read: %s", room_id, error)
+
+    async def _compare(self, qun: Qun, room: Room) -> None:
+        await self._store.write(lambda s: self._true_up(s, qun, room.id))
+
+    def _true_up(self, session: Session, qun: Qun, room_id: str) -> None:
+        wechat = self._accounts.get(qun.account)
+        live = wechat.directory.rooms.get(room_id)  # looked up now: it has changed while this waited for its turn
+        if live is None:
+            return
+        self._groups.find_room(session, qun.account, room_id)
+        there = set(live.member_ids) - {wechat.self_id}
+        known = self._known(session, qun, room_id)
+        self._arrivals.joined(session, qun, room_id, *sorted(there - known))
+        for contact_id in sorted(known - there):
+            self._arrivals.left(session, qun, room_id, contact_id)
+
+    def _known(self, session: Session, qun: Qun, room_id: str) -> set[str]:
         rows = select(Membership.contact_id).where(
-            Membership.number == qun.number, Membership.state == MemberState.JOINED, Membership.room_id == room.room_id
+            Membership.number == qun.number, Membership.state == MemberState.JOINED, Membership.room_id == room_id
         )
         return {contact_id for contact_id in session.exec(rows).all() if contact_id}
 

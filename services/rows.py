@@ -9,6 +9,12 @@ from sqlmodel import Session, select
 from models.groups import Membership, Qun
 
 
+def lock_group(session: Session, number: int) -> None:
+    """Let no other transaction change who is in the group until this one ends (where a database has several writers;
+    SQLite has one)."""
+    session.exec(select(Qun.number).where(Qun.number == number).with_for_update()).first()
+
+
 def membership_of(session: Session, number: int, who: str) -> Membership | None:
     """The row of a person (WeChat id, or name:…) in a group."""
     return session.exec(select(Membership).where(Membership.number == number, Membership.who == who)).first()
@@ -18,6 +24,7 @@ def put_membership(
     session: Session, qun: Qun, now: float, *, name: str, contact_id: str | None, **values: Any
 ) -> Membership:
     """Insert or change the row of a person in a group."""
+    lock_group(session, qun.number)
     who = contact_id or f"name:{name}"
     row = membership_of(session, qun.number, who) or Membership(
         number=qun.number, who=who, account=qun.account, contact_id=contact_id, name=name, created_at=now

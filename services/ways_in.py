@@ -10,14 +10,14 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from errors import BotError, TokenExpired, TokenInvalid
+from errors import BotError, InviteFailed, TokenExpired, TokenInvalid
 from models.db import Store
 from models.groups import Membership, MemberState, Qun, TokenMiss
 from services.accounts import Accounts
 from services.groups import Groups
 from services.lane import Clock
 from services.membership import Memberships
-from services.rows import put_membership
+from services.rows import membership_of, put_membership
 from settings import Groups as GroupSettings
 from texts import Texts, fill
 
@@ -68,16 +68,31 @@ class WaysIn:
             qun = self._group(account, token)
         except TokenExpired:
             return Decision(words=self._texts.expired_token)
+        except InviteFailed:
+            return Decision(words=self._texts.group_closed)
         except BotError:
             return Decision(self._texts.bad_token, lambda s: self._miss(s, account, contact_id))
-        if self._groups.room_of(qun, contact_id):
-            return Decision(fill(self._texts.already_member, topic=qun.topic))
+        answer = await self._known_already(qun, contact_id)
+        if answer:
+            return Decision(answer)
         name = (await self._accounts.get(account).contact(contact_id)).name
         return Decision(
             fill(self._texts.joining, topic=qun.topic),
             lambda s: self._ask(s, qun, contact_id, name, MemberState.REQUESTED),
             lambda: self._go_on_soon(account, contact_id, qun.number),
         )
+
+    async def _known_already(self, qun: Qun, contact_id: str) -> str:
+        """What the sender is told when there is nothing to be done; "" when there is."""
+        if await self._memberships.is_blacklisted(qun, contact_id):
+            return fill(self._texts.blacklisted, topic=qun.topic)
+        if self._groups.room_of(qun, contact_id):
+            return fill(self._texts.already_member, topic=qun.topic)
+        row = await self._store.read(lambda s: membership_of(s, qun.number, contact_id))
+        if row is None or row.state != MemberState.INVITED or (row.expires_at or 0) <= self._clock():
+            return ""
+        words = self._texts.waiting_owner if row.error == "owner" else self._texts.invited
+        return fill(words, topic=qun.topic, days=max(1, round(((row.expires_at or 0) - self._clock()) / DAY)))
 
     def _group(self, account: str, token: str) -> Qun:
         qun = self._memberships.group_of(token)
@@ -122,8 +137,12 @@ class WaysIn:
             qun = self._group(account, token)
         except TokenExpired:
             return Decision(words=self._texts.expired_token)
+        except InviteFailed:
+            return Decision(words=self._texts.group_closed)
         except BotError:
             return Decision(self._texts.bad_token, lambda s: self._miss(s, account, contact_id))
+        if await self._known_already(qun, contact_id):
+            return Decision()
         return Decision(write=lambda s: self._ask(s, qun, contact_id, name, MemberState.WAITING_FRIEND))
 
     # ---- going on ----

@@ -1,0 +1,105 @@
+"""People's ways out of groups, and the end of ways in that took too long."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sqlmodel import Session, col, select
+
+from errors import InviteFailed, NotFound, WeChatError
+from models.db import Store
+from models.groups import OPEN_STATES, Membership, MemberState, Qun
+from services.accounts import Accounts
+from services.arrivals import Arrivals
+from services.audit import Audit
+from services.groups import Groups
+from services.lane import Clock
+from wechat.interface import WeChat
+
+
+class Departures:
+    """Takes people out."""
+
+    def __init__(
+        self, store: Store, accounts: Accounts, groups: Groups, arrivals: Arrivals, audit: Audit, clock: Clock
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._groups = groups
+        self._arrivals = arrivals
+        self._audit = audit
+        self._clock = clock
+
+    async def get(self, membership_id: int) -> Membership:
+        """The membership of this id; NotFound."""
+        row = await self._store.read(lambda s: s.get(Membership, membership_id))
+        if row is None:
+            raise NotFound(f"membership {membership_id}")
+        return row
+
+    async def remove(self, membership_id: int, who: str) -> None:
+        """Take the person out of the group, and see them gone; a person who is out already is fine."""
+        row = await self.get(membership_id)
+        qun = self._groups.by_number(row.number)
+        if qun is None:
+            raise NotFound(f"group {row.number}")
+        if row.contact_id is not None:
+            self._accounts.online(qun.account)
+            await self.take_out(qun, row.contact_id, who)
+        await self._store.write(lambda s: self._close(s, qun, membership_id))
+
+    async def take_out(self, qun: Qun, contact_id: str, who: str) -> None:
+        """Remove the person from every room of the group; InviteFailed when WeChat does not (only owners remove)."""
+        try:
+            await self.put_out(qun, contact_id, who)
+        except WeChatError as error:
+            raise InviteFailed(str(error)) from error
+
+    async def put_out(self, qun: Qun, contact_id: str, who: str) -> list[str]:
+        """Remove the person from every room of the group, and see them gone; returns the rooms' ids. WeChatError as it
+        comes, AssistantOffline."""
+        wechat = self._accounts.online(qun.account)
+        rooms = [room.id for room in self._groups.live_rooms(qun) if contact_id in room.member_ids]
+        for room_id in rooms:
+            action = await self._audit.tried(qun.account, "remove", who, contact_id, number=str(qun.number))
+            try:
+                await wechat.remove_member(room_id, contact_id)
+            except WeChatError as error:
+                if not await _is_gone(wechat, room_id, contact_id):
+                    await self._audit.ended(action, "failed", str(error))
+                    raise
+            await self._audit.ended(action, "done")
+            await self._store.write(partial(self._left, qun=qun, room_id=room_id, contact_id=contact_id))
+        return rooms
+
+    def _left(self, session: Session, qun: Qun, room_id: str, contact_id: str) -> None:
+        self._arrivals.left(session, qun, room_id, contact_id, removed=True)
+
+    def _close(self, session: Session, qun: Qun, membership_id: int) -> None:
+        row = session.get_one(Membership, membership_id)
+        if row.state in OPEN_STATES:
+            self._arrivals.refused(session, qun, row, "taken back")
+
+    async def expire(self) -> int:
+        """End the invitations and pending people whose time is over; returns how many."""
+
+        def end(session: Session) -> int:
+            late = select(Membership).where(
+                col(Membership.state).in_((MemberState.REQUESTED, MemberState.INVITED, MemberState.WAITING_FRIEND)),
+                col(Membership.expires_at) <= self._clock(),
+            )
+            rows = session.exec(late).all()
+            for row in rows:
+                row.state, row.updated_at = MemberState.EXPIRED, self._clock()
+                session.add(row)
+            return len(rows)
+
+        return await self._store.write(end)
+
+
+async def _is_gone(wechat: WeChat, room_id: str, contact_id: str) -> bool:
+    """Whether WeChat, after a removal that failed, shows that the person is not in the room all the same."""
+    try:
+        return contact_id not in (await wechat.room(room_id, fresh=True)).member_ids
+    except WeChatError:
+        return False

@@ -1,0 +1,106 @@
+"""What people read about groups: the guard's words, and what chat commands are answered with."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+
+class GroupTexts(BaseModel):
+    """The texts of 微信群自动管理."""
+
+    group_closed: str = "这个群暂时无法加入，请联系群主。"
+    group_lost: str = "助手已不在“{topic}”（{number}）里，该群的自动管理已停止。请把助手重新拉进群。"
+    group_found: str = "助手已回到“{topic}”（{number}），自动管理已恢复。"
+    drift_unrepaired: str = "“{topic}”（{number}）的{what}被改动，助手多次恢复未成功或又被改回，今天不再尝试。"
+    what_topic: str = "群名"
+    what_announcement: str = "群公告"
+
+    # the guard
+    warned: str = "{member} 请注意：{reason}。这是第 {count} 次警告，满 {limit} 次将被移出群聊。"
+    removed: str = "{member} 已被移出群聊：{reason}。"
+    removal_failed: str = "没能把 {member} 移出“{topic}”（{reason}）。助手需要是群主或群管理员，请您手动移除。"
+    reason_blacklisted: str = "在本群黑名单中"
+    reason_command: str = "违反群规"
+    offence_word: str = "请勿发送违规内容"
+    offence_link: str = "请勿发送外部链接"
+    offence_qr_code: str = "请勿发送二维码"
+    offence_card: str = "请勿发送名片"
+    offence_mini_program: str = "请勿发送小程序"
+    offence_flood: str = "请勿刷屏"
+
+    # commands: what is wrong
+    usage: str = "写法：{usage}"
+    command_unknown: str = "没有命令 {command}。发送 /帮助 查看全部命令。"
+    group_unknown: str = "没有编号为 {number} 的群。"
+    too_long: str = "太长了，最多 {most} 个字。"
+    wechat_refused: str = "微信没有执行：{why}。"
+    wechat_away: str = "助手暂时没有连上微信，请稍后再试。"
+    refused_no_right: str = "助手需要是群主或群管理员"
+    refused_too_fast: str = "操作过于频繁，请稍后再试"
+    refused_not_done: str = "微信没有生效，请稍后再试"
+    refused_unknown: str = "没有等到微信的回应，请稍后查看结果"
+    refused_not_in_group: str = "助手不在群里"
+    person_unknown: str = "群里没有找到“{name}”。"
+    person_ambiguous: str = "“{name}”不止一位：\n{people}\n请 @ 本人，或写微信号。"
+    person_line: str = "{name}（备注：{alias}，微信号：{weixin}，尾号：{tail}）"
+    person_exempt: str = "{name} 是群主、管理员或助手，不能这样做。"
+    nothing: str = "无"
+
+    # commands: what was done
+    help: str = "群管理命令（私聊时在命令后写群编号）：\n{commands}"
+    token_shown: str = (
+        "“{topic}”的入群令牌：{token}\n加助手为好友时填在验证信息里，或直接发给助手，即可入群。\n入群页面：{url}"
+    )
+    token_until: str = "{date} 前有效"
+    token_changed: str = "已更换“{topic}”的入群令牌：{token}\n旧令牌已失效。"
+    group_info: str = (
+        "{topic}\n群编号：{number}\n代码：{code}\n状态：{state}\n群主：{owner}\n人数：{members}/{capacity}\n"
+        "警告上限：{warn_limit} 次，黑名单：{blacklisted} 人\n欢迎语：{welcome}\n入群页面：{url}"
+    )
+    state_making: str = "创建中"
+    state_active: str = "正常"
+    state_lost: str = "助手已不在群里"
+    statistics: str = (
+        "“{topic}”最近 {days} 天（日期 入群 退群 消息）：\n{lines}\n合计 {joins} {leaves} {messages}，现有 {members} 人"
+    )
+    welcome_set: str = "欢迎语已改为：\n{welcome}"
+    welcome_shown: str = "现在的欢迎语：\n{welcome}"
+    welcome_off: str = "不再发送欢迎语。"
+    announcement_set: str = "群公告已发布：\n{text}"
+    announcement_shown: str = "现在的群公告：\n{text}"
+    topic_set: str = "群名已改为“{topic}”。"
+    kicked: str = "已移出：{names}。"
+    not_kicked: str = "没能移出 {name}：{why}。"
+    warned_by_command: str = "已警告 {name}，共 {count} 次（上限 {limit} 次）。"
+    banned_by_limit: str = "{name} 的警告已满 {limit} 次，将被移出并拉黑。"
+    blacklisted_done: str = "已拉黑：{names}。"
+    forgiven: str = "已解除拉黑：{name}。"
+    not_blacklisted: str = "黑名单里没有“{name}”。黑名单：{names}"
+    words_shown: str = "{scope}的屏蔽词：{words}"
+    scope_group: str = "“{topic}”"
+    scope_all: str = "所有群"
+    word_added: str = "已添加{scope}的屏蔽词“{word}”。"
+    word_known: str = "“{word}”已经是{scope}的屏蔽词。"
+    word_removed: str = "已删除{scope}的屏蔽词“{word}”。"
+    word_configured: str = "“{word}”是配置文件里的屏蔽词，不能在这里删除。"
+    word_unknown: str = "{scope}没有屏蔽词“{word}”。"
+    word_empty: str = "这个词不能用作屏蔽词。"
+    keywords_shown: str = "{scope}的关键词：\n{lines}"
+    keyword_line: str = "{word} = {reply}"
+    keyword_added: str = "已添加{scope}的关键词“{word}”。"
+    keyword_changed: str = "已更新{scope}的关键词“{word}”。"
+    keyword_removed: str = "已删除{scope}的关键词“{word}”。"
+    keyword_unknown: str = "{scope}没有关键词“{word}”。"
+    timed_shown: str = "“{topic}”的定时消息：\n{lines}"
+    timed_line: str = "#{id} {cron} 下次 {next}：{text}"
+    timed_added: str = "已添加定时消息 #{id}，下次发送：{next}。"
+    timed_removed: str = "已删除定时消息 #{id}。"
+    timed_unknown: str = "没有编号为 {id} 的定时消息。"
+    timed_bad: str = "时间不对：{why}\n写法：{usage}"
+    timed_never: str = "这个时间永远不会到"
+    timed_too_many: str = "一个群最多 {most} 条定时消息，请先删除不用的。"
+    broadcast_asked: str = "将向 {count} 个群发送：\n{text}\n请在 {minutes} 分钟内回复“确认”发送，或回复“取消”。"
+    broadcast_no_groups: str = "现在没有可以发送的群。"
+    broadcast_sent: str = "正在向 {count} 个群发送。"
+    broadcast_cancelled: str = "已取消群发。"
+    broadcast_expired: str = "这次群发已过 {minutes} 分钟，没有发送。请重新发送 /群发。"
