@@ -68,18 +68,19 @@ class Uploads:
 
     def box(self, name: str, data: bytes) -> str:
         """A file as the JSON of a file box: small ones within it, others by uuid."""
-        facts: dict[str, Any] = {"name": name, "size": len(data), "metadata": {}}
         if len(data) <= INLINE:
-            facts |= {"type": BASE64, "base64": base64.b64encode(data).decode()}
+            kind, held = BASE64, {"base64": base64.b64encode(data).decode()}
         else:
-            facts |= {"type": UUID, "uuid": self.keep(data)}
+            kind, held = UUID, {"uuid": self.keep(data)}
+        # `boxType` is what clients from before file-box 1.0 (python-wechaty among them) read and write.
+        facts = {"name": name, "size": len(data), "metadata": {}, "type": kind, "boxType": kind, **held}
         return json.dumps(facts, ensure_ascii=False)
 
     async def open(self, text: str) -> tuple[str, bytes]:
         """The name and bytes of a file box's JSON; Refused when it is none, or its file cannot be had."""
         box = _parsed(text)
         name = str(box.get("name") or "file")
-        kind = box.get("type")
+        kind = box.get("type") or box.get("boxType")
         if kind == BASE64:
             return name, _decoded(box.get("base64"))
         if kind == UUID:

@@ -82,7 +82,11 @@ class GatewayServer(Server):  # type: ignore[misc]
                 connection.transport.resume_reading()
 
     def cut(self, *, abruptly: bool) -> None:
-        """Close all connections; abruptly = at once, with nothing said."""
+        """Close all connections; abruptly = with nothing more said, as are those whose client does not read."""
         for connection in list(self.connections):
-            if connection.transport is not None:
-                (connection.transport.abort if abruptly else connection.transport.close)()
+            if (transport := connection.transport) is None:
+                continue
+            if abruptly or transport.get_write_buffer_size():
+                transport.abort()
+            else:
+                transport.close()

@@ -31,6 +31,7 @@ def told(world: World, sent_seq: int) -> str:
 async def test_a_small_file_comes_within_the_answer_a_large_one_by_uuid(client: Client, world: World) -> None:
     small = world.chats.send_media(SONG, BOT, Kind.IMAGE, "a.png", PNG)
     got = json.loads((await client("MessageImage", id=told(world, small.seq), type=3)).file_box)
+    assert got["type"] == got["boxType"]
     assert (got["type"], got["name"], base64.b64decode(got["base64"])) == (1, "a.png", PNG)
     payload = await client("MessagePayload", id=told(world, small.seq))
     assert (payload.type, payload.filename, payload.text) == (6, "a.png", "")
@@ -93,6 +94,11 @@ async def test_sending_by_base64_by_uuid_and_in_pieces(client: Client, world: Wo
     ]
     assert got == [(Kind.IMAGE, "a.png", PNG), (Kind.FILE, "b.bin", BIG), (Kind.VIDEO, "c.mp4", b"mp4")]
     assert sent.id == sent.id_wrapped.value
+
+
+async def test_the_older_key_of_a_box_is_known(client: Client, world: World) -> None:
+    await client("MessageSendFile", conversation_id=SONG, file_box=box(boxType=1, base64="aGk=", name="a.txt"))
+    assert world.chats.history(SONG, BOT)[-1].filename == "a.txt"
 
 
 async def test_sending_a_qr_code_and_a_url(client: Client, world: World) -> None:

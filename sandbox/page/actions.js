@@ -1,0 +1,174 @@
+// What a person does.
+import { api, of } from "./api.js";
+import { loadChats, loadDetail, loadFriends, loadMessages, loadTrace, loadWorld, put } from "./load.js";
+import { state, toast, update } from "./store.js";
+
+/** Do something that may be refused; what is said then is shown. Returns whether it went well. */
+export async function tryTo(action) {
+  try {
+    await action();
+    return true;
+  } catch (error) {
+    toast(error.message, true);
+    return false;
+  }
+}
+
+const mine = (...parts) => of(state.me.id, ...parts);
+
+/** Write who one is and what is open into the address. */
+function address(push) {
+  const query = new URLSearchParams();
+  if (state.me) query.set("as", state.me.id);
+  if (state.chat) query.set("chat", state.chat);
+  if (state.token) query.set("token", state.token);
+  const url = `/${query.size ? `?${query}` : ""}`;
+  if (url !== location.pathname + location.search) history[push ? "pushState" : "replaceState"](null, "", url);
+}
+
+/** Go to a chat; null closes the one that is open. `push` = the browser's back button comes back. */
+export async function openChat(chat, push = true) {
+  const view = chat ? "chats" : state.view;
+  update({ chat, view, drawer: false, dialog: null, detail: state.detail?.id === chat ? state.detail : null });
+  address(push);
+  if (!chat) return;
+  await tryTo(async () => {
+    await Promise.all([loadDetail(), state.messages.has(chat) ? undefined : loadMessages(chat)]);
+    await markRead(chat);
+  });
+}
+
+/** Nothing is unread there any more. */
+export async function markRead(chat) {
+  state.mentioned.delete(chat);
+  const line = state.chats.find((one) => one.id === chat);
+  if (!line?.unread) return;
+  update({ chats: state.chats.map((one) => (one === line ? { ...line, unread: 0 } : one)) });
+  await api("POST", mine("chats", chat, "read"));
+}
+
+/** Send what the control API takes; a refusal stands in the chat as WeChat's grey line. Returns whether it was sent. */
+export async function send(chat, body) {
+  try {
+    const message = await api("POST", mine("chats", chat, "messages"), body);
+    put(chat, [...(state.messages.get(chat) ?? []), message]);
+    return true;
+  } catch (error) {
+    const messages = state.messages.get(chat) ?? [];
+    const note = { seq: (messages.at(-1)?.seq ?? 0) + 0.001, kind: "note", text: error.message, local: true, at: Date.now() / 1000 };
+    put(chat, [...messages, note]);
+    toast(error.message, true);
+    return false;
+  }
+}
+
+/** Send a file; WeChat makes a picture of it where its name says so. */
+export function sendFile(chat, file) {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  return send(chat, form);
+}
+
+/** Take back what one said. */
+export const recall = (message) => tryTo(() => api("POST", mine("messages", message.seq, "recall"), {}));
+
+/** Ask somebody to become a friend. */
+export const askFriend = (to, hello) => tryTo(async () => {
+  const { state: answer } = await api("POST", mine("friends"), { to, hello });
+  toast(answer === "accepted" ? "你们已经是朋友了" : "已发送，等待对方验证");
+  await loadFriends();
+});
+
+/** Answer a friend request. */
+export const answerFriend = (request, accept) => tryTo(async () => {
+  await api("POST", mine("requests", request), { accept });
+  await loadFriends();
+});
+
+/** Delete somebody from the contact list. */
+export const forgetFriend = (id) => tryTo(async () => {
+  await api("DELETE", mine("friends", id));
+  await loadFriends();
+});
+
+/** Give a friend a remark. */
+export const setAlias = (id, alias) => tryTo(async () => {
+  await api("PUT", mine("friends", id, "alias"), { alias });
+  await Promise.all([loadFriends(), loadChats(), loadDetail()]);
+});
+
+/** Scan a QR code's text: a contact's or a group's. */
+export const scan = (code, hello) => tryTo(async () => {
+  const answer = await api("POST", mine("scan"), { code, hello });
+  if (answer.room) await openChat(answer.room);
+  else toast("已发送，等待对方验证");
+});
+
+/** Make a group and open it. */
+export const makeRoom = (members, topic) => tryTo(async () => {
+  const room = await api("POST", mine("rooms"), { members, topic });
+  await openChat(room.id);
+});
+
+/** Change the open group: topic, announcement, confirm, alias. */
+export const changeRoom = (room, changes) => tryTo(async () => {
+  await api("PATCH", mine("rooms", room), changes);
+  await Promise.all([loadDetail(), loadChats()]);
+});
+
+/** Bring friends into a group. */
+export const addMembers = (room, members) => tryTo(async () => {
+  const { invitations } = await api("POST", mine("rooms", room, "members"), { members });
+  if (invitations.length) toast("已发出邀请，等待对方确认");
+});
+
+/** Take somebody out of a group. */
+export const removeMember = (room, who) => tryTo(() => api("DELETE", mine("rooms", room, "members", who)));
+
+/** Leave a group. */
+export const leaveRoom = (room) => tryTo(async () => {
+  await api("POST", mine("rooms", room, "leave"), {});
+  await openChat(null);
+});
+
+/** A new QR code of a group. */
+export const roomCode = (room) => api("POST", mine("rooms", room, "qrcode"), {});
+
+/** Tap an invitation's card. */
+export const tap = (message) => tryTo(async () => {
+  const { state: answer } = await api("POST", mine("invitations", message.data.invitation), {});
+  if (answer === "joined") await Promise.all([loadChats(), loadMessages(message.chat)]);
+  if (answer === "joined") await openChat(message.data.room);
+  else toast("已申请，等待群主确认");
+});
+
+/** Say yes or no to somebody who waits for the owner. */
+export const decide = (message, approve) => tryTo(async () => {
+  await api("POST", mine("confirmations", message.data.confirmation), { approve });
+  await Promise.all([loadMessages(message.chat), loadDetail()]);
+});
+
+/** Become somebody: the page starts anew as them. */
+export function become(id) {
+  const query = new URLSearchParams({ as: id });
+  if (state.token) query.set("token", state.token);
+  location.assign(`/?${query}`);
+}
+
+/** Make somebody new and become them. */
+export const makePerson = (name, weixin) => tryTo(async () => {
+  const person = await api("POST", "/api/people", { name, weixin });
+  become(person.id);
+});
+
+/** Change one of the world's switches and read them again. */
+export const turn = (method, path, body) => tryTo(async () => {
+  await api(method, path, body);
+  await loadWorld();
+});
+
+/** Watch another assistant's trace. */
+export const watch = (account) => {
+  update({ watched: account, trace: [] });
+  return tryTo(loadTrace);
+};

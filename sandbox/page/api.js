@@ -1,0 +1,27 @@
+// Calls to the sandbox's control API.
+
+/** Ask; the JSON answer. Throws an Error with the sandbox's own sentence. */
+export async function api(method, path, body) {
+  const options = { method, headers: {} };
+  if (body instanceof FormData) options.body = body;
+  else if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Error("沙箱没有回应，正在重新连接…");
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.error?.message ?? `出错了（${response.status}）`);
+  return answer;
+}
+
+const quoted = encodeURIComponent;
+
+/** A path below a person: of("wxid_a", "chats", "1@chatroom"). */
+export function of(person, ...parts) {
+  return `/api/people/${quoted(person)}${parts.map((part) => `/${quoted(part)}`).join("")}`;
+}

@@ -1,0 +1,62 @@
+// What the stream tells, and what the page makes of it.
+import { loadChats, loadDetail, loadFriends, loadWorld, put, sorted } from "./load.js";
+import { markRead, tryTo } from "./actions.js";
+import { nameOf, state, toast, update } from "./store.js";
+
+const TRACE_KEPT = 500;
+
+/** One item of the stream. */
+export function happened(item) {
+  HAPPENINGS[item.type]?.(item);
+}
+
+const HAPPENINGS = {
+  message: ({ chat, message, line }) => {
+    const messages = state.messages.get(chat);
+    if (messages) put(chat, [...messages, message]);
+    update({ chats: sorted([line, ...state.chats.filter((one) => one.id !== line.id)]) });
+    if (isRead(chat)) tryTo(() => markRead(chat));
+    else if (!message.mine && message.mentions?.includes(state.me.id)) state.mentioned.add(chat);
+    if (message.kind === "note" || message.kind === "confirmation") soon(loadDetail);
+  },
+  room: ({ id }) => {
+    if (id === state.chat) soon(loadDetail);
+    soon(loadChats);
+  },
+  left: ({ room, by }) => {
+    update({ chats: state.chats.filter((line) => line.id !== room) });
+    if (room === state.chat) update({ detail: state.detail && { ...state.detail, gone: true }, drawer: false });
+    if (by !== state.me.id) toast("你被移出了群聊");
+  },
+  friend_request: ({ from, hello }) => {
+    toast(`${nameOf(from)} 请求添加你为朋友${hello ? `：${hello}` : ""}`);
+    soon(loadFriends);
+  },
+  friend: () => { soon(loadFriends); soon(loadChats); soon(loadDetail); },
+  friend_gone: () => { soon(loadFriends); soon(loadDetail); },
+  person: () => { soon(loadWorld); soon(loadChats); soon(loadFriends); soon(loadDetail); },
+  account: () => soon(loadWorld),
+  switches: () => soon(loadWorld),
+  trace: (item) => {
+    if (item.account !== state.watched) return;
+    if (state.trace.some((one) => one.n === item.n)) return;
+    update({ trace: [...state.trace, item].slice(-TRACE_KEPT) });
+  },
+};
+
+/** Whether a chat lies open before somebody's eyes. */
+export function isRead(chat) {
+  return chat === state.chat && !document.hidden;
+}
+
+const waiting = new Set();
+
+/** Do it once for all that happens in the same moment. */
+function soon(load) {
+  if (waiting.has(load)) return;
+  waiting.add(load);
+  setTimeout(() => {
+    waiting.delete(load);
+    tryTo(load);
+  }, 40);
+}

@@ -1,0 +1,68 @@
+// The stream of what happens. A browser gives one host six connections for all its tabs together, and a stream takes
+// one for good: so three tabs may keep theirs while they are hidden, the others listen only while they are seen.
+const SLOTS = ["sandbox-stream-1", "sandbox-stream-2", "sandbox-stream-3"];
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 10000;
+
+/** Listen to `url()`; onOpen after every (re)connection, onItem for each item. Returns { restart, close }. */
+export function listen(url, { onOpen, onItem, onLost }) {
+  let source = null;
+  let timer = 0;
+  let wait = FIRST_WAIT;
+  let mayHide = false;
+  let closed = false;
+
+  const stop = () => {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+  };
+  const start = () => {
+    stop();
+    if (closed || (document.hidden && !mayHide)) return;
+    source = new EventSource(url());
+    source.onopen = () => {
+      wait = FIRST_WAIT;
+      onOpen();
+    };
+    source.onmessage = (event) => onItem(JSON.parse(event.data));
+    source.onerror = () => {
+      stop();
+      onLost();
+      timer = setTimeout(start, wait);
+      wait = Math.min(wait * 2, LONGEST_WAIT);
+    };
+  };
+  const seen = () => {
+    if (document.hidden && !mayHide) stop();
+    else if (!source) start();
+  };
+
+  takeSlot(() => { mayHide = true; });
+  document.addEventListener("visibilitychange", seen);
+  addEventListener("online", seen);
+  start();
+  return {
+    restart: start,
+    close() {
+      closed = true;
+      stop();
+      document.removeEventListener("visibilitychange", seen);
+      removeEventListener("online", seen);
+    },
+  };
+}
+
+/** Hold one of the slots for as long as the tab lives, if one is free. */
+async function takeSlot(taken) {
+  for (const name of navigator.locks ? SLOTS : []) {
+    const got = await new Promise((resolve) => {
+      navigator.locks.request(name, { ifAvailable: true }, (lock) => {
+        resolve(lock !== null);
+        return lock && new Promise(() => {});
+      });
+    });
+    if (got) return taken();
+  }
+  return undefined;
+}

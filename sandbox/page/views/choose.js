@@ -1,0 +1,76 @@
+// Dialogs in which one chooses among one's friends.
+import { addMembers, makeRoom, send } from "../actions.js";
+import { html, useState } from "../vendor/preact.js";
+
+const MOST = 200;
+
+function Friends({ store, without = [], chosen, onChoose, many }) {
+  const [sought, setSought] = useState("");
+  const fitting = store.friends.filter((one) => !without.includes(one.id) && `${one.alias}${one.name}${one.weixin}`.includes(sought.trim()));
+  return html`
+    <input type="search" placeholder="搜索" aria-label="搜索朋友" autofocus value=${sought} onInput=${(event) => setSought(event.target.value)} />
+    <ul class="choices">
+      ${fitting.slice(0, MOST).map((one) => html`
+        <li key=${one.id}><label class="choice">
+          <input type=${many ? "checkbox" : "radio"} name="friend" checked=${chosen.includes(one.id)} onChange=${() => onChoose(one.id)} />
+          <img class="avatar" src=${one.avatar} alt="" /><span>${one.alias || one.name}</span></label></li>`)}
+    </ul>
+    ${!fitting.length && html`<p class="empty">没有可以选择的朋友</p>`}`;
+}
+
+/** A list of ids in which a second choice takes back the first. */
+function useChosen(first) {
+  const [chosen, setChosen] = useState(first);
+  return [chosen, (id) => setChosen(chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id])];
+}
+
+function Footer({ close, ready, yes }) {
+  return html`<footer><button type="button" onClick=${close}>取消</button>
+    <button class="primary" type="submit" disabled=${!ready}>${yes}</button></footer>`;
+}
+
+/** Make a group: WeChat wants three people. */
+export function NewRoom({ store, dialog, close }) {
+  const [chosen, choose] = useChosen(dialog.with ? [dialog.with] : []);
+  const [topic, setTopic] = useState("");
+  const submit = async (event) => {
+    event.preventDefault();
+    if (await makeRoom(chosen, topic.trim())) close();
+  };
+  return html`
+    <form onSubmit=${submit}>
+      <label class="field"><span>群聊名称（可不填）</span><input value=${topic} maxlength="64" onInput=${(event) => setTopic(event.target.value)} /></label>
+      <${Friends} store=${store} chosen=${chosen} onChoose=${choose} many=${true} />
+      <${Footer} close=${close} ready=${chosen.length > 1} yes=${chosen.length > 1 ? `完成（${chosen.length}）` : "至少选两位"} />
+    </form>`;
+}
+
+/** Bring friends into a group. */
+export function InviteMembers({ store, dialog, close }) {
+  const [chosen, choose] = useChosen([]);
+  const inside = store.detail?.group?.members.map((one) => one.id) ?? [];
+  const submit = async (event) => {
+    event.preventDefault();
+    await addMembers(dialog.room, chosen);
+    close();
+  };
+  return html`
+    <form onSubmit=${submit}>
+      <${Friends} store=${store} without=${inside} chosen=${chosen} onChoose=${choose} many=${true} />
+      <${Footer} close=${close} ready=${chosen.length > 0} yes="邀请" />
+    </form>`;
+}
+
+/** Send somebody's card to the open chat. */
+export function ChooseCard({ store, dialog, close }) {
+  const [chosen, setChosen] = useState([]);
+  const submit = async (event) => {
+    event.preventDefault();
+    if (await send(dialog.chat, { card: chosen[0] })) close();
+  };
+  return html`
+    <form onSubmit=${submit}>
+      <${Friends} store=${store} chosen=${chosen} onChoose=${(id) => setChosen([id])} />
+      <${Footer} close=${close} ready=${chosen.length > 0} yes="发送" />
+    </form>`;
+}

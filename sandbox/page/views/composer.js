@@ -1,0 +1,130 @@
+// Where one writes: text, emoji, @, pictures, files and cards.
+import { send, sendFile } from "../actions.js";
+import { IconButton } from "../icons.js";
+import { state, update } from "../store.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
+import { EmojiPicker } from "./emoji.js";
+import { MentionPicker, asked } from "./mention.js";
+
+const AT_END = "\u2005"; // what WeChat puts after an @name
+
+/** The composer of the open chat; what stands in it is kept while one is elsewhere. */
+export function Composer({ store }) {
+  const { chat } = store;
+  const [text, setText] = useState(() => store.drafts.get(chat) ?? "");
+  const [files, setFiles] = useState([]);
+  const [picker, setPicker] = useState(null); // "emoji", or { from, word } while an @ is being written
+  const area = useRef(null);
+  const caret = useRef(null);
+  const mentions = useRef(new Map());
+  const members = store.detail?.group?.members.filter((one) => one.id !== store.me.id);
+
+  useEffect(() => { if (matchMedia("(hover: hover)").matches) area.current.focus(); }, []);
+  useEffect(() => { state.drafts.set(chat, text); }, [text]);
+  useLayoutEffect(() => {
+    const node = area.current;
+    node.style.height = "auto";
+    node.style.height = `${node.scrollHeight}px`;
+    if (caret.current !== null) node.setSelectionRange(caret.current, caret.current);
+    caret.current = null;
+  }, [text]);
+
+  /** Put something in place of [from, to). */
+  const insert = (what, from = area.current.selectionStart, to = area.current.selectionEnd) => {
+    caret.current = from + what.length;
+    setText(text.slice(0, from) + what + text.slice(to));
+    area.current.focus();
+  };
+  const written = (event) => {
+    setText(event.target.value);
+    setPicker(members ? asked(event.target.value, event.target.selectionStart) : null);
+  };
+  const mention = (member) => {
+    mentions.current.set(`@${member.name}${AT_END}`, member.id);
+    insert(`@${member.name}${AT_END}`, picker.from, area.current.selectionStart);
+    setPicker(null);
+  };
+  const attach = (list) => setFiles([...files, ...list]);
+  const submit = async () => {
+    const words = text.trim();
+    const waiting = files;
+    setFiles([]);
+    for (const [index, file] of waiting.entries()) {
+      if (!(await sendFile(chat, file))) return setFiles(waiting.slice(index));
+    }
+    if (!words) return undefined;
+    setText("");
+    const meant = [...mentions.current].filter(([at]) => text.includes(at)).map(([, id]) => id);
+    if (await send(chat, { text: words, mentions: meant })) mentions.current.clear();
+    else setText(words);
+    return undefined;
+  };
+  const keys = (event) => {
+    if (event.isComposing) return;
+    if (event.key === "Escape" && picker) {
+      event.preventDefault();
+      setPicker(null);
+    } else if (event.key === "Enter" && !event.shiftKey && !event.defaultPrevented) {
+      event.preventDefault();
+      submit();
+    }
+  };
+  const pasted = (event) => {
+    const list = [...event.clipboardData.files];
+    if (!list.length) return;
+    event.preventDefault();
+    attach(list);
+  };
+  const dropped = (event) => {
+    event.preventDefault();
+    attach([...event.dataTransfer.files]);
+  };
+  const card = () => update({ dialog: { kind: "card", chat } });
+
+  return html`
+    <form class="composer" onSubmit=${(event) => { event.preventDefault(); submit(); }}
+      onDragOver=${(event) => event.preventDefault()} onDrop=${dropped}>
+      ${picker === "emoji" && html`<${EmojiPicker} onChoose=${insert} onClose=${() => { setPicker(null); area.current.focus(); }} />`}
+      ${picker?.word !== undefined && html`
+        <${MentionPicker} members=${members} word=${picker.word} area=${area} onChoose=${mention} />`}
+      <div class="tools" role="toolbar" aria-label="发送其他内容">
+        <${IconButton} name="emoji" label="表情" expanded=${picker === "emoji"}
+          onClick=${() => setPicker(picker === "emoji" ? null : "emoji")} />
+        <${FileButton} name="picture" label="图片" accept="image/*" onFiles=${attach} />
+        <${FileButton} name="file" label="文件" onFiles=${attach} />
+        <${IconButton} name="card" label="名片" onClick=${card} />
+      </div>
+      ${files.length > 0 && html`<ul class="attached" aria-label="待发送的文件">
+        ${files.map((file) => html`<${Attached} key=${file} file=${file} onRemove=${() => setFiles(files.filter((one) => one !== file))} />`)}
+      </ul>`}
+      <div class="write">
+        <textarea ref=${area} rows="1" value=${text} aria-label="输入消息" placeholder=${members ? "输入消息，@ 提到群成员" : "输入消息"}
+          onInput=${written} onKeyDown=${keys} onPaste=${pasted} aria-haspopup=${members ? "listbox" : undefined}></textarea>
+        <button class="primary send" type="submit" disabled=${!text.trim() && !files.length}>发送</button>
+      </div>
+    </form>`;
+}
+
+function FileButton({ name, label, accept, onFiles }) {
+  const input = useRef(null);
+  const chosen = () => {
+    onFiles([...input.current.files]);
+    input.current.value = "";
+  };
+  return html`
+    <${IconButton} name=${name} label=${label} onClick=${() => input.current.click()} />
+    <input ref=${input} type="file" hidden multiple accept=${accept} aria-label=${label} onChange=${chosen} />`;
+}
+
+function Attached({ file, onRemove }) {
+  const [url, setUrl] = useState("");
+  useEffect(() => {
+    if (!file.type.startsWith("image/")) return undefined;
+    const made = URL.createObjectURL(file);
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [file]);
+  return html`
+    <li>${url ? html`<img src=${url} alt=${file.name} />` : html`<span>${file.name}</span>`}
+      <${IconButton} name="close" label="不发送${file.name}" onClick=${onRemove} /></li>`;
+}

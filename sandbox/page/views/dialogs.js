@@ -1,0 +1,63 @@
+// What opens over the page. Esc and a click beside it close it.
+import { IconButton } from "../icons.js";
+import { update } from "../store.js";
+import { html, useEffect, useRef } from "../vendor/preact.js";
+import { AddFriend, Begin, Identity, Profile } from "./people.js";
+import { ChooseCard, InviteMembers, NewRoom } from "./choose.js";
+
+/** Close the open dialog. */
+export const close = () => update({ dialog: null });
+
+const KINDS = {
+  begin: ["添加", Begin],
+  add: ["添加朋友", AddFriend],
+  profile: ["资料", Profile],
+  identity: ["换一个身份", Identity],
+  room: ["发起群聊", NewRoom],
+  invite: ["添加成员", InviteMembers],
+  card: ["发送名片", ChooseCard],
+  confirm: ["请确认", Confirm],
+  picture: ["图片", Picture],
+};
+
+/** The open dialog, if any. */
+export function Dialogs({ store }) {
+  if (!store.dialog) return null;
+  const [title, Inner] = KINDS[store.dialog.kind];
+  return html`
+    <${Frame} key=${store.dialog.kind} title=${title} className=${store.dialog.kind}>
+      <${Inner} store=${store} dialog=${store.dialog} close=${close} />
+    <//>`;
+}
+
+function Frame({ title, className, children }) {
+  const box = useRef(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    box.current.showModal();
+    return () => before?.isConnected && before.focus();
+  }, []);
+  const beside = (event) => event.target === box.current && close();
+  return html`
+    <dialog ref=${box} class="dialog ${className}" aria-label=${title} onClose=${close} onPointerDown=${beside}>
+      <div class="dialog-box">
+        <header><h2>${title}</h2><${IconButton} name="close" label="关闭" onClick=${close} /></header>
+        ${children}
+      </div>
+    </dialog>`;
+}
+
+function Confirm({ dialog }) {
+  const act = () => {
+    close();
+    dialog.act();
+  };
+  return html`
+    <p>${dialog.text}</p>
+    <footer><button type="button" onClick=${close}>取消</button>
+      <button type="button" class="danger-fill" onClick=${act}>${dialog.yes}</button></footer>`;
+}
+
+function Picture({ dialog }) {
+  return html`<img src=${dialog.url} alt=${dialog.name} /><p><a href=${dialog.url} download=${dialog.name}>保存 ${dialog.name}</a></p>`;
+}

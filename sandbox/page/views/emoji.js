@@ -1,0 +1,34 @@
+// A small picker of emoji.
+import { html, useEffect, useRef } from "../vendor/preact.js";
+
+const COLUMNS = 8;
+const EMOJI = [..."😀😄😁😂🤣😊😇🙂😉😍😘😋😜🤔🤗🤫😐😏🙄😴😪😷🤒😎🤓😕😟😮😳🥺😢😭😤😡🤯😱🥳🙏👍👎👌✌🤝👏💪👋🙌💯🌹❤💔🎉🎁🎂🍻☕🍉🌞🌙⭐🔥⚡💰🧧🀄"];
+
+/** The grid; arrows move, Enter chooses, Esc closes. */
+export function EmojiPicker({ onChoose, onClose }) {
+  const box = useRef(null);
+  useEffect(() => {
+    box.current.querySelector("button").focus();
+    const away = (event) => {
+      if (!box.current?.contains(event.target) && !event.target.closest?.("[aria-label=表情]")) onClose();
+    };
+    document.addEventListener("pointerdown", away);
+    return () => document.removeEventListener("pointerdown", away);
+  }, []);
+  const keys = (event) => {
+    if (event.key === "Escape") {
+      event.preventDefault();
+      return onClose();
+    }
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: COLUMNS, ArrowUp: -COLUMNS }[event.key];
+    if (!step) return undefined;
+    event.preventDefault();
+    const buttons = [...box.current.querySelectorAll("button")];
+    buttons[buttons.indexOf(document.activeElement) + step]?.focus();
+    return undefined;
+  };
+  return html`
+    <div class="emoji" role="group" aria-label="选择表情" ref=${box} onKeyDown=${keys}>
+      ${EMOJI.map((one) => html`<button key=${one} type="button" onClick=${() => onChoose(one)}>${one}</button>`)}
+    </div>`;
+}

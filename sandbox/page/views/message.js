@@ -1,0 +1,80 @@
+// One message: its bubble or its grey line.
+import { decide, recall, tap } from "../actions.js";
+import { IconButton } from "../icons.js";
+import { remarkOf, toast, update } from "../store.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { copy } from "../words.js";
+import { CONTENT } from "./content.js";
+
+const RECALL_SECONDS = 120;
+
+/** A message of any kind. */
+export function Message({ store, message }) {
+  if (message.kind === "note") return html`<p class="note">${message.text}</p>`;
+  if (message.kind === "confirmation") return html`<${Confirmation} message=${message} />`;
+  if (message.kind === "recalled" || message.recalled) {
+    return html`<p class="note">${message.mine ? "你" : `“${message.name}”`}撤回了一条消息</p>`;
+  }
+  const Content = CONTENT[message.kind] ?? CONTENT.text;
+  const inGroup = store.detail?.room && !message.mine;
+  const profile = () => update({ dialog: { kind: "profile", id: message.sender } });
+  return html`
+    <article class="message ${message.mine ? "mine" : ""}" aria-label="${message.mine ? "我" : message.name}说">
+      <button type="button" class="avatar-button" aria-label="${message.name}的资料" onClick=${profile}>
+        <img class="avatar" src=${message.avatar} alt="" />
+      </button>
+      <div class="said">
+        ${inGroup && html`<span class="speaker">${remarkOf(message.sender) || message.name}</span>`}
+        <div class="bubble-line">
+          <${Content} store=${store} message=${message} onTap=${() => tap(message)} />
+          <${More} message=${message} />
+        </div>
+      </div>
+    </article>`;
+}
+
+function Confirmation({ message }) {
+  const { state } = message.data;
+  return html`
+    <div class="note">
+      <p>${message.text}</p>
+      ${state === "open"
+        ? html`<span class="note-buttons">
+            <button type="button" class="primary small" onClick=${() => decide(message, true)}>同意</button>
+            <button type="button" class="small" onClick=${() => decide(message, false)}>拒绝</button></span>`
+        : html`<p>${state === "approved" ? "已同意" : "已拒绝"}</p>`}
+    </div>`;
+}
+
+/** What else can be done with a message: copy, take back. */
+function More({ message }) {
+  const [open, setOpen] = useState(false);
+  const box = useRef(null);
+  useEffect(() => {
+    if (!open) return undefined;
+    box.current.querySelector(".menu button")?.focus();
+    const away = (event) => !box.current?.contains(event.target) && setOpen(false);
+    document.addEventListener("pointerdown", away);
+    return () => document.removeEventListener("pointerdown", away);
+  }, [open]);
+  const isFresh = message.mine && Date.now() / 1000 - message.at < RECALL_SECONDS;
+  if (!message.text && !isFresh) return null;
+  const act = (action) => () => {
+    setOpen(false);
+    action();
+  };
+  const keys = (event) => {
+    if (event.key !== "Escape" || !open) return;
+    event.stopPropagation();
+    setOpen(false);
+    box.current.querySelector("button").focus();
+  };
+  return html`
+    <span class="more" ref=${box} onKeyDown=${keys}>
+      <${IconButton} name="more" label="更多操作" expanded=${open} onClick=${() => setOpen(!open)} />
+      ${open && html`<span class="menu" role="group" aria-label="消息操作">
+        ${message.text && html`<button type="button" onClick=${act(() => copy(message.text).then(() => toast("已复制")))}>复制</button>`}
+        ${isFresh && html`<button type="button" onClick=${act(() => recall(message))}>撤回</button>`}
+      </span>`}
+    </span>`;
+}

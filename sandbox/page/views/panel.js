@@ -1,0 +1,73 @@
+// Beside the chat: what an assistant was told and what it called, live.
+import { watch } from "../actions.js";
+import { IconButton, Icon } from "../icons.js";
+import { update } from "../store.js";
+import { html, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
+import { exactTime } from "../words.js";
+import { meaning } from "./meanings.js";
+
+const READING = /Payload|List$|Version|Ding|SelfInfo|Signature|Alias$|Download|Upload|MessageFile|MessageImage/;
+
+/** The trace of one assistant. */
+export function Panel({ store }) {
+  const [all, setAll] = useState(false);
+  const account = store.accounts.find((one) => one.name === store.watched);
+  const shown = store.trace.filter((entry) => all || !isNoise(entry));
+  const box = useRef(null);
+  const end = useRef(true);
+  useLayoutEffect(() => { if (end.current) box.current.scrollTop = box.current.scrollHeight; }, [shown.length]);
+  const scrolled = ({ target }) => { end.current = target.scrollHeight - target.scrollTop - target.clientHeight < 60; };
+  const hide = () => update({ panel: null });
+  return html`
+    <aside class="panel" aria-label="机器人听到和调用的" onKeyDown=${(event) => event.key === "Escape" && hide()}>
+      <header class="panel-head">
+        <h2>机器人</h2>
+        <select aria-label="哪个助手" value=${store.watched} onChange=${(event) => watch(event.target.value)}>
+          ${store.accounts.map((one) => html`<option key=${one.name} value=${one.name}>${one.name}</option>`)}
+        </select>
+        <span class="dot ${account?.online && account.connected ? "on" : ""}">${standing(account)}</span>
+        <${IconButton} name="close" label="关闭" onClick=${hide} />
+      </header>
+      <label class="panel-all"><input type="checkbox" checked=${all} onChange=${() => setAll(!all)} />也显示心跳和读取</label>
+      <ol class="trace" ref=${box} onScroll=${scrolled} tabindex="0" aria-label="经过">
+        ${shown.map((entry) => html`<${Entry} key=${entry.n} entry=${entry} />`)}
+      </ol>
+      ${!shown.length && html`<p class="empty">还没有什么。说句话试试。</p>`}
+    </aside>`;
+}
+
+function standing(account) {
+  if (!account) return "没有助手";
+  if (!account.online) return "已退出登录";
+  return account.connected ? "已连接" : "没有机器人连接";
+}
+
+function isNoise({ what, name }) {
+  return what === "event" ? name === "dirty" || name === "heartbeat" : READING.test(name) && !/Set|Send/.test(name);
+}
+
+function Entry({ entry }) {
+  const isTold = entry.what === "event";
+  const fine = entry.outcome === "ok" || entry.outcome === "told";
+  const facts = isTold ? entry.payload : entry.request;
+  const outcome = isTold ? told(entry) : fine ? "" : entry.outcome;
+  return html`
+    <li class="entry ${isTold ? "told" : "called"}">
+      <details>
+        <summary>
+          <time class="faint">${exactTime(entry.at)}</time>
+          <${Icon} name=${isTold ? "told" : "called"} />
+          <span class="entry-name"><b>${meaning(entry)}</b> <code>${entry.name}</code></span>
+          ${entry.ms !== undefined && html`<span class="faint">${Math.round(entry.ms)} ms</span>`}
+          ${outcome && html`<span class="outcome ${fine ? "" : "bad"}">${outcome}</span>`}
+        </summary>
+        <pre>${JSON.stringify(facts ?? {}, null, 2)}</pre>
+      </details>
+    </li>`;
+}
+
+function told({ outcome, times }) {
+  if (outcome === "lost") return "丢失";
+  if (outcome === "unheard") return "没人在听";
+  return times > 1 ? `说了 ${times} 次` : "";
+}

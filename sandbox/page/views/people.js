@@ -1,0 +1,100 @@
+// Dialogs about people: find somebody, ask them, see who they are, be somebody else.
+import { askFriend, forgetFriend, openChat, scan, setAlias } from "../actions.js";
+import { Icon } from "../icons.js";
+import { update } from "../store.js";
+import { html, useState } from "../vendor/preact.js";
+
+const show = (dialog) => update({ dialog });
+
+/** Find somebody by 微信号 or id (or a QR code's text), or begin a group. */
+export function Begin({ store }) {
+  const [sought, setSought] = useState("");
+  const [missing, setMissing] = useState("");
+  const find = (event) => {
+    event.preventDefault();
+    const wanted = sought.trim();
+    const found = [...store.people.values()].find((one) => one.weixin === wanted || one.id === wanted);
+    if (found) show({ kind: "profile", id: found.id });
+    else if (/^https:\/\//.test(wanted)) scan(wanted, store.token).then((fine) => fine && show(null));
+    else setMissing(wanted);
+  };
+  const others = store.accounts.filter((one) => one.id !== store.me.id);
+  return html`
+    <form class="seek" onSubmit=${find}>
+      <label><span>微信号、微信 id 或二维码内容</span>
+        <input autofocus required value=${sought} autocomplete="off" onInput=${(event) => { setSought(event.target.value); setMissing(""); }} /></label>
+      <button class="primary" type="submit">查找</button>
+    </form>
+    ${missing && html`<p class="refused" role="alert">没有找到“${missing}”</p>`}
+    <h3>助手</h3>
+    <ul class="choices">
+      ${others.map((one) => html`
+        <li key=${one.id}><button type="button" class="choice" onClick=${() => show({ kind: "profile", id: one.id })}>
+          <img class="avatar" src=${one.avatar} alt="" /><span>${one.nickname}</span>
+          <span class="faint">${one.online ? (one.connected ? "在线" : "没有机器人连接") : "已退出登录"}</span></button></li>`)}
+    </ul>
+    <button type="button" class="plain-line" onClick=${() => show({ kind: "room" })}><${Icon} name="chats" />发起群聊</button>`;
+}
+
+/** Ask somebody to become a friend, with words of one's own. */
+export function AddFriend({ store, dialog, close }) {
+  const person = store.people.get(dialog.to);
+  const [hello, setHello] = useState(dialog.hello || store.token || `我是${store.me.name}`);
+  const submit = async (event) => {
+    event.preventDefault();
+    if (await askFriend(person.id, hello)) close();
+  };
+  return html`
+    <form onSubmit=${submit}>
+      <${Face} person=${person} />
+      <label class="field"><span>发送添加朋友申请</span>
+        <textarea autofocus rows="2" maxlength="200" value=${hello} onInput=${(event) => setHello(event.target.value)}></textarea></label>
+      <footer><button type="button" onClick=${close}>取消</button><button class="primary" type="submit">发送</button></footer>
+    </form>`;
+}
+
+function Face({ person, alias }) {
+  return html`
+    <div class="face"><img class="avatar large" src=${person.avatar} alt="" />
+      <div><strong>${alias || person.name}</strong>${person.account && html`<span class="tag">助手</span>`}
+        ${alias && html`<p class="faint">昵称：${person.name}</p>`}
+        <p class="faint">微信号：${person.weixin}</p></div></div>`;
+}
+
+/** Who somebody is, and what one can do with them. */
+export function Profile({ store, dialog, close }) {
+  const person = store.people.get(dialog.id);
+  const friend = store.friends.find((one) => one.id === dialog.id);
+  if (!person) return html`<p class="empty">没有这个人</p>`;
+  const isMe = person.id === store.me.id;
+  return html`
+    <${Face} person=${person} alias=${friend?.alias} />
+    ${friend && html`<${Remark} key=${friend.alias} friend=${friend} />`}
+    ${!isMe && html`<footer>
+      ${friend
+        ? html`<button type="button" class="danger" onClick=${() => forgetFriend(person.id).then(close)}>删除联系人</button>
+            <button type="button" class="primary" autofocus onClick=${() => openChat(person.id)}>发消息</button>`
+        : html`<button type="button" class="primary" autofocus onClick=${() => show({ kind: "add", to: person.id })}>添加到通讯录</button>`}
+    </footer>`}`;
+}
+
+function Remark({ friend }) {
+  const [alias, setRemark] = useState(friend.alias);
+  const save = () => alias !== friend.alias && setAlias(friend.id, alias);
+  const keys = (event) => event.key === "Enter" && !event.isComposing && event.target.blur();
+  return html`<label class="field"><span>备注</span>
+    <input value=${alias} placeholder="未设置" onInput=${(event) => setRemark(event.target.value)} onBlur=${save} onKeyDown=${keys} /></label>`;
+}
+
+/** Be somebody else in this tab, or open another tab as them. */
+export function Identity({ store }) {
+  const people = [...store.people.values()].filter((one) => !one.account && !one.official).slice(0, 60);
+  return html`
+    <p class="faint">按住 Ctrl 点一下，就在新标签页里同时当另一个人。</p>
+    <ul class="choices">
+      ${people.map((one) => html`
+        <li key=${one.id}><a class="choice" href="/?as=${encodeURIComponent(one.id)}" aria-current=${one.id === store.me.id ? "true" : undefined}>
+          <img class="avatar" src=${one.avatar} alt="" /><span>${one.name}</span><span class="faint">${one.weixin}</span></a></li>`)}
+    </ul>
+    <footer><a class="button" href="/">新来的人…</a></footer>`;
+}

@@ -1,0 +1,42 @@
+// A join token that came along: what one can do with it. The sandbox knows only its shape.
+import { openChat, send } from "../actions.js";
+import { Icon } from "../icons.js";
+import { toast, update } from "../store.js";
+import { html } from "../vendor/preact.js";
+import { copy } from "../words.js";
+
+/** Use a token with an assistant: send it to a friend, else ask to become one with it. */
+export async function useToken(store, token, account) {
+  const isFriend = store.friends.some((one) => one.id === account.id);
+  if (!isFriend) return update({ dialog: { kind: "add", to: account.id, hello: token } });
+  if (await send(account.id, { text: token })) await openChat(account.id);
+  return undefined;
+}
+
+/** Copy a token and say so. */
+export async function copyToken(token) {
+  await copy(token);
+  toast("令牌已复制");
+}
+
+/** The buttons of a token. */
+export function TokenActions({ store, token }) {
+  return html`
+    <span class="token-actions">
+      <button type="button" onClick=${() => copyToken(token)}>复制</button>
+      ${store.accounts.filter((account) => account.id !== store.me.id).map((account) => html`
+        <button key=${account.id} type="button" onClick=${() => useToken(store, token, account)}>
+          ${store.friends.some((one) => one.id === account.id) ? "发给" : "添加"}${account.nickname}
+        </button>`)}
+    </span>`;
+}
+
+/** The bar over the list for a token from the address. */
+export function TokenBar({ store, token }) {
+  return html`
+    <div class="token-bar" role="group" aria-label="入群令牌">
+      <${Icon} name="token" /><code>${token}</code>
+      <button type="button" class="quiet" aria-label="不再显示" onClick=${() => update({ token: "" })}><${Icon} name="close" /></button>
+      <${TokenActions} store=${store} token=${token} />
+    </div>`;
+}

@@ -1,0 +1,62 @@
+// The sandbox's own switches: the assistants' logins, what goes wrong on purpose, and WeChat's numbers.
+import { turn } from "../actions.js";
+import { html, useState } from "../vendor/preact.js";
+import { Calls, Events } from "./faults.js";
+import { toggleTrace } from "./rail.js";
+
+/** All switches. */
+export function Tools({ store }) {
+  return html`
+    <section class="list-pane tools-pane" aria-label="沙箱">
+      <header class="list-head"><h1>沙箱</h1></header>
+      <div class="tools-scroll">
+        <${Accounts} store=${store} />
+        <${Events} faults=${store.faults} />
+        <${TooFast} limits=${store.limits} />
+        <${Calls} faults=${store.faults} />
+        <${Rules} rules=${store.rules} />
+        <button type="button" class="plain-line" onClick=${() => toggleTrace(store)}>
+          ${store.panel === "trace" ? "收起" : "看"}机器人听到和调用的</button>
+      </div>
+    </section>`;
+}
+
+function Accounts({ store }) {
+  const act = (name, action) => turn("POST", `/api/accounts/${encodeURIComponent(name)}/${action}`, {});
+  return html`
+    <h2 class="list-title">助手</h2>
+    ${store.accounts.map((one) => html`
+      <div key=${one.name} class="account">
+        <img class="avatar" src=${one.avatar} alt="" />
+        <span class="account-name">${one.nickname}<small>${one.connected ? "机器人已连接" : "没有机器人连接"} · ${one.endpoint}</small></span>
+        <${Switch} label="登录" checked=${one.online} onChange=${(on) => act(one.name, on ? "login" : "logout")} />
+      </div>`)}`;
+}
+
+/** A labelled switch. */
+export function Switch({ label, hint, checked, onChange }) {
+  return html`
+    <label class="switch-line"><span>${label}${hint && html`<small>${hint}</small>`}</span>
+      <input type="checkbox" role="switch" checked=${checked} onChange=${(event) => onChange(event.target.checked)} /></label>`;
+}
+
+function TooFast({ limits }) {
+  const [times, setTimes] = useState(limits.message?.times ?? 5);
+  const set = (on) => turn("PUT", "/api/limits", { action: "message", times: on ? Number(times) : null, seconds: 60 });
+  return html`
+    <h2 class="list-title">频率</h2>
+    <${Switch} label="操作过于频繁" hint="助手每分钟最多发这么多条消息" checked=${"message" in limits} onChange=${set} />
+    <label class="number-line"><span>每分钟</span><input type="number" min="0" max="1000" value=${times}
+      onInput=${(event) => setTimes(event.target.value)} onChange=${() => "message" in limits && set(true)} /></label>`;
+}
+
+const RULES = { direct_limit: "这么多人起要对方确认", capacity: "群人数上限", qr_limit: "这么多人起不能扫码进群" };
+
+function Rules({ rules }) {
+  const change = (key, event) => turn("PUT", "/api/rules", { [key]: Number(event.target.value) });
+  return html`
+    <h2 class="list-title">规则</h2>
+    ${Object.entries(RULES).filter(([key]) => key in rules).map(([key, label]) => html`
+      <label key=${key} class="number-line"><span>${label}</span>
+        <input type="number" min="2" max="10000" value=${rules[key]} onChange=${(event) => change(key, event)} /></label>`)}`;
+}

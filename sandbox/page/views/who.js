@@ -1,0 +1,38 @@
+// Who do you want to be?
+import { become, makePerson } from "../actions.js";
+import { html, useState } from "../vendor/preact.js";
+
+/** The first page: everybody who is not an assistant, and a form for somebody new. */
+export function Who({ store }) {
+  const [name, setName] = useState("");
+  const [weixin, setWeixin] = useState("");
+  const people = [...store.people.values()].filter((one) => !one.account && !one.official).slice(0, 60);
+  const submit = (event) => {
+    event.preventDefault();
+    if (name.trim()) makePerson(name.trim(), weixin.trim());
+  };
+  return html`
+    <main class="who">
+      <header>
+        <img src="/page/icon.svg" alt="" width="56" height="56" />
+        <h1>微信沙箱</h1>
+        <p>一个看得见的微信：选择你是谁。想同时当几个人，就多开几个标签页。</p>
+        ${store.token && html`<p class="hint">带来的入群令牌 <code>${store.token}</code> 会在添加助手时自动填好。</p>`}
+      </header>
+      <ul class="who-list" aria-label="选择身份">
+        ${people.map((one) => html`
+          <li key=${one.id}><button type="button" onClick=${() => become(one.id)}>
+            <img class="avatar" src=${one.avatar} alt="" />
+            <span class="name">${one.name}</span><span class="faint">${one.weixin}</span>
+          </button></li>`)}
+      </ul>
+      <form class="who-new" onSubmit=${submit}>
+        <h2>新来的人</h2>
+        <label><span>昵称</span><input name="name" value=${name} maxlength="32" required autocomplete="off"
+          onInput=${(event) => setName(event.target.value)} /></label>
+        <label><span>微信号（可不填）</span><input name="weixin" value=${weixin} maxlength="32" autocomplete="off"
+          onInput=${(event) => setWeixin(event.target.value)} /></label>
+        <button class="primary" type="submit">进入微信</button>
+      </form>
+    </main>`;
+}

@@ -1,0 +1,54 @@
+"""`python -m sandbox`, as a person runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import sys
+from pathlib import Path
+
+import aiohttp
+
+from tests.sandbox.client import Client
+from tests.sandbox.conftest import BOT
+
+ROOT = Path(__file__).parents[2]
+
+
+async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, str]:
+    """The program, and what it says when it is up."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sandbox", "--port", "0", *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        lines = [await process.stdout.readline() for _ in range(3)]
+    return process, b"".join(lines).decode()
+
+
+async def test_it_says_where_it_is_and_keeps_its_world(tmp_path: Path) -> None:
+    state = tmp_path / "world.json"
+    process, told = await start("--token", "insecure_t", "--state", str(state))
+    found = re.search(r"(http://\S+)/api/state\ntoken +insecure_t\ngateway +127\.0\.0\.1:(\d+)  \(weimi1001", told)
+    assert found
+    client = Client(int(found[2]), token="insecure_t")
+    async with client.events() as events:
+        await events.ready()
+        async with aiohttp.ClientSession() as session:
+            url = f"{found[1]}/api/people/wxid_songgongming/chats/{BOT}/messages"
+            async with session.post(url, json={"text": "重启也记得"}) as answer:
+                assert answer.status == 201
+        message = await events.payload("message")
+    client.close()
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
+
+    process, told = await start("--token", "insecure_t", "--state", str(state))
+    again = re.search(r"127\.0\.0\.1:(\d+)  \(weimi1001", told)
+    assert again
+    client = Client(int(again[1]), token="insecure_t")
+    assert (await client("MessagePayload", id=message["messageId"])).text == "重启也记得"
+    client.close()
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() == 0

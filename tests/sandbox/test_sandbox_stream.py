@@ -1,0 +1,32 @@
+"""The queue behind an event stream."""
+
+from __future__ import annotations
+
+import json
+
+from protocol import puppet_pb2 as pb
+from sandbox.stream import Outbox
+
+
+async def test_it_is_bounded_and_keeps_its_order() -> None:
+    outbox = Outbox(bound=2)
+    for n in range(5):
+        outbox.tell("message", {"messageId": str(n)})
+    outbox.put(None)
+    assert outbox.dropped == 3
+    told = [await outbox.get(1) for _ in range(3)]
+    assert [json.loads(event.payload)["messageId"] for event in told if event] == ["0", "1"]
+    assert told[2] is None
+
+
+async def test_what_is_late_comes_after_what_is_prompt_and_never_when_closed() -> None:
+    outbox = Outbox()
+    outbox.tell("message", {"messageId": "late"}, 0.02)
+    outbox.tell("message", {"messageId": "prompt"})
+    first, second = await outbox.get(5), await outbox.get(5)
+    assert first and second
+    assert ("prompt" in first.payload, "late" in second.payload) == (True, True)
+    outbox.tell("message", {"messageId": "never"}, 0.02)
+    outbox.close()
+    nothing = await outbox.get(0.05)
+    assert nothing and nothing.type == pb.EVENT_HEARTBEAT
