@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from errors import InvalidParameter
 
+PATIENCE: Final = 10.0  # seconds for a body to arrive
 MOST_BYTES: Final = 64 * 1024
 MOST_CHARACTERS: Final = 256
 MOST_TEXT: Final = 4000
@@ -30,8 +32,8 @@ _decode: Final = json.JSONDecoder(parse_constant=_no_constant).decode
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The body's JSON object, whatever the content type says."""
     try:
-        raw = await request.read()
-    except web.RequestPayloadError as error:  # a broken chunk, or what is no gzip although it says so
+        raw = await request.read() if request.content.is_eof() else await _read_late(request)
+    except (web.RequestPayloadError, TimeoutError) as error:
         raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
     try:
         value = _decode(raw.decode())
@@ -40,6 +42,12 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidParameter("no JSON object")
     return value
+
+
+async def _read_late(request: web.Request) -> bytes:
+    """A body that is still on its way. aiohttp waits without end when a chunk is broken or the caller stalls."""
+    async with asyncio.timeout(PATIENCE):
+        return await request.read()
 
 
 def line(name: str, value: object) -> str:

@@ -14,7 +14,7 @@ from api import schema
 JSON: Final = "application/json"
 Refusals = Sequence[type[errors.BotError]]
 ID: Final = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
-LINE: Final = {"type": "string", "minLength": 1, "maxLength": 256}
+LINE: Final = {"type": "string", **schema.LINE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,8 @@ def _with_mentions(house: House, order: Order, rooms: Sequence[str]) -> list[Tar
     directory = house.accounts.get(order.account).directory
     members = {id: directory.rooms[id].member_ids for id in rooms if id in directory.rooms}
     everyone = set().union(*members.values())
-    named = [_one(house, order.account, directory.find(name, among=everyone)).id for name in order.mentions]
+    found = (_one(house, order.account, directory.find(name, among=everyone)).id for name in order.mentions)
+    named = list(dict.fromkeys(found))  # one person may be called by two names
     return [(room, [id for id in named if id in members.get(room, ())]) for room in rooms]
 
 

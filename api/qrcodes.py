@@ -67,4 +67,4 @@ class QrCodes:
 def _draw(text: str) -> str:
     if not text:
         return ""
-    return str(segno.make(text, error="m", micro=False).png_data_uri(scale=8, border=3))
+    return str(segno.make(text, error="m", micro=False).png_data_uri(scale=8, border=2))

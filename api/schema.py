@@ -24,7 +24,8 @@ def _not_blank(forbidden: str) -> dict[str, JsonValue]:
     return {"pattern": rf"^[^{forbidden}]*[^\s{forbidden}][^{forbidden}]*$"}
 
 
-Line = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS, json_schema_extra=_not_blank(_CONTROL))]
+LINE: dict[str, JsonValue] = {"minLength": 1, "maxLength": MOST_CHARACTERS, **_not_blank(_CONTROL)}
+Line = Annotated[str, Field(json_schema_extra=LINE)]
 Text = Annotated[str, Field(min_length=1, max_length=MOST_TEXT, json_schema_extra=_not_blank(_CONTROL_IN_TEXT))]
 
 

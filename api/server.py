@@ -46,7 +46,13 @@ class _Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """web.AppRunner whose every answer to a bad request is JSON."""
+    """web.AppRunner whose every answer to a bad request is JSON.
+
+    Bodies are taken as they come: aiohttp drops the connection, unanswered, when one that says gzip is none.
+    """
+
+    def __init__(self, app: web.Application, **settings: Any) -> None:
+        super().__init__(app, auto_decompress=False, **settings)
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()

@@ -1,0 +1,119 @@
+"""The REST door on a real server, over real services and a real database; WeChat is the one in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from api import Runner, make_app
+from config import Config
+from services.house import House, build
+from tests.doubles import InMemoryWeChat
+
+QUN = {"code": "shop-1", "owner": "宋公明", "assistant": "weimi1001"}
+
+
+class Clock:
+    """The time, which a test may move on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@dataclass
+class Door:
+    """A running application and what stands behind it."""
+
+    house: House
+    wechat: InMemoryWeChat
+    clock: Clock
+    app: web.Application
+    http: aiohttp.ClientSession
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any, Any]:
+        """Status, body (JSON where it is JSON) and headers."""
+        async with self.http.request(method, self.url + path, **more) as response:
+            body = await response.json() if response.content_type == "application/json" else await response.text()
+            return response.status, body, response.headers
+
+    async def make_group(self, code: str = "shop-1") -> Any:
+        status, body, _ = await self.call("POST", "/wxbot/qun", json={**QUN, "code": code})
+        assert status in (200, 201), body
+        return (await self.call("GET", "/wxbot/qun", params={"code": code}))[1]["qun"]
+
+
+async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Door:
+    """Build everything up to the listening socket; the stack closes it."""
+    data = {"database": f"sqlite:///{folder}/wxbot.db", "pacing": {"enabled": False}, **config}
+    clock = Clock()
+    house = build(Config(**data), clock=clock)
+    wechat = InMemoryWeChat()
+    for id, name in (("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_hei", "黑旋风")):
+        wechat.knows(id, name)
+    house.accounts.add(wechat)
+    await house.store.open()
+    stack.push_async_callback(house.store.close)
+    await house.groups.load()
+    await house.outbox.start()
+    stack.push_async_callback(house.outbox.stop, 5.0)
+    app = make_app(house)
+    runner = Runner(app, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    http = await stack.enter_async_context(aiohttp.ClientSession())
+    return Door(house, wechat, clock, app, http, runner.addresses[0][1])
+
+
+OpenDoor = Callable[..., Awaitable[Door]]
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[OpenDoor]:
+    """Opens doors with the given config."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(**config: Any) -> Door:
+            return await open_door(stack, tmp_path, **config)
+
+        yield open_one
+
+
+@pytest.fixture
+async def door(opened: OpenDoor) -> Door:
+    """The door with the default config."""
+    return await opened()
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:
+    """Wait for a condition to hold; fails when it does not in time."""
+    async with asyncio.timeout(within):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.01)
+
+
+def error(code: int) -> Any:
+    """The whole body of an error."""
+    from api.openapi import all_errors
+
+    kind = next(kind for kind in all_errors() if kind.code == code)
+    return {"error": {"code": code, "message": kind.message}}

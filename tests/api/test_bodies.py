@@ -1,0 +1,129 @@
+"""What is not a JSON object of good values is 1001, and nothing reaches WeChat."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api.body import MOST_CHARACTERS, line
+from errors import InvalidParameter
+from tests.api.conftest import QUN, Door, error
+
+NOT_OBJECTS = [
+    b"",
+    b"{",
+    b"[]",
+    b'"text"',
+    b"null",
+    b"1",
+    b"NaN",
+    b'{"code": NaN}',
+    b'{"code": Infinity}',
+    b"\xff\xfe{}",
+    b'{"code": "\xff"}',
+    json.dumps(QUN).encode("utf-16"),
+    b"[" * 60_000,
+    b'{"a":' * 10_000,
+    b'{"code": ' + b"9" * 5000 + b"}",
+    b'{"code": "a",}',
+    b"code=a&owner=b",
+]
+BAD_VALUES: list[Any] = [
+    None,
+    "",
+    " ",
+    "\t",
+    "\u3000",
+    1,
+    1.5,
+    True,
+    [],
+    ["a"],
+    {},
+    "a\nb",
+    "a\u0000",
+    "a\u007f",
+    "a\u0085",
+    "\ud800",
+    "x" * 257,
+]
+
+
+@pytest.mark.parametrize("raw", NOT_OBJECTS)
+@pytest.mark.parametrize("path", ["/wxbot/qun", "/wxbot/qun/membership", "/wxbot/message"])
+async def test_no_json_object(door: Door, path: str, raw: bytes) -> None:
+    assert (await door.call("POST", path, data=raw))[:2] == (400, error(1001))
+    assert door.wechat.calls == []
+
+
+@pytest.mark.parametrize("value", BAD_VALUES)
+async def test_bad_values(door: Door, value: Any) -> None:
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("/wxbot/qun", QUN),
+        ("/wxbot/qun/membership", {"token": "NTkxNjkwNzE4RDY2", "member": "黑旋风"}),
+        ("/wxbot/message", {"assistant": "weimi1001", "to": "黑旋风"}),
+    ]
+    for path, body in bodies:
+        for name in body:
+            bad = {"text": "你好", **body, name: value}
+            answer = await door.call("POST", path, data=json.dumps(bad).encode())
+            assert answer[:2] == (400, error(1001)), (path, name)
+            del bad[name]
+            assert (await door.call("POST", path, json=bad))[:2] == (400, error(1001)), (path, name)
+    assert door.wechat.calls == []
+
+
+async def test_whatever_the_content_type_says(door: Door) -> None:
+    for number, kind in enumerate(("text/plain", "application/x-www-form-urlencoded", "application/json; charset=gbk")):
+        raw = json.dumps({**QUN, "code": f"c{number}", "extra": [1]}, ensure_ascii=False).encode()
+        assert (await door.call("POST", "/wxbot/qun", data=raw, headers={"Content-Type": kind}))[0] == 201
+
+
+async def test_the_longest_values(door: Door) -> None:
+    code = "群" * MOST_CHARACTERS
+    assert (await door.call("POST", "/wxbot/qun", json={**QUN, "code": code}))[0] == 201
+    assert (await door.call("GET", "/wxbot/qun", params={"code": code}))[0] == 200
+
+
+async def test_compressed_bodies_are_not_unpacked(door: Door) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    for raw in (gzip.compress(json.dumps(QUN).encode()), b"no gzip", gzip.compress(b" " * 10_000_000)):
+        assert (await door.call("POST", "/wxbot/qun", data=raw, headers=headers))[:2] == (400, error(1001))
+    assert door.wechat.calls == []
+
+
+@pytest.mark.parametrize("rest", [b"", b"zz\r\n"])
+async def test_a_body_that_never_comes(door: Door, monkeypatch: pytest.MonkeyPatch, rest: bytes) -> None:
+    monkeypatch.setattr("api.body.PATIENCE", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(b"POST /wxbot/qun HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
+    await asyncio.sleep(0.05)  # so that the chunks come one by one
+    writer.write(rest)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b'{"error":{"code":1001,' in await reader.read(100)
+    writer.close()
+
+
+@pytest.mark.parametrize("query", ["", "?code=", "?code=%20", "?code=a%0Ab", f"?code={'x' * 257}", "?other=a", "?code"])
+async def test_bad_queries(door: Door, query: str) -> None:
+    assert (await door.call("GET", f"/wxbot/qun{query}"))[:2] == (400, error(1001))
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(st.text(st.characters(), min_size=0, max_size=300))
+def test_what_passes_can_be_carried_by_every_wire(value: str) -> None:
+    try:
+        passed = line("code", value)
+    except InvalidParameter:
+        return
+    assert passed.encode().decode() == value
+    assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in passed)
+    assert 1 <= len(passed) <= MOST_CHARACTERS

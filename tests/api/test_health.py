@@ -1,0 +1,111 @@
+"""Alive, ready, and in numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.api.conftest import QUN, Door, OpenDoor
+from wechat.interface import State
+
+
+async def test_alive(door: Door) -> None:
+    assert (await door.call("GET", "/healthz"))[:2] == (200, {"status": "ok"})
+
+
+async def test_ready(door: Door) -> None:
+    wanted = {"ready": True, "database": "ok", "assistants": {"weimi1001": "online"}}
+    assert (await door.call("GET", "/readyz"))[:2] == (200, wanted)
+
+
+async def test_not_ready_names_what_is_not(opened: OpenDoor) -> None:
+    door = await opened(assistants=[{"account": "weimi1001"}, {"account": "weimi1002"}])
+    for state in State:
+        door.wechat.state = state
+        status, body, _ = await door.call("GET", "/readyz")
+        assert status == 503  # the other assistant is not there at all
+        assert body == {
+            "ready": False,
+            "database": "ok",
+            "assistants": {"weimi1001": state.value, "weimi1002": "connecting"},
+        }
+
+
+async def test_no_database_no_readiness(door: Door) -> None:
+    await door.house.store.close()
+    status, body, _ = await door.call("GET", "/readyz")
+    assert status == 503
+    assert (body["ready"], body["database"]) == (False, "down")
+    assert (await door.call("GET", "/healthz"))[0] == 200
+
+
+async def _numbers(door: Door) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    status, text, headers = await door.call("GET", "/metrics")
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_metrics(door: Door) -> None:
+    await door.make_group()
+    await door.call("GET", "/nothing/at/all")
+    await door.call("GET", "/weiqun/one-address")
+    await door.call("GET", "/weiqun/another")
+    door.wechat.state = State.SYNCING
+    await door.call("POST", "/wxbot/message", json={"assistant": "weimi1001", "to": "黑旋风", "text": "你好"})
+    door.clock.ahead = 30
+    numbers = await _numbers(door)
+
+    def number(name: str, **labels: str) -> float:
+        return numbers[name, frozenset(labels.items())]
+
+    count = "wxbot_http_request_duration_seconds_count"
+    assert number(count, method="POST", route="/wxbot/qun", status="201") == 1
+    assert number(count, method="GET", route="(none)", status="404") == 1
+    assert number(count, method="GET", route="/weiqun/{id}", status="404") == 2
+    assert number("wxbot_assistant_state", account="weimi1001", state="syncing") == 1
+    assert number("wxbot_assistant_state", account="weimi1001", state="online") == 0
+    assert number("wxbot_outbox_waiting", lane="wx:weimi1001") == 1
+    assert 29 < number("wxbot_outbox_oldest_seconds", lane="wx:weimi1001") < 60
+    assert number("wxbot_groups", state="active") == 1
+    assert number("wxbot_memberships", state="joined") == 2
+    assert number("process_resident_memory_bytes") > 0
+
+
+async def test_labels_do_not_grow_with_what_callers_make_up(door: Door) -> None:
+    async def lines() -> int:
+        return len({labels for name, labels in await _numbers(door) if name.startswith("wxbot_http")})
+
+    await door.call("GET", "/a")
+    await door.call("PROPFIND", "/b")
+    await _numbers(door)
+    before = await lines()
+    for number in range(20):
+        await door.call("GET", f"/{number}")
+        await door.call("GET", f"/weiqun/{number}/x")
+    for method in ("REPORT", "MKCOL", "LOCK"):
+        await door.call(method, "/b")
+    assert await lines() == before
+
+
+async def test_metrics_show_no_secrets(opened: OpenDoor) -> None:
+    hook = "http://user:pass@127.0.0.1:9/hook/very-secret?key=more-secret"
+    door = await opened(webhooks=[{"url": hook, "secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"}])
+    gone = asyncio.Event()
+
+    async def never(_work: object) -> str:
+        await gone.wait()
+        return ""
+
+    door.house.outbox.serve("hook", never)
+    await door.call("POST", "/wxbot/qun", json=QUN)
+    text = (await door.call("GET", "/metrics"))[1]
+    gone.set()
+    assert 'wxbot_outbox_waiting{lane="hook:http://127.0.0.1:9"} 1.0' in text
+    assert not re.search("secret|user:|pass@", text)

@@ -1,0 +1,202 @@
+"""The landing page as it is served; how it looks and works in a browser is told in test_pages_in_a_browser.py."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zxingcpp
+from PIL import Image
+
+from api.views import MOST_VIEWS, ViewLimit
+from errors import WeChatRefused
+from models.groups import QunState
+from tests.api.conftest import QUN, Door, OpenDoor
+from wechat.interface import State
+
+
+async def _page(door: Door, code: str = "shop-1") -> tuple[int, str, Any]:
+    await door.make_group(code)
+    return await _page_of(door, code)
+
+
+async def _page_of(door: Door, code: str) -> tuple[int, str, Any]:
+    qun = door.house.groups.by_code(code)
+    assert qun is not None
+    return await door.call("GET", f"/weiqun/{qun.public_id}")
+
+
+def _reads(html: str) -> str:
+    """What the QR code in the page says."""
+    picture = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', html)[1])  # type: ignore[index]
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        Path(file.name).write_bytes(picture)
+        return str(zxingcpp.read_barcodes(Image.open(file.name).convert("L"))[0].text)
+
+
+async def test_what_it_shows(door: Door) -> None:
+    status, html, headers = await _page(door)
+    qun = await door.make_group()
+    assert status == 200
+    for shown in ("宋公明的群100001", "群主</span>宋公明", "3 人", qun["token"], "小微", "验证信息"):
+        assert shown in html
+    assert _reads(html) == "https://u.wechat.com/MDtestCode"
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "noindex" in headers["X-Robots-Tag"]
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
+
+
+async def test_what_it_hides(door: Door) -> None:
+    door.wechat.knows("wxid_song", "宋公明", weixin="songgm", alias="老宋")
+    html = (await _page(door, "secret-code"))[1]
+    for hidden in ("secret-code", "wxid_", "songgm", "老宋", "智多星", "100001@", "weimi1001"):
+        assert hidden not in html
+
+
+async def test_nothing_comes_from_outside(door: Door) -> None:
+    html = (await _page(door))[1]
+    assert not re.findall(r'(?:src|href)="(?!data:)', html)
+    assert "@import" not in html
+    assert "url(" not in html
+
+
+async def test_names_are_shown_as_they_are(opened: OpenDoor) -> None:
+    door = await opened(groups={"topic": '<b>{owner}</b>&"'})
+    door.wechat.knows("wxid_song", "<script>alert(1)</script>")
+    await door.call("POST", "/wxbot/qun", json={**QUN, "owner": "wxid_song"})
+    html = (await _page_of(door, "shop-1"))[1]
+    assert "<script>alert" not in html
+    assert "<b>" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+async def test_an_owner_named_by_id_who_is_not_known_any_more(door: Door) -> None:
+    await door.call("POST", "/wxbot/qun", json={**QUN, "owner": "wxid_song"})
+    door.wechat.directory.drop_contact("wxid_song")
+    status, html, _ = await _page_of(door, "shop-1")
+    assert status == 200
+    assert "wxid_song" not in html
+
+
+@pytest.mark.parametrize("path", ["none", "MTAwMTEx", "%00", "%F0%9F%92%A9", "a" * 2000])
+async def test_unknown(door: Door, path: str) -> None:
+    status, html, headers = await door.call("GET", f"/weiqun/{path}")
+    assert (status, headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "没有找到这个群" in html
+
+
+async def test_a_group_that_was_never_finished(door: Door) -> None:
+    door.wechat.fails["create_room"] = WeChatRefused("create_room", "no")
+    assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 502
+    qun = door.house.groups.by_code("shop-1")
+    assert qun is not None
+    assert (await door.call("GET", f"/weiqun/{qun.public_id}"))[0] == 404
+
+
+async def test_head(door: Door) -> None:
+    qun = await door.make_group()
+    assert (await door.call("HEAD", qun["url"].removeprefix("http://127.0.0.1:8080")))[0] == 200
+    assert (await door.call("HEAD", "/weiqun/none"))[0] == 404
+
+
+async def test_the_assistant_is_away(door: Door) -> None:
+    await _page(door)
+    door.wechat.state = State.LOGGED_OUT
+    status, html, _ = await _page(door)
+    assert status == 200
+    assert "助手正在休息" in html
+    assert "<img" not in html
+    assert (await door.make_group())["token"] in html
+
+
+async def test_the_code_is_asked_for_once_in_a_while(door: Door) -> None:
+    door.wechat.holds["self_qr_code"] = asyncio.Event()
+    views = [asyncio.create_task(_page(door)) for _ in range(5)]
+    await door.wechat.reached("self_qr_code")
+    door.wechat.holds["self_qr_code"].set()
+    assert all("<img" in html for _, html, _ in await asyncio.gather(*views))
+    assert door.wechat.calls.count("self_qr_code") == 1
+    door.clock.ahead += 601
+    await _page(door)
+    assert door.wechat.calls.count("self_qr_code") == 2
+
+
+@pytest.mark.parametrize("trouble", [WeChatRefused("qr", "no"), TimeoutError()])
+async def test_a_code_that_cannot_be_had(door: Door, trouble: Exception) -> None:
+    door.wechat.fails["self_qr_code"] = trouble
+    for _ in range(3):
+        status, html, _ = await _page(door)
+        assert status == 200
+        assert "二维码暂时取不到" in html
+    assert door.wechat.calls.count("self_qr_code") == 1
+    del door.wechat.fails["self_qr_code"]
+    door.clock.ahead += 16
+    assert "<img" in (await _page(door))[1]
+
+
+async def test_a_gateway_that_hangs_does_not_hold_the_page(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.qrcodes.PATIENCE", 0.05)
+    door.wechat.holds["self_qr_code"] = asyncio.Event()
+    assert "二维码暂时取不到" in (await _page(door))[1]
+
+
+async def test_a_token_that_leads_nowhere(opened: OpenDoor) -> None:
+    door = await opened(groups={"token_days": 1, "capacity": 3})
+    token = (await door.make_group())["token"]
+    html = (await _page(door))[1]
+    assert "有效期至" in html
+    assert "群人数已满" in html
+    door.clock.ahead = 86_401
+    html = (await _page(door))[1]
+    assert "入群令牌已过期" in html
+    assert token not in html
+    await door.house.groups.change(100001, state=QunState.LOST)
+    html = (await _page(door))[1]
+    assert "这个群暂时不能加入" in html
+    assert token not in html
+
+
+async def test_too_many_views(opened: OpenDoor) -> None:
+    door = await opened(api={"trusted_proxies": ["127.0.0.1/32"]})
+    path = (await door.make_group())["url"].removeprefix("http://127.0.0.1:8080")
+
+    async def view(address: str) -> tuple[int, str, Any]:
+        return await door.call("GET", path, headers={"X-Forwarded-For": address})
+
+    for _ in range(MOST_VIEWS):
+        assert (await view("8.8.8.8"))[0] == 200
+    status, html, headers = await view("8.8.8.8")
+    assert status == 429
+    assert "打开得太频繁了" in html
+    assert 1 <= int(headers["Retry-After"]) <= 60
+    assert (await view("8.8.4.4"))[0] == 200
+    door.clock.ahead = 61
+    assert (await view("8.8.8.8"))[0] == 200
+
+
+async def test_looking_for_pages_counts_too(door: Door) -> None:
+    statuses = [(await door.call("GET", f"/weiqun/{number}"))[0] for number in range(MOST_VIEWS + 1)]
+    assert statuses == [404] * MOST_VIEWS + [429]
+
+
+def test_views_are_bounded_and_slide() -> None:
+    now = 0.0
+    limit = ViewLimit(lambda: now, most_addresses=100)
+    for number in range(1000):
+        assert limit.wait(f"10.0.{number // 256}.{number % 256}") == 0
+    assert len(limit) == 100
+    for number in range(MOST_VIEWS):
+        now = number / 2
+        assert limit.wait("2001:db8::1") == 0
+    assert limit.wait("2001:db8::2:2") == pytest.approx(60 - now)  # the same /64
+    assert limit.wait("2001:db8:0:1::1") == 0
+    now = 60.0
+    assert limit.wait("2001:db8::1") == 0  # the first of the minute has left it
+    assert limit.wait("2001:db8::1") > 0

@@ -1,0 +1,208 @@
+"""Messages over HTTP: whom they reach, promised once per key, durable before the 202."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from errors import WeChatNotDone
+from models.durable import OutboxItem, WorkState
+from models.groups import QunState
+from tests.api.conftest import Door, error, eventually
+from wechat.events import Room
+from wechat.interface import State
+
+TO = {"assistant": "weimi1001", "to": "黑旋风", "text": "您的订单已发货。"}
+
+
+async def _until(door: Door, message_id: int, state: str) -> None:
+    async def reached() -> bool:
+        now: str = (await door.call("GET", f"/wxbot/message/{message_id}"))[1]["message"]["state"]
+        return now == state
+
+    await eventually(reached)
+
+
+async def _send(door: Door, key: str | None = None, **body: Any) -> Any:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    status, answer, answered = await door.call("POST", "/wxbot/message", json=body, headers=headers)
+    assert status == 202, answer
+    assert answer == {"message": {"id": answer["message"]["id"], "state": "queued"}}
+    assert answered["Location"] == f"/wxbot/message/{answer['message']['id']}"
+    return answer["message"]["id"]
+
+
+async def _code(door: Door, **body: Any) -> int:
+    status, answer, _ = await door.call("POST", "/wxbot/message", json=body)
+    assert status >= 400, answer
+    code: int = answer["error"]["code"]
+    assert answer == error(code)
+    return code
+
+
+async def test_to_a_friend(door: Door) -> None:
+    message_id = await _send(door, **TO)
+    await _until(door, message_id, "sent")
+    assert door.wechat.sent == [("wxid_hei", "您的订单已发货。", ())]
+
+
+@pytest.mark.parametrize("name", ["wxid_hei", "tieniu", "李逵", "黑旋风"])
+async def test_a_friend_by_any_name(door: Door, name: str) -> None:
+    door.wechat.knows("wxid_hei", "黑旋风", alias="李逵", weixin="tieniu")
+    await _until(door, await _send(door, **TO | {"to": name}), "sent")
+    assert door.wechat.sent[0][0] == "wxid_hei"
+
+
+async def test_nobody_or_several(door: Door) -> None:
+    door.wechat.knows("wxid_a", "同名")
+    door.wechat.knows("wxid_b", "同名")
+    door.wechat.knows("wxid_c", "路人", friend=False)
+    assert await _code(door, **TO | {"to": "同名"}) == 3003
+    assert await _code(door, **TO | {"to": "无名"}) == 1004
+    assert await _code(door, **TO | {"to": "路人"}) == 1004
+    assert await _code(door, **TO | {"assistant": "nobody"}) == 2001
+    assert door.wechat.sent == []
+
+
+async def test_offline_it_waits(door: Door) -> None:
+    door.wechat.state = State.CONNECTING
+    assert await _code(door, **TO | {"to": "无名"}) == 2002  # who is a friend is not known for sure now
+    message_id = await _send(door, **TO)
+    assert (await door.call("GET", f"/wxbot/message/{message_id}"))[1]["message"]["state"] == "queued"
+    door.wechat.state = State.ONLINE
+    door.house.outbox.poke("wx:weimi1001")
+    await _until(door, message_id, "sent")
+
+
+async def test_its_way(door: Door) -> None:
+    door.wechat.holds["send_text"] = asyncio.Event()
+    message_id = await _send(door, **TO)
+    await _until(door, message_id, "sending")
+    door.wechat.fails["send_text"] = WeChatNotDone("send_text")
+    door.wechat.holds["send_text"].set()
+    await _until(door, message_id, "failed")
+
+
+async def test_it_is_in_the_database_before_the_answer(door: Door) -> None:
+    door.wechat.state = State.CONNECTING
+    message_id = await _send(door, **TO)
+    row = await door.house.store.read(lambda s: s.get(OutboxItem, message_id))
+    assert row is not None
+    assert (row.lane, row.key, row.state) == ("wx:weimi1001", "wxid_hei", WorkState.QUEUED)
+
+
+# ---- groups ----
+
+
+@pytest.mark.parametrize("name", [100001, "100001", "shop-1"])
+async def test_to_a_group(door: Door, name: str | int) -> None:
+    await door.make_group()
+    message_id = await _send(door, assistant="weimi1001", qun=name, text="开会\n八点", mentions=["智多星", "wxid_zhi"])
+    await _until(door, message_id, "sent")
+    assert door.wechat.sent == [("room-1@chatroom", "@智多星\u2005开会\n八点", ("wxid_zhi",))]
+
+
+async def test_group_refusals(door: Door) -> None:
+    await door.make_group()
+    to = {"assistant": "weimi1001", "qun": 100001, "text": "开会"}
+    assert await _code(door, **to | {"qun": 100002}) == 1004
+    assert await _code(door, **to | {"qun": "shop-2"}) == 1004
+    assert await _code(door, **to | {"mentions": ["黑旋风"]}) == 1004  # a friend, but not in this group
+    assert await _code(door, **to | {"assistant": "nobody"}) == 2001
+    for bad in (True, 1.5, None, "", []):
+        assert await _code(door, **to | {"qun": bad}) == 1001
+    for bad in ("智多星", [1], [""], None, ["a"] * 101):
+        assert await _code(door, **to | {"mentions": bad}) == 1001
+    await door.house.groups.change(100001, state=QunState.LOST)
+    room = door.house.groups.rooms(door.house.groups.by_number(100001))[0]  # type: ignore[arg-type]
+    await door.house.store.write(lambda s: door.house.groups.patch_room(s, room, state=QunState.LOST))
+    assert await _code(door, **to) == 1004
+
+
+async def test_a_code_that_is_another_groups_number(door: Door) -> None:
+    await door.make_group("shop-1")
+    await door.make_group("100001")
+    assert await _code(door, assistant="weimi1001", qun="100001", text="开会") == 1001
+    message_id = await _send(door, assistant="weimi1001", qun=100001, text="开会")
+    await _until(door, message_id, "sent")
+    assert door.wechat.sent[0][0] == "room-1@chatroom"
+
+
+async def test_a_group_of_two_rooms_hears_it_in_both(door: Door) -> None:
+    await door.make_group()
+    qun = door.house.groups.by_number(100001)
+    assert qun is not None
+    await door.house.groups.open_next_room(qun, "test")
+    door.wechat.directory.put_room(Room("room-2@chatroom", "宋公明的群100001·2", "", (), {"wxid_hei", "wxid_song"}))
+    message_id = await _send(door, assistant="weimi1001", qun="shop-1", text="开会", mentions=["黑旋风"])
+    await _until(door, message_id, "sent")
+    sent = {to: mentions for to, _, mentions in door.wechat.sent}
+    assert sent == {"room-1@chatroom": (), "room-2@chatroom": ("wxid_hei",)}
+
+
+async def test_what_is_wanted(door: Door) -> None:
+    await door.make_group()
+    assert await _code(door, **TO | {"qun": 100001}) == 1001
+    assert await _code(door, assistant="weimi1001", text="你好") == 1001
+    assert await _code(door, **TO | {"mentions": ["黑旋风"]}) == 1001
+    assert await _code(door, **TO | {"text": "x" * 4001}) == 1001
+    assert await _code(door, **TO | {"text": " \n"}) == 1001
+    assert await _code(door, **TO | {"text": "a\x00b"}) == 1001
+    await _send(door, **TO | {"text": "一\r\n二\t三" + "x" * 3993})
+    assert len(door.wechat.sent) <= 1
+
+
+# ---- repeats ----
+
+
+async def test_one_key_one_message(door: Door) -> None:
+    first = await _send(door, key="order-1", **TO)
+    await _until(door, first, "sent")
+    assert await _send(door, key="order-1", **TO) == first
+    assert await _send(door, key="order-2", **TO) != first
+    assert await _send(door, **TO) != first
+    await _until(door, first + 2, "sent")
+    assert len(door.wechat.sent) == 3
+
+
+async def test_one_key_at_the_same_moment(door: Door) -> None:
+    ids = await asyncio.gather(*(_send(door, key="order-1", **TO) for _ in range(20)))
+    assert len(set(ids)) == 1
+    await _until(door, ids[0], "sent")
+    assert len(door.wechat.sent) == 1
+
+
+async def test_one_key_another_message(door: Door) -> None:
+    first = await _send(door, key="order-1", **TO)
+    headers = {"Idempotency-Key": "order-1"}
+    for other in (TO | {"text": "别的"}, TO | {"to": "智多星"}):
+        assert (await door.call("POST", "/wxbot/message", json=other, headers=headers))[:2] == (400, error(1001))
+    await _until(door, first, "sent")
+    assert len(door.wechat.sent) == 1
+
+
+async def test_a_repeat_is_safe_whatever_has_changed_since(door: Door) -> None:
+    first = await _send(door, key="order-1", **TO)
+    door.wechat.directory.drop_contact("wxid_hei")
+    assert await _send(door, key="order-1", **TO) == first
+
+
+@pytest.mark.parametrize("key", ["", " ", "x" * 257])
+async def test_a_key_worth_nothing(door: Door, key: str) -> None:
+    headers = {"Idempotency-Key": key}
+    assert (await door.call("POST", "/wxbot/message", json=TO, headers=headers))[:2] == (400, error(1001))
+
+
+async def test_only_messages_are_found(door: Door) -> None:
+    def other(session: Any) -> int:
+        item = OutboxItem(lane="hook:http://a", key="1", body="{}", state=WorkState.SENT)
+        session.add(item)
+        session.flush()
+        return item.id or 0
+
+    other_id = await door.house.store.write(other)
+    assert (await door.call("GET", f"/wxbot/message/{other_id}"))[:2] == (404, error(1004))
+    assert await door.house.store.read(lambda s: len(s.exec(select(OutboxItem)).all())) == 1

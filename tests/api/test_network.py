@@ -1,0 +1,149 @@
+"""Who may call: allowed networks, trusted proxies, keys."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from api.network import MOST_REMEMBERED, Door
+from tests.api.conftest import OpenDoor, error
+
+INSIDE = ["10.0.0.0/8", "127.0.0.0/8", "::1/128", "fc00::/7"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/wxbot/qun?code=a", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/", "/weiqun", "//weiqun/x"],
+)
+async def test_outside_is_refused_everywhere(opened: OpenDoor, path: str) -> None:
+    door = await opened(api={"allowed_networks": ["10.0.0.0/8"]})
+    assert (await door.call("GET", path))[:2] == (403, error(1002))
+
+
+async def test_outside_may_open_the_landing_page_only(opened: OpenDoor) -> None:
+    door = await opened(api={"allowed_networks": ["10.0.0.0/8"]})
+    status, body, _ = await door.call("GET", "/weiqun/none")
+    assert status == 404
+    assert "没有找到这个群" in body
+    assert (await door.call("GET", "/weiqun/none/more"))[0] == 403
+    assert (await door.call("POST", "/weiqun/none"))[0] == 403
+
+
+async def test_nothing_of_a_refused_call_is_done(opened: OpenDoor) -> None:
+    door = await opened(api={"allowed_networks": ["10.0.0.0/8"]})
+    body = {"code": "shop-1", "owner": "宋公明", "assistant": "weimi1001"}
+    assert (await door.call("POST", "/wxbot/qun", json=body))[0] == 403
+    assert door.wechat.calls == []
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "status"),
+    [
+        ([], 200),  # the proxy itself asks
+        (["10.1.1.1"], 200),
+        (["8.8.8.8"], 403),
+        (["10.1.1.1, 8.8.8.8"], 403),  # what the outsider wrote himself counts for nothing
+        (["8.8.8.8, 10.1.1.1"], 200),
+        (["8.8.8.8, 127.0.0.9"], 403),  # the hop before another trusted proxy
+        (["8.8.8.8", "10.1.1.1"], 200),  # two headers are one list
+        (["10.1.1.1", "8.8.8.8"], 403),
+        (["::ffff:10.1.1.1"], 200),
+        (["[fc00::1]:4711"], 200),
+        (["10.1.1.1:4711"], 200),
+        (["fc00::1"], 200),
+        (["2001:db8::1"], 403),
+        (["nonsense"], 403),
+        (["10.1.1.1, unknown"], 403),
+        (["10.1.1.1,"], 200),
+        ([""], 200),
+    ],
+)
+async def test_behind_a_trusted_proxy(opened: OpenDoor, forwarded: list[str], status: int) -> None:
+    door = await opened(api={"allowed_networks": INSIDE, "trusted_proxies": ["127.0.0.0/8"]})
+    headers = [("X-Forwarded-For", value) for value in forwarded]
+    assert (await door.call("GET", "/healthz", headers=headers))[0] == status
+
+
+async def test_forwarded_for_is_not_believed_from_others(opened: OpenDoor) -> None:
+    door = await opened(api={"allowed_networks": ["10.0.0.0/8"], "trusted_proxies": ["10.9.9.9/32"]})
+    assert (await door.call("GET", "/healthz", headers={"X-Forwarded-For": "10.1.1.1"}))[0] == 403
+    door = await opened(api={"trusted_proxies": ["10.9.9.9/32"]})
+    assert (await door.call("GET", "/healthz", headers={"X-Forwarded-For": "8.8.8.8"}))[0] == 200
+
+
+class _Peer:
+    def __init__(self, address: object) -> None:
+        self.address = address
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self.address if name == "peername" else default
+
+
+@pytest.mark.parametrize(
+    ("peer", "allowed"),
+    [
+        (("::ffff:10.0.0.1", 1, 0, 0), True),
+        (("::ffff:8.8.8.8", 1, 0, 0), False),
+        (("fc00::1", 1, 0, 0), True),
+        (("fe80::1%eth0", 1, 0, 0), False),
+        (("10.0.0.1", 1), True),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_every_kind_of_peer(peer: object, allowed: bool) -> None:
+    request = make_mocked_request("GET", "/", transport=_Peer(peer))
+    assert Door(INSIDE, [], []).client(request).allowed is allowed
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    door = Door(INSIDE, ["10.0.0.0/8"], [])
+    hops = ",".join(str(ip_address("10.0.0.0") + number) for number in range(MOST_REMEMBERED + 10))
+    request = make_mocked_request("GET", "/", {"X-Forwarded-For": hops}, transport=_Peer(("10.0.0.1", 1)))
+    assert door.client(request).text == "10.0.0.0"
+    assert len(door._known) <= MOST_REMEMBERED
+
+
+# ---- keys ----
+
+KEYS = {"keys": ["first-key", "second-key"]}
+
+
+@pytest.mark.parametrize("given", [None, "", "first-key", "Basic first-key", "Bearer", "Bearer ", "Bearer first",
+                                   "Bearer first-key2", "Bearer ÿ", "Bearer 群"])  # fmt: skip
+async def test_without_a_key(opened: OpenDoor, given: str | None) -> None:
+    door = await opened(api=KEYS)
+    headers = {} if given is None else {"Authorization": given}
+    status, body, answered = await door.call("GET", "/wxbot/qun?code=a", headers=headers)
+    assert (status, body, answered["WWW-Authenticate"]) == (401, error(1003), "Bearer")
+
+
+@pytest.mark.parametrize("given", ["Bearer first-key", "bearer second-key", "Bearer  first-key"])
+async def test_with_a_key(opened: OpenDoor, given: str) -> None:
+    door = await opened(api=KEYS)
+    status, body, _ = await door.call("GET", "/wxbot/qun?code=a", headers={"Authorization": given})
+    assert (status, body) == (404, error(1004))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/wxbot/qun"),
+        ("GET", "/wxbot/qun/100001"),
+        ("POST", "/wxbot/qun/membership"),
+        ("DELETE", "/wxbot/qun/membership/1"),
+        ("POST", "/wxbot/message"),
+        ("GET", "/%77xbot/message/1"),
+    ],
+)
+async def test_every_rest_call_wants_a_key(opened: OpenDoor, method: str, path: str) -> None:
+    door = await opened(api=KEYS)
+    assert (await door.call(method, path, json={}))[0] == 401
+
+
+async def test_what_wants_no_key(opened: OpenDoor) -> None:
+    door = await opened(api=KEYS)
+    statuses = {path: (await door.call("GET", path))[0] for path in ("/healthz", "/readyz", "/docs", "/weiqun/none")}
+    assert statuses == {"/healthz": 200, "/readyz": 200, "/docs": 200, "/weiqun/none": 404}

@@ -1,0 +1,136 @@
+"""The API's description: complete, true (schemathesis calls every operation by it), and readable offline."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    content_type_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from api.app import ROUTES
+from api.openapi import all_errors
+from api.operations import OPERATIONS
+from tests.api.conftest import Door, OpenDoor, open_door
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    unsupported_method,
+    allow_header_conformance,
+]
+
+
+async def test_every_route_is_described_and_every_description_has_a_route(door: Door) -> None:
+    routes = {(route.method.lower(), re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", route.path)) for route in ROUTES}
+    assert routes == {(operation.method, operation.path) for operation in OPERATIONS}
+    paths = (await door.call("GET", "/openapi.json"))[1]["paths"]
+    assert routes == {(method, path) for path, methods in paths.items() for method in methods}
+
+
+async def test_every_code_of_the_contract_is_described(door: Door) -> None:
+    status, document, headers = await door.call("GET", "/openapi.json")
+    assert (status, headers["Content-Type"]) == (200, "application/json; charset=utf-8")
+    assert document["openapi"].startswith("3.1")
+    described = {int(code) for code in re.findall(r"\b[1235]\d{3}\b(?= \S+！)", str(document["paths"]))}
+    assert described | {1003, 1005} == {error.code for error in all_errors()}
+    assert "security" not in document["paths"]["/wxbot/qun"]["post"]
+
+
+async def test_keys_are_described_where_they_are_set(opened: OpenDoor) -> None:
+    door = await opened(api={"keys": ["k"]})
+    document = (await door.call("GET", "/openapi.json"))[1]
+    assert document["paths"]["/wxbot/qun"]["post"]["security"] == [{"key": []}]
+    assert "401" in document["paths"]["/wxbot/qun"]["post"]["responses"]
+    assert "security" not in document["paths"]["/healthz"]["get"]
+
+
+async def test_docs_for_people(opened: OpenDoor) -> None:
+    door = await opened(api={"keys": ["top-secret"], "public_url": "http://bot.example"})
+    status, html, _ = await door.call("GET", "/docs")
+    assert status == 200
+    for operation in OPERATIONS:
+        assert operation.path in html
+        assert f"curl -X {operation.method.upper()} &#39;http://bot.example/" in html
+    for error in all_errors():
+        assert error.message in html
+    assert "Authorization: Bearer KEY" in html
+    assert "top-secret" not in html
+    assert not re.findall(r'(?:src|href)="(?!data:|#|/openapi\.json)', html)
+
+
+# ---- schemathesis, from a thread of its own: it calls like any client, and blocks ----
+
+
+class _Served:
+    """The application on a loop in another thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = 0
+        self._folder = folder
+        self._loop = asyncio.new_event_loop()
+        self._stop: asyncio.Event
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._run()))
+
+    async def _run(self) -> None:
+        async with AsyncExitStack() as stack:
+            door = await open_door(stack, self._folder)
+            await door.make_group()
+            self.port = door.port
+            self._stop = asyncio.Event()
+            self._up.set()
+            await self._stop.wait()
+
+    def __enter__(self) -> _Served:
+        self._thread.start()
+        assert self._up.wait(30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(30)
+        self._loop.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
+    with _Served(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_the_description_is_true(served: _Served, operation: Any) -> None:
+    base = f"http://127.0.0.1:{served.port}"
+    schema = schemathesis.openapi.from_url(f"{base}/openapi.json")
+    schema.config.update(base_url=base)
+    case = schema[operation.path][operation.method.upper()].as_strategy()
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(case)
+    def call(case: Any) -> None:
+        case.call_and_validate(checks=CHECKS)
+
+    call()

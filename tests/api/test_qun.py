@@ -1,0 +1,198 @@
+"""Groups over HTTP: the answers' exact shapes. What happens in WeChat is told elsewhere, over the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from datetime import UTC, datetime
+
+from errors import WeChatRefused, WeChatTooFast
+from tests.api.conftest import QUN, Door, OpenDoor, error
+from wechat.interface import State
+
+
+async def test_made_and_made_again(opened: OpenDoor) -> None:
+    door = await opened(api={"public_url": "http://yunmof.com/"})
+    status, first, headers = await door.call("POST", "/wxbot/qun", json=QUN)
+    url = first["qun_create_response"]["url"]
+    assert (status, first, headers["Location"]) == (201, {"qun_create_response": {"url": url}}, url)
+    public_id = re.fullmatch(r"http://yunmof\.com/weiqun/([A-Za-z0-9_-]{16})", url)
+    assert public_id
+    assert re.fullmatch(rb"[1-9]\d{11}", base64.urlsafe_b64decode(public_id[1]))
+    status, again, headers = await door.call("POST", "/wxbot/qun", json=QUN)
+    assert (status, again) == (200, first)
+    assert "Location" not in headers
+    assert door.wechat.calls.count("create_room") == 1
+
+
+async def test_at_the_same_moment(door: Door) -> None:
+    answers = await asyncio.gather(*(door.call("POST", "/wxbot/qun", json=QUN) for _ in range(20)))
+    assert sorted(status for status, _, _ in answers) == [200] * 19 + [201]
+    assert len({body["qun_create_response"]["url"] for _, body, _ in answers}) == 1
+    assert door.wechat.calls.count("create_room") == 1
+
+
+async def test_a_caller_that_hangs_up_does_not_stop_it(door: Door) -> None:
+    door.wechat.holds["create_room"] = asyncio.Event()
+    asking = asyncio.create_task(door.call("POST", "/wxbot/qun", json=QUN))
+    await door.wechat.reached("create_room")
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    door.wechat.holds["create_room"].set()
+    assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 200
+    assert door.wechat.calls.count("create_room") == 1
+
+
+async def test_refusals_in_their_order(door: Door) -> None:
+    door.wechat.knows("wxid_a", "同名")
+    door.wechat.knows("wxid_b", "同名")
+    door.wechat.knows("wxid_c", "路人", friend=False)
+
+    async def code(**changes: str) -> int:
+        _, body, _ = await door.call("POST", "/wxbot/qun", json={**QUN, **changes})
+        code: int = body["error"]["code"]
+        assert body == error(code)
+        return code
+
+    assert await code(owner="", assistant="nobody") == 1001
+    assert await code(owner="nobody", assistant="nobody") == 2001
+    assert await code(owner="nobody") == 2003
+    assert await code(owner="路人") == 2003
+    assert await code(owner="同名") == 2004
+    door.wechat.fails["create_room"] = WeChatRefused("create_room", "no")
+    assert await code() == 2006
+    door.wechat.fails["create_room"] = WeChatTooFast("create_room", "操作过于频繁")
+    assert await code() == 1007
+    del door.wechat.fails["create_room"]
+    await door.make_group()
+    assert await code(owner="智多星") == 2005
+    door.wechat.state = State.LOGGED_OUT
+    assert await code(code="shop-2", owner="nobody") == 2002
+
+
+async def test_offline_tells_when_to_come_back(door: Door) -> None:
+    await door.make_group()
+    door.wechat.state = State.CONNECTING
+    status, body, headers = await door.call("POST", "/wxbot/qun", json={**QUN, "code": "shop-2"})
+    assert (status, body) == (503, error(2002))
+    assert int(headers["Retry-After"]) >= 1
+    assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 200  # what is made already is known all the same
+
+
+async def test_looked_up_by_code_and_by_number(door: Door) -> None:
+    await door.call("POST", "/wxbot/qun", json=QUN)
+    status, found, _ = await door.call("GET", "/wxbot/qun", params={"code": "shop-1"})
+    qun = found["qun"]
+    assert status == 200
+    assert re.fullmatch(rb"[0-9A-F]{12}", base64.b64decode(qun["token"]))
+    made = datetime.fromisoformat(qun["created_at"])
+    assert abs((datetime.now(UTC) - made).total_seconds()) < 60
+    assert qun == {
+        "number": 100001,
+        "code": "shop-1",
+        "topic": "宋公明的群100001",
+        "owner": "宋公明",
+        "assistant": "weimi1001",
+        "url": qun["url"],
+        "token": qun["token"],
+        "state": "active",
+        "members": 3,
+        "capacity": 500,
+        "created_at": qun["created_at"],
+    }
+    assert (await door.call("GET", "/wxbot/qun/100001"))[1] == found
+    assert (await door.call("GET", "/wxbot/qun/100002"))[:2] == (404, error(1004))
+    assert (await door.call("GET", "/wxbot/qun?code=shop-2"))[:2] == (404, error(1004))
+
+
+# ---- memberships ----
+
+
+async def test_let_in_at_once(door: Door) -> None:
+    qun = await door.make_group()
+    body = {"token": qun["token"], "member": "黑旋风"}
+    for _ in range(2):
+        status, answer, headers = await door.call("POST", "/wxbot/qun/membership", json=body)
+        assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
+        assert "Location" not in headers
+    assert door.wechat.calls.count("add_member") == 1
+
+
+async def test_pending_until_they_are_friends(door: Door) -> None:
+    qun = await door.make_group()
+    body = {"token": qun["token"], "member": "九纹龙"}
+    status, answer, headers = await door.call("POST", "/wxbot/qun/membership", json=body)
+    assert (status, answer) == (
+        202,
+        {"membership_join_response": {"approved": "pending", "assistant": "weimi1001"}},
+    )
+    again = await door.call("POST", "/wxbot/qun/membership", json=body)
+    assert (again[0], again[1], again[2]["Location"]) == (202, answer, headers["Location"])
+    status, read, _ = await door.call("GET", headers["Location"])
+    row = read["membership"]
+    assert (status, row) == (
+        200,
+        {
+            "id": int(headers["Location"].removeprefix("/wxbot/qun/membership/")),
+            "number": 100001,
+            "member": "九纹龙",
+            "state": "waiting_friend",
+            "created_at": row["created_at"],
+            "updated_at": row["updated_at"],
+            "expires_at": row["expires_at"],
+        },
+    )
+    waits = datetime.fromisoformat(row["expires_at"]) - datetime.fromisoformat(row["created_at"])
+    assert 6.9 < waits.total_seconds() / 86400 < 7.1
+
+
+async def test_invited_when_the_group_is_large(opened: OpenDoor) -> None:
+    door = await opened(groups={"direct_add_limit": 3, "confirm_seconds": 0.1})
+    qun = await door.make_group()
+    door.wechat.only_invites = True
+    body = {"token": qun["token"], "member": "黑旋风"}
+    status, answer, headers = await door.call("POST", "/wxbot/qun/membership", json=body)
+    assert (status, answer) == (202, {"membership_join_response": {"approved": "invited"}})
+    assert (await door.call("GET", headers["Location"]))[1]["membership"]["state"] == "invited"
+    assert (await door.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"] == headers["Location"]
+    assert door.wechat.calls.count("add_member") == 1
+
+
+async def test_taken_out(door: Door) -> None:
+    qun = await door.make_group()
+    await door.call("POST", "/wxbot/qun/membership", json={"token": qun["token"], "member": "黑旋风"})
+    rows = [await door.call("GET", f"/wxbot/qun/membership/{number}") for number in (1, 2, 3)]
+    memberships = [body["membership"] for _, body, _ in rows]
+    path = "/wxbot/qun/membership/" + str(next(r["id"] for r in memberships if r["member"] == "黑旋风"))
+    for _ in range(2):
+        status, body, _ = await door.call("DELETE", path)
+        assert (status, body) == (204, "")
+    assert (await door.call("GET", path))[1]["membership"]["state"] == "removed"
+    assert door.wechat.calls.count("remove_member") == 1
+    assert (await door.call("DELETE", "/wxbot/qun/membership/999"))[:2] == (404, error(1004))
+
+
+async def test_membership_refusals(opened: OpenDoor) -> None:
+    door = await opened(groups={"capacity": 4, "token_days": 1})
+    qun = await door.make_group()
+
+    async def code(member: str = "黑旋风", token: str = qun["token"]) -> int:
+        status, body, _ = await door.call("POST", "/wxbot/qun/membership", json={"token": token, "member": member})
+        assert status >= 400, body
+        number: int = body["error"]["code"]
+        assert body == error(number)
+        return number
+
+    assert await code(token="NTkxNjkwNzE4RDY2") == 3001
+    door.wechat.knows("wxid_a", "同名")
+    door.wechat.knows("wxid_b", "同名")
+    assert await code("同名") == 3003
+    door.wechat.fails["add_member"] = WeChatRefused("add_member", "no")
+    assert await code() == 3006
+    door.wechat.directory.rooms["room-1@chatroom"].member_ids.add("wxid_x")
+    assert await code() == 3004
+    door.wechat.state = State.LOGGED_OUT
+    assert await code() == 2002
+    door.clock.ahead = 86_401
+    assert await code() == 3002

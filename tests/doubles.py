@@ -1,0 +1,92 @@
+"""A WeChat account in memory, for tests of what stands in front of WeChat (HTTP shapes, networks, keys).
+
+What WeChat itself does is told over the sandbox, never over this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from wechat.directory import Directory
+from wechat.events import Contact, Room
+from wechat.interface import State
+
+SELF = "wxid_bot"
+
+
+class InMemoryWeChat:
+    """Does of wechat.interface.WeChat what REST asks for; everything succeeds unless `fails` says with what."""
+
+    def __init__(self, account: str = "weimi1001", state: State = State.ONLINE) -> None:
+        self.account = account
+        self.state = state
+        self.self_id = SELF
+        self.directory: Any = Directory()
+        self.directory.owner_id = SELF
+        self.fails: dict[str, BaseException] = {}
+        self.holds: dict[str, asyncio.Event] = {}
+        self.only_invites = False
+        self.calls: list[str] = []
+        self._reached: dict[str, asyncio.Event] = {}
+        self.sent: list[tuple[str, str, tuple[str, ...]]] = []
+        self.knows(SELF, "小微", friend=False)
+
+    def knows(self, id: str, name: str = "", *, friend: bool = True, alias: str = "", weixin: str = "") -> Contact:
+        """Put a person into the address book."""
+        contact = Contact(id, name, alias, weixin, friend)
+        self.directory.put_contact(contact)
+        return contact
+
+    async def reached(self, name: str) -> None:
+        """Wait until a call has come."""
+        await self._reached.setdefault(name, asyncio.Event()).wait()
+
+    async def _call(self, name: str) -> None:
+        self.calls.append(name)
+        self._reached.setdefault(name, asyncio.Event()).set()
+        if name in self.holds:
+            await self.holds[name].wait()
+        if name in self.fails:
+            raise self.fails[name]
+
+    async def send_text(self, to: str, text: str, mentions: Sequence[str] = ()) -> str:
+        await self._call("send_text")
+        self.sent.append((to, text, tuple(mentions)))
+        return f"msg-{len(self.sent)}"
+
+    async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
+        await self._call("contact")
+        return self.directory.contacts[contact_id]
+
+    async def self_qr_code(self) -> str:
+        await self._call("self_qr_code")
+        return "https://u.wechat.com/MDtestCode"
+
+    async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:
+        await self._call("create_room")
+        room_id = f"room-{len(self.directory.rooms) + 1}@chatroom"
+        self.directory.put_room(Room(room_id, topic, SELF, (), {SELF, *contact_ids}))
+        return room_id
+
+    async def room(self, room_id: str, *, fresh: bool = False) -> Room:
+        await self._call("room")
+        return self.directory.rooms[room_id]
+
+    async def read_new_rooms(self) -> list[Room]:
+        await self._call("read_new_rooms")
+        return []
+
+    async def add_member(self, room_id: str, contact_id: str) -> None:
+        await self._call("add_member")
+        if not self.only_invites:
+            self.directory.rooms[room_id].member_ids.add(contact_id)
+
+    async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
+        await self._call("wait_member")
+        return contact_id in self.directory.rooms[room_id].member_ids
+
+    async def remove_member(self, room_id: str, contact_id: str) -> None:
+        await self._call("remove_member")
+        self.directory.rooms[room_id].member_ids.discard(contact_id)
