@@ -39,7 +39,19 @@ class Connection(H2Protocol):  # type: ignore[misc]
         self.transport = transport
         self._server.connections.add(self)
         if self._server.frozen:
-            transport.pause_reading()
+            self.freeze()
+
+    def freeze(self) -> None:
+        """Neither read nor write, until thawed."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.pause_writing()
+
+    def thaw(self) -> None:
+        """Read and write again."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+            self.resume_writing()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Leave the server's connections."""
@@ -68,18 +80,16 @@ class GatewayServer(Server):  # type: ignore[misc]
         return int(self._server.sockets[0].getsockname()[1])
 
     def freeze(self) -> None:
-        """Read nothing more from anybody."""
+        """Read and write nothing more, with anybody."""
         self.frozen = True
         for connection in self.connections:
-            if connection.transport is not None and not connection.transport.is_closing():
-                connection.transport.pause_reading()
+            connection.freeze()
 
     def thaw(self) -> None:
-        """Read again, what has piled up first."""
+        """Go on, with what has piled up first."""
         self.frozen = False
         for connection in self.connections:
-            if connection.transport is not None and not connection.transport.is_closing():
-                connection.transport.resume_reading()
+            connection.thaw()
 
     def cut(self, *, abruptly: bool) -> None:
         """Close all connections; abruptly = with nothing more said, as are those whose client does not read."""

@@ -72,13 +72,33 @@ async def test_frozen_it_takes_calls_and_answers_none_until_thawed(
         call = asyncio.create_task(client("Version"))
         newcomer = Client(server.port)
         second = asyncio.create_task(newcomer("Version"))
-        done, _ = await asyncio.wait({call, second}, timeout=0.3)
+        said = world.chats.say(SONG, BOT, "没人说出去")
+        event = asyncio.create_task(events.payload("message"))
+        done, _ = await asyncio.wait({call, second, event}, timeout=0.3)
         assert not done
         server.thaw()
         assert (await call).version == (await second).version
-        world.chats.say(SONG, BOT, "又活了")
-        assert "messageId" in await events.payload("message")
+        assert (await event)["messageId"] == world.chats.wire_id(ACCOUNT, said)
         newcomer.close()
+
+
+async def test_frozen_it_can_be_stopped_and_killed(world: World) -> None:
+    server = PuppetServer(world, ACCOUNT, TOKEN)
+    for end in ("stop", "kill"):
+        client = Client(await server.start())
+        async with client.events() as events:
+            await events.ready()
+            server.freeze()
+            world.chats.say(SONG, BOT, "在途")
+            async with asyncio.timeout(5):
+                if end == "stop":
+                    await server.stop()
+                else:
+                    server.kill()
+            with pytest.raises(GONE):
+                while True:
+                    await events.next()
+        client.close()
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:

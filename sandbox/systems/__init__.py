@@ -1,0 +1,70 @@
+"""Stand-ins for the business systems that the shipped flows call: 云商城 and HiPOS 云, with a page to see them work."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from sandbox.systems.book import Asked, Book
+from sandbox.systems.callbacks import call_back
+from sandbox.systems.pages import add_page
+from sandbox.systems.standin import HIPOS, TITLES, YUNMALL, routes
+
+__all__ = ["HIPOS", "PORTS", "YUNMALL", "Asked", "Book", "Systems", "call_back", "start_systems"]
+
+log = logging.getLogger(__name__)
+PORTS = (9101, 9102)
+
+
+@dataclass(slots=True)
+class Systems:
+    """The running stand-ins. `problems` says, one line each, which could not be started and why."""
+
+    book: Book
+    urls: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def stop(self) -> None:
+        """Close everything; twice does nothing."""
+        await self._stack.aclose()
+
+
+async def start_systems(
+    host: str = "127.0.0.1", ports: Sequence[int] = PORTS, *, state: Path | str | None = None
+) -> Systems:
+    """Start both, each on its port with the same page at /; a port of 0 is any free one.
+
+    One whose port is taken is left out, and said so in `problems`. `state` is a file that what they were asked, and
+    the callbacks they owe, are kept in.
+    """
+    systems = Systems(Book(Path(state) if state else None))
+    async with AsyncExitStack() as stack:
+        for name, port in zip((YUNMALL, HIPOS), ports, strict=True):
+            runner = web.AppRunner(_app(systems.book, name), access_log=None, shutdown_timeout=1.0)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            try:
+                await web.TCPSite(runner, host, port).start()
+            except OSError as error:
+                reason = os.strerror(error.errno) if error.errno else str(error)
+                systems.problems.append(f"the stand-in for {TITLES[name]} cannot use {host}:{port}: {reason}")
+                continue
+            systems.urls[name] = f"http://{host}:{runner.addresses[0][1]}"
+        systems._stack = stack.pop_all()
+    for problem in systems.problems:
+        log.warning("%s", problem)
+    return systems
+
+
+def _app(book: Book, system: str) -> web.Application:
+    app = web.Application(client_max_size=256 * 1024)
+    add_page(app, book)
+    app.add_routes(routes(book, system))
+    return app

@@ -1,0 +1,39 @@
+"""`python -m sandbox.systems`: the stand-ins by themselves."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+
+from sandbox.systems import PORTS, start_systems
+
+
+async def run(host: str, ports: tuple[int, int]) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    systems = await start_systems(host, ports)
+    for name, url in systems.urls.items():
+        print(f"{name}: {url}", flush=True)  # noqa: T201 - for the person who started it
+    if systems.problems:
+        print("\n".join(systems.problems), file=sys.stderr)  # noqa: T201
+    else:
+        await stopping.wait()
+    await systems.stop()
+    return 1 if systems.problems else 0
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="sandbox.systems", description="stand-ins for 云商城 and HiPOS 云")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--ports", nargs=2, type=int, default=PORTS, metavar=("YUNMALL", "HIPOS"))
+    arguments = parser.parse_args()
+    return asyncio.run(run(arguments.host, tuple(arguments.ports)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

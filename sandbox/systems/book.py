@@ -1,0 +1,88 @@
+"""What the stand-ins were asked, what they answered, and what they still owe: the page's one source, kept in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.feed import Channels
+
+MOST_KEPT: Final = 200
+TOPIC: Final = "systems"
+MODES: Final = ("ok", "refuse", "error", "garbage", "hang")
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request, and the callback it has coming. `owed`: "" (none) | waiting | sending | sent | undelivered."""
+
+    n: int
+    at: float
+    system: str
+    method: str
+    path: str
+    key: str
+    body: Any
+    status: int = 0
+    answer: Any = None
+    repeats: int = 0
+    callback: str = ""
+    owed: str = ""
+    result: str = ""
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Book:
+    """Everything both stand-ins know. `open` is cleared to let requests arrive and not be answered yet."""
+
+    path: Path | None = None
+    clock: Callable[[], float] = time.time
+    asked: deque[Asked] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
+    merchants: dict[str, Any] = field(default_factory=dict)
+    modes: dict[str, str] = field(default_factory=dict)
+    channels: Channels = field(default_factory=Channels)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    last: int = 0
+
+    def __post_init__(self) -> None:
+        self.open.set()
+        if self.path is not None and self.path.exists():
+            kept = json.loads(self.path.read_text(encoding="utf-8"))
+            self.asked.extend(Asked(**one) for one in kept["asked"])
+            self.merchants = kept["merchants"]
+            self.last = max((one.n for one in self.asked), default=0)
+
+    def note(self, system: str, method: str, path: str, key: str, body: Any) -> Asked:
+        """Write a new request down."""
+        self.last += 1
+        asked = Asked(self.last, self.clock(), system, method, path, key, body)
+        self.asked.append(asked)
+        return asked
+
+    def known(self, system: str, key: str) -> Asked | None:
+        """The request that came with this key before."""
+        return next((one for one in self.asked if key and (one.system, one.key) == (system, key)), None)
+
+    def find(self, n: int) -> Asked | None:
+        """The request of this number."""
+        return next((one for one in self.asked if one.n == n), None)
+
+    def shown(self) -> dict[str, Any]:
+        """All of it for the page, the newest first."""
+        return {"asked": [asdict(one) for one in reversed(self.asked)], "modes": self.modes}
+
+    def changed(self) -> None:
+        """Keep it, and tell the pages."""
+        self.channels.tell(TOPIC, {})
+        if self.path is not None:
+            kept = {"asked": [asdict(one) for one in self.asked], "merchants": self.merchants}
+            fresh = self.path.with_suffix(".new")
+            fresh.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+            fresh.replace(self.path)

@@ -1,0 +1,114 @@
+"""The stand-ins' page: what they were asked, their switches, and the buttons of the late callback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from sandbox.systems.book import MODES, TOPIC, Book
+from sandbox.systems.callbacks import RESULTS, call_back
+from sandbox.systems.standin import TITLES
+
+PAGE: Final = Path(__file__).parent / "page"
+FILES: Final = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
+SAFE: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+HEARTBEAT: Final = 15.0
+STREAMS: Final = web.AppKey("streams", set[asyncio.Task[Any]])
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def add_page(app: web.Application, book: Book) -> None:
+    """Add the page and what it needs to a stand-in's application."""
+    app[STREAMS] = set()
+    app.middlewares.append(_own_origin)
+    for path, (name, kind) in FILES.items():
+        app.router.add_get(path, _file(name, kind))
+    app.router.add_get("/page/events", lambda request: _events(request, book))
+    app.router.add_post("/page/callback/{n:[0-9]{1,9}}", lambda request: _call_back(request, book))
+    app.router.add_post("/page/mode/{system}", lambda request: _set_mode(request, book))
+    app.on_shutdown.append(_end_streams)
+
+
+def _file(name: str, kind: str) -> Handler:
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        text = await asyncio.to_thread((PAGE / name).read_text, encoding="utf-8")
+        return web.Response(text=text, content_type=kind, headers=SAFE)
+
+    return handle
+
+
+@web.middleware
+async def _own_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Another site's page, open in the same browser, may not press the buttons."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2] != request.host:
+        raise web.HTTPForbidden
+    return await handler(request)
+
+
+async def _events(request: web.Request, book: Book) -> web.StreamResponse:
+    """GET /page/events: the whole book, now and at each change (server-sent events)."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    await response.prepare(request)
+    task = asyncio.current_task()
+    assert task is not None
+    request.app[STREAMS].add(task)
+    try:
+        with book.channels.listen(TOPIC) as changes:
+            while True:
+                await response.write(f"data: {json.dumps(book.shown(), ensure_ascii=False)}\n\n".encode())
+                await _next(changes, response)
+    except ConnectionError:
+        return response  # the page was closed
+    finally:
+        request.app[STREAMS].discard(task)
+
+
+async def _next(changes: asyncio.Queue[Any], response: web.StreamResponse) -> None:
+    """Wait for a change; take those together that came together."""
+    while True:
+        try:
+            async with asyncio.timeout(HEARTBEAT):
+                await changes.get()
+            break
+        except TimeoutError:
+            await response.write(b": still here\n\n")
+    while not changes.empty():
+        changes.get_nowait()
+
+
+async def _end_streams(app: web.Application) -> None:
+    for task in app[STREAMS]:
+        task.cancel()
+
+
+async def _call_back(request: web.Request, book: Book) -> web.Response:
+    """POST /page/callback/{n} {"result": "success" | "failed"}: press the button."""
+    asked = book.find(int(request.match_info["n"]))
+    result = (await request.json()).get("result")
+    if asked is None or not asked.callback or result not in RESULTS:
+        raise web.HTTPNotFound
+    return web.json_response({"delivered": await call_back(book, asked, result)})
+
+
+async def _set_mode(request: web.Request, book: Book) -> web.Response:
+    """POST /page/mode/{system} {"mode"}: how it answers from now on."""
+    system, mode = request.match_info["system"], (await request.json()).get("mode")
+    if system not in TITLES or mode not in MODES:
+        raise web.HTTPNotFound
+    book.modes[system] = mode
+    book.changed()
+    return web.json_response({"mode": mode})

@@ -1,0 +1,117 @@
+"""The two stand-ins: 云商城 takes payment settings, HiPOS 云 merchants and devices. Same key, same answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from sandbox.systems.book import Asked, Book
+
+YUNMALL: Final = "yunmall"
+HIPOS: Final = "hipos"
+TITLES: Final = {YUNMALL: "云商城", HIPOS: "HiPOS 云"}
+HANGING: Final = 60.0  # seconds; longer than anybody waits
+Rule = Callable[[Book, Asked], tuple[int, Any]]
+
+
+def routes(book: Book, system: str) -> list[web.RouteDef]:
+    """What a stand-in is asked over HTTP."""
+
+    def door(rule: Rule) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await _take(book, system, rule, request)
+
+        return handle
+
+    if system == YUNMALL:
+        return [web.post("/payments", door(take_payment))]
+    return [
+        web.put("/merchants/{name}", door(put_merchant)),
+        web.put("/merchants/{name}/payment", door(put_payment)),
+        web.post("/devices/authorizations", door(authorize)),
+    ]
+
+
+async def _take(book: Book, system: str, rule: Rule, request: web.Request) -> web.StreamResponse:
+    key = request.headers.get("Idempotency-Key", "")
+    try:
+        body = json.loads(await request.read() or b"null")
+    except ValueError:
+        body = None
+    asked = book.known(system, key)
+    if asked is not None and asked.body == body:
+        asked.repeats += 1
+    else:
+        asked = book.note(system, request.method, request.path, key, body)
+    mode = book.modes.get(system, "ok")
+    book.changed()
+    await book.open.wait()
+    if mode != "ok":
+        return await _trouble(book, asked, mode)
+    if not asked.status or asked.status >= 500:  # what was answered well before is answered alike
+        asked.status, asked.answer = rule(book, asked)
+    book.changed()
+    return web.json_response(asked.answer, status=asked.status)
+
+
+async def _trouble(book: Book, asked: Asked, mode: str) -> web.StreamResponse:
+    """What the page's switch asks for instead of an answer."""
+    if mode == "hang":
+        await asyncio.sleep(HANGING)
+    if mode == "garbage":
+        return web.Response(text="<html>502 Bad Gateway", content_type="text/html")
+    asked.status = 422 if mode == "refuse" else 503
+    asked.answer = {"message": "资料未通过审核" if mode == "refuse" else "系统维护中"}
+    book.changed()
+    return web.json_response(asked.answer, status=asked.status)
+
+
+# ---- what each request does ----
+
+
+def take_payment(book: Book, asked: Asked) -> tuple[int, Any]:
+    """POST /payments {merchant, payment}: 云商城 takes in the payment settings."""
+    missing = _missing(asked.body, "merchant", "payment")
+    return missing or (201, {"id": f"PAY{asked.n:05}", "merchant": asked.body["merchant"], "state": "accepted"})
+
+
+def put_merchant(book: Book, asked: Asked) -> tuple[int, Any]:
+    """PUT /merchants/{name} {name}: HiPOS 云 gets the merchant's data."""
+    missing = _missing(asked.body, "name")
+    if missing:
+        return missing
+    merchant = book.merchants.setdefault(asked.body["name"], {"id": f"M{asked.n:05}"})
+    return 200, {"id": merchant["id"], "name": asked.body["name"]}
+
+
+def put_payment(book: Book, asked: Asked) -> tuple[int, Any]:
+    """PUT /merchants/{name}/payment {merchant, payment}: HiPOS 云 gets the payment settings."""
+    missing = _missing(asked.body, "merchant", "payment")
+    if missing:
+        return missing
+    merchant = book.merchants.get(asked.body["merchant"])
+    if merchant is None:
+        return 404, {"message": "没有这个商户"}
+    merchant["payment"] = asked.body["payment"]
+    return 200, {"id": merchant["id"], "state": "active"}
+
+
+def authorize(book: Book, asked: Asked) -> tuple[int, Any]:
+    """POST /devices/authorizations {store, callback}: HiPOS 云 will call back, minutes or hours later."""
+    missing = _missing(asked.body, "store", "callback")
+    if missing:
+        return missing
+    asked.callback, asked.owed = asked.body["callback"], "waiting"
+    return 202, {"code": f"{secrets.randbelow(10**8):08}", "store": asked.body["store"]}
+
+
+def _missing(body: Any, *names: str) -> tuple[int, Any] | None:
+    for name in names:
+        if not isinstance(body, dict) or not isinstance(body.get(name), str) or not body[name].strip():
+            return 400, {"message": f"缺少 {name}"}
+    return None
