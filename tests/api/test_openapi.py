@@ -128,7 +128,7 @@ def test_the_description_is_true(served: _Served, operation: Any) -> None:
     schema.config.update(base_url=base)
     case = schema[operation.path][operation.method.upper()].as_strategy()
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(case)
     def call(case: Any) -> None:
         case.call_and_validate(checks=CHECKS)

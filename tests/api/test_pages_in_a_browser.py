@@ -1,0 +1,92 @@
+"""The pages in a real browser: what they look like fits a phone, and the copy button works with and without https."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+import zxingcpp
+from PIL import Image
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.api.conftest import Door
+
+pytestmark = pytest.mark.browser
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SWITCHES = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --host-resolver-rules=MAP\\040plain.test\\040127.0.0.1"
+)
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium on this machine")
+        pytest.skip("no Chromium on this machine")
+    switches = [switch.replace("\\040", " ") for switch in SWITCHES.split()]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=switches)
+        yield browser
+        await browser.close()
+
+
+async def _open(browser: Browser, url: str, complaints: list[str], scheme: str = "light") -> Page:
+    context = await browser.new_context(
+        viewport=PHONE,  # type: ignore[arg-type]
+        device_scale_factor=2,
+        is_mobile=True,
+        color_scheme=scheme,  # type: ignore[arg-type]
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    page = await context.new_page()
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url) if "127.0.0.1" not in request.url else None)
+    await page.goto(url)
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_fits_a_phone_and_its_code_can_be_scanned(browser: Browser, door: Door, scheme: str) -> None:
+    qun = await door.make_group()
+    complaints: list[str] = []
+    page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", complaints, scheme)
+    picture = Image.open(io.BytesIO(await page.screenshot(full_page=True))).convert("RGB")
+    assert picture.width == PHONE["width"] * 2  # nothing sticks out to the side
+    assert zxingcpp.read_barcodes(picture)[0].text == "https://u.wechat.com/MDtestCode"
+    ground = picture.getpixel((4, picture.height - 4))
+    assert isinstance(ground, tuple)
+    assert (sum(ground) < 150) == (scheme == "dark")
+    assert [text for text in complaints if not text.startswith("data:")] == []  # the policy lets it all through
+
+
+async def test_the_copy_button(browser: Browser, door: Door) -> None:
+    qun = await door.make_group()
+    page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", [])
+    await page.click("text=复制")
+    await page.wait_for_selector("button:has-text('已复制')")
+    assert await page.evaluate("navigator.clipboard.readText()") == qun["token"]
+    await page.wait_for_selector("button:text-is('复制')")
+
+
+async def test_the_copy_button_without_https(browser: Browser, door: Door) -> None:
+    qun = await door.make_group()
+    page = await _open(browser, f"http://plain.test:{door.port}/weiqun/{qun['url'].rpartition('/')[2]}", [])
+    assert await page.evaluate("window.isSecureContext") is False
+    await page.click("text=复制")
+    await page.wait_for_selector("button:has-text('已复制')")
+    await page.goto(f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}")
+    assert await page.evaluate("navigator.clipboard.readText()") == qun["token"]
+
+
+async def test_the_docs(browser: Browser, door: Door) -> None:
+    complaints: list[str] = []
+    page = await _open(browser, f"{door.url}/docs", complaints)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert [text for text in complaints if not text.startswith("data:")] == []
