@@ -27,7 +27,7 @@ async def call_back(book: Book, asked: Asked, result: str) -> bool:
             asked.note = f"HTTP {response.status}"
             taken = response.status == 200
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        asked.note, taken = type(error).__name__, False
+        asked.note, taken = "没有应答" if isinstance(error, TimeoutError) else "连不上", False
     asked.owed = "sent" if taken else "undelivered"
     book.changed()
     return taken
