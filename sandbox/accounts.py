@@ -101,10 +101,12 @@ class Accounts:
         if name in self._subscribers:
             raise Refused("there is another event() call not end when receiving a new one")
         self._subscribers[name] = subscriber
+        self._world.feed.tell_all({"type": "account", "name": name, "connected": True})
 
         def leave() -> None:
             if self._subscribers.get(name) is subscriber:
                 del self._subscribers[name]
+                self._world.feed.tell_all({"type": "account", "name": name, "connected": False})
 
         return leave
 

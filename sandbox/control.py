@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from sandbox import control_chats, control_live, control_people, control_rooms, views
+from sandbox import control_chats, control_live, control_people, control_rooms, front, views
 from sandbox.avatars import svg
 from sandbox.files import LARGEST, qr_png
 from sandbox.model import NotThere, Refused
@@ -22,13 +22,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(world: World, endpoints: Mapping[str, str]) -> web.Application:
-    """The API over a world; `endpoints` are shown beside the accounts. A page may add its own routes."""
-    app = web.Application(middlewares=[_errors, _own_origin], client_max_size=LARGEST)
+    """The API over a world, and its page; `endpoints` are shown beside the accounts."""
+    app = web.Application(middlewares=[_errors, front.own_browser], client_max_size=LARGEST)
     app[WORLD], app[ENDPOINTS], app[control_live.STREAMS] = world, endpoints, set()
     app.add_routes(
         [*ROUTES, *control_people.ROUTES, *control_chats.ROUTES, *control_rooms.ROUTES, *control_live.ROUTES]
     )
     app.on_shutdown.append(control_live.end_streams)
+    front.set_up(app)
     return app
 
 
@@ -51,15 +52,6 @@ def _error(code: int, message: str) -> web.Response:
     return web.json_response({"error": {"code": code, "message": message}}, status=code)
 
 
-@web.middleware
-async def _own_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Another site's page, open in the same browser, may not play with the world."""
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.partition("://")[2] != request.host:
-        raise web.HTTPForbidden(reason="another site's page may not do this")
-    return await handler(request)
-
-
 # ---- the world as a whole ----
 
 
@@ -79,6 +71,11 @@ async def get_state(request: web.Request) -> web.Response:
     )
 
 
+def _switched(world: World) -> None:
+    """Have all open pages read the switches again."""
+    world.feed.tell_all({"type": "switches"})
+
+
 async def put_fault(request: web.Request) -> web.Response:
     """PUT /api/faults {"event": kind or "*", twice?, late?, late_ms?, lost?} or
     {"call": method or "*", effect, probability?, count?, ms?, text?}."""
@@ -91,12 +88,14 @@ async def put_fault(request: web.Request) -> web.Response:
             world.faults.event(given.pop("event", "*"), **given)
     except TypeError as error:
         raise Refused(f"不认识的故障设置：{error}") from None
+    _switched(world)
     return web.json_response(world.faults.shown())
 
 
 async def clear_faults(request: web.Request) -> web.Response:
     """DELETE /api/faults: all is well again."""
     request.app[WORLD].faults.clear()
+    _switched(request.app[WORLD])
     return web.json_response(request.app[WORLD].faults.shown())
 
 
@@ -106,18 +105,21 @@ async def put_limit(request: web.Request) -> web.Response:
     given = await body(request)
     times = None if given.get("times") is None else int(number(given, "times"))
     world.limits.set(text(given, "action"), times, number(given, "seconds", 60.0))
+    _switched(world)
     return web.json_response(world.limits.shown())
 
 
 async def put_rules(request: web.Request) -> web.Response:
     """PUT /api/rules {"direct_limit"?, "capacity"?, "qr_limit"?}: smaller groups for trying things out."""
-    rules = request.app[WORLD].rules
+    world = request.app[WORLD]
+    rules = world.rules
     given = await body(request)
     changed = {name: int(number(given, name)) for name in ("direct_limit", "capacity", "qr_limit") if name in given}
     if any(value < 3 for value in changed.values()):
         raise Refused("群规则的人数至少为 3")
     for name, value in changed.items():
         setattr(rules, name, value)
+    _switched(world)
     return web.json_response(asdict(rules))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, Final
 
 from aiohttp import web
 
 from sandbox import views
-from sandbox.feed import Channels, Item
+from sandbox.feed import BACKLOG, Channels, Item
 from sandbox.parsing import WORLD, queried
 
 STREAMS: Final = web.AppKey("streams", set[asyncio.Task[Any]])
@@ -25,20 +26,26 @@ async def end_streams(app: web.Application) -> None:
 
 
 async def get_events(request: web.Request) -> web.StreamResponse:
-    """GET /api/events?person=…: what this person sees, as server-sent events."""
+    """GET /api/events?person=…&trace=ACCOUNT: what this person sees, as server-sent events, and, where it is asked
+    for, an assistant's trace in the same stream (a browser has few connections to one host)."""
     world = request.app[WORLD]
     viewer = world.people.get(queried(request, "person")).id
+    sources = [(world.feed, viewer)]
+    if request.query.get("trace"):
+        sources.append((world.trace.live, world.accounts.get(request.query["trace"]).name))
 
     async def shown(items: Items) -> Items:
         async for item in items:
-            if item["type"] == "message":
+            if "type" not in item:
+                yield {"type": "trace", **item}
+            elif item["type"] == "message":
                 said = world.chats.visible(viewer, item["seq"])
                 seen = {"message": views.message(world, said, viewer), "line": views.chat(world, item["chat"], viewer)}
                 yield {**item, **seen}
             else:
                 yield item
 
-    return await _stream(request, world.feed, viewer, shown)
+    return await _stream(request, sources, shown)
 
 
 async def get_trace(request: web.Request) -> web.StreamResponse:
@@ -47,13 +54,12 @@ async def get_trace(request: web.Request) -> web.StreamResponse:
     name = world.accounts.get(queried(request, "account")).name
     if "text/event-stream" not in request.headers.get("Accept", ""):
         return web.json_response({"trace": world.trace.of(name)})
-    return await _stream(request, world.trace.live, name, lambda items: items)
+    return await _stream(request, [(world.trace.live, name)], lambda items: items)
 
 
 async def _stream(
     request: web.Request,
-    channels: Channels,
-    topic: str,
+    sources: Sequence[tuple[Channels, str]],
     shown: Callable[[Items], Items],
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
@@ -61,7 +67,10 @@ async def _stream(
     assert task is not None
     request.app[STREAMS].add(task)
     try:
-        with channels.listen(topic) as queue:
+        with ExitStack() as stack:
+            queue: asyncio.Queue[Item] = asyncio.Queue(BACKLOG)
+            for channels, topic in sources:
+                stack.enter_context(channels.listen(topic, queue))
             await response.prepare(request)
             await response.write(b": here\n\n")
             async for item in shown(_items(queue, response)):

@@ -21,9 +21,9 @@ class Channels:
         self._readers: dict[str, list[asyncio.Queue[Item]]] = {}
 
     @contextmanager
-    def listen(self, topic: str) -> Iterator[asyncio.Queue[Item]]:
-        """A queue of what is told to `topic` while the block runs."""
-        queue: asyncio.Queue[Item] = asyncio.Queue(BACKLOG)
+    def listen(self, topic: str, queue: asyncio.Queue[Item] | None = None) -> Iterator[asyncio.Queue[Item]]:
+        """A queue (or the one given) of what is told to `topic` while the block runs."""
+        queue = asyncio.Queue(BACKLOG) if queue is None else queue
         self._readers.setdefault(topic, []).append(queue)
         try:
             yield queue

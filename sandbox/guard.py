@@ -72,6 +72,8 @@ class Guard:
     async def _run(self, call: Call, serve: Serve, stream: Any, request: Message | None) -> str:
         """Do one call, as far as the faults let it; returns how it went."""
         fault = self._world.faults.plan_call(call.name)
+        if fault is not None:
+            self._world.feed.tell_all({"type": "switches"})  # it may have been used up
         await _before(fault)
         self._check(call.name, request)
         answer = serve(stream if request is None else request)

@@ -104,8 +104,12 @@ def chat(world: World, chat_id: str, viewer: str) -> Json:
         "avatar": avatar(chat_id),
         "members": len(world.rooms.get(chat_id).members) if is_room(chat_id) else 2,
         "unread": world.chats.unread(viewer, chat_id),
-        "last": {"text": preview(world, last), "at": last.at, "sender": last.sender, "seq": last.seq} if last else None,
+        "last": _last(world, last) if last else None,
     }
+
+
+def _last(world: World, said: Message) -> Json:
+    return {"text": preview(world, said), "kind": said.kind, "at": said.at, "sender": said.sender, "seq": said.seq}
 
 
 def preview(world: World, message: Message) -> str:

@@ -13,7 +13,7 @@ from protocol import puppet_pb2 as pb
 from sandbox.server import PuppetServer
 from sandbox.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.client import TOKEN, Client, until
-from tests.sandbox.conftest import ACCOUNT, BOT
+from tests.sandbox.conftest import ACCOUNT, BOT, Clock
 
 GONE = (StreamTerminatedError, ConnectionError, EOFError)
 
@@ -325,3 +325,27 @@ async def test_the_trace_tells_what_was_told_and_called(client: Client, world: W
         ("call", "ContactPayload", "ok"),
         ("call", "ContactPayload", "没有这个人：wxid_nobody"),
     ]
+
+
+async def test_in_a_shared_group_each_account_has_ids_of_its_own(client: Client, world: World) -> None:
+    world.ensure(["weimi1002"])
+    room = world.rooms.create(SONG, [BOT, "wxid_weimi1002"], "两个助手")
+    said = world.chats.say(SONG, room.id, "大家好")
+    mine, theirs = (world.chats.wire_id(name, said) for name in (ACCOUNT, "weimi1002"))
+    assert (await client("MessagePayload", id=mine)).room_id == room.id
+    with pytest.raises(GRPCError, match="没有这条消息"):
+        await client("MessagePayload", id=theirs)
+
+
+async def test_too_fast_is_refused_per_kind_of_action(client: Client, world: World, clock: Clock) -> None:
+    world.limits.set("message", 1, 60)
+    world.limits.set("room_create", 0)
+    await client("MessageSendText", conversation_id=SONG, text="一")
+    with pytest.raises(GRPCError, match="操作过于频繁"):
+        await client("MessageSendText", conversation_id=ZHIDUO, text="二")
+    with pytest.raises(GRPCError, match="操作过于频繁"):
+        await client("RoomCreate", contact_ids=[SONG, ZHIDUO], topic="x")
+    assert (await client("ContactPayload", id=SONG)).name == "宋公明"
+    clock.now += 60
+    await client("MessageSendText", conversation_id=ZHIDUO, text="二")
+    assert world.rooms.of(BOT) == []

@@ -6,7 +6,7 @@ import { AddFriend, Begin, Identity, Profile } from "./people.js";
 import { ChooseCard, InviteMembers, NewRoom } from "./choose.js";
 
 /** Close the open dialog. */
-export const close = () => update({ dialog: null });
+const close = () => update({ dialog: null });
 
 const KINDS = {
   begin: ["添加", Begin],

@@ -1,7 +1,7 @@
 // What goes wrong on purpose: events twice, late, lost; calls that fail, hang, or whose answer is lost.
 import { turn } from "../actions.js";
 import { html, useState } from "../vendor/preact.js";
-import { Switch } from "./tools.js";
+import { Switch } from "./switch.js";
 
 const FLAWS = [
   ["late", "慢", "消息和事件晚三秒才到"],

@@ -3,6 +3,7 @@ import { turn } from "../actions.js";
 import { html, useState } from "../vendor/preact.js";
 import { Calls, Events } from "./faults.js";
 import { toggleTrace } from "./rail.js";
+import { Switch } from "./switch.js";
 
 /** All switches. */
 export function Tools({ store }) {
@@ -31,13 +32,6 @@ function Accounts({ store }) {
         <span class="account-name">${one.nickname}<small>${one.connected ? "机器人已连接" : "没有机器人连接"} · ${one.endpoint}</small></span>
         <${Switch} label="登录" checked=${one.online} onChange=${(on) => act(one.name, on ? "login" : "logout")} />
       </div>`)}`;
-}
-
-/** A labelled switch. */
-export function Switch({ label, hint, checked, onChange }) {
-  return html`
-    <label class="switch-line"><span>${label}${hint && html`<small>${hint}</small>`}</span>
-      <input type="checkbox" role="switch" checked=${checked} onChange=${(event) => onChange(event.target.checked)} /></label>`;
 }
 
 function TooFast({ limits }) {
