@@ -95,6 +95,19 @@ class Texts(GroupTexts):
     resend_unknown: str = "没有编号为 {id} 的未送达通知。"
     resend_usage: str = "写法：/重发 或 /重发 编号 或 /重发 全部"
 
+    # reports and jobs
+    report_title: str = "【日报】{day}"
+    report_group: str = "{topic}：入群 {joins}，退群 {leaves}，消息 {messages}，现有 {members} 人"
+    report_tickets: str = "人工服务 {tickets} 次，平均评分 {mark}"
+    report_misses: str = "没有答上来的问题："
+    report_miss: str = "· {question}（{times} 次）"
+    report_on: str = "已开启日报，每天早上发给您。回复“/日报 关”停止。"
+    report_off: str = "已停止日报。"
+    report_no_group: str = "您没有由我管理的群。"
+    report_usage: str = "写法：/日报 开 或 /日报 关"
+    job_line: str = "{name}：上次 {last} {result}，下次 {next}"
+    job_none: str = "没有定时任务。"
+
     @model_validator(mode="after")
     def _known_names(self) -> Texts:
         for name, field in type(self).model_fields.items():

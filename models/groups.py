@@ -52,7 +52,7 @@ class Qun(SQLModel, table=True):
     welcome: str | None = None  # this group's own text; None = the config's
     announcement: str | None = None
     state: str = QunState.MAKING
-    wants_report: bool = True
+    wants_report: bool = False  # the owner asked for a report every morning
     created_at: float = Field(default_factory=time.time)
 
 
