@@ -93,6 +93,9 @@ class Bot:
         stack.push_async_callback(house.outside.close)
         await house.groups.load()
         await house.blocked.load()
+        await house.keywords.load()
+        await house.questions.load()
+        await house.tickets.load()
         stack.push_async_callback(house.tally.drain)
         await house.audit.recall({a.account: house.accounts.governor(a.account) for a in self.config.assistants})
         code = await house.admins.load()
@@ -161,6 +164,9 @@ def main() -> int:
     set_up_logging(config.log_format)
     try:
         asyncio.run(run(config))
+    except ConfigError as error:  # a file that the config names
+        print(f"config: {error}", file=sys.stderr)  # noqa: T201
+        return 2
     except OSError as error:
         print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201
         return 1

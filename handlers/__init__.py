@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from handlers import flow_admin, flows, friends, guard, members, tokens
+from handlers import answers, flow_admin, flows, friends, guard, members, staff, support, tokens
 from handlers.turn import Turn
 from services.house import House
 from wechat import events
@@ -21,10 +21,20 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.MemberLeft, members.left),
     (events.TopicChanged, members.topic_changed),
     (events.GroupMessage, guard.watch),
+    (events.GroupMessage, support.heard_in_group),
+    (events.GroupMessage, staff.wrote),
+    (events.PrivateMessage, support.heard),
     (events.PrivateMessage, friends.bind_admin),
     (events.PrivateMessage, flow_admin.command),
+    (events.PrivateMessage, support.held),
     (events.PrivateMessage, flows.talked),  # before tokens: an answer may look like one
     (events.PrivateMessage, tokens.sent),
+    (events.GroupMessage, support.asked_in_group),
+    (events.PrivateMessage, support.asked),
+    (events.PrivateMessage, support.marked),
+    (events.Message, answers.keyword),
+    (events.Message, answers.question),
+    (events.PrivateMessage, answers.something),
 )
 
 

@@ -10,17 +10,25 @@ BIND = "绑定"
 
 
 async def requested(event: FriendRequested, turn: Turn) -> bool:
-    """Accept whom the rules accept, a moment later as a person would; a join token in the text is kept for then."""
+    """Accept whom the rules accept, a moment later as a person would; a valid join token always does."""
     token = find_token(event.hello)
     ways_in, friends = turn.house.ways_in, turn.house.friends
+    words, let_in = "", False
     if token is not None:
-        turn.follow(await ways_in.token_in_request(event.account, event.contact_id, event.name, token))
-    turn.write(lambda s: friends.accept_soon(s, event.account, event.friendship_id, event.contact_id))
+        decision = await ways_in.token_in_request(event.account, event.contact_id, event.name, token)
+        words, let_in = decision.words, bool(decision.write) and not decision.words
+        if decision.write:
+            turn.write(decision.write)
+    if let_in or friends.accepts(event.hello):
+        # What is wrong with a token can be told to a friend only, so after the acceptance.
+        turn.write(lambda s: friends.accept_soon(s, event.account, event.friendship_id, event.contact_id, words))
     return True
 
 
 async def added(event: FriendAdded, turn: Turn) -> bool:
-    """Tell of it, and do at once what was approved for the person while they were not a friend."""
+    """Greet a new friend once, tell of it, and do at once what was approved for them while they were none."""
+    if not turn.is_old:
+        turn.write(lambda s: turn.house.friends.greet(s, event.account, event.contact_id))
     turn.write(lambda s: turn.house.notices.friend_added(s, event.account, event.contact_id, event.name))
     turn.after(lambda: turn.house.ways_in.became_friend_soon(event.account, event.contact_id))
     return True

@@ -16,7 +16,7 @@ class Said(SQLModel, table=True):
     conversation: str  # a person's id, or a room's
     by: str  # a WeChat id; "" = the assistant
     staff: str = ""  # the person whose words the assistant spoke, or who noted it
-    at: float
+    at: float = Field(index=True)
     kind: str
     text: str = ""
     media: str = ""  # path of the file, once it was kept

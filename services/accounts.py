@@ -50,6 +50,10 @@ class Accounts:
         wechat = self._wechats.get(account)
         return wechat is not None and wechat.state is State.ONLINE
 
+    def is_own(self, contact_id: str) -> bool:
+        """Whether this is one of the assistants themselves."""
+        return any(wechat.self_id == contact_id for wechat in self._wechats.values())
+
     def governor(self, account: str) -> Governor:
         """The account's pace."""
         return self._governors[account]

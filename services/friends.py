@@ -9,16 +9,21 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from errors import WeChatError, WeChatOffline, WeChatTooFast, WeChatUnknown
+from models.conversations import Greeted
 from models.db import Store
 from models.durable import Action, Priority
 from services.accounts import Accounts
 from services.audit import Audit
 from services.lane import Clock, Gone, Later, Work
+from services.matching import normal
+from services.messages import Messages
 from services.outbox import Outbox
-from settings import Accept
+from settings import CustomerService
+from texts import fill
 
 log = logging.getLogger(__name__)
 LANE = "accept"
@@ -34,7 +39,8 @@ class Friends:
         outbox: Outbox,
         accounts: Accounts,
         audit: Audit,
-        settings: Accept,
+        messages: Messages,
+        settings: CustomerService,
         zone: ZoneInfo,
         clock: Clock,
     ) -> None:
@@ -42,34 +48,91 @@ class Friends:
         self._outbox = outbox
         self._accounts = accounts
         self._audit = audit
+        self._messages = messages
         self._settings = settings
         self._zone = zone
         self._clock = clock
         self._rng = random.Random()
+        self._next_at: dict[str, float] = {}  # by account: when the next may be accepted
         self.on_accepted: Callable[[str, str], None] = lambda _account, _contact_id: None
         outbox.serve(LANE, self._deliver, at_once=1, is_open=accounts.is_online)
 
-    def accept_soon(self, session: Session, account: str, friendship_id: str, contact_id: str) -> None:
-        """Promise, inside a transaction, to accept the request after a human-like while."""
-        run_at = self._clock() + self._rng.uniform(*self._settings.delay_seconds)
-        body = {"friendship": friendship_id, "contact": contact_id}
+    def accepts(self, hello: str) -> bool:
+        """Whether the rules accept a request with this text: it holds one of the words, or there are none."""
+        words = self._settings.accept.words
+        return not words or any(normal(word) in normal(hello) for word in words)
+
+    def accept_soon(self, session: Session, account: str, friendship_id: str, contact_id: str, words: str = "") -> None:
+        """Promise, inside a transaction, to accept the request after a human-like while; `words` are said then."""
+        run_at = self._clock() + self._rng.uniform(*self._settings.accept.delay_seconds)
+        body = {"friendship": friendship_id, "contact": contact_id, "words": words}
         self._outbox.add(session, f"{LANE}:{account}", contact_id, body, priority=Priority.NOTICE, run_at=run_at)
 
+    def greet(self, session: Session, account: str, contact_id: str) -> None:
+        """Greet a new friend, once, whoever tells of them and however often."""
+        wechat = self._accounts.get(account)
+        if not self._settings.greeting:
+            return
+        insert = sqlite.insert(Greeted) if self._store.is_sqlite else postgresql.insert(Greeted)
+        row = insert.values(account=account, contact_id=contact_id, at=self._clock()).on_conflict_do_nothing()
+        if session.connection().execute(row).rowcount:
+            own = wechat.directory.contacts.get(wechat.self_id)
+            words = fill(self._settings.greeting, assistant=own.name if own else account)
+            self._messages.say(session, account, contact_id, words)
+
+    # ---- accepting ----
+
     async def _deliver(self, work: Work) -> str | Later | Gone:
-        account = work.lane.partition(":")[2]
-        today = datetime.fromtimestamp(self._clock(), self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        if await self._store.read(lambda s: self._accepted(s, account, today)) >= self._settings.max_per_day:
+        account, contact_id = work.lane.partition(":")[2], work.body["contact"]
+        known = self._accounts.get(account).directory.contacts.get(contact_id)
+        if known is None or not known.friend:  # who is a friend was accepted already, before a crash perhaps
+            put_off = await self._put_off(account)
+            if put_off is not None:
+                return put_off
+            failed = await self._accept(account, work)
+            if failed is not None:
+                return failed
+        await self._store.write(lambda s: self._now_friends(s, account, work))
+        self.on_accepted(account, contact_id)
+        return ""
+
+    def _now_friends(self, session: Session, account: str, work: Work) -> None:
+        self.greet(session, account, work.body["contact"])
+        if work.body.get("words"):
+            self._messages.say(session, account, work.body["contact"], work.body["words"])
+
+    async def _put_off(self, account: str) -> Later | None:
+        """Not more than so many a day, nor one right after the other; the day's count is that of the audit log."""
+        now = self._clock()
+        today = datetime.fromtimestamp(now, self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        if await self._store.read(lambda s: self._accepted(s, account, today)) >= self._settings.accept.max_per_day:
             tomorrow = today + timedelta(days=1, minutes=self._rng.uniform(1, 30))
-            return Later(tomorrow.timestamp() - self._clock(), "the day's friend requests are used up", counts=False)
-        action = await self._audit.tried(account, "accept", f"person:{work.body['contact']}", work.body["contact"])
+            return Later(tomorrow.timestamp() - now, "the day's friend requests are used up", counts=False)
+        wait = self._next_at.get(account, 0) - now
+        if wait > 0:
+            return Later(wait, "one after the other", counts=False)
+        self._next_at[account] = now + self._rng.uniform(*self._settings.accept.delay_seconds)
+        return None
+
+    async def _accept(self, account: str, work: Work) -> Later | Gone | None:
+        contact_id = work.body["contact"]
+        action = await self._audit.tried(account, "accept", f"person:{contact_id}", contact_id)
         try:
             await self._accounts.get(account).accept_friend(work.body["friendship"])
         except WeChatError as error:
+            if await self._is_friend(account, contact_id):
+                await self._audit.ended(action, "done", f"a friend all the same: {error}")
+                return None
             await self._audit.ended(action, "failed", str(error))
             return self._again(account, work, error)
         await self._audit.ended(action, "done")
-        self.on_accepted(account, work.body["contact"])
-        return ""
+        return None
+
+    async def _is_friend(self, account: str, contact_id: str) -> bool:
+        try:
+            return (await self._accounts.get(account).contact(contact_id, fresh=True)).friend
+        except WeChatError:
+            return False
 
     def _again(self, account: str, work: Work, error: WeChatError) -> Later | Gone:
         if isinstance(error, WeChatOffline):

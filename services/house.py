@@ -15,6 +15,10 @@ from services.admins import Admins
 from services.arrivals import Arrivals
 from services.audit import Audit
 from services.blocked import BlockedWords
+from services.conversations import Conversations
+from services.desk import Desk
+from services.echoes import Echoes
+from services.faq import Faq, load
 from services.flow_calls import Caller
 from services.flow_steps import FlowSteps
 from services.flows import Flows
@@ -22,17 +26,24 @@ from services.friends import Friends
 from services.groups import Groups
 from services.guard import Guard
 from services.job_book import JobBook
+from services.keywords import Keywords
 from services.ladder import Ladder
 from services.lane import Clock
+from services.llm import Llm
 from services.making import RoomMaker
+from services.media import MediaStore, folder_of
 from services.membership import Memberships
 from services.messages import Messages
 from services.notices import Notices
 from services.outbox import Outbox
 from services.outside import Outside
 from services.pruning import Pruning
+from services.questions import Questions
 from services.reconcile import Reconcile
+from services.retention import Retention
+from services.support import Support
 from services.tally import Tally
+from services.tickets import Tickets
 from services.ways_in import WaysIn
 from services.webhooks import Webhooks
 from wechat.pacing import Governor
@@ -67,6 +78,15 @@ class House:
     guard: Guard
     job_book: JobBook
     pruning: Pruning
+    echoes: Echoes
+    conversations: Conversations
+    media: MediaStore
+    keywords: Keywords
+    questions: Questions
+    tickets: Tickets
+    support: Support
+    desk: Desk
+    retention: Retention
 
 
 def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = time.time) -> House:
@@ -86,14 +106,20 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
     groups.on_active, groups.on_lost, groups.on_found = arrivals.made, arrivals.lost, arrivals.found
     adder = Adder(accounts, audit, config.groups, config.pacing)
     memberships = Memberships(store, accounts, groups, adder, arrivals, audit, notices, config.groups, clock)
-    ladder = Ladder(
-        store, accounts, groups, memberships, messages, outbox, audit, config.groups, config.texts, clock
-    )
+    ladder = Ladder(store, accounts, groups, memberships, messages, outbox, audit, config.groups, config.texts, clock)
     arrivals.on_unwanted = ladder.came_back
     blocked = BlockedWords(store, config.groups.blocked_words, clock)
     ways_in = WaysIn(store, accounts, groups, memberships, config.groups, config.texts, clock)
-    friends = Friends(store, outbox, accounts, audit, config.customer_service.accept, zone, clock)
+    service = config.customer_service
+    friends = Friends(store, outbox, accounts, audit, messages, service, zone, clock)
     friends.on_accepted = ways_in.became_friend_soon
+    echoes = Echoes(clock)
+    conversations = Conversations(clock, echoes)
+    messages.on_said = conversations.spoken
+    media = MediaStore(folder_of(config.database))
+    tickets = Tickets(store, clock)
+    handing = (messages, notices, service.handoff, config.texts, clock)
+    questions = Questions(store, Faq(load(service.faq)), Llm(service.llm, clock), service, config.texts, zone, clock)
     outside = Outside()
     steps = FlowSteps(messages, notices, config.texts, config.api.public_url, clock)
     caller = Caller(outside, config.systems, config.texts)
@@ -118,6 +144,15 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
         admins=Admins(store, accounts),
         job_book=JobBook(store, clock),
         pruning=Pruning(store, config.keep_days, clock),
+        echoes=echoes,
+        conversations=conversations,
+        media=media,
+        keywords=Keywords(store, service.keywords),
+        questions=questions,
+        tickets=tickets,
+        support=Support(store, accounts, tickets, conversations, media, *handing),
+        desk=Desk(store, tickets, conversations, *handing),
+        retention=Retention(media, questions, config.keep_days, clock),
         reconcile=Reconcile(store, accounts, groups, arrivals, memberships),
         tally=tally,
         blocked=blocked,

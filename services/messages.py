@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,14 @@ class Messages:
     def __init__(self, outbox: Outbox, accounts: Accounts) -> None:
         self._outbox = outbox
         self._accounts = accounts
+        self.on_said: Callable[[Session, str, str, Body], None] = lambda _session, _account, _to, _body: None
         outbox.serve(LANE, self._deliver, pace=accounts.governor, is_open=accounts.is_online)
 
     def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> int:
         """Promise a message inside a transaction; returns the promise's id. `how`: as for Outbox.add."""
-        return self._outbox.add(session, f"{LANE}:{account}", to, text(body) if isinstance(body, str) else body, **how)
+        full = text(body) if isinstance(body, str) else body
+        self.on_said(session, account, to, full)
+        return self._outbox.add(session, f"{LANE}:{account}", to, full, **how)
 
     async def _deliver(self, work: Work) -> str | Later | Gone:
         account = work.lane.partition(":")[2]

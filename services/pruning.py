@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete
 from sqlmodel import Session, SQLModel, col, select
 
+from models.conversations import Said
 from models.db import Store
 from models.durable import Action, EventState, InboxEvent, OutboxItem, WorkState
 from models.flows import OPEN_STATES as OPEN_RUNS
 from models.flows import FlowCallback, FlowRun
 from models.groups import TokenMiss
+from models.support import Ticket
 from services.lane import Clock
 
 BATCH = 200
@@ -34,6 +36,8 @@ OLD: list[tuple[type[SQLModel], Old]] = [
         lambda t: (col(OutboxItem.state).not_in((WorkState.QUEUED, WorkState.SENDING)), col(OutboxItem.done_at) < t),
     ),
     (Action, lambda t: (col(Action.at) < t,)),
+    (Said, lambda t: (col(Said.at) < t,)),
+    (Ticket, lambda t: (col(Ticket.closed_at) < t,)),
     (TokenMiss, lambda t: (col(TokenMiss.at) < t,)),
     (FlowCallback, lambda t: (col(FlowCallback.run_id).in_(select(FlowRun.id).where(*_ended_runs(t))),)),
     (FlowRun, _ended_runs),

@@ -223,6 +223,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("said", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_said_at"), ["at"], unique=False)
         batch_op.create_index("ix_said_conversation", ["account", "conversation", "id"], unique=False)
 
     op.create_table(
@@ -467,6 +468,7 @@ def downgrade() -> None:
     op.drop_table("setting")
     with op.batch_alter_table("said", schema=None) as batch_op:
         batch_op.drop_index("ix_said_conversation")
+        batch_op.drop_index(batch_op.f("ix_said_at"))
 
     op.drop_table("said")
     op.drop_table("roomrow")

@@ -1,0 +1,47 @@
+"""How well the FAQ's nearness does on reworded and on off-topic questions, for a row of thresholds.
+
+`python -m benchmarks.faq` prints, of the reworded questions: `right` the right entry would be first, `menu` it is
+among the three offered, `wrong` a menu without it, `declined` no menu. Of the off-topic ones: how many get a menu.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from services.faq import NEAR, Faq, load
+
+HERE = Path(__file__).parent
+THRESHOLDS = (0.10, 0.15, 0.18, 0.20, 0.22, 0.25, 0.30, 0.35, 0.40)
+
+
+def measure(faq: Faq, least: float) -> dict[str, float]:
+    """The shares at one threshold."""
+    data = yaml.safe_load((HERE / "faq_questions.yaml").read_text(encoding="utf-8"))
+    asked = [(text, first) for first, texts in data["reworded"].items() for text in texts]
+    counts = dict.fromkeys(("right", "menu", "wrong", "declined"), 0)
+    for text, first in asked:
+        offered = [near.entry.questions[0] for near in faq.nearest(text, least=least)]
+        counts["right"] += offered[:1] == [first]
+        counts["menu"] += first in offered
+        counts["wrong"] += bool(offered) and first not in offered
+        counts["declined"] += not offered
+    strays = sum(bool(faq.nearest(text, least=least)) for text in data["off_topic"])
+    shares = {name: number / len(asked) for name, number in counts.items()}
+    return {**shares, "off_topic": strays / len(data["off_topic"])}
+
+
+def main() -> None:
+    """Print the table."""
+    faq = Faq(load(str(HERE.parent / "faq.yaml")))
+    names = ("right", "menu", "wrong", "declined", "off_topic")
+    print("threshold " + " ".join(f"{name:>9}" for name in names))
+    for least in THRESHOLDS:
+        row = measure(faq, least)
+        mark = "  <- used" if least == NEAR else ""
+        print(f"{least:9.2f} " + " ".join(f"{row[name]:9.2f}" for name in names) + mark)
+
+
+if __name__ == "__main__":
+    main()

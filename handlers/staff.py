@@ -1,0 +1,108 @@
+"""The staff room: `#12 您好` answers a customer, `#12 结束` ends, `#` lists; pictures go to the ticket named last."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from handlers.turn import Turn
+from models.support import Ticket
+from services.conversations import WORDS
+from services.media import FETCHED
+from services.messages import file, text
+from services.staff import Line, Verb, parse
+from texts import fill
+from wechat.events import GroupMessage, MessageKind
+
+PICTURE_WITHIN = 120.0  # seconds after `#12 …` in which a picture or file of the same person goes to #12
+
+
+async def wrote(event: GroupMessage, turn: Turn) -> bool:
+    """Do what the staff asks for; their talk among each other is left alone."""
+    if not turn.house.support.is_staff_room(event.account, event.room_id):
+        return False
+    if event.kind in FETCHED:
+        return await _sent_file(event, turn)
+    line = parse(_without_bot(event, turn)) if event.kind is MessageKind.TEXT else None
+    if line is None:
+        return False
+    if line.verb is Verb.LIST:
+        turn.reply(turn.house.desk.listing(event.account))
+        return True
+    ticket = turn.house.tickets.get(line.number)
+    if ticket is None:
+        turn.reply(turn.house.desk.unknown(line.number))
+    elif ticket.account == event.account:  # another assistant's ticket is that assistant's to answer
+        _do(line, ticket, event, turn)
+    return True
+
+
+def _do(line: Line, ticket: Ticket, event: GroupMessage, turn: Turn) -> None:
+    desk, texts = turn.house.desk, turn.house.config.texts
+    room, who = event.room_id, event.contact_id
+    if line.verb is Verb.CALL:
+        turn.write(lambda s: desk.call(s, ticket, who, room))
+    elif line.verb is Verb.CLOSE:
+        words = fill(texts.ticket_closed, number=ticket.id, name=ticket.name)
+        turn.write(lambda s: desk.close(s, ticket, who, words))
+    elif line.verb is Verb.NOTE:
+        turn.write(lambda s: desk.note(s, ticket, who, line.words))
+        turn.reply(fill(texts.ticket_noted, number=ticket.id))
+    elif line.verb is Verb.PASS:
+        _pass(line, ticket, event, turn)
+    elif line.verb is Verb.CANNED:
+        _canned(line, ticket, event, turn)
+    else:
+        turn.write(lambda s: desk.answer(s, ticket, who, event.name, [text(line.words)], room))
+
+
+def _canned(line: Line, ticket: Ticket, event: GroupMessage, turn: Turn) -> None:
+    desk, canned = turn.house.desk, turn.house.support.settings.canned
+    words = canned.get(line.words)
+    if words is None:
+        names = "、".join(f"/{name}" for name in canned) or "无"
+        turn.reply(fill(turn.house.config.texts.ticket_no_canned, name=line.words, names=names))
+        return
+    turn.write(lambda s: desk.answer(s, ticket, event.contact_id, event.name, [text(words)], event.room_id))
+
+
+def _pass(line: Line, ticket: Ticket, event: GroupMessage, turn: Turn) -> None:
+    """To the colleague who is @-ed, or whose name follows the @; anybody of the room but the assistant."""
+    me, directory = turn.wechat.self_id, turn.wechat.directory
+    room = directory.rooms.get(event.room_id)
+    members = room.member_ids if room else set()
+    named = [c.id for c in directory.find(line.words.strip(" \u2005"), among=members)]
+    mentioned = [m for m in event.mentions if m != me]
+    found = {who for who in (mentioned or named) if who != me and who in members}
+    if len(found) != 1:
+        turn.reply(fill(turn.house.config.texts.ticket_to_whom, number=ticket.id))
+        return
+    colleague = found.pop()
+    known = directory.contacts.get(colleague)
+    name = known.name if known else line.words
+    turn.write(lambda s: turn.house.desk.give_to(s, ticket, colleague, name, event.room_id))
+
+
+async def _sent_file(event: GroupMessage, turn: Turn) -> bool:
+    """A picture or file right after `#12 …` is for #12."""
+    house = turn.house
+    ticket = house.desk.called(event.account, event.room_id, event.contact_id, PICTURE_WITHIN)
+    if ticket is None:
+        return False
+    kept = await house.media.fetch(turn.wechat, event.id, event.kind)
+    texts, facts = house.config.texts, {"number": ticket.id, "name": ticket.name, "kind": WORDS[event.kind]}
+    if kept is None:
+        turn.reply(fill(texts.ticket_file_lost, **facts))
+        return True
+    bodies = [file(kept.path, kept.name)]
+    answer = partial(house.desk.answer, ticket=ticket, staff_id=event.contact_id, staff_name=event.name)
+    turn.write(lambda s: answer(s, bodies=bodies, room_id=event.room_id))
+    turn.reply(fill(texts.ticket_file_sent, **facts))
+    return True
+
+
+def _without_bot(event: GroupMessage, turn: Turn) -> str:
+    """The text without an @ of the assistant in front; an @ of a colleague stays."""
+    me = turn.wechat.directory.contacts.get(turn.wechat.self_id)
+    name = f"@{me.name}" if me and me.name else ""
+    words = event.text.strip()
+    return words.removeprefix(name).strip(" \u2005") if name else words

@@ -1,0 +1,65 @@
+"""What staff write in their room: `#12 您好`, `#12 结束`, `#12 转 @同事`, `#12 记录 …`, `#12 /发票`, `#`. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+_LINE = re.compile(r"[#＃]\s*(\d{1,12})\s*[:：,，]?\s*(.*)", re.DOTALL)
+_LIST = re.compile(r"[#＃]\s*")
+# How WeChat's clients write a quotation into the text: 「name：what they said」, dashes, the reply.
+_QUOTE = re.compile(r"「(.*?)」\s*\n(?:[-—] ?){5,}\s*\n(.*)", re.DOTALL)
+_RELAYED = re.compile(r"【#(\d+) ")
+_PASS = re.compile(r"转给?\s*@(.+)", re.DOTALL)
+_NOTE = re.compile(r"记录[\s:：]+(.+)", re.DOTALL)
+_CANNED = re.compile(r"/(\S+)")
+
+
+class Verb(StrEnum):
+    """What is to be done with a ticket."""
+
+    LIST = "list"
+    CALL = "call"  # nothing but its number: the next picture or file goes there
+    ANSWER = "answer"
+    CLOSE = "close"
+    PASS = "pass"
+    NOTE = "note"
+    CANNED = "canned"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the staff; `words` is what the verb needs."""
+
+    verb: Verb
+    number: int = 0
+    words: str = ""
+
+
+def parse(text: str) -> Line | None:
+    """What a text in the staff room asks for; None: it is talk among the staff."""
+    text = text.strip()
+    quote = _QUOTE.fullmatch(text)
+    if quote:
+        relayed = _RELAYED.search(quote[1])
+        if relayed:
+            rest = _LINE.fullmatch(quote[2].strip())
+            return _line(int(relayed[1]), (rest[2] if rest else quote[2]).strip())
+        text = quote[2].strip()
+    if _LIST.fullmatch(text):
+        return Line(Verb.LIST)
+    found = _LINE.fullmatch(text)
+    return _line(int(found[1]), found[2].strip()) if found else None
+
+
+def _line(number: int, words: str) -> Line:
+    if not words:
+        return Line(Verb.CALL, number)
+    if words == "结束":
+        return Line(Verb.CLOSE, number)
+    for verb, pattern in ((Verb.PASS, _PASS), (Verb.NOTE, _NOTE), (Verb.CANNED, _CANNED)):
+        found = pattern.fullmatch(words)
+        if found:
+            return Line(verb, number, found[1].strip())
+    return Line(Verb.ANSWER, number, words)
