@@ -8,20 +8,25 @@ must follow a commit is given to `after_commit`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 AfterCommit = Callable[[], None]
-MOST_PER_COMMIT = 256
+MOST_PER_COMMIT: Final = 256
+ATTEMPTS: Final = 3
+CLASHES: Final = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
 
 
 def after_commit(session: Session, then: AfterCommit) -> None:
@@ -68,7 +73,8 @@ class Store:
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(self.url, poolclass=QueuePool, pool_size=6, connect_args={"check_same_thread": False})
-        event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin)
         return engine
 
     async def open(self) -> None:
@@ -93,13 +99,15 @@ class Store:
             command.upgrade(settings, "head")
 
     async def close(self) -> None:
-        """Finish the writes that wait, then let go of the database."""
-        if self._thread is not None:
+        """Finish the writes that wait, then let go of the database. A write that comes later is refused."""
+        loop = asyncio.get_running_loop()
+        thread, self._thread = self._thread, None
+        writers, self._writers = self._writers, None
+        if thread is not None:
             self._jobs.put(None)
-            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
-            self._thread = None
-        if self._writers is not None:
-            self._writers.shutdown(wait=True)
+            await loop.run_in_executor(None, thread.join)
+        if writers is not None:
+            await loop.run_in_executor(None, writers.shutdown)
         self._readers.shutdown(wait=True)
         self._engine.dispose()
 
@@ -151,8 +159,12 @@ class Store:
                     return
 
     def _write_alone(self, job: _Job) -> None:
-        with self._engine.connect() as connection:
-            self._deliver([_commit_alone(connection, job)])
+        try:
+            with self._engine.connect() as connection:
+                outcome = _commit_alone(connection, job)
+        except Exception as error:  # noqa: BLE001 - the database cannot be reached: the caller gets it
+            outcome = _Outcome(job, None, error, ())
+        self._deliver([outcome])
 
     def _deliver(self, outcomes: list[_Outcome]) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -178,17 +190,31 @@ def _commit_together(connection: Connection, batch: list[_Job]) -> list[_Outcome
 
 
 def _commit_alone(connection: Connection, job: _Job) -> _Outcome:
-    try:
-        with connection.begin():
-            return _run(connection, job)
-    except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
-        return _Outcome(job, None, error, ())
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with connection.begin():
+                return _run(connection, job)
+        except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
+            failed = _Outcome(job, None, error, ())
+            if attempt == ATTEMPTS or getattr(getattr(error, "orig", None), "sqlstate", None) not in CLASHES:
+                break
+    return failed
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database itself is the trouble (gone, locked, full), not what was asked of it: worth a repeat."""
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError")
 
 
 def _settle(outcomes: list[_Outcome]) -> None:
     for outcome in outcomes:
         for then in outcome.then:
-            then()
+            try:
+                then()
+            except Exception:  # it is committed; its caller and its neighbours must hear of that
+                log.exception("what follows a commit failed")
         if outcome.job.future.cancelled():
             continue
         if outcome.error is not None:
@@ -197,8 +223,13 @@ def _settle(outcomes: list[_Outcome]) -> None:
             outcome.job.future.set_result(outcome.value)
 
 
-def _set_pragmas(connection: Any, _record: object) -> None:
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # sqlite3 would begin late, and never for a schema change
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

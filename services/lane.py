@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import itertools
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from models.durable import Priority, WorkState
 
 log = logging.getLogger(__name__)
 Clock = Callable[[], float]
+A_DAY = 86400.0
 
 
 @dataclass(slots=True)
@@ -80,6 +80,17 @@ class NoPace:
 Deliver = Callable[[Work], Awaitable[str | Later | Gone]]
 
 
+@dataclass(slots=True)
+class _Line:
+    """The works of one key. Broadcasts have a line of their own, so that nobody's answer waits behind them."""
+
+    key: tuple[str, bool]
+    works: deque[Work] = field(default_factory=deque)
+    kinds: Counter[str] = field(default_factory=Counter)  # how many of each priority
+    ticket: int = 0  # of the offer that stands; 0 while it runs or waits for its time
+    offered_as: str = ""
+
+
 class Lane:
     """Runs the deliveries of one account or one receiver. `finished(work, result)` hears of every end and retry."""
 
@@ -100,98 +111,111 @@ class Lane:
         self._finished = finished
         self._clock = clock
         self._is_open = is_open
-        self._keys: dict[str, deque[Work]] = {}
-        self._ready: list[tuple[str, int, int, str]] = []  # priority, id, tie-break, key: heads of keys that may go
-        self._order = itertools.count()
+        self._lines: dict[tuple[str, bool], _Line] = {}
+        self._ready: list[tuple[str, int, int, _Line]] = []  # priority, id of the head, ticket, line
+        self._tickets = 0
         self._timers: set[asyncio.TimerHandle] = set()
         self._running: set[asyncio.Task[None]] = set()
         self._slots = at_once
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._runs = False
+        self._look: asyncio.Handle | None = None
+        self._look_again: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin to deliver."""
-        self._task = asyncio.create_task(self._run(), name=f"lane {self.name}")
+        self._runs = True
+        self.poke()
 
     async def stop(self, grace: float) -> None:
         """Take no new work up, let what runs finish for `grace` seconds."""
-        if self._task is not None:
-            self._task.cancel()
+        self._runs = False
         for timer in self._timers:
             timer.cancel()
+        if self._look_again is not None:
+            self._look_again.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
         for task in self._running:
             task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     def __len__(self) -> int:
-        return sum(map(len, self._keys.values()))
+        """How much is due and not done."""
+        return sum(len(line.works) for line in self._lines.values())
 
     def poke(self) -> None:
         """Look again: the account is back, or the pace has changed."""
-        self._wake.set()
+        if self._look is None and self._runs:
+            self._look = asyncio.get_running_loop().call_soon(self._start_what_may_go)
 
     def push(self, work: Work) -> None:
         """Take a piece of work in. What is for later holds up nothing till its time; what was tried keeps its place."""
         wait = work.run_at - self._clock()
         if wait > 0 and not work.attempts:
             self._after(wait, lambda: self.push(work))
-        else:
-            self._enqueue(work)
-
-    def _enqueue(self, work: Work) -> None:
-        line = self._keys.get(work.key)
-        if line is None:
-            self._keys[work.key] = deque((work,))
-            self._offer(work)
-        else:
-            line.append(work)
-
-    def _offer(self, work: Work) -> None:
-        wait = work.run_at - self._clock()
-        if wait > 0:
-            self._after(wait, lambda: self._offer(work))
             return
-        heapq.heappush(self._ready, (work.priority, work.id, next(self._order), work.key))
-        self._wake.set()
+        key = (work.key, work.priority == Priority.BROADCAST)
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = _Line(key)
+        line.works.append(work)
+        line.kinds[work.priority] += 1
+        if len(line.works) == 1 or (line.ticket and work.priority < line.offered_as):
+            self._offer(line)
+
+    def _offer(self, line: _Line) -> None:
+        """Offer the head of a line, as urgently as the most urgent behind it, or once its time has come."""
+        head = line.works[0]
+        wait = head.run_at - self._clock()
+        if wait > 0:
+            line.ticket = 0
+            self._after(wait, lambda: self._offer(line))
+            return
+        self._tickets += 1
+        line.ticket = self._tickets
+        line.offered_as = min(line.kinds)
+        heapq.heappush(self._ready, (line.offered_as, head.id, line.ticket, line))
+        self.poke()
 
     def _after(self, seconds: float, then: Callable[[], None]) -> None:
         def fire() -> None:
             self._timers.discard(timer)
             then()
 
-        timer = asyncio.get_running_loop().call_later(min(seconds, 86400), fire)
+        timer = asyncio.get_running_loop().call_later(min(seconds, A_DAY), fire)
         self._timers.add(timer)
 
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            wait = self._start_what_may_go()
-            try:
-                await asyncio.wait_for(self._wake.wait(), wait)
-            except TimeoutError:
+    def _start_what_may_go(self) -> None:
+        self._look = None
+        if self._look_again is not None:
+            self._look_again.cancel()
+            self._look_again = None
+        while self._runs and self._ready and self._slots and self._is_open():
+            _, _, ticket, line = self._ready[0]
+            if ticket != line.ticket:  # it was offered anew since
+                heapq.heappop(self._ready)
                 continue
-
-    def _start_what_may_go(self) -> float | None:
-        """Start deliveries until none may go; seconds after which to look again (None = when woken)."""
-        while self._ready and self._slots and self._is_open():
             wait = self.pace.lane_delay()
             if wait > 0:
-                return wait
-            key = heapq.heappop(self._ready)[3]
-            work = self._keys[key][0]
-            wait = self.pace.key_delay(key)
+                self._look_again = asyncio.get_running_loop().call_later(wait, self.poke)
+                return
+            heapq.heappop(self._ready)
+            line.ticket = 0
+            wait = self.pace.key_delay(line.key[0])
             if wait > 0:
-                self._after(wait, lambda work=work: self._offer(work))  # type: ignore[misc]
+                self._after(wait, lambda line=line: self._offer(line))  # type: ignore[misc]
                 continue
-            self.pace.spend(key)
-            self._slots -= 1
-            task = asyncio.create_task(self._do(work))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-        return None
+            self._begin(line)
 
-    async def _do(self, work: Work) -> None:
+    def _begin(self, line: _Line) -> None:
+        self.pace.spend(line.key[0])
+        self._slots -= 1
+        task = asyncio.create_task(self._do(line))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _do(self, line: _Line) -> None:
+        work = line.works[0]
         work.state = WorkState.SENDING
         try:
             result = await self._deliver(work)
@@ -200,21 +224,17 @@ class Lane:
             result = Gone(type(error).__name__)
         finally:
             self._slots += 1
-        work.state = WorkState.QUEUED
+            work.state = WorkState.QUEUED
         if isinstance(result, Later):
             work.attempts += result.counts
             work.run_at = self._clock() + result.again_in
-            self._finished(work, result)
-            self._offer(work)
+        self._finished(work, result)
+        if not isinstance(result, Later):
+            line.works.popleft()
+            line.kinds[work.priority] -= 1
+            line.kinds += Counter()  # drops what is down to none
+        if line.works:
+            self._offer(line)
         else:
-            self._finished(work, result)
-            self._next(work.key)
-        self._wake.set()
-
-    def _next(self, key: str) -> None:
-        line = self._keys[key]
-        line.popleft()
-        if line:
-            self._offer(line[0])
-        else:
-            del self._keys[key]
+            del self._lines[line.key]
+        self.poke()

@@ -84,10 +84,10 @@ class Outbox:
     async def start(self) -> None:
         """Take up what an earlier process left open."""
         for item in await self._store.write(self._settle_and_load):
-            if item.lane.partition(":")[0] in self._openers:
+            try:
                 self._take(_work(item))
-            else:
-                log.warning("work %s waits: nobody serves lane %s any more", item.id, item.lane)
+            except LookupError:  # its account, or what it is for, is no longer configured
+                log.warning("work %s waits: nobody serves lane %s", item.id, item.lane)
         self._started = True
         for lane in self._lanes.values():
             lane.start()
@@ -96,7 +96,7 @@ class Outbox:
         """Let what runs finish for `grace` seconds; the rest stays in the database."""
         self._started = False
         await asyncio.gather(*(lane.stop(grace) for lane in self._lanes.values()))
-        await self._ends.drain()
+        await self._ends.drain(grace)
 
     # ---- promising ----
 
@@ -143,12 +143,12 @@ class Outbox:
         after_commit(session, lambda: self._take(work))
 
     def _take(self, work: Work) -> None:
-        self._open[work.id] = work
         lane = self._lanes.get(work.lane)
         if lane is None:
             lane = self._lanes[work.lane] = self._openers[work.lane.partition(":")[0]](work.lane)
             if self._started:
                 lane.start()
+        self._open[work.id] = work
         lane.push(work)
 
     # ---- looking ----

@@ -61,8 +61,9 @@ class WeChat(Protocol):
     def self_id(self) -> str:
         """The account's own WeChat id; empty before the first login."""
 
-    async def resolve(self, raw: RawEvent) -> Event | None:
-        """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo)."""
+    async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = ...) -> Event | None:
+        """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo). `placed` is told
+        the conversation as soon as it is known: the rest may take long."""
 
     # what is sent; each returns WeChat's message id, or "" where the gateway tells none
     async def send_text(self, to: str, text: str, mentions: Sequence[str] = ()) -> str: ...

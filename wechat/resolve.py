@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -52,6 +53,9 @@ KINDS: Final = (
 CONFIRMED, REQUESTED = 1, 2  # FriendshipType; 3 is "verify": the assistant's own request was refused
 
 
+Placed = Callable[[str], None]
+
+
 class Resolver:
     """Resolves the events of one account."""
 
@@ -61,17 +65,18 @@ class Resolver:
         self._reader = reader
         self._room_names: dict[str, str] = {}  # what the account calls itself in a group
 
-    async def resolve(self, raw: RawEvent) -> Event | None:
-        """The event's meaning; None when it is nothing of ours. WeChatError when a payload cannot be read."""
+    async def resolve(self, raw: RawEvent, placed: Placed) -> Event | None:
+        """The event's meaning; None when it is nothing of ours. WeChatError when a payload cannot be read. `placed` is
+        told the conversation as soon as it is known: the rest may take long."""
         try:
             if raw.kind == "message":
-                return await self._message(raw)
+                return await self._message(raw, placed)
             if raw.kind == "friendship":
                 return await self._friendship(raw)
             if raw.kind == "room-invite":
                 return await self._invitation(raw)
             if raw.kind in ("room-join", "room-leave", "room-topic"):
-                return await self._room_event(raw)
+                return await self._room_event(raw, placed)
         except OddEvent as error:
             log.warning("%s: %s event dropped: %s", raw.account, raw.kind, error)
             return None
@@ -82,12 +87,13 @@ class Resolver:
         """The names in a group may have changed."""
         self._room_names.pop(room_id, None)
 
-    async def _message(self, raw: RawEvent) -> Event | None:
+    async def _message(self, raw: RawEvent, placed: Placed) -> Event | None:
         id = text_of(raw.data, "messageId")
         payload = await patiently(lambda: self._puppet.message_payload(id))
         talker_id, room_id = payload.talker_id, payload.room_id
         if not talker_id or talker_id == self._directory.owner_id:
             return None
+        placed(room_id or talker_id)
         talker = self._directory.contacts.get(talker_id) or await self._stranger(talker_id)
         at = _received(payload, raw.at)
         kind = KINDS[payload.type] if 0 <= payload.type < len(KINDS) else MessageKind.OTHER
@@ -165,8 +171,9 @@ class Resolver:
         payload = await patiently(lambda: self._puppet.room_invitation_payload(id))
         return RoomInvited(raw.account, raw.id, raw.at, id, payload.inviter_id, payload.topic)
 
-    async def _room_event(self, raw: RawEvent) -> Event | None:
+    async def _room_event(self, raw: RawEvent, placed: Placed) -> Event | None:
         data, room_id = raw.data, text_of(raw.data, "roomId")
+        placed(room_id)
         if raw.kind == "room-topic":
             return TopicChanged(
                 raw.account,
