@@ -268,7 +268,7 @@ async def test_faults_limits_rules_and_sessions(page: Page) -> None:
     ],
 )
 async def test_errors_have_one_shape(page: Page, method: str, path: str, data: str | None, status: int) -> None:
-    await page(method, path, data=data, status=status)
+    await page(method, path, data=data, status=status, headers={"Content-Type": "application/json"} if data else {})
 
 
 async def test_another_sites_page_may_not_play(page: Page) -> None:
