@@ -18,6 +18,7 @@ const PATHS = {
   file: "M4 6h6l2 2h8v11H4z",
   card: "M4 5h16v14H4zM9 12a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM6 16c0-2 1.500-2.500 3-2.500s3 .5 3 2.500M15 10h3M15 14h3",
   token: "M14 10a4 4 0 1 1-4-4 4 4 0 0 1 4 4zM13 13l7 7M17 17l2-2",
+  link: "M10 14a4 4 0 0 0 5.700 0l3.500-3.500a4 4 0 0 0-5.700-5.700L12 6.300M14 10a4 4 0 0 0-5.700 0l-3.500 3.500a4 4 0 0 0 5.700 5.700L12 17.700",
   down: "M6 9l6 6 6-6",
   qr: "M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h2v2h-2zM18 18h2v2h-2z",
   told: "M4 12h15M13 6l6 6-6 6",
@@ -26,7 +27,7 @@ const PATHS = {
 
 /** An icon by name; it says nothing to a screen reader, its button does. */
 export function Icon({ name }) {
-  return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=${PATHS[name]} /></svg>`;
+  return html`<svg class="icon ${name === "more" ? "heavy" : ""}" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=${PATHS[name]} /></svg>`;
 }
 
 /** A button that is only an icon, with its name for those who do not see it. */

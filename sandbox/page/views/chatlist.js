@@ -10,7 +10,7 @@ import { TokenBar } from "./token.js";
 /** The chats, the liveliest first, with a search over their names. */
 export function ChatList({ store }) {
   const [sought, setSought] = useState("");
-  const lines = store.chats.filter((line) => line.name.toLowerCase().includes(sought.trim().toLowerCase()));
+  const lines = store.chats.filter((line) => (line.last || line.room || line.id === store.chat) && line.name.toLowerCase().includes(sought.trim().toLowerCase()));
   return html`
     <section class="list-pane" aria-label="聊天列表">
       <${ListHead} title="微信" sought=${sought} onSeek=${setSought} />

@@ -68,7 +68,7 @@ function Link({ message }) {
   const isWeb = /^https?:\/\//i.test(url ?? "");
   const inner = html`
     <span class="box-title">${title || url}</span>
-    <span class="box-row"><span class="faint box-text">${description || url}</span><${Icon} name="token" /></span>
+    <span class="box-row"><span class="faint box-text">${description || url}</span><${Icon} name="link" /></span>
     <span class="box-foot">链接</span>`;
   if (!isWeb) return html`<div class="box">${inner}</div>`;
   return html`<a class="box" href=${url} target="_blank" rel="noopener noreferrer">${inner}</a>`;

@@ -1,4 +1,8 @@
 // What the protocol's names mean, in a few words.
+import { nameOf, state } from "../store.js";
+
+const SEQ_DIGITS = 12; // a message id on the wire ends with the world's own number of the message
+
 const EVENTS = {
   message: "听到消息",
   friendship: "好友事件",
@@ -43,4 +47,29 @@ const CALLS = {
 /** A trace entry in Chinese; the protocol's own name where there is no better word. */
 export function meaning({ what, name }) {
   return (what === "event" ? EVENTS[name] : CALLS[name]) ?? "读取";
+}
+
+/** What an entry is about, as far as it can be told: the words, the people, the group. */
+export function gist({ what, name, payload, request }) {
+  const facts = (what === "event" ? payload : request) ?? {};
+  if (name === "message") return saidAs(facts.messageId);
+  const people = [facts.inviteeIdList, facts.removeeIdList, facts.contactIds, facts.contactId].flat().filter(Boolean).map(nameOf);
+  const words = facts.text ?? facts.newTopic ?? facts.topic?.value ?? (typeof facts.topic === "string" ? facts.topic : "");
+  const where = titleOf(facts.roomId ?? facts.conversationId);
+  return [where, people.join("、"), words].filter(Boolean).join("：");
+}
+
+/** A message told to the assistant, where the person at this page can see it too. */
+function saidAs(id = "") {
+  const seq = Number(id.slice(-SEQ_DIGITS));
+  for (const messages of state.messages.values()) {
+    const found = messages.find((one) => one.seq === seq);
+    if (found) return `${found.name}：${found.text || `[${found.kind}]`}`;
+  }
+  return "";
+}
+
+function titleOf(id) {
+  if (!id) return "";
+  return state.chats.find((line) => line.id === id)?.name ?? (state.people.has(id) ? nameOf(id) : "");
 }

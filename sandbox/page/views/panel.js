@@ -4,7 +4,7 @@ import { IconButton, Icon } from "../icons.js";
 import { update } from "../store.js";
 import { html, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { exactTime } from "../words.js";
-import { meaning } from "./meanings.js";
+import { gist, meaning } from "./meanings.js";
 
 const READING = /Payload|List$|Version|Ding|SelfInfo|Signature|Alias$|Download|Upload|MessageFile|MessageImage/;
 
@@ -22,9 +22,9 @@ export function Panel({ store }) {
     <aside class="panel" aria-label="机器人听到和调用的" onKeyDown=${(event) => event.key === "Escape" && hide()}>
       <header class="panel-head">
         <h2>机器人</h2>
-        <select aria-label="哪个助手" value=${store.watched} onChange=${(event) => watch(event.target.value)}>
+        ${store.accounts.length > 1 && html`<select aria-label="哪个助手" value=${store.watched} onChange=${(event) => watch(event.target.value)}>
           ${store.accounts.map((one) => html`<option key=${one.name} value=${one.name}>${one.name}</option>`)}
-        </select>
+        </select>`}
         <span class="dot ${account?.online && account.connected ? "on" : ""}">${standing(account)}</span>
         <${IconButton} name="close" label="关闭" onClick=${hide} />
       </header>
@@ -50,6 +50,7 @@ function Entry({ entry }) {
   const isTold = entry.what === "event";
   const fine = entry.outcome === "ok" || entry.outcome === "told";
   const facts = isTold ? entry.payload : entry.request;
+  const words = gist(entry);
   const outcome = isTold ? told(entry) : fine ? "" : entry.outcome;
   return html`
     <li class="entry ${isTold ? "told" : "called"}">
@@ -60,6 +61,7 @@ function Entry({ entry }) {
           <span class="entry-name"><b>${meaning(entry)}</b> <code>${entry.name}</code></span>
           ${entry.ms !== undefined && html`<span class="faint">${Math.round(entry.ms)} ms</span>`}
           ${outcome && html`<span class="outcome ${fine ? "" : "bad"}">${outcome}</span>`}
+          ${words && html`<span class="gist">${words}</span>`}
         </summary>
         <pre>${JSON.stringify(facts ?? {}, null, 2)}</pre>
       </details>
