@@ -12,14 +12,14 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from wechat.calls import Groups, People, Sending
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
-from wechat.connection import Connection, Timing
+from wechat.connection import Connection, Timing, end
 from wechat.directory import Directory
 from wechat.events import Event, RawEvent
 from wechat.hearing import Hearing
 from wechat.interface import Listener, State
 from wechat.puppet import MendedPuppet
 from wechat.reader import Reader
-from wechat.resolve import Resolver
+from wechat.resolve import Placed, Resolver
 from wechat.sync import Sync
 
 if TYPE_CHECKING:
@@ -82,9 +82,7 @@ class Assistant(Sending, People, Groups, Wechaty):  # type: ignore[misc] # the S
     async def stop(self) -> None:
         """Hang up, and store what was already read."""
         connecting, rest = self._tasks[:1], self._tasks[1:]
-        for task in connecting:
-            task.cancel()
-        await asyncio.gather(*connecting, return_exceptions=True)
+        await end(connecting)
         try:
             if rest:
                 await asyncio.wait_for(self._queue.join(), DRAIN_SECONDS)
@@ -93,14 +91,13 @@ class Assistant(Sending, People, Groups, Wechaty):  # type: ignore[misc] # the S
                 "%s: %d events could not be stored before the stop", self.account, self._queue.qsize()
             )
         await self._hearing.closed(State.CONNECTING, "stopped")
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        await end(rest)
         self._tasks = []
 
-    async def resolve(self, raw: RawEvent) -> Event | None:
-        """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo)."""
-        return await self._resolver.resolve(raw)
+    async def resolve(self, raw: RawEvent, placed: Placed = lambda _conversation: None) -> Event | None:
+        """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo). `placed` is told
+        the conversation as soon as it is known."""
+        return await self._resolver.resolve(raw, placed)
 
     # ---- for wechat.hearing ----
 

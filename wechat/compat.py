@@ -106,7 +106,7 @@ def silence() -> None:
 
 
 mend()
-with stand_ins(), _no_traces(), warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # telnetlib
+with stand_ins(), _no_traces(), warnings.catch_warnings(action="ignore"):  # its age shows
     # The order matters: Python 3.11 and later refuse a dataclass default that cannot be hashed, and
     # wechaty.WechatyOptions has a PuppetOptions for a default.
     from wechaty_puppet.schemas.puppet import PuppetOptions

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import ssl
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,6 +63,18 @@ class Owner(Protocol):
 
     async def closed(self, state: State, reason: str) -> None:
         """There is no wire any more."""
+
+
+async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait for them. Those that read a gRPC stream may need to be told twice: grpclib turns a
+    cancellation that meets the loss of the connection into that loss."""
+    left = [task for task in tasks if not task.done()]
+    while left:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=0.2)
+        left = [task for task in left if not task.done()]
+    await asyncio.gather(*tasks, return_exceptions=True)  # how they ended is nobody's business any more
 
 
 class Connection:
@@ -158,9 +171,7 @@ class Connection:
                 for task in done:
                     task.result()
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await end(tasks)
 
     async def _read(self, stream: Stream[Any, Any], first: asyncio.Event, wire: Wire, secure: bool) -> None:
         async for event in stream:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UNREAD_PAUSE = 5.0  # seconds until what could not be read is tried again; doubled each time
+UNREAD_LONGEST = 600.0
 LISTS = ("lists", "")  # what `ready` asks to be read again
 
 
@@ -160,8 +162,25 @@ class Hearing:
             if rooms or contacts:
                 await assistant.tell_synced(since, await assistant._sync.read_again(rooms, contacts))
             self._lost_at = None
+            await self._read_the_rest()
         except WeChatOffline:
             log.debug("%s: the sync ended with the connection", assistant.account)
+
+    async def _read_the_rest(self) -> None:
+        """Try again, ever more seldom, what was listed and could not be read."""
+        pause = UNREAD_PAUSE
+        while self._assistant._sync.unread:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, UNREAD_LONGEST)
+            try:
+                changed = await self._assistant._sync.read_new()
+            except WeChatOffline:
+                raise
+            except WeChatError as error:
+                log.warning("%s: contacts and groups could not be read: %s", self._assistant.account, error)
+                continue
+            if changed:
+                await self._assistant.tell_synced(None, changed)
 
     async def _until_read(self) -> set[str]:
         pause = 0.5
@@ -191,6 +210,8 @@ class Hearing:
             del self._stale[what, id]
             try:
                 await self._read(what, id)
+            except WeChatOffline:
+                log.debug("%s: what is stale is read after the next login", self._assistant.account)
             except WeChatError as error:
                 log.warning("%s: a %s could not be read again: %s", self._assistant.account, what, error)
 

@@ -25,6 +25,7 @@ class Sync:
         self._directory = directory
         self._reader = reader
         self._pause = pause
+        self.unread = 0  # how many of those listed could not be read
 
     async def read_new(self) -> set[str]:
         """Read the lists, and everybody and every group that is new on them. Returns what changed against what was
@@ -32,7 +33,9 @@ class Sync:
         known = self._directory
         was_empty = not known.contacts and not known.rooms
         listed = await patiently(self._puppet.contact_list)
-        strangers = [id for id in listed if (c := known.contacts.get(id)) is None or not c.friend]
+        strangers = [
+            id for id in listed if (c := known.contacts.get(id)) is None or not (c.friend or id == known.owner_id)
+        ]
         fresh = len(strangers) <= FEW  # a gateway that never says who is a friend would have everybody read anew
         await self._reader.each(
             strangers, lambda id: self._reader.read_contact(id, fresh=fresh and id in known.contacts)
@@ -40,6 +43,7 @@ class Sync:
         if known.owner_id not in known.contacts:
             await self._reader.each([known.owner_id], self._reader.read_contact)
         new_rooms = await self.read_new_rooms()
+        self.unread += sum(id not in known.contacts for id in listed)
         if was_empty:
             return set()
         friends = {id for id in strangers if (c := known.contacts.get(id)) and c.friend}
@@ -50,7 +54,9 @@ class Sync:
         listed = await patiently(self._puppet.room_list)
         missing = [id for id in listed if id not in self._directory.rooms]
         await self._reader.each(missing, self._reader.read_room)
-        return [id for id in missing if id in self._directory.rooms]
+        read = [id for id in missing if id in self._directory.rooms]
+        self.unread = len(missing) - len(read)
+        return read
 
     async def read_again(self, rooms: Iterable[str], contacts: Iterable[str]) -> set[str]:
         """Read known groups and people again, slowly. Returns the groups whose members differ from what was known,

@@ -100,7 +100,7 @@ class Wire:
 
     async def upload(self, data: bytes, timeout: float = 120.0) -> str:
         """Leave bytes with the gateway; returns the id they have there."""
-        call, sent = CALLS["Upload"], False
+        call, sent, asked = CALLS["Upload"], False, _cancels()
         async with self._slots:
             try:
                 async with self._open(call, Cardinality.STREAM_UNARY, timeout) as stream:
@@ -111,13 +111,13 @@ class Wire:
                     await stream.end()
                     answer = await stream.recv_message()
             except (GRPCError, *LOST) as error:
-                raise self._said(call, error, sent) from None
+                raise self._said(call, error, sent, asked) from None
         return str(_given(call, answer).id)
 
     async def download(self, id: str, limit: int, timeout: float = 120.0) -> bytes:
         """Fetch bytes the gateway keeps. Never ask for an id of an earlier session: the gateway's process dies."""
         call = CALLS["Download"]
-        data = bytearray()
+        data, asked = bytearray(), _cancels()
         async with self._slots:
             try:
                 async with self._open(call, Cardinality.UNARY_STREAM, timeout) as stream:
@@ -127,7 +127,7 @@ class Wire:
                         if len(data) > limit:
                             raise WeChatRefused(call.name, f"more than {limit} bytes")
             except (GRPCError, *LOST) as error:
-                raise self._said(call, error, True) from None
+                raise self._said(call, error, True, asked) from None
         return bytes(data)
 
     def _open(self, call: Call, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
@@ -138,7 +138,7 @@ class Wire:
         )
 
     async def _unary(self, call: Call, request: Message, timeout: float) -> Any:
-        sent = False
+        sent, asked = False, _cancels()
         try:
             async with self._open(call, Cardinality.UNARY_UNARY, timeout) as stream:
                 await stream.send_request()
@@ -146,14 +146,27 @@ class Wire:
                 await stream.send_message(request, end=True)
                 answer = await stream.recv_message()
         except (GRPCError, *LOST) as error:
-            raise self._said(call, error, sent) from None
+            raise self._said(call, error, sent, asked) from None
         return _given(call, answer)
 
-    def _said(self, call: Call, error: Exception, sent: bool) -> WeChatError:
+    def _said(self, call: Call, error: Exception, sent: bool, asked: int) -> BaseException:
+        """Our word for it. grpclib wakes a call that is lost by cancelling its task; when somebody else cancelled the
+        task at the same moment, theirs must not be swallowed. `asked`: the cancellations before the call."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling() > asked:
+            task.uncancel()
+            if task.cancelling() > asked:
+                return asyncio.CancelledError()
         if isinstance(error, GRPCError):
             return translate(call.name, error, self._token)
         kind = WeChatUnknown if sent else WeChatOffline
         return kind(call.name, f"{type(error).__name__}: connection lost or no answer in time")
+
+
+def _cancels() -> int:
+    """How often the running task was asked to end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
 
 
 def _given(call: Call, answer: Any) -> Any:

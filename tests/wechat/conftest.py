@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from sandbox.server import PuppetServer
@@ -18,6 +19,15 @@ __all__ = ["official"]
 
 Connect = Callable[..., Awaitable[Heard]]
 TOKEN = "insecure_sandbox-token"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test runs in an empty folder, and leaves it so."""
+    empty = tmp_path_factory.mktemp("cwd")
+    monkeypatch.chdir(empty)
+    yield
+    assert {path.name for path in empty.iterdir()} <= {".hypothesis"}
 
 
 @pytest_asyncio.fixture

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -298,10 +298,3 @@ def _text(to: str, text: str) -> Any:
     from protocol import puppet_pb2 as pb
 
     return pb.MessageSendTextRequest(conversation_id=to, text=text)
-
-
-@pytest_asyncio.fixture(autouse=True)
-async def _no_files_left(tmp_path: Any) -> AsyncIterator[None]:
-    before = set(os.listdir("."))
-    yield
-    assert set(os.listdir(".")) - before <= {".hypothesis"}

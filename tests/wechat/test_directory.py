@@ -1,0 +1,130 @@
+"""Who is who: look-ups, and staying true under events that come twice, late or in the wrong order."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wechat.directory import TIERS, Directory
+from wechat.events import Contact, Room
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+ROOM = "1@chatroom"
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def directory() -> Directory:
+    directory = Directory()
+    directory.owner_id = "me"
+    for contact in (
+        Contact("me", "助手"),
+        Contact("a", "小李", alias="老李", weixin="li01", friend=True),
+        Contact("b", "小李", friend=True),
+        Contact("c", "li01"),
+        Contact("d", "老李"),
+    ):
+        directory.put_contact(contact)
+    directory.put_room(Room(ROOM, "群", "a", (), {"me", "a", "b"}), at(0))
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "ids"),
+    [
+        ("a", {}, ["a"]),
+        ("li01", {}, ["a"]),  # 微信号 goes before the nickname
+        ("老李", {}, ["a"]),  # the alias too
+        ("小李", {}, ["a", "b"]),
+        ("小李", {"among": {"b", "c"}}, ["b"]),
+        ("li01", {"among": {"c"}}, ["c"]),  # who is not among those asked for does not decide
+        ("老李", {"friends": True}, ["a"]),
+        ("li01", {"among": {"c"}, "friends": True}, []),
+        ("小", {}, []),
+        ("", {}, []),
+    ],
+)
+def test_the_first_tier_with_a_match_decides(directory: Directory, name: str, more: Any, ids: list[str]) -> None:
+    assert [contact.id for contact in directory.find(name, **more)] == ids
+
+
+def test_a_change_is_found_and_the_old_name_is_not(directory: Directory) -> None:
+    directory.put_contact(Contact("a", "李大", friend=True))
+    assert [c.id for c in directory.find("小李")] == ["b"]
+    assert [c.id for c in directory.find("老李")] == ["d"]
+    assert [c.id for c in directory.find("李大")] == ["a"]
+    directory.drop_contact("a")
+    directory.drop_contact("a")
+    assert directory.find("李大") == []
+
+
+def test_topics(directory: Directory) -> None:
+    directory.put_room(Room("2@chatroom", "群"))
+    assert [room.id for room in directory.room_by_topic("群")] == [ROOM, "2@chatroom"]
+    directory.retitled(ROOM, "新")
+    directory.retitled(ROOM, "新")
+    directory.retitled("9@chatroom", "没有")
+    assert [room.id for room in directory.room_by_topic("群")] == ["2@chatroom"]
+    assert [room.id for room in directory.room_by_topic("新")] == [ROOM]
+    assert directory.room_by_topic("没有") == []
+
+
+def test_joins_and_leaves_may_come_twice(directory: Directory) -> None:
+    for _ in range(2):
+        assert directory.joined(ROOM, ["c"], at(1))
+    for _ in range(2):
+        assert directory.left(ROOM, ["c", "nobody"], at(2))
+    assert directory.rooms[ROOM].member_ids == {"me", "a", "b"}
+
+
+def test_what_comes_late_is_not_believed_but_asked(directory: Directory) -> None:
+    assert directory.left(ROOM, ["b"], at(5))
+    assert not directory.joined(ROOM, ["b"], at(3))  # older than the leave
+    assert "b" not in directory.rooms[ROOM].member_ids
+    assert not directory.left(ROOM, ["a"], at(-1))  # older than the list that was read
+    assert "a" in directory.rooms[ROOM].member_ids
+    assert directory.joined(ROOM, ["b"], at(6))
+    assert not directory.joined("9@chatroom", ["b"], at(6))  # not known at all
+
+
+def test_the_account_itself_leaves(directory: Directory) -> None:
+    assert directory.left(ROOM, ["me"], at(1))
+    assert ROOM not in directory.rooms
+    assert directory.room_by_topic("群") == []
+
+
+def test_a_snapshot_is_plain_json_and_comes_back(directory: Directory) -> None:
+    other = Directory()
+    other.load(json.loads(json.dumps(directory.snapshot())))
+    assert other.snapshot() == directory.snapshot()
+    assert other.contacts == directory.contacts
+    assert other.rooms == directory.rooms
+    assert [c.id for c in other.find("小李")] == ["a", "b"]
+    other.clear()
+    assert other.snapshot() == Directory().snapshot()
+    assert other.find("小李") == []
+
+
+names = st.sampled_from(["", "x", "y", "z"])
+people = st.builds(Contact, st.sampled_from("xyzabc"), names, names, names, st.booleans())
+
+
+@given(st.lists(people | st.sampled_from("xyzabc"), max_size=30), names, st.booleans())
+def test_the_indexes_say_what_a_scan_would(steps: list[Any], name: str, friends: bool) -> None:
+    directory = Directory()
+    for step in steps:
+        directory.drop_contact(step) if isinstance(step, str) else directory.put_contact(step)
+    wanted: set[str] = set()
+    for tier in ("id", *TIERS):
+        wanted = wanted or {
+            c.id for c in directory.contacts.values() if name and getattr(c, tier) == name and (c.friend or not friends)
+        }
+    assert {c.id for c in directory.find(name, friends=friends)} == wanted
