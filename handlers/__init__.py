@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from handlers import answers, flow_admin, flows, friends, guard, members, staff, support, tokens
+from handlers import answers, commands, flow_admin, flows, friends, guard, members, staff, support, tokens
 from handlers.turn import Turn
 from services.house import House
 from wechat import events
@@ -23,8 +23,11 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.GroupMessage, guard.watch),
     (events.GroupMessage, support.heard_in_group),
     (events.GroupMessage, staff.wrote),
+    (events.GroupMessage, commands.in_group),
     (events.PrivateMessage, support.heard),
     (events.PrivateMessage, friends.bind_admin),
+    (events.PrivateMessage, commands.in_private),
+    (events.PrivateMessage, commands.confirmed),
     (events.PrivateMessage, flow_admin.command),
     (events.PrivateMessage, support.held),
     (events.PrivateMessage, flows.talked),  # before tokens: an answer may look like one
@@ -32,6 +35,7 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.GroupMessage, support.asked_in_group),
     (events.PrivateMessage, support.asked),
     (events.PrivateMessage, support.marked),
+    (events.PrivateMessage, commands.unknown),
     (events.Message, answers.keyword),
     (events.Message, answers.question),
     (events.PrivateMessage, answers.something),

@@ -15,6 +15,7 @@ from services.admins import Admins
 from services.arrivals import Arrivals
 from services.audit import Audit
 from services.blocked import BlockedWords
+from services.broadcasts import Broadcasts
 from services.conversations import Conversations
 from services.desk import Desk
 from services.echoes import Echoes
@@ -37,6 +38,7 @@ from services.messages import Messages
 from services.notices import Notices
 from services.outbox import Outbox
 from services.outside import Outside
+from services.policy import Policy
 from services.pruning import Pruning
 from services.questions import Questions
 from services.reconcile import Reconcile
@@ -44,6 +46,7 @@ from services.retention import Retention
 from services.support import Support
 from services.tally import Tally
 from services.tickets import Tickets
+from services.timed import Timed
 from services.ways_in import WaysIn
 from services.webhooks import Webhooks
 from wechat.pacing import Governor
@@ -76,6 +79,9 @@ class House:
     blocked: BlockedWords
     ladder: Ladder
     guard: Guard
+    policy: Policy
+    timed: Timed
+    broadcasts: Broadcasts
     job_book: JobBook
     pruning: Pruning
     echoes: Echoes
@@ -108,6 +114,7 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
     memberships = Memberships(store, accounts, groups, adder, arrivals, audit, notices, config.groups, clock)
     ladder = Ladder(store, accounts, groups, memberships, messages, outbox, audit, config.groups, config.texts, clock)
     arrivals.on_unwanted = ladder.came_back
+    reconcile = Reconcile(store, accounts, groups, arrivals, memberships)
     blocked = BlockedWords(store, config.groups.blocked_words, clock)
     ways_in = WaysIn(store, accounts, groups, memberships, config.groups, config.texts, clock)
     service = config.customer_service
@@ -153,7 +160,10 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
         support=Support(store, accounts, tickets, conversations, media, *handing),
         desk=Desk(store, tickets, conversations, *handing),
         retention=Retention(media, questions, config.keep_days, clock),
-        reconcile=Reconcile(store, accounts, groups, arrivals, memberships),
+        reconcile=reconcile,
+        policy=Policy(store, accounts, groups, reconcile, messages, audit, config.texts, clock),
+        timed=Timed(store, groups, messages, zone, clock),
+        broadcasts=Broadcasts(store, groups, messages, audit, clock),
         tally=tally,
         blocked=blocked,
         ladder=ladder,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -82,8 +82,6 @@ class Memberships(Departures):
         self._notices = notices
         self._settings = settings
         self._adding: dict[tuple[int, str], asyncio.Task[Answer]] = {}
-
-    # ---- asking ----
 
     def group_of(self, token: str) -> Qun:
         """The group a join token leads into; TokenInvalid, TokenExpired, InviteFailed when the group is lost."""
@@ -287,14 +285,15 @@ class Memberships(Departures):
     def _tell_soon(self, qun: Qun, contact_id: str, error: Exception | None) -> None:
         self._store.write_soon(lambda s: self._arrivals.tell_outcome(s, qun, contact_id, error))
 
-    async def open_rows(self, account: str) -> Iterable[Membership]:
-        """What a crash or a failure left between the request and its end; REST callers ask again by themselves."""
+    async def open_rows(self, account: str) -> Sequence[Membership]:
+        """What a crash or failure left between request and end; REST callers ask again by themselves."""
         wanted = select(Membership).where(
             Membership.account == account,
             col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
             Membership.source != "rest",
         )
-        return await self._store.read(lambda s: s.exec(wanted).all())
+        rows = await self._store.read(lambda s: s.exec(wanted).all())
+        return [row for row in rows if (row.number, row.contact_id) not in self._adding]
 
 
 def _others(people: Iterable[Contact], contact_id: str) -> bool:

@@ -160,10 +160,17 @@ class WaysIn:
                 break
         await self._memberships.became_friend(account, contact_id)
 
-    async def resume(self, account: str) -> None:
-        """Go on with what a crash cut off."""
-        for row in await self._memberships.open_rows(account):
+    async def resume(self, account: str) -> int:
+        """Go on with what a crash or a failure cut off; returns how many requests were open."""
+        rows = await self._memberships.open_rows(account)
+        for row in rows:
             self._hold(self._memberships.go_on(row))
+        return len(rows)
+
+    async def resume_all(self) -> int:
+        """Try again what failed; returns how many requests were open."""
+        accounts = [account for account in self._accounts.names() if self._accounts.is_online(account)]
+        return sum([await self.resume(account) for account in accounts])
 
     def _go_on_soon(self, account: str, contact_id: str, number: int) -> None:
         self._hold(self._go_on(account, contact_id, number))

@@ -1,0 +1,185 @@
+"""Chat commands: in a group by its owner or an admin, in private by an admin. The list below is all there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sqlmodel import Session
+
+from handlers.turn import Turn
+from models.groups import Qun
+from services.broadcasts import MINUTES
+from services.commands import clockwork, info, looks, people, words
+from services.commands.ask import Answer, Ask
+from services.messages import text
+from texts import fill
+from wechat.events import GroupMessage, MessageKind, PrivateMessage
+
+
+class About(StrEnum):
+    """What a command is about, which says where it may stand and what is its first word in private."""
+
+    NOTHING = "nothing"
+    GROUP = "group"  # in private the group's number comes first
+    WORDS = "words"  # in private without a number: all groups
+    ACCOUNT = "account"  # in private only
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its name, how its arguments are written, what it does in a few words, and who does it."""
+
+    name: str
+    arguments: str
+    does: str
+    about: About
+    run: Callable[[Ask], Awaitable[Answer]]
+
+    @property
+    def usage(self) -> str:
+        """How it is written."""
+        return f"{self.name} {self.arguments}".strip()
+
+
+async def show_help(ask: Ask) -> Answer:
+    """All commands, a line each, short enough for a phone."""
+    lines = [f"{one.usage}　{one.does}" for one in COMMANDS if not ask.room_id or one.about is not About.ACCOUNT]
+    return Answer(fill(ask.texts.help, commands="\n".join(lines)))
+
+
+COMMANDS: Final = (
+    Command("/帮助", "", "看这一页", About.NOTHING, show_help),
+    Command("/令牌", "", "看入群令牌", About.GROUP, info.token),
+    Command("/换令牌", "", "旧令牌作废", About.GROUP, info.new),
+    Command("/群信息", "", "看群信息", About.GROUP, info.info),
+    Command("/统计", "", "近14天数据", About.GROUP, info.statistics),
+    Command("/欢迎", "文本", "改欢迎语（关｜默认）", About.GROUP, looks.welcome),
+    Command("/公告", "文本", "发群公告", About.GROUP, looks.announcement),
+    Command("/群名", "文本", "改群名", About.GROUP, looks.topic),
+    Command("/踢", "@人", "移出群", About.GROUP, people.kick),
+    Command("/警告", "@人 [理由]", "警告", About.GROUP, people.warn),
+    Command("/拉黑", "@人", "移出并拉黑", About.GROUP, people.blacklist),
+    Command("/解除拉黑", "昵称", "", About.GROUP, people.forgive),
+    Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked),
+    Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, words.keywords),
+    Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, clockwork.timed),
+    Command("/群发", "文本", "发到所有群", About.ACCOUNT, clockwork.broadcast),
+)
+BY_NAME: Final = {command.name: command for command in COMMANDS}
+
+CONFIRM, CANCEL = "确认", "取消"
+_COMMAND: Final = re.compile(r"[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
+_TO_THE_BOT: Final = re.compile(r"@[^@\u2005/／]*[\u2005\s]\s*(?=[/／])")
+_NUMBER: Final = re.compile(r"(\d{6,})(?:\s+(.*))?$", re.DOTALL)
+
+
+def parse(said: str) -> tuple[Command, str] | None:
+    """The command that a message is, and what stands behind its name; None when it is none."""
+    match = _COMMAND.fullmatch(_TO_THE_BOT.sub("", said.strip(), count=1).strip())
+    command = BY_NAME.get("/" + match[1]) if match else None
+    return (command, match[2].strip()) if command and match else None
+
+
+async def in_group(event: GroupMessage, turn: Turn) -> bool:
+    """A command said in a group."""
+    qun = turn.house.groups.by_room(event.account, event.room_id)
+    parsed = parse(event.text) if qun is not None and event.kind is MessageKind.TEXT else None
+    if parsed is None or qun is None:
+        return False
+    command, rest = parsed
+    if turn.is_old:
+        return True
+    is_admin = turn.house.accounts.is_admin(event.account, event.contact_id)
+    if not is_admin and event.contact_id != qun.owner_id:
+        turn.reply(text(turn.house.config.texts.not_allowed, [event.contact_id]))
+        return True
+    number = _NUMBER.match(rest)
+    if number and command.about is not About.NOTHING and int(number[1]) == qun.number:
+        rest = number[2] or ""
+    if command.about is About.ACCOUNT:
+        turn.reply(fill(turn.house.config.texts.private_only, command=command.name))
+        return True
+    ask = Ask(turn.house, event.account, event.contact_id, qun, event.room_id, rest, event.mentions, command.usage)
+    answer(turn, await command.run(ask))
+    return True
+
+
+async def in_private(event: PrivateMessage, turn: Turn) -> bool:
+    """A command said to the assistant itself."""
+    parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
+    if parsed is None:
+        return False
+    if turn.is_old:
+        return True
+    command, rest = parsed
+    texts = turn.house.config.texts
+    if not turn.house.accounts.is_admin(event.account, event.contact_id):
+        turn.reply(texts.not_allowed)
+        return True
+    qun, number, rest = _group(turn, command, event.account, rest)
+    usage = _private_usage(command)
+    if number and qun is None:
+        turn.reply(fill(texts.group_unknown, number=number))
+    elif qun is None and command.about is About.GROUP:
+        turn.reply(fill(texts.usage, usage=usage))
+    else:
+        answer(turn, await command.run(Ask(turn.house, event.account, event.contact_id, qun, "", rest, (), usage)))
+    return True
+
+
+def _group(turn: Turn, command: Command, account: str, rest: str) -> tuple[Qun | None, str, str]:
+    """The group whose number comes first, that number, and what is left."""
+    match = _NUMBER.match(rest) if command.about in (About.GROUP, About.WORDS) else None
+    if match is None:
+        return None, "", rest
+    qun = turn.house.groups.by_number(int(match[1]))
+    return qun if qun is not None and qun.account == account else None, match[1], match[2] or ""
+
+
+def _private_usage(command: Command) -> str:
+    number = {About.GROUP: " 群编号", About.WORDS: " [群编号]"}.get(command.about, "")
+    return f"{command.name}{number} {command.arguments}".strip()
+
+
+def answer(turn: Turn, given: Answer) -> None:
+    """Say it, in the transaction that does it."""
+    to = turn.event.conversation
+
+    def say(session: Session) -> None:
+        said = given.act(session) if given.act else given.words
+        for body in ([text(said)] if said else []) + list(given.more):
+            turn.house.messages.say(session, turn.event.account, to, body)
+
+    turn.write(say)
+
+
+async def confirmed(event: PrivateMessage, turn: Turn) -> bool:
+    """An admin's 确认 or 取消 to the broadcast that was shown to them."""
+    said = event.text.strip()
+    if said not in (CONFIRM, CANCEL) or not turn.house.accounts.is_admin(event.account, event.contact_id):
+        return False
+    broadcasts, texts = turn.house.broadcasts, turn.house.config.texts
+    waiting = await broadcasts.waiting(event.account, event.contact_id)
+    if waiting is None or turn.is_old:
+        return False
+    if said == CANCEL or broadcasts.is_late(waiting):
+        turn.write(lambda s: broadcasts.cancel(s, waiting))
+        late = fill(texts.broadcast_expired, minutes=MINUTES)
+        turn.reply(texts.broadcast_cancelled if said == CANCEL else late)
+        return True
+    answer(turn, Answer(act=lambda s: fill(texts.broadcast_sent, count=broadcasts.send(s, waiting))))
+    return True
+
+
+async def unknown(event: PrivateMessage, turn: Turn) -> bool:
+    """An admin's slip: told, where nobody else has taken it."""
+    match = _COMMAND.fullmatch(event.text.strip()) if event.kind is MessageKind.TEXT else None
+    is_admin = match is not None and turn.house.accounts.is_admin(event.account, event.contact_id)
+    if match is None or not is_admin or match[1].isascii() or turn.is_old:
+        return False
+    turn.reply(fill(turn.house.config.texts.command_unknown, command=f"/{match[1]}"))
+    return True

@@ -1,0 +1,100 @@
+"""A command as it was given, its answer, and the words for what WeChat refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlmodel import Session
+
+from errors import BotError, WeChatNotDone, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
+from models.groups import Qun
+from services.house import House
+from services.messages import Body
+from texts import Texts, fill
+from wechat.events import Room
+
+MOST: Final = 500  # characters of a text that a command takes
+NO_RIGHT: Final = ("群主", "管理员", "owner", "admin", "permission", "权限")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who asks what. `qun` is None where it is about all groups; `room_id` is "" in private; `rest` is what stands
+    behind the command (and the group's number); `usage` how the command is written."""
+
+    house: House
+    account: str
+    who: str
+    qun: Qun | None
+    room_id: str
+    rest: str
+    mentions: tuple[str, ...]
+    usage: str
+
+    @property
+    def texts(self) -> Texts:
+        """The texts of the config."""
+        return self.house.config.texts
+
+    @property
+    def group(self) -> Qun:
+        """The group it is about; commands about one group are only run with one."""
+        if self.qun is None:
+            raise RuntimeError("a command about one group was run without one")
+        return self.qun
+
+    @property
+    def rooms(self) -> list[Room]:
+        """The group's rooms as WeChat shows them."""
+        return self.house.groups.live_rooms(self.group)
+
+    @property
+    def scope(self) -> str:
+        """The group's name, or that it is about all groups."""
+        texts = self.texts
+        return fill(texts.scope_group, topic=self.qun.topic) if self.qun else texts.scope_all
+
+    @property
+    def number(self) -> int | None:
+        """The group's number; None for all groups."""
+        return self.qun.number if self.qun else None
+
+    def note(self, session: Session, kind: str, target: str = "", **detail: str) -> None:
+        """Write into the audit log what was done at this person's command."""
+        about = {"number": str(self.qun.number)} if self.qun else {}
+        self.house.audit.note(session, self.account, kind, self.actor, target, "done", **about, **detail)
+
+    @property
+    def actor(self) -> str:
+        """Who is named in the audit log."""
+        return f"person:{self.who}"
+
+    def misuse(self) -> Answer:
+        """How the command is written."""
+        return Answer(fill(self.texts.usage, usage=self.usage))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One message: `words`, or what `act` (run in the event's transaction) returns; `more` is sent after it."""
+
+    words: str = ""
+    act: Callable[[Session], str] | None = None
+    more: tuple[Body, ...] = ()
+
+
+def why(texts: Texts, error: Exception) -> str:
+    """What WeChat did not do, in words for people."""
+    if isinstance(error, BotError | WeChatOffline):
+        return texts.wechat_away
+    if isinstance(error, WeChatTooFast):
+        return texts.refused_too_fast
+    if isinstance(error, WeChatNotDone):
+        return texts.refused_not_done
+    if isinstance(error, WeChatUnknown):
+        return texts.refused_unknown
+    if isinstance(error, WeChatRefused) and not any(word in error.text.lower() for word in NO_RIGHT):
+        return error.text[:80] or texts.refused_not_done
+    return texts.refused_no_right
