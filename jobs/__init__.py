@@ -14,6 +14,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("expire_flows", "* * * * *", lambda house: house.flows.expire(), made_up=False),
     Job("idle_tickets", "* * * * *", lambda house: house.desk.close_idle(), made_up=False),
     Job("waiting_tickets", "* * * * *", lambda house: house.support.announce_waiting(), made_up=False),
+    Job("daily_report", "0 9 * * *", lambda house: house.reports.send()),
     Job("prune_media", "45 4 * * *", lambda house: house.retention.run()),
     Job("prune", "30 4 * * *", lambda house: house.pruning.run()),
 )

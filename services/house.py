@@ -38,10 +38,12 @@ from services.messages import Messages
 from services.notices import Notices
 from services.outbox import Outbox
 from services.outside import Outside
+from services.paces import Paces
 from services.policy import Policy
 from services.pruning import Pruning
 from services.questions import Questions
 from services.reconcile import Reconcile
+from services.reports import Reports
 from services.retention import Retention
 from services.support import Support
 from services.tally import Tally
@@ -63,6 +65,7 @@ class House:
     accounts: Accounts
     outbox: Outbox
     audit: Audit
+    paces: Paces
     notices: Notices
     messages: Messages
     groups: Groups
@@ -84,6 +87,7 @@ class House:
     broadcasts: Broadcasts
     job_book: JobBook
     pruning: Pruning
+    reports: Reports
     echoes: Echoes
     conversations: Conversations
     media: MediaStore
@@ -138,6 +142,7 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
         accounts=accounts,
         outbox=outbox,
         audit=audit,
+        paces=Paces(store, outbox, governors, clock),
         notices=notices,
         messages=messages,
         groups=groups,
@@ -151,6 +156,7 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
         admins=Admins(store, accounts),
         job_book=JobBook(store, clock),
         pruning=Pruning(store, config.keep_days, clock),
+        reports=Reports(store, accounts, groups, tally, messages, media, config.texts, zone, clock),
         echoes=echoes,
         conversations=conversations,
         media=media,
