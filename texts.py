@@ -87,13 +87,11 @@ class Texts(GroupTexts):
     flow_none: str = "没有进行中的流程。"
     flow_end_done: str = "已结束流程 #{id}“{flow}”。"
     flow_end_unknown: str = "没有编号为 {id} 的进行中流程。"
-    flow_usage: str = "写法：/流程 或 /流程 结束 编号"
     resend_list: str = "没有送达的通知：\n{events}\n回复“/重发 编号”或“/重发 全部”再次发送。"
     resend_line: str = "#{id} {type} {at} {error}"
     resend_none: str = "没有未送达的通知。"
     resend_done: str = "正在重新发送 {count} 条通知。"
     resend_unknown: str = "没有编号为 {id} 的未送达通知。"
-    resend_usage: str = "写法：/重发 或 /重发 编号 或 /重发 全部"
 
     # reports and jobs
     report_title: str = "【日报】{day}"

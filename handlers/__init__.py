@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from handlers import answers, clock, commands, flow_admin, flows, friends, guard, members, staff, support, tokens
+from handlers import answers, clock, commands, flows, friends, guard, members, staff, support, tokens
 from handlers.turn import Turn
 from services.house import House
 from wechat import events
@@ -30,7 +30,6 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.PrivateMessage, clock.report),
     (events.PrivateMessage, commands.in_private),
     (events.PrivateMessage, commands.confirmed),
-    (events.PrivateMessage, flow_admin.command),
     (events.PrivateMessage, support.held),
     (events.PrivateMessage, flows.talked),  # before tokens: an answer may look like one
     (events.PrivateMessage, tokens.sent),

@@ -47,6 +47,8 @@ class Webhooks:
         self, outbox: Outbox, store: Store, outside: Outside, webhooks: Sequence[Webhook], clock: Clock
     ) -> None:
         self.waits: Sequence[float] = WAITS
+        self.give_up_after = GIVE_UP_AFTER
+        self.timeout = TIMEOUT
         self._outbox = outbox
         self._store = store
         self._outside = outside
@@ -61,7 +63,7 @@ class Webhooks:
         if receiver is None:
             return Gone("no webhook of this url is configured any more")
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(self.timeout):
                 status = await self._post(receiver, work)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return self._again(work, str(error) if isinstance(error, _WrongWay) else describe(error))
@@ -96,7 +98,7 @@ class Webhooks:
     def _again(self, work: Work, why: str) -> Later | Gone:
         receiver = work.lane.removeprefix(f"{LANE}:")
         wait = self.waits[min(work.attempts, len(self.waits) - 1)]
-        if self._clock() + wait > work.created_at + GIVE_UP_AFTER:
+        if self._clock() + wait > work.created_at + self.give_up_after:
             return Gone(why)
         log.warning("webhook %s: event %s not received (%s), again in %d s", receiver, work.body["id"], why, wait)
         return Later(wait, why)
@@ -109,18 +111,19 @@ class Webhooks:
         return list(await self._store.read(lambda s: s.exec(wanted.limit(MOST_LISTED)).all()))
 
     async def resend(self, item_id: int) -> OutboxItem:
-        """Promise a given-up event anew, behind what its group has open; one that is open or was received stays as
-        it is. NotFound."""
+        """Promise a given-up event anew; NotFound."""
+        item = await self._store.write(lambda s: self.send_again(s, item_id))
+        if item is None:
+            raise NotFound(f"webhook {item_id}")
+        return item
 
-        def promise(session: Session) -> OutboxItem:
-            item = session.exec(_hooks().where(OutboxItem.id == item_id).with_for_update()).first()
-            if item is None:
-                raise NotFound(f"webhook {item_id}")
-            if item.state == WorkState.FAILED:
-                self._outbox.again(session, item)
-            return item
-
-        return await self._store.write(promise)
+    def send_again(self, session: Session, item_id: int) -> OutboxItem | None:
+        """Promise a given-up event anew, inside a transaction, behind what its group has open; one that is open or
+        was received stays as it is. None when there is no such event."""
+        item = session.exec(_hooks().where(OutboxItem.id == item_id).with_for_update()).first()
+        if item is not None and item.state == WorkState.FAILED:
+            self._outbox.again(session, item)
+        return item
 
 
 def _hooks() -> SelectOfScalar[OutboxItem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,9 +38,9 @@ def add_page(app: web.Application, book: Book) -> None:
     app.middlewares.append(_own_origin)
     for path, (name, kind) in FILES.items():
         app.router.add_get(path, _file(name, kind))
-    app.router.add_get("/page/events", lambda request: _events(request, book))
-    app.router.add_post("/page/callback/{n:[0-9]{1,9}}", lambda request: _call_back(request, book))
-    app.router.add_post("/page/mode/{system}", lambda request: _set_mode(request, book))
+    app.router.add_get("/page/events", partial(_events, book))
+    app.router.add_post("/page/callback/{n:[0-9]{1,9}}", partial(_call_back, book))
+    app.router.add_post("/page/mode/{system}", partial(_set_mode, book))
     app.on_shutdown.append(_end_streams)
 
 
@@ -60,7 +61,7 @@ async def _own_origin(request: web.Request, handler: Handler) -> web.StreamRespo
     return await handler(request)
 
 
-async def _events(request: web.Request, book: Book) -> web.StreamResponse:
+async def _events(book: Book, request: web.Request) -> web.StreamResponse:
     """GET /page/events: the whole book, now and at each change (server-sent events)."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
@@ -96,7 +97,7 @@ async def _end_streams(app: web.Application) -> None:
         task.cancel()
 
 
-async def _call_back(request: web.Request, book: Book) -> web.Response:
+async def _call_back(book: Book, request: web.Request) -> web.Response:
     """POST /page/callback/{n} {"result": "success" | "failed"}: press the button."""
     asked = book.find(int(request.match_info["n"]))
     result = (await request.json()).get("result")
@@ -105,7 +106,7 @@ async def _call_back(request: web.Request, book: Book) -> web.Response:
     return web.json_response({"delivered": await call_back(book, asked, result)})
 
 
-async def _set_mode(request: web.Request, book: Book) -> web.Response:
+async def _set_mode(book: Book, request: web.Request) -> web.Response:
     """POST /page/mode/{system} {"mode"}: how it answers from now on."""
     system, mode = request.match_info["system"], (await request.json()).get("mode")
     if system not in TITLES or mode not in MODES:

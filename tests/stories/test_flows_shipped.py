@@ -1,0 +1,153 @@
+"""The two flows the mission draws, end to end: WeChat on one side, 云商城 and HiPOS 云 on the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from sandbox.systems import Asked, Systems, call_back
+from tests.stories.business import Receiver, free_port, receiving, shipped, stand_ins
+from tests.stories.conftest import MakeTown, Town, until
+
+
+@pytest.fixture
+async def systems() -> AsyncIterator[Systems]:
+    async with stand_ins() as running:
+        yield running
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as running:
+        yield running
+
+
+@pytest.fixture
+async def town(make_town: MakeTown, systems: Systems, receiver: Receiver) -> Town:
+    return await make_town(webhooks=[receiver.config], **shipped(systems, free_port()))
+
+
+async def asked_for(town: Town, systems: Systems, store: str) -> Asked:
+    """店长 asks for a device; what HiPOS 云 was asked, once 店长 has the code."""
+    town.say("店长", "增加POS机")
+    await town.hears("店长", "请问哪家门店？")
+    town.say("店长", store)
+    message = await town.hears("店长", "设备授权码：")
+    asked = next(one for one in systems.book.asked if one.body["store"] == store)
+    assert message.text == f"设备授权码：{asked.answer['code']}，正在等待授权结果。"
+    return asked
+
+
+async def test_merchant_and_payment_settings(town: Town, systems: Systems, receiver: Receiver) -> None:
+    """商户资料及支付设置: asked, taken in by 云商城, then by HiPOS 云 twice, and the admin is told."""
+    town.say("店长", " 商户设置 ")
+    await town.hears("店长", "请问商户名称？")
+    town.say("店长", "梁山酒店/一号 100%")
+    await town.hears("店长", "请发送支付设置")
+    town.say("店长", "6222021234567890")  # as long as a join token
+    await town.hears("店长", "商户设置完成：梁山酒店/一号 100%")
+    name, payment = "梁山酒店/一号 100%", "6222021234567890"
+    assert [(one.system, one.method, one.path, one.body) for one in systems.book.asked] == [
+        ("yunmall", "POST", "/payments", {"merchant": name, "payment": payment}),
+        ("hipos", "PUT", f"/merchants/{name}", {"name": name}),
+        ("hipos", "PUT", f"/merchants/{name}/payment", {"merchant": name, "payment": payment}),
+    ]
+    assert len({one.key for one in systems.book.asked}) == 3
+    assert [one.repeats for one in systems.book.asked] == [0, 0, 0]
+    await town.quiet()
+    assert len(town.seen("店长")) == 3
+    finished = (await until(lambda: receiver.of("flow.finished"), "told"))[0]
+    assert (finished["flow"], finished["state"]) == ("商户资料及支付设置", "finished")
+    assert (finished["contact_id"], finished["assistant"]) == ("wxid_admin", "weimi1001")
+
+
+async def test_a_device_is_added_when_the_system_calls_back(town: Town, systems: Systems) -> None:
+    asked = await asked_for(town, systems, "忠义堂一号店")
+    assert asked.body["callback"].startswith(f"{town.url}/wxbot/callback/")
+    assert await call_back(systems.book, asked, "success")
+    await town.hears("店长", "增加POS机成功：忠义堂一号店")
+
+
+async def test_a_refused_device_is_told_with_its_reason(town: Town, systems: Systems, receiver: Receiver) -> None:
+    asked = await asked_for(town, systems, "断金亭")
+    await call_back(systems.book, asked, "failed")
+    await town.hears("店长", "增加POS机失败：门店拒绝了授权")
+    finished = (await until(lambda: receiver.of("flow.finished"), "told"))[0]
+    assert (finished["state"], finished["error"]) == ("failed", "门店拒绝了授权")
+
+
+async def test_a_repeated_callback_has_no_effect(town: Town, systems: Systems) -> None:
+    asked = await asked_for(town, systems, "一店")
+    for result in ("success", "failed", "success"):
+        async with town.http.post(asked.callback, json={"status": result}) as response:
+            assert response.status == 200
+            assert await response.json() == {"callback_response": {"received": "ok"}}
+    await town.hears("店长", "增加POS机成功：一店")
+    await town.quiet()
+    assert not any("失败" in message.text for message in town.seen("店长"))
+    assert sum("成功" in message.text for message in town.seen("店长")) == 1
+
+
+async def test_callbacks_that_are_none(town: Town, systems: Systems) -> None:
+    asked = await asked_for(town, systems, "一店")
+    status, answer, _ = await town.call("POST", "/wxbot/callback/" + "A" * 32, {"status": "success"})
+    assert (status, answer["error"]["code"]) == (404, 1004)
+    path = asked.callback.removeprefix(town.url)
+    for body in ([], "success", 1, None):
+        status, answer, _ = await town.call("POST", path, body)
+        assert (status, answer["error"]["code"]) == (400, 1001), body
+    status, answer, _ = await town.call("GET", path)
+    assert (status, answer["error"]["code"]) == (405, 1005)
+    status, _, _ = await town.call("POST", path, {"status": "success"})  # it still waits
+    assert status == 200
+    await town.hears("店长", "增加POS机成功：一店")
+
+
+async def test_a_callback_from_outside_the_network_is_refused(make_town: MakeTown, systems: Systems) -> None:
+    config = shipped(systems, free_port())
+    config["api"] |= {"allowed_networks": ["10.0.0.0/8"]}
+    town = await make_town(**config)
+    asked = await asked_for(town, systems, "一店")
+    assert not await call_back(systems.book, asked, "success")
+    async with aiohttp.ClientSession() as http, http.post(asked.callback, json={}) as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (403, 1002)
+    assert (await town.bot.house.flows.counts())["waiting"] == 1
+
+
+async def test_the_wait_outlives_restarts(town: Town, systems: Systems) -> None:
+    asked = await asked_for(town, systems, "一店")
+    await town.stop_bot()
+    assert not await call_back(systems.book, asked, "success")
+    await town.start_bot()
+    assert await call_back(systems.book, asked, "success")
+    await town.hears("店长", "增加POS机成功：一店")
+
+
+async def test_who_waits_too_long_is_told(make_town: MakeTown, systems: Systems) -> None:
+    config = shipped(systems, free_port())
+    config["flows"][1]["steps"][3]["wait"]["hours"] = 2 / 3600
+    town = await make_town(**config)
+    asked = await asked_for(town, systems, "一店")
+    assert await town.bot.house.flows.expire() == 0
+    await asyncio.sleep(2)
+    assert await town.bot.house.flows.expire() == 1
+    await town.hears("店长", "增加POS机失败：等待结果超时")
+    assert await call_back(systems.book, asked, "success")  # late: taken, and nothing more
+    await town.quiet()
+    assert not any("成功" in message.text for message in town.seen("店长"))
+
+
+async def test_a_system_in_trouble_ends_the_flow_with_its_reason(town: Town, systems: Systems) -> None:
+    systems.book.modes["hipos"] = "refuse"
+    town.say("店长", "增加POS机")
+    await town.hears("店长", "请问哪家门店？")
+    town.say("店长", "一店")
+    await town.hears("店长", "增加POS机失败：资料未通过审核")
+    systems.book.modes["hipos"] = "garbage"
+    town.say("店长", "增加POS机")
+    await until(lambda: len(town.seen("店长")) == 3, "asked again")
+    town.say("店长", "二店")
+    await town.hears("店长", "增加POS机失败：HiPOS 云的应答无法识别")
