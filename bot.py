@@ -30,6 +30,7 @@ from wechat.connection import Timing
 
 log = logging.getLogger("wxbot")
 Stop = Callable[[], Awaitable[None]]
+GRACE = 8.0  # seconds that what runs has to finish after SIGTERM, of the ten that the bot may take to end
 
 
 class Bot:
@@ -44,6 +45,7 @@ class Bot:
         self.receptions: list[Reception] = []
         self.port = 0
         self._stack = AsyncExitStack()
+        self._stop_by = 0.0
 
     async def start(self) -> None:
         """Storage, WeChat, jobs, web, in this order; whatever fails undoes what was begun."""
@@ -65,7 +67,12 @@ class Bot:
 
     async def stop(self) -> None:
         """Stop taking, finish what runs, close; in the reverse order of the start."""
+        self._stop_by = time.monotonic() + GRACE
         await self._stack.aclose()
+
+    def _grace(self) -> float:
+        """How many seconds what runs still has."""
+        return max(0.5, self._stop_by - time.monotonic())
 
     async def _settings(self, stack: AsyncExitStack) -> list[AssistantSettings]:
         """The accounts with the gateways they are reached through; those without one live in the sandbox."""
@@ -97,7 +104,9 @@ class Bot:
         await house.questions.load()
         await house.tickets.load()
         stack.push_async_callback(house.tally.drain)
-        await house.audit.recall({a.account: house.accounts.governor(a.account) for a in self.config.assistants})
+        await house.paces.recall()
+        stack.push_async_callback(house.paces.drain)
+        await house.outbox.load()
         code = await house.admins.load()
         if code:
             log.warning("there is no admin yet: send “绑定 %s” to the assistant to become one", code)
@@ -111,18 +120,20 @@ class Bot:
             reception.attach(assistant)
             self.receptions.append(reception)
             await reception.start()
-            stack.push_async_callback(reception.stop)
+            stack.push_async_callback(lambda stop=reception.stop: stop(self._grace()))
             await assistant.start()
             stack.push_async_callback(assistant.stop)
             self.assistants.append(assistant)
         stack.push_async_callback(house.ways_in.stop)
         await house.outbox.start()
-        stack.push_async_callback(house.outbox.stop, 10.0)
+        stack.push_async_callback(lambda: house.outbox.stop(self._grace()))
         await house.flows.start()
         stack.push_async_callback(house.flows.stop)
 
     async def _start_web(self, stack: AsyncExitStack) -> None:
-        runner = web.AppRunner(make_app(self.house, inboxes=self._in_memory), access_log=None, shutdown_timeout=10.0)
+        runner = web.AppRunner(
+            make_app(self.house, inboxes=self._in_memory), access_log=None, shutdown_timeout=GRACE / 2
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, self.config.api.host, self.config.api.port)

@@ -111,24 +111,9 @@ class Setting(SQLModel, table=True):
     value: str
 
 
-class ContactRow(SQLModel, table=True):
-    """What was last known of a person; the directory starts from it."""
+class DirectoryRow(SQLModel, table=True):
+    """What was last known of an account's people and groups; its directory starts from it."""
 
     account: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
-    name: str = ""
-    alias: str = ""
-    weixin: str = ""
-    friend: bool = False
-    official: bool = False
-
-
-class RoomRow(SQLModel, table=True):
-    """What was last known of a group; `members` is a JSON list of ids."""
-
-    account: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
-    topic: str = ""
-    owner_id: str = ""
-    admins: str = "[]"
-    members: str = "[]"
+    data: bytes  # zlib of the JSON of wechat.directory.Directory.snapshot
+    saved_at: float

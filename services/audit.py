@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from sqlalchemy import update
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from models.db import Store
 from models.durable import Action
 from services.lane import Clock
-from wechat.pacing import DAY, Governor
 
 
 class Audit:
@@ -43,13 +42,3 @@ class Audit:
     async def ended(self, action_id: int, outcome: str, seen: str = "") -> None:
         """Write what came of it."""
         await self._store.write(lambda s: self.end(s, action_id, outcome, seen))
-
-    async def recall(self, governors: dict[str, Governor]) -> None:
-        """Give the governors what the accounts did before this process."""
-        since = self._clock() - DAY
-        wanted = (
-            select(Action).where(Action.at > since, col(Action.kind).in_(("group", "add"))).order_by(col(Action.at))
-        )
-        for action in await self._store.read(lambda s: s.exec(wanted).all()):
-            if action.account in governors:
-                governors[action.account].recall(action.kind, [action.at])

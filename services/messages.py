@@ -87,8 +87,7 @@ class Messages:
                 return Gone(str(error), unknown=True)
             return Later(1.0, str(error), counts=False)
         except WeChatTooFast as error:
-            until = self._accounts.governor(account).slow_down()
-            log.warning("%s: WeChat says too fast; the pace is halved until %d", account, until)
+            self._accounts.governor(account).slow_down()
             return _again(work, error, at_least=30.0)
         except (WeChatRefused, OSError) as error:
             return _again(work, error)

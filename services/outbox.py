@@ -81,13 +81,16 @@ class Outbox:
         """Have `listener` called, in the transaction of its end, when a piece of work is given up."""
         self._on_failed.append(listener)
 
-    async def start(self) -> None:
-        """Take up what an earlier process left open."""
+    async def load(self) -> None:
+        """Take up what an earlier process left open; before anything new is promised, so that the order holds."""
         for item in await self._store.write(self._settle_and_load):
             try:
                 self._take(_work(item))
             except LookupError:  # its account, or what it is for, is no longer configured
                 log.warning("work %s waits: nobody serves lane %s", item.id, item.lane)
+
+    async def start(self) -> None:
+        """Begin to deliver."""
         self._started = True
         for lane in self._lanes.values():
             lane.start()

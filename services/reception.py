@@ -9,12 +9,11 @@ from functools import partial
 
 from sqlmodel import Session
 
+from services.address_book import AddressBook
 from services.house import House
 from services.inbox import Inbox
 from wechat.events import Contact, Event, RawEvent
 from wechat.interface import State, WeChat
-
-GRACE = 10.0  # seconds that what runs may take to finish at the end
 
 Handle = Callable[[Event, int], Awaitable[str]]
 
@@ -27,6 +26,7 @@ class Reception:
         self._account = account
         self._handle = handle
         self._inbox: Inbox | None = None
+        self._book: AddressBook | None = None
         self._was_online = False
         self._catching_up = asyncio.Lock()
 
@@ -34,6 +34,7 @@ class Reception:
         """Know the account whose listener this is."""
         self._house.accounts.add(wechat)
         self._inbox = Inbox(self._account, self._house.store, wechat.resolve, self._handle)
+        self._book = AddressBook(self._house.store, wechat, self._house.clock)
 
     @property
     def inbox(self) -> Inbox:
@@ -42,13 +43,22 @@ class Reception:
             raise RuntimeError("no account attached")
         return self._inbox
 
+    @property
+    def book(self) -> AddressBook:
+        """The account's kept directory; there once `attach` was called."""
+        if self._book is None:
+            raise RuntimeError("no account attached")
+        return self._book
+
     async def start(self) -> None:
         """Take up what was stored before."""
+        await self.book.load()
         await self.inbox.start()
 
-    async def stop(self) -> None:
-        """Finish what runs."""
-        await self.inbox.stop(GRACE)
+    async def stop(self, grace: float) -> None:
+        """Finish what runs, within so many seconds."""
+        await self.inbox.stop(grace)
+        await self.book.stop()
 
     async def taken(self, raw: RawEvent) -> None:
         """An event arrived."""
@@ -56,6 +66,8 @@ class Reception:
 
     async def state_changed(self, account: str, state: State, reason: str) -> None:
         """The connection went to another state: lanes go on or wait, business systems are told of the change."""
+        if state in (State.SYNCING, State.ONLINE):
+            self.inbox.poke()
         online = state is State.ONLINE
         if online:
             self._house.outbox.poke_account(account)
@@ -74,6 +86,7 @@ class Reception:
             for person in [contacts[id] for id in changed if id in contacts and contacts[id].friend]:
                 await self._house.store.write(partial(self._told_of, person=person))
             await self._house.ways_in.resume(account)
+        await self.book.save()
 
     def _told_of(self, session: Session, person: Contact) -> None:
         self._house.notices.friend_added(session, self._account, person.id, person.name)

@@ -17,6 +17,7 @@ class Directory:
 
     def __init__(self) -> None:
         self.owner_id = ""  # whose contacts these are
+        self.version = 0  # another number whenever something changed
         self.contacts: dict[str, Contact] = {}
         self.rooms: dict[str, Room] = {}
         self._index: dict[str, Index] = {tier: {} for tier in TIERS}
@@ -45,9 +46,16 @@ class Directory:
         """The groups with exactly this topic."""
         return [self.rooms[id] for id in self._topics.get(topic, ())]
 
+    def was_read(self, room_id: str) -> bool:
+        """Whether a group's members were read since the start, not only remembered from before it."""
+        return room_id in self._read
+
     def put_contact(self, contact: Contact) -> None:
         """Take a person in, or what is new about them."""
+        if self.contacts.get(contact.id) == contact:
+            return
         self.drop_contact(contact.id)
+        self.version += 1
         self.contacts[contact.id] = contact
         for tier in TIERS:
             if value := getattr(contact, tier):
@@ -57,12 +65,16 @@ class Directory:
         """Forget a person."""
         contact = self.contacts.pop(id, None)
         if contact is not None:
+            self.version += 1
             for tier in TIERS:
                 _unlist(self._index[tier], getattr(contact, tier), id)
 
     def put_room(self, room: Room, read: datetime | None = None) -> None:
         """Take a group in, or what is new about it. `read`: when the reading of its members began."""
+        changed = self.rooms.get(room.id) != room
+        version = self.version
         self.drop_room(room.id)
+        self.version = version + changed
         self.rooms[room.id] = room
         if room.topic:
             self._topics.setdefault(room.topic, {})[room.id] = None
@@ -73,6 +85,7 @@ class Directory:
         """Forget a group."""
         room = self.rooms.pop(id, None)
         if room is not None:
+            self.version += 1
             _unlist(self._topics, room.topic, id)
         self._read.pop(id, None)
         self._moved.pop(id, None)
@@ -83,6 +96,7 @@ class Directory:
         if room is None or self._is_late(room_id, ids, at):
             return False
         room.member_ids.update(ids)
+        self.version += 1
         return True
 
     def left(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
@@ -94,6 +108,7 @@ class Directory:
             self.drop_room(room_id)
         else:
             room.member_ids.difference_update(ids)
+            self.version += 1
         return True
 
     def retitled(self, room_id: str, topic: str) -> None:
@@ -102,6 +117,7 @@ class Directory:
         if room is not None and room.topic != topic:
             _unlist(self._topics, room.topic, room_id)
             room.topic = topic
+            self.version += 1
             self._topics.setdefault(topic, {})[room_id] = None
 
     def clear(self) -> None:

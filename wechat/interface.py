@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from wechat.events import Contact, Event, Link, Media, MiniProgram, RawEvent, Room
 
@@ -36,8 +36,16 @@ class Found(StrEnum):
 class Directory(Protocol):
     """Who is who on one account; kept in memory, filled once, kept true by events."""
 
+    owner_id: str
     contacts: dict[str, Contact]
     rooms: dict[str, Room]
+    version: int  # another number whenever something changed
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it as plain JSON values, for `load`."""
+
+    def load(self, rows: dict[str, Any]) -> None:
+        """Begin with what an earlier snapshot knew."""
 
     def find(self, name: str, *, among: Collection[str] | None = None, friends: bool = False) -> list[Contact]:
         """People called `name`: WeChat id, then 微信号, then alias, then nickname, each exact; the first tier with
@@ -45,6 +53,9 @@ class Directory(Protocol):
 
     def room_by_topic(self, topic: str) -> list[Room]:
         """The groups with exactly this topic."""
+
+    def was_read(self, room_id: str) -> bool:
+        """Whether a group's members were read since the start, not only remembered from before it."""
 
 
 class WeChat(Protocol):

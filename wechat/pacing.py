@@ -27,6 +27,7 @@ class Governor:
         self._add_at = 0.0
         self._next_for: dict[str, float] = {}
         self.slow_until = 0.0
+        self.on_slow: Callable[[float], None] = lambda _until: None  # told when WeChat has complained
 
     # ---- what went before this process ----
 
@@ -48,6 +49,7 @@ class Governor:
     def slow_down(self) -> float:
         """WeChat said 操作过于频繁: halve the pace; returns until when (Unix seconds)."""
         self.slow_until = self._clock() + self._settings.backoff_minutes * MINUTE
+        self.on_slow(self.slow_until)
         return self.slow_until
 
     # ---- messages: a lane's pace ----

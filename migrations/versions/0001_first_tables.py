@@ -49,15 +49,11 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_broadcast_by"), ["by"], unique=False)
 
     op.create_table(
-        "contactrow",
+        "directoryrow",
         sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("alias", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("weixin", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("friend", sa.Boolean(), nullable=False),
-        sa.Column("official", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("account", "id"),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("saved_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("account"),
     )
     op.create_table(
         "fallbacksaid",
@@ -196,16 +192,6 @@ def upgrade() -> None:
     with op.batch_alter_table("qun", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_qun_account"), ["account"], unique=False)
 
-    op.create_table(
-        "roomrow",
-        sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("topic", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("owner_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("admins", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("members", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.PrimaryKeyConstraint("account", "id"),
-    )
     op.create_table(
         "said",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -471,7 +457,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_said_at"))
 
     op.drop_table("said")
-    op.drop_table("roomrow")
     with op.batch_alter_table("qun", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_qun_account"))
 
@@ -503,7 +488,7 @@ def downgrade() -> None:
     op.drop_table("faqmiss")
     op.drop_table("faqmenu")
     op.drop_table("fallbacksaid")
-    op.drop_table("contactrow")
+    op.drop_table("directoryrow")
     with op.batch_alter_table("broadcast", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_broadcast_by"))
 
