@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
+import json
 import logging
 import signal
 import sys
@@ -22,7 +23,9 @@ from config import Config, ConfigError, load
 from jobs import JOBS
 from jobs.clock import Jobs
 from logs import set_up_logging
+from sandbox.systems import Systems, start_systems
 from services.house import House, build
+from services.lane import Clock
 from services.reception import Reception
 from settings import AssistantSettings
 from wechat.assistant import Assistant
@@ -36,10 +39,13 @@ GRACE = 8.0  # seconds that what runs has to finish after SIGTERM, of the ten th
 class Bot:
     """The running bot; tests build it the same way as `main`."""
 
-    def __init__(self, config: Config, timing: Timing | None = None) -> None:
+    def __init__(self, config: Config, timing: Timing | None = None, clock: Clock = time.time) -> None:
         self.config = config
         self.timing = timing
+        self.clock = clock
         self.sandbox: sandbox.Sandbox | None = None
+        self.systems: Systems | None = None
+        self.jobs: Jobs
         self.house: House
         self.assistants: list[Assistant] = []
         self.receptions: list[Reception] = []
@@ -52,12 +58,12 @@ class Bot:
         async with AsyncExitStack() as stack:
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if not a.endpoint]
-            self.house = build(self.config, sandboxed=sandboxed)
+            self.house = build(self.config, sandboxed=sandboxed, clock=self.clock)
             await self._open_storage(stack)
             await self._start_assistants(stack, settings)
-            jobs = Jobs(self.house, JOBS)
-            await jobs.start()
-            stack.push_async_callback(jobs.stop)
+            self.jobs = Jobs(self.house, JOBS)
+            await self.jobs.start()
+            stack.push_async_callback(self.jobs.stop)
             await self._start_web(stack)
             self._stack = stack.pop_all()
 
@@ -80,18 +86,21 @@ class Bot:
         if not homeless:
             return self.config.assistants
         where = self.config.sandbox
-        self.sandbox = await sandbox.start(homeless, host=where.host, port=where.port, state=self._sandbox_state())
+        self.sandbox = await sandbox.start(homeless, host=where.host, port=where.port, state=self._kept("sandbox"))
         stack.push_async_callback(self.sandbox.stop)
+        if self.config.systems:
+            self.systems = await start_systems(state=self._kept("systems"))
+            stack.push_async_callback(self.systems.stop)
         here = {"token": self.sandbox.token, "tls": False}
         return [
             a if a.endpoint else a.model_copy(update={"endpoint": self.sandbox.endpoints[a.account], **here})
             for a in self.config.assistants
         ]
 
-    def _sandbox_state(self) -> Path | None:
-        """The sandbox's people outlive a restart beside the database file, as the bot's memory of them does."""
+    def _kept(self, what: str) -> Path | None:
+        """The file beside the database in which a part of the sandbox outlives a restart, as the bot's memory does."""
         database = self.config.database
-        return Path(database.removeprefix("sqlite:///")).with_suffix(".sandbox") if "sqlite" in database else None
+        return Path(database.removeprefix("sqlite:///")).with_suffix(f".{what}") if "sqlite" in database else None
 
     async def _open_storage(self, stack: AsyncExitStack) -> None:
         house = self.house
@@ -155,11 +164,22 @@ async def run(config: Config) -> None:
 
 
 def _where_to_look(bot: Bot) -> str:
+    """Where to look and what to try, in five lines."""
     url = bot.config.api.public_url
-    lines = [f"wxbot is up: REST at http://{bot.config.api.host}:{bot.port} (docs: {url}/docs, state: {url}/readyz)"]
-    if bot.sandbox is not None:
-        lines.append(f"sandbox WeChat: {bot.sandbox.url} (no real account is touched)")
-    return "\n".join(lines)
+    if bot.sandbox is None:
+        return f"wxbot is up: REST at http://{bot.config.api.host}:{bot.port}, documented at {url}/docs, state at {url}/readyz"
+    account = bot.config.assistants[0].account
+    body = json.dumps({"code": "1001", "owner": "宋公明", "assistant": account}, ensure_ascii=False)
+    stand_ins = " ".join(bot.systems.urls.values()) if bot.systems else "none"
+    return "\n".join(
+        (
+            f"wxbot is up, with a sandbox WeChat: no real account is touched. Documentation: {url}/docs",
+            f"  look:  {bot.sandbox.url}  the sandbox WeChat; be 店长 and say /帮助, or 商户设置, to {account}",
+            f"  try:   curl {url}/wxbot/qun -d '{body}'",
+            "  then:  open the url it answers with, and be 九纹龙 who adds the assistant with the token shown there",
+            f"  also:  {stand_ins}  the business systems that the flows call",
+        )
+    )
 
 
 def main() -> int:

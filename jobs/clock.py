@@ -54,6 +54,11 @@ class Jobs:
             self._making_up.cancel()
             await asyncio.gather(self._making_up, return_exceptions=True)
 
+    async def made_up(self) -> None:
+        """Wait until what was missed is made up."""
+        if self._making_up is not None:
+            await self._making_up
+
     async def run(self, name: str) -> None:
         """Run a job now and write down how it went."""
         began = time.perf_counter()

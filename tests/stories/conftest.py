@@ -47,6 +47,7 @@ class Town:
         self.folder = folder
         self.accounts = list(accounts)
         self.extra = config
+        self.ahead = 0.0  # seconds that the bot's clock is ahead of the world's
         self.bot: Bot
         self.sandbox: sandbox.Sandbox
         self.http: aiohttp.ClientSession
@@ -70,7 +71,7 @@ class Town:
 
     async def start_bot(self) -> None:
         """Start the bot on the town's database and wait until it is ready."""
-        self.bot = Bot(self.config())
+        self.bot = Bot(self.config(), clock=lambda: time.time() + self.ahead)
         await self.bot.start()
         await self.ready()
 

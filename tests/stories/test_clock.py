@@ -1,0 +1,135 @@
+"""What the clock does: reports, made-up runs, pruning; at the right time, once, also over restarts."""
+
+from __future__ import annotations
+
+import json
+
+from sqlmodel import Session, col, select
+
+from models.durable import Action, EventState, InboxEvent, OutboxItem, Setting, WorkState
+from sandbox.model import Kind
+from tests.stories.conftest import MakeTown, Town
+
+DAY = 86400.0
+
+
+def reports(town: Town, who: str) -> list[str]:
+    return [m.text for m in town.seen(who) if "【日报】" in m.text]
+
+
+async def test_an_owner_who_wants_it_gets_a_report_once_a_day(town: Town) -> None:
+    qun = await town.make_group()
+    await town.join(qun["token"], "黑旋风")
+    town.say("黑旋风", "/日报 开")
+    await town.hears("黑旋风", "您没有由我管理的群")
+    town.say("宋公明", "/日报 也许")
+    await town.hears("宋公明", "写法：/日报 开")
+    town.say("宋公明", "/日报 开")
+    await town.hears("宋公明", "已开启日报")
+    await town.quiet()
+
+    town.ahead = DAY
+    await town.bot.jobs.run("daily_report")
+    heard = await town.hears("宋公明", "【日报】")
+    assert f"{qun['topic']}：入群 1，退群 0" in heard.text
+    await town.quiet()
+    assert [m.kind for m in town.seen("宋公明")][-1] == Kind.IMAGE
+    assert reports(town, "黑旋风") == []
+
+    await town.restart_bot()
+    await town.bot.jobs.run("daily_report")
+    await town.quiet()
+    assert len(reports(town, "宋公明")) == 1
+    town.ahead = 2 * DAY
+    await town.bot.jobs.run("daily_report")
+    await town.quiet()
+    assert len(reports(town, "宋公明")) == 2
+
+    town.say("宋公明", "/日报 关")
+    await town.hears("宋公明", "已停止日报")
+    town.ahead = 3 * DAY
+    await town.bot.jobs.run("daily_report")
+    await town.quiet()
+    assert len(reports(town, "宋公明")) == 2
+
+
+async def test_what_was_missed_is_made_up_once(town: Town) -> None:
+    """A job whose time passed while the bot was down runs once at the start, however many times were missed."""
+    book = town.bot.house.job_book
+    assert book.last["daily_report"].result == "new"
+    await town.stop_bot()
+    town.ahead = 3 * DAY
+    await town.start_bot()
+    await town.bot.jobs.made_up()
+    book = town.bot.house.job_book
+    assert book.counts["daily_report", True] == 1
+    assert book.counts["prune", True] == 1
+    assert ("idle_tickets", True) not in book.counts
+    await town.restart_bot()
+    await town.bot.jobs.made_up()
+    assert ("daily_report", True) not in town.bot.house.job_book.counts
+
+
+async def test_a_failing_job_is_told_and_runs_again(town: Town) -> None:
+    await town.bot.house.store.write(lambda s: s.merge(Setting(key="report:weimi1001:wxid_admin", value="")))
+    broken = town.bot.house.reports.send
+
+    async def fail() -> int:
+        raise RuntimeError("no paper")
+
+    object.__setattr__(town.bot.house.reports, "send", fail)
+    await town.bot.jobs.run("daily_report")
+    assert not town.bot.house.job_book.last["daily_report"].ok
+    town.say("店长", "/任务")
+    await town.hears("店长", "✗ RuntimeError")
+    object.__setattr__(town.bot.house.reports, "send", broken)
+    await town.bot.jobs.run("daily_report")
+    assert town.bot.house.job_book.last["daily_report"].ok
+
+
+async def test_jobs_are_shown_to_admins_only(town: Town) -> None:
+    town.say("店长", "/任务")
+    listed = await town.hears("店长", "daily_report")
+    assert "drift_check" in listed.text
+    town.say("宋公明", "/任务")
+    await town.hears("宋公明", "您没有权限执行此命令")
+
+
+async def test_a_job_may_be_moved_or_switched_off(make_town: MakeTown) -> None:
+    town = await make_town(jobs=[{"name": "daily_report", "cron": "0 20 * * *"}, {"name": "prune", "enabled": False}])
+    assert "prune" not in town.bot.house.job_book.names
+    at = town.bot.house.job_book.next_at("daily_report")
+    assert at is not None
+    assert (at + 8 * 3600) % DAY == 20 * 3600, "20:00 in Shanghai"
+
+
+async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> None:
+    town = await make_town(keep_days=10)
+    old = town.bot.house.clock() - 11 * DAY
+
+    def put(session: Session) -> None:
+        for number in range(450):
+            state = EventState.NEW if number == 0 else EventState.DONE
+            event = InboxEvent(
+                account="gone", event_id=f"{number}", kind="message", data="{}", state=state, received_at=old
+            )
+            session.add(event)
+        session.add(OutboxItem(lane="wx:gone", key="a", body=json.dumps({}), state=WorkState.SENT, done_at=old))
+        session.add(
+            OutboxItem(lane="wx:gone", key="b", body=json.dumps({}), state=WorkState.SENT, done_at=old + 5 * DAY)
+        )
+        session.add(Action(account="gone", kind="add", who="x", at=old))
+
+    await town.bot.house.store.write(put)
+    await town.bot.jobs.run("prune")
+
+    def left(session: Session) -> tuple[int, int, int]:
+        events = select(InboxEvent).where(InboxEvent.account == "gone")
+        items = select(OutboxItem).where(col(OutboxItem.lane) == "wx:gone")
+        actions = select(Action).where(Action.account == "gone")
+        return len(session.exec(events).all()), len(session.exec(items).all()), len(session.exec(actions).all())
+
+    assert await town.bot.house.store.read(left) == (1, 1, 0)
+    assert (
+        "452" in town.bot.house.job_book.last["prune"].result or town.bot.house.job_book.last["prune"].result == "451"
+    )
