@@ -18,7 +18,7 @@ from aiohttp import web
 
 import handlers
 import sandbox
-from api import make_app
+from api import Runner, make_app
 from config import Config, ConfigError, load
 from jobs import JOBS
 from jobs.clock import Jobs
@@ -129,7 +129,7 @@ class Bot:
             reception.attach(assistant)
             self.receptions.append(reception)
             await reception.start()
-            stack.push_async_callback(lambda stop=reception.stop: stop(self._grace()))
+            stack.push_async_callback(self._stop_reception, reception)
             await assistant.start()
             stack.push_async_callback(assistant.stop)
             self.assistants.append(assistant)
@@ -139,10 +139,11 @@ class Bot:
         await house.flows.start()
         stack.push_async_callback(house.flows.stop)
 
+    async def _stop_reception(self, reception: Reception) -> None:
+        await reception.stop(self._grace())
+
     async def _start_web(self, stack: AsyncExitStack) -> None:
-        runner = web.AppRunner(
-            make_app(self.house, inboxes=self._in_memory), access_log=None, shutdown_timeout=GRACE / 2
-        )
+        runner = Runner(make_app(self.house, inboxes=self._in_memory), access_log=None, shutdown_timeout=GRACE / 2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, self.config.api.host, self.config.api.port)
@@ -167,7 +168,7 @@ def _where_to_look(bot: Bot) -> str:
     """Where to look and what to try, in five lines."""
     url = bot.config.api.public_url
     if bot.sandbox is None:
-        return f"wxbot is up: REST at http://{bot.config.api.host}:{bot.port}, documented at {url}/docs, state at {url}/readyz"
+        return f"wxbot is up: {url}, documented at {url}/docs, state at {url}/readyz"
     account = bot.config.assistants[0].account
     body = json.dumps({"code": "1001", "owner": "宋公明", "assistant": account}, ensure_ascii=False)
     stand_ins = " ".join(bot.systems.urls.values()) if bot.systems else "none"
