@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 AfterCommit = Callable[[], None]
 MOST_PER_COMMIT: Final = 256
-ATTEMPTS: Final = 3
+ATTEMPTS: Final = 5
 CLASHES: Final = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
 
 
