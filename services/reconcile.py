@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from sqlmodel import Session, select
 
@@ -16,6 +17,7 @@ from services.membership import Memberships
 from wechat.events import Room
 
 log = logging.getLogger(__name__)
+MOST_READ: Final = 100  # strangers whose names are read at once
 
 
 class Reconcile:
@@ -32,13 +34,15 @@ class Reconcile:
 
     async def account(self, account: str) -> None:
         """Catch up on one account that was read again: its rooms, and people who became friends."""
-        known = self._accounts.get(account).directory.rooms
+        directory = self._accounts.get(account).directory
+        known = directory.rooms
         for qun in self._groups:
             for room in self._groups.all_rooms(qun):
                 if qun.account != account or not room.room_id or room.state == QunState.MAKING:
                     continue
                 if room.room_id in known:
-                    await self._compare(qun, known[room.room_id])
+                    if directory.was_read(room.room_id):  # else it may be older than the database
+                        await self._compare(qun, known[room.room_id])
                 elif room.state == QunState.ACTIVE:
                     await self.try_room(account, room.room_id)
         for contact_id in await self._store.read(lambda s: self._now_friends(s, account)):
@@ -77,7 +81,21 @@ class Reconcile:
             log.warning("room %s could not be read: %s", room_id, error)
 
     async def _compare(self, qun: Qun, room: Room) -> None:
+        await self._learn_names(qun, room)
         await self._store.write(lambda s: self._true_up(s, qun, room.id))
+
+    async def _learn_names(self, qun: Qun, room: Room) -> None:
+        """Read who is new and not known yet, so that the welcome can name them."""
+        wechat = self._accounts.get(qun.account)
+        strangers = room.member_ids - wechat.directory.contacts.keys()
+        if not strangers:
+            return
+        known = await self._store.read(lambda s: self._known(s, qun, room.id))
+        for contact_id in sorted(strangers - known)[:MOST_READ]:
+            try:
+                await wechat.contact(contact_id)
+            except WeChatError as error:
+                log.info("a member of room %s could not be read: %s", room.id, error)
 
     def _true_up(self, session: Session, qun: Qun, room_id: str) -> None:
         wechat = self._accounts.get(qun.account)

@@ -1,0 +1,85 @@
+"""What stories about groups look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlmodel import select
+
+from models.durable import Action
+from models.groups import Membership, MemberState, Qun, Standing
+from sandbox.model import Kind
+from services.rows import membership_of
+from tests.stories.conftest import Town, until
+
+
+def qun_of(town: Town, qun: dict[str, Any]) -> Qun:
+    """The group as the bot keeps it."""
+    kept = town.bot.house.groups.by_number(qun["number"])
+    assert kept is not None
+    return kept
+
+
+async def state_of(town: Town, qun: dict[str, Any], who: str) -> str:
+    """Where a person stands with a group; "" when nothing is known of them."""
+    row = await town.bot.house.store.read(lambda s: membership_of(s, qun["number"], town.id(who)))
+    return row.state if row else ""
+
+
+async def becomes(town: Town, qun: dict[str, Any], who: str, state: str) -> None:
+    """Wait until a person stands there."""
+    seen = ""
+
+    async def look() -> bool:
+        nonlocal seen
+        seen = await state_of(town, qun, who)
+        return seen == state
+
+    await holds(look, lambda: f"{who} is {seen!r}, not {state!r}")
+
+
+async def holds(look: Any, what: Any) -> None:
+    """Wait until an awaited condition is true."""
+    import asyncio
+    import time
+
+    deadline = time.monotonic() + 15
+    while not await look():
+        assert time.monotonic() < deadline, what()
+        await asyncio.sleep(0.03)
+
+
+async def members(town: Town, qun: dict[str, Any]) -> set[str]:
+    """Who is in the group by the database."""
+    wanted = select(Membership.contact_id).where(
+        Membership.number == qun["number"], Membership.state == MemberState.JOINED
+    )
+    return {one for one in await town.bot.house.store.read(lambda s: s.exec(wanted).all()) if one}
+
+
+async def standing(town: Town, qun: dict[str, Any], who: str) -> Standing | None:
+    """How a person has behaved."""
+    return await town.bot.house.store.read(lambda s: s.get(Standing, (qun["number"], town.id(who))))
+
+
+async def audit(town: Town, kind: str) -> list[Action]:
+    """The audit log's lines of a kind."""
+    return list(await town.bot.house.store.read(lambda s: s.exec(select(Action).where(Action.kind == kind)).all()))
+
+
+def texts(town: Town, who: str, chat: str = "bot", words: str = "") -> list[str]:
+    """What a person sees in a chat, of what holds `words`."""
+    return [m.text for m in town.seen(who, chat) if words in m.text and m.kind is Kind.TEXT]
+
+
+def bring(town: Town, qun: dict[str, Any], *people: str, by: str = "bot") -> None:
+    """Somebody brings people into a group without asking the assistant."""
+    room = town.room(qun["room"])
+    town.world.rooms.let_in(room, [town.id(one) for one in people], town.id(by))
+
+
+async def hand_over(town: Town, qun: dict[str, Any], to: str = "宋公明") -> None:
+    """The assistant is the group's owner in WeChat no longer."""
+    town.world.rooms.transfer(town.id("bot"), qun["room"], town.id(to))
+    directory = town.bot.assistants[0].directory
+    await until(lambda: directory.rooms[qun["room"]].owner_id == town.id(to), "the new owner is known")

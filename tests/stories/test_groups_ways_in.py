@@ -1,0 +1,274 @@
+"""People come into groups and go, by whatever way, and the database says the same as WeChat."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from services.groups import new_token
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.group_life import becomes, bring, hand_over, members, qun_of, state_of, texts
+
+
+async def test_a_friend_sends_the_token(town: Town) -> None:
+    """In, welcomed once with the group's own text and an @; the token again says so; a restart welcomes nobody."""
+    qun = await town.make_group()
+    await town.bot.house.groups.change(qun["number"], welcome="{member}你好，这里是{topic}")
+    town.say("黑旋风", f"我的令牌 {qun['token']}")
+    await town.hears("黑旋风", "正在拉您进群“宋公明的群100001”")
+    welcome = await town.hears("宋公明", "黑旋风你好，这里是宋公明的群100001", qun["room"])
+    assert welcome.mentions == [town.id("黑旋风")]
+    await becomes(town, qun, "黑旋风", "joined")
+    town.say("黑旋风", qun["token"])
+    await town.hears("黑旋风", "您已经在“宋公明的群100001”里了")
+    await town.restart_bot()
+    await town.quiet()
+    assert len(texts(town, "宋公明", qun["room"], "黑旋风你好")) == 1
+
+
+async def test_no_welcome_where_it_is_switched_off(town: Town) -> None:
+    qun = await town.make_group()
+    await town.bot.house.groups.change(qun["number"], welcome="")
+    await town.join(qun["token"], "黑旋风")
+    await becomes(town, qun, "黑旋风", "joined")
+    await town.quiet()
+    assert texts(town, "宋公明", qun["room"]) == []
+
+
+async def test_wrong_tokens(town: Town) -> None:
+    """Five are answered; then nothing is heard from this person, not even the right one. Others are."""
+    qun = await town.make_group()
+    for n in range(5):
+        town.say("黑旋风", new_token())
+        await until(lambda n=n: len(texts(town, "黑旋风", words="令牌无效")) == n + 1, "told")
+    town.say("黑旋风", new_token())
+    town.say("黑旋风", qun["token"])
+    town.say("店长", qun["token"])
+    await becomes(town, qun, "店长", "joined")
+    await town.quiet()
+    assert len(texts(town, "黑旋风")) == 5
+    assert await state_of(town, qun, "黑旋风") == ""
+
+
+async def test_an_expired_token_says_so(town: Town) -> None:
+    qun = await town.make_group()
+    await town.bot.house.groups.change(qun["number"], token_expires_at=1.0)
+    town.say("黑旋风", qun["token"])
+    await town.hears("黑旋风", "令牌已过期")
+    assert await state_of(town, qun, "黑旋风") == ""
+
+
+async def test_a_token_in_a_friend_request(town: Town) -> None:
+    """Accepted, and let in; a wrong one is told to whoever has become a friend."""
+    qun = await town.make_group()
+    town.world.people.ask(town.id("九纹龙"), town.id("bot"), f"入群 {qun['token']}")
+    await becomes(town, qun, "九纹龙", "joined")
+    await town.hears("宋公明", "欢迎 九纹龙", qun["room"])
+    stranger = town.newcomer("没头脑", friend=False)
+    town.world.people.ask(stranger, town.id("bot"), new_token())
+    await town.hears(stranger, "令牌无效")
+    assert stranger not in town.room(qun["room"]).members
+
+
+async def test_joins_and_leaves_that_others_cause(town: Town) -> None:
+    qun = await town.make_group()
+    bring(town, qun, "黑旋风", by="宋公明")
+    await becomes(town, qun, "黑旋风", "joined")
+    await town.hears("宋公明", "欢迎 黑旋风", qun["room"])
+    town.world.rooms.leave(town.id("黑旋风"), qun["room"])
+    await becomes(town, qun, "黑旋风", "left")
+    bring(town, qun, "黑旋风", by="宋公明")
+    await becomes(town, qun, "黑旋风", "joined")
+    await until(lambda: len(texts(town, "宋公明", qun["room"], "欢迎 黑旋风")) == 2, "a new join is welcomed again")
+    town.world.rooms.remove(town.id("bot"), qun["room"], town.id("黑旋风"))
+    await becomes(town, qun, "黑旋风", "removed")
+
+
+async def test_many_at_once_are_welcomed_in_one_message(town: Town) -> None:
+    qun = await town.make_group()
+    crowd = [town.newcomer(f"路人{i}") for i in range(6)]
+    bring(town, qun, *crowd)
+    welcome = await town.hears("宋公明", "欢迎", qun["room"])
+    assert set(welcome.mentions) == set(crowd)
+    await town.quiet()
+    assert len(texts(town, "宋公明", qun["room"])) == 1
+
+
+async def test_events_that_come_twice_late_or_never(make_town: MakeTown) -> None:
+    """Told twice is welcomed once; a join told after its leave is no join; what was never told is found later."""
+    town = await make_town()
+    qun = await town.make_group()
+    town.world.faults.event("room-join", twice=1.0)
+    bring(town, qun, "黑旋风")
+    await becomes(town, qun, "黑旋风", "joined")
+    town.world.faults.event("room-join", late=1.0, late_ms=1500)
+    bring(town, qun, "店长")
+    town.world.rooms.leave(town.id("店长"), qun["room"])
+    town.world.faults.event("room-join")
+    await asyncio.sleep(1.6)  # the late event is on its way for so long
+    await until(lambda: not town.bot.receptions[0].inbox._in_memory, "handled")
+    await town.quiet()
+    assert await state_of(town, qun, "店长") in ("", "left")
+    town.world.faults.event("*", lost=1.0)
+    bring(town, qun, "九纹龙")
+    town.world.rooms.leave(town.id("黑旋风"), qun["room"])
+    town.world.faults.clear()
+    await town.bot.house.policy.check()
+    assert await members(town, qun) == set(town.room(qun["room"]).members) - {town.id("bot")}
+    await town.quiet()
+    assert len(texts(town, "宋公明", qun["room"], "欢迎 黑旋风")) == 1
+    assert len(texts(town, "宋公明", qun["room"], "欢迎 九纹龙")) == 1
+
+
+async def test_what_happened_while_the_bot_was_down(town: Town) -> None:
+    qun = await town.make_group()
+    bring(town, qun, "黑旋风")
+    await becomes(town, qun, "黑旋风", "joined")
+    await town.quiet()
+    await town.stop_bot()
+    town.world.rooms.leave(town.id("黑旋风"), qun["room"])
+    bring(town, qun, "店长")
+    await town.start_bot()
+    await becomes(town, qun, "黑旋风", "left")
+    await becomes(town, qun, "店长", "joined")
+    await town.hears("宋公明", "欢迎 店长", qun["room"])
+
+
+async def test_a_full_group(make_town: MakeTown) -> None:
+    """3004 for a system, a sentence for a person; the way in has ended, and a restart does not try it again."""
+    town = await make_town(groups={"capacity": 4})
+    qun = await town.make_group()
+    await town.join(qun["token"], "黑旋风")
+    status, answer, _ = await town.join(qun["token"], "店长")
+    assert (status, answer["error"]["code"]) == (409, 3004)
+    town.say("店长", qun["token"])
+    await town.hears("店长", "“宋公明的群100001”已满")
+    assert await state_of(town, qun, "店长") == "refused"
+    await town.restart_bot()
+    await town.quiet()
+    assert len(texts(town, "店长", words="已满")) == 1
+
+
+async def test_overflow(make_town: MakeTown) -> None:
+    """Full: however many come at once, one next room opens, and the same token leads there."""
+    town = await make_town(groups={"capacity": 4, "overflow": True})
+    qun = await town.make_group()
+    await town.join(qun["token"], "黑旋风")
+    answers = await asyncio.gather(*(town.join(qun["token"], who) for who in ("店长", "店长")))
+    assert [(status, answer["membership_join_response"]) for status, answer, _ in answers] == [
+        (200, {"approved": "ok"})
+    ] * 2
+    rooms = town.bot.house.groups.rooms(qun_of(town, qun))
+    assert [room.topic for room in rooms] == ["宋公明的群100001", "宋公明的群100001·2"]
+    assert len(town.world.state.rooms) == 2
+    assert town.id("店长") in town.room(rooms[1].room_id or "").members
+    town.world.rooms.leave(town.id("宋公明"), rooms[1].room_id or "")
+    await town.quiet()
+    assert await state_of(town, qun, "宋公明") == "joined", "still in the first room"
+
+
+async def test_a_full_room_that_only_wechat_knows_of(make_town: MakeTown) -> None:
+    town = await make_town(groups={"overflow": True})
+    qun = await town.make_group()
+    town.world.rules.capacity = 3
+    status, answer, _ = await town.join(qun["token"], "黑旋风")
+    assert (status, answer["error"]["code"]) == (409, 3004), "the next room is as small, and full with its three"
+    town.world.rules.capacity = 4
+    status, _, _ = await town.join(qun["token"], "黑旋风")
+    assert status == 200
+
+
+@pytest.mark.parametrize("approve", [True, False])
+async def test_the_owner_must_confirm(town: Town, approve: bool) -> None:
+    qun = await town.make_group()
+    await hand_over(town, qun)
+    town.world.rooms.set_confirm(town.id("宋公明"), qun["room"], True)
+    town.say("黑旋风", qun["token"])
+    await town.hears("黑旋风", "请等群主同意")
+    assert await state_of(town, qun, "黑旋风") == "invited"
+    status, answer, _ = await town.join(qun["token"], "黑旋风")
+    assert (status, answer["membership_join_response"]["approved"]) == (202, "invited")
+    [waiting] = town.world.state.confirmations.values()
+    town.world.joins.decide(town.id("宋公明"), waiting.id, approve)
+    await town.quiet()
+    if approve:
+        await becomes(town, qun, "黑旋风", "joined")
+        await town.hears("宋公明", "欢迎 黑旋风", qun["room"])
+    else:
+        town.say("黑旋风", qun["token"])
+        await until(lambda: len(texts(town, "黑旋风", words="请等群主同意")) == 2, "told where it stands")
+        assert len(town.world.state.confirmations) == 1, "asked once"
+
+
+async def test_a_failure_is_told_once_and_tried_again(town: Town) -> None:
+    qun = await town.make_group()
+    fault = town.world.faults.call("RoomAdd", "fail")
+    town.say("黑旋风", qun["token"])
+    await town.hears("黑旋风", "暂时没能拉您进群")
+    await town.bot.house.ways_in.resume_all()
+    await until(lambda: not town.bot.house.ways_in._tasks, "tried again")
+    assert len(texts(town, "黑旋风", words="暂时没能")) == 1
+    town.world.faults.calls.remove(fault)
+    await town.bot.house.ways_in.resume_all()
+    await becomes(town, qun, "黑旋风", "joined")
+
+
+async def test_the_assistant_is_removed_and_comes_back(make_town: MakeTown) -> None:
+    """Lost: told once, and callers get an error with a code. Let in again: found again, members true."""
+    town = await make_town()
+    qun = await town.make_group()
+    await hand_over(town, qun)
+    town.world.faults.event("room-leave", twice=1.0)
+    town.world.rooms.remove(town.id("宋公明"), qun["room"], town.id("bot"))
+    await town.hears("宋公明", "助手已不在“宋公明的群100001”")
+    status, answer, _ = await town.join(qun["token"], "黑旋风")
+    assert (status, answer["error"]["code"]) == (502, 3006)
+    town.say("黑旋风", qun["token"])
+    await town.hears("黑旋风", "这个群暂时无法加入")
+    _, answer, _ = await town.call("GET", f"/wxbot/qun/{qun['number']}")
+    assert answer["qun"]["state"] == "lost"
+    await town.bot.house.policy.check()
+    await town.restart_bot()
+    await town.quiet()
+    assert len(texts(town, "宋公明", words="助手已不在")) == 1
+    bring(town, qun, "店长", by="宋公明")
+    bring(town, qun, "bot", by="宋公明")
+    await town.hears("宋公明", "助手已回到“宋公明的群100001”")
+    await becomes(town, qun, "店长", "joined")
+    status, _, _ = await town.join(qun["token"], "黑旋风")
+    assert status == 200
+
+
+async def test_names_are_no_identities(town: Town) -> None:
+    """Two people of one nickname, a renamed person, a stranger who calls himself as the owner does."""
+    qun = await town.make_group()
+    one, other = town.newcomer("张三"), town.newcomer("张三")
+    impostor = town.newcomer("宋公明")
+    await until(lambda: len(town.bot.assistants[0].directory.find("张三")) == 2, "both are known")
+    status, answer, _ = await town.join(qun["token"], "张三")
+    assert (status, answer["error"]["code"]) == (409, 3003)
+    town.say(one, qun["token"])
+    await becomes(town, qun, one, "joined")
+    assert await state_of(town, qun, other) == ""
+    town.world.people.rename(one, "李四")
+    town.say(one, qun["token"])
+    await town.hears(one, "您已经在")
+    bring(town, qun, impostor)
+    town.say(impostor, "/令牌", qun["room"])
+    await town.hears("宋公明", "您没有权限执行此命令", qun["room"])
+    assert not texts(town, "宋公明", qun["room"], qun["token"])
+
+
+async def test_a_pending_name_that_two_new_friends_bear(town: Town) -> None:
+    """Approved by name while no friend: whoever else bears the name is not let in on the strength of it."""
+    qun = await town.make_group()
+    status, _, _ = await town.join(qun["token"], "王五")
+    assert status == 202
+    first = town.newcomer("王五", friend=False)
+    second = town.newcomer("王五", friend=False)
+    town.world.people.befriend(first, town.id("bot"))
+    await becomes(town, qun, first, "joined")
+    town.world.people.befriend(second, town.id("bot"))
+    await town.quiet()
+    assert second not in town.room(qun["room"]).members
