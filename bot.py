@@ -116,9 +116,7 @@ class Bot:
         await house.paces.recall()
         stack.push_async_callback(house.paces.drain)
         await house.outbox.load()
-        code = await house.admins.load()
-        if code:
-            log.warning("there is no admin yet: send “绑定 %s” to the assistant to become one", code)
+        await house.admins.load()
 
     async def _start_assistants(self, stack: AsyncExitStack, settings: list[AssistantSettings]) -> None:
         house, began = self.house, time.time()
@@ -159,6 +157,8 @@ async def run(config: Config) -> None:
     bot = Bot(config)
     await bot.start()
     print(_where_to_look(bot), flush=True)  # noqa: T201 - for the person who started it
+    if bot.house.admins.code:  # on the terminal only: a log may be read by others
+        print(f"no admin yet: send “绑定 {bot.house.admins.code}” to the assistant to become one", flush=True)  # noqa: T201
     await stopping.wait()
     log.info("stopping")
     await bot.stop()

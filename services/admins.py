@@ -24,14 +24,13 @@ class Admins:
         self._accounts = accounts
         self.code = ""
 
-    async def load(self) -> str:
-        """Read the bound admins; answers with a one-time code when there is no admin at all, else with nothing."""
+    async def load(self) -> None:
+        """Read the bound admins; makes a one-time code when there is no admin at all."""
         row = await self._store.read(lambda s: s.get(Setting, KEY))
         for contact_id in json.loads(row.value) if row else []:
             self._accounts.bind_admin(contact_id)
         if not self._accounts.has_admin:
             self.code = "".join(secrets.choice(ALPHABET) for _ in range(8))
-        return self.code
 
     def fits(self, code: str) -> bool:
         """Whether this is the start's code, and nobody has used it yet."""
