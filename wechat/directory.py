@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from wechat.events import Contact, Room
 
 TIERS: Final = ("weixin", "alias", "name")  # after the id; the first tier with a match decides
+COARSE: Final = timedelta(seconds=1)  # gateways tell time in whole seconds
 Index = dict[str, dict[str, None]]  # value -> ids, in the order they came
 
 
@@ -151,10 +152,8 @@ class Directory:
     def _is_late(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
         """Whether something newer is known of the group or of one of these people; else `at` is noted for them."""
         moved = self._moved.setdefault(room_id, {})
-        known = [stamp for id in ids if (stamp := moved.get(id))]
-        if (read := self._read.get(room_id)) is not None:
-            known.append(read)
-        if known and at < max(known):
+        read = self._read.get(room_id)
+        if (read is not None and at < read - COARSE) or any(at < moved.get(id, at) for id in ids):
             return True
         moved.update(dict.fromkeys(ids, at))
         return False

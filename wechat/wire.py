@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from grpclib.client import Channel, Stream
 from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
+from grpclib.utils import DeadlineWrapper
 from h2.exceptions import H2Error
 
 from errors import (
@@ -60,6 +61,16 @@ def translate(call: str, error: GRPCError, token: str = "") -> WeChatError:
     return WeChatRefused(call, text)
 
 
+class CancelOnce(DeadlineWrapper):  # type: ignore[misc] # grpclib has no types for us
+    """grpclib wakes a call whose connection is lost by cancelling its task, and does so twice when it closes the
+    connection itself. Once is enough, and lets `Wire` see whether somebody else cancelled the task too."""
+
+    def cancel(self, error: Exception) -> None:
+        """Wake the call."""
+        if self._error is None:
+            super().cancel(error)
+
+
 class Wire:
     """The calls of one connection. When it is lost a new Wire is made; this one then fails every call."""
 
@@ -104,6 +115,7 @@ class Wire:
         async with self._slots:
             try:
                 async with self._open(call, Cardinality.STREAM_UNARY, timeout) as stream:
+                    stream._wrapper.__class__ = CancelOnce
                     await stream.send_request()
                     sent = True
                     for start in range(0, len(data), CHUNK):
@@ -121,6 +133,7 @@ class Wire:
         async with self._slots:
             try:
                 async with self._open(call, Cardinality.UNARY_STREAM, timeout) as stream:
+                    stream._wrapper.__class__ = CancelOnce
                     await stream.send_message(pb.Id(id=id), end=True)
                     async for answer in stream:
                         data += answer.chunk
@@ -141,6 +154,7 @@ class Wire:
         sent, asked = False, _cancels()
         try:
             async with self._open(call, Cardinality.UNARY_UNARY, timeout) as stream:
+                stream._wrapper.__class__ = CancelOnce
                 await stream.send_request()
                 sent = True
                 await stream.send_message(request, end=True)
@@ -150,8 +164,8 @@ class Wire:
         return _given(call, answer)
 
     def _said(self, call: Call, error: Exception, sent: bool, asked: int) -> BaseException:
-        """Our word for it. grpclib wakes a call that is lost by cancelling its task; when somebody else cancelled the
-        task at the same moment, theirs must not be swallowed. `asked`: the cancellations before the call."""
+        """Our word for it. When somebody cancelled the task at the moment the call was lost, that must not be
+        swallowed. `asked`: the cancellations before the call."""
         task = asyncio.current_task()
         if task is not None and task.cancelling() > asked:
             task.uncancel()

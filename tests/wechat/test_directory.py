@@ -89,10 +89,13 @@ def test_what_comes_late_is_not_believed_but_asked(directory: Directory) -> None
     assert directory.left(ROOM, ["b"], at(5))
     assert not directory.joined(ROOM, ["b"], at(3))  # older than the leave
     assert "b" not in directory.rooms[ROOM].member_ids
-    assert not directory.left(ROOM, ["a"], at(-1))  # older than the list that was read
+    assert not directory.left(ROOM, ["a"], at(-2))  # older than the list that was read
     assert "a" in directory.rooms[ROOM].member_ids
     assert directory.joined(ROOM, ["b"], at(6))
     assert not directory.joined("9@chatroom", ["b"], at(6))  # not known at all
+    directory.put_room(Room(ROOM, "群", "a", (), {"me", "a", "b"}), at(6.5))
+    assert directory.left(ROOM, ["b"], at(6))  # of the same second as the reading, for all that is known
+    assert not directory.joined(ROOM, ["b"], at(5.9))
 
 
 def test_the_account_itself_leaves(directory: Directory) -> None:

@@ -156,6 +156,7 @@ async def test_who_could_not_be_read_is_read_later(
 async def test_events_keep_the_directory_true_without_reading(world: World, heard: Heard) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "群")
     await heard.assistant.read_new_rooms()
+    world.faults.call("RoomPayload", "hang")
     world.rooms.let_in(room, [XUANFENG, ADMIN], SONG)
     world.rooms.leave(ADMIN, room.id)
     world.rooms.set_topic(SONG, room.id, "新群名")

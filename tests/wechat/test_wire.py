@@ -1,0 +1,248 @@
+"""One connection's calls: what each way of failing is called, and that nothing waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+
+from errors import (
+    WeChatError,
+    WeChatNeedsConfirmation,
+    WeChatOffline,
+    WeChatRefused,
+    WeChatTooFast,
+    WeChatUnknown,
+)
+from protocol import CALLS
+from protocol import puppet_pb2 as pb
+from sandbox.server import PuppetServer
+from sandbox.world import SONG, XUANFENG, ZHIDUO, World
+from tests.wechat.ear import Heard, settings
+from wechat import filebox, tls
+from wechat.events import Media
+from wechat.wire import Wire, translate
+
+ME = "wxid_weimi1001"
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind"),
+    [
+        (Status.UNKNOWN, "操作过于频繁，请稍后再试", WeChatTooFast),
+        (Status.INTERNAL, "频率过快", WeChatTooFast),
+        (Status.UNKNOWN, "roomAdd() rejection: -2012", WeChatNeedsConfirmation),
+        (Status.UNKNOWN, "群主已启用群聊邀请确认(-2028)", WeChatNeedsConfirmation),
+        (Status.UNKNOWN, "需要群主确认后才可邀请", WeChatNeedsConfirmation),
+        (Status.UNKNOWN, "对方不是你的好友", WeChatRefused),
+        (Status.UNIMPLEMENTED, None, WeChatRefused),
+        (Status.RESOURCE_EXHAUSTED, "Received message larger than max", WeChatRefused),
+        (Status.DEADLINE_EXCEEDED, "操作过于频繁", WeChatUnknown),
+        (Status.UNAVAILABLE, "Connection dropped", WeChatUnknown),
+        (Status.CANCELLED, "", WeChatUnknown),
+        (Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN 'secret-token'", WeChatOffline),
+    ],
+)
+def test_what_a_refusal_is_called(status: Status, text: str | None, kind: type[WeChatError]) -> None:
+    error = translate("RoomAdd", GRPCError(status, text), "secret-token")
+    assert type(error) is kind
+    assert error.call == "RoomAdd"
+    assert "secret-token" not in str(error)
+
+
+def test_the_token_and_long_texts_are_cut_out() -> None:
+    error = translate(
+        "RoomAdd", GRPCError(Status.UNKNOWN, "secret-token is bad\n  at stack\n" + "x" * 999), "secret-token"
+    )
+    assert error.text == "*** is bad"
+    assert len(translate("RoomAdd", GRPCError(Status.UNKNOWN, "x" * 999)).text) == 300
+
+
+@pytest.fixture
+def wire(heard: Heard) -> Wire:
+    assert heard.assistant._mended.wire is not None
+    return heard.assistant._mended.wire
+
+
+def _text(text: str) -> pb.MessageSendTextRequest:
+    return pb.MessageSendTextRequest(conversation_id=SONG, text=text)
+
+
+@pytest.mark.parametrize("effect", ["hang", "lose", "lose_silently"])
+async def test_a_lost_answer_is_unknown(wire: Wire, world: World, effect: str) -> None:
+    world.faults.call("MessageSendText", effect, count=1)
+    with pytest.raises(WeChatUnknown):
+        await wire.call("MessageSendText", _text("到了吗"), 0.3)
+    await wire.call("MessageSendText", _text("到了"), 5)  # the connection itself is well
+
+
+async def test_calls_in_flight_end_with_the_connection(server: PuppetServer, wire: Wire, world: World) -> None:
+    world.faults.call("MessageSendText", "hang")
+    calls = [asyncio.ensure_future(wire.call("MessageSendText", _text("一"))) for _ in range(50)]
+    await asyncio.sleep(0.2)
+    server.kill()
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    kinds = [type(error) for error in done]
+    assert kinds[:32] == [WeChatUnknown] * 32  # sent, so it may have happened
+    assert set(kinds[32:]) == {WeChatOffline}  # still waiting for a place
+
+
+async def test_no_more_than_32_calls_at_once(wire: Wire, world: World) -> None:
+    world.faults.call("MessageSendText", "slow", ms=200)
+    calls = [asyncio.ensure_future(wire.call("MessageSendText", _text(str(n)))) for n in range(40)]
+    await asyncio.sleep(0.1)
+    assert await asyncio.wait_for(wire.alive(0.1), 1)  # the watchdog waits for nobody
+    await asyncio.sleep(0.2)
+    assert sum(call.done() for call in calls) == 32
+    await asyncio.gather(*calls)
+
+
+async def test_a_closed_wire_is_offline(wire: Wire) -> None:
+    wire.close()
+    with pytest.raises(WeChatOffline):
+        await wire.call("ContactList", pb.Empty())
+    assert not await wire.alive(1)
+
+
+async def test_a_cancellation_that_meets_the_loss_is_not_swallowed(wire: Wire, world: World) -> None:
+    world.faults.call("MessageSendText", "hang")
+    task = asyncio.create_task(wire.call("MessageSendText", _text("一")))
+    await asyncio.sleep(0.1)
+    wire.close()
+    task.cancel()
+    await asyncio.wait([task], timeout=2)
+    assert task.cancelled()
+
+
+async def test_a_loss_leaves_no_cancellation_behind(wire: Wire, world: World) -> None:
+    world.faults.call("MessageSendText", "hang")
+    asyncio.get_running_loop().call_later(0.1, wire.close)
+    with pytest.raises(WeChatUnknown):
+        await wire.call("MessageSendText", _text("一"))
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_the_sandbox_limits_reach_us_as_too_fast(heard: Heard, world: World) -> None:
+    world.limits.set("message", 1, 60)
+    await heard.assistant.send_text(SONG, "一")
+    with pytest.raises(WeChatTooFast):
+        await heard.assistant.send_text(SONG, "二")
+
+
+async def test_a_group_that_wants_confirmation(heard: Heard, world: World) -> None:
+    room = world.hall(SONG, [ME, ZHIDUO], "要确认")
+    world.rooms.set_confirm(SONG, room.id, True)
+    await heard.assistant.read_new_rooms()
+    with pytest.raises(WeChatNeedsConfirmation):
+        await heard.assistant.add_member(room.id, XUANFENG)
+    assert not await heard.assistant.wait_member(room.id, XUANFENG, 0.1)
+
+
+# ---- TLS and token ----
+
+
+@pytest.mark.parametrize(
+    ("token", "name"),
+    [("insecure_abc", "insecure"), ("Puppet_WXWork_1-2", "puppet_wxwork"), ("uuid", ""), ("_x", ""), ("", "")],
+)
+def test_the_server_name_is_what_stands_before_the_last_underscore(token: str, name: str) -> None:
+    assert tls.server_name(token) == name
+
+
+async def test_the_context_trusts_one_authority_only(tmp_path: Path) -> None:
+    made = tls.context()
+    assert [dict(x[0] for x in ca["subject"])["organizationName"] for ca in made.get_ca_certs()] == ["Wechaty"]
+    assert made.check_hostname
+    assert made.verify_mode is ssl.CERT_REQUIRED
+    assert not made.verify_flags & ssl.VERIFY_X509_STRICT
+    own = tmp_path / "ca.pem"
+    own.write_text(tls.WECHATY_CA)
+    assert len(tls.context(str(own)).get_ca_certs()) == 1
+
+
+@pytest.mark.parametrize(("endpoint", "host"), [("[::1]:9", "::1"), ("gateway.example:9", "gateway.example")])
+async def test_endpoints(endpoint: str, host: str) -> None:
+    secure = tls.make_channel(settings(endpoint, "insecure_x"), secure=True)
+    plain = tls.make_channel(settings(endpoint, "insecure_x"), secure=False)
+    assert (secure._host, secure._port, secure._config.ssl_target_name_override) == (host, 9, "insecure")
+    assert (plain._host, plain._authority) == (host, "insecure_x")
+    named = tls.make_channel(settings(endpoint, "x", tls_server_name="own"), secure=True)
+    assert named._config.ssl_target_name_override == "own"
+    unnamed = tls.make_channel(settings(endpoint, "x"), secure=True)
+    assert unnamed._config.ssl_target_name_override == host
+
+
+def test_every_call_has_its_path() -> None:
+    assert CALLS["RoomQRCode"].path == "/wechaty.Puppet/RoomQRCode"
+
+
+# ---- files ----
+
+
+@pytest.mark.parametrize(
+    ("box", "media"),
+    [
+        ({"type": 1, "name": "a.txt", "base64": "5L2g"}, Media("a.txt", "你".encode())),
+        ({"boxType": 1, "name": "../../etc/passwd", "base64": ""}, Media("passwd", b"")),
+        ({"type": 1, "name": "c:\\x\\y.txt", "base64": ""}, Media("y.txt", b"")),
+        ({"type": 1, "base64": ""}, Media("file", b"")),
+    ],
+)
+async def test_small_boxes(wire: Wire, box: dict[str, Any], media: Media) -> None:
+    assert await filebox.from_box(json.dumps(box), wire) == media
+
+
+@pytest.mark.parametrize(
+    "box",
+    ["", "[]", "5", "{", '{"type": 1}', '{"type": 1, "base64": 5}', '{"type": 1, "base64": "x"}', '{"type": 2}',
+     '{"type": 3}', '{"type": 7}', '{"type": 4, "name": "buffer"}', '{"type": "x"}', "{}"],
+)  # fmt: skip
+async def test_odd_boxes_are_refused(wire: Wire, box: str) -> None:
+    with pytest.raises(WeChatRefused):
+        await filebox.from_box(box, wire)
+
+
+async def test_files_behind_addresses(wire: Wire) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/missing":
+            raise web.HTTPNotFound
+        return web.Response(body=request.headers.get("x-key", "").encode() or b"data")
+
+    app = web.Application()
+    app.router.add_get("/{any}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    async def fetch(limit: int = 100, **box: Any) -> bytes:
+        return (await filebox.from_box(json.dumps({"type": 2, "name": "a", **box}), wire, limit=limit)).data
+
+    assert await fetch(url=f"{base}/a") == b"data"
+    assert await fetch(remoteUrl=f"{base}/a") == b"data"  # as gateways before 1.0 say it
+    assert await fetch(url=f"{base}/a", headers={"x-key": "k"}) == b"k"
+    with pytest.raises(WeChatRefused, match="404"):
+        await fetch(url=f"{base}/missing")
+    with pytest.raises(WeChatRefused, match="more than 3 bytes"):
+        await fetch(url=f"{base}/a", limit=3)
+    await runner.cleanup()
+    with pytest.raises(WeChatUnknown):
+        await fetch(url=f"{base}/a")
+    with pytest.raises(WeChatError):
+        await fetch(url="not an address")
+
+
+async def test_a_download_that_is_too_large_is_broken_off(wire: Wire) -> None:
+    id = await wire.upload(b"x" * 600_000)
+    assert await wire.download(id, 600_000) == b"x" * 600_000
+    with pytest.raises(WeChatRefused, match="more than"):
+        await wire.download(id, 599_999)
