@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from config import ConfigError
 from settings import NonEmpty, Section
 
-NEAR = 0.22  # benchmarks/faq.py: where right menus outweigh wrong ones by most, with the fewest wrong
+NEAR = 0.20  # benchmarks/faq.py: where right menus outweigh wrong ones by most, with the fewest wrong
 OFFERED = 3
 _POLITE = re.compile(r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$")
 
@@ -87,11 +87,11 @@ class Faq:
         return self._exact.get(plain(text)) or self._exact.get(core(text))
 
     def nearest(self, text: str, number: int = OFFERED, least: float = NEAR) -> list[Near]:
-        """The nearest questions of different entries, best first, none below `least`."""
+        """The nearest questions of different entries, best first; none when even the best is below `least`."""
         best: dict[int, Near] = {}
         for row, score in sorted(self._index.scores(core(text)).items(), key=lambda item: (-item[1], item[0])):
             question, entry = self._listed[row]
-            if score < least or len(best) == number:
+            if len(best) == number or (not best and score < least):
                 break
             best.setdefault(id(entry), Near(question, entry, score))
         return list(best.values())

@@ -1,0 +1,59 @@
+"""What stories of customer service share: what somebody hears, and a staff room."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sandbox.model import Kind, Message
+from tests.stories.conftest import PATIENCE, Town, until
+
+STAFF_ROOM = "客服值班群"
+MARKER = {"equals": "好了吗", "reply": "好了。"}  # a conversation is worked off in order: this answer comes last
+
+
+def words(messages: list[Message]) -> list[str]:
+    """The texts of messages; what is no text is shown by its kind. The grey lines of a chat are left out."""
+    return [m.text if m.kind is Kind.TEXT else f"<{m.kind}>" for m in messages if m.kind is not Kind.NOTE]
+
+
+async def answers(town: Town, who: str, say: str | None = None, chat: str = "bot") -> list[str]:
+    """All that a person hears after saying something: until the answer to a marker said right behind it."""
+    before = len(words(town.seen(who, chat)))
+    mentions = ["bot"] if chat != "bot" else []
+    if say is not None:
+        town.say(who, say, chat, mentions)
+    town.say(who, "好了吗", chat, mentions)
+    await until(lambda: any("好了。" in w for w in words(town.seen(who, chat))[before:]), f"{who} hears the marker")
+    return [w for w in words(town.seen(who, chat))[before:] if "好了。" not in w]
+
+
+async def until_done(do: Callable[[], Awaitable[Any]], what: str) -> Any:
+    """Do it again and again until it gives something true; that."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        if value := await do():
+            return value
+        assert time.monotonic() < deadline, f"did not come true: {what}"
+        await asyncio.sleep(0.05)
+
+
+def staff_room(town: Town, topic: str = STAFF_ROOM) -> str:
+    """A staff room with 宋公明 and 店长; its id."""
+    owner, keeper = town.id("宋公明"), town.id("店长")
+    room = town.world.rooms.create(town.id("bot"), [owner, keeper], topic)
+    return str(room.id)
+
+
+async def known(town: Town, room_id: str) -> None:
+    """Wait until the bot knows a group and its topic."""
+    directory = town.bot.house.accounts.get(town.accounts[0]).directory
+    await until(lambda: directory.rooms.get(room_id) and directory.rooms[room_id].topic, "the bot knows the group")
+
+
+def service(**more: Any) -> dict[str, Any]:
+    """A customer_service section in which somebody is always there."""
+    always = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
+    return {"keywords": [MARKER], "handoff": {"hours": always, **more.pop("handoff", {})}, **more}

@@ -1,0 +1,148 @@
+"""Keywords, the FAQ and its menu, and what is said when nothing is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.model import Kind
+from services.questions import top_misses
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.service import MARKER, answers, words
+
+FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
+KEYWORDS: list[dict[str, Any]] = [
+    MARKER,
+    {"equals": "营业时间", "reply": "我们每天 9:00-18:00 营业。"},
+    {"contains": "发票", "reply": "开发票请发抬头和税号。", "where": "private"},
+    {"contains": "电子发票", "reply": "电子发票发到邮箱。"},
+    {"regex": "订单\\s*(\\d+)", "reply": "订单 {1} 已收到，请稍候。"},
+    {"contains": "群规", "reply": "请文明发言。", "where": "group"},
+]
+FAQ = """
+- questions: [怎么开通会员, 会员怎么办理]
+  answer: 绑定手机号即可。
+- questions: [会员积分怎么查]
+  answer: 在“我的”里查。
+- questions: [会员卡丢了怎么办]
+  answer: 不用实体卡。
+- questions: [门店地址在哪里]
+  answer: 人民路 1 号。
+"""
+
+
+@pytest.fixture
+async def shop(make_town: MakeTown, tmp_path: Path) -> Town:
+    faq = tmp_path / "faq.yaml"
+    faq.write_text(FAQ, encoding="utf-8")
+    picture = tmp_path / "map.png"
+    picture.write_bytes(b"\x89PNG not really")
+    several = [
+        {"text": "这是地图："},
+        {"image": str(picture)},
+        {"link": {"title": "导航", "url": "https://map.example/{1}"}},
+    ]
+    keywords = [*KEYWORDS, {"regex": "怎么去(\\S+)店", "reply": several}]
+    return await make_town(customer_service={"keywords": keywords, "faq": str(faq)})
+
+
+async def test_keywords_in_private(shop: Town) -> None:
+    """Equals, contains (the longest word), regex with its group; what is for groups only is not answered."""
+    assert await answers(shop, "黑旋风", " 营业时间 ") == ["我们每天 9:00-18:00 营业。"]
+    assert await answers(shop, "黑旋风", "请问发票怎么开") == ["开发票请发抬头和税号。"]
+    assert await answers(shop, "黑旋风", "要电子发票") == ["电子发票发到邮箱。"]
+    assert await answers(shop, "黑旋风", "我的订单 1234 呢") == ["订单 1234 已收到，请稍候。"]
+    assert await answers(shop, "黑旋风", "群规") == [FALLBACK]
+
+
+async def test_a_reply_of_several_parts(shop: Town) -> None:
+    shop.say("黑旋风", "怎么去人民路店")
+    await until(lambda: len(words(shop.seen("黑旋风"))) == 3, "three parts")
+    text, picture, link = [m for m in shop.seen("黑旋风") if m.kind is not Kind.NOTE]
+    assert (text.text, picture.kind, link.kind) == ("这是地图：", Kind.IMAGE, Kind.LINK)
+    assert shop.world.state.media[picture.media].data == b"\x89PNG not really"
+    assert link.data["url"] == "https://map.example/%E4%BA%BA%E6%B0%91%E8%B7%AF"
+
+
+async def test_keywords_in_a_group_only_when_called(shop: Town) -> None:
+    room = (await shop.make_group())["room"]
+    await shop.join((await shop.make_group())["token"], "黑旋风")
+    await shop.hears("宋公明", "欢迎 黑旋风", room)
+    shop.say("黑旋风", "群规是什么", room)  # nobody was called
+    heard = await answers(shop, "黑旋风", "群规是什么", room)
+    assert heard == ["@黑旋风\u2005请文明发言。"]
+    assert await answers(shop, "黑旋风", "发票", room) == []  # private only; and no fallback in groups
+
+
+async def test_fallback_once_in_ten_minutes_and_over_a_restart(shop: Town) -> None:
+    assert await answers(shop, "黑旋风", "今天天气真好") == [FALLBACK]
+    assert await answers(shop, "黑旋风", "你听见了吗") == []
+    await shop.restart_bot()
+    assert await answers(shop, "黑旋风", "还在吗") == []
+    assert await answers(shop, "宋公明", "今天天气真好") == [FALLBACK]  # per person
+    misses = await shop.bot.house.store.read(lambda s: top_misses(s, 3))
+    assert misses[0] == ("今天天气真好", 2)
+
+
+async def test_a_listed_question_is_answered_however_it_is_written(shop: Town) -> None:
+    assert await answers(shop, "黑旋风", "会员，怎么办理？") == ["绑定手机号即可。"]
+    assert await answers(shop, "黑旋风", "请问 会员怎么办理 呢") == ["绑定手机号即可。"]
+
+
+async def test_a_near_question_gets_a_menu_whose_number_answers_after_a_restart(shop: Town) -> None:
+    (menu,) = await answers(shop, "黑旋风", "会员怎么弄呀")
+    lines = menu.splitlines()
+    assert lines[0] == "您是不是想问："
+    offered = [line.partition(". ")[2] for line in lines if line[:1] in "123"]
+    assert len(offered) == 3
+    assert "回复 1、2、3 查看答案" in menu
+    await shop.restart_bot()
+    known = {"怎么开通会员": "绑定手机号即可。", "会员怎么办理": "绑定手机号即可。", "会员积分怎么查": "在“我的”里查。"}
+    known |= {"会员卡丢了怎么办": "不用实体卡。"}
+    assert await answers(shop, "黑旋风", "2") == [known[offered[1]]]
+    assert await answers(shop, "黑旋风", "①") == [known[offered[0]]]
+    assert await answers(shop, "黑旋风", "4") == [FALLBACK]
+    assert await answers(shop, "宋公明", "1") == [FALLBACK]  # whose menu it is not
+
+
+async def test_its_own_words_coming_back_are_not_answered(shop: Town) -> None:
+    """Another bot that says everything back: no answer begins a second round."""
+    shop.say("黑旋风", "发票")
+    reply = await shop.hears("黑旋风", "开发票请发抬头")
+    assert await answers(shop, "黑旋风", reply.text) == []
+
+
+async def test_two_bots_that_answer_each_other_fall_silent(shop: Town) -> None:
+    """A bot whose answer holds a keyword would go on for ever."""
+    for _ in range(30):
+        shop.say("黑旋风", "您的发票正在处理")
+    shop.say("黑旋风", "营业时间")
+    await shop.hears("黑旋风", "9:00-18:00")
+    assert sum("抬头" in w for w in words(shop.seen("黑旋风"))) == 20
+
+
+async def test_official_accounts_are_kept_and_never_answered(shop: Town) -> None:
+    paper = shop.world.people.create("早报", official=True)
+    shop.world.people.befriend(paper.id, shop.id("bot"))
+    shop.say(paper.id, "营业时间")
+    shop.say("黑旋风", "营业时间")
+    await shop.hears("黑旋风", "9:00-18:00")
+    house = shop.bot.house
+    await until(lambda: all(len(r.inbox) == 0 for r in shop.bot.receptions))
+    kept = await house.store.read(lambda s: house.conversations.last(s, shop.accounts[0], paper.id, 5))
+    assert [row.text for row in kept if row.by] == ["营业时间"]
+    assert "9:00" not in "".join(words(shop.seen(paper.id)))
+
+
+async def test_keywords_of_chat_come_first_and_outlive_a_restart(shop: Town) -> None:
+    house, account = shop.bot.house, shop.accounts[0]
+    await house.store.write(lambda s: house.keywords.add(s, account, None, "营业", "今天休息。", shop.id("店长")))
+    assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]
+    await shop.restart_bot()
+    assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]
+    house = shop.bot.house
+    assert await house.store.write(lambda s: house.keywords.drop(s, account, None, "营业"))
+    assert not await house.store.write(lambda s: house.keywords.drop(s, account, None, "营业"))
+    assert await answers(shop, "黑旋风", "营业时间") == ["我们每天 9:00-18:00 营业。"]

@@ -1,0 +1,92 @@
+"""Friend requests: which are accepted, how many a day, and what a new friend is told."""
+
+from __future__ import annotations
+
+from sqlmodel import select
+
+from models.durable import Action, OutboxItem
+from sandbox.model import Kind
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.service import MARKER, answers, until_done, words
+
+GREETING = "您好，我是weimi1001，请问有什么可以帮您？回复“人工”转人工客服。"
+
+
+def ask(town: Town, name: str, hello: str) -> str:
+    """Somebody new asks to become a friend; their id."""
+    who = town.newcomer(name, friend=False)
+    town.world.people.ask(who, town.id("bot"), hello)
+    return who
+
+
+def is_friend(town: Town, who: str) -> bool:
+    return town.world.people.are_friends(who, town.id("bot"))
+
+
+async def test_everybody_is_accepted_and_greeted_once(make_town: MakeTown) -> None:
+    town = await make_town(customer_service={"keywords": [MARKER]})
+    who = ask(town, "阮小二", "")
+    name = town.world.accounts.person(town.accounts[0]).name
+    await town.hears(who, GREETING.replace("weimi1001", name))
+    town.world.accounts.emit(town.accounts[0], "friendship", dict(last_friendship(town, who)))
+    assert await answers(town, who) == []
+    await town.restart_bot()
+    assert await answers(town, who) == []
+    assert sum("您好，我是" in w for w in words(town.seen(who))) == 1
+
+
+def last_friendship(town: Town, who: str) -> dict[str, str]:
+    """The gateway tells of a friendship once more, under another id, as gateways do after a new login."""
+    world = town.world
+    told = [f for f in world.state.friendships.values() if f.asker == who and f.type == 1][-1]
+    again = type(told)(world.new_id("fs_", world.state.friendships), told.asker, told.asked, told.hello, told.at)
+    again.type, again.state = told.type, told.state
+    world.state.friendships[again.id] = again
+    return {"friendshipId": again.id}
+
+
+async def test_words_decide_and_a_valid_token_does(make_town: MakeTown) -> None:
+    town = await make_town(customer_service={"accept": {"words": ["加群", "POS"], "delay_seconds": [0, 0]}})
+    qun = await town.make_group()
+    stranger, wrong = ask(town, "阮小五", "认识一下"), ask(town, "阮小七", "QUFBQUFBQUFBQUFB")
+    wanted, held = ask(town, "张横", "想加群呀"), ask(town, "张顺", qun["token"])
+    await town.hears(wanted, "您好，我是")
+    await town.hears(held, "您好，我是")
+    await town.hears("宋公明", "欢迎 张顺", qun["room"])
+    await town.quiet()
+    assert not is_friend(town, stranger)
+    assert not is_friend(town, wrong)
+    assert "令牌无效" not in "".join(words(town.seen(wrong)))
+
+
+async def test_a_wrong_token_is_told_after_the_acceptance(make_town: MakeTown) -> None:
+    town = await make_town()
+    who = ask(town, "阮小七", "QUFBQUFBQUFBQUFB")
+    await town.hears(who, "入群令牌无效，请核对后重新发送。")
+    heard = [m for m in town.seen(who) if m.kind is Kind.TEXT]
+    assert [m.text.startswith("您好，我是") for m in heard] == [True, False]
+
+
+async def test_what_exceeds_the_day_waits_for_tomorrow_over_a_restart(make_town: MakeTown) -> None:
+    town = await make_town(customer_service={"accept": {"max_per_day": 2, "delay_seconds": [0, 0]}})
+    people = [ask(town, f"访客{n}", "") for n in range(3)]
+    await until(lambda: sum(is_friend(town, who) for who in people) == 2, "two are accepted")
+    (left,) = [who for who in people if not is_friend(town, who)]
+    await town.restart_bot()
+    await town.hears(next(who for who in people if who != left), "您好，我是")
+    late = ask(town, "访客3", "")
+    town.say("黑旋风", "今天天气真好")  # all else goes on meanwhile
+    await town.hears("黑旋风", "抱歉，我没听懂")
+    assert not is_friend(town, left)
+    assert not is_friend(town, late)
+    accepted = select(Action).where(Action.kind == "accept")
+    assert len(await town.bot.house.store.read(lambda s: s.exec(accepted).all())) == 2
+
+    house = town.bot.house
+    open_work = select(OutboxItem).where(OutboxItem.lane == "accept:weimi1001", OutboxItem.state == "queued")
+
+    async def both_put_off() -> bool:
+        rows = await house.store.read(lambda s: s.exec(open_work).all())
+        return {row.key for row in rows if "used up" in row.error} == {left, late}
+
+    assert await until_done(both_put_off, "both wait for tomorrow")

@@ -1,0 +1,278 @@
+"""人工: a customer is handed over to people, who answer from the staff room."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from models.support import Ticket
+from sandbox.model import Kind
+from services.media import MediaStore
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.service import answers, known, service, staff_room, until_done, words
+
+HANDOFF = "正在为您转接人工客服，请稍候。"
+CLOSED = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
+
+
+async def opened(make_town: MakeTown, **more: Any) -> tuple[Town, str]:
+    """A town with a staff room in which somebody is always there."""
+    town = await make_town(customer_service=service(**more))
+    room = staff_room(town)
+    await known(town, room)
+    return town, room
+
+
+async def ask_person(town: Town, room: str, who: str = "黑旋风", number: int = 1) -> None:
+    """A person gets a ticket."""
+    town.say(who, "人工")
+    await town.hears("宋公明", f"【#{number} {who}】请求人工服务", room)
+    await town.hears(who, HANDOFF)
+
+
+async def test_from_asking_to_the_mark(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    await answers(town, "黑旋风", "今天天气真好")
+    town.say("黑旋风", "我要转人工客服")
+    shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
+    assert "黑旋风：今天天气真好" in shown.text
+    assert "黑旋风：我要转人工客服" in shown.text
+    await town.hears("黑旋风", HANDOFF)
+
+    before = len(words(town.seen("黑旋风")))
+    town.say("黑旋风", "好了吗")  # a keyword; the bot is silent now
+    town.say("黑旋风", "我的货坏了")
+    await town.hears("宋公明", "【#1 黑旋风】我的货坏了", room)
+    assert "【#1 黑旋风】好了吗" in words(town.seen("宋公明", room))
+    assert len(words(town.seen("黑旋风"))) == before
+
+    town.say("宋公明", "大家先别管", room)  # talk among the staff
+    town.say("宋公明", "#1 您好，请发照片", room)
+    await town.hears("黑旋风", "您好，请发照片")
+    await town.hears("店长", "#1 由 宋公明 接待", room)
+    town.say("店长", "#1 我来补充", room)  # does not take the ticket away
+    await town.hears("黑旋风", "我来补充")
+    assert sum("由" in w and "接待" in w for w in words(town.seen("店长", room))) == 1
+
+    town.say("宋公明", "#1 结束", room)
+    await town.hears("黑旋风", CLOSED)
+    await town.hears("店长", "#1 黑旋风 已结束", room)
+    assert "结束" not in "".join(w for w in words(town.seen("黑旋风")) if w != CLOSED)
+
+    assert await answers(town, "黑旋风", "5") == ["感谢您的评价！"]
+    await town.hears("店长", "#1 黑旋风 评分：5", room)
+    assert await answers(town, "黑旋风", "4") != ["感谢您的评价！"]  # one mark only
+    ticket = await town.bot.house.store.read(lambda s: s.get(Ticket, 1))
+    assert ticket is not None
+    assert (ticket.mark, ticket.staff_name, ticket.state) == (5, "宋公明", "closed")
+
+
+async def test_a_closed_or_unknown_number_is_told_how_it_is_written(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    await ask_person(town, room)
+    town.say("店长", "#7 您好", room)
+    answer = await town.hears("店长", "没有进行中的 #7", room)
+    assert "“#编号 结束”结束" in answer.text
+    town.say("店长", "#1 结束", room)
+    await town.hears("店长", "#1 黑旋风 已结束", room)
+    town.say("店长", "#1 还有一句", room)
+    await town.hears("店长", "没有进行中的 #1", room)
+    town.say("店长", "#话题 大家看", room)
+    town.say("店长", "#1 结束", room)
+    await until(lambda: sum("没有进行中的 #1" in w for w in words(town.seen("店长", room))) == 2)
+    assert sum(w == CLOSED for w in words(town.seen("黑旋风"))) == 1
+    assert "还有一句" not in "".join(words(town.seen("黑旋风")))
+
+
+async def test_only_the_staff_room_answers(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    await ask_person(town, room)
+    other = town.world.rooms.create(town.id("宋公明"), [town.id("bot"), town.id("智多星")], "别的群").id
+    await known(town, other)
+    town.say("智多星", "#1 我是客服", other)
+    town.say("智多星", "好了吗", other, ["bot"])
+    await town.hears("智多星", "好了。", other)
+    assert "我是客服" not in "".join(words(town.seen("黑旋风")))
+
+
+async def test_several_customers_and_the_other_commands(make_town: MakeTown) -> None:
+    town, room = await opened(make_town, handoff={"canned": {"发票": "请发抬头和税号。"}})
+    town.say("店长", "#", room)
+    await town.hears("店长", "现在没有人工会话。", room)
+    await ask_person(town, room, "黑旋风", 1)
+    await ask_person(town, room, "智多星", 2)
+    town.say("宋公明", "#2 你好智多星", room)
+    await town.hears("智多星", "你好智多星")
+    town.say("店长", "#1 /发票", room)
+    await town.hears("黑旋风", "请发抬头和税号。")
+    town.say("店长", "#1 /退款", room)
+    await town.hears("店长", "没有快捷回复“退款”，现有：/发票", room)
+    town.say("店长", "#2 转", room)  # an answer that is only this word
+    await town.hears("智多星", "转")
+    town.say("店长", "#2 转 @店长", room)
+    await town.hears("宋公明", "#2 由 店长 接待", room)
+    town.say("店长", "#2 转 @谁", room)
+    await town.hears("宋公明", "没有找到要转给的人", room)
+    town.say("店长", "#2 记录 老客户，优先", room)
+    await town.hears("店长", "#2 已记录", room)
+    town.say("店长", "#", room)
+    listing = await town.hears("店长", "#1 黑旋风，0 分钟前，", room)
+    assert listing.text.splitlines()[1] == "#2 智多星，0 分钟前，由 店长 接待"
+    quoted = "「助手：【#1 黑旋风】请求」\n- - - - - - - - - - - - - - -\n引用着答复您"
+    town.say("店长", quoted, room)
+    await town.hears("黑旋风", "引用着答复您")
+    heard = "".join(words(town.seen("智多星")))
+    assert "老客户" not in heard
+    assert "你好智多星" not in "".join(words(town.seen("黑旋风")))
+
+
+async def test_pictures_and_files_both_ways(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    chats, bot = town.world.chats, town.id("bot")
+    chats.send_media(town.id("黑旋风"), bot, Kind.IMAGE, "before.png", b"\x89PNG before")
+    await ask_person(town, room)
+    await until(lambda: "<image>" in words(town.seen("宋公明", room)), "the picture said before 人工")
+    chats.send_media(town.id("黑旋风"), bot, Kind.FILE, "合同.pdf", b"%PDF contract")
+    chats.send_media(town.id("黑旋风"), bot, Kind.IMAGE, "broken.png", b"\x89PNG broken")
+    chats.send_card(town.id("黑旋风"), bot, town.id("九纹龙"))
+    location = {"address": "人民路 1 号", "name": "人民路", "latitude": 1.0, "longitude": 2.0, "accuracy": 1}
+    chats.send_data(town.id("黑旋风"), bot, Kind.LOCATION, location)
+    await town.hears("宋公明", "【#1 黑旋风】[位置]", room)
+    heard = words(town.seen("宋公明", room))
+    assert "【#1 黑旋风】[文件] 合同.pdf" in heard
+    assert [w for w in heard if w.startswith("【#1 黑旋风】[名片] 九纹龙")]
+    files = [town.world.state.media[m.media].data for m in town.seen("宋公明", room) if m.media]
+    assert files == [b"\x89PNG before", b"%PDF contract", b"\x89PNG broken"]
+
+    chats.send_media(town.id("店长"), room, Kind.IMAGE, "private.png", b"\x89PNG of the staff")  # for nobody
+    town.say("店长", "#1", room)
+    await town.hears("店长", "#1 黑旋风：请在 2 分钟内发图片或文件", room)
+    chats.send_media(town.id("店长"), room, Kind.FILE, "说明书.pdf", b"%PDF manual")
+    await town.hears("店长", "#1 黑旋风：文件已转给客户", room)
+    await until(lambda: any(m.media for m in town.seen("黑旋风")), "the file reaches the customer")
+    got = [(m.filename, town.world.state.media[m.media].data) for m in town.seen("黑旋风") if m.media]
+    assert got == [("说明书.pdf", b"%PDF manual")]
+
+
+async def test_a_token_still_works_while_a_ticket_is_open(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    qun = await town.make_group()
+    await ask_person(town, room)
+    town.say("黑旋风", qun["token"])
+    await town.hears("宋公明", "欢迎 黑旋风", qun["room"])
+
+
+async def test_all_of_it_over_a_restart(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    await ask_person(town, room)
+    await town.quiet()
+    await town.restart_bot()
+    await known(town, room)
+    town.say("黑旋风", "还在吗")
+    await town.hears("宋公明", "【#1 黑旋风】还在吗", room)
+    town.say("宋公明", "#1 在的", room)
+    await town.hears("黑旋风", "在的")
+    town.say("宋公明", "#1 结束", room)
+    await town.hears("黑旋风", CLOSED)
+    await town.quiet()
+    await town.restart_bot()
+    assert await answers(town, "黑旋风", "4分") == ["感谢您的评价！"]
+
+
+async def test_silence_ends_a_ticket_once(make_town: MakeTown) -> None:
+    town, room = await opened(make_town, handoff={"idle_minutes": 0.01})
+    await ask_person(town, room)
+    assert await until_done(town.bot.house.desk.close_idle, "it is closed") == 1
+    await town.hears("黑旋风", CLOSED)
+    await town.hears("宋公明", "#1 黑旋风 0.01 分钟没有消息，已结束", room)
+    assert await town.bot.house.desk.close_idle() == 0
+    await ask_person(town, room, "黑旋风", 2)  # and they may ask again
+
+
+async def test_outside_the_hours_it_waits(make_town: MakeTown) -> None:
+    """The customer is told when somebody is back; the bot still answers what it knows; then all of it is shown."""
+    zone = ZoneInfo("Asia/Shanghai")
+    later = datetime.now(zone) + timedelta(hours=2)
+    hours = {"from": f"{later:%H}:00", "to": f"{later + timedelta(hours=1):%H}:00", "timezone": "Asia/Shanghai"}
+    town, room = await opened(make_town, handoff={"hours": {"days": "mon-sun", **hours}})
+    town.say("黑旋风", "人工")
+    told = await town.hears("黑旋风", "人工客服现在不在线，将在")
+    assert f"{later:%H}:00回复您" in told.text
+    assert await answers(town, "黑旋风", "随便说点什么") == []  # no fallback
+    town.world.chats.send_media(town.id("黑旋风"), town.id("bot"), Kind.IMAGE, "sofa.png", b"\x89PNG sofa")
+    await answers(town, "黑旋风")
+    assert await town.bot.house.support.announce_waiting() == 0
+    assert words(town.seen("宋公明", room)) == []
+
+    await town.stop_bot()
+    town.extra = {"customer_service": service()}  # the hours begin
+    await town.start_bot()
+    await known(town, room)
+    assert await town.bot.house.support.announce_waiting() == 1
+    shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
+    assert "黑旋风：随便说点什么" in shown.text
+    await until(lambda: any(m.media for m in town.seen("宋公明", room)), "the picture is shown too")
+    await town.hears("黑旋风", HANDOFF)
+    assert await town.bot.house.support.announce_waiting() == 0
+    assert sum("请求人工服务" in w for w in words(town.seen("宋公明", room))) == 1
+
+
+async def test_without_a_staff_room_the_admins_are_told(make_town: MakeTown) -> None:
+    town = await make_town(customer_service=service())
+    town.say("黑旋风", "人工")
+    await town.hears("黑旋风", "暂时联系不上人工客服，已记下您的请求")
+    await town.hears("店长", "没有找到（或不止一个）名为“客服值班群”的客服群，#1 黑旋风 在等待人工服务。")
+    town.say("黑旋风", "有人吗有人吗")
+    room = staff_room(town)
+    await known(town, room)
+    await answers(town, "黑旋风")
+    assert await town.bot.house.support.announce_waiting() == 1
+    shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
+    assert "有人吗有人吗" in shown.text
+
+
+async def test_business_systems_are_told(make_town: MakeTown) -> None:
+    told: list[Any] = []
+
+    async def take(request: web.Request) -> web.Response:
+        told.append(await request.json())
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    async with TestServer(app) as server:
+        hook = {"url": str(server.make_url("/hook")), "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+        events = ["ticket.opened", "ticket.closed"]
+        town = await make_town(customer_service=service(), webhooks=[{**hook, "events": events}])
+        room = staff_room(town)
+        await known(town, room)
+        await ask_person(town, room)
+        town.say("店长", "#1 结束", room)
+        await until(lambda: len(told) == 2, "both are told")
+        assert [event["type"] for event in told] == events
+        facts = {"ticket": 1, "assistant": "weimi1001", "contact_id": town.id("黑旋风"), "name": "黑旋风", "staff": ""}
+        assert told[0]["data"] == facts
+        assert told[1]["data"] == {**facts, "closed_by": town.id("店长")}
+
+
+async def test_files_are_kept_once_by_their_hash(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    await ask_person(town, room)
+    for name in ("a.png", "b.png"):
+        town.world.chats.send_media(town.id("黑旋风"), town.id("bot"), Kind.IMAGE, name, b"\x89PNG same")
+    await until(lambda: words(town.seen("宋公明", room)).count("<image>") == 2)
+    media: MediaStore = town.bot.house.media
+    assert media.folder == town.folder / "media"
+    assert len([p for p in media.folder.glob("*/*") if p.is_file()]) == 1
+
+
+@pytest.mark.parametrize("words_said", ["人工智能是什么", "人工费多少", "不用人工"])
+async def test_a_word_inside_another_opens_no_ticket(make_town: MakeTown, words_said: str) -> None:
+    town, _ = await opened(make_town)
+    await answers(town, "黑旋风", words_said)
+    assert town.bot.house.tickets.of(town.accounts[0], town.id("黑旋风")) is None

@@ -1,0 +1,158 @@
+"""A language model words answers out of the FAQ; whatever is wrong with it, people get the menu or the fallback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.service import MARKER, answers, words
+
+FAQ = """
+- questions: [怎么开通会员]
+  answer: 绑定手机号即可，年费 99 元。
+- questions: [门店地址在哪里]
+  answer: 人民路 1 号。
+"""
+FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
+
+
+class Model:
+    """A server that speaks the protocol; `does` is what it does with the next question."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        self.does: Callable[[], Awaitable[web.Response]] = self.declines
+        self.server = TestServer(self._app())
+
+    def _app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", self._complete)
+        return app
+
+    async def _complete(self, request: web.Request) -> web.Response:
+        self.asked.append(await request.json())
+        self.keys.append(request.headers.get("Authorization", ""))
+        return await self.does()
+
+    async def declines(self) -> web.Response:
+        return self.saying('{"entry": 0, "answer": ""}')
+
+    def saying(self, content: str) -> web.Response:
+        message = {"role": "assistant", "content": content}
+        return web.json_response({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+    def will_say(self, content: str) -> None:
+        async def does() -> web.Response:
+            return self.saying(content)
+
+        self.does = does
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[Model]:
+    model = Model()
+    async with model.server:
+        yield model
+
+
+@pytest.fixture
+async def shop(make_town: MakeTown, tmp_path: Path, model: Model) -> Town:
+    faq = tmp_path / "faq.yaml"
+    faq.write_text(FAQ, encoding="utf-8")
+    llm = {"base_url": str(model.server.make_url("/v1")), "model": "small", "key": "sk-secret", "timeout": 0.5}
+    return await make_town(customer_service={"keywords": [MARKER], "faq": str(faq), "llm": llm})
+
+
+async def test_it_answers_out_of_an_entry(shop: Town, model: Model) -> None:
+    model.will_say('```json\n{"entry": 1, "answer": "绑定手机号就能成为会员，年费 99 元。"}\n```')
+    assert await answers(shop, "黑旋风", "入会要多少钱") == ["绑定手机号就能成为会员，年费 99 元。"]
+    assert model.keys == ["Bearer sk-secret"]
+    system, user = model.asked[0]["messages"]
+    assert "1. 问：怎么开通会员" in system["content"]
+    assert "答：人民路 1 号。" in system["content"]
+    assert (user["content"], model.asked[0]["model"]) == ("入会要多少钱", "small")
+    assert await answers(shop, "黑旋风", "门店地址在哪里") == ["人民路 1 号。"]  # listed: nobody is asked
+    assert len(model.asked) == 1
+
+
+async def test_what_it_invents_is_not_said(shop: Town, model: Model) -> None:
+    model.will_say('{"entry": 1, "answer": "年费现在只要 9 折 1888 元，见 https://evil.example"}')
+    assert await answers(shop, "黑旋风", "入会要多少钱") == ["绑定手机号即可，年费 99 元。"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"entry": 0, "answer": ""}',
+        '{"entry": 3, "answer": "没有这一条"}',
+        '{"entry": true, "answer": "会员"}',
+        '{"entry": "1", "answer": "会员"}',
+        '{"entry": 1, "answer": ""}',
+        "当然！会员是免费的。",
+        "{not json}",
+        "[1, 2]",
+        "",
+    ],
+)
+async def test_a_decline_or_a_formless_answer_leads_to_the_menu(shop: Town, model: Model, content: str) -> None:
+    model.will_say(content)
+    (menu,) = await answers(shop, "黑旋风", "开通会员要多少钱")
+    assert "1. 怎么开通会员" in menu
+    assert len(model.asked) == 1
+
+
+async def fails() -> web.Response:
+    return web.Response(status=500, text="out of memory")
+
+
+async def garbage() -> web.Response:
+    return web.Response(body=b"\xff\xfe<html>", content_type="text/html")
+
+
+async def other_json() -> web.Response:
+    return web.Response(
+        text=json.dumps({"error": {"message": "quota"}, "choices": []}), content_type="application/json"
+    )
+
+
+async def hangs() -> web.Response:
+    await asyncio.sleep(3)
+    return web.Response()
+
+
+@pytest.mark.parametrize("does", [fails, garbage, other_json, hangs])
+async def test_a_broken_server_leads_to_the_menu(shop: Town, model: Model, does: Any) -> None:
+    model.does = does
+    (menu,) = await answers(shop, "黑旋风", "开通会员要多少钱")
+    assert "1. 怎么开通会员" in menu
+
+
+async def test_a_hanging_server_holds_nobody_else_up(shop: Town, model: Model) -> None:
+    """Forty people wait for the model at once: a keyword is answered meanwhile, and after failures it is left alone."""
+    asked = asyncio.Event()
+
+    async def never() -> web.Response:
+        asked.set()
+        await asyncio.sleep(3)
+        return web.Response()
+
+    model.does = never
+    crowd = [shop.newcomer(f"顾客{n}") for n in range(40)]
+    for who in crowd:
+        shop.say(who, "xyz")
+    await asyncio.wait_for(asked.wait(), 10)
+    assert await answers(shop, "黑旋风") == []
+    await until(lambda: all(FALLBACK in words(shop.seen(who)) for who in crowd), "all hear the fallback")
+    calls = len(model.asked)
+    assert 3 <= calls <= 16
+    assert FALLBACK in await answers(shop, "宋公明", "uvw")
+    assert len(model.asked) == calls
