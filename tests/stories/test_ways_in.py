@@ -1,0 +1,107 @@
+"""The ways into a group that begin in WeChat, and binding the first admin."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.tokens import find_token
+from tests.stories.conftest import MakeTown, Town, until
+
+WRONG = "NTkxNjkwNzE4RDY2"
+
+
+@pytest.mark.parametrize(
+    ("text", "token"),
+    [
+        (WRONG, WRONG),
+        (f"我要入群 {WRONG}，谢谢", WRONG),
+        (f"令牌：{WRONG}", WRONG),
+        (f"{WRONG}A", None),
+        ("YWJjZGVmZ2hpams=", None),
+        ("hello there, all of you", None),
+        ("", None),
+    ],
+)
+def test_tokens_are_found_as_people_write_them(text: str, token: str | None) -> None:
+    assert find_token(text) == token
+
+
+async def test_a_token_in_a_friend_request(town: Town) -> None:
+    """Accepted, greeted, let in, welcomed."""
+    qun = await town.make_group()
+    town.world.people.ask(town.id("九纹龙"), town.id("bot"), f"我是九纹龙 {qun['token']}")
+    await until(lambda: town.id("九纹龙") in town.room(qun["room"]).members, "九纹龙 is in the group")
+    await town.hears("宋公明", "欢迎 九纹龙", qun["room"])
+    await town.hears("九纹龙", "您好，我是weimi1001")
+    await town.quiet()
+    assert sum("您好，我是" in m.text for m in town.seen("九纹龙")) == 1
+
+
+async def test_a_wrong_token_in_a_friend_request(town: Town) -> None:
+    """Accepted like anybody, told so, let in nowhere."""
+    qun = await town.make_group()
+    town.world.people.ask(town.id("九纹龙"), town.id("bot"), WRONG)
+    await town.hears("九纹龙", "入群令牌无效")
+    assert town.id("九纹龙") not in town.room(qun["room"]).members
+
+
+async def test_a_friend_sends_the_token(town: Town) -> None:
+    qun = await town.make_group()
+    town.say("黑旋风", qun["token"])
+    await town.hears("黑旋风", "正在拉您进群")
+    await town.hears("宋公明", "欢迎 黑旋风", qun["room"])
+    town.say("黑旋风", qun["token"])
+    await town.hears("黑旋风", "您已经在")
+    await town.quiet()
+    assert sum("欢迎" in m.text for m in town.seen("宋公明", qun["room"])) == 1
+
+
+async def test_five_wrong_tokens_are_enough_for_an_hour(town: Town) -> None:
+    qun = await town.make_group()
+    for _ in range(7):
+        town.say("黑旋风", WRONG)
+    await town.quiet()
+    assert sum("入群令牌无效" in m.text for m in town.seen("黑旋风")) == 5
+    town.say("黑旋风", qun["token"])
+    await town.quiet()
+    assert town.id("黑旋风") not in town.room(qun["room"]).members
+    await town.restart_bot()
+    town.ahead = 3700
+    town.say("黑旋风", qun["token"])
+    await until(lambda: town.id("黑旋风") in town.room(qun["room"]).members, "let in an hour later")
+
+
+async def test_an_expired_token(town: Town) -> None:
+    qun = await town.make_group()
+    await town.bot.house.groups.change(qun["number"], token_expires_at=1.0)
+    town.say("黑旋风", qun["token"])
+    await town.hears("黑旋风", "入群令牌已过期")
+    assert town.id("黑旋风") not in town.room(qun["room"]).members
+
+
+async def test_a_token_accepted_before_a_restart_is_kept(town: Town) -> None:
+    """The request was stored and the person let in, though the bot went down in between."""
+    qun = await town.make_group()
+    town.world.faults.call("RoomAdd", "hang", count=1)
+    town.say("黑旋风", qun["token"])
+    await town.hears("黑旋风", "正在拉您进群")
+    await town.restart_bot()
+    await until(lambda: town.id("黑旋风") in town.room(qun["room"]).members, "let in after the restart")
+
+
+async def test_the_first_admin_binds_with_the_code(make_town: MakeTown) -> None:
+    town = await make_town(admins=[])
+    code = town.bot.house.admins.code
+    assert code
+    town.say("黑旋风", "绑定 NOTTHIS1")
+    await town.quiet()
+    assert not town.bot.house.accounts.is_admin("weimi1001", town.id("黑旋风"))
+    town.say("宋公明", f"绑定 {code}")
+    await town.hears("宋公明", "绑定成功")
+    assert town.bot.house.accounts.is_admin("weimi1001", town.id("宋公明"))
+    town.say("黑旋风", f"绑定 {code}")
+    await town.quiet()
+    assert not town.bot.house.accounts.is_admin("weimi1001", town.id("黑旋风"))
+    await town.restart_bot()
+    assert town.bot.house.admins.code == ""
+    assert town.bot.house.accounts.is_admin("weimi1001", town.id("宋公明"))
