@@ -15,7 +15,9 @@ import yaml
 from aiohttp import web
 from standardwebhooks import Webhook as Verifier
 
+from sandbox.model import Kind
 from sandbox.systems import Systems, start_systems
+from tests.stories.conftest import Town
 
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw0hBc7Bqyj8ZCY="
@@ -120,3 +122,8 @@ async def forever(_event: object = None) -> int:
     """Never answer."""
     await asyncio.Event().wait()
     return 500
+
+
+def told(town: Town, who: str = "店长") -> list[str]:
+    """Everything the assistant said to a person."""
+    return [message.text for message in town.seen(who) if message.kind is Kind.TEXT]

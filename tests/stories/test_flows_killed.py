@@ -1,0 +1,189 @@
+"""kill -9 between every two steps of both shipped flows, and in the middle of each call: each goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+
+import sandbox
+from sandbox.model import Kind
+from sandbox.systems import Systems, call_back
+from sandbox.world import ADMIN, World
+from tests.stories.business import ROOT, Receiver, free_port, receiving, shipped, stand_ins
+from tests.stories.conftest import ACCOUNT, until
+
+START_SECONDS = 40.0
+
+
+class Process:
+    """The bot as a process of its own; WeChat and the business systems live in the test."""
+
+    def __init__(self, config: Path, port: int) -> None:
+        self._config = config
+        self._url = f"http://127.0.0.1:{port}"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WXBOT_")}
+        with (self._config.with_suffix(".log")).open("ab") as stderr:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, str(ROOT / "bot.py"), "--config", str(self._config), cwd=ROOT, stderr=stderr,
+                stdout=asyncio.subprocess.DEVNULL, env=environment,
+            )  # fmt: skip
+        async with asyncio.timeout(START_SECONDS), aiohttp.ClientSession() as http:
+            while not await self._is_ready(http):
+                assert self._process.returncode is None, self._config.with_suffix(".log").read_text()
+                await asyncio.sleep(0.05)
+
+    async def _is_ready(self, http: aiohttp.ClientSession) -> bool:
+        with suppress(aiohttp.ClientError):
+            async with http.get(f"{self._url}/readyz") as response:
+                return response.status == 200
+        return False
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+            self._process = None
+
+    async def die(self) -> None:
+        """kill -9, and a new process."""
+        await self.kill()
+        await self.start()
+
+
+class Story:
+    """店长 before a bot that keeps dying."""
+
+    def __init__(self, world: World, systems: Systems, receiver: Receiver, bot: Process, database: Path) -> None:
+        self.world, self.systems, self.receiver, self.bot = world, systems, receiver, bot
+        self.database = database
+        self.me = world.accounts.person(ACCOUNT).id
+
+    def say(self, words: str) -> None:
+        self.world.chats.say(ADMIN, self.me, words)
+
+    def told(self) -> list[str]:
+        """What 店长 was told; a line that a crash had said twice stands here once."""
+        lines = [m for m in self.world.chats.history(ADMIN, self.me, limit=1000) if m.sender == self.me]
+        return list(dict.fromkeys(m.text for m in lines if m.kind is Kind.TEXT))
+
+    async def hears(self, words: str) -> None:
+        await until(lambda: any(words in line for line in self.told()), f"店长 hears {words!r}", 30)
+
+    def release(self) -> None:
+        """Let the systems answer what has arrived, and nothing else."""
+        self.systems.book.open.set()
+        self.systems.book.open.clear()
+
+    async def killed_in_call(self, number: int) -> None:
+        """Kill the bot while its `number`th call has arrived and is not answered; then it comes again."""
+        book = self.systems.book
+        await until(lambda: len(book.asked) == number, f"call {number} arrives", 30)
+        await self.bot.kill()
+        self.release()
+        await until(lambda: book.asked[-1].status, "the answer nobody hears")
+        await self.bot.start()
+        await until(lambda: book.asked[-1].repeats == 1, f"call {number} comes again", 30)
+        self.release()
+
+    async def stored(self, messages: int) -> None:
+        """Wait until the bot has stored this many messages."""
+
+        def count() -> bool:
+            with closing(sqlite3.connect(self.database)) as db:
+                query = "select count(*) from inboxevent where kind = 'message'"
+                return bool(db.execute(query).fetchone()[0] >= messages)
+
+        await until(count, f"{messages} messages are stored", 30)
+
+
+@pytest.fixture
+async def story(tmp_path: Path) -> AsyncIterator[Story]:
+    async with stand_ins() as systems, receiving() as receiver:
+        world = World.default([ACCOUNT], seed=1)
+        wechat = await sandbox.start([ACCOUNT], port=0, world=world)
+        port = free_port()
+        gateway = {"account": ACCOUNT, "endpoint": wechat.endpoints[ACCOUNT], "token": wechat.token, "tls": False}
+        config = {
+            **shipped(systems, port),
+            "assistants": [gateway],
+            "database": f"sqlite:///{tmp_path}/wxbot.db",
+            "admins": [ADMIN],
+            "pacing": {"enabled": False},
+            "customer_service": {"faq": ""},
+            "webhooks": [{**receiver.config, "events": ["flow.finished"]}],
+        }
+        file = tmp_path / "config.yaml"
+        file.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+        bot = Process(file, port)
+        try:
+            await bot.start()
+            yield Story(world, systems, receiver, bot, tmp_path / "wxbot.db")
+        finally:
+            systems.book.open.set()
+            await bot.kill()
+            await wechat.stop()
+
+
+async def test_merchant_settings_survive_a_kill_at_every_step(story: Story) -> None:
+    story.say("商户设置")
+    await story.hears("请问商户名称？")
+    await story.bot.die()
+    story.say("梁山酒店")
+    await story.hears("请发送支付设置")
+    await story.bot.die()
+    story.systems.book.open.clear()
+    story.say("微信支付 1900000001")
+    for number in (1, 2, 3):
+        await story.killed_in_call(number)
+    await story.hears("商户设置完成：梁山酒店")
+    await story.bot.die()
+    await until(lambda: story.receiver.events, "told", 30)
+    paths = [(one.system, one.method, one.path) for one in story.systems.book.asked]
+    assert paths == [
+        ("yunmall", "POST", "/payments"),
+        ("hipos", "PUT", "/merchants/梁山酒店"),
+        ("hipos", "PUT", "/merchants/梁山酒店/payment"),
+    ]
+    assert len(story.told()) == 3
+    assert {event["id"] for event in story.receiver.events} == {story.receiver.events[0]["id"]}
+    assert story.receiver.of("flow.finished")[0]["state"] == "finished"
+
+
+async def test_a_device_survives_a_kill_at_every_step(story: Story) -> None:
+    story.say("增加POS机")
+    await story.stored(1)
+    await story.bot.kill()  # with luck before it has answered: the word is stored first
+    await story.bot.start()
+    await story.hears("请问哪家门店？")
+    await story.bot.die()
+    story.systems.book.open.clear()
+    story.say("忠义堂")
+    await story.killed_in_call(1)
+    await story.hears("正在等待授权结果")
+    story.systems.book.open.set()
+    (asked,) = story.systems.book.asked
+    await story.bot.kill()
+    assert not await call_back(story.systems.book, asked, "success")  # nobody there
+    await story.bot.start()
+    assert await call_back(story.systems.book, asked, "success")
+    await story.bot.kill()  # it has said 200: the rest must follow
+    await story.bot.start()
+    await story.hears("增加POS机成功：忠义堂")
+    assert await call_back(story.systems.book, asked, "failed")  # a repeat after all that
+    await until(lambda: story.receiver.events, "told", 30)
+    assert [line.split("：")[0] for line in story.told()] == ["请问哪家门店？", "设备授权码", "增加POS机成功"]

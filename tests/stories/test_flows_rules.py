@@ -1,0 +1,342 @@
+"""What a flow does with people and with systems that are slow, early, gone, or talk nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import stamina
+from aiohttp import web
+
+from tests.stories.business import at, free_port, serving, told
+from tests.stories.conftest import MakeTown, Town, until
+
+Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Shop:
+    """A business system whose answer each story chooses."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.keys: list[str] = []
+        self.asked: list[tuple[str, str, Any]] = []
+        self.answer: Reply | None = None
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.keys.append(request.headers["Idempotency-Key"])
+        body = await request.json() if request.can_read_body else None
+        self.asked.append((request.method, request.raw_path, body))
+        return await self.answer(request) if self.answer else web.json_response({"ok": True})
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[Shop]:
+    one = Shop()
+    async with serving(one.handle) as url:
+        one.url = url
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def no_waits() -> Any:
+    """Retries come at once, and as often as always."""
+    with stamina.set_testing(True, attempts=4):
+        yield
+
+
+def flow(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A flow that everybody may start with 开始."""
+    return {"name": "试", "start": ["开始"], "allow": "everyone", "steps": list(steps), **more}
+
+
+CALL = {"call": {"system": "shop", "path": "/orders", "body": {"n": 1}, "into": "order"}}
+WAIT = {"wait": {"callback": "result", "hours": 1, "expect": {"status": "success"}}}
+HAND_OUT = {"call": {"system": "shop", "path": "/orders", "body": {"callback": "{callback_url}"}, "into": "order"}}
+
+
+def with_shop(shop: Shop, *flows: dict[str, Any], **section: Any) -> dict[str, Any]:
+    """The config with these flows and the shop as their system."""
+    systems = {"shop": {"title": "商店", "base_url": shop.url, "timeout": 2, **section}}
+    return {"systems": systems, "flows": list(flows), "api": at(free_port())}
+
+
+# ---- people ----
+
+
+async def test_who_may_start_what(make_town: MakeTown, shop: Shop) -> None:
+    flows = [
+        {**flow({"say": "一"}), "name": "甲", "start": ["甲"], "allow": "admins"},
+        {**flow({"say": "二"}), "name": "乙", "start": ["乙"], "allow": "owners"},
+        {**flow({"say": "三"}), "name": "丙", "start": ["丙"], "allow": "everyone"},
+    ]
+    town = await make_town(**with_shop(shop, *flows))
+    await town.make_group()  # 宋公明 owns it
+    for who, says in (
+        ("黑旋风", ["没有权限", "没有权限", "三"]),
+        ("宋公明", ["没有权限", "二", "三"]),
+        ("店长", ["一", "二", "三"]),
+    ):
+        for word, heard in zip("甲乙丙", says, strict=True):
+            before = len(told(town, who))
+            town.say(who, word)
+            await until(lambda who=who, before=before: len(told(town, who)) > before, f"{who} says {word}")
+            assert heard in told(town, who)[-1], (who, word)
+
+
+async def test_one_at_a_time_and_cancelled_anywhere(make_town: MakeTown, shop: Shop) -> None:
+    other = {**flow({"say": "好"}), "name": "另一个", "start": ["另一个"]}
+    town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？"}}, HAND_OUT, WAIT), other))
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "甲？")
+    town.say("黑旋风", "另一个")  # a start word is no answer
+    await town.hears("黑旋风", "您的流程“试”还没有完成（正在等您回答）")
+    town.say("黑旋风", "一")
+    await until(lambda: shop.asked, "the shop is asked")
+    await town.quiet()
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "还没有完成（正在等待结果）")
+    town.say("黑旋风", "取消")
+    await town.hears("黑旋风", "已取消流程“试”。")
+    town.say("黑旋风", "另一个")
+    await town.hears("黑旋风", "好")
+    status, _, _ = await town.call("POST", shop.asked[0][2]["callback"].removeprefix(town.url), {"status": "success"})
+    assert status == 200
+    await town.quiet()
+    assert told(town, "黑旋风")[-1] == "好"
+    counts = await town.bot.house.flows.counts()
+    assert (counts["cancelled"], counts["finished"], counts["waiting"]) == (1, 1, 0)
+
+
+async def test_a_slow_system_does_not_hold_up_its_person(make_town: MakeTown, shop: Shop) -> None:
+    release = asyncio.Event()
+
+    async def slowly(_request: web.Request) -> web.StreamResponse:
+        await release.wait()
+        return web.json_response({})
+
+    shop.answer = slowly
+    town = await make_town(**with_shop(shop, flow(CALL, {"say": "做完了"}), timeout=10))
+    town.say("黑旋风", "开始")
+    await until(lambda: shop.asked, "the shop is asked")
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "还没有完成（正在处理）")
+    town.say("黑旋风", "取消")
+    await town.hears("黑旋风", "已取消流程“试”。")
+    release.set()
+    await town.quiet()
+    assert "做完了" not in told(town, "黑旋风")
+
+
+async def test_an_answer_is_a_text_and_people_stay_reachable(make_town: MakeTown, shop: Shop) -> None:
+    town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？", "b": "乙，{a}？"}}, {"say": "{a}、{b}"})))
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "甲？")
+    town.world.chats.send_card(town.id("黑旋风"), town.id("bot"), town.id("宋公明"))
+    await town.hears("黑旋风", "请用文字回答，或回复“取消”结束。")
+    town.say("黑旋风", "  {flow}\n第二行  ")  # what stands in braces in an answer stays as it is
+    await town.hears("黑旋风", "乙，{flow}\n第二行？")
+    town.say("黑旋风", "好")
+    await town.hears("黑旋风", "{flow}\n第二行、好")
+
+
+async def test_a_person_is_reached_in_the_middle_of_a_flow(make_town: MakeTown, shop: Shop) -> None:
+    town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？"}}, CALL)))
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "甲？")
+    town.say("黑旋风", "人工")
+    await until(lambda: len(told(town, "黑旋风")) == 2, "answered")
+    await town.quiet()
+    assert not shop.asked
+
+
+async def test_old_and_group_messages_start_nothing(make_town: MakeTown, shop: Shop) -> None:
+    town = await make_town(**with_shop(shop, flow(CALL)))
+    qun = await town.make_group()
+    town.say("宋公明", "开始", to=qun["room"])
+    town.say("宋公明", "开始吧")
+    await town.quiet()
+    assert not shop.asked
+    assert sum((await town.bot.house.flows.counts()).values()) == 0
+
+
+# ---- systems ----
+
+
+async def test_values_go_out_as_they_came_in(make_town: MakeTown, shop: Shop) -> None:
+    answer = {"n": 3, "deep": {"list": [True, None, "x"]}, "name": "a/b c?d=宋"}
+
+    async def reply(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(answer)
+
+    shop.answer = reply
+    body = {
+        "n": "{order.n}",
+        "text": "n={order.n}",
+        "all": "{order.deep}",
+        "one": ["{order.deep.list.1}"],
+        "who": "{person}",
+    }
+    second = {
+        "call": {"system": "shop", "method": "PUT", "path": "/x/{order.name}?n={order.n}", "body": body, "into": "b"}
+    }
+    third = {"call": {"system": "shop", "method": "GET", "path": "/last"}}
+    town = await make_town(**with_shop(shop, flow(CALL, second, third, {"say": "{order.deep}"})))
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", '{"list": [true, null, "x"]}')
+    assert shop.asked[1:] == [
+        (
+            "PUT",
+            "/x/a%2Fb%20c%3Fd%3D%E5%AE%8B?n=3",
+            {"n": 3, "text": "n=3", "all": answer["deep"], "one": [None], "who": "wxid_heixuanfeng"},
+        ),
+        ("GET", "/last", None),
+    ]
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+async def test_a_value_cannot_change_which_path_is_called(make_town: MakeTown, shop: Shop, name: str) -> None:
+    call = {"call": {"system": "shop", "method": "PUT", "path": "/a/{name}/b"}}
+    town = await make_town(**with_shop(shop, flow({"ask": {"name": "谁？"}}, call)))
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "谁？")
+    town.say("黑旋风", name)
+    await town.hears("黑旋风", "试失败：缺少name")
+    assert not shop.asked
+
+
+async def test_trouble_is_tried_again_with_the_same_key(make_town: MakeTown, shop: Shop) -> None:
+    async def third_time(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({}, status=503 if len(shop.keys) < 4 else 200)
+
+    shop.answer = third_time
+    town = await make_town(**with_shop(shop, flow(CALL, CALL, {"say": "好了"})))
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "好了")
+    assert len(shop.keys) == 5
+    assert len(set(shop.keys[:4])) == 1
+    assert shop.keys[4] != shop.keys[3]
+
+
+async def test_a_system_that_is_down_is_given_up(make_town: MakeTown, shop: Shop) -> None:
+    async def down(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({}, status=500)
+
+    shop.answer = down
+    town = await make_town(**with_shop(shop, flow(CALL)))
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "试失败：商店暂时没有应答，请稍后再试")
+    assert len(shop.keys) == 4
+
+
+async def test_nobody_there_and_nobody_answering(make_town: MakeTown, shop: Shop) -> None:
+    async def never(_request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    shop.answer = never
+    config = with_shop(shop, flow(CALL), timeout=0.1)
+    config["systems"]["gone"] = {"base_url": f"http://127.0.0.1:{free_port()}", "timeout": 1}
+    nobody = {"call": {"system": "gone", "path": "/"}}
+    config["flows"].append({**flow(nobody), "name": "空", "start": ["空"]})
+    town = await make_town(**config)
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "试失败：商店暂时没有应答，请稍后再试")
+    assert len(shop.keys) == 4
+    town.say("黑旋风", "空")
+    await town.hears("黑旋风", "空失败：gone暂时没有应答，请稍后再试")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (400, '{"message": "门店\\n不存在"}', "门店 不存在"),
+        (404, '{"error": {"code": 1, "message": "没有"}}', "没有"),
+        (409, "<html>", "商店没有接受请求（409）"),
+        (302, "{}", "商店没有接受请求（302）"),
+        (200, "[]", "商店的应答无法识别"),
+        (200, '"ok"', "商店的应答无法识别"),
+        (200, "", "商店的应答无法识别"),
+        (200, "{" * 100_000, "商店的应答无法识别"),
+        (200, '{"a": "' + "x" * 300_000 + '"}', "商店的应答无法识别"),
+        (200, '{"other": 1}', "缺少order.code"),
+        (200, '{"code": null}', "缺少order.code"),
+    ],
+)
+async def test_what_is_no_good_answer_ends_the_flow(
+    make_town: MakeTown, shop: Shop, status: int, body: str, says: str
+) -> None:
+    async def reply(_request: web.Request) -> web.StreamResponse:
+        headers = {"Location": "/elsewhere"} if status == 302 else {}
+        return web.Response(status=status, text=body, content_type="application/json", headers=headers)
+
+    shop.answer = reply
+    town = await make_town(**with_shop(shop, flow(CALL, {"say": "{order.code}"})))
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", f"试失败：{says}")
+    assert len(shop.keys) == 1
+
+
+async def test_text_that_no_database_takes(make_town: MakeTown, shop: Shop) -> None:
+    async def reply(_request: web.Request) -> web.StreamResponse:
+        return web.Response(text='{"code": "a\\u0000b\\ud800c"}', content_type="application/json")
+
+    shop.answer = reply
+    town = await make_town(**with_shop(shop, flow(CALL, {"say": "码：{order.code}"})))
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "码：abc")
+
+
+# ---- callbacks ----
+
+
+async def test_a_callback_before_the_wait_is_kept(make_town: MakeTown, shop: Shop) -> None:
+    """The system calls back before it has even answered the call."""
+    town: Town
+
+    async def early(request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        async with town.http.post(body["callback"], json={"status": "success", "code": 7}) as response:
+            assert response.status == 200
+        return web.json_response({})
+
+    shop.answer = early
+    town = await make_town(**with_shop(shop, flow(HAND_OUT, WAIT, {"say": "码{result.code}"})))
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "码7")
+
+
+async def test_each_wait_has_its_own_address(make_town: MakeTown, shop: Shop) -> None:
+    wait = {"wait": {"callback": "again", "expect": {"ok": True}}}
+    steps = (HAND_OUT, WAIT, HAND_OUT, wait, {"say": "{result.n}{again.n}"})
+    town = await make_town(**with_shop(shop, flow(*steps, failed="没成：{error}")))
+    town.say("黑旋风", "开始")
+    await until(lambda: len(shop.asked) == 1, "the first call")
+    first = shop.asked[0][2]["callback"]
+    for _ in range(2):  # the second one is a repeat, not an answer to the next wait
+        await town.call("POST", first.removeprefix(town.url), {"status": "success", "n": 1})
+    await until(lambda: len(shop.asked) == 2, "the second call")
+    second = shop.asked[1][2]["callback"]
+    assert second != first
+    await town.quiet()
+    await town.call("POST", second.removeprefix(town.url), {"ok": 1, "n": 2})  # 1 is not true
+    await town.hears("黑旋风", "没成：对方没有说明原因")
+
+
+async def test_an_admin_sees_and_ends_what_is_under_way(make_town: MakeTown, shop: Shop) -> None:
+    town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？"}})))
+    town.say("店长", "/流程")
+    await town.hears("店长", "没有进行中的流程。")
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "甲？")
+    town.say("店长", "/流程")
+    await town.hears("店长", "#1 试 黑旋风，正在等您回答")
+    town.say("店长", "/流程 结束 9")
+    await town.hears("店长", "没有编号为 9 的进行中流程。")
+    town.say("店长", "/流程 结束 1")
+    await town.hears("店长", "已结束流程 #1“试”。")
+    await town.hears("黑旋风", "管理员结束了您的流程“试”。")
+    town.say("黑旋风", "/流程")
+    await town.hears("黑旋风", "您没有权限执行此命令。")

@@ -1,0 +1,265 @@
+"""Business systems are told of what happens: signed, in order, again while they are away, never silently dropped."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from services.messages import file
+from tests.stories.business import Receiver, forever, free_port, receiving, serving
+from tests.stories.conftest import MakeTown, Town, until
+
+FAST = (0.05, 0.05)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as running:
+        yield running
+
+
+async def open_town(make_town: MakeTown, *webhooks: dict[str, Any], **config: Any) -> Town:
+    """A town whose failed deliveries are tried again at once."""
+    town = await make_town(webhooks=list(webhooks), **config)
+    town.bot.house.webhooks.waits = FAST
+    return town
+
+
+async def failed(town: Town) -> list[dict[str, Any]]:
+    """What REST tells of the events given up."""
+    status, answer, _ = await town.call("GET", "/wxbot/webhook", params={"state": "failed"})
+    assert status == 200
+    found: list[dict[str, Any]] = answer["webhooks"]
+    return found
+
+
+async def test_a_group_s_life_is_told_in_order(make_town: MakeTown, receiver: Receiver) -> None:
+    town = await open_town(make_town, receiver.config)
+    qun = await town.make_group()
+    await town.join(qun["token"], "黑旋风")
+    await town.join(qun["token"], "黑旋风")
+    town.world.rooms.leave(town.id("黑旋风"), qun["room"])
+    await until(lambda: "member.left" in receiver.types(), "told")
+    assert receiver.types() == ["assistant.online", "qun.created", "member.joined", "member.left"]
+    made, joined = receiver.of("qun.created")[0], receiver.of("member.joined")[0]
+    assert (made["number"], made["code"], made["url"]) == (qun["number"], "code-1", qun["url"])
+    assert (joined["number"], joined["member"], joined["contact_id"]) == (100001, "黑旋风", "wxid_heixuanfeng")
+    assert len({event["id"] for event in receiver.events}) == 4
+
+
+async def test_only_the_events_asked_for(make_town: MakeTown, receiver: Receiver) -> None:
+    async with receiving("dGVzdA") as other:  # no prefix, no padding
+        some = {**receiver.config, "events": ["member.joined"]}
+        town = await open_town(make_town, some, other.config)
+        qun = await town.make_group()
+        await town.join(qun["token"], "黑旋风")
+        await until(lambda: receiver.events and "member.joined" in other.types(), "told")
+        await town.quiet()
+        assert receiver.types() == ["member.joined"]
+        same = next(event for event in other.events if event["type"] == "member.joined")
+        assert same == receiver.events[0]
+
+
+@pytest.mark.parametrize("trouble", [500, 404, 410, 199 + 101, "garbage", "drop", "hang"])
+async def test_what_is_not_taken_comes_again_in_order(
+    make_town: MakeTown, receiver: Receiver, trouble: int | str
+) -> None:
+    """Twice it goes wrong for the first event of the group; what follows waits for it, another group's does not."""
+
+    async def difficult(event: dict[str, Any]) -> web.StreamResponse | int:
+        if event["type"] != "qun.created" or event["data"]["code"] != "a":
+            return 200
+        if sum(tried["id"] == event["id"] for tried in receiver.tries) > 2:
+            return 200
+        if trouble == "hang":
+            return await forever()
+        if trouble == "drop":
+            raise ConnectionResetError
+        if trouble == "garbage":
+            return web.Response(status=502, text="<html>")
+        assert isinstance(trouble, int)
+        return trouble
+
+    receiver.answer = difficult
+    town = await open_town(make_town, receiver.config)
+    town.bot.house.webhooks.timeout = 0.5
+    first, second = await town.make_group("a"), await town.make_group("b")
+    await town.join(first["token"], "黑旋风")
+    await town.join(second["token"], "黑旋风")
+    await until(lambda: receiver.types().count("member.joined") == 2, "told")
+    groups = [(event["type"], event["data"]["code"]) for event in receiver.events if "code" in event["data"]]
+    for code in "ab":
+        assert [kind for kind, of in groups if of == code] == ["qun.created", "member.joined"]
+    tries = [event for event in receiver.tries if event["type"] == "qun.created" and event["data"]["code"] == "a"]
+    assert len(tries) == 3
+    assert tries[0] == tries[1] == tries[2]
+
+
+async def test_a_slow_receiver_holds_up_nobody_else(make_town: MakeTown, receiver: Receiver) -> None:
+    async with receiving() as slow:
+        slow.answer = forever
+        town = await open_town(make_town, slow.config, receiver.config)
+        qun = await town.make_group()
+        await town.join(qun["token"], "黑旋风")
+        await until(lambda: "member.joined" in receiver.types(), "told", within=8)
+        assert not slow.events
+        waiting = town.bot.house.outbox.waiting()
+        assert sum(number for lane, number in waiting.items() if slow.url in lane) == 3
+
+
+async def test_redirects_lead_nowhere_else(make_town: MakeTown, receiver: Receiver) -> None:
+    """To another host never; on the same one where the method stays."""
+    strange: list[str] = []
+    moved: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        strange.append(await request.text())
+        return web.Response()
+
+    async def mover(request: web.Request) -> web.StreamResponse:
+        if request.path == "/new":
+            moved.append(await request.text())
+            return web.Response()
+        return web.Response(status=307, headers={"Location": "/loop" if request.path == "/loop" else "/new"})
+
+    async with serving(elsewhere) as other, serving(mover) as mine:
+
+        async def away(_event: dict[str, Any]) -> web.StreamResponse:
+            return web.Response(status=307, headers={"Location": f"{other}/hook"})
+
+        receiver.answer = away
+        hooks = [{"url": f"{mine}/{path}", "secret": "dGVzdA=="} for path in ("old", "loop")]
+        town = await open_town(make_town, receiver.config, *hooks)
+        town.bot.house.webhooks.give_up_after = 0.3
+        await town.make_group()
+        await until(lambda: len(moved) == 2, "moved")  # assistant.online, qun.created
+        await until(lambda: len(receiver.tries) > 2, "tried")
+        await town.quiet()
+        assert not strange
+        reasons = {(item["receiver"], item["error"]) for item in await failed(town)}
+        assert reasons == {(receiver.url, "HTTP 307 to another host"), (f"{mine}/loop", "too many redirects")}
+
+
+async def test_what_was_given_up_is_kept_and_sent_again(make_town: MakeTown, receiver: Receiver) -> None:
+    """After its days an event is failed; what was behind it goes on; by REST and by chat it is sent again."""
+
+    async def no(_event: dict[str, Any]) -> int:
+        return 503
+
+    receiver.answer = no
+    town = await open_town(make_town, receiver.config)
+    town.bot.house.webhooks.give_up_after = 0.2
+    qun = await town.make_group()
+    await town.join(qun["token"], "黑旋风")
+    await town.quiet()
+    lost = await failed(town)
+    assert [(item["type"], item["error"], item["state"]) for item in lost] == [
+        ("member.joined", "HTTP 503", "failed"),
+        ("qun.created", "HTTP 503", "failed"),
+        ("assistant.online", "HTTP 503", "failed"),
+    ]
+    receiver.answer = None
+    status, answer, _ = await town.call("POST", f"/wxbot/webhook/{lost[1]['id']}/resend")
+    assert (status, answer["webhook"]["state"], answer["webhook"]["attempts"]) == (202, "queued", 0)
+    await until(lambda: receiver.types() == ["qun.created"], "sent again")
+    assert receiver.events[0]["id"] == lost[1]["event"]
+    await town.quiet()
+    status, answer, _ = await town.call("POST", f"/wxbot/webhook/{lost[1]['id']}/resend")  # it was taken: no effect
+    assert (status, answer["webhook"]["state"]) == (202, "sent")
+    town.say("店长", "/重发")
+    message = await town.hears("店长", "没有送达的通知")
+    assert f"#{lost[0]['id']} member.joined" in message.text
+    town.say("店长", "/重发 9999")
+    await town.hears("店长", "没有编号为 9999 的未送达通知。")
+    town.say("店长", "/重发 全部")
+    await town.hears("店长", "正在重新发送 2 条通知。")
+    await until(lambda: receiver.types() == ["qun.created", "assistant.online", "member.joined"], "all sent")
+    assert await failed(town) == []
+    town.say("黑旋风", "/重发")
+    await town.hears("黑旋风", "您没有权限执行此命令。")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("POST", "/wxbot/webhook/424242/resend", 404, 1004),
+        ("POST", "/wxbot/webhook/x/resend", 404, 1004),
+        ("GET", "/wxbot/webhook?state=lost", 400, 1001),
+        ("GET", "/wxbot/webhook/1/resend", 405, 1005),
+    ],
+)
+async def test_what_cannot_be_sent_again(town: Town, method: str, path: str, status: int, code: int) -> None:
+    got, answer, _ = await town.call(method, path)
+    assert (got, answer["error"]["code"]) == (status, code)
+
+
+async def test_a_message_is_no_webhook(town: Town) -> None:
+    """The numbers of messages and of webhooks are of one series: one is not taken for the other."""
+    _, answer, _ = await town.call("POST", "/wxbot/message", {"assistant": "weimi1001", "to": "黑旋风", "text": "好"})
+    status, _, _ = await town.call("POST", f"/wxbot/webhook/{answer['message']['id']}/resend")
+    assert status == 404
+
+
+async def test_what_was_promised_is_told_after_a_restart(make_town: MakeTown) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/hook"
+    town = await open_town(make_town, {"url": url, "secret": "dGVzdA=="})
+    town.bot.house.webhooks.waits = (0.5,)
+    qun = await town.make_group()
+    await town.join(qun["token"], "黑旋风")
+    await town.stop_bot()
+    late = Receiver("dGVzdA==")
+    async with serving(late.handle, port):
+        await town.start_bot()
+        await until(lambda: "member.joined" in late.types(), "told")
+        group = [kind for kind in late.types() if not kind.startswith("assistant")]
+        assert group == ["qun.created", "member.joined"]
+
+
+async def test_a_webhook_no_longer_configured_is_given_up(make_town: MakeTown) -> None:
+    url = f"http://127.0.0.1:{free_port()}/hook?key=secret"
+    town = await open_town(make_town, {"url": url, "secret": "dGVzdA=="})
+    town.bot.house.webhooks.waits = (0.5,)
+    await town.make_group()
+    await town.stop_bot()
+    town.extra = {**town.extra, "webhooks": []}
+    await town.start_bot()
+    await town.quiet()
+    lost = await failed(town)
+    assert {item["error"] for item in lost} == {"no webhook of this url is configured any more"}
+    assert not any("secret" in item["receiver"] for item in lost)
+
+
+async def test_a_new_friend_is_told_once(make_town: MakeTown, receiver: Receiver) -> None:
+    town = await open_town(make_town, {**receiver.config, "events": ["friend.added"]})
+    town.world.people.ask(town.id("九纹龙"), town.id("bot"), "你好")
+    await until(lambda: receiver.events, "told")
+    await town.restart_bot()
+    await town.quiet()
+    assert receiver.of("friend.added") == [
+        {"assistant": "weimi1001", "contact_id": "wxid_jiuwenlong", "name": "九纹龙"}
+    ]
+
+
+async def test_a_friend_made_while_the_bot_was_away_is_told(make_town: MakeTown, receiver: Receiver) -> None:
+    town = await open_town(make_town, {**receiver.config, "events": ["friend.added"]})
+    await town.quiet()
+    await town.stop_bot()
+    town.newcomer("扈三娘")
+    await town.start_bot()
+    await until(lambda: receiver.events, "told")
+    assert [data["name"] for data in receiver.of("friend.added")] == ["扈三娘"]
+
+
+async def test_a_lost_message_is_told(make_town: MakeTown, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.messages.WAITS", (0.01,))
+    town = await open_town(make_town, {**receiver.config, "events": ["message.failed"]})
+    house, nothing = town.bot.house, file("/nowhere/price.pdf")
+    message = await house.store.write(lambda s: house.messages.say(s, "weimi1001", town.id("黑旋风"), nothing))
+    told = (await until(lambda: receiver.of("message.failed"), "told"))[0]
+    assert (told["message"], told["assistant"], told["to"]) == (message, "weimi1001", "wxid_heixuanfeng")
+    _, answer, _ = await town.call("GET", f"/wxbot/message/{message}")
+    assert answer["message"]["state"] == "failed"
