@@ -100,7 +100,7 @@ class Support:
         ticket = self.tickets.of(account, contact_id)
         if ticket is None:
             ticket = self._add(session, account, contact_id, name)
-            if room is None:
+            if room is None and self._accounts.is_online(account):
                 self._miss_room(session, ticket)
         if room is not None and there:
             self._announce(session, ticket, room)
@@ -183,7 +183,8 @@ class Support:
         if room is not None:
             return room.id
         known = self._accounts.get(ticket.account).directory.rooms
-        return ticket.room_id if ticket.room_id in known else ""
+        unread = not self._accounts.is_online(ticket.account)  # right after a start the groups are not known yet
+        return ticket.room_id if unread or ticket.room_id in known else ""
 
     # ---- those that waited ----
 
