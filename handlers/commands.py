@@ -75,13 +75,13 @@ BY_NAME: Final = {command.name: command for command in COMMANDS}
 
 CONFIRM, CANCEL = "确认", "取消"
 _COMMAND: Final = re.compile(r"[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
-_TO_THE_BOT: Final = re.compile(r"@[^@\u2005/／]*[\u2005\s]\s*(?=[/／])")
+_ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*[\u2005\s]\s*)+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,})(?:\s+(.*))?$", re.DOTALL)
 
 
 def parse(said: str) -> tuple[Command, str] | None:
     """The command that a message is, and what stands behind its name; None when it is none."""
-    match = _COMMAND.fullmatch(_TO_THE_BOT.sub("", said.strip(), count=1).strip())
+    match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", said.strip()))
     command = BY_NAME.get("/" + match[1]) if match else None
     return (command, match[2].strip()) if command and match else None
 

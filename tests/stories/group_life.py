@@ -83,3 +83,11 @@ async def hand_over(town: Town, qun: dict[str, Any], to: str = "宋公明") -> N
     town.world.rooms.transfer(town.id("bot"), qun["room"], town.id(to))
     directory = town.bot.assistants[0].directory
     await until(lambda: directory.rooms[qun["room"]].owner_id == town.id(to), "the new owner is known")
+
+
+async def settled(town: Town, qun: dict[str, Any]) -> None:
+    """Wait until all that was said in the group up to now is handled: what its owner asks is answered after it."""
+    before = len(texts(town, "宋公明", qun["room"], "群编号："))
+    town.say("宋公明", "/群信息", qun["room"])
+    await until(lambda: len(texts(town, "宋公明", qun["room"], "群编号：")) > before, "the owner is answered")
+    await town.quiet()

@@ -1,0 +1,222 @@
+"""The guard of a group: what it stops, what it lets pass, whom it spares, and what follows."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+import segno
+from PIL import Image
+
+from sandbox.model import Kind
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.group_life import audit, becomes, bring, hand_over, settled, standing, texts
+
+
+async def guarded(town: Town) -> dict[str, Any]:
+    """A group with 黑旋风 in it."""
+    qun: dict[str, Any] = await town.make_group()
+    bring(town, qun, "黑旋风")
+    await becomes(town, qun, "黑旋风", "joined")
+    return qun
+
+
+def picture(words: str | None) -> bytes:
+    """A PNG with a QR code, or without."""
+    out = io.BytesIO()
+    if words is None:
+        Image.effect_mandelbrot((300, 300), (-3, -2.5, 2, 2.5), 50).save(out, "PNG")
+    else:
+        segno.make(words, micro=False).save(out, kind="png", scale=6)
+    return out.getvalue()
+
+
+async def warnings(town: Town, qun: dict[str, Any], who: str = "黑旋风") -> int:
+    """How often a person was warned."""
+    await settled(town, qun)
+    kept = await standing(town, qun, who)
+    return kept.warnings if kept else 0
+
+
+async def test_the_ladder(make_town: MakeTown) -> None:
+    """Warned with an @, warned again, then out and blacklisted: in no way back in, and out again if somebody tries."""
+    town = await make_town(groups={"blocked_words": ["加微信"], "warn_limit": 3})
+    qun = await guarded(town)
+    town.say("黑旋风", "大家加微信吧", qun["room"])
+    first = await town.hears("宋公明", "第 1 次警告，满 3 次将被移出", qun["room"])
+    assert first.mentions == [town.id("黑旋风")]
+    assert "@黑旋风" in first.text
+    await town.restart_bot()
+    town.say("黑旋风", "加 微 信", qun["room"])
+    await town.hears("宋公明", "第 2 次警告", qun["room"])
+    town.say("黑旋风", "加。微。信", qun["room"])
+    await town.hears("宋公明", "黑旋风 已被移出群聊：请勿发送违规内容", qun["room"])
+    assert town.id("黑旋风") not in town.room(qun["room"]).members
+    await becomes(town, qun, "黑旋风", "removed")
+    status, answer, _ = await town.join(qun["token"], "黑旋风")
+    assert (status, answer["error"]["code"]) == (403, 3005)
+    town.say("黑旋风", qun["token"])
+    await town.hears("黑旋风", "您暂时不能加入")
+    bring(town, qun, "黑旋风", by="宋公明")
+    await until(lambda: town.id("黑旋风") not in town.room(qun["room"]).members, "taken out again")
+    await town.hears("宋公明", "在本群黑名单中", qun["room"])
+    assert not texts(town, "宋公明", qun["room"], "欢迎 黑旋风")[1:], "not welcomed again"
+    assert [line.target for line in await audit(town, "warn")] == [town.id("黑旋风")] * 3
+    assert [line.who for line in await audit(town, "blacklist")] == ["guard"]
+    assert [line.outcome for line in await audit(town, "remove")] == ["done", "done"]
+
+
+@pytest.mark.parametrize(
+    ("said", "stopped"),
+    [
+        ("快来ＶＸ联系", True),
+        ("v-x", True),
+        ("加\u200b微\u200d信", True),
+        ("加微 信", True),
+        ("我们加油", False),
+        ("微信加不了", False),
+    ],
+)
+async def test_words(make_town: MakeTown, said: str, stopped: bool) -> None:
+    town = await make_town(groups={"blocked_words": ["加微信", "vx"]})
+    qun = await guarded(town)
+    town.say("黑旋风", said, qun["room"])
+    if stopped:
+        await town.hears("宋公明", "请勿发送违规内容", qun["room"])
+    assert await warnings(town, qun) == int(stopped)
+
+
+async def test_links(make_town: MakeTown) -> None:
+    """Foreign links are stopped where that is switched on; ours are not, nor is what only looks like one."""
+    town = await make_town(groups={"block": {"links": True}, "own_hosts": ["yunmof.com"]})
+    qun = await guarded(town)
+    for said in ("看 https://m.yunmof.com/a", f"入群 {qun['url']}", "版本 v1.2.3 报告.pdf node.js"):
+        town.say("黑旋风", said, qun["room"])
+    card = {"title": "我们的", "url": "https://yunmof.com/x", "description": "", "thumbnail": ""}
+    town.world.chats.send_data(town.id("黑旋风"), qun["room"], Kind.LINK, card)
+    assert await warnings(town, qun) == 0
+    town.say("黑旋风", "https://yunmof.com@evil.com/x", qun["room"])
+    await town.hears("宋公明", "请勿发送外部链接", qun["room"])
+    town.world.chats.send_data(town.id("黑旋风"), qun["room"], Kind.LINK, card | {"url": "https://evil.com/x"})
+    await town.hears("宋公明", "第 2 次警告", qun["room"])
+
+
+async def test_links_pass_by_default(town: Town) -> None:
+    qun = await guarded(town)
+    town.say("黑旋风", "https://evil.com/x", qun["room"])
+    assert await warnings(town, qun) == 0
+
+
+async def test_pictures(town: Town) -> None:
+    """A foreign QR code is stopped; ours, a picture without one, and a broken file are not."""
+    qun = await guarded(town)
+    me, room = town.id("黑旋风"), qun["room"]
+    for data in (picture(None), picture(qun["url"]), b"\x89PNG broken", picture("x")[:90]):
+        town.world.chats.send_media(me, room, Kind.IMAGE, "a.png", data)
+    assert await warnings(town, qun) == 0
+    town.world.chats.send_media(me, room, Kind.IMAGE, "b.png", picture("https://evil.com/qr"))
+    await town.hears("宋公明", "请勿发送二维码", room)
+    assert await warnings(town, qun) == 1
+
+
+async def test_a_picture_that_cannot_be_had_is_let_pass(town: Town) -> None:
+    qun = await guarded(town)
+    town.world.faults.call("MessageImage", "fail")
+    town.world.faults.call("MessageImageStream", "fail")
+    town.world.faults.call("MessageFile", "fail")
+    town.world.faults.call("MessageFileStream", "fail")
+    town.world.chats.send_media(town.id("黑旋风"), qun["room"], Kind.IMAGE, "b.png", picture("https://evil.com/qr"))
+    assert await warnings(town, qun) == 0
+
+
+async def test_cards_and_mini_programs(make_town: MakeTown) -> None:
+    town = await make_town(groups={"warn_limit": 9})
+    qun = await guarded(town)
+    me, room = town.id("黑旋风"), qun["room"]
+    town.world.chats.send_card(me, room, town.id("店长"))
+    await town.hears("宋公明", "请勿发送名片", room)
+    program = {"appid": "wx1", "title": "小游戏", "username": "", "page_path": "", "description": ""}
+    town.world.chats.send_data(me, room, Kind.MINI_PROGRAM, program)
+    await town.hears("宋公明", "请勿发送小程序", room)
+
+
+async def test_what_is_switched_off_passes(make_town: MakeTown) -> None:
+    off = {"links": False, "qr_codes": False, "cards": False, "mini_programs": False}
+    town = await make_town(groups={"block": off})
+    qun = await guarded(town)
+    me, room = town.id("黑旋风"), qun["room"]
+    town.world.chats.send_card(me, room, town.id("店长"))
+    town.world.chats.send_media(me, room, Kind.IMAGE, "b.png", picture("https://evil.com/qr"))
+    assert await warnings(town, qun) == 0
+
+
+async def test_flooding(make_town: MakeTown) -> None:
+    """More than so many messages in so many seconds; another person's do not count, nor do they in another group."""
+    town = await make_town(groups={"flood": {"messages": 5, "seconds": 30}})
+    qun = await guarded(town)
+    bring(town, qun, "店长", "九纹龙")
+    other = await town.make_group("code-2")
+    bring(town, other, "黑旋风")
+    for n in range(5):
+        town.say("黑旋风", f"消息{n}", qun["room"])
+        town.say("九纹龙", f"消息{n}", qun["room"])
+        town.say("黑旋风", f"消息{n}", other["room"])
+    await town.quiet()
+    assert await warnings(town, qun) == await warnings(town, qun, "九纹龙") == await warnings(town, other) == 0
+    town.say("黑旋风", "又一条", qun["room"])
+    await town.hears("宋公明", "请勿刷屏", qun["room"])
+    assert await warnings(town, qun) == 1
+    assert await warnings(town, other) == 0
+
+
+async def test_who_is_spared(make_town: MakeTown) -> None:
+    """The owner, the companion, an admin; a stranger with the owner's nickname is not, and names nobody else."""
+    town = await make_town(groups={"blocked_words": ["坏话"]})
+    qun = await guarded(town)
+    impostor = town.newcomer("宋公明")
+    bring(town, qun, "店长", impostor)
+    for who in ("宋公明", "智多星", "店长"):
+        town.say(who, "坏话", qun["room"])
+    town.say(impostor, "坏话", qun["room"])
+    warned = await town.hears("宋公明", "第 1 次警告", qun["room"])
+    assert warned.mentions == [impostor]
+    await settled(town, qun)
+    assert [line.target for line in await audit(town, "warn")] == [impostor]
+
+
+async def test_a_removal_that_wechat_refuses(make_town: MakeTown) -> None:
+    """The assistant owns the group no longer: the owner is told, once for each person; nobody is said to be out."""
+    town = await make_town(groups={"blocked_words": ["坏话"], "warn_limit": 1})
+    qun = await guarded(town)
+    await hand_over(town, qun)
+    town.say("黑旋风", "坏话", qun["room"])
+    await town.hears("宋公明", "没能把 黑旋风 移出“宋公明的群100001”")
+    town.say("黑旋风", "还是坏话", qun["room"])
+    await settled(town, qun)
+    await town.restart_bot()
+    assert len(texts(town, "宋公明", words="没能把 黑旋风")) == 1
+    assert not texts(town, "宋公明", qun["room"], "已被移出")
+    assert {line.outcome for line in await audit(town, "remove")} == {"failed"}
+    town.world.rooms.transfer(town.id("宋公明"), qun["room"], town.id("bot"))
+    town.say("黑旋风", "坏话", qun["room"])
+    await until(lambda: town.id("黑旋风") not in town.room(qun["room"]).members, "out at last")
+
+
+async def test_a_removal_survives_a_failing_gateway(make_town: MakeTown) -> None:
+    town = await make_town(groups={"blocked_words": ["坏话"], "warn_limit": 1})
+    qun = await guarded(town)
+    town.world.faults.call("RoomDel", "lose", count=1)
+    town.say("黑旋风", "坏话", qun["room"])
+    await becomes(town, qun, "黑旋风", "removed")
+    await town.hears("宋公明", "黑旋风 已被移出群聊", qun["room"])
+
+
+async def test_messages_are_counted(town: Town) -> None:
+    qun = await guarded(town)
+    for n in range(8):
+        town.say("黑旋风", f"第{n}句", qun["room"])
+    await settled(town, qun)
+    await town.bot.house.tally.drain()
+    today = (await town.bot.house.tally.days(qun["number"], 14))[-1]
+    assert (today.joins, today.leaves, today.messages) == (1, 0, 9), "the owner's command is a message too"
