@@ -12,6 +12,7 @@ import { Contacts } from "./views/contacts.js";
 import { Dialogs } from "./views/dialogs.js";
 import { Panel } from "./views/panel.js";
 import { Rail } from "./views/rail.js";
+import { Toast } from "./views/toast.js";
 import { Tools } from "./views/tools.js";
 import { Who } from "./views/who.js";
 
@@ -29,7 +30,7 @@ function App() {
   const View = VIEWS[store.view];
   const open = store.chat && store.view === "chats";
   return html`
-    <div class="frame ${open ? "in-chat" : ""} ${store.panel ? "with-panel" : ""}">
+    <div class="frame ${open ? "in-chat" : ""} ${store.panel ? "with-panel" : ""}" data-live=${store.ready ? store.live : ""}>
       <${Rail} store=${store} unread=${unread} />
       <div class="column"><${View} store=${store} /></div>
       <main class="stage" aria-label="聊天">
@@ -40,15 +41,8 @@ function App() {
       ${store.panel && html`<${Panel} store=${store} />`}
     </div>
     <${Dialogs} store=${store} />
-    <${Toast} store=${store} />
+    ${!store.dialog && html`<${Toast} store=${store} />`}
     ${store.live === "lost" && html`<div class="lost" role="alert">与沙箱的连接断开了，正在重新连接…</div>`}`;
-}
-
-function Toast({ store }) {
-  const { toast } = store;
-  return html`
-    <div class="toasts" role="status" aria-live="polite">${toast && !toast.alert && html`<p class="toast">${toast.text}</p>`}</div>
-    <div class="toasts" role="alert">${toast?.alert && html`<p class="toast alert">${toast.text}</p>`}</div>`;
 }
 
 let stream = null;

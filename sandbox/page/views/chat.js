@@ -73,12 +73,12 @@ function History({ store }) {
   }, []);
 
   const toEnd = () => {
+    if (!box.current) return; // told of a size after the chat was closed
     box.current.scrollTop = box.current.scrollHeight;
     at.current.end = true;
     setMissed(0);
   };
-  const scrolled = () => {
-    const { scrollTop, scrollHeight, clientHeight } = box.current;
+  const scrolled = ({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
     at.current.end = scrollHeight - scrollTop - clientHeight < NEAR;
     if (at.current.end) setMissed(0);
     if (scrollTop < NEAR) older();

@@ -8,7 +8,7 @@ function Friends({ store, without = [], chosen, onChoose, many }) {
   const [sought, setSought] = useState("");
   const fitting = store.friends.filter((one) => !without.includes(one.id) && `${one.alias}${one.name}${one.weixin}`.includes(sought.trim()));
   return html`
-    <input type="search" placeholder="搜索" aria-label="搜索朋友" autofocus value=${sought} onInput=${(event) => setSought(event.target.value)} />
+    <input type="search" placeholder="搜索" aria-label="搜索朋友" data-focus value=${sought} onInput=${(event) => setSought(event.target.value)} />
     <ul class="choices">
       ${fitting.slice(0, MOST).map((one) => html`
         <li key=${one.id}><label class="choice">

@@ -3,6 +3,7 @@ import { IconButton } from "../icons.js";
 import { update } from "../store.js";
 import { html, useEffect, useRef } from "../vendor/preact.js";
 import { AddFriend, Begin, Identity, Profile } from "./people.js";
+import { Toast } from "./toast.js";
 import { ChooseCard, InviteMembers, NewRoom } from "./choose.js";
 
 /** Close the open dialog. */
@@ -27,6 +28,7 @@ export function Dialogs({ store }) {
   return html`
     <${Frame} key=${store.dialog.kind} title=${title} className=${store.dialog.kind}>
       <${Inner} store=${store} dialog=${store.dialog} close=${close} />
+      <${Toast} store=${store} />
     <//>`;
 }
 
@@ -35,6 +37,7 @@ function Frame({ title, className, children }) {
   useEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
+    box.current.querySelector("[data-focus]")?.focus();
     return () => before?.isConnected && before.focus();
   }, []);
   const beside = (event) => event.target === box.current && close();

@@ -1,6 +1,7 @@
 // What the protocol's names mean, in a few words.
 import { nameOf, state } from "../store.js";
 
+const KINDS = { image: "图片", emoticon: "表情", file: "文件", audio: "语音", video: "视频", card: "名片", link: "链接", mini_program: "小程序", location: "位置" };
 const SEQ_DIGITS = 12; // a message id on the wire ends with the world's own number of the message
 
 const EVENTS = {
@@ -54,8 +55,8 @@ export function gist({ what, name, payload, request }) {
   const facts = (what === "event" ? payload : request) ?? {};
   if (name === "message") return saidAs(facts.messageId);
   const people = [facts.inviteeIdList, facts.removeeIdList, facts.contactIds, facts.contactId].flat().filter(Boolean).map(nameOf);
-  const words = facts.text ?? facts.newTopic ?? facts.topic?.value ?? (typeof facts.topic === "string" ? facts.topic : "");
-  const where = titleOf(facts.roomId ?? facts.conversationId);
+  const words = facts.text ?? facts.newTopic ?? facts.topic ?? "";
+  const where = titleOf(facts.roomId ?? facts.conversationId ?? (name.startsWith("Room") ? facts.id : ""));
   return [where, people.join("、"), words].filter(Boolean).join("：");
 }
 
@@ -64,7 +65,7 @@ function saidAs(id = "") {
   const seq = Number(id.slice(-SEQ_DIGITS));
   for (const messages of state.messages.values()) {
     const found = messages.find((one) => one.seq === seq);
-    if (found) return `${found.name}：${found.text || `[${found.kind}]`}`;
+    if (found) return `${found.name}：${found.text || `[${KINDS[found.kind] ?? found.kind}]`}`;
   }
   return "";
 }

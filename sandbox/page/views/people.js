@@ -22,7 +22,7 @@ export function Begin({ store }) {
   return html`
     <form class="seek" onSubmit=${find}>
       <label><span>微信号、微信 id 或二维码内容</span>
-        <input autofocus required value=${sought} autocomplete="off" onInput=${(event) => { setSought(event.target.value); setMissing(""); }} /></label>
+        <input data-focus required value=${sought} autocomplete="off" onInput=${(event) => { setSought(event.target.value); setMissing(""); }} /></label>
       <button class="primary" type="submit">查找</button>
     </form>
     ${missing && html`<p class="refused" role="alert">没有找到“${missing}”</p>`}
@@ -48,7 +48,7 @@ export function AddFriend({ store, dialog, close }) {
     <form onSubmit=${submit}>
       <${Face} person=${person} />
       <label class="field"><span>发送添加朋友申请</span>
-        <textarea autofocus rows="2" maxlength="200" value=${hello} onInput=${(event) => setHello(event.target.value)}></textarea></label>
+        <textarea data-focus rows="2" maxlength="200" value=${hello} onInput=${(event) => setHello(event.target.value)}></textarea></label>
       <footer><button type="button" onClick=${close}>取消</button><button class="primary" type="submit">发送</button></footer>
     </form>`;
 }
@@ -73,8 +73,8 @@ export function Profile({ store, dialog, close }) {
     ${!isMe && html`<footer>
       ${friend
         ? html`<button type="button" class="danger" onClick=${() => forgetFriend(person.id).then(close)}>删除联系人</button>
-            <button type="button" class="primary" autofocus onClick=${() => openChat(person.id)}>发消息</button>`
-        : html`<button type="button" class="primary" autofocus onClick=${() => show({ kind: "add", to: person.id })}>添加到通讯录</button>`}
+            <button type="button" class="primary" data-focus onClick=${() => openChat(person.id)}>发消息</button>`
+        : html`<button type="button" class="primary" data-focus onClick=${() => show({ kind: "add", to: person.id })}>添加到通讯录</button>`}
     </footer>`}`;
 }
 

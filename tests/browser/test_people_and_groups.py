@@ -1,0 +1,250 @@
+"""Friends and groups at the page: asking, answering, invitations, the owner's yes, what only owners may."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page, expect
+
+from sandbox.model import Room
+from sandbox.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO
+from tests.browser.conftest import ACCOUNT, BOT, Chat
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+TOKEN = "NTkxNjkwNzE4RDY2"
+
+
+def room(chat: Chat, owner: str = SONG) -> Room:
+    return chat.world.rooms.create(owner, [who for who in (SONG, XUANFENG, ZHIDUO) if who != owner], "梁山")
+
+
+async def details(page: Page) -> None:
+    await page.get_by_role("button", name="聊天详情").click()
+
+
+async def find(page: Page, weixin: str) -> None:
+    await page.get_by_role("button", name="添加朋友或发起群聊").click()
+    await page.get_by_label("微信号、微信 id 或二维码内容").fill(weixin)
+    await page.get_by_role("button", name="查找").click()
+
+
+async def test_somebody_new(chat: Chat) -> None:
+    page = await chat.windows.page(chat.running.url)
+    await expect(page.get_by_role("list", name="选择身份").get_by_role("listitem")).to_have_count(5)
+    await page.get_by_label("昵称").fill("浪里白条")
+    await page.get_by_label("微信号（可不填）").fill("zhangshun")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_title("浪里白条 · 微信沙箱")
+    made = chat.world.people.by_weixin("zhangshun")
+    assert made is not None
+    assert f"as={made.id}" in page.url
+    await expect(page.get_by_text("还没有聊天")).to_be_visible()
+
+
+async def test_a_name_that_is_taken_is_said(chat: Chat) -> None:
+    chat.windows.refused = "status of 400"
+    page = await chat.windows.page(chat.running.url)
+    await page.get_by_label("昵称").fill("又一个")
+    await page.get_by_label("微信号（可不填）").fill("jishiyu")
+    await page.get_by_role("button", name="进入微信").click()
+    await expect(page.get_by_role("alert").filter(has_text="已存在")).to_be_visible()
+    assert "as=" not in page.url
+
+
+async def test_nobody_of_that_id(chat: Chat) -> None:
+    page = await chat.windows.page(f"{chat.running.url}/?as=wxid_nobody")
+    await expect(page.get_by_role("list", name="选择身份")).to_be_visible()
+
+
+async def test_a_friend_request_accepted(chat: Chat) -> None:
+    asker = await chat.open(WENLONG)
+    owner = await chat.open(SONG)
+    chat.world.people.forget(WENLONG, SONG)
+    chat.world.people.forget(SONG, WENLONG)
+    await find(asker, "jishiyu")
+    await asker.get_by_role("button", name="添加到通讯录").click()
+    await expect(asker.get_by_label("发送添加朋友申请")).to_have_value("我是九纹龙")
+    await asker.get_by_label("发送添加朋友申请").fill("小弟史进")
+    await asker.get_by_role("button", name="发送").click()
+    await expect(asker.get_by_role("status")).to_have_text("已发送，等待对方验证")
+    await owner.get_by_role("button", name="通讯录").filter(has=owner.get_by_label("1 个新的朋友")).click()
+    request = owner.get_by_role("list", name="新的朋友").get_by_role("listitem")
+    await expect(request).to_contain_text("小弟史进")
+    await request.get_by_role("button", name="接受").click()
+    await expect(request).to_have_count(0)
+    await asker.get_by_role("button", name="宋公明").first.click()
+    await expect(asker.get_by_role("log")).to_contain_text("现在我们可以开始聊天了")
+    assert chat.world.people.are_friends(WENLONG, SONG)
+
+
+async def test_a_friend_request_refused(chat: Chat) -> None:
+    stranger = chat.world.people.create("路人")
+    owner = await chat.open(SONG)
+    asked = chat.world.people.ask(stranger.id, SONG, "你好")
+    await owner.get_by_role("button", name="通讯录").click()
+    await owner.get_by_role("button", name="拒绝").click()
+    await expect(owner.get_by_role("list", name="新的朋友")).to_have_count(0)
+    assert (asked.state, chat.world.people.are_friends(stranger.id, SONG)) == ("refused", False)
+
+
+async def test_asking_a_friend_again_is_refused(chat: Chat) -> None:
+    """What is refused is said within the dialog, where it can be read."""
+    chat.windows.refused = "status of 400"
+    page = await chat.open(SONG)
+    await find(page, "likui01")
+    await expect(page.get_by_role("button", name="发消息")).to_be_visible()
+    chat.world.people.forget(SONG, XUANFENG)
+    await page.get_by_role("button", name="添加到通讯录").click()
+    chat.world.people.befriend(SONG, XUANFENG)
+    await page.get_by_role("button", name="发送").click()
+    await expect(page.get_by_role("dialog").get_by_role("alert")).to_have_text("对方已经是你的好友")
+
+
+async def test_nobody_is_found(chat: Chat) -> None:
+    page = await chat.open(SONG)
+    await find(page, "没有这个号")
+    await expect(page.get_by_role("alert").filter(has_text="没有找到“没有这个号”")).to_be_visible()
+
+
+async def test_a_token_from_the_address_goes_to_the_assistant(chat: Chat) -> None:
+    """No friend yet: the verification text; a friend: a message. The sandbox knows only the token's shape."""
+    page = await chat.windows.page(f"{chat.running.url}/?as={WENLONG}&token={TOKEN}")
+    await page.get_by_role("group", name="入群令牌").get_by_role("button", name=f"添加{ACCOUNT}").click()
+    await expect(page.get_by_label("发送添加朋友申请")).to_have_value(TOKEN)
+    await page.get_by_role("button", name="发送").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    asked = chat.world.people.waiting_between(WENLONG, BOT)
+    assert asked is not None
+    assert asked.hello == TOKEN
+    chat.world.people.accept(BOT, asked.id)
+    await page.get_by_role("group", name="入群令牌").get_by_role("button", name=f"发给{ACCOUNT}").click()
+    await expect(page.get_by_role("article")).to_contain_text(TOKEN)
+    assert chat.world.chats.history(BOT, WENLONG)[-1].text == TOKEN
+
+
+async def test_a_token_in_a_message_goes_to_the_assistant(chat: Chat) -> None:
+    chat.world.chats.say(XUANFENG, SONG, f"令牌：{TOKEN}，不是令牌：AAAAAAAAAAAAAAAA")
+    page = await chat.open(SONG, XUANFENG)
+    bubble = page.get_by_role("article")
+    await expect(bubble.locator("code")).to_have_text([TOKEN])
+    await bubble.get_by_role("button", name=f"发给{ACCOUNT}").click()
+    await expect(page.get_by_role("heading", name=ACCOUNT)).to_be_visible()
+    assert chat.world.chats.history(BOT, SONG)[-1].text == TOKEN
+
+
+async def test_a_group_is_made_and_changed(chat: Chat) -> None:
+    page = await chat.open(SONG)
+    await page.get_by_role("button", name="添加朋友或发起群聊").click()
+    await page.get_by_role("button", name="发起群聊", exact=True).click()
+    await page.get_by_label("群聊名称（可不填）").fill("聚义厅")
+    await page.get_by_role("dialog").get_by_text("黑旋风").click()
+    await expect(page.get_by_role("button", name="至少选两位")).to_be_disabled()
+    await page.get_by_role("dialog").get_by_text("智多星").click()
+    await page.get_by_role("button", name="完成（2）").click()
+    await expect(page.get_by_role("heading", name="聚义厅（3）")).to_be_visible()
+    made = next(iter(chat.world.state.rooms.values()))
+    await details(page)
+    await page.get_by_label("群聊名称").fill("忠义堂")
+    await page.get_by_label("群聊名称").press("Enter")
+    await expect(page.get_by_role("heading", name="忠义堂（3）")).to_be_visible()
+    await expect(page.get_by_role("log")).to_contain_text("修改群名为“忠义堂”")
+    await page.get_by_role("switch", name="群聊邀请确认").check()
+    await expect(page.get_by_role("log")).to_contain_text("群主已启用群聊邀请确认")
+    await page.get_by_role("button", name="添加", exact=True).click()
+    await page.get_by_role("dialog").get_by_text("店长").click()
+    await page.get_by_role("dialog").get_by_role("button", name="邀请").click()
+    await expect(page.get_by_role("heading", name="忠义堂（4）")).to_be_visible()
+    await page.get_by_role("button", name="移出", exact=True).click()
+    await page.get_by_role("button", name="移出店长").click()
+    await expect(page.get_by_role("heading", name="忠义堂（3）")).to_be_visible()
+    assert (made.topic, made.confirm, set(made.members)) == ("忠义堂", True, {SONG, XUANFENG, ZHIDUO})
+    await page.get_by_role("switch", name="群聊邀请确认").uncheck()
+    await expect(page.get_by_role("log")).to_contain_text("群主已关闭群聊邀请确认")
+
+
+async def test_a_member_may_not_what_the_owner_may(chat: Chat) -> None:
+    group = room(chat)
+    page = await chat.open(XUANFENG, group.id)
+    await details(page)
+    await expect(page.get_by_role("switch", name="群聊邀请确认")).to_be_disabled()
+    await expect(page.get_by_label("群公告")).to_be_disabled()
+    await expect(page.get_by_role("button", name="移出", exact=True)).to_have_count(0)
+    await page.get_by_label("群聊名称").fill("谁都可以改名")
+    await page.get_by_label("群聊名称").press("Enter")
+    await expect(page.get_by_role("heading", name="谁都可以改名（3）")).to_be_visible()
+
+
+async def test_an_invitation_is_tapped(chat: Chat) -> None:
+    group = room(chat)
+    chat.world.joins.add(SONG, group.id, ADMIN, card=True)
+    page = await chat.open(ADMIN, SONG)
+    card = page.get_by_role("button", name="邀请你加入群聊")
+    await expect(card).to_contain_text("“宋公明”邀请你加入群聊“梁山”")
+    await card.click()
+    await expect(page.get_by_role("heading", name="梁山（4）")).to_be_visible()
+    assert ADMIN in group.members
+    await page.go_back()
+    await expect(card).to_contain_text("已加入")
+
+
+@pytest.mark.parametrize(("answer", "inside"), [("同意", True), ("拒绝", False)])
+async def test_the_owner_decides(chat: Chat, answer: str, inside: bool) -> None:
+    group = room(chat)
+    chat.world.rooms.set_confirm(SONG, group.id, True)
+    chat.windows.refused = "status of 400"
+    owner = await chat.open(SONG, group.id)
+    member = await chat.open(XUANFENG, group.id)
+    await details(member)
+    await member.get_by_role("button", name="添加", exact=True).click()
+    await member.get_by_role("dialog").get_by_text("店长").click()
+    await member.get_by_role("dialog").get_by_role("button", name="邀请").click()
+    await expect(member.get_by_role("alert").filter(has_text="需群主或管理员确认")).to_be_visible()
+    await expect(owner.get_by_role("log")).to_contain_text("“黑旋风”想邀请“店长”加入群聊")
+    await expect(member.get_by_role("button", name=answer)).to_have_count(0)
+    await owner.get_by_role("button", name=answer).click()
+    await expect(owner.get_by_role("log")).to_contain_text(f"已{answer}")
+    assert (ADMIN in group.members) == inside
+
+
+async def test_leaving_and_being_taken_out(chat: Chat) -> None:
+    group = room(chat)
+    leaver = await chat.open(XUANFENG, group.id)
+    taken = await chat.open(ZHIDUO, group.id)
+    await details(leaver)
+    await leaver.get_by_role("button", name="退出群聊").click()
+    await leaver.get_by_role("button", name="取消").click()
+    assert XUANFENG in group.members
+    await leaver.get_by_role("button", name="退出群聊").click()
+    await leaver.get_by_role("dialog").get_by_role("button", name="退出群聊").click()
+    await expect(leaver.get_by_role("button", name="梁山")).to_have_count(0)
+    assert XUANFENG not in group.members
+    chat.windows.refused = "status of 404"
+    chat.world.rooms.remove(SONG, group.id, ZHIDUO)
+    await expect(taken.get_by_text("你已不在这个群聊里")).to_be_visible()
+    await expect(taken.get_by_label("输入消息")).to_have_count(0)
+
+
+async def test_the_groups_qr_code_lets_in(chat: Chat) -> None:
+    group = room(chat)
+    owner = await chat.open(SONG, group.id)
+    await details(owner)
+    await owner.get_by_role("button", name="群二维码").click()
+    picture = owner.get_by_role("img", name="群二维码")
+    await expect(picture).to_be_visible()
+    code = await owner.locator(".qr code").inner_text()
+    guest = await chat.open(WENLONG)
+    await find(guest, code)
+    await expect(guest.get_by_role("heading", name="梁山（4）")).to_be_visible()
+    assert WENLONG in group.members
+
+
+async def test_a_remark_and_forgetting(chat: Chat) -> None:
+    page = await chat.open(SONG)
+    await page.get_by_role("button", name="通讯录").click()
+    await page.get_by_role("list", name="朋友", exact=True).get_by_role("button", name="黑旋风").click()
+    await page.get_by_label("备注").fill("铁牛")
+    await page.get_by_label("备注").press("Enter")
+    await expect(page.get_by_role("dialog").get_by_text("昵称：黑旋风")).to_be_visible()
+    assert chat.world.people.get(SONG).aliases == {XUANFENG: "铁牛"}
+    await page.get_by_role("button", name="删除联系人").click()
+    await expect(page.get_by_role("button", name="铁牛")).to_have_count(0)
+    assert XUANFENG not in chat.world.people.get(SONG).friends

@@ -1,0 +1,92 @@
+"""Who may have the sandbox's page, and what it may do: over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+import sandbox
+from sandbox.front import is_loopback
+from tests.sandbox.conftest import ACCOUNT
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[sandbox.Sandbox]:
+    running = await sandbox.start([ACCOUNT], port=0, token="insecure_x", seed=1)
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def http(running: sandbox.Sandbox) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(running.url) as session:
+        yield session
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8788", "localhost", "localhost:1", "a.localhost:8788", "127.8.8.8", "[::1]"]
+)
+def test_this_machine(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.cn", "192.168.1.2", "0.0.0.0", "", "[", "[::2]"],
+)
+def test_another_machine(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("path", ["/", "/page/app.js", "/api/state", "/api/events?person=wxid_songgongming"])
+async def test_a_name_pointed_at_this_machine_gets_nothing(http: aiohttp.ClientSession, path: str) -> None:
+    async with http.get(path, headers={"Host": "evil.example:8788"}) as answer:
+        assert answer.status == 403
+        assert "宋公明" not in await answer.text()
+
+
+@pytest.mark.parametrize("path", ["/", "/page/app.js", "/page/icon.svg", "/api/state", "/nothing", "/api/nothing"])
+async def test_every_answer_has_the_policy(http: aiohttp.ClientSession, path: str) -> None:
+    async with http.get(path) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_another_sites_page_may_not_post(http: aiohttp.ClientSession) -> None:
+    """By its Origin, by what the browser says of it, or by a form that needs no leave to be sent."""
+    somebody = {"name": "甲"}
+    for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+        async with http.post("/api/people", json=somebody, headers=headers) as answer:
+            assert answer.status == 403, headers
+    async with http.post("/api/people", data='{"name": "甲"}', headers={"Content-Type": "text/plain"}) as answer:
+        assert answer.status == 415
+    async with http.post("/api/people", data=somebody) as answer:
+        assert answer.status == 415
+    own = {"Origin": str(http._base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    async with http.post("/api/people", json=somebody, headers=own) as answer:
+        assert answer.status == 201
+
+
+async def test_nothing_outside_the_page_is_served(http: aiohttp.ClientSession) -> None:
+    for path in ("/page/../control.py", "/page/%2e%2e/control.py", "/page/..%2fcontrol.py", "/page/", "/page/views"):
+        async with http.get(path) as answer:
+            assert answer.status in (403, 404), path
+
+
+def test_the_page_asks_nothing_from_outside() -> None:
+    """No address of another host, no markup made of text, in any file of the page but the library."""
+    folder = Path(sandbox.__file__).parent / "page"
+    files = [f for f in folder.rglob("*") if f.suffix in {".js", ".css", ".html"} and "vendor" not in f.parts]
+    assert len(files) > 20
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert "innerHTML" not in text
+        assert "document.write" not in text
+        assert "://" not in text.replace("https?:\\/\\/", "").replace("^https:\\/\\/", ""), file
+        assert len(text.splitlines()) < 250, file
