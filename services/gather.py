@@ -51,6 +51,8 @@ class Gather(Generic[Item]):
 
     async def drain(self, most: float = 10.0) -> None:
         """Wait until all that was put is written, at most so many seconds."""
+        if self._idle.is_set():
+            return
         try:
             await asyncio.wait_for(self._idle.wait(), most)
         except TimeoutError:

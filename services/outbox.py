@@ -151,8 +151,9 @@ class Outbox:
             lane = self._lanes[work.lane] = self._openers[work.lane.partition(":")[0]](work.lane)
             if self._started:
                 lane.start()
-        self._open[work.id] = work
-        lane.push(work)
+        if work.id not in self._open:
+            self._open[work.id] = work
+            lane.push(work)
 
     # ---- looking ----
 

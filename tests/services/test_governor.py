@@ -1,0 +1,165 @@
+"""The pace of an account: limits, spread, WeChat's complaint, and what of it outlives a restart."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlmodel import Session
+
+from models.db import Store
+from models.durable import OutboxItem
+from services.audit import Audit
+from services.outbox import Outbox
+from services.paces import Paces
+from settings import Pacing
+from tests.services.conftest import Clock
+from wechat.pacing import Governor
+
+SETTINGS = Pacing()
+
+
+@pytest.fixture
+def governor(clock: Clock) -> Governor:
+    return Governor(SETTINGS, clock, random.Random(1))
+
+
+def test_forty_messages_a_minute(governor: Governor, clock: Clock) -> None:
+    for i in range(40):
+        assert governor.lane_delay() == 0
+        governor.spend(f"k{i}")
+        clock.now += 0.5
+    assert governor.lane_delay() == pytest.approx(40)
+    clock.now += 40
+    assert governor.lane_delay() == 0
+
+
+def test_one_a_second_and_a_bit_to_each_conversation(governor: Governor, clock: Clock) -> None:
+    waits = set()
+    for _ in range(20):
+        governor.spend("k")
+        wait = governor.key_delay("k")
+        assert 1 <= wait <= 1.3
+        assert governor.key_delay("other") == 0
+        waits.add(round(wait, 6))
+        clock.now += wait
+        assert governor.key_delay("k") == pytest.approx(0)
+    assert len(waits) > 10, "no two waits are alike"
+
+
+def test_groups_thirty_seconds_apart_and_ten_a_day(governor: Governor, clock: Clock) -> None:
+    first = clock.now
+    for i in range(10):
+        assert governor.group_delay() == (0 if i == 0 else 30)
+        clock.now += 30
+        governor.spend_group()
+    assert governor.group_delay() == pytest.approx(first + 30 + 86400 - clock.now)
+    clock.now += 86400
+    assert governor.group_delay() == 0
+
+
+def test_adding_waits_its_turn_and_takes_none_when_that_is_too_far(governor: Governor) -> None:
+    assert [governor.reserve_add(None) for _ in range(3)] == [0, 15, 30]
+    assert governor.reserve_add(10) == 45
+    assert governor.reserve_add(10) == 45, "what was too far away took no turn"
+    assert governor.reserve_add(45) == 45
+    assert governor.reserve_add(None) == 60
+
+
+def test_a_complaint_halves_every_pace_for_an_hour(governor: Governor, clock: Clock) -> None:
+    told: list[float] = []
+    governor.on_slow = told.append
+    governor.slow_down()
+    assert told == [clock.now + 3600]
+    for i in range(20):
+        assert governor.lane_delay() == 0
+        governor.spend(f"k{i}")
+    assert governor.lane_delay() == pytest.approx(60)
+    governor.spend("k")
+    assert 2 <= governor.key_delay("k") <= 2.6
+    governor.spend_group()
+    assert governor.group_delay() == 60
+    assert [governor.reserve_add(None) for _ in range(2)] == [0, 30]
+    clock.now += 3601
+    assert governor.lane_delay() == 0
+    governor.spend("k")
+    assert governor.key_delay("k") <= 1.3
+
+
+def test_pacing_that_is_off_never_waits(clock: Clock) -> None:
+    governor = Governor(Pacing(enabled=False), clock)
+    for _ in range(1000):
+        governor.spend("k")
+        governor.spend_group()
+    assert (governor.lane_delay(), governor.key_delay("k"), governor.group_delay()) == (0, 0, 0)
+    assert governor.reserve_add(None) == 0
+
+
+@given(st.lists(st.floats(0, 30), max_size=200), st.integers(1, 50), st.booleans())
+def test_no_minute_ever_holds_more_than_allowed(pauses: list[float], most: int, slow: bool) -> None:
+    clock = Clock()
+    governor = Governor(Pacing(messages_per_minute=most), clock)
+    if slow:
+        governor.slow_down()
+    sent: list[float] = []
+    for pause in pauses:
+        clock.now += pause
+        clock.now += governor.lane_delay()
+        clock.now += governor.lane_delay()  # what a float's last digit left over
+        governor.spend("k")
+        sent.append(clock.now)
+    allowed = max(1, most // 2) if slow else most
+    assert all(b - a > 59.999 for a, b in zip(sent, sent[allowed:], strict=False))
+
+
+# ---- over a restart ----
+
+
+async def _recalled(store: Store, clock: Clock) -> Governor:
+    governor = Governor(SETTINGS, clock)
+    await Paces(store, Outbox(store, clock), {"a": governor}, clock).recall()
+    return governor
+
+
+async def test_counters_survive_a_restart(store: Store, clock: Clock) -> None:
+    audit, now = Audit(store, clock), clock.now
+
+    def write(session: Session) -> None:
+        for i in range(60):  # one a second: only the last minute's count
+            clock.now = now - 80 + i
+            item = OutboxItem(lane="wx:a", key="k", body="{}", state="sent", done_at=clock.now)
+            session.add_all([item, OutboxItem(lane="wx:b", key="k", body="{}", state="sent", done_at=clock.now)])
+        for ago in (86401, 3600, 40):
+            clock.now = now - ago
+            audit.note(session, "a", "group", "test", "g")
+            audit.note(session, "a", "add", "test", "p")
+        clock.now = now
+
+    await store.write(write)
+    governor = await _recalled(store, clock)
+    assert governor.lane_delay() == 0, "39 in the last minute"
+    governor.spend("k")
+    assert 0 < governor.lane_delay() <= 1
+    assert governor.group_delay() == 0
+    for _ in range(8):
+        governor.spend_group()
+    assert governor.group_delay() > 80000, "ten of this day, two of them from before the restart"
+    assert governor.reserve_add(None) == 0
+    clock.now = now - 30
+    assert (await _recalled(store, clock)).reserve_add(None) == pytest.approx(5)
+
+
+async def test_a_complaint_is_heeded_after_a_restart(store: Store, clock: Clock) -> None:
+    governor = Governor(SETTINGS, clock)
+    paces = Paces(store, Outbox(store, clock), {"a": governor}, clock)
+    governor.slow_down()
+    clock.now += 60
+    governor.slow_down()
+    await paces.drain()
+    again = await _recalled(store, clock)
+    assert again.factor == 2
+    assert again.slow_until == clock.now + 3600
+    clock.now += 3601
+    assert (await _recalled(store, clock)).factor == 1

@@ -1,0 +1,313 @@
+"""The inbox: stored before acted on, once, in order per conversation, whatever is slow or fails."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from sqlmodel import select
+
+from errors import WeChatOffline, WeChatRefused, WeChatUnknown
+from models.db import Store
+from models.durable import InboxEvent
+from services import arrival, inbox
+from services.inbox import Inbox, end_event
+from tests.services.conftest import OpenStore, until
+from wechat.events import Event, PrivateMessage, RawEvent
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class House:
+    """A gateway and a handler, as slow, absent or broken as a test says. An event's id is PERSON-NUMBER."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.handled: list[str] = []
+        self.rows_seen: list[str] = []
+        self.read: list[str] = []
+        self.slow_message: dict[str, asyncio.Event] = {}  # its message cannot be had yet
+        self.slow_contact: dict[str, asyncio.Event] = {}  # by person: who they are cannot be had yet
+        self.slow_handler: dict[str, asyncio.Event] = {}
+        self.fails: dict[str, list[Exception]] = {}
+        self.handler_fails: dict[str, list[Exception]] = {}
+        self.inbox = Inbox("a", store, self.resolve, self.handle)
+
+    async def resolve(self, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
+        person = raw.id.partition("-")[0]
+        self.read.append(raw.id)
+        if raw.id in self.slow_message:
+            await self.slow_message[raw.id].wait()
+        if self.fails.get(raw.id):
+            raise self.fails[raw.id].pop(0)
+        if person == "echo":
+            return None
+        placed(person)
+        if person in self.slow_contact:
+            await self.slow_contact[person].wait()
+        return PrivateMessage("a", raw.id, NOW, person, "name", raw.data["text"])
+
+    async def handle(self, event: Event, row: int) -> str:
+        stored = await self.store.read(lambda s: s.get(InboxEvent, row))
+        self.rows_seen.append(stored.event_id if stored else "")
+        if event.id in self.slow_handler:
+            await self.slow_handler[event.id].wait()
+        if self.handler_fails.get(event.id):
+            raise self.handler_fails[event.id].pop(0)
+        self.handled.append(event.id)
+        await self.store.write(lambda s: end_event(s, row, "test"))
+        return "test"
+
+    async def say(self, *ids: str) -> None:
+        for id in ids:
+            await self.inbox.take(RawEvent("a", id, "message", {"text": f"words of {id}"}, NOW))
+
+    def by(self, person: str) -> list[str]:
+        return [id for id in self.handled if id.startswith(f"{person}-")]
+
+    async def states(self) -> dict[str, str]:
+        rows = await self.store.read(lambda s: s.exec(select(InboxEvent)).all())
+        return {row.event_id: f"{row.state} {row.handler}".strip() for row in rows}
+
+
+Move = Callable[[Store], Awaitable[House]]
+
+
+@pytest.fixture
+async def move_in() -> AsyncIterator[Move]:
+    houses: list[House] = []
+
+    async def move(store: Store) -> House:
+        house = House(store)
+        houses.append(house)
+        await house.inbox.start()
+        return house
+
+    yield move
+    for house in houses:
+        await house.inbox.stop(0)
+
+
+@pytest.fixture
+async def house(sqlite_store: Store, move_in: Move) -> House:
+    return await move_in(sqlite_store)
+
+
+async def idle(house: House) -> None:
+    await until(lambda: len(house.inbox) == 0, "nothing in memory")
+
+
+async def test_stored_before_it_is_acted_on_and_ended_with_it(store: Store, move_in: Move) -> None:
+    house = await move_in(store)
+    await house.say("x-1", "x-2", "y-1")
+    await idle(house)
+    assert house.rows_seen == house.handled, "each had its row when it was handled"
+    assert sorted(house.handled) == ["x-1", "x-2", "y-1"]
+    assert await house.states() == {"x-1": "done test", "x-2": "done test", "y-1": "done test"}
+
+
+async def test_a_repeat_does_nothing_not_even_after_a_restart(open_store: OpenStore, move_in: Move) -> None:
+    first = await move_in(await open_store())
+    await first.say("x-1", "x-1", "x-2", "x-1")
+    await idle(first)
+    await first.say("x-2")
+    await idle(first)
+    assert first.handled == ["x-1", "x-2"]
+    await first.inbox.stop(1)
+    second = await move_in(await open_store())
+    await second.say("x-1", "x-2", "x-3")
+    await idle(second)
+    assert second.handled == ["x-3"]
+
+
+async def test_what_was_not_ended_is_handled_after_the_restart_in_order(open_store: OpenStore, move_in: Move) -> None:
+    first = await move_in(await open_store())
+    first.slow_handler["x-1"] = asyncio.Event()
+    first.slow_message["y-1"] = asyncio.Event()
+    await first.say("x-1", "x-2", "y-1", "x-3")
+    await until(lambda: first.rows_seen, "one is being handled")
+    await first.inbox.stop(0)
+    assert first.handled == []
+    second = await move_in(await open_store())
+    await idle(second)
+    assert second.by("x") == ["x-1", "x-2", "x-3"]
+    assert second.by("y") == ["y-1"]
+
+
+async def test_what_was_read_needs_no_gateway_after_the_restart(open_store: OpenStore, move_in: Move) -> None:
+    first = await move_in(await open_store())
+    first.slow_handler["x-1"] = asyncio.Event()
+    await first.say("x-1")
+    await until(lambda: first.rows_seen, "it is being handled, so it was read")
+    await first.inbox.stop(0)
+    second = await move_in(await open_store())
+    second.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")]
+    await idle(second)
+    assert second.handled == ["x-1"]
+    assert second.read == []
+
+
+async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
+    sqlite_store: Store, move_in: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await move_in(sqlite_store)
+    first.slow_message["x-0"] = asyncio.Event()
+    await first.say("x-0", *(f"x-{i}" for i in range(1, 40)))
+    await until(lambda: len(first.read) == 40, "all are stored")
+    await first.inbox.stop(0)
+    monkeypatch.setattr(inbox, "MOST_IN_MEMORY", 10)
+    second = House(sqlite_store)
+    second.slow_message["x-0"] = asyncio.Event()
+    await asyncio.wait_for(second.inbox.start(), 5)  # before the gateway is even connected
+    second.slow_message["x-0"].set()
+    await idle(second)
+    assert sorted(second.handled) == sorted(f"x-{i}" for i in range(40))
+    await second.inbox.stop(1)
+
+
+# ---- order, and what is slow ----
+
+
+async def test_a_conversation_keeps_its_order_when_its_payloads_come_out_of_order(house: House) -> None:
+    gates = {f"x-{i}": asyncio.Event() for i in range(5)}
+    house.slow_message.update(gates)
+    await house.say(*gates)
+    for id in reversed(gates):
+        await until(lambda: len(house.read) == 5)
+        gates[id].set()
+        await asyncio.sleep(0)
+    await idle(house)
+    assert house.handled == list(gates)
+
+
+async def test_a_slow_handler_holds_up_its_own_conversation_only(house: House) -> None:
+    house.slow_handler["x-1"] = asyncio.Event()
+    await house.say("x-1", "x-2", "y-1", "z-1", "y-2")
+    await until(lambda: len(house.handled) == 3, "the others go on")
+    assert house.by("y") == ["y-1", "y-2"]
+    assert house.by("x") == []
+    house.slow_handler["x-1"].set()
+    await idle(house)
+    assert house.by("x") == ["x-1", "x-2"]
+
+
+async def test_a_slow_contact_holds_up_its_own_conversation_only(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrival, "PATIENCE", 1000.0)  # nobody may need it here
+    gate = house.slow_contact["x"] = asyncio.Event()
+    await house.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read at once
+    await until(lambda: len(house.handled) == 2, "the others go on")
+    assert house.handled == ["y-1", "y-2"]
+    gate.set()
+    await idle(house)
+    assert house.by("x") == [f"x-{i}" for i in range(100)]
+
+
+async def test_messages_that_cannot_be_had_hold_the_others_up_for_a_moment_only(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrival, "PATIENCE", 0.3)
+    gates = {f"x-{i}": asyncio.Event() for i in range(20)}
+    house.slow_message.update(gates)
+    await house.say(*gates, "y-1", "y-2")
+    began = asyncio.get_running_loop().time()
+    await until(lambda: len(house.handled) == 2, "the others go on")
+    spent = asyncio.get_running_loop().time() - began
+    assert spent < 3, "each of the twenty would have cost its own moment: six seconds"
+    assert house.handled == ["y-1", "y-2"]
+    for gate in gates.values():
+        gate.set()
+    await idle(house)
+    assert len(house.by("x")) == 20
+
+
+# ---- what fails ----
+
+
+async def test_a_failing_handler_ends_its_event_and_no_other(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.handler_fails["x-1"] = [ValueError("bug")]
+    await house.say("x-1", "x-2", "y-1")
+    await idle(house)
+    assert sorted(house.handled) == ["x-2", "y-1"]
+    assert (await house.states())["x-1"] == "failed failed"
+    assert "words of" not in caplog.text, "no message's text in the log"
+
+
+async def test_a_database_that_is_away_fails_no_event(house: House) -> None:
+    away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
+    house.handler_fails["x-1"] = [away, away]
+    await house.say("x-1", "x-2")
+    await idle(house)
+    assert house.handled == ["x-1", "x-2"]
+    assert set((await house.states()).values()) == {"done test"}
+
+
+async def test_an_unreadable_payload_is_given_up(house: House) -> None:
+    house.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")]
+    await house.say("x-1", "x-2", "echo-1")
+    await idle(house)
+    assert house.handled == ["x-2"]
+    assert await house.states() == {"x-1": "failed unreadable", "x-2": "done test", "echo-1": "done ignored"}
+
+
+async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(house: House) -> None:
+    house.fails["x-1"] = [WeChatOffline("MessagePayload")] * 5  # waits 0.2 + 0.4 + … = 6.2 s if nobody pokes
+    await house.say("x-1", "x-2")
+    began = asyncio.get_running_loop().time()
+    for tries in range(1, 6):
+        await until(lambda tries=tries: house.read.count("x-1") == tries, "tried")
+        house.inbox.poke()
+    await idle(house)
+    assert asyncio.get_running_loop().time() - began < 4
+    assert house.handled == ["x-1", "x-2"]
+
+
+async def test_a_payload_that_never_answers_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "UNANSWERED", 2)
+    house.fails["x-1"] = [WeChatUnknown("MessagePayload", "no answer")] * 10
+    await house.say("x-1")
+    await idle(house)
+    assert await house.states() == {"x-1": "failed unreadable"}
+
+
+# ---- stopping ----
+
+
+async def test_a_stop_stores_what_was_taken_and_lets_what_runs_finish(sqlite_store: Store, move_in: Move) -> None:
+    house = await move_in(sqlite_store)
+    gate = house.slow_handler["x-1"] = asyncio.Event()
+    await house.say("x-1", "x-2")
+    await until(lambda: house.rows_seen, "one is being handled")
+    await house.say(*(f"y-{i}" for i in range(50)))
+    asyncio.get_running_loop().call_later(0.2, gate.set)
+    await house.inbox.stop(5)
+    assert house.by("x") == ["x-1"]
+    states = await house.states()
+    assert len(states) == 52
+    assert (states["x-1"], states["x-2"]) == ("done test", "new")
+
+
+async def test_a_stop_does_not_wait_longer_than_it_may(sqlite_store: Store, move_in: Move) -> None:
+    house = await move_in(sqlite_store)
+    house.slow_handler["x-1"] = asyncio.Event()
+    house.slow_contact["y"] = asyncio.Event()
+    await house.say("x-1", "y-1")
+    await until(lambda: house.rows_seen, "one is being handled")
+    await asyncio.wait_for(house.inbox.stop(0.2), 2)
+    assert (await house.states())["x-1"] == "new"
+
+
+async def test_a_full_inbox_makes_the_gateway_wait(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "MOST_IN_MEMORY", 3)
+    gate = house.slow_handler["x-1"] = asyncio.Event()
+    saying = asyncio.create_task(house.say(*(f"x-{i}" for i in range(1, 7))))
+    await until(lambda: house.rows_seen, "one is being handled")
+    assert not saying.done()
+    assert len(house.inbox) == 3
+    gate.set()
+    await saying
+    await idle(house)
+    assert len(house.handled) == 6

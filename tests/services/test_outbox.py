@@ -1,0 +1,335 @@
+"""The outbox: promised in a transaction, done once it is in, in order per key, whatever dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import Session, select
+
+from models.db import Store
+from models.durable import OutboxItem, Priority
+from services.lane import Gone, Later, Work
+from services.outbox import Outbox
+from tests.services.conftest import Clock, OpenStore, until
+
+LANE = "wx:a"
+
+
+class Post:
+    """An outbox whose deliveries do what a test says; a body is {"n": NAME}."""
+
+    def __init__(self, store: Store, clock: Clock, at_once: int = 16) -> None:
+        self.store = store
+        self.done: list[str] = []
+        self.began: list[str] = []
+        self.answers: dict[str, list[Any]] = {}
+        self.gates: dict[str, asyncio.Event] = {}
+        self.open = True
+        self.failed: list[str] = []
+        self.outbox = Outbox(store, clock)
+        self.outbox.serve("wx", self.deliver, at_once=at_once, is_open=lambda _name: self.open)
+        self.outbox.on_failed(lambda _session, work, gone: self.failed.append(f"{work.body['n']}: {gone.why}"))
+
+    async def deliver(self, work: Work) -> str | Later | Gone:
+        name = work.body["n"]
+        self.began.append(name)
+        if work.priority == Priority.BROADCAST:
+            await self.outbox.mark_sending(work)
+        if name in self.gates:
+            await self.gates[name].wait()
+        if self.answers.get(name):
+            answer = self.answers[name].pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            if not isinstance(answer, str):
+                return answer
+        self.done.append(name)
+        return f"id of {name}"
+
+    def add(self, session: Session, name: str, key: str = "k", **how: Any) -> int:
+        return self.outbox.add(session, LANE, key, {"n": name}, **how)
+
+    async def promise(self, *names: str, key: str = "k", **how: Any) -> None:
+        for name in names:
+            await self.store.write(lambda s, name=name: self.add(s, name, key, **how))
+
+    async def start(self) -> None:
+        await self.outbox.load()
+        await self.outbox.start()
+
+    async def rows(self) -> dict[str, str]:
+        items = await self.store.read(lambda s: s.exec(select(OutboxItem)).all())
+        return {item.body.split('"')[3]: item.state for item in items}
+
+    async def ended(self, count: int) -> None:
+        await until(lambda: len(self.done) == count, f"{count} done, not {self.done}")
+
+
+Move = Callable[..., Awaitable[Post]]
+
+
+@pytest.fixture
+async def move_in(clock: Clock) -> AsyncIterator[Move]:
+    posts: list[Post] = []
+
+    async def move(store: Store, *, start: bool = True, **options: Any) -> Post:
+        post = Post(store, clock, **options)
+        posts.append(post)
+        if start:
+            await post.start()
+        return post
+
+    yield move
+    for post in posts:
+        await post.outbox.stop(0)
+
+
+@pytest.fixture
+async def post(sqlite_store: Store, move_in: Move) -> Post:
+    return await move_in(sqlite_store)
+
+
+async def test_a_promise_is_kept_once_its_transaction_is_in(store: Store, move_in: Move) -> None:
+    post = await move_in(store)
+    await post.promise("one")
+    await post.ended(1)
+    await post.outbox.stop(1)
+    (item,) = await store.read(lambda s: s.exec(select(OutboxItem)).all())
+    assert (item.state, item.result) == ("sent", "id of one")
+    assert item.done_at is not None
+
+
+async def test_a_promise_of_a_transaction_that_failed_was_never_made(post: Post) -> None:
+    def write(session: Session) -> None:
+        post.add(session, "one")
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await post.store.write(write)
+    await post.promise("two")
+    await post.ended(1)
+    assert post.done == ["two"]
+    assert list(await post.rows()) == ["two"]
+
+
+async def test_one_key_in_order_several_at_once(post: Post) -> None:
+    post.gates = {"x0": asyncio.Event()}
+
+    def write(session: Session) -> None:
+        for i in range(10):
+            post.add(session, f"x{i}", "x")
+            post.add(session, f"y{i}", "y")
+
+    await post.store.write(write)
+    await post.ended(10)
+    assert post.done == [f"y{i}" for i in range(10)]
+    post.gates["x0"].set()
+    await post.ended(20)
+    assert [n for n in post.done if n[0] == "x"] == [f"x{i}" for i in range(10)]
+
+
+async def test_the_most_urgent_goes_first(sqlite_store: Store, move_in: Move) -> None:
+    post = await move_in(sqlite_store, start=False, at_once=1)
+    await post.promise("broadcast", key="a", priority=Priority.BROADCAST)
+    await post.promise("notice", key="b", priority=Priority.NOTICE)
+    await post.promise("reply", key="c", priority=Priority.REPLY)
+    await post.start()
+    await post.ended(3)
+    assert post.done == ["reply", "notice", "broadcast"]
+
+
+async def test_a_reply_overtakes_the_broadcasts_to_its_own_group(sqlite_store: Store, move_in: Move) -> None:
+    post = await move_in(sqlite_store, start=False, at_once=1)
+    await post.promise("b1", "b2", key="g", priority=Priority.BROADCAST)
+    await post.promise("other", key="h", priority=Priority.NOTICE)
+    await post.promise("reply", key="g", priority=Priority.REPLY)
+    await post.start()
+    await post.ended(4)
+    assert post.done == ["reply", "other", "b1", "b2"]
+
+
+async def test_a_notice_before_a_reply_keeps_its_place_and_shares_its_urgency(
+    sqlite_store: Store, move_in: Move
+) -> None:
+    post = await move_in(sqlite_store, start=False, at_once=1)
+    await post.promise("far", key="h", priority=Priority.NOTICE)
+    await post.promise("welcome", key="g", priority=Priority.NOTICE)
+    await post.promise("reply", key="g", priority=Priority.REPLY)
+    await post.start()
+    await post.ended(3)
+    assert post.done == ["welcome", "reply", "far"]
+
+
+async def test_a_retry_keeps_its_place(post: Post, clock: Clock) -> None:
+    post.answers["one"] = [Later(0.05, "busy"), Later(0.05, "busy")]
+    later = asyncio.create_task(_clock_runs(clock))
+    await post.promise("one", "two")
+    await post.ended(2)
+    later.cancel()
+    assert post.began == ["one", "one", "one", "two"]
+    assert post.done == ["one", "two"]
+
+
+async def test_tries_that_count_are_remembered_over_a_restart(open_store: OpenStore, move_in: Move) -> None:
+    first = await move_in(await open_store())
+    first.answers["one"] = [Later(0, "refused"), Later(100, "refused")]
+    first.answers["two"] = [Later(100, "offline", counts=False)]
+    await first.promise("one", key="x")
+    await first.promise("two", "three", key="y")
+    await until(lambda: first.began.count("one") == 2 and "two" in first.began)
+    await first.outbox.stop(1)
+    store = await open_store()
+    items = {i.body: i for i in await store.read(lambda s: s.exec(select(OutboxItem)).all())}
+    assert items['{"n": "one"}'].attempts == 2
+    second = await move_in(store)
+    await second.ended(2)  # a try that did not count leaves no wait behind, and the order stands
+    assert second.done == ["two", "three"]
+    assert "one" not in second.began, "its wait goes on"
+
+
+async def test_given_up_is_failed_and_told(post: Post) -> None:
+    post.answers["one"] = [Gone("no such person")]
+    post.answers["two"] = [ValueError("bug")]
+    await post.promise("one", "two", "three")
+    await post.ended(1)
+    await post.outbox.stop(1)
+    assert await post.rows() == {"one": "failed", "two": "failed", "three": "sent"}
+    assert post.failed == ["one: no such person", "two: ValueError"]
+
+
+async def test_work_for_later_holds_nothing_up_and_comes_at_its_time(post: Post, clock: Clock) -> None:
+    await post.promise("later", run_at=clock.now + 0.3)
+    await post.promise("now")
+    await post.ended(1)
+    assert post.done == ["now"]
+    clock.now += 0.3
+    await post.ended(2)
+    assert post.done == ["now", "later"]
+
+
+async def test_timed_work_of_an_earlier_process_comes_at_its_time(
+    open_store: OpenStore, move_in: Move, clock: Clock
+) -> None:
+    first = await move_in(await open_store(), start=False)
+    await first.promise("later", run_at=clock.now + 0.3)
+    await first.promise("missed", run_at=clock.now + 0.1)
+    await first.promise("now")
+    clock.now += 0.1
+    second = await move_in(await open_store())
+    await second.ended(2)
+    assert sorted(second.done) == ["missed", "now"]
+    clock.now += 0.2
+    await second.ended(3)
+
+
+async def test_a_closed_lane_waits_until_it_is_poked(post: Post) -> None:
+    post.open = False
+    await post.promise("one")
+    await asyncio.sleep(0.05)
+    assert post.began == []
+    post.open = True
+    post.outbox.poke_account("a")
+    await post.ended(1)
+
+
+# ---- restarts ----
+
+
+async def test_what_was_open_is_done_after_the_restart_in_order_and_before_what_is_new(
+    open_store: OpenStore, move_in: Move
+) -> None:
+    first = await move_in(await open_store(), start=False)
+    await first.promise("one", "two")
+    second = await move_in(await open_store(), start=False)
+    await second.outbox.load()
+    await second.promise("three")  # promised while the bot starts, e.g. for an event of its inbox
+    await second.outbox.start()
+    await second.ended(3)
+    await asyncio.sleep(0.05)
+    assert second.done == ["one", "two", "three"], "each once, in order"
+
+
+async def test_a_reply_cut_off_is_sent_again_a_broadcast_is_not(open_store: OpenStore, move_in: Move) -> None:
+    first = await move_in(await open_store())
+    first.gates = {"reply": asyncio.Event(), "broadcast": asyncio.Event()}
+    await first.promise("reply", key="x")
+    await first.promise("broadcast", key="y", priority=Priority.BROADCAST)
+    await until(lambda: len(first.began) == 2)
+    for _ in range(500):
+        if (await first.rows())["broadcast"] == "sending":
+            break
+        await asyncio.sleep(0.01)
+    await first.outbox.stop(0)  # as if killed: both are under way
+    second = await move_in(await open_store())
+    await second.promise("after", key="y", priority=Priority.BROADCAST)
+    await second.ended(2)
+    assert sorted(second.done) == ["after", "reply"]
+    assert second.failed == ["broadcast: cut off while sending"]
+    assert (await second.rows())["broadcast"] == "unknown"
+
+
+async def test_a_stop_lets_what_is_being_sent_finish_and_notes_it(sqlite_store: Store, move_in: Move) -> None:
+    post = await move_in(sqlite_store)
+    gate = post.gates["one"] = asyncio.Event()
+    await post.promise("one", "two")
+    await until(lambda: post.began)
+    asyncio.get_running_loop().call_later(0.1, gate.set)
+    await post.outbox.stop(5)
+    assert await post.rows() == {"one": "sent", "two": "queued"}
+
+
+async def test_work_for_an_account_that_is_gone_waits_and_stops_no_start(
+    sqlite_store: Store, move_in: Move, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = Outbox(sqlite_store, clock)
+    old.serve("fax", lambda _work: asyncio.sleep(0, "sent"), is_open=lambda _name: False)
+    await sqlite_store.write(lambda s: old.add(s, "fax:1", "k", {"n": "x"}))
+    post = await move_in(sqlite_store)
+    assert "nobody serves lane fax:1" in caplog.text
+    await post.promise("one")
+    await post.ended(1)
+    assert (await post.rows())["x"] == "queued"
+
+
+async def test_one_key_is_one_promise(store: Store, move_in: Move) -> None:
+    post = await move_in(store)
+    await post.promise("one", idempotency_key="id-1")
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await post.promise("two", idempotency_key="id-1")
+    await post.ended(1)
+    assert post.done == ["one"]
+
+
+async def test_how_long_the_oldest_has_waited(post: Post, clock: Clock) -> None:
+    post.open = False
+    await post.promise("one")
+    clock.now += 30
+    await post.promise("two")
+    await post.promise("timed", run_at=clock.now + 3600)
+    assert post.outbox.waiting() == {LANE: 2}
+    assert post.outbox.oldest(LANE) == 30
+    assert post.outbox.oldest("wx:nobody") == 0
+
+
+async def test_a_thousand_promises_share_their_commits(post: Post) -> None:
+    def write(session: Session) -> None:
+        for i in range(1000):
+            post.add(session, f"n{i}", f"k{i % 50}")
+
+    await post.store.write(write)
+    await post.ended(1000)
+    await post.outbox.stop(1)
+    left = await post.store.read(
+        lambda s: s.connection().execute(text("select count(*) from outboxitem where state != 'sent'")).scalar()
+    )
+    assert left == 0
+
+
+async def _clock_runs(clock: Clock) -> None:
+    while True:
+        await asyncio.sleep(0.01)
+        clock.now += 0.01
