@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 UV ?= uv
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: backup run setup test lint format bench proto lock migration clean
+.PHONY: backup keywords run setup test lint format bench proto lock migration clean
 
 run: setup
 	@$(PY) bot.py --config config.yaml
@@ -24,6 +24,10 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+# Checks a rules file, and shows which rule answers a sentence: make keywords FILE=config.yaml SAY="怎么开发票"
+keywords: $(VENV)/.run
+	@$(PY) -m services.check_keywords $(or $(FILE),config.yaml) $(if $(SAY),"$(SAY)")
 
 bench: $(VENV)/.dev tests/gateway/node_modules/.installed
 	$(PY) -m benchmarks $(ARGS)
@@ -46,6 +50,10 @@ $(VENV)/.dev: requirements-dev.lock | $(VENV)/.run
 tests/gateway/node_modules/.installed: tests/gateway/package-lock.json
 	@if command -v npm >/dev/null; then cd tests/gateway && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else echo "npm not found: tests of the official gateway will be skipped"; fi
+
+# The README's pictures, out of the story that the browser tests tell.
+pictures: $(VENV)/.dev
+	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py
 
 proto: $(VENV)/.dev
 	$(PY) -m grpc_tools.protoc -I protocol --python_out=protocol --pyi_out=protocol protocol/puppet.proto
