@@ -60,8 +60,7 @@ class Reconcile:
         try:
             room = await wechat.room(room_id, fresh=True)
         except WeChatRefused:  # gateways refuse to tell of a room the account is not in
-            await wechat.read_new_rooms()
-            if room_id in wechat.directory.rooms:
+            if await wechat.is_in_room(room_id):
                 raise
             room = None
         if room is None or wechat.self_id not in room.member_ids:
@@ -100,7 +99,7 @@ class Reconcile:
     def _true_up(self, session: Session, qun: Qun, room_id: str) -> None:
         wechat = self._accounts.get(qun.account)
         live = wechat.directory.rooms.get(room_id)  # looked up now: it has changed while this waited for its turn
-        if live is None:
+        if live is None or wechat.self_id not in live.member_ids:
             return
         self._groups.find_room(session, qun.account, room_id)
         there = set(live.member_ids) - {wechat.self_id}

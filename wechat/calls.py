@@ -143,6 +143,13 @@ class Groups(Calls):
         """Ask for the list of groups and read the ones not known yet; returns these."""
         return [self.directory.rooms[id] for id in await self._sync.read_new_rooms() if id in self.directory.rooms]
 
+    async def is_in_room(self, room_id: str) -> bool:
+        """Whether the account's list of groups, read now, has this one; a group that it has not is forgotten."""
+        if room_id in await patiently(self._mended.room_list):
+            return True
+        self.directory.drop_room(room_id)
+        return False
+
     async def read_members(self, room_id: str) -> list[Contact]:
         """The people in a group; those not known yet are read, so that they can be found by name."""
         ids = (await self.room(room_id)).member_ids

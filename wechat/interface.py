@@ -98,6 +98,9 @@ class WeChat(Protocol):
     async def read_members(self, room_id: str) -> list[Contact]:
         """The people in a group; those not known yet are read, so that they can be found by name."""
 
+    async def is_in_room(self, room_id: str) -> bool:
+        """Whether the account's list of groups, read now, has this one; a group that it has not is forgotten."""
+
     async def add_member(self, room_id: str, contact_id: str) -> None: ...
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
         """Whether WeChat shows the person in the room within `timeout` seconds (a join event, or the fresh list)."""

@@ -1,0 +1,233 @@
+"""Timed messages, broadcasts, and groups that drift from what they are meant to be."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlmodel import select
+
+from models.durable import Priority
+from models.rules import Broadcast, TimedMessage
+from services.timed import trigger, weekdays
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.group_life import audit, bring, hand_over, qun_of, texts
+from tests.stories.test_groups_commands import asks, group
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+# ---- timed messages ----
+
+
+@pytest.mark.parametrize(
+    ("field", "names"),
+    [
+        ("1", "mon"),
+        ("0", "sun"),
+        ("7", "sun"),
+        ("1-5", "mon,tue,wed,thu,fri"),
+        ("6,0", "sat,sun"),
+        ("*/2", "sun,tue,thu,sat"),
+        ("*", "*"),
+        ("MON-FRI", "mon-fri"),
+    ],
+)
+def test_weekdays_are_crontabs(field: str, names: str) -> None:
+    assert weekdays(field) == names
+
+
+def test_a_weekday_is_the_one_that_was_meant() -> None:
+    now = datetime(2026, 3, 4, 12, tzinfo=SHANGHAI)  # a Wednesday
+    due = trigger("0 9 * * 1", SHANGHAI).get_next_fire_time(None, now)
+    assert due == datetime(2026, 3, 9, 9, tzinfo=SHANGHAI)
+
+
+async def make_due(town: Town, minutes: float = 1) -> None:
+    """Let every timed message have been due so many minutes ago."""
+
+    def turn_back(session: Any) -> None:
+        for row in session.exec(select(TimedMessage)).all():
+            row.next_at = town.bot.house.clock() - minutes * 60
+            session.add(row)
+
+    await town.bot.house.store.write(turn_back)
+
+
+async def test_timed_messages(town: Town) -> None:
+    """Added, listed, said once for each time due, missed ones once, also over a restart; dropped, never again."""
+    qun = await group(town)
+    room = qun["room"]
+    added = await asks(town, "宋公明", "/定时 加 0 9 * * 1-5 早上好\n各位", room)
+    assert added.startswith("已添加定时消息 #1，下次发送：")
+    assert added.rstrip("。").endswith(" 09:00")
+    assert "#1 0 9 * * 1-5 下次" in await asks(town, "店长", "/定时 100001")
+    assert await town.bot.house.timed.run() == 0
+    await make_due(town, minutes=3 * 24 * 60)
+    assert [await town.bot.house.timed.run() for _ in range(2)] == [1, 0]
+    await town.hears("宋公明", "早上好\n各位", room)
+    await make_due(town)
+    await town.stop_bot()
+    await town.start_bot()
+    assert [await town.bot.house.timed.run() for _ in range(2)] == [1, 0]
+    await until(lambda: len(texts(town, "宋公明", room, "早上好\n各位")) == 2, "said again")
+    assert await asks(town, "宋公明", "/定时 删 1", room) == "已删除定时消息 #1。"
+    assert await asks(town, "宋公明", "/定时 删 1", room) == "没有编号为 1 的定时消息。"
+    await make_due(town)
+    assert await town.bot.house.timed.run() == 0
+
+
+async def test_two_at_once_promise_a_time_once(town: Town) -> None:
+    import asyncio
+
+    await group(town)
+    await asks(town, "店长", "/定时 100001 加 * * * * * 喂")
+    await make_due(town)
+    timed = town.bot.house.timed
+    assert sum(await asyncio.gather(*(timed.run() for _ in range(5)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("加 61 9 * * * 早", "时间不对"),
+        ("加 0 9 * * 早", "写法：/定时"),
+        ("加 0 9 30 2 * 早", "永远不会到"),
+        ("加 0 9 * * 5-1 早", "时间不对"),
+        ("加", "写法：/定时"),
+        ("删 x", "写法：/定时"),
+        ("改 1", "写法：/定时"),
+    ],
+)
+async def test_a_time_that_is_none(town: Town, words: str, answer: str) -> None:
+    qun = await group(town)
+    assert answer in await asks(town, "宋公明", f"/定时 {words}", qun["room"])
+    assert await town.bot.house.timed.of(qun_of(town, qun)) == []
+
+
+async def test_another_groups_timed_message_cannot_be_dropped(town: Town) -> None:
+    qun = await group(town)
+    other = await town.make_group("code-2", "黑旋风")
+    await asks(town, "宋公明", "/定时 加 0 9 * * * 早", qun["room"])
+    assert "没有编号为 1" in await asks(town, "黑旋风", "/定时 删 1", other["room"])
+
+
+# ---- broadcasts ----
+
+
+async def test_a_broadcast(make_town: MakeTown) -> None:
+    """Shown with the number of groups; a restart later confirmed; to this assistant's groups only, and once."""
+    town = await make_town(("weimi1001", "weimi1002"))
+    first = await group(town)
+    second = await town.make_group("code-2")
+    body = {"code": "elsewhere", "owner": "宋公明", "assistant": "weimi1002"}
+    await town.call("POST", "/wxbot/qun", body)
+    elsewhere = town.bot.house.groups.rooms(town.bot.house.groups.by_code("elsewhere"))[0].room_id or ""  # type: ignore[arg-type]
+    asked = await asks(town, "店长", "/群发 明天放假")
+    assert asked.startswith("将向 2 个群发送：\n明天放假")
+    assert "10 分钟" in asked
+    assert not texts(town, "宋公明", first["room"], "明天放假")
+    await town.restart_bot()
+    town.say("宋公明", "确认")
+    assert await asks(town, "店长", "确认") == "正在向 2 个群发送。"
+    for room in (first["room"], second["room"]):
+        await town.hears("宋公明", "明天放假", room)
+    assert "群发" not in await asks(town, "店长", "确认")
+    for room, times in ((first["room"], 1), (second["room"], 1), (elsewhere, 0)):
+        assert len(texts(town, "宋公明", room, "明天放假")) == times
+    kept = await town.bot.house.store.read(lambda s: s.exec(select(Broadcast)).all())
+    assert [one.state for one in kept] == ["sent"]
+    from models.durable import OutboxItem
+
+    items = await town.bot.house.store.read(lambda s: s.exec(select(OutboxItem)).all())
+    assert {item.priority for item in items if "明天放假" in item.body and "@chatroom" in item.key} == {
+        Priority.BROADCAST
+    }
+
+
+async def test_a_broadcast_taken_back_or_too_late(town: Town) -> None:
+    qun = await group(town)
+    await asks(town, "店长", "/群发 一")
+    assert await asks(town, "店长", "取消") == "已取消群发。"
+    await asks(town, "店长", "/群发 二")
+    await asks(town, "店长", "/群发 三")  # takes the place of the second
+
+    def late(session: Any) -> None:
+        for row in session.exec(select(Broadcast)).all():
+            row.expires_at = 1.0
+            session.add(row)
+
+    await town.bot.house.store.write(late)
+    assert "已过 10 分钟" in await asks(town, "店长", "确认")
+    assert "写法：/群发 文本" in await asks(town, "店长", "/群发")
+    assert "请私聊" in await asks(town, "宋公明", "/群发 四", qun["room"])
+    assert await asks(town, "宋公明", "/群发 五") == "您没有权限执行此命令。"
+    assert [len(texts(town, "宋公明", qun["room"], words)) for words in "一二三五"] == [0] * 4
+
+
+async def test_nothing_to_broadcast_to(town: Town) -> None:
+    assert await asks(town, "店长", "/群发 有人吗") == "现在没有可以发送的群。"
+
+
+# ---- drift ----
+
+
+async def test_drift_is_repaired(town: Town) -> None:
+    """Another topic, another announcement: as they were, and written into the log; what is right is left alone."""
+    qun = await group(town)
+    await asks(town, "店长", "/公告 100001 聚义")
+    check = town.bot.house.policy.check
+    assert await check() == "1 rooms, 0 drifted, 0 repaired"
+    town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
+    town.room(qun["room"]).announcement = "乱改的公告"
+    assert await check() == "1 rooms, 2 drifted, 2 repaired"
+    assert (town.room(qun["room"]).topic, town.room(qun["room"]).announcement) == (qun["topic"], "聚义")
+    assert await check() == "1 rooms, 0 drifted, 0 repaired"
+    assert [(line.who, line.outcome) for line in await audit(town, "topic")] == [("job:drift_check", "done")]
+
+
+async def test_drift_that_comes_back_is_told(town: Town) -> None:
+    """Three times a day; then the owner is told, once, and it is left alone."""
+    qun = await group(town)
+    await hand_over(town, qun)
+    town.world.faults.call("RoomTopic", "fail")
+    town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
+    for _ in range(5):
+        await town.bot.house.policy.check()
+    await town.hears("宋公明", "“宋公明的群100001”（100001）的群名被改动")
+    await town.quiet()
+    assert len(texts(town, "宋公明", words="被改动")) == 1
+    assert [line.outcome for line in await audit(town, "topic")] == ["failed"] * 3
+    assert len(await audit(town, "drift_topic")) == 1
+
+
+async def test_a_room_that_cannot_be_read_is_not_lost(town: Town) -> None:
+    """A gateway in trouble is no removal."""
+    qun = await group(town)
+    for method in ("RoomPayload", "RoomMemberList"):
+        town.world.faults.call(method, "fail")
+    await town.bot.house.policy.check()
+    assert qun_of(town, qun).state == "active"
+    town.world.faults.clear()
+    await town.quiet()
+    assert not texts(town, "宋公明", words="助手已不在")
+
+
+async def test_lost_without_a_word(town: Town) -> None:
+    """Nobody told that the assistant was removed: the check finds out, tells once, and finds the group again."""
+    qun = await group(town)
+    await hand_over(town, qun)
+    town.world.faults.event("*", lost=1.0)
+    town.world.rooms.remove(town.id("宋公明"), qun["room"], town.id("bot"))
+    town.world.faults.clear()
+    for _ in range(2):
+        await town.bot.house.policy.check()
+    await town.hears("宋公明", "助手已不在“宋公明的群100001”")
+    assert qun_of(town, qun).state == "lost"
+    assert "助手不在群里" in await asks(town, "店长", "/群名 100001 别的")
+    bring(town, qun, "bot", by="宋公明")
+    await town.hears("宋公明", "助手已回到")
+    assert qun_of(town, qun).state == "active"
+    assert len(texts(town, "宋公明", words="助手已不在")) == 1
