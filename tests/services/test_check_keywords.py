@@ -1,0 +1,63 @@
+"""`make keywords`: a rules file is checked, and the rule that answers is shown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.check_keywords import main
+
+RULES = """
+- { equals: 营业时间, reply: 九点到六点。 }
+- { contains: 发票, reply: 请发抬头。, where: private }
+- { regex: "订单(\\\\d+)", reply: [ "订单 {1} 收到", { text: 请稍候 } ] }
+"""
+
+
+def test_it_shows_which_rule_answers(tmp_path: Path) -> None:
+    """The whole road, as `make keywords` goes it."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES, encoding="utf-8")
+    command = [sys.executable, "-m", "services.check_keywords", str(path), "我的订单42"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    assert "3 rules" in done.stdout
+    assert "private: rule 3, regex '订单(\\\\d+)' -> 订单 42 收到 | 请稍候" in done.stdout
+
+
+def test_a_whole_config_and_the_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "config.yaml"
+    indented = RULES.replace("\n-", "\n    -")
+    path.write_text(f"customer_service:\n  keywords:{indented}", encoding="utf-8")
+    assert main([str(path), "开发票"]) == 0
+    out = capsys.readouterr().out
+    assert "private: rule 2, contains '发票' -> 请发抬头。" in out
+    assert "group: no rule answers" in out
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ("- {equals: a, contains: b, reply: c}", "rule 1: exactly one of equals, contains, regex is wanted"),
+        ("- {equals: a, reply: b}\n- {regex: '(', reply: c}", "rule 2 (regex)"),
+        ("- {equals: a}", "rule 1 (reply)"),
+        ("a: [", "rules.yaml"),
+        ("- {equals: A, reply: b}\n- {equals: a, reply: c}", "rule 2 never answers: rule 1 has the same equals 'a'"),
+        ("- {equals: a, reply: [{image: none.png}]}", "there is no file 'none.png'"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], rules: str, says: str) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(rules, encoding="utf-8")
+    assert main([str(path)]) == 1
+    printed = capsys.readouterr()
+    assert says in printed.out + printed.err
+
+
+def test_a_missing_file_and_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "none.yaml")]) == 1
+    assert "none.yaml" in capsys.readouterr().err
+    assert main([]) == 2

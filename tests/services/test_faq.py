@@ -1,0 +1,95 @@
+"""The FAQ's file, its look-up, and how near a near question is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faq import measure
+from config import ConfigError
+from services.faq import NEAR, Entry, Faq, load
+from services.llm import grounded
+
+ENTRIES = [
+    Entry(questions=["怎么开发票？", "如何开票"], answer="发抬头来。"),
+    Entry(questions=["运费怎么算"], answer="满 99 元包邮。"),
+]
+
+
+def test_a_listed_question_however_it_is_written() -> None:
+    faq = Faq(ENTRIES)
+    for text in ("怎么开发票", " 怎么 开发票？！", "请问怎么开发票呢", "您好，请问怎么开发票，谢谢您"):
+        entry = faq.exact(text)
+        assert entry is ENTRIES[0], text
+    assert faq.exact("怎么开") is None
+    assert faq.exact("谢谢") is None
+    assert faq.exact("？") is None
+
+
+def test_the_nearest_are_of_different_entries() -> None:
+    faq = Faq([*ENTRIES, Entry(questions=["怎么开门", "怎么关门"], answer="用钥匙。")])
+    found = faq.nearest("怎么开")
+    assert len({id(near.entry) for near in found}) == len(found)
+    assert [near.score for near in found] == sorted((near.score for near in found), reverse=True)
+    assert faq.nearest("xyz") == []
+    assert Faq([]).nearest("怎么开") == []
+
+
+def test_the_threshold_is_the_measured_one() -> None:
+    """On the questions in the repository: far more right menus than wrong ones, and most chatter gets none."""
+    faq = Faq(load(str(Path(__file__).parents[2] / "faq.yaml")))
+    shares = measure(faq, NEAR)
+    assert shares["menu"] >= 0.55
+    assert shares["wrong"] <= 0.15
+    assert shares["off_topic"] <= 0.35
+    margin = shares["menu"] - shares["wrong"]
+    assert all(
+        margin >= measure(faq, least)["menu"] - measure(faq, least)["wrong"] - 1e-9 for least in (0.25, 0.3, 0.4)
+    )
+
+
+def test_a_missing_file_is_no_faq(tmp_path: Path) -> None:
+    assert load("") == []
+    assert load(str(tmp_path / "none.yaml")) == []
+    (tmp_path / "empty.yaml").touch()
+    assert load(str(tmp_path / "empty.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("- questions: [a]\n  anwser: b", "entry 1.answer"),
+        ("- questions: []\n  answer: b", "entry 1.questions"),
+        ("- {questions: [a], answer: b}\n- {questions: [''], answer: b}", "entry 2.questions.1"),
+        ("questions: [a]", "the file"),
+        ("- [", "not readable as YAML"),
+        ("\x00", "not readable as YAML"),
+    ],
+)
+def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, content: str, names: str) -> None:
+    path = tmp_path / "faq.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(str(path))
+    line = str(caught.value)
+    assert str(path) in line
+    assert names in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"entry": 2, "answer": "满 99 元就包邮"}', "满 99 元就包邮"),
+        ('好的 {"entry": 2, "answer": "满 99 元就包邮"} 以上', "满 99 元就包邮"),
+        ('{"entry": 2, "answer": "满 100 元包邮"}', "满 99 元包邮。"),  # a number nobody gave it
+        ('{"entry": 1, "answer": "见 http://a.example"}', "发抬头来。"),
+        ('{"entry": 0, "answer": "满 99 元就包邮"}', None),
+        ('{"entry": 1.0, "answer": "发抬头"}', None),
+        ('{"answer": "发抬头"}', None),
+        ("null", None),
+    ],
+)
+def test_a_model_is_held_to_the_entry_it_names(content: str, said: str | None) -> None:
+    assert grounded(content, "运费多少", ENTRIES) == said

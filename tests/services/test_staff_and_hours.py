@@ -1,0 +1,135 @@
+"""What staff write, when they are there, and which sentences ask for them. Echoes too."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.echoes import ROUNDS, SECONDS, Echoes
+from services.hours import OfficeHours
+from services.staff import Line, Verb, parse
+from services.tickettexts import LONGEST, packed
+from settings import Hours
+
+ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def at(text: str) -> float:
+    """Unix seconds of a moment in Shanghai. 2026-01-05 is a Monday."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZONE).timestamp()
+
+
+def hours(days: str, begin: str, end: str) -> OfficeHours:
+    return OfficeHours(Hours(**{"days": days, "from": begin, "to": end, "timezone": "Asia/Shanghai"}))
+
+
+@pytest.mark.parametrize(
+    ("days", "begin", "end", "moment", "there"),
+    [
+        ("mon-fri", "09:00", "18:00", "2026-01-05 09:00", True),
+        ("mon-fri", "09:00", "18:00", "2026-01-05 08:59", False),
+        ("mon-fri", "09:00", "18:00", "2026-01-05 18:00", False),
+        ("mon-fri", "09:00", "18:00", "2026-01-10 12:00", False),
+        ("mon-fri,sun", "09:00", "18:00", "2026-01-11 12:00", True),
+        ("fri-mon", "09:00", "18:00", "2026-01-11 12:00", True),
+        ("fri-mon", "09:00", "18:00", "2026-01-07 12:00", False),
+        ("fri", "22:00", "06:00", "2026-01-09 23:00", True),
+        ("fri", "22:00", "06:00", "2026-01-10 05:59", True),  # Saturday morning belongs to Friday
+        ("fri", "22:00", "06:00", "2026-01-10 06:00", False),
+        ("fri", "22:00", "06:00", "2026-01-10 23:00", False),
+        ("sun", "22:00", "06:00", "2026-01-05 01:00", True),
+        ("mon-sun", "00:00", "24:00", "2026-01-05 23:59", True),
+        ("mon-sun", "09:00", "09:00", "2026-01-05 03:00", True),
+    ],
+)
+def test_when_somebody_is_there(days: str, begin: str, end: str, moment: str, there: bool) -> None:
+    assert hours(days, begin, end).is_open(at(moment)) is there
+
+
+@pytest.mark.parametrize(
+    ("moment", "when"),
+    [
+        ("2026-01-05 07:00", "今天 09:00"),
+        ("2026-01-05 19:00", "明天 09:00"),
+        ("2026-01-09 19:00", "周一 09:00"),
+        ("2026-01-11 10:00", "明天 09:00"),
+    ],
+)
+def test_when_somebody_is_back(moment: str, when: str) -> None:
+    assert hours("mon-fri", "09:00", "18:00").when(at(moment)) == when
+
+
+@given(st.sampled_from(["mon-fri", "sat", "fri-mon", "mon-sun"]), st.integers(0, 23), st.integers(0, 23), st.integers())
+def test_it_opens_when_it_says(days: str, begin: int, end: int, minute: int) -> None:
+    office = hours(days, f"{begin:02}:00", f"{end:02}:00")
+    now = at("2026-01-05 00:00") + minute % (14 * 1440) * 60
+    if not office.is_open(now):
+        opens = office.opens_at(now).timestamp()
+        assert opens > now
+        assert office.is_open(opens)
+        assert not office.is_open(opens - 60)
+
+
+QUOTE = "「助手：【#12 张三】在吗」\n- - - - - - - - - - - - - - -\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("#12 您好", Line(Verb.ANSWER, 12, "您好")),
+        ("＃12您好\n第二行", Line(Verb.ANSWER, 12, "您好\n第二行")),
+        ("#１２：您好", Line(Verb.ANSWER, 12, "您好")),
+        ("# 12 结束", Line(Verb.CLOSE, 12)),
+        ("#12 结束了吗？", Line(Verb.ANSWER, 12, "结束了吗？")),
+        ("#12 转 @小李\u2005", Line(Verb.PASS, 12, "小李")),
+        ("#12 转给@小李", Line(Verb.PASS, 12, "小李")),
+        ("#12 转账请看", Line(Verb.ANSWER, 12, "转账请看")),
+        ("#12 记录 老客户", Line(Verb.NOTE, 12, "老客户")),
+        ("#12 记录：老客户", Line(Verb.NOTE, 12, "老客户")),
+        ("#12 /发票", Line(Verb.CANNED, 12, "发票")),
+        ("#12", Line(Verb.CALL, 12)),
+        ("#", Line(Verb.LIST)),
+        (f"{QUOTE}您好", Line(Verb.ANSWER, 12, "您好")),
+        (f"{QUOTE}#12 结束", Line(Verb.CLOSE, 12)),
+        (f"{QUOTE}结束", Line(Verb.CLOSE, 12)),
+        ("「小王：吃饭吗」\n- - - - - - - - - - - - - - -\n好", None),
+        ("「小王：吃饭吗」\n- - - - - - - - - - - - - - -\n#12 好", Line(Verb.ANSWER, 12, "好")),
+        ("大家好", None),
+        ("#话题# 大家好", None),
+        ("见 #12", None),
+        ("", None),
+    ],
+)
+def test_what_staff_write(text: str, line: Line | None) -> None:
+    assert parse(text) == line
+
+
+@given(st.text())
+def test_no_text_is_too_odd(text: str) -> None:
+    parse(text)
+
+
+@given(st.lists(st.text(max_size=2 * LONGEST), max_size=8))
+def test_lines_are_packed_whole(lines: list[str]) -> None:
+    made = packed(lines)
+    assert made
+    assert all(len(part) <= LONGEST for part in made)
+    assert "".join(made).replace("\n", "") == "".join(lines).replace("\n", "")
+
+
+def test_what_goes_round_is_let_go_after_a_while() -> None:
+    now = [1000.0]
+    echoes = Echoes(lambda: now[0])
+    assert [echoes.goes_round("a", "c", "c", "x") for _ in range(ROUNDS + 1)] == [False] * ROUNDS + [True]
+    assert not echoes.goes_round("a", "c", "c", "another")
+    assert not echoes.goes_round("a", "d", "d", "x")
+    assert [echoes.goes_round("a", "c", "c", "x") for _ in range(ROUNDS + 1)][-1]
+    now[0] += SECONDS + 1
+    assert not echoes.goes_round("a", "c", "c", "x")
+    echoes.spoke("a", "c", "您好 ")
+    assert echoes.is_echo("a", "c", "您好")
+    assert not echoes.is_echo("b", "c", "您好")
