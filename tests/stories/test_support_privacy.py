@@ -1,0 +1,98 @@
+"""One person's conversations are handed out and deleted; nobody else's are touched; what is old goes by itself."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import yaml
+from sqlmodel import col, func, select
+
+from models.conversations import Said
+from sandbox.model import Kind
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.service import answers, known, service, staff_room, words
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(town: Town, what: str, who: str) -> subprocess.CompletedProcess[str]:
+    """The command line, as an operator runs it."""
+    path = town.folder / "config.yaml"
+    path.write_text(yaml.safe_dump({"database": f"sqlite:///{town.folder}/wxbot.db"}), encoding="utf-8")
+    line = [sys.executable, "-m", "services.privacy", what, "--config", str(path), town.id(who)]
+    return subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+def leftovers(town: Town, secret: str) -> list[str]:
+    """The tables in which a text is still found."""
+    with closing(sqlite3.connect(town.folder / "wxbot.db")) as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return [t for t in tables if any(secret in str(row) for row in connection.execute(f'SELECT * FROM "{t}"'))]
+
+
+async def test_handed_out_and_deleted(make_town: MakeTown) -> None:
+    town = await make_town(customer_service=service())
+    room = staff_room(town)
+    await known(town, room)
+    await answers(town, "智多星", "我的号码是 SECRET-2")
+    await answers(town, "黑旋风", "我的号码是 SECRET-1")
+    town.say("黑旋风", "人工")
+    await town.hears("宋公明", "SECRET-1", room)
+    town.world.chats.send_media(town.id("黑旋风"), town.id("bot"), Kind.IMAGE, "id.png", b"\x89PNG SECRET")
+    await until(lambda: "<image>" in words(town.seen("宋公明", room)), "the picture is relayed")
+    town.say("店长", "#1 记录 NOTE-1", room)
+    town.say("店长", "#1 收到 SECRET-1", room)
+    await town.hears("黑旋风", "收到 SECRET-1")
+    await town.hears("店长", "#1 由 店长 接待", room)
+
+    refused = command(town, "delete", "黑旋风")
+    assert (refused.returncode, refused.stderr) == (1, f"ticket #1 of {town.id('黑旋风')} is not closed yet\n")
+    town.say("店长", "#1 结束", room)
+    await town.hears("店长", "已结束", room)
+    await town.quiet()
+    await town.stop_bot()
+
+    exported = json.loads(command(town, "export", "黑旋风").stdout)
+    texts = [row["text"] for row in exported["said"]]
+    for part in ("我的号码是 SECRET-1", "人工", "id.png", "NOTE-1", "收到 SECRET-1"):
+        assert part in texts
+    assert exported["tickets"][0]["staff_name"] == "店长"
+    assert any(event["text"] == "我的号码是 SECRET-1" for event in exported["events"])
+    assert "SECRET-2" not in json.dumps(exported)
+
+    (picture,) = [path for path in (town.folder / "media").glob("*/*") if path.is_file()]
+    done = command(town, "delete", "黑旋风")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not picture.exists()
+    assert [leftovers(town, secret) for secret in ("SECRET-1", "secret1", "NOTE-1")] == [[], [], []]
+    assert set(leftovers(town, "SECRET-2")) == {"inboxevent", "said"}
+    assert leftovers(town, "secret2") == ["faqmiss"]
+    empty = json.loads(command(town, "export", "黑旋风").stdout)
+    assert (empty["said"], empty["tickets"], empty["events"]) == ([], [], [])
+    assert command(town, "delete", "黑旋风").returncode == 0  # again: nothing is there
+    await town.start_bot()
+    assert await answers(town, "黑旋风") == []
+
+
+async def test_what_is_old_is_pruned(make_town: MakeTown) -> None:
+    town = await make_town(customer_service=service(), keep_days=10)
+    await answers(town, "黑旋风", "今天天气真好")
+    house = town.bot.house
+
+    async def kept() -> int:
+        return await house.store.read(lambda s: s.exec(select(func.count(col(Said.id)))).one())
+
+    before = await kept()
+    assert before >= 4  # both ways
+    await house.pruning.run()
+    await house.retention.run()
+    assert await kept() == before
+    town.ahead += 11 * 86400
+    await house.pruning.run()
+    await house.retention.run()
+    assert await kept() == 0
