@@ -14,6 +14,8 @@ from settings import NonEmpty, Section
 
 EventType = Literal[
     "qun.created",
+    "qun.lost",
+    "qun.found",
     "member.joined",
     "member.invited",
     "member.left",

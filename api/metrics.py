@@ -93,6 +93,9 @@ class HouseNumbers(Collector):
             states[qun.state] += 1
         yield _gauge("wxbot_groups", "Groups by state.", "state", states)
         yield _gauge("wxbot_memberships", "Memberships by state.", "state", self.memberships)
+        yield _gauge(
+            "wxbot_flows_open", "Flows under way, by what they wait for.", "state", self._house.flows.open_counts()
+        )
 
     def _assistants(self) -> Metric:
         family = GaugeMetricFamily(

@@ -27,8 +27,8 @@ class Failed(Exception):
 
 
 class FlowSteps:
-    """Moves a run on until it has to wait: for the person, for a call, for a callback. `on_call` and `on_end` hear of
-    a run, after the commit, that wants its call made, and of one that is over."""
+    """Moves a run on until it has to wait: for the person, for a call, for a callback. After the commit `on_call` hears
+    of a run that wants its call made, `on_pause` of every run that waits, `on_end` of one that is over."""
 
     def __init__(self, messages: Messages, notices: Notices, texts: Texts, public_url: str, clock: Clock) -> None:
         self._messages = messages
@@ -37,6 +37,7 @@ class FlowSteps:
         self._public_url = public_url
         self._clock = clock
         self.on_call: Callable[[int], None] = lambda _run_id: None
+        self.on_pause: Callable[[FlowRun], None] = lambda _run: None
         self.on_end: Callable[[FlowRun], None] = lambda _run: None
 
     # ---- moving on ----
@@ -65,6 +66,7 @@ class FlowSteps:
         try:
             while run.step < len(steps):
                 if not self._do(session, run, steps[run.step]):
+                    after_commit(session, lambda: self.on_pause(run))
                     return
                 run.step, run.question = run.step + 1, 0
         except Failed as error:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -16,7 +17,7 @@ from sqlmodel import Session, col, select
 from config import Config
 from errors import NotFound
 from flowspec import CANCEL, Flow
-from models.db import Store, after_commit
+from models.db import Store
 from models.flows import OPEN_STATES, FlowCallback, FlowRun, RunState
 from models.groups import QunState
 from services.accounts import Accounts
@@ -56,8 +57,10 @@ class Flows:
         self._clock = clock
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._stopping = False
-        self._maybe_open: set[str] | None = None  # None until `start` has read them
+        self._open: dict[str, str] = {}  # state by account and person; "" = ended while `start` was reading
+        self._loaded = False
         steps.on_call = self._call_soon
+        steps.on_pause = self._paused
         steps.on_end = self._ended
 
     # ---- life ----
@@ -65,7 +68,8 @@ class Flows:
     async def start(self) -> None:
         """Make the calls again that an earlier process did not finish, each with the same idempotency key."""
         runs = await self.open_runs()
-        self._maybe_open = {open_key(run.account, run.person) for run in runs}
+        known = {open_key(run.account, run.person): run.state for run in runs} | self._open
+        self._open, self._loaded = {key: state for key, state in known.items() if state}, True
         for run in runs:
             if run.state == RunState.CALLING and run.id not in self._calls:
                 self._call_soon(run.id or 0)
@@ -111,7 +115,7 @@ class Flows:
 
     async def _open_run(self, account: str, person: str) -> FlowRun | None:
         key = open_key(account, person)
-        if self._maybe_open is not None and key not in self._maybe_open:
+        if self._loaded and key not in self._open:
             return None
         return await self._store.read(lambda s: s.exec(select(FlowRun).where(FlowRun.open_key == key)).first())
 
@@ -126,7 +130,6 @@ class Flows:
             self._steps.tell(session, account, person, self._texts.flow_too_many)
             return
         self._steps.begin(session, account, person, flow)
-        after_commit(session, lambda: self._maybe_open.add(key) if self._maybe_open is not None else None)
 
     def _with_open(
         self, seen: FlowRun, act: Callable[[Session, FlowRun], None], *, same_step: bool = False
@@ -239,8 +242,19 @@ class Flows:
         found = dict(await self._store.read(lambda s: s.exec(wanted).all()))
         return {str(state): found.get(state, 0) for state in RunState}
 
+    def open_counts(self) -> dict[str, int]:
+        """How many runs are asking, calling, waiting; from memory, for the figures."""
+        counted = Counter(self._open.values())
+        return {str(state): counted[state] for state in OPEN_STATES}
+
+    def _paused(self, run: FlowRun) -> None:
+        self._open[open_key(run.account, run.person)] = run.state
+
     def _ended(self, run: FlowRun) -> None:
-        if self._maybe_open is not None:
-            self._maybe_open.discard(open_key(run.account, run.person))
+        key = open_key(run.account, run.person)
+        if self._loaded:
+            self._open.pop(key, None)
+        else:
+            self._open[key] = ""
         if run.state == RunState.CANCELLED and run.id in self._calls:
             self._calls[run.id].cancel()
