@@ -1,0 +1,145 @@
+"""Whatever people and the bot do, in whatever order: in the end the database says what WeChat shows."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlmodel import select
+
+from models.groups import Membership, MemberState
+from sandbox.model import Refused
+from tests.stories.conftest import Town
+from tests.stories.group_life import holds, members
+
+PEOPLE = ("甲", "乙", "丙", "丁")
+person = st.sampled_from(PEOPLE)
+STEPS = st.one_of(
+    st.tuples(st.sampled_from(["token", "rest", "brought", "leaves", "removed", "taps", "renames"]), person),
+    st.tuples(st.sampled_from(["restart", "stop", "start", "deaf", "hears again", "twice"]), st.just("")),
+)
+
+
+class Life:
+    """One town with one group, in which things happen."""
+
+    def __init__(self, folder: Path) -> None:
+        # Invitations from five members on; two names are told by renaming.
+        self.town = Town(folder, groups={"direct_add_limit": 5, "confirm_seconds": 0.5})
+        self.ids: dict[str, str] = {}
+        self.qun: dict[str, Any] = {}
+        self.runs = True
+        self.renamed = 0
+        self.left: set[str] = set()
+
+    async def begin(self) -> None:
+        """Everybody is a friend of the assistant; the group has its first three members."""
+        await self.town.open()
+        self.town.world.rules.direct_limit = 5
+        self.qun = await self.town.make_group()
+        self.ids = {name: self.town.newcomer(name) for name in PEOPLE}
+        await self.town.quiet()
+
+    async def step(self, what: str, who: str) -> None:
+        """One thing happens; what WeChat refuses does not."""
+        world, room, one = self.town.world, self.qun["room"], self.ids.get(who, "")
+        try:
+            if what == "token":
+                self.town.say(one, self.qun["token"])
+            elif what == "rest" and self.runs:
+                await self.town.join(self.qun["token"], one)
+            elif what == "brought":
+                world.joins.add(self.town.id("智多星"), room, one)
+            elif what == "leaves":
+                world.rooms.leave(one, room)
+                self.left.add(one)
+            elif what == "removed":
+                world.rooms.remove(self.town.id("bot"), room, one)
+                self.left.add(one)
+            elif what == "taps":
+                card = next(c for c in world.state.invitations.values() if c.invitee == one and c.state == "open")
+                world.joins.tap(one, card.id)
+            elif what == "renames":
+                self.renamed += 1
+                world.people.rename(one, f"{who}{self.renamed % 2}")
+            else:
+                await self._bot(what)
+        except (Refused, StopIteration):
+            return
+
+    async def _bot(self, what: str) -> None:
+        faults = self.town.world.faults
+        if what == "deaf":
+            faults.event("*", lost=0.5, late=0.5, late_ms=30)
+        elif what == "hears again":
+            faults.event("*")
+        elif what == "twice":
+            faults.event("room-join", twice=1.0)
+        elif what in ("stop", "restart") and self.runs:
+            await self.town.stop_bot()
+            self.runs = False
+        if what in ("start", "restart") and not self.runs:
+            await self.town.start_bot()
+            self.runs = True
+
+    async def settle(self) -> None:
+        """All is heard again, all is done, and the clock has looked at every group once."""
+        self.town.world.faults.clear()
+        await self._bot("start")
+        await asyncio.sleep(0.1)  # what was late is told by now
+        await self.town.quiet()
+        await holds(self._idle, lambda: "the ways in go on")
+        await self.town.bot.house.policy.check()
+        await self.town.quiet()
+
+    async def _idle(self) -> bool:
+        return not self.town.bot.house.ways_in._tasks
+
+    async def check(self) -> None:
+        """The database equals the world."""
+        there = set(self.town.room(self.qun["room"]).members) - {self.town.id("bot")}
+        assert await members(self.town, self.qun) == there
+        store = self.town.bot.house.store
+        rows = {row.contact_id: row for row in await store.read(lambda s: s.exec(select(Membership)).all())}
+        assert len(rows) == len(set(rows)), "a person has one row"
+        for one in self.ids.values():
+            state = rows[one].state if one in rows else ""
+            assert (state == MemberState.JOINED) == (one in there)
+            if state == MemberState.INVITED:
+                assert self._has_card(one), "invited by the database, and by WeChat"
+            if state in (MemberState.LEFT, MemberState.REMOVED):
+                assert one in self.left
+
+    def _has_card(self, one: str) -> bool:
+        return any(card.invitee == one for card in self.town.world.state.invitations.values())
+
+
+async def live(steps: list[tuple[str, str]]) -> None:
+    """A life of a group, held to the truth at its end, and after one more restart."""
+    with tempfile.TemporaryDirectory() as folder:
+        life = Life(Path(folder))
+        await life.begin()
+        try:
+            for what, who in steps:
+                await life.step(what, who)
+            await life.settle()
+            await life.check()
+            await life._bot("restart")
+            await life.town.quiet()
+            await life.check()
+        finally:
+            if not life.runs:
+                await life.town.start_bot()
+            await life.town.close()
+
+
+@settings(
+    max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+@given(st.lists(STEPS, min_size=4, max_size=14))
+def test_the_database_equals_the_world(steps: list[tuple[str, str]]) -> None:
+    asyncio.run(live(steps))
