@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 UV ?= uv
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: backup keywords run setup test lint format bench proto lock migration clean
+.PHONY: backup keywords pictures run setup test lint format bench proto lock migration clean
 
 run: setup
 	@$(PY) bot.py --config config.yaml
@@ -54,6 +54,10 @@ tests/gateway/node_modules/.installed: tests/gateway/package-lock.json
 # The README's pictures, out of the story that the browser tests tell.
 pictures: $(VENV)/.dev
 	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py
+
+# kill -9 of bot and gateway at any moment, in the long form; `make test` has a short one.
+chaos: $(VENV)/.dev tests/gateway/node_modules/.installed
+	CHAOS_KILLS=120 $(PY) -m pytest tests/chaos -s $(ARGS)
 
 proto: $(VENV)/.dev
 	$(PY) -m grpc_tools.protoc -I protocol --python_out=protocol --pyi_out=protocol protocol/puppet.proto

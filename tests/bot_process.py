@@ -1,0 +1,115 @@
+"""The bot as its operators run it: `python bot.py --config FILE`, a process that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.official import OfficialGateway
+
+ROOT = Path(__file__).parent.parent
+ACCOUNT = "weimi1001"
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class BotProcess:
+    """One bot on one gateway. The database, the port and the config stay the same over restarts."""
+
+    def __init__(self, folder: Path, gateway: OfficialGateway, **config: Any) -> None:
+        self.folder = folder
+        self.database = folder / "wxbot.db"
+        self.port = free_port()
+        self.process: asyncio.subprocess.Process | None = None
+        assistant = {"account": ACCOUNT, "endpoint": gateway.endpoint, "token": gateway.token, "tls": gateway.tls}
+        data: dict[str, Any] = {
+            "assistants": [assistant],
+            "database": f"sqlite:///{self.database}",
+            "api": {"port": self.port},
+            "admins": ["wxid_nobody"],
+            "groups": {"confirm_seconds": 2},
+            "customer_service": {"faq": "", "keywords": [{"regex": r"问([\d ]+)", "reply": "答{1}"}]},
+            "pacing": {"enabled": False},
+        }
+        (folder / "config.yaml").write_text(json.dumps(data | config, ensure_ascii=False))
+
+    @property
+    def url(self) -> str:
+        """Where its REST door is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Start the process; it is not ready yet."""
+        with (self.folder / "bot.log").open("ab") as log:
+            command = (sys.executable, "bot.py", "--config", str(self.folder / "config.yaml"))
+            self.process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log)
+
+    async def ready(self, seconds: float = 60.0) -> None:
+        """Wait until it says that it is ready; RuntimeError with its last words if it dies instead."""
+        deadline = time.monotonic() + seconds
+        async with aiohttp.ClientSession() as http:
+            while True:
+                assert self.process is not None
+                if self.process.returncode is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"the bot is not ready:\n{self.log()[-3000:]}")
+                with contextlib.suppress(aiohttp.ClientError, OSError):
+                    async with http.get(f"{self.url}/readyz") as response:
+                        if response.status == 200:
+                            return
+                await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+            self.process = None
+
+    async def terminate(self, seconds: float = 20.0) -> tuple[int, float]:
+        """SIGTERM; its exit code and how many seconds it took."""
+        assert self.process is not None
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        code = await asyncio.wait_for(self.process.wait(), seconds)
+        self.process = None
+        return code, time.monotonic() - began
+
+    async def metrics(self) -> dict[str, float]:
+        """Its own numbers, summed over labels."""
+        sums: dict[str, float] = {}
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/metrics") as response:
+            for line in (await response.text()).splitlines():
+                if line and not line.startswith("#"):
+                    name = line.partition("{")[0].partition(" ")[0]
+                    sums[name] = sums.get(name, 0.0) + float(line.rpartition(" ")[2])
+        return sums
+
+    async def quiet(self, seconds: float = 60.0) -> None:
+        """Wait until it has no event unhandled and no message unsent, and still has none a moment later."""
+        deadline = time.monotonic() + seconds
+        still = 0
+        while still < 3:
+            numbers = await self.metrics()
+            busy = numbers.get("wxbot_inbox_in_memory", 0) + numbers.get("wxbot_outbox_waiting", 0)
+            still = 0 if busy else still + 1
+            assert time.monotonic() < deadline, f"still busy with {busy} after {seconds} s"
+            await asyncio.sleep(0.1)
+
+    def log(self) -> str:
+        """What it wrote."""
+        return (self.folder / "bot.log").read_text(errors="replace")

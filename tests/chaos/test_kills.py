@@ -1,0 +1,106 @@
+"""kill -9 of the bot and of the gateway, at any moment, under load: nothing that was promised is lost.
+
+CHAOS_KILLS says how many (`make chaos`: 120); CHAOS_SEED repeats the choices, not the timing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.bot_process import BotProcess
+from tests.chaos.load import OWNER, PEOPLE, Load
+from tests.chaos.reckoning import reckon
+from tests.official import OfficialGateway, Start, official
+
+__all__ = ["official"]
+
+KILLS = int(os.environ.get("CHAOS_KILLS", "8"))
+SEED = int(os.environ.get("CHAOS_SEED", "0"))
+pytestmark = [pytest.mark.gateway, pytest.mark.timeout(60 + 15 * KILLS)]
+
+
+async def _town(official: Start, folder: Path) -> tuple[OfficialGateway, BotProcess]:
+    gateway = await official(state=folder / "journal")
+    await gateway.setup(contacts=PEOPLE)
+    await gateway.contact("wxid_zdx", "智多星")
+    return gateway, BotProcess(folder, gateway)
+
+
+async def _kill_one(choice: random.Random, bot: BotProcess, gateway: OfficialGateway) -> None:
+    if choice.random() < 0.6:
+        await bot.kill()
+        await asyncio.sleep(choice.choice((0.0, 0.3)))
+        await bot.start()
+    else:
+        await gateway.restart()
+
+
+async def test_kill_9_at_any_moment(official: Start, tmp_path: Path) -> None:
+    gateway, bot = await _town(official, tmp_path)
+    choice = random.Random(SEED)
+    load = Load(bot, gateway)
+    try:
+        await bot.start()
+        await bot.ready()
+        load.start()
+        for kill in range(KILLS):
+            await asyncio.sleep(choice.uniform(0.1, 2.5))
+            await _kill_one(choice, bot, gateway)
+            if kill % 3 == 2:  # else the next one may hit it while it starts
+                await bot.ready()
+        await bot.ready()
+        await load.stop()
+        await bot.quiet()
+        code, _ = await bot.terminate()
+        assert code == 0
+        result = reckon(bot.database, await gateway.sent(), await gateway.rooms())
+    finally:
+        await bot.kill()
+    print(  # noqa: T201
+        f"\n{KILLS} kills: {load.number} messages said, {result.stored} events stored, {len(load.accepted)} promised "
+        f"by REST, {len(load.groups)} groups, {len(load.joined)} joins; {result.doubles} doubles "
+        f"({result.doubles / KILLS:.1f} a kill); answers {dict(load.statuses)}"
+    )
+    assert result.stored > 10 * KILLS, "the load was too small to prove anything"
+    assert result.not_acted_on == []
+    assert result.not_answered == []
+    assert result.not_sent == []
+    assert result.out_of_order == []
+    assert result.twins == []
+    got = {row["text"] for row in await gateway.sent()}
+    assert [text for text in load.accepted if text not in got] == []
+    rooms = await gateway.rooms()
+    made = [room for room in rooms if OWNER in room["memberIdList"]]
+    assert len(made) == len(load.groups), "each code is one group"
+    assert len(load.groups) > 0
+    assert sum({"c5", "c6"} <= set(room["memberIdList"]) for room in made) >= len(load.joined) // 2
+
+
+async def test_sigterm_under_load_loses_nothing(official: Start, tmp_path: Path) -> None:
+    gateway, bot = await _town(official, tmp_path)
+    load = Load(bot, gateway)
+    try:
+        await bot.start()
+        await bot.ready()
+        load.start()
+        for turn in range(2):
+            await gateway.do("burst", count=400, text=f"问{turn} ", **{"from": [f"c{i}" for i in range(PEOPLE)]})
+            await asyncio.sleep(0.7)
+            code, seconds = await bot.terminate()
+            assert (code, seconds < 10) == (0, True), f"exit {code} after {seconds:.1f} s\n{bot.log()[-2000:]}"
+            await bot.start()
+            await bot.ready()
+        await load.stop()
+        await bot.quiet()
+        result = reckon(bot.database, await gateway.sent(), await gateway.rooms())
+    finally:
+        await bot.kill()
+    assert result.stored > 100
+    problems = (result.not_acted_on, result.not_answered, result.not_sent, result.out_of_order, result.twins)
+    assert problems == ([], [], [], [], [])
+    assert result.doubles == 0, "nothing was cut off"
