@@ -119,7 +119,7 @@ class Bot:
         await house.admins.load()
 
     async def _start_assistants(self, stack: AsyncExitStack, settings: list[AssistantSettings]) -> None:
-        house, began = self.house, time.time()
+        house, began = self.house, self.house.clock()
         for one in settings:
             handle = functools.partial(handlers.handle, house, began=began)
             reception = Reception(house, one.account, handle)

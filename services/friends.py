@@ -71,7 +71,7 @@ class Friends:
     def greet(self, session: Session, account: str, contact_id: str) -> None:
         """Greet a new friend, once, whoever tells of them and however often."""
         wechat = self._accounts.get(account)
-        if not self._settings.greeting:
+        if not self._settings.greeting or self._accounts.is_own(contact_id):
             return
         insert = sqlite.insert(Greeted) if self._store.is_sqlite else postgresql.insert(Greeted)
         row = insert.values(account=account, contact_id=contact_id, at=self._clock()).on_conflict_do_nothing()

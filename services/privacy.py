@@ -66,7 +66,8 @@ def erase(session: Session, contact_id: str) -> tuple[int, list[str]]:
     mine = session.exec(select(Said.media).where(_said(contact_id), col(Said.media) != "").distinct()).all()
     connection = session.connection()
     texts = session.exec(select(Said.text).where(_said(contact_id), col(Said.by) == contact_id)).all()
-    connection.execute(delete(FaqMiss).where(col(FaqMiss.question).in_({plain(text) for text in texts})))
+    for text in {plain(text) for text in texts}:
+        connection.execute(delete(FaqMiss).where(col(FaqMiss.question) == text))
     count = connection.execute(delete(Said).where(_said(contact_id))).rowcount
     _erase_work(session, contact_id, [ticket.id or 0 for ticket in tickets])
     ended = col(InboxEvent.state) != EventState.NEW

@@ -80,7 +80,7 @@ class Support:
         room = self.staff_room(account)
         if room is not None and room.id == room_id:
             return True
-        return any(t.account == account and t.room_id == room_id for t in self.tickets)
+        return self.tickets.any_in(account, room_id)
 
     # ---- opening ----
 

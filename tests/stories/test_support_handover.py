@@ -276,3 +276,56 @@ async def test_a_word_inside_another_opens_no_ticket(make_town: MakeTown, words_
     town, _ = await opened(make_town)
     await answers(town, "黑旋风", words_said)
     assert town.bot.house.tickets.of(town.accounts[0], town.id("黑旋风")) is None
+
+
+async def test_what_is_old_is_relayed_and_not_answered(make_town: MakeTown) -> None:
+    """Said more than ten minutes before the bot began: kept, not answered; the staff still hears it."""
+    town, room = await opened(make_town, handoff={"idle_minutes": 1000})
+    await ask_person(town, room)
+    await town.quiet()
+    await town.stop_bot()
+    town.ahead = 3600
+    await town.start_bot()
+    await known(town, room)
+    town.say("智多星", "好了吗")
+    town.say("智多星", "人工")
+    town.say("黑旋风", "好了吗")
+    await town.hears("宋公明", "【#1 黑旋风】好了吗", room)
+    town.say("宋公明", "#1 在的", room)
+    await town.hears("黑旋风", "在的")
+    house = town.bot.house
+
+    async def both_kept() -> bool:
+        rows = await house.store.read(lambda s: house.conversations.last(s, town.accounts[0], town.id("智多星"), 9))
+        return [row.text for row in rows] == ["好了吗", "人工"]
+
+    assert await until_done(both_kept, "both are kept")
+    await town.quiet()
+    assert words(town.seen("智多星")) == []
+    assert house.tickets.of(town.accounts[0], town.id("智多星")) is None
+
+
+async def test_two_assistants_in_one_staff_room(make_town: MakeTown) -> None:
+    """Each relays its own customers, and takes the other for no customer, no staff and no owner of a number."""
+    town = await make_town(["weimi1001", "weimi1002"], customer_service=service())
+    first, second = town.id("weimi1001"), town.id("weimi1002")
+    town.world.people.befriend(first, second)
+    room = town.world.rooms.create(town.id("宋公明"), [first, second, town.id("店长")], "客服值班群").id
+    for account in town.accounts:
+        directory = town.bot.house.accounts.get(account).directory
+        await until(lambda d=directory: d.room_by_topic("客服值班群"), "both know the room")
+    town.say("黑旋风", "人工", "weimi1001")
+    await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
+    town.say("智多星", "人工", "weimi1002")
+    await town.hears("宋公明", "【#2 智多星】请求人工服务", room)
+    town.say("宋公明", "#1 我来看", room)
+    town.say("宋公明", "#2 也看", room)
+    assert (await town.hears("黑旋风", "我来看", "weimi1001")).sender == first
+    assert (await town.hears("智多星", "也看", "weimi1002")).sender == second
+    await town.hears("店长", "#2 由 宋公明 接待", room)
+    await town.quiet()
+    assert words(town.seen("黑旋风", "weimi1002")) == []
+    assert words(town.seen("黑旋风", "weimi1001")) == [HANDOFF, "我来看"]
+    assert words(town.seen("智多星", "weimi1002")) == [HANDOFF, "也看"]
+    assert words(town.seen("weimi1001", "weimi1002")) == []
+    assert not [w for w in words(town.seen("店长", room)) if "没有进行中" in w]
