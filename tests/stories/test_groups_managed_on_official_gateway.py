@@ -1,0 +1,131 @@
+"""Groups that run themselves, over the official Wechaty gateway: members, removal, topic, announcement, mentions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.rows import membership_of
+from tests.official import Start, official  # noqa: F401 - a fixture
+from tests.stories.conftest import until
+from tests.stories.group_life import holds
+from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
+
+pytestmark = pytest.mark.gateway
+PEOPLE = {"宋公明": "wxid_song", "黑旋风": "wxid_xuan", "智多星": "wxid_zhi", "店长": "wxid_admin"}
+
+
+class Square(Street):
+    """A street with one group in it."""
+
+    room: str
+    number: int
+    heard: int = 0
+
+    async def open(self) -> None:
+        """Start the bot, make the group, bring 黑旋风 in."""
+        await self.bot.start()
+        await until(lambda: self.bot.house.accounts.is_online(ACCOUNT), "online")
+        self.number = (await self.group())["number"]
+        self.room = (await self.gateway.rooms())[0]["id"]
+        await self.gateway.join(self.room, "wxid_xuan")
+        await self.hears("欢迎 黑旋风")
+
+    async def hears(self, words: str) -> dict[str, Any]:
+        """Wait for the next message to the group; it holds these words."""
+        self.heard += 1
+        sent = (await self.gateway.wait_sent(self.heard, self.room))[self.heard - 1]
+        assert words in sent["text"], sent
+        return sent
+
+    async def command(self, words: str, **what: Any) -> None:
+        """The owner says a command in the group."""
+        await self.gateway.say("wxid_song", words, room=self.room, **what)
+
+    async def state(self, contact_id: str, wanted: str) -> None:
+        """Wait until the database says so of a person."""
+
+        async def look() -> bool:
+            row = await self.bot.house.store.read(lambda s: membership_of(s, self.number, contact_id))
+            return row is not None and row.state == wanted
+
+        await holds(look, lambda: f"{contact_id} is not {wanted}")
+
+    async def shown(self) -> dict[str, Any]:
+        """The group as WeChat has it."""
+        return (await self.gateway.rooms())[0]
+
+
+@pytest.fixture
+async def square(official: Start, tmp_path: Path) -> AsyncIterator[Square]:  # noqa: F811
+    gateway = await official(tls=False)
+    for name, contact_id in PEOPLE.items():
+        await gateway.contact(contact_id, name, friend=True)
+    square = Square(gateway, tmp_path, False)
+    await square.open()
+    yield square
+    await square.bot.stop()
+
+
+async def test_joins_leaves_and_removals(square: Square) -> None:
+    """Whoever causes them, told once or twice; by an @ with ids, by an @ that is only text, by a call that fails."""
+    await square.gateway.leave(square.room, "wxid_xuan")
+    await square.state("wxid_xuan", "left")
+    await square.gateway.join(square.room, "wxid_xuan", inviter="wxid_song", times=2)
+    await square.hears("欢迎 黑旋风")
+    await square.command("/踢 @黑旋风\u2005", mentions=["wxid_xuan"])
+    await square.hears("已移出：黑旋风。")
+    assert "wxid_xuan" not in (await square.shown())["memberIdList"]
+    await square.state("wxid_xuan", "removed")
+    await square.gateway.join(square.room, "wxid_xuan")
+    await square.hears("欢迎 黑旋风")
+    await square.gateway.fault("roomDel", "ignore", times=1)
+    await square.command("/踢 @黑旋风\u2005")
+    await square.hears("没能移出 黑旋风：微信没有生效")
+    await square.command("/拉黑 @黑旋风\u2005")
+    await square.hears("已拉黑：黑旋风。")
+    await square.gateway.join(square.room, "wxid_xuan")
+    await square.hears("黑旋风 已被移出群聊")
+    assert "wxid_xuan" not in (await square.shown())["memberIdList"]
+
+
+async def test_topic_and_announcement(square: Square) -> None:
+    """Set and read back; a gateway that says yes and does nothing is told; drift is repaired."""
+    await square.command("/群名 梁山")
+    await square.hears("群名已改为“梁山”")
+    await square.command("/公告 今晚聚义")
+    await square.hears("群公告已发布")
+    room = await square.shown()
+    assert (room["topic"], room["announce"]) == ("梁山", "今晚聚义")
+    for call, command in (("roomTopic", "/群名 泊"), ("roomAnnounce", "/公告 散会")):
+        await square.gateway.fault(call, "ignore", times=1)
+        await square.command(command)
+        await square.hears("微信没有执行：微信没有生效")
+        await square.gateway.clear_faults()
+    await square.gateway.topic(square.room, "乱改", "wxid_zhi")
+    await square.gateway.room(square.room, announce="乱改")
+    assert await square.bot.house.policy.check() == "1 rooms, 2 drifted, 2 repaired"
+    room = await square.shown()
+    assert (room["topic"], room["announce"]) == ("梁山", "今晚聚义")
+
+
+async def test_a_warning_mentions_its_person(square: Square) -> None:
+    await square.gateway.say("wxid_xuan", room=square.room, kind="card", card="wxid_admin")
+    warned = await square.hears("请勿发送名片")
+    assert warned["mentions"] == ["wxid_xuan"]
+    await square.gateway.say("wxid_xuan", "/令牌", room=square.room)
+    refused = await square.hears("您没有权限执行此命令")
+    assert refused["mentions"] == ["wxid_xuan"]
+
+
+async def test_the_assistant_is_removed_and_comes_back(square: Square) -> None:
+    me = (await square.gateway.status())["self"]
+    await square.gateway.leave(square.room, me, by="wxid_song")
+    [told] = await square.gateway.wait_sent(1, "wxid_song")
+    assert "助手已不在“宋公明的群100001”" in told["text"]
+    await square.gateway.join(square.room, me, inviter="wxid_song")
+    sent = await square.gateway.wait_sent(2, "wxid_song")
+    assert "助手已回到“宋公明的群100001”" in sent[1]["text"]
