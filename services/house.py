@@ -113,6 +113,7 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
     groups = Groups(store, accounts, maker, config.groups, config.api.public_url, clock)
     tally = Tally(store, zone, clock)
     arrivals = Arrivals(accounts, groups, messages, notices, tally, config.groups, config.texts, clock)
+    notices.group_of = groups.by_room
     groups.on_active, groups.on_lost, groups.on_found = arrivals.made, arrivals.lost, arrivals.found
     adder = Adder(accounts, audit, config.groups, config.pacing)
     memberships = Memberships(store, accounts, groups, adder, arrivals, audit, notices, config.groups, clock)

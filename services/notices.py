@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlmodel import Session
 from business import Webhook
 from models.durable import Priority
 from models.flows import Befriended
+from models.groups import Qun
 from services.lane import Clock, Gone, Work
 from services.outbox import Outbox
 
@@ -27,6 +28,7 @@ class Notices:
         self._outbox = outbox
         self._webhooks = webhooks
         self._clock = clock
+        self.group_of: Callable[[str, str], Qun | None] = lambda _account, _room_id: None
         outbox.on_failed(self._message_failed)
 
     def tell(self, session: Session, type: str, key: str, data: dict[str, Any]) -> None:
@@ -53,5 +55,8 @@ class Notices:
     def _message_failed(self, session: Session, work: Work, gone: Gone) -> None:
         lane, _, account = work.lane.partition(":")
         if lane == MESSAGES:
+            qun = self.group_of(account, work.key)
             data = {"message": work.id, "assistant": account, "to": work.key, "error": gone.why}
-            self.tell(session, "message.failed", work.key, data)
+            if qun is not None:
+                data["number"] = qun.number
+            self.tell(session, "message.failed", str(qun.number) if qun else work.key, data)

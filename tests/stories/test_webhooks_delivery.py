@@ -263,3 +263,7 @@ async def test_a_lost_message_is_told(make_town: MakeTown, receiver: Receiver, m
     assert (told["message"], told["assistant"], told["to"]) == (message, "weimi1001", "wxid_heixuanfeng")
     _, answer, _ = await town.call("GET", f"/wxbot/message/{message}")
     assert answer["message"]["state"] == "failed"
+    qun = await town.make_group()
+    await house.store.write(lambda s: house.messages.say(s, "weimi1001", qun["room"], nothing))
+    await until(lambda: len(receiver.events) == 2, "told")
+    assert (receiver.events[1]["data"]["to"], receiver.events[1]["data"]["number"]) == (qun["room"], qun["number"])

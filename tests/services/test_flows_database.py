@@ -1,0 +1,146 @@
+"""Flows on both databases: what happens twice at one moment happens once, and what a crash cut off is taken up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from sqlmodel import select
+
+from config import Config
+from errors import NotFound
+from models.durable import OutboxItem
+from models.flows import FlowCallback, FlowRun
+from services.house import House, build
+from tests.services.conftest import until
+from tests.stories.business import serving
+
+ACCOUNT, PERSON = "weimi1001", "wxid_heixuanfeng"
+STEPS = [
+    {"ask": {"store": "哪家？"}},
+    {"call": {"system": "shop", "path": "/x", "body": {"callback": "{callback_url}"}, "into": "order"}},
+    {"wait": {"callback": "result", "hours": 1, "expect": {"status": "success"}}},
+    {"say": "好了{result.n}"},
+]
+MakeHouse = Callable[[], Awaitable[House]]
+
+
+@pytest.fixture
+async def asked() -> list[dict[str, Any]]:
+    return []
+
+
+@pytest.fixture
+async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterator[MakeHouse]:
+    """A house on the database, as a process would build it; nothing of it is sent, as no account is online."""
+    houses: list[House] = []
+
+    async def shop(request: web.Request) -> web.StreamResponse:
+        asked.append({**(await request.json()), "key": request.headers["Idempotency-Key"]})
+        return web.json_response({})
+
+    async with serving(shop) as url:
+        flow = {"name": "试", "start": ["开始"], "allow": "everyone", "steps": STEPS}
+
+        async def make() -> House:
+            config = Config(database=database, systems={"shop": {"base_url": url}}, flows=[flow])  # type: ignore[arg-type, list-item]
+            house = build(config)
+            await house.store.open()
+            houses.append(house)
+            return house
+
+        yield make
+        for house in houses:
+            await house.flows.stop()
+            await house.outside.close()
+            await house.store.close()
+
+
+async def hear(house: House, words: str, person: str = PERSON) -> None:
+    """A person says something, and it is written."""
+    decision = await house.flows.heard(ACCOUNT, person, words)
+    if decision is not None and decision.write is not None:
+        await house.store.write(decision.write)
+
+
+async def said(house: House) -> list[str]:
+    """All that was promised to be said."""
+    items = await house.store.read(lambda s: s.exec(select(OutboxItem).order_by(OutboxItem.id)).all())  # type: ignore[arg-type]
+    return [json.loads(item.body)["text"] for item in items]
+
+
+async def waiting(house: House, asked: list[dict[str, Any]]) -> str:
+    """Bring a flow to its wait; the secret it can be called back with."""
+    await hear(house, "开始")
+    await hear(house, "一店")
+    await until(lambda: house.flows.open_counts()["waiting"] == 1, "it waits")
+    return str(asked[0]["callback"]).rpartition("/")[2]
+
+
+async def test_one_callback_counts_though_twenty_come_at_once(
+    make_house: MakeHouse, asked: list[dict[str, Any]]
+) -> None:
+    house = await make_house()
+    await house.flows.start()
+    secret = await waiting(house, asked)
+    results = [{"status": "success", "n": n} for n in range(20)]
+    await asyncio.gather(*(house.flows.called_back(secret, result) for result in results))
+    lines = [line for line in await said(house) if line.startswith("好了")]
+    assert len(lines) == 1
+    kept = await house.store.read(lambda s: s.exec(select(FlowCallback)).one())
+    assert lines == [f"好了{json.loads(kept.body or '')['n']}"]
+    assert (await house.flows.counts())["finished"] == 1
+    assert house.flows.open_counts() == {"asking": 0, "calling": 0, "waiting": 0}
+    with pytest.raises(NotFound):
+        await house.flows.called_back("x" * 32, {})
+
+
+async def test_a_callback_and_the_end_of_its_wait_at_once_have_one_outcome(
+    make_house: MakeHouse, asked: list[dict[str, Any]]
+) -> None:
+    house = await make_house()
+    await house.flows.start()
+    secret = await waiting(house, asked)
+    run = (await house.flows.open_runs())[0]
+    await asyncio.gather(
+        house.flows.called_back(secret, {"status": "success", "n": 1}),
+        house.store.write(lambda s: house.flows.end(s, run.id or 0)),
+        hear(house, "取消"),
+    )
+    ends = [line for line in await said(house) if line not in ("哪家？",)]
+    assert len(ends) == 1
+    assert sum((await house.flows.counts()).values()) == 1
+
+
+async def test_one_person_has_one_flow_open(make_house: MakeHouse) -> None:
+    house = await make_house()
+    await house.flows.start()
+    await asyncio.gather(*(hear(house, "开始", f"wxid_{n}") for n in range(5)))
+    for n in range(5):
+        await hear(house, "开始", f"wxid_{n}")
+    assert len(await house.flows.open_runs()) == 5
+    for _ in range(40):
+        await hear(house, "取消", "wxid_0")
+        await hear(house, "开始", "wxid_0")
+    assert (await said(house))[-1] == "您发起的流程太多了，请过一会儿再试。"
+    started = await house.store.read(lambda s: s.exec(select(FlowRun).where(FlowRun.person == "wxid_0")).all())
+    assert len(started) == 30
+
+
+async def test_a_call_that_was_cut_off_is_made_again_with_its_key(
+    make_house: MakeHouse, asked: list[dict[str, Any]]
+) -> None:
+    first = await make_house()
+    first.flows._steps.on_call = lambda _run_id: None  # it dies right after the commit
+    await hear(first, "开始")
+    await hear(first, "一店")
+    run = (await first.flows.open_runs())[0]
+    assert (run.state, asked) == ("calling", [])
+    second = await make_house()
+    await second.flows.start()
+    await until(lambda: second.flows.open_counts()["waiting"] == 1, "it waits")
+    assert [one["key"] for one in asked] == [f"{run.key}-1"]
