@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +149,49 @@ async def test_keywords_of_chat_come_first_and_outlive_a_restart(shop: Town) -> 
     assert await house.store.write(lambda s: house.keywords.drop(s, account, None, "营业"))
     assert not await house.store.write(lambda s: house.keywords.drop(s, account, None, "营业"))
     assert await answers(shop, "黑旋风", "营业时间") == ["我们每天 9:00-18:00 营业。"]
+
+
+async def test_the_faq_in_a_group_when_called(shop: Town) -> None:
+    qun = await shop.make_group()
+    await shop.join(qun["token"], "黑旋风")
+    await shop.hears("宋公明", "欢迎 黑旋风", qun["room"])
+    assert await answers(shop, "黑旋风", "门店地址在哪里？", qun["room"]) == ["@黑旋风\u2005人民路 1 号。"]
+    (menu,) = await answers(shop, "黑旋风", "会员怎么弄呀", qun["room"])
+    assert menu.startswith("@黑旋风\u2005您是不是想问：\n1. ")
+    (answer,) = await answers(shop, "黑旋风", "1", qun["room"])
+    assert answer.startswith("@黑旋风")
+    assert await answers(shop, "宋公明", "1", qun["room"]) == []  # whose menu it is not
+    assert await answers(shop, "黑旋风", "1") == [FALLBACK]  # nor is it one for the private chat
+    (told,) = await answers(shop, "黑旋风", "转人工", qun["room"])
+    assert "请私聊我发送“人工”" in told
+
+
+async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
+    shop.world.chats.send_media(shop.id("黑旋风"), shop.id("bot"), Kind.AUDIO, "voice.mp3", b"ID3 voice")
+    await shop.hears("黑旋风", FALLBACK)
+    shop.world.chats.send_media(shop.id("宋公明"), shop.id("bot"), Kind.EMOTICON, "smile.gif", b"GIF89a smile")
+    assert await answers(shop, "宋公明") == []
+
+
+@pytest.mark.parametrize(
+    ("section", "names"),
+    [
+        ({"faq": "{folder}/broken.yaml"}, "broken.yaml: entry 1.answer"),
+        ({"keywords": [{"equals": "a", "reply": [{"image": "{folder}/none.png"}]}]}, "there is no file"),
+        ({"keywords": [{"regex": "(", "reply": "b"}]}, "customer_service.keywords.0.regex"),
+    ],
+)
+def test_a_broken_file_stops_the_start_with_one_line(tmp_path: Path, section: dict[str, Any], names: str) -> None:
+    (tmp_path / "broken.yaml").write_text("- questions: [a]", encoding="utf-8")
+    config = {"database": f"sqlite:///{tmp_path}/wxbot.db", "api": {"port": 0}, "customer_service": section}
+    config["assistants"] = [{"account": "weimi1001", "endpoint": "127.0.0.1:9"}]
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps(config).replace("{folder}", str(tmp_path)), encoding="utf-8")
+    command = [sys.executable, "bot.py", "--config", str(path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2], timeout=60
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("config: ")
+    assert names in done.stderr
+    assert done.stderr.count("\n") == 1

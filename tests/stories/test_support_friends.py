@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from sqlmodel import select
 
 from models.durable import Action, OutboxItem
@@ -90,3 +92,38 @@ async def test_what_exceeds_the_day_waits_for_tomorrow_over_a_restart(make_town:
         return {row.key for row in rows if "used up" in row.error} == {left, late}
 
     assert await until_done(both_put_off, "both wait for tomorrow")
+
+
+async def test_accepted_after_a_while_and_one_after_the_other(make_town: MakeTown) -> None:
+    town = await make_town(customer_service={"accept": {"delay_seconds": [0.6, 0.8]}})
+    began = time.monotonic()
+    people = [ask(town, f"访客{n}", "") for n in range(2)]
+    await until(lambda: any(is_friend(town, who) for who in people), "one is accepted")
+    first = time.monotonic() - began
+    await until(lambda: all(is_friend(town, who) for who in people), "both are accepted")
+    both = time.monotonic() - began
+    assert first >= 0.6
+    assert both >= 1.2
+
+
+async def test_a_request_seen_twice_is_accepted_once(make_town: MakeTown) -> None:
+    town = await make_town()
+    town.world.faults.event("friendship", twice=1.0)
+    who = ask(town, "阮小二", "")
+    await town.hears(who, "您好，我是")
+    town.world.faults.event("friendship")
+    await town.quiet()
+    assert sum("您好，我是" in w for w in words(town.seen(who))) == 1
+
+
+async def test_a_lost_answer_to_the_acceptance(make_town: MakeTown) -> None:
+    """WeChat accepted, its answer never came: the person is greeted, once, and no second request is counted."""
+    town = await make_town()
+    town.world.faults.call("FriendshipAccept", "lose", count=1)
+    who = ask(town, "阮小二", "QUFBQUFBQUFBQUFB")
+    await town.hears(who, "您好，我是")
+    await town.hears(who, "入群令牌无效")
+    await town.quiet()
+    assert [w[:2] for w in words(town.seen(who))] == ["您好", "入群"]
+    done = select(Action).where(Action.kind == "accept", Action.outcome == "done")
+    assert len(await town.bot.house.store.read(lambda s: s.exec(done).all())) <= 1
