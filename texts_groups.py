@@ -16,7 +16,7 @@ class GroupTexts(BaseModel):
     what_announcement: str = "群公告"
 
     # the guard
-    warned: str = "{member} 请注意：{reason}。这是第 {count} 次警告，满 {limit} 次将被移出群聊。"
+    warned: str = "@{member}\u2005请注意：{reason}。这是第 {count} 次警告，满 {limit} 次将被移出群聊。"
     removed: str = "{member} 已被移出群聊：{reason}。"
     removal_failed: str = "没能把 {member} 移出“{topic}”（{reason}）。助手需要是群主或群管理员，请您手动移除。"
     reason_blacklisted: str = "在本群黑名单中"

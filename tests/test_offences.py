@@ -1,0 +1,80 @@
+"""What the guard of a group finds in texts, and what it must not find."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.offences import Flood, WordFilter, foreign_link
+from settings import Flood as FloodSettings
+
+WORDS = WordFilter(["加微信", "sex", "💰", "ＶＸ", "1 2 3 4"])
+BETWEEN = st.text(st.sampled_from(" .-_*。，·~\u200b\u200d\u2060\ufeff\u3000\u3164\u00ad!"), max_size=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("快加微信", "加微信"),
+        ("加\n微\n信", "加微信"),
+        ("s e x", "sex"),
+        ("S.E.X!", "sex"),
+        ("thi\u200bs se\u200bx", "sex"),
+        ("来💰呀", "💰"),
+        ("ｖｘ123", "ＶＸ"),
+        ("12-34", "1 2 3 4"),
+        ("this exam", None),
+        ("class exhibit", None),
+        ("加油，微信群", None),
+        ("微信加不了", None),
+        ("", None),
+    ],
+)
+def test_words(text: str, found: str | None) -> None:
+    assert WORDS.hit(text) == found
+
+
+@given(st.lists(BETWEEN, min_size=2, max_size=2), st.text("好的今天天气", max_size=5))
+def test_nothing_between_the_characters_hides_a_word(gaps: list[str], around: str) -> None:
+    assert WORDS.hit(f"{around}加{gaps[0]}微{gaps[1]}信{around}") == "加微信"
+
+
+def test_no_words_find_nothing() -> None:
+    assert WordFilter([]).hit("加微信") is None
+    assert WordFilter([" ", "\u200b"]).hit("a b \u200b") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("看 https://evil.com/x", "evil.com"),
+        ("看https://EVIL.com", "evil.com"),
+        ("evil.com快来", "evil.com"),
+        ("加www.evil。com", "www.evil.com"),
+        ("ＷＷＷ．ｅｖｉｌ．ｃｏｍ", "www.evil.com"),
+        ("https://yunmof.com@evil.com/", "evil.com"),
+        ("https://yunmof.com.evil.cn/", "yunmof.com.evil.cn"),
+        ("notyunmof.com", "notyunmof.com"),
+        ("https://m.yunmof.com 和 http://1.2.3.4/x", "1.2.3.4"),
+        ("http://中文.网址/", "中文.网址"),
+        ("https://yunmof.com:8080/a", None),
+        ("M.YunMof.com", None),
+        ("a@b.com", None),
+        ("node.js v1.2.3 报告.pdf 3.5kg", None),
+        ("你好。me too", None),
+        ("http://", None),
+        ("https://[::1", None),
+    ],
+)
+def test_links(text: str, host: str | None) -> None:
+    assert foreign_link(text, ["yunmof.com"]) == host
+
+
+def test_flooding_is_more_than_so_many_within_so_long() -> None:
+    flood = Flood(FloodSettings(messages=3, seconds=10))
+    one, other = ("a", "room", "one"), ("a", "room", "other")
+    assert [flood.hit(one, at) for at in (0, 1, 2, 3)] == [False, False, False, True]
+    assert [flood.hit(one, at) for at in (4, 5, 6, 7)] == [False, False, False, True], "counting begins anew"
+    assert [flood.hit(other, at) for at in (0, 4, 8, 12, 14)] == [False] * 4 + [True], "4, 8, 12 and 14"
+    assert not any(flood.hit(other, 20 + 5 * n) for n in range(20))
