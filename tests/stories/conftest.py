@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
@@ -11,10 +12,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sqlmodel import col, select
 
 import sandbox
 from bot import Bot
 from config import Config
+from models.durable import InboxEvent
+from protocol import puppet_pb2 as pb
 from sandbox.model import Message, Room
 from sandbox.world import World
 
@@ -47,6 +51,7 @@ class Town:
         self.folder = folder
         self.accounts = list(accounts)
         self.extra = config
+        self._words = 0
         self.ahead = 0.0  # seconds that the bot's clock is ahead of the world's
         self.bot: Bot
         self.sandbox: sandbox.Sandbox
@@ -177,8 +182,24 @@ class Town:
         return found
 
     async def quiet(self) -> None:
-        """Wait until the bot has nothing left to do: no event unhandled, no message unsent."""
+        """Wait until the bot has heard all that was said, and has nothing left to do: no event unhandled, no message
+        unsent."""
+        for account in self.accounts:
+            await self._last_word(account)
         await until(self._is_quiet, "the bot is quiet")
+
+    async def _last_word(self, account: str) -> None:
+        """Tell the bot something that changes nothing, and wait until it is stored: all before it is stored then."""
+        self._words += 1
+        topic = f"last word {self._words}"
+        data = {"roomId": "nowhere@chatroom", "newTopic": topic, "oldTopic": "", "changerId": "nobody"}
+        payload = json.dumps(data | {"timestamp": int(time.time() * 1000)})
+        self.sandbox.servers[account].send_raw(pb.EventResponse(type=pb.EVENT_ROOM_TOPIC, payload=payload))
+        stored = select(InboxEvent).where(InboxEvent.account == account, col(InboxEvent.data).contains(f'"{topic}"'))
+        deadline = time.monotonic() + PATIENCE
+        while await self.bot.house.store.read(lambda s: s.exec(stored).first()) is None:
+            assert time.monotonic() < deadline, "the bot does not hear"
+            await asyncio.sleep(0.01)
 
     def _is_quiet(self) -> bool:
         idle = all(len(reception.inbox) == 0 for reception in self.bot.receptions)
