@@ -85,6 +85,7 @@ async def test_a_token_accepted_before_a_restart_is_kept(town: Town) -> None:
     town.world.faults.call("RoomAdd", "hang", count=1)
     town.say("黑旋风", qun["token"])
     await town.hears("黑旋风", "正在拉您进群")
+    await until(lambda: not town.world.faults.calls, "the call is on its way, and hangs")
     await town.restart_bot()
     await until(lambda: town.id("黑旋风") in town.room(qun["room"]).members, "let in after the restart")
 
