@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 class Timing:
     """How long things may take, in seconds. Tests shorten them."""
 
-    call: float = 10.0
     connect: float = 10.0
     first_event: float = 5.0  # gateways of the community send no heartbeat at once; the Node client waits as long
     start: float = 20.0

@@ -64,10 +64,6 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         """Make the gateway forget what it cached: the next read is fresh."""
         await self.call("DirtyPayload", pb.DirtyPayloadRequest(type=payload_type, id=payload_id))
 
-    async def logout(self) -> None:
-        """Log the account out; the gateway tells of it with an event."""
-        await self.call("Logout", pb.Empty())
-
     # ---- people ----
 
     async def contact_list(self) -> list[str]:
@@ -87,10 +83,6 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
     async def contact_self_qr_code(self) -> str:
         """The content of the account's own QR code."""
         return str((await self.call("ContactSelfQRCode", pb.Empty())).qrcode)
-
-    async def contact_signature(self, signature: str) -> None:
-        """Set the account's own signature."""
-        await self.call("ContactSelfSignature", pb.ContactSelfSignatureRequest(signature=signature))
 
     async def friendship_payload(self, friendship_id: str, payload: Any = None) -> pb.FriendshipPayloadResponse:
         """Who asks to become a friend, and with what words."""

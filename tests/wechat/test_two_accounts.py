@@ -6,6 +6,7 @@ from sandbox.server import PuppetServer
 from sandbox.world import SONG, ZHIDUO, World
 from tests.wechat.conftest import Connect
 from tests.wechat.ear import Heard
+from wechat.compat import PuppetService, Wechaty
 from wechat.events import MessageKind
 
 
@@ -44,6 +45,16 @@ async def test_nothing_is_shared(connect: Connect) -> None:
     server1.kill()
     assert two.assistant.state.value == "online"
     await server2.stop()
+
+
+async def test_it_is_a_wechaty_bot_whose_sdk_calls_work(heard: Heard) -> None:
+    bot = heard.assistant
+    assert isinstance(bot, Wechaty)
+    assert isinstance(bot.puppet, PuppetService)
+    assert bot.puppet.login_user_id == bot.contact_id == bot.self_id
+    assert await bot.puppet.tag_contact_list() == []  # not mended: the SDK's own call, over our connection
+    assert SONG in await bot.puppet.contact_list()
+    assert str(bot) == f"Wechaty<default_puppet, {bot.self_id}>"
 
 
 def _sent(world: World, person: str) -> list[str]:
