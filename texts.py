@@ -99,10 +99,8 @@ class Texts(GroupTexts):
     report_tickets: str = "人工服务 {tickets} 次，平均评分 {mark}"
     report_misses: str = "没有答上来的问题："
     report_miss: str = "· {question}（{times} 次）"
-    report_on: str = "已开启日报，每天早上发给您。回复“/日报 关”停止。"
-    report_off: str = "已停止日报。"
-    report_no_group: str = "您没有由我管理的群。"
-    report_usage: str = "写法：/日报 开 或 /日报 关"
+    report_on: str = "已开启“{topic}”的日报，每天早上私聊发给群主。发送“/日报 关”停止。"
+    report_off: str = "已停止“{topic}”的日报。"
     job_line: str = "{name}：上次 {last} {result}，下次 {next}"
     job_none: str = "没有定时任务。"
 

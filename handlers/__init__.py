@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from handlers import answers, clock, commands, flows, friends, guard, members, staff, support, tokens
+from handlers import answers, commands, flows, friends, guard, members, staff, support, tokens
 from handlers.turn import Turn
 from services.house import House
 from wechat import events
@@ -26,8 +26,6 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.GroupMessage, commands.in_group),
     (events.PrivateMessage, support.heard),
     (events.PrivateMessage, friends.bind_admin),
-    (events.PrivateMessage, clock.jobs),
-    (events.PrivateMessage, clock.report),
     (events.PrivateMessage, commands.in_private),
     (events.PrivateMessage, commands.confirmed),
     (events.PrivateMessage, support.held),

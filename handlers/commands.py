@@ -13,7 +13,7 @@ from sqlmodel import Session
 from handlers.turn import Turn
 from models.groups import Qun
 from services.broadcasts import MINUTES
-from services.commands import business, clockwork, info, looks, people, words
+from services.commands import business, clockwork, daily, info, looks, people, words
 from services.commands.ask import Answer, Ask
 from services.messages import text
 from texts import fill
@@ -68,6 +68,8 @@ COMMANDS: Final = (
     Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, words.keywords),
     Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, clockwork.timed),
     Command("/群发", "文本", "发到所有群", About.ACCOUNT, clockwork.broadcast),
+    Command("/日报", "开|关", "每天早上给群主发日报", About.GROUP, daily.report),
+    Command("/任务", "", "看定时任务", About.ACCOUNT, daily.jobs),
     Command("/流程", "[结束 编号]", "看、结束流程", About.ACCOUNT, business.flows),
     Command("/重发", "[编号|全部]", "未送达的通知", About.ACCOUNT, business.resend),
 )

@@ -10,7 +10,7 @@ from wechat.events import MessageKind, PrivateMessage
 async def sent(event: PrivateMessage, turn: Turn) -> bool:
     """Let the sender into the token's group; a wrong token is told, five in an hour are ignored for an hour."""
     token = find_token(event.text) if event.kind is MessageKind.TEXT else None
-    if token is None or not event.is_friend:
+    if token is None or not event.is_friend or turn.is_old:
         return False
     turn.follow(await turn.house.ways_in.token_sent(event.account, event.contact_id, token))
     return True
