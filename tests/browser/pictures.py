@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
 COLOURS: Final = 200
@@ -20,6 +20,7 @@ async def take(page: Page, name: str) -> None:
     if not os.environ.get("WXBOT_PICTURES"):
         return
     await page.mouse.move(0, 0)
+    await expect(page.locator(".toast")).to_have_count(0)
     shot = await page.screenshot(animations="disabled", caret="hide")
     small = Image.open(io.BytesIO(shot)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     FOLDER.mkdir(parents=True, exist_ok=True)

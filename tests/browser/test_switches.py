@@ -75,16 +75,21 @@ async def test_calls_that_fail_hang_or_lose_their_answer(chat: Chat, shown: str,
 
 
 async def test_smaller_groups(chat: Chat) -> None:
+    """A number is saved when one leaves it; one that is refused goes back; what is being typed stays as it is."""
     chat.windows.refused = "status of 400"
-    page = await tools(chat)
+    page, other = await tools(chat), await tools(chat)
     limit = page.get_by_label("群人数上限")
     await limit.fill("5")
     await limit.press("Tab")
-    await expect(page.get_by_label("群人数上限")).to_have_value("5")
+    await expect(other.get_by_label("群人数上限")).to_have_value("5")
     assert chat.world.rules.capacity == 5
     await limit.fill("2")
+    await other.get_by_role("switch", name="慢").check()
+    await expect(page.get_by_role("switch", name="慢")).to_be_checked()
+    await expect(limit).to_have_value("2")
     await limit.press("Tab")
     await expect(page.get_by_role("alert").filter(has_text="至少为 3")).to_be_visible()
+    await expect(limit).to_have_value("5")
     assert chat.world.rules.capacity == 5
 
 

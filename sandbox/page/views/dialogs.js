@@ -1,7 +1,7 @@
 // What opens over the page. Esc and a click beside it close it.
 import { IconButton } from "../icons.js";
 import { update } from "../store.js";
-import { html, useEffect, useRef } from "../vendor/preact.js";
+import { html, useLayoutEffect, useRef } from "../vendor/preact.js";
 import { AddFriend, Begin, Identity, Profile } from "./people.js";
 import { Toast } from "./toast.js";
 import { ChooseCard, InviteMembers, NewRoom } from "./choose.js";
@@ -34,7 +34,7 @@ export function Dialogs({ store }) {
 
 function Frame({ title, className, children }) {
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
     box.current.querySelector("[data-focus]")?.focus();
@@ -42,7 +42,7 @@ function Frame({ title, className, children }) {
   }, []);
   const beside = (event) => event.target === box.current && close();
   return html`
-    <dialog ref=${box} class="dialog ${className}" aria-label=${title} onClose=${close} onPointerDown=${beside}>
+    <dialog ref=${box} class="dialog of-${className}" aria-label=${title} onClose=${close} onPointerDown=${beside}>
       <div class="dialog-box">
         <header><h2>${title}</h2><${IconButton} name="close" label="关闭" onClick=${close} /></header>
         ${children}

@@ -3,6 +3,7 @@ import { changeRoom, leaveRoom, removeMember, roomCode, tryTo } from "../actions
 import { Icon } from "../icons.js";
 import { update } from "../store.js";
 import { html, useEffect, useState } from "../vendor/preact.js";
+import { Switch } from "./switch.js";
 
 const SHOWN = 60;
 
@@ -40,9 +41,8 @@ function Group({ store, group }) {
     <${Field} label="群公告" value=${group.announcement} many=${true} locked=${!group.manages}
       onSave=${(announcement) => change({ announcement })} />
     <${Field} label="我在本群的昵称" value=${me?.alias ?? ""} onSave=${(alias) => change({ alias })} />
-    <label class="switch-line"><span>群聊邀请确认<small>启用后，群成员需群主确认才能邀请朋友进群</small></span>
-      <input type="checkbox" role="switch" checked=${group.confirm} disabled=${!group.manages}
-        onChange=${(event) => change({ confirm: event.target.checked })} /></label>
+    <${Switch} label="群聊邀请确认" hint="启用后，群成员需群主确认才能邀请朋友进群" checked=${group.confirm}
+      disabled=${!group.manages} onChange=${(confirm) => change({ confirm })} />
     <${Code} key=${group.id} group=${group} />
     <button type="button" class="danger" onClick=${() => update({ dialog: {
       kind: "confirm", text: `退出群聊“${store.detail.name}”？`, yes: "退出群聊", act: () => leaveRoom(group.id) } })}>退出群聊</button>`;

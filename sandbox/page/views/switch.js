@@ -1,9 +1,15 @@
 // A switch as on a phone.
-import { html } from "../vendor/preact.js";
+import { html, useState } from "../vendor/preact.js";
 
-/** A labelled switch. */
-export function Switch({ label, hint, checked, onChange }) {
+/** A labelled switch. It stands where one put it until `onChange`'s promise tells how things are. */
+export function Switch({ label, hint, checked, disabled, onChange }) {
+  const [wish, setWish] = useState(null);
+  const change = async (event) => {
+    setWish(event.target.checked);
+    await onChange(event.target.checked);
+    setWish(null);
+  };
   return html`
     <label class="switch-line"><span>${label}${hint && html`<small>${hint}</small>`}</span>
-      <input type="checkbox" role="switch" checked=${checked} onChange=${(event) => onChange(event.target.checked)} /></label>`;
+      <input type="checkbox" role="switch" checked=${wish ?? checked} disabled=${disabled} onChange=${change} /></label>`;
 }

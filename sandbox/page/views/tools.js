@@ -1,6 +1,6 @@
 // The sandbox's own switches: the assistants' logins, what goes wrong on purpose, and WeChat's numbers.
 import { turn } from "../actions.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useEffect, useState } from "../vendor/preact.js";
 import { Calls, Events } from "./faults.js";
 import { toggleTrace } from "./rail.js";
 import { Switch } from "./switch.js";
@@ -47,10 +47,19 @@ function TooFast({ limits }) {
 const RULES = { direct_limit: "这么多人起要对方确认", capacity: "群人数上限", qr_limit: "这么多人起不能扫码进群" };
 
 function Rules({ rules }) {
-  const change = (key, event) => turn("PUT", "/api/rules", { [key]: Number(event.target.value) });
+  const keys = Object.keys(RULES).filter((key) => key in rules);
   return html`
     <h2 class="list-title">规则</h2>
-    ${Object.entries(RULES).filter(([key]) => key in rules).map(([key, label]) => html`
-      <label key=${key} class="number-line"><span>${label}</span>
-        <input type="number" min="2" max="10000" value=${rules[key]} onChange=${(event) => change(key, event)} /></label>`)}`;
+    ${keys.map((key) => html`<${Rule} key=${key} label=${RULES[key]} value=${rules[key]}
+      onSave=${(value) => turn("PUT", "/api/rules", { [key]: value })} />`)}`;
+}
+
+/** A number to change; what is refused goes back to what is. */
+function Rule({ label, value, onSave }) {
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  const save = async () => (await onSave(Number(text))) || setText(value);
+  return html`
+    <label class="number-line"><span>${label}</span><input type="number" min="3" max="10000" value=${text}
+      onInput=${(event) => setText(event.target.value)} onChange=${save} /></label>`;
 }
