@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from functools import partial
+from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
 from errors import InviteFailed, NotFound, WeChatError
 from models.db import Store
-from models.groups import OPEN_STATES, Membership, MemberState, Qun
+from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
 from services.accounts import Accounts
 from services.arrivals import Arrivals
 from services.audit import Audit
 from services.groups import Groups
 from services.lane import Clock
+from settings import Groups as GroupSettings
 from wechat.interface import WeChat
+
+DAY: Final = 86400.0
+FIRST_WAIT: Final = 300.0  # seconds before a way in that failed is tried again; as long again as it took each time
 
 
 class Departures:
     """Takes people out."""
 
     def __init__(
-        self, store: Store, accounts: Accounts, groups: Groups, arrivals: Arrivals, audit: Audit, clock: Clock
+        self,
+        store: Store,
+        accounts: Accounts,
+        groups: Groups,
+        arrivals: Arrivals,
+        audit: Audit,
+        settings: GroupSettings,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._accounts = accounts
         self._groups = groups
         self._arrivals = arrivals
         self._audit = audit
+        self._settings = settings
         self._clock = clock
+        self._adding: dict[tuple[int, str], asyncio.Task[Any]] = {}
 
     async def get(self, membership_id: int) -> Membership:
         """The membership of this id; NotFound."""
@@ -45,6 +61,8 @@ class Departures:
             raise NotFound(f"group {row.number}")
         if row.contact_id is not None:
             self._accounts.online(qun.account)
+            if row.state == MemberState.JOINED and qun.state != QunState.ACTIVE:
+                raise InviteFailed(f"group {qun.number} is {qun.state}")
             await self.take_out(qun, row.contact_id, who)
         await self._store.write(lambda s: self._close(s, qun, membership_id))
 
@@ -79,6 +97,24 @@ class Departures:
         row = session.get_one(Membership, membership_id)
         if row.state in OPEN_STATES:
             self._arrivals.refused(session, qun, row, "taken back")
+
+    async def open_rows(self, account: str) -> Sequence[Membership]:
+        """What a crash or a failure left between request and end, and is to be gone on with now; REST callers ask
+        again by themselves."""
+        wanted = select(Membership).where(
+            Membership.account == account,
+            col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
+            Membership.source != "rest",
+        )
+        rows = await self._store.read(lambda s: s.exec(wanted).all())
+        return [row for row in rows if (row.number, row.contact_id) not in self._adding and self._is_due(row)]
+
+    def _is_due(self, row: Membership) -> bool:
+        """Whether a way in that failed is to be tried again: ever more seldom, as a person would."""
+        if not row.error or row.expires_at is None:
+            return True
+        first = row.expires_at - self._settings.pending_days * DAY
+        return self._clock() - row.updated_at >= max(FIRST_WAIT, row.updated_at - first)
 
     async def expire(self) -> int:
         """End the invitations and pending people whose time is over; returns how many."""

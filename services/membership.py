@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -77,11 +77,9 @@ class Memberships(Departures):
         settings: GroupSettings,
         clock: Clock,
     ) -> None:
-        super().__init__(store, accounts, groups, arrivals, audit, clock)
+        super().__init__(store, accounts, groups, arrivals, audit, settings, clock)
         self._adder = adder
         self._notices = notices
-        self._settings = settings
-        self._adding: dict[tuple[int, str], asyncio.Task[Answer]] = {}
 
     def group_of(self, token: str) -> Qun:
         """The group a join token leads into; TokenInvalid, TokenExpired, InviteFailed when the group is lost."""
@@ -160,13 +158,14 @@ class Memberships(Departures):
             if (there := self._groups.room_of(qun, person.id)) is not None:
                 await self._store.write(lambda s: self._arrivals.joined(s, qun, there.id, person.id))
                 return Answer(Approved.OK, qun.account, row.id if row else None)
-            return await self._add(qun, await self._room_with_a_place(qun, who), person, source, who)
+            until = row.expires_at if row and row.state == MemberState.REQUESTED else None
+            return await self._add(qun, await self._room_with_a_place(qun, who), person, source, who, until)
         except (BotError, WeChatError) as error:
             await self._note_failure(qun, person.id, error)
             raise
 
-    async def _add(self, qun: Qun, room: Room, person: Contact, source: str, who: str) -> Answer:
-        values = {"state": MemberState.ADDING, "source": source, "room_id": room.id}
+    async def _add(self, qun: Qun, room: Room, person: Contact, source: str, who: str, until: float | None) -> Answer:
+        values = {"state": MemberState.ADDING, "source": source, "room_id": room.id, "expires_at": until}
         row = await self._store.write(
             lambda s: put_membership(s, qun, self._clock(), name=person.name, contact_id=person.id, **values)
         )
@@ -284,16 +283,6 @@ class Memberships(Departures):
 
     def _tell_soon(self, qun: Qun, contact_id: str, error: Exception | None) -> None:
         self._store.write_soon(lambda s: self._arrivals.tell_outcome(s, qun, contact_id, error))
-
-    async def open_rows(self, account: str) -> Sequence[Membership]:
-        """What a crash or failure left between request and end; REST callers ask again by themselves."""
-        wanted = select(Membership).where(
-            Membership.account == account,
-            col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
-            Membership.source != "rest",
-        )
-        rows = await self._store.read(lambda s: s.exec(wanted).all())
-        return [row for row in rows if (row.number, row.contact_id) not in self._adding]
 
 
 def _others(people: Iterable[Contact], contact_id: str) -> bool:

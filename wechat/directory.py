@@ -74,8 +74,11 @@ class Directory:
         """Take a group in, or what is new about it. `read`: when the reading of its members began."""
         changed = self.rooms.get(room.id) != room
         version = self.version
+        moved = self._moved.get(room.id, {})
         self.drop_room(room.id)
         self.version = version + changed
+        if read is not None:  # an event told late must still find that somebody has moved since
+            self._moved[room.id] = {id: stamp for id, stamp in moved.items() if stamp >= read - COARSE}
         self.rooms[room.id] = room
         if room.topic:
             self._topics.setdefault(room.topic, {})[room.id] = None

@@ -137,9 +137,7 @@ async def live(steps: list[tuple[str, str]]) -> None:
             await life.town.close()
 
 
-@settings(
-    max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
+@settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=4, max_size=14))
 def test_the_database_equals_the_world(steps: list[tuple[str, str]]) -> None:
     asyncio.run(live(steps))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlmodel import Session, select
 
+from models.groups import Membership
 from services.groups import new_token
+from services.rows import membership_of
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import becomes, bring, hand_over, members, qun_of, state_of, texts
 
@@ -104,6 +107,7 @@ async def test_events_that_come_twice_late_or_never(make_town: MakeTown) -> None
     await becomes(town, qun, "黑旋风", "joined")
     town.world.faults.event("room-join", late=1.0, late_ms=1500)
     bring(town, qun, "店长")
+    await asyncio.sleep(0.01)  # WeChat's clock tells milliseconds
     town.world.rooms.leave(town.id("店长"), qun["room"])
     town.world.faults.event("room-join")
     await asyncio.sleep(1.6)  # the late event is on its way for so long
@@ -200,16 +204,33 @@ async def test_the_owner_must_confirm(town: Town, approve: bool) -> None:
         assert len(town.world.state.confirmations) == 1, "asked once"
 
 
+async def set_back(town: Town, **values: float) -> None:
+    """Let the one open way in have failed at another time."""
+
+    def change(session: Session) -> None:
+        row = session.exec(select(Membership).where(Membership.state == "requested")).one()
+        row.sqlmodel_update(values)
+        session.add(row)
+
+    await town.bot.house.store.write(change)
+
+
 async def test_a_failure_is_told_once_and_tried_again(town: Town) -> None:
     qun = await town.make_group()
     fault = town.world.faults.call("RoomAdd", "fail")
     town.say("黑旋风", qun["token"])
     await town.hears("黑旋风", "暂时没能拉您进群")
-    await town.bot.house.ways_in.resume_all()
-    await until(lambda: not town.bot.house.ways_in._tasks, "tried again")
+    ways_in, clock = town.bot.house.ways_in, town.bot.house.clock
+    assert await ways_in.resume_all() == 0, "not at once"
+    await set_back(town, updated_at=clock() - 301)
+    assert await ways_in.resume_all() == 1
+    await until(lambda: not ways_in._tasks, "tried again")
     assert len(texts(town, "黑旋风", words="暂时没能")) == 1
+    await set_back(town, updated_at=clock() - 400, expires_at=clock() + 7 * 86400 - 1000)
+    assert await ways_in.resume_all() == 0, "ever more seldom: 600 s went by between the first try and the last"
+    await set_back(town, updated_at=clock() - 600, expires_at=clock() + 7 * 86400 - 1000)
     town.world.faults.calls.remove(fault)
-    await town.bot.house.ways_in.resume_all()
+    assert await ways_in.resume_all() == 1
     await becomes(town, qun, "黑旋风", "joined")
 
 
@@ -222,6 +243,10 @@ async def test_the_assistant_is_removed_and_comes_back(make_town: MakeTown) -> N
     town.world.rooms.remove(town.id("宋公明"), qun["room"], town.id("bot"))
     await town.hears("宋公明", "助手已不在“宋公明的群100001”")
     status, answer, _ = await town.join(qun["token"], "黑旋风")
+    assert (status, answer["error"]["code"]) == (502, 3006)
+    row = await town.bot.house.store.read(lambda s: membership_of(s, qun["number"], town.id("宋公明")))
+    assert row is not None
+    status, answer, _ = await town.call("DELETE", f"/wxbot/qun/membership/{row.id}")
     assert (status, answer["error"]["code"]) == (502, 3006)
     town.say("黑旋风", qun["token"])
     await town.hears("黑旋风", "这个群暂时无法加入")
