@@ -110,4 +110,4 @@ async def test_nothing_is_lost(tmp_path: Path, hanging: str) -> None:
     assert "<image>" in staff_sees()
     answers = [w for w in customer_sees() if w.startswith("答复")]
     assert list(dict.fromkeys(answers)) == ["答复一", "答复二"]
-    assert len(relayed) + len(answers) <= 8  # what was under way may come twice, nothing else
+    assert max(map([*relayed, *answers].count, relayed + answers)) <= 2  # what was not yet noted as sent comes again
