@@ -34,7 +34,7 @@ class Timing:
     first_event: float = 5.0  # gateways of the community send no heartbeat at once; the Node client waits as long
     start: float = 20.0
     login_grace: float = 1.0  # a gateway that is logged in says so within this
-    watch_every: float = 5.0
+    watch_every: float = 4.0
     watch_limit: float = 3.0
     backoff_first: float = 0.5
     backoff_most: float = 30.0

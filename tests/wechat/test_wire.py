@@ -85,8 +85,8 @@ async def test_a_lost_answer_is_unknown(wire: Wire, world: World, effect: str) -
 
 async def test_calls_in_flight_end_with_the_connection(server: PuppetServer, wire: Wire, world: World) -> None:
     world.faults.call("MessageSendText", "hang")
-    calls = [asyncio.ensure_future(wire.call("MessageSendText", _text("一"))) for _ in range(50)]
-    await asyncio.sleep(0.2)
+    calls = [asyncio.ensure_future(wire.call("MessageSendText", _text("一"), 60)) for _ in range(50)]
+    await wire.alive(10)  # answered after them
     server.kill()
     done = await asyncio.gather(*calls, return_exceptions=True)
     kinds = [type(error) for error in done]
@@ -95,13 +95,16 @@ async def test_calls_in_flight_end_with_the_connection(server: PuppetServer, wir
 
 
 async def test_no_more_than_32_calls_at_once(wire: Wire, world: World) -> None:
-    world.faults.call("MessageSendText", "slow", ms=200)
-    calls = [asyncio.ensure_future(wire.call("MessageSendText", _text(str(n)))) for n in range(40)]
-    await asyncio.sleep(0.1)
-    assert await asyncio.wait_for(wire.alive(0.1), 1)  # the watchdog waits for nobody
-    await asyncio.sleep(0.2)
-    assert sum(call.done() for call in calls) == 32
-    await asyncio.gather(*calls)
+    world.faults.call("MessageSendText", "hang", count=32)
+    calls = [asyncio.ensure_future(wire.call("MessageSendText", _text(str(n)), 60)) for n in range(40)]
+    for _ in range(5):
+        assert await asyncio.wait_for(wire.alive(5), 10)  # the watchdog waits for nobody
+    assert not any(call.done() for call in calls)  # a 33rd would have been answered
+    for call in calls[:8]:
+        call.cancel()
+    await asyncio.wait_for(asyncio.gather(*calls[32:]), 10)
+    for call in calls:
+        call.cancel()
 
 
 async def test_a_closed_wire_is_offline(wire: Wire) -> None:
@@ -114,7 +117,8 @@ async def test_a_closed_wire_is_offline(wire: Wire) -> None:
 async def test_a_cancellation_that_meets_the_loss_is_not_swallowed(wire: Wire, world: World) -> None:
     world.faults.call("MessageSendText", "hang")
     task = asyncio.create_task(wire.call("MessageSendText", _text("一")))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0)
+    await wire.alive(10)
     wire.close()
     task.cancel()
     await asyncio.wait([task], timeout=2)
@@ -179,6 +183,18 @@ async def test_endpoints(endpoint: str, host: str) -> None:
     assert named._config.ssl_target_name_override == "own"
     unnamed = tls.make_channel(settings(endpoint, "x"), secure=True)
     assert unnamed._config.ssl_target_name_override == host
+
+
+async def test_a_file_on_the_way_shows_that_the_gateway_lives(wire: Wire, world: World) -> None:
+    id = await wire.upload(b"x" * 3_000_000)
+    world.faults.call("Version", "hang")
+    assert not await wire.alive(0.1)
+    for move in (lambda: wire.download(id, 3_000_000), lambda: wire.upload(b"y")):
+        looking = asyncio.create_task(wire.alive(2))
+        await asyncio.sleep(0)
+        await move()
+        assert await looking
+    assert not await wire.alive(0.1)
 
 
 def test_every_call_has_its_path() -> None:
