@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
@@ -26,6 +26,7 @@ T = TypeVar("T")
 AfterCommit = Callable[[], None]
 MOST_PER_COMMIT: Final = 256
 ATTEMPTS: Final = 5
+MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 CLASHES: Final = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
 
 
@@ -88,13 +89,15 @@ class Store:
             self._writers = ThreadPoolExecutor(10, "store-write")
 
     def _migrate(self) -> None:
-        # Late: alembic is needed once, at start.
-        from alembic import command
-        from alembic.config import Config as AlembicConfig
-
-        settings = AlembicConfig()
-        settings.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
         with self._engine.begin() as connection:
+            if _is_current(connection):
+                return
+            # Late: alembic weighs 11 MB and a third of a second, and most starts have nothing to migrate.
+            from alembic import command
+            from alembic.config import Config as AlembicConfig
+
+            settings = AlembicConfig()
+            settings.set_main_option("script_location", str(MIGRATIONS))
             settings.attributes["connection"] = connection
             command.upgrade(settings, "head")
 
@@ -221,6 +224,14 @@ def _settle(outcomes: list[_Outcome]) -> None:
             outcome.job.future.set_exception(outcome.error)
         else:
             outcome.job.future.set_result(outcome.value)
+
+
+def _is_current(connection: Connection) -> bool:
+    """Whether the newest migration (versions/NUMBER_what.py) is in already."""
+    newest = max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    return bool(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest)
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

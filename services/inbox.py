@@ -48,6 +48,7 @@ class Inbox:
         self._table = InboxRows(store, account)
         self._rows = Gather[RawEvent](store, self._store_rows, lambda _raw: self._leave())
         self._bodies = Gather[dict[str, Any]](store, self._table.keep_bodies)
+        self._ends = Gather[dict[str, Any]](store, self._table.end)
         self._in_memory = 0
         self._space = asyncio.Event()
         self._arrivals = Arrivals(self._line_up)
@@ -83,6 +84,7 @@ class Inbox:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._working, return_exceptions=True)
         await self._bodies.drain(grace)
+        await self._ends.drain(grace)
 
     def _hold(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(work)
@@ -161,7 +163,7 @@ class Inbox:
             if reading:
                 self._reading.release()
         if event is None:
-            await self._end(arrival, why, state)
+            self._end(arrival, why, state)
         else:
             self._bodies.put({"row": arrival.row, "kept": codec.encode(event)})
             self._arrivals.place(arrival, event.conversation)
@@ -189,12 +191,9 @@ class Inbox:
         except TimeoutError:
             return
 
-    async def _end(self, arrival: Arrival, why: str, state: str) -> None:
-        """End an event that no handler ends; while the database is away the event stays open, for the next start."""
-        try:
-            await self._store.write(lambda session: end_event(session, arrival.row, why, state))
-        except Exception:
-            log.exception("event %s could not be ended", arrival.raw.id)
+    def _end(self, arrival: Arrival, why: str, state: str) -> None:
+        """End an event that no handler ends."""
+        self._ends.put({"row": arrival.row, "to": state, "by": why})
 
     # ---- handling ----
 
@@ -232,7 +231,7 @@ class Inbox:
             result = "ok"
         except Exception:
             log.exception("event %s %s failed", event.id, type(event).__name__)
-            await self._end(arrival, "failed", EventState.FAILED)
+            self._end(arrival, "failed", EventState.FAILED)
         spent = (time.perf_counter() - began) * 1000
         log.info("event %s %s %s %s %.1f ms", event.id, type(event).__name__, handler, result, spent)
 

@@ -61,6 +61,10 @@ class InboxRows:
         """Keep what events resolved to, so that they can be handled after a restart without the gateway."""
         session.connection().execute(_KEEP_BODY, bodies)
 
+    def end(self, session: Session, ends: list[dict[str, Any]]) -> None:
+        """End events that no handler has ended."""
+        session.connection().execute(_END, ends)
+
     def open_rows(self, session: Session) -> list[InboxEvent]:
         """What is stored and not acted on, in the order it came."""
         mine = select(InboxEvent).where(InboxEvent.account == self._account, InboxEvent.state == EventState.NEW)

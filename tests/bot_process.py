@@ -42,7 +42,7 @@ class BotProcess:
             "api": {"port": self.port},
             "admins": ["wxid_nobody"],
             "groups": {"confirm_seconds": 2},
-            "customer_service": {"faq": "", "keywords": [{"regex": r"问([\d ]+)", "reply": "答{1}"}]},
+            "customer_service": {"faq": "", "keywords": [{"regex": r"^问(.*)$", "reply": "答{1}"}]},
             "pacing": {"enabled": False},
         }
         (folder / "config.yaml").write_text(json.dumps(data | config, ensure_ascii=False))

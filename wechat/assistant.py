@@ -17,6 +17,7 @@ from wechat.directory import Directory
 from wechat.events import Event, RawEvent
 from wechat.hearing import Hearing
 from wechat.interface import Listener, State
+from wechat.own import OwnMessages
 from wechat.puppet import MendedPuppet
 from wechat.reader import Reader
 from wechat.resolve import Placed, Resolver
@@ -53,7 +54,8 @@ class Assistant(Sending, People, Groups, Wechaty):  # type: ignore[misc] # the S
         self.directory = Directory()
         self._reader = Reader(self._mended, self.directory)
         self._sync = Sync(self._mended, self.directory, self._reader, self._timing.reread_pause)
-        self._resolver = Resolver(self._mended, self.directory, self._reader)
+        self._own = OwnMessages()
+        self._resolver = Resolver(self._mended, self.directory, self._reader, self._own)
         self._join_seen = asyncio.Event()
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
         self._hearing = Hearing(self, self._timing)

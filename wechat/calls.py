@@ -14,6 +14,7 @@ from wechat import filebox
 from wechat.connection import Timing
 from wechat.directory import Directory
 from wechat.events import Contact, Link, Media, MiniProgram, Room
+from wechat.own import OwnMessages
 from wechat.puppet import MendedPuppet
 from wechat.reader import Reader, patiently
 from wechat.sync import Sync
@@ -30,6 +31,7 @@ class Calls:
     directory: Directory
     _join_seen: asyncio.Event  # set, and replaced, when somebody joins a group
     _mended: MendedPuppet
+    _own: OwnMessages
     _reader: Reader
     _sync: Sync
     _timing: Timing
@@ -50,24 +52,24 @@ class Sending(Calls):
 
     async def send_text(self, to: str, text: str, mentions: Sequence[str] = ()) -> str:
         """Say a text; `mentions` are members of the group it is addressed to. Returns the message's id, or ""."""
-        return await self._mended.message_send_text(to, text, mentions)
+        return self._own.note(await self._mended.message_send_text(to, text, mentions))
 
     async def send_media(self, to: str, media: Media) -> str:
         """Send a picture or a file."""
         box = await filebox.to_box(media, self._mended.online_wire("MessageSendFile"))
-        return await self._mended.message_send_box(to, box, timeout=60.0)
+        return self._own.note(await self._mended.message_send_box(to, box, timeout=60.0))
 
     async def send_link(self, to: str, link: Link) -> str:
         """Send a link card."""
-        return await self._mended.message_send_link(to, link)
+        return self._own.note(await self._mended.message_send_link(to, link))
 
     async def send_contact(self, to: str, contact_id: str) -> str:
         """Send a person's card."""
-        return await self._mended.message_send_contact(to, contact_id)
+        return self._own.note(await self._mended.message_send_contact(to, contact_id))
 
     async def send_mini_program(self, to: str, program: MiniProgram) -> str:
         """Send a mini-program card."""
-        return await self._mended.message_send_program(to, program)
+        return self._own.note(await self._mended.message_send_program(to, program))
 
     async def media(self, message_id: str) -> Media:
         """The file of a message."""

@@ -68,7 +68,8 @@ class Hearing:
             if type in intake.TAKEN:
                 raw = intake.raw_event(self._assistant.account, kind, intake.parse(payload), datetime.now(UTC))
                 self._apply(raw)
-                await self._assistant.take(raw)
+                if raw.id not in self._assistant._own:
+                    await self._assistant.take(raw)
             elif kind in CONTROLS:
                 data = {} if kind == "logout" else intake.parse(payload)  # which means the same whatever it says
                 await CONTROLS[kind](self, data)

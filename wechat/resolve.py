@@ -25,6 +25,7 @@ from wechat.events import (
 )
 from wechat.intake import OddEvent, moment, people_of, text_of, text_or_empty
 from wechat.mentions import called, is_called
+from wechat.own import OwnMessages
 from wechat.puppet import MendedPuppet
 from wechat.reader import Reader, patiently
 
@@ -59,10 +60,11 @@ Placed = Callable[[str], None]
 class Resolver:
     """Resolves the events of one account."""
 
-    def __init__(self, puppet: MendedPuppet, directory: Directory, reader: Reader) -> None:
+    def __init__(self, puppet: MendedPuppet, directory: Directory, reader: Reader, own: OwnMessages) -> None:
         self._puppet = puppet
         self._directory = directory
         self._reader = reader
+        self._own = own
         self._room_names: dict[str, str] = {}  # what the account calls itself in a group
 
     async def resolve(self, raw: RawEvent, placed: Placed) -> Event | None:
@@ -89,6 +91,8 @@ class Resolver:
 
     async def _message(self, raw: RawEvent, placed: Placed) -> Event | None:
         id = text_of(raw.data, "messageId")
+        if id in self._own:
+            return None
         payload = await patiently(lambda: self._puppet.message_payload(id))
         talker_id, room_id = payload.talker_id, payload.room_id
         if not talker_id or talker_id == self._directory.owner_id:

@@ -232,6 +232,7 @@ async def test_a_failing_handler_ends_its_event_and_no_other(house: House, caplo
     await house.say("x-1", "x-2", "y-1")
     await idle(house)
     assert sorted(house.handled) == ["x-2", "y-1"]
+    await house.inbox.stop(1)
     assert (await house.states())["x-1"] == "failed failed"
     assert "words of" not in caplog.text, "no message's text in the log"
 
@@ -250,6 +251,7 @@ async def test_an_unreadable_payload_is_given_up(house: House) -> None:
     await house.say("x-1", "x-2", "echo-1")
     await idle(house)
     assert house.handled == ["x-2"]
+    await house.inbox.stop(1)
     assert await house.states() == {"x-1": "failed unreadable", "x-2": "done test", "echo-1": "done ignored"}
 
 
@@ -270,6 +272,7 @@ async def test_a_payload_that_never_answers_is_given_up(house: House, monkeypatc
     house.fails["x-1"] = [WeChatUnknown("MessagePayload", "no answer")] * 10
     await house.say("x-1")
     await idle(house)
+    await house.inbox.stop(1)
     assert await house.states() == {"x-1": "failed unreadable"}
 
 
