@@ -109,6 +109,7 @@ class Bot:
         stack.push_async_callback(house.outside.close)
         await house.groups.load()
         await house.blocked.load()
+        await house.blacklist.load()
         await house.keywords.load()
         await house.questions.load()
         await house.tickets.load()

@@ -14,6 +14,7 @@ from services.adding import Adder
 from services.admins import Admins
 from services.arrivals import Arrivals
 from services.audit import Audit
+from services.blacklist import Blacklist
 from services.blocked import BlockedWords
 from services.broadcasts import Broadcasts
 from services.conversations import Conversations
@@ -81,6 +82,7 @@ class House:
     tally: Tally
     blocked: BlockedWords
     ladder: Ladder
+    blacklist: Blacklist
     guard: Guard
     policy: Policy
     timed: Timed
@@ -115,13 +117,16 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
     arrivals = Arrivals(accounts, groups, messages, notices, tally, config.groups, config.texts, clock)
     notices.group_of = groups.by_room
     groups.on_active, groups.on_lost, groups.on_found = arrivals.made, arrivals.lost, arrivals.found
+    blacklist = Blacklist(store)
     adder = Adder(accounts, audit, config.groups, config.pacing)
-    memberships = Memberships(store, accounts, groups, adder, arrivals, audit, notices, config.groups, clock)
-    ladder = Ladder(store, accounts, groups, memberships, messages, outbox, audit, config.groups, config.texts, clock)
+    memberships = Memberships(store, accounts, groups, adder, blacklist, arrivals, audit, notices, config.groups, clock)
+    ladder = Ladder(
+        store, accounts, groups, memberships, blacklist, messages, outbox, audit, config.groups, config.texts, clock
+    )
     arrivals.on_unwanted = ladder.came_back
     reconcile = Reconcile(store, accounts, groups, arrivals, memberships)
     blocked = BlockedWords(store, config.groups.blocked_words, clock)
-    ways_in = WaysIn(store, accounts, groups, memberships, config.groups, config.texts, clock)
+    ways_in = WaysIn(store, accounts, groups, memberships, blacklist, config.groups, config.texts, clock)
     service = config.customer_service
     friends = Friends(store, outbox, accounts, audit, messages, service, zone, clock)
     friends.on_accepted = ways_in.became_friend_soon
@@ -174,5 +179,6 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
         tally=tally,
         blocked=blocked,
         ladder=ladder,
+        blacklist=blacklist,
         guard=Guard(accounts, ladder, blocked, config.groups, config.texts, config.api.public_url),
     )

@@ -17,6 +17,7 @@ from models.durable import Priority
 from models.groups import Qun, Standing
 from services.accounts import Accounts
 from services.audit import Audit
+from services.blacklist import Blacklist
 from services.groups import Groups
 from services.lane import Clock, Gone, Later, Work
 from services.membership import Memberships
@@ -39,6 +40,7 @@ class Ladder:
         accounts: Accounts,
         groups: Groups,
         memberships: Memberships,
+        blacklist: Blacklist,
         messages: Messages,
         outbox: Outbox,
         audit: Audit,
@@ -50,6 +52,7 @@ class Ladder:
         self._accounts = accounts
         self._groups = groups
         self._memberships = memberships
+        self._blacklist = blacklist
         self._messages = messages
         self._outbox = outbox
         self._audit = audit
@@ -121,6 +124,8 @@ class Ladder:
 
     def _put(self, session: Session, qun: Qun, contact_id: str, name: str, **change: Any) -> int:
         """Change a person's standing; `warnings` are added to those they have. Returns their warnings."""
+        if "blacklisted" in change:
+            self._blacklist.follow(session, qun.number, contact_id, on=change["blacklisted"])
         make = sqlite.insert if self._store.is_sqlite else postgresql.insert
         table = Standing.__table__.c  # type: ignore[attr-defined]
         now = self._clock()

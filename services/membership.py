@@ -28,11 +28,12 @@ from errors import (
     WeChatOffline,
 )
 from models.db import Store
-from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState, Standing
+from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
 from services.accounts import Accounts
 from services.adding import Adder, Seen
 from services.arrivals import Arrivals
 from services.audit import Audit
+from services.blacklist import Blacklist
 from services.departures import Departures
 from services.groups import Groups
 from services.lane import Clock
@@ -71,6 +72,7 @@ class Memberships(Departures):
         accounts: Accounts,
         groups: Groups,
         adder: Adder,
+        blacklist: Blacklist,
         arrivals: Arrivals,
         audit: Audit,
         notices: Notices,
@@ -79,6 +81,7 @@ class Memberships(Departures):
     ) -> None:
         super().__init__(store, accounts, groups, arrivals, audit, settings, clock)
         self._adder = adder
+        self._blacklist = blacklist
         self._notices = notices
 
     def group_of(self, token: str) -> Qun:
@@ -99,11 +102,11 @@ class Memberships(Departures):
         person = self._person(qun, member)
         if person is None or not (person.friend or self._groups.room_of(qun, person.id)):
             if person is not None:
-                await self._refuse_blacklisted(qun, person.id)
+                self._refuse_blacklisted(qun, person.id)
             row = await self._store.write(lambda s: self._wait_for_friend(s, qun, member, person))
             return Answer(Approved.PENDING, wechat.account, row.id)
         if self._groups.room_of(qun, person.id):
-            await self._refuse_blacklisted(qun, person.id)
+            self._refuse_blacklisted(qun, person.id)
             return Answer(Approved.OK, wechat.account)
         return await self.let_in(qun, person, source="rest", who=who)
 
@@ -116,13 +119,8 @@ class Memberships(Departures):
             raise MemberAmbiguous(", ".join(found))
         return next(iter(found.values()), None)
 
-    async def is_blacklisted(self, qun: Qun, contact_id: str) -> bool:
-        """Whether the person may not come into the group."""
-        standing = await self._store.read(lambda s: s.get(Standing, (qun.number, contact_id)))
-        return standing is not None and standing.blacklisted
-
-    async def _refuse_blacklisted(self, qun: Qun, contact_id: str) -> None:
-        if await self.is_blacklisted(qun, contact_id):
+    def _refuse_blacklisted(self, qun: Qun, contact_id: str) -> None:
+        if self._blacklist.holds(qun.number, contact_id):
             raise MemberBlacklisted(contact_id)
 
     def _wait_for_friend(self, session: Session, qun: Qun, name: str, person: Contact | None) -> Membership:
@@ -154,7 +152,7 @@ class Memberships(Departures):
         if row is not None and row.state == MemberState.INVITED and (row.expires_at or 0) > self._clock():
             return Answer(Approved.INVITED, qun.account, row.id)
         try:
-            await self._refuse_blacklisted(qun, person.id)
+            self._refuse_blacklisted(qun, person.id)
             if (there := self._groups.room_of(qun, person.id)) is not None:
                 await self._store.write(lambda s: self._arrivals.joined(s, qun, there.id, person.id))
                 return Answer(Approved.OK, qun.account, row.id if row else None)

@@ -14,6 +14,7 @@ from errors import BotError, InviteFailed, TokenExpired, TokenInvalid
 from models.db import Store
 from models.groups import Membership, MemberState, Qun, TokenMiss
 from services.accounts import Accounts
+from services.blacklist import Blacklist
 from services.groups import Groups
 from services.lane import Clock
 from services.membership import Memberships
@@ -45,6 +46,7 @@ class WaysIn:
         accounts: Accounts,
         groups: Groups,
         memberships: Memberships,
+        blacklist: Blacklist,
         settings: GroupSettings,
         texts: Texts,
         clock: Clock,
@@ -53,6 +55,7 @@ class WaysIn:
         self._accounts = accounts
         self._groups = groups
         self._memberships = memberships
+        self._blacklist = blacklist
         self._settings = settings
         self._texts = texts
         self._clock = clock
@@ -84,7 +87,7 @@ class WaysIn:
 
     async def _known_already(self, qun: Qun, contact_id: str) -> str:
         """What the sender is told when there is nothing to be done; "" when there is."""
-        if await self._memberships.is_blacklisted(qun, contact_id):
+        if self._blacklist.holds(qun.number, contact_id):
             return fill(self._texts.blacklisted, topic=qun.topic)
         if self._groups.room_of(qun, contact_id):
             return fill(self._texts.already_member, topic=qun.topic)
