@@ -86,7 +86,10 @@ class Bot:
         if not homeless:
             return self.config.assistants
         where = self.config.sandbox
-        self.sandbox = await sandbox.start(homeless, host=where.host, port=where.port, state=self._kept("sandbox"))
+        staff_room = self.config.customer_service.handoff.staff_room
+        self.sandbox = await sandbox.start(
+            homeless, host=where.host, port=where.port, state=self._kept("sandbox"), staff_room=staff_room
+        )
         stack.push_async_callback(self.sandbox.stop)
         if self.config.systems:
             self.systems = await start_systems(state=self._kept("systems"))

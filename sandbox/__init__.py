@@ -13,7 +13,7 @@ from aiohttp import web
 
 from sandbox.control import make_app
 from sandbox.server import PuppetServer
-from sandbox.world import World
+from sandbox.world import ADMIN, ZHIDUO, World
 
 __all__ = ["PuppetServer", "Sandbox", "World", "start"]
 
@@ -48,16 +48,21 @@ async def start(
     grpc_ports: Sequence[int] = (),
     seed: int | None = None,
     world: World | None = None,
+    staff_room: str = "",
 ) -> Sandbox:
     """Start a world with these assistants: a gateway each, and the control API on `host`:`port`.
 
     The gateways listen on loopback, on `grpc_ports` or free ports; `token` is random unless given. `state` is a file
-    the world is loaded from and kept in. OSError when a port is taken.
+    the world is loaded from and kept in. `staff_room`: the topic of a group in which 店长 and 智多星 are with the
+    assistants, made when nobody has made it yet. OSError when a port is taken.
     """
     # The prefix is the TLS server name that Node's client wants every token to begin with.
     token = token or f"insecure_{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}"
     world = world or _world(state, seed)
     world.ensure(accounts)
+    if staff_room and all(room.topic != staff_room for room in world.state.rooms.values()):
+        assistants = [world.accounts.person(account).id for account in accounts]
+        world.rooms.create(ADMIN, [*assistants, ZHIDUO], staff_room)
     ports = [*grpc_ports, *[0] * (len(accounts) - len(grpc_ports))]
     servers = {name: PuppetServer(world, name, token, port=p) for name, p in zip(accounts, ports, strict=True)}
     sandbox = Sandbox(world, token, servers)
