@@ -20,6 +20,7 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.MemberJoined, members.joined),
     (events.MemberLeft, members.left),
     (events.TopicChanged, members.topic_changed),
+    (events.RoomInvited, members.invited),
     (events.GroupMessage, guard.watch),
     (events.GroupMessage, support.heard_in_group),
     (events.GroupMessage, staff.wrote),

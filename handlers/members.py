@@ -7,7 +7,7 @@ from typing import Final
 
 from errors import WeChatError
 from handlers.turn import Turn
-from wechat.events import MemberJoined, MemberLeft, RoomEvent, TopicChanged
+from wechat.events import MemberJoined, MemberLeft, RoomEvent, RoomInvited, TopicChanged
 
 LIST_BEHIND: Final = 2.0  # seconds that WeChat's member list may be behind its join event
 
@@ -52,6 +52,22 @@ async def left(event: MemberLeft, turn: Turn) -> bool:
 async def topic_changed(event: TopicChanged, turn: Turn) -> bool:
     """The directory knows the new name already; the drift check decides what to do about it."""
     return turn.house.groups.by_room(event.account, event.room_id) is not None
+
+
+async def invited(event: RoomInvited, turn: Turn) -> bool:
+    """The assistant follows its admins and the owners of its groups into a group; it is a stranger's toy otherwise."""
+    house, account = turn.house, event.account
+    owners = {qun.owner_id for qun in house.groups if qun.account == account}
+    if not house.accounts.is_admin(account, event.inviter_id) and event.inviter_id not in owners:
+        return False
+    try:
+        await turn.wechat.accept_invitation(event.invitation_id)
+        outcome, seen = "done", ""
+    except WeChatError as error:
+        outcome, seen = "failed", str(error)
+    who = f"person:{event.inviter_id}"
+    turn.write(lambda s: house.audit.note(s, account, "enter", who, event.invitation_id, outcome, seen=seen))
+    return True
 
 
 def _members(event: RoomEvent, turn: Turn) -> set[str]:

@@ -108,6 +108,10 @@ class People(Calls):
         """Accept a friend request; an event tells when they are a friend."""
         await self._mended.friendship_accept(friendship_id)
 
+    async def search(self, *, weixin: str = "", phone: str = "") -> str | None:
+        """The id of the stranger with this 微信号 or phone number; None when WeChat shows nobody."""
+        return await self._mended.friendship_search(weixin, phone)
+
     async def set_alias(self, contact_id: str, alias: str) -> None:
         """Give a person a remark; "" takes it away."""
         await self._mended.contact_alias(contact_id, alias)
@@ -133,7 +137,7 @@ class Groups(Calls):
 
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:
         """Make a group of the account and these people; returns its id."""
-        return await self._mended.room_create(contact_ids, topic)
+        return await self._mended.room_create(contact_ids, topic, self._timing.create)
 
     async def room(self, room_id: str, *, fresh: bool = False) -> Room:
         """A group; `fresh`: read now, past every cache."""
@@ -215,6 +219,10 @@ class Groups(Calls):
             return await self._mended.room_announce(room_id) == text
 
         await self._seen("RoomAnnounce", is_so)
+
+    async def accept_invitation(self, invitation_id: str) -> None:
+        """Follow an invitation into a group; an event tells when the account is in."""
+        await self._mended.room_invitation_accept(invitation_id)
 
     async def room_qr_code(self, room_id: str) -> str:
         """The content of the group's QR code, which WeChat lets live for seven days."""

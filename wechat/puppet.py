@@ -94,6 +94,14 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         """Accept a friend request."""
         await self.call("FriendshipAccept", pb.Id(id=friendship_id))
 
+    async def friendship_search(self, weixin: str | None = None, phone: str | None = None) -> str | None:
+        """The id of the stranger with this 微信号 or phone number; None when there is none."""
+        if phone:
+            answer = await self.call("FriendshipSearchPhone", pb.FriendshipSearchPhoneRequest(phone=phone))
+        else:
+            answer = await self.call("FriendshipSearchHandle", pb.FriendshipSearchHandleRequest(weixin=weixin))
+        return answer.contact_id or answer.contact_id_wrapped.value or None
+
     # ---- groups ----
 
     async def room_list(self) -> list[str]:
@@ -152,6 +160,10 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
     async def room_invitation_payload(self, room_invitation_id: str, payload: Any = None) -> Any:
         """Who invites the account into which group."""
         return await self.call("RoomInvitationPayload", pb.RoomInvitationPayloadRequest(id=room_invitation_id))
+
+    async def room_invitation_accept(self, room_invitation_id: str) -> None:
+        """Follow an invitation into a group."""
+        await self.call("RoomInvitationAccept", pb.Id(id=room_invitation_id))
 
     # ---- messages ----
 

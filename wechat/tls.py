@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from grpclib.client import Channel
 from grpclib.config import Configuration
 
+from wechat.corked import CorkedChannel
+
 if TYPE_CHECKING:
     from settings import AssistantSettings
 
@@ -74,10 +76,12 @@ def make_channel(settings: AssistantSettings, *, secure: bool) -> Channel:
     host, _, port = settings.endpoint.rpartition(":")
     host = host.strip("[]")
     if not secure:
-        channel = Channel(host, int(port))
+        channel = CorkedChannel(host, int(port))
         if settings.token:
             # Gateways before 1.0 (and python-wechaty) take the token from :authority.
             channel._authority = settings.token
         return channel
     name = settings.tls_server_name or server_name(settings.token) or host
-    return Channel(host, int(port), ssl=context(settings.tls_ca), config=Configuration(ssl_target_name_override=name))
+    return CorkedChannel(
+        host, int(port), ssl=context(settings.tls_ca), config=Configuration(ssl_target_name_override=name)
+    )

@@ -21,6 +21,7 @@ from models.durable import InboxEvent
 from protocol import puppet_pb2 as pb
 from sandbox.model import Message, Room
 from sandbox.world import World
+from wechat.connection import Timing
 
 ACCOUNT = "weimi1001"
 PATIENCE = 15.0  # seconds a person in a story waits; far more than anything takes on an idle machine
@@ -51,6 +52,7 @@ class Town:
         self.folder = folder
         self.accounts = list(accounts)
         self.extra = config
+        self.timing = Timing(create=3.0)  # so that a lost answer is not waited for as long as in earnest
         self._words = 0
         self.ahead = 0.0  # seconds that the bot's clock is ahead of the world's
         self.bot: Bot
@@ -76,7 +78,7 @@ class Town:
 
     async def start_bot(self) -> None:
         """Start the bot on the town's database and wait until it is ready."""
-        self.bot = Bot(self.config(), clock=lambda: time.time() + self.ahead)
+        self.bot = Bot(self.config(), self.timing, clock=lambda: time.time() + self.ahead)
         await self.bot.start()
         await self.ready()
 

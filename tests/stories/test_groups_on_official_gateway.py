@@ -14,6 +14,7 @@ from bot import Bot
 from config import Config
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
+from wechat.connection import Timing
 
 pytestmark = pytest.mark.gateway
 ACCOUNT = "weimi1001"
@@ -35,7 +36,8 @@ class Street:
                 groups={"confirm_seconds": 2},
                 customer_service={"accept": {"delay_seconds": (0, 0)}, "faq": ""},
                 pacing={"enabled": False},
-            )
+            ),
+            timing=Timing(create=3.0),
         )
 
     async def call(self, method: str, path: str, json: Any = None, **more: Any) -> tuple[int, Any]:
@@ -124,3 +126,17 @@ async def test_what_wechat_does_not_do_is_no_success(street: Street) -> None:
     assert (await street.call("POST", "/wxbot/qun/membership", join))[1] == {
         "membership_join_response": {"approved": "invited"}
     }
+
+
+async def test_an_admin_brings_the_assistant_into_a_group(street: Street) -> None:
+    """Its admin's invitation is followed, a stranger's is not."""
+    gateway = street.gateway
+    await gateway.contact("wxid_admin", "店长", friend=True)
+    await gateway.room("a@chatroom", "店里", members=["wxid_admin", "wxid_song"])
+    await gateway.room("b@chatroom", "街上", members=["wxid_xuan", "wxid_song"])
+    await gateway.invite_bot("b@chatroom", "wxid_xuan")
+    await gateway.invite_bot("a@chatroom", "wxid_admin")
+    await until(lambda: "a@chatroom" in street.bot.assistants[0].directory.rooms, "in the admin's group")
+    members = {room["id"]: room["memberIdList"] for room in await gateway.rooms()}
+    assert "wxid_bot" in members["a@chatroom"]
+    assert "wxid_bot" not in members["b@chatroom"]

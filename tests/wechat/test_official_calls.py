@@ -297,3 +297,22 @@ def _text(to: str, text: str) -> Any:
     from protocol import puppet_pb2 as pb
 
     return pb.MessageSendTextRequest(conversation_id=to, text=text)
+
+
+async def test_strangers_are_found(bot: Assistant, gateway: OfficialGateway) -> None:
+    """By 微信号 and by phone number; nobody is nobody."""
+    await gateway.contact("wxid_far", "远方", friend=False, weixin="far01", phone=["13800000000"])
+    assert await bot.search(weixin="far01") == "wxid_far"
+    assert await bot.search(phone="13800000000") == "wxid_far"
+    assert await bot.search(weixin="nobody") is None
+
+
+async def test_an_invitation_is_read_and_followed(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
+    await gateway.contact("wxid_host", "主人", friend=True)
+    await gateway.room("host@chatroom", "主人的群", members=["wxid_host", "wxid_song"])
+    invitation = await gateway.invite_bot("host@chatroom", "wxid_host")
+    event = await heard.resolved("room-invite")
+    assert (event.inviter_id, event.invitation_id, event.topic) == ("wxid_host", invitation, "主人的群")
+    await bot.accept_invitation(invitation)
+    await heard.resolved("room-join")
+    assert "wxid_bot" in (await bot.room("host@chatroom", fresh=True)).member_ids

@@ -1,0 +1,58 @@
+"""A channel that sends once per turn of the event loop what its calls have written.
+
+grpclib writes twice per call, headers and body, and each write is a system call: the largest single cost of a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from grpclib.client import Channel
+from grpclib.protocol import H2Protocol
+
+
+class CorkedTransport:
+    """A transport whose writes wait for the end of the loop's turn; all else is the transport's own."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._written: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Have the bytes sent soon, in order."""
+        if not self._written:
+            self._loop.call_soon(self._send)
+        self._written.append(data)
+
+    def close(self) -> None:
+        """Send what is left and close."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._written:
+            data = b"".join(self._written)
+            self._written.clear()
+            if not self._transport.is_closing():
+                self._transport.write(data)
+
+
+class CorkedProtocol(H2Protocol):  # type: ignore[misc] # grpclib's types are not followed
+    """HTTP/2 over a corked transport."""
+
+    def connection_made(self, transport: Any) -> None:
+        """There is a connection."""
+        super().connection_made(CorkedTransport(transport))
+
+
+class CorkedChannel(Channel):  # type: ignore[misc]
+    """A client's channel over a corked transport."""
+
+    def _protocol_factory(self) -> H2Protocol:
+        plain = super()._protocol_factory()
+        return CorkedProtocol(plain.handler, plain.config, plain.h2_config)
