@@ -31,6 +31,7 @@ class Timing:
     """How long things may take, in seconds. Tests shorten them."""
 
     connect: float = 10.0
+    create: float = 20.0  # making a group takes WeChat longer than other calls
     first_event: float = 5.0  # gateways of the community send no heartbeat at once; the Node client waits as long
     start: float = 20.0
     login_grace: float = 1.0  # a gateway that is logged in says so within this
