@@ -65,16 +65,9 @@ class WaysIn:
 
     async def token_sent(self, account: str, contact_id: str, token: str) -> Decision:
         """What to do about a token that a friend sent."""
-        if await self._shut_out(account, contact_id):
-            return Decision()
-        try:
-            qun = self._group(account, token)
-        except TokenExpired:
-            return Decision(words=self._texts.expired_token)
-        except InviteFailed:
-            return Decision(words=self._texts.group_closed)
-        except BotError:
-            return Decision(self._texts.bad_token, lambda s: self._miss(s, account, contact_id))
+        qun = await self._meant(account, contact_id, token)
+        if isinstance(qun, Decision):
+            return qun
         answer = await self._known_already(qun, contact_id)
         if answer:
             return Decision(answer)
@@ -84,6 +77,19 @@ class WaysIn:
             lambda s: self._ask(s, qun, contact_id, name, MemberState.REQUESTED),
             lambda: self._go_on_soon(account, contact_id, qun.number),
         )
+
+    async def _meant(self, account: str, contact_id: str, token: str) -> Qun | Decision:
+        """The group a token leads into, or what its sender is told instead."""
+        if await self._shut_out(account, contact_id):
+            return Decision()
+        try:
+            return self._group(account, token)
+        except TokenExpired:
+            return Decision(words=self._texts.expired_token)
+        except InviteFailed:
+            return Decision(words=self._texts.group_closed)
+        except BotError:
+            return Decision(self._texts.bad_token, lambda s: self._miss(s, account, contact_id))
 
     async def _known_already(self, qun: Qun, contact_id: str) -> str:
         """What the sender is told when there is nothing to be done; "" when there is."""
@@ -134,16 +140,9 @@ class WaysIn:
 
     async def token_in_request(self, account: str, contact_id: str, name: str, token: str) -> Decision:
         """Keep, for the moment the person is a friend, that they were let in."""
-        if await self._shut_out(account, contact_id):
-            return Decision()
-        try:
-            qun = self._group(account, token)
-        except TokenExpired:
-            return Decision(words=self._texts.expired_token)
-        except InviteFailed:
-            return Decision(words=self._texts.group_closed)
-        except BotError:
-            return Decision(self._texts.bad_token, lambda s: self._miss(s, account, contact_id))
+        qun = await self._meant(account, contact_id, token)
+        if isinstance(qun, Decision):
+            return qun
         if await self._known_already(qun, contact_id):
             return Decision()
         return Decision(write=lambda s: self._ask(s, qun, contact_id, name, MemberState.WAITING_FRIEND))
