@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
+import gc
 import json
 import logging
 import signal
@@ -160,6 +161,7 @@ async def run(config: Config) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     bot = Bot(config)
     await bot.start()
+    gc.freeze()  # what is there now stays: the collector need not look at it again and again
     print(_where_to_look(bot), flush=True)  # noqa: T201 - for the person who started it
     if bot.house.admins.code:  # on the terminal only: a log may be read by others
         print(f"no admin yet: send “绑定 {bot.house.admins.code}” to the assistant to become one", flush=True)  # noqa: T201

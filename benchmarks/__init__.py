@@ -1,0 +1,1 @@
+"""What wxbot costs, side by side with what else there is."""

@@ -1,0 +1,42 @@
+"""`make bench`: everything side by side in one run. ARGS="road rest" picks; `--rounds N`, `--long`.
+
+Machines differ and are noisy: the ratios travel, the figures do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import platform
+import time
+from collections.abc import Awaitable, Callable
+
+from benchmarks import growth, rest, road, start
+
+PARTS = ("road", "rest", "start", "burners", "growth")
+
+
+async def main() -> None:
+    """Run what was asked for, printing each table as it is done."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; none = all")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--long", action="store_true", help="memory after 100 000 messages with 10 000 contacts")
+    asked = parser.parse_args()
+    unknown = set(asked.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}")
+    grow = (10_000, 100_000, 10_000) if asked.long else (4000, 12_000, 2000)
+    runs: dict[str, Callable[[], Awaitable[str]]] = {
+        "road": lambda: road.run(asked.rounds),
+        "rest": lambda: rest.run(asked.rounds),
+        "start": lambda: start.run(asked.rounds),
+        "burners": growth.run_beside_burners,
+        "growth": lambda: growth.run(*grow),
+    }
+    print(f"{time.strftime('%Y-%m-%d %H:%M')}, {platform.platform()}, Python {platform.python_version()}\n")
+    for name in asked.parts or PARTS:
+        print(await runs[name](), flush=True)
+
+
+asyncio.run(main())

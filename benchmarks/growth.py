@@ -1,0 +1,53 @@
+"""Memory after many messages and contacts against memory after a few; and a burst beside two busy processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from benchmarks.contestants import Contestant, contestant, gateway
+from benchmarks.tables import table
+from tests.official import OfficialGateway
+
+BATCH = 2000
+
+
+async def run(first: int = 4000, last: int = 12000, contacts: int = 2000) -> str:
+    """`--long`: after 10 000 and after 100 000 messages, with 10 000 contacts."""
+    async with gateway(contacts=contacts) as world, contestant("wxbot", world) as bot:
+        await _say(world, contacts, first)
+        early = await _settled(bot)
+        await _say(world, contacts, last - first)
+        late = await _settled(bot)
+    lines = [(f"{first} messages", f"{early:.0f}", "1.00"), (f"{last} messages", f"{late:.0f}", f"{late / early:.3f}")]
+    return table(f"wxbot's memory, {contacts} contacts", ("after", "MB", "x"), lines)
+
+
+async def _say(world: OfficialGateway, contacts: int, count: int) -> None:
+    for begin in range(0, count, BATCH):
+        before = len(await world.sent())
+        people = [f"c{(begin + i) % contacts}" for i in range(BATCH)]
+        await world.do("burst", count=BATCH, text=f"问{begin} ", **{"from": people})
+        await world.wait_sent(before + BATCH, seconds=120)
+
+
+async def _settled(bot: Contestant) -> float:
+    await asyncio.sleep(5)
+    return bot.memory()
+
+
+async def run_beside_burners(count: int = 6000) -> str:
+    """How many of a burst are answered while two processes take the processors."""
+    burn = (sys.executable, "-c", "while True: pass")
+    burners = [await asyncio.create_subprocess_exec(*burn) for _ in range(2)]
+    try:
+        async with gateway(contacts=100) as world, contestant("wxbot", world):
+            before = len(await world.sent())
+            await world.do("burst", count=count, text="问", **{"from": [f"c{i}" for i in range(1, 100)]})
+            await world.wait_sent(before + count, seconds=300)
+            answered = len({row["text"] for row in await world.sent()}) - 1
+    finally:
+        for burner in burners:
+            burner.kill()
+            await burner.wait()
+    return table("a burst beside two CPU burners", ("said", "answered"), [(str(count), str(answered))])

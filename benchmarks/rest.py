@@ -1,0 +1,111 @@
+"""REST under wrk, 32 connections, against a bare aiohttp handler on the same cores."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import aiohttp
+
+from benchmarks.contestants import folder, gateway
+from benchmarks.tables import table
+from tests.bot_process import ACCOUNT, ROOT, BotProcess, free_port
+
+CONNECTIONS = 32
+SECONDS = 4
+SCRIPT = """wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = [==[{body}]==]
+"""
+
+
+async def run(rounds: int = 3) -> str:
+    """Requests per second, medians of rounds in turns, as shares of the bare handler's."""
+    if shutil.which("wrk") is None:
+        return "REST: left out, wrk is not installed (Debian: apt-get install wrk)\n"
+    async with gateway(contacts=50) as world, folder() as home, _bare(home) as bare:
+        await world.contact("wxid_zdx", "智多星")
+        pace = {"group_seconds": 0, "add_seconds": 0}  # messages at the usual pace: what is measured is the promise
+        bot = BotProcess(home, world, pacing=pace)
+        await bot.start()
+        try:
+            await bot.ready()
+            token = await _group_with_member(bot.url)
+            await world.set(echo=False)
+            cases = {
+                "bare aiohttp, JSON in and out": (bare, {"token": token, "member": "c5"}),
+                "POST /wxbot/qun/membership, already in": (
+                    f"{bot.url}/wxbot/qun/membership",
+                    {"token": token, "member": "c5"},
+                ),
+                "POST /wxbot/message, durable": (
+                    f"{bot.url}/wxbot/message",
+                    {"assistant": ACCOUNT, "to": "c7", "text": "您好"},
+                ),
+            }
+            found: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
+            for _ in range(rounds):
+                for name, (url, body) in cases.items():
+                    found[name].append(await _wrk(home, url, body))
+        finally:
+            await bot.kill()
+    floor = median(rate for rate, _ in next(iter(found.values())))
+    lines = []
+    for name, rows in found.items():
+        rate, p99 = median(r for r, _ in rows), median(p for _, p in rows)
+        lines.append((name, f"{rate:.0f}", f"{rate / floor:.2f}", f"{p99:.0f}"))
+    return table(f"REST, {CONNECTIONS} connections, medians of {rounds}", ("", "req/s", "x bare", "p99 ms"), lines)
+
+
+@contextlib.asynccontextmanager
+async def _bare(home: Path) -> AsyncIterator[str]:
+    port = free_port()
+    command = (sys.executable, "-m", "benchmarks.clients.bare_http", str(port))
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+    url = f"http://127.0.0.1:{port}/"
+    async with aiohttp.ClientSession() as http:
+        for _ in range(200):
+            with contextlib.suppress(aiohttp.ClientError):
+                await http.post(url, json={})
+                break
+            await asyncio.sleep(0.05)
+    yield url
+    process.kill()
+    await process.wait()
+
+
+async def _group_with_member(url: str) -> str:
+    async with aiohttp.ClientSession() as http:
+        await http.post(f"{url}/wxbot/qun", json={"code": "bench", "owner": "c0", "assistant": ACCOUNT})
+        async with http.get(f"{url}/wxbot/qun", params={"code": "bench"}) as response:
+            token = str((await response.json())["qun"]["token"])
+        async with http.post(f"{url}/wxbot/qun/membership", json={"token": token, "member": "c5"}) as response:
+            assert response.status == 200, await response.text()
+    return token
+
+
+async def _wrk(home: Path, url: str, body: dict[str, Any]) -> tuple[float, float]:
+    """Requests per second and p99 in ms."""
+    script = home / "post.lua"
+    script.write_text(SCRIPT.format(body=json.dumps(body)))
+    command = ("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", "-s", str(script), url)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    text = (await process.communicate())[0].decode()
+    assert "Non-2xx" not in text, text
+    rate = float(_found(r"Requests/sec:\s+([\d.]+)", text)[1])
+    number, unit = _found(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
+    return rate, float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+
+def _found(pattern: str, text: str) -> re.Match[str]:
+    match = re.search(pattern, text)
+    assert match is not None, text
+    return match

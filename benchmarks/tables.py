@@ -1,0 +1,11 @@
+"""Small tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table under its title."""
+    rows = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *lines)]
+    return "\n".join((f"### {title}", "", *rows, ""))
