@@ -155,17 +155,21 @@ async def test_a_full_group(make_town: MakeTown) -> None:
 
 async def test_overflow(make_town: MakeTown) -> None:
     """Full: however many come at once, one next room opens, and the same token leads there."""
-    town = await make_town(groups={"capacity": 4, "overflow": True})
+    town = await make_town(groups={"capacity": 5, "overflow": True})
     qun = await town.make_group()
-    await town.join(qun["token"], "黑旋风")
-    answers = await asyncio.gather(*(town.join(qun["token"], who) for who in ("店长", "店长")))
+    late = town.newcomer("来晚了")
+    await until(lambda: town.bot.assistants[0].directory.find("来晚了"), "known")
+    for who in ("黑旋风", town.newcomer("不早不晚")):
+        bring(town, qun, who)
+        await becomes(town, qun, who, "joined")
+    answers = await asyncio.gather(*(town.join(qun["token"], who) for who in ("店长", late)))
     assert [(status, answer["membership_join_response"]) for status, answer, _ in answers] == [
         (200, {"approved": "ok"})
     ] * 2
     rooms = town.bot.house.groups.rooms(qun_of(town, qun))
     assert [room.topic for room in rooms] == ["宋公明的群100001", "宋公明的群100001·2"]
     assert len(town.world.state.rooms) == 2
-    assert town.id("店长") in town.room(rooms[1].room_id or "").members
+    assert {town.id("店长"), late} < set(town.room(rooms[1].room_id or "").members)
     town.world.rooms.leave(town.id("宋公明"), rooms[1].room_id or "")
     await town.quiet()
     assert await state_of(town, qun, "宋公明") == "joined", "still in the first room"
