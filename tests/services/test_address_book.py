@@ -1,0 +1,86 @@
+"""The directory kept over a restart."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from models.db import Store
+from models.durable import DirectoryRow
+from services.address_book import AddressBook
+from tests.doubles import SELF, InMemoryWeChat
+from tests.services.conftest import Clock
+from wechat.directory import Directory
+from wechat.events import Contact, Room
+
+LI = Contact("wxid_li", "李逵", "铁牛", "li_kui", True, False, "http://x/a.jpg")
+
+
+def _known() -> InMemoryWeChat:
+    wechat = InMemoryWeChat("a")
+    wechat.directory.put_contact(LI)
+    wechat.directory.put_room(Room("r@chatroom", "聚义厅", LI.id, ("wxid_wu",), {LI.id, SELF}))
+    return wechat
+
+
+def _fresh() -> InMemoryWeChat:
+    wechat = InMemoryWeChat("a")
+    wechat.directory = Directory()
+    return wechat
+
+
+async def _saved_at(store: Store) -> float:
+    row = await store.read(lambda s: s.get(DirectoryRow, "a"))
+    return row.saved_at if row else 0.0
+
+
+async def test_what_was_known_is_known_after_a_restart(store: Store, clock: Clock) -> None:
+    await AddressBook(store, _known(), clock).save()
+    again = _fresh()
+    book = AddressBook(store, again, clock)
+    await book.load()
+    directory = again.directory
+    assert directory.owner_id == SELF
+    assert directory.find("铁牛", friends=True) == [LI]
+    (room,) = directory.room_by_topic("聚义厅")
+    assert (room.owner_id, room.admin_ids, room.member_ids) == (LI.id, ("wxid_wu",), {LI.id, SELF})
+    await book.stop()
+
+
+async def test_an_empty_book_leaves_an_empty_directory(store: Store, clock: Clock) -> None:
+    wechat = _fresh()
+    book = AddressBook(store, wechat, clock)
+    await book.load()
+    assert wechat.directory.contacts == {}
+    await book.stop()
+    assert await _saved_at(store) == 0, "nobody has logged in: there is nothing to keep"
+
+
+async def test_it_is_written_only_when_something_changed(sqlite_store: Store, clock: Clock) -> None:
+    wechat = _known()
+    book = AddressBook(sqlite_store, wechat, clock)
+    await book.save()
+    first, clock.now = clock.now, clock.now + 100
+    wechat.directory.put_contact(Contact(*[getattr(LI, f) for f in LI.__slots__]))  # read again, and the same
+    wechat.directory.put_room(Room("r@chatroom", "聚义厅", LI.id, ("wxid_wu",), {LI.id, SELF}), datetime.now(UTC))
+    await book.save()
+    assert await _saved_at(sqlite_store) == first
+    wechat.directory.joined("r@chatroom", ["wxid_wu"], datetime.now(UTC))
+    await book.save()
+    assert await _saved_at(sqlite_store) == clock.now
+
+
+@pytest.mark.parametrize("change", ["contact", "gone", "left", "topic", "room", "room gone"])
+def test_every_change_shows(change: str) -> None:
+    directory = _known().directory
+    before, now = directory.version, datetime.now(UTC)
+    {
+        "contact": lambda: directory.put_contact(Contact(LI.id, "李二")),
+        "gone": lambda: directory.drop_contact(LI.id),
+        "left": lambda: directory.left("r@chatroom", [LI.id], now),
+        "topic": lambda: directory.retitled("r@chatroom", "忠义堂"),
+        "room": lambda: directory.put_room(Room("r@chatroom", "聚义厅", LI.id, (), {LI.id})),
+        "room gone": lambda: directory.drop_room("r@chatroom"),
+    }[change]()
+    assert directory.version != before

@@ -1,0 +1,38 @@
+"""A restart as people and callers see it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.stories.conftest import Town, until
+
+
+async def test_people_are_known_before_wechat_is_reached_again(town: Town) -> None:
+    li = town.newcomer("李逵")
+    directory = town.bot.house.accounts.get("weimi1001").directory
+    await until(lambda: directory.find("李逵", friends=True), "the newcomer is known")
+    await town.stop_bot()
+    old, extra = town.bot, town.extra
+    town.extra = {**extra, "assistants": [{"account": "weimi1001", "endpoint": "127.0.0.1:1"}]}  # nobody is there
+    starting = asyncio.create_task(town.start_bot())
+    await until(lambda: town.bot is not old and town.bot.port, "the bot is up")
+    assert town.bot.house.accounts.get("weimi1001").directory.find("李逵", friends=True)
+    body = {"assistant": "weimi1001", "to": "李逵", "text": "等微信回来"}
+    assert (await town.call("POST", "/wxbot/message", body))[0] == 202, "it waits for WeChat"
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await town.stop_bot()
+    town.extra = extra
+    await town.start_bot()
+    await town.hears(li, "等微信回来")
+    await town.quiet()
+    assert len([m for m in town.seen(li) if m.text == "等微信回来"]) == 1
+
+
+async def test_the_assistant_s_own_words_are_no_events(town: Town) -> None:
+    body = {"assistant": "weimi1001", "to": "宋公明", "text": "您好"}
+    assert (await town.call("POST", "/wxbot/message", body))[0] == 202
+    await town.hears("宋公明", "您好")
+    town.say("宋公明", "在吗")
+    await town.quiet()
+    assert not [m for m in town.seen("宋公明") if m.text == "您好"][1:]
