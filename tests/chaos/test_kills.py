@@ -46,14 +46,14 @@ async def test_kill_9_at_any_moment(official: Start, tmp_path: Path) -> None:
     load = Load(bot, gateway)
     try:
         await bot.start()
-        await bot.ready()
+        await bot.ready(150)
         load.start()
         for kill in range(KILLS):
             await asyncio.sleep(choice.uniform(0.1, 2.5))
             await _kill_one(choice, bot, gateway)
             if kill % 3 == 2:  # else the next one may hit it while it starts
-                await bot.ready()
-        await bot.ready()
+                await bot.ready(150)
+        await bot.ready(150)
         await load.stop()
         await bot.quiet()
         code, _ = await bot.terminate()
@@ -86,7 +86,7 @@ async def test_sigterm_under_load_loses_nothing(official: Start, tmp_path: Path)
     load = Load(bot, gateway)
     try:
         await bot.start()
-        await bot.ready()
+        await bot.ready(150)
         load.start()
         for turn in range(2):
             await gateway.do("burst", count=400, text=f"问{turn} ", **{"from": [f"c{i}" for i in range(PEOPLE)]})
@@ -94,7 +94,7 @@ async def test_sigterm_under_load_loses_nothing(official: Start, tmp_path: Path)
             code, seconds = await bot.terminate()
             assert (code, seconds < 10) == (0, True), f"exit {code} after {seconds:.1f} s\n{bot.log()[-2000:]}"
             await bot.start()
-            await bot.ready()
+            await bot.ready(150)
         await load.stop()
         await bot.quiet()
         result = reckon(bot.database, await gateway.sent(), await gateway.rooms())
