@@ -23,7 +23,7 @@ from sqlmodel import Session
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-AfterCommit = Callable[[], None]
+AfterCommit = Callable[[], object]
 MOST_PER_COMMIT: Final = 256
 ATTEMPTS: Final = 5
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"

@@ -58,6 +58,10 @@ class Accounts:
         """The account's pace."""
         return self._governors[account]
 
+    def pace(self, account: str) -> Governor | None:
+        """The pace of an account's messages; None for an account that is no longer configured, whose work waits."""
+        return self._governors.get(account)
+
     # ---- admins: people by WeChat id ----
 
     @property

@@ -65,7 +65,7 @@ class Messages:
         self._outbox = outbox
         self._accounts = accounts
         self.on_said: Callable[[Session, str, str, Body], None] = lambda _session, _account, _to, _body: None
-        outbox.serve(LANE, self._deliver, pace=accounts.governor, is_open=accounts.is_online)
+        outbox.serve(LANE, self._deliver, pace=accounts.pace, is_open=accounts.is_online)
 
     def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> int:
         """Promise a message inside a transaction; returns the promise's id. `how`: as for Outbox.add."""

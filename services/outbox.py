@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, update
@@ -201,7 +202,7 @@ class Outbox:
     # ---- ends ----
 
     def _finished(self, work: Work, result: str | Later | Gone) -> None:
-        end = {
+        end: dict[str, Any] = {
             "item": work.id,
             "to": WorkState.SENT,
             "what": "",
@@ -215,12 +216,12 @@ class Outbox:
             end |= {"to": WorkState.QUEUED, "why": result.why, "ended": None}
             end["again_at"] = work.run_at if result.counts else 0.0
         else:
-            self._open.pop(work.id, None)
             if isinstance(result, Gone):
                 end |= {"to": WorkState.UNKNOWN if result.unknown else WorkState.FAILED, "why": result.why}
                 log.warning("work %s on lane %s given up: %s", work.id, work.lane, result.why)
             else:
                 end["what"] = result
+            work.state = end["to"]  # what is asked until the row says so too
         self._ends.put(_End(work, result, end))
 
     def _settle_and_load(self, session: Session) -> Sequence[OutboxItem]:
@@ -242,6 +243,8 @@ class Outbox:
     def _write_ends(self, session: Session, ends: list[_End]) -> None:
         session.connection().execute(_END, [end.values for end in ends])
         for end in ends:
+            if not isinstance(end.result, Later):
+                after_commit(session, partial(self._open.pop, end.work.id, None))
             if isinstance(end.result, Gone):
                 for listener in self._on_failed:
                     listener(session, end.work, end.result)

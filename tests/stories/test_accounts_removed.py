@@ -1,0 +1,71 @@
+"""An account or a webhook that is no longer in the config leaves work and groups behind; the bot runs all the same."""
+
+from __future__ import annotations
+
+import json
+
+from sqlmodel import Session, select
+
+from models.durable import InboxEvent, OutboxItem, WorkState
+from models.groups import Membership, MemberState, Qun, QunRoom, QunState
+from tests.stories.conftest import Town
+
+
+async def test_open_work_of_what_is_gone_waits(town: Town) -> None:
+    """Nothing of it is lost or sent from another account, and the others go on."""
+
+    def leave_behind(session: Session) -> None:
+        body = json.dumps({"type": "text", "text": "x"})
+        session.add(OutboxItem(lane="wx:gone", key="wxid_songgongming", body=body))
+        session.add(OutboxItem(lane="accept:gone", key="a", body=json.dumps({"friendship": "f", "contact": "c"})))
+        session.add(OutboxItem(lane="remove:gone", key="a", body=json.dumps({"number": 1, "contact": "c"})))
+        session.add(InboxEvent(account="gone", event_id="1", kind="message", data="{}"))
+
+    await town.bot.house.store.write(leave_behind)
+    await town.restart_bot()
+    town.say("黑旋风", "绑定")
+    await town.hears("黑旋风", "抱歉，我没听懂")
+    states = await town.bot.house.store.read(
+        lambda s: s.exec(select(OutboxItem.state).where(OutboxItem.lane.endswith(":gone"))).all()  # type: ignore[attr-defined]
+    )
+    assert set(states) == {WorkState.QUEUED}
+    assert not town.seen("宋公明") or all(m.text != "x" for m in town.seen("宋公明"))
+
+
+async def test_a_notice_to_a_webhook_that_is_gone_does_not_stop_the_start(town: Town) -> None:
+    event = {"id": "evt_1", "type": "member.joined", "timestamp": "2026-01-01T00:00:00+00:00", "data": {}}
+    await town.bot.house.store.write(
+        lambda s: s.add(OutboxItem(lane="hook:http://127.0.0.1:1/gone", key="1", body=json.dumps(event)))
+    )
+    await town.restart_bot()
+    status, answer, _ = await town.call("GET", "/readyz")
+    assert (status, answer["ready"]) == (200, True)
+
+
+async def test_the_groups_of_an_account_that_is_gone(town: Town) -> None:
+    """They are shown as they were kept; nothing can be done in them, and every job runs over them unharmed."""
+    qun = Qun(
+        number=100900, code="gone", account="gone", owner="宋公明", owner_id="wxid_songgongming", companion_id="c",
+        topic="旧群", token="RTA5REU3NEY5MTU3", public_id="MTIzNDU2Nzg5MDEy", state=QunState.ACTIVE, wants_report=True,
+    )  # fmt: skip
+    member = Membership(
+        number=100900, who="w", account="gone", contact_id="w", name="某人", state=MemberState.REQUESTED
+    )
+
+    def leave_behind(session: Session) -> None:
+        session.add(qun)
+        session.flush()
+        session.add(QunRoom(number=100900, account="gone", room_id="r@chatroom", topic="旧群", state=QunState.ACTIVE))
+        session.add(member)
+
+    await town.bot.house.store.write(leave_behind)
+    await town.restart_bot()
+    for name in town.bot.house.job_book.names:
+        await town.bot.jobs.run(name)
+        assert town.bot.house.job_book.last[name].ok, name
+    status, answer, _ = await town.call("GET", "/wxbot/qun/100900")
+    assert (status, answer["qun"]["members"]) == (200, 0)
+    status, answer, _ = await town.join("RTA5REU3NEY5MTU3", "黑旋风")
+    assert (status, answer["error"]["code"]) == (404, 2001)
+    for path, expected in (("/metrics", 200), ("/weiqun/MTIzNDU2Nzg5MDEy", 200), ("/readyz", 200)):
+        assert (await town.call("GET", path))[0] == expected, path
