@@ -38,7 +38,7 @@ async def run(given: list[str]) -> None:
         grpc_ports=options.grpc_port or (),
         seed=options.seed,
     )
-    lines = [f"control API  {running.url}/api/state", f"token        {running.token}"]
+    lines = [f"page         {running.url}", f"control API  {running.url}/api/state", f"token        {running.token}"]
     lines += [f"gateway      {endpoint}  ({account}, plaintext)" for account, endpoint in running.endpoints.items()]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
