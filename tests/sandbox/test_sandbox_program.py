@@ -23,7 +23,7 @@ async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, str]:
     )
     assert process.stdout is not None
     async with asyncio.timeout(30):
-        lines = [await process.stdout.readline() for _ in range(3)]
+        lines = [await process.stdout.readline() for _ in range(4)]
     return process, b"".join(lines).decode()
 
 
