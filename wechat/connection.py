@@ -39,7 +39,6 @@ class Timing:
     watch_limit: float = 3.0
     backoff_first: float = 0.5
     backoff_most: float = 30.0
-    held_most: float = 60.0  # how long "another client holds the event stream" is believed
     refused_first: float = 60.0
     refused_most: float = 600.0
     read_back: float = 2.0
@@ -88,7 +87,6 @@ class Connection:
         self._secure: bool | None = None  # what worked, when tls is auto
         self._failures = 0  # in a row
         self._refusals = 0
-        self._held_since: float | None = None  # since when the gateway says that another client is there
 
     async def run(self) -> None:
         """Connect, and again after every loss, until cancelled."""
@@ -130,7 +128,6 @@ class Connection:
             self._refusals += 1
             return State.REFUSED, "the gateway does not take the token"
         if error.status is Status.ALREADY_EXISTS:
-            self._held_since = self._held_since or asyncio.get_running_loop().time()
             return State.CONNECTING, "another client holds the gateway's event stream"
         return State.CONNECTING, f"the event stream failed: {error.status.name}"
 
@@ -152,7 +149,6 @@ class Connection:
         wire = Wire(make_channel(self._settings, secure=secure), self._settings.token)
         try:
             await wire.connect(self._timing.connect)
-            await self._free_the_stream(wire)
             await self._talk(wire, secure)
         except LOST:
             if not secure and self._failures:  # lost before it worked: it may speak TLS by now
@@ -160,17 +156,6 @@ class Connection:
             raise
         finally:
             wire.close()
-
-    async def _free_the_stream(self, wire: Wire) -> None:
-        """End a stream that has been held by another client for long. Most likely that was this bot before it was
-        killed: the official gateway misses the end of a client that dies while its stream opens, and would keep every
-        other one out for ever. The protocol has nothing but Stop for it."""
-        now = asyncio.get_running_loop().time()
-        if self._held_since is None or now - self._held_since < self._timing.held_most:
-            return
-        log.warning("%s: another client has held the event stream for long: ending it", self._settings.account)
-        self._held_since = None
-        await wire.call("Stop", pb.Empty(), self._timing.start)
 
     async def _talk(self, wire: Wire, secure: bool) -> None:
         """Read events and watch the gateway until one of the two ends."""
@@ -199,11 +184,11 @@ class Connection:
     def _worked(self, wire: Wire, secure: bool) -> None:
         if self._secure is None and self._settings.tls == "auto":
             log.info("%s: the gateway speaks %s", self._settings.account, "TLS" if secure else "plaintext")
-        self._secure, self._refusals, self._held_since = secure, 0, None
+        self._secure, self._refusals = secure, 0
         self._owner.opened(wire)
 
     async def _keep(self, wire: Wire, first: asyncio.Event) -> None:
-        """Start the account, but only once the stream is open, so that no event is missed; then watch. Stop is not
+        """Start the account, but only once the stream is open, so that no event is missed; then watch. Stop is never
         called: it may end the account's WeChat session."""
         timing = self._timing
         try:

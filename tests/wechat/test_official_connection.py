@@ -7,17 +7,13 @@ import logging
 import shutil
 import subprocess
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from grpclib.exceptions import GRPCError
 
 from errors import WeChatOffline
-from protocol import puppet_pb2 as pb
 from tests.official import OfficialGateway, Start
-from tests.official_client import Client
 from tests.wechat.conftest import Connect
 from tests.wechat.ear import QUICK, Heard
 from wechat.connection import Timing
@@ -155,24 +151,6 @@ async def test_another_client_holds_the_stream(official: Start, connect: Connect
     assert first.assistant.state is State.ONLINE
     await first.assistant.stop()
     await second.online()
-
-
-async def test_a_stream_held_for_too_long_is_ended(official: Start, connect: Connect) -> None:
-    """As a client leaves it that was killed while its stream opened: the gateway keeps it for ever."""
-    gateway = await official()
-    stale = Client.of(gateway)
-    async with stale.events() as next_of:
-        await next_of(pb.EVENT_HEARTBEAT)
-        heard = await connect(gateway.endpoint, gateway.token, timing=replace(QUICK, held_most=1.5))
-        began = time.monotonic()
-        await heard.ear.state(State.CONNECTING)
-        assert await gateway.calls("stop") == [], "it is believed for a while"
-        await heard.online()
-        assert time.monotonic() - began >= 1.3
-        with pytest.raises((EOFError, GRPCError)):
-            await next_of(pb.EVENT_DONG)
-    stale.close()
-    assert len(await gateway.calls("stop")) == 1
 
 
 async def test_an_ordinary_error_of_the_puppet_does_not_deafen(official: Start, connect: Connect) -> None:
