@@ -8,7 +8,7 @@ import random
 import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from grpclib.client import Stream
 from grpclib.const import Status
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from settings import AssistantSettings
 
 log = logging.getLogger(__name__)
+
+
+HELD: Final = "another client holds the gateway's event stream; if none does, restart the gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,11 @@ class Connection:
             self._refusals += 1
             return State.REFUSED, "the gateway does not take the token"
         if error.status is Status.ALREADY_EXISTS:
-            return State.CONNECTING, "another client holds the gateway's event stream"
+            # Stop would free it, and would end another client's session, or WeChat's: that is a person's choice.
+            return (
+                State.CONNECTING,
+                HELD,
+            )
         return State.CONNECTING, f"the event stream failed: {error.status.name}"
 
     async def _session_either_way(self) -> None:

@@ -76,6 +76,7 @@ def _welcome(ask: Ask, qun: Qun) -> str:
 
 async def statistics(ask: Ask) -> Answer:
     """The numbers of the last 14 days, then as a picture."""
+    await ask.house.tally.drain()  # this command, too, is something that was said
     qun, days = ask.group, await ask.house.tally.days(ask.group.number, DAYS)
     words = fill(
         ask.texts.statistics,

@@ -20,6 +20,7 @@ from tests.official import OfficialGateway, Start, official
 __all__ = ["official"]
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "8"))
+HELD = "another client holds the gateway's event stream"
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 pytestmark = [pytest.mark.gateway, pytest.mark.timeout(60 + 15 * KILLS)]
 
@@ -40,10 +41,24 @@ async def _kill_one(choice: random.Random, bot: BotProcess, gateway: OfficialGat
         await gateway.restart()
 
 
+async def _back(bot: BotProcess, gateway: OfficialGateway) -> int:
+    """Wait until the bot is ready. A client that is killed while its stream opens can leave the official gateway
+    holding that stream for ever: then the gateway is restarted, as the log tells the operator. Returns how often."""
+    try:
+        await bot.ready(60)
+    except RuntimeError:
+        if HELD not in bot.log():
+            raise
+        await gateway.restart()
+        await bot.ready(90)
+        return 1
+    return 0
+
+
 async def test_kill_9_at_any_moment(official: Start, tmp_path: Path) -> None:
     gateway, bot = await _town(official, tmp_path)
     choice = random.Random(SEED)
-    load = Load(bot, gateway)
+    load, by_hand = Load(bot, gateway), 0
     try:
         await bot.start()
         await bot.ready(150)
@@ -52,8 +67,8 @@ async def test_kill_9_at_any_moment(official: Start, tmp_path: Path) -> None:
             await asyncio.sleep(choice.uniform(0.1, 2.5))
             await _kill_one(choice, bot, gateway)
             if kill % 3 == 2:  # else the next one may hit it while it starts
-                await bot.ready(150)
-        await bot.ready(150)
+                by_hand += await _back(bot, gateway)
+        by_hand += await _back(bot, gateway)
         await load.stop()
         await bot.quiet()
         code, _ = await bot.terminate()
@@ -64,7 +79,8 @@ async def test_kill_9_at_any_moment(official: Start, tmp_path: Path) -> None:
     print(  # noqa: T201
         f"\n{KILLS} kills: {load.number} messages said, {result.stored} events stored, {len(load.accepted)} promised "
         f"by REST, {len(load.groups)} groups, {len(load.joined)} joins; {result.doubles} doubles "
-        f"({result.doubles / KILLS:.1f} a kill); answers {dict(load.statuses)}"
+        f"({result.doubles / KILLS:.1f} a kill); gateway restarted by hand {by_hand} times; "
+        f"answers {dict(load.statuses)}"
     )
     assert result.stored > 10 * KILLS, "the load was too small to prove anything"
     assert result.not_acted_on == []

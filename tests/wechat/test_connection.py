@@ -17,7 +17,7 @@ from sandbox.server import PuppetServer
 from sandbox.world import SONG, World
 from tests.wechat.conftest import TOKEN, Connect
 from tests.wechat.ear import Heard
-from wechat.connection import Timing
+from wechat.connection import HELD, Timing
 from wechat.interface import State
 
 
@@ -151,7 +151,7 @@ async def test_another_client_holds_the_stream(
     second = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
     await second.ear.until(lambda: second.ear.states)
     await asyncio.sleep(0.5)  # several more attempts
-    assert second.ear.states == [(State.CONNECTING, "another client holds the gateway's event stream")]
+    assert second.ear.states == [(State.CONNECTING, HELD)]
     assert sum("another client" in r.message for r in caplog.records) == 1
     assert heard.assistant.state is State.ONLINE  # the first is undisturbed
     await heard.assistant.stop()

@@ -16,7 +16,7 @@ from errors import WeChatOffline
 from tests.official import OfficialGateway, Start
 from tests.wechat.conftest import Connect
 from tests.wechat.ear import QUICK, Heard
-from wechat.connection import Timing
+from wechat.connection import HELD, Timing
 from wechat.interface import State
 
 pytestmark = pytest.mark.gateway
@@ -147,7 +147,7 @@ async def test_another_client_holds_the_stream(official: Start, connect: Connect
     first = await _online(gateway, connect)
     second = await connect(gateway.endpoint, gateway.token, timing=QUICK)
     reason = await second.ear.until(lambda: second.ear.states and second.ear.states[-1][1])
-    assert reason == "another client holds the gateway's event stream"
+    assert reason == HELD
     assert first.assistant.state is State.ONLINE
     await first.assistant.stop()
     await second.online()
