@@ -10,6 +10,11 @@ from typing import Any
 
 from grpclib.client import Channel
 from grpclib.protocol import H2Protocol
+from h2.connection import H2Connection
+
+# h2 remembers 65536 finished calls, 9 MB that fill slowly, only to name the fault of a frame that comes for one of
+# them. Its own way to set that is this attribute of the class.
+H2Connection.MAX_CLOSED_STREAMS = 2**10
 
 
 class CorkedTransport:
