@@ -164,9 +164,10 @@ class Groups(GroupIndex):
         room = next((r for r in line if r.state == QunState.MAKING), None)
         if room is None:
             ordinal = line[-1].ordinal + 1
-            fresh = QunRoom(number=qun.number, ordinal=ordinal, account=qun.account, topic=f"{qun.topic}·{ordinal}")
+            topic = f"{qun.topic}·{ordinal}"
 
             def insert(session: Session) -> QunRoom:
+                fresh = QunRoom(number=qun.number, ordinal=ordinal, account=qun.account, topic=topic)
                 session.add(fresh)
                 session.flush()
                 after_commit(session, lambda: self._keep_room(fresh))
