@@ -7,7 +7,7 @@ shows otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -136,7 +136,3 @@ class Listener(Protocol):
         members differ from what was known, and of contacts that are new friends. A room the directory no longer has
         is one the account is no longer in. Told when the account is online, again when the slow reading of what was
         known before is through, and whenever something is found that could not be read before."""
-
-
-Unsubscribe = Callable[[], None]
-Step = Callable[[], Awaitable[None]]
