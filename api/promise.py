@@ -11,10 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from errors import AssistantOffline, GroupNotMade, InvalidParameter, MemberAmbiguous, NotFound
+from models.bulk import write_bulk
 from models.durable import OutboxItem, Priority, WorkState
 from models.groups import Qun, QunState
 from services.accounts import RETRY_AFTER
 from services.house import House
+from services.lane import Work
 from services.messages import LANE, text
 from wechat.events import Contact
 
@@ -54,6 +56,7 @@ async def promise(house: House, order: Order, key: str | None) -> int:
 
 
 def _kept(session: Session, key: str) -> OutboxItem | None:
+    write_bulk(session)
     return session.exec(select(OutboxItem).where(OutboxItem.idempotency_key == key)).first()
 
 
@@ -67,17 +70,20 @@ async def _promise(house: House, order: Order, key: str | None) -> int:
     first, *others = _targets(house, order)
     fingerprint = order.fingerprint() if key else ""
 
-    def write(session: Session) -> int | OutboxItem:
+    def write(session: Session) -> Work | OutboxItem:
         kept = _kept(session, key) if key else None
         if kept is not None:  # not raised here: a transaction that fails makes its neighbours run twice
             return kept
         say, how = house.messages.say, {"priority": Priority.NOTICE}
-        also = [say(session, order.account, to, text(order.words, mentions), **how) for to, mentions in others]
-        body = text(order.words, first[1]) | ({"also": also} if also else {})
+        body = text(order.words, first[1])
+        if others:
+            parts = [say(session, order.account, to, text(order.words, mentions), **how) for to, mentions in others]
+            write_bulk(session)
+            body["also"] = [part.id for part in parts]
         return say(session, order.account, first[0], body, idempotency_key=key, fingerprint=fingerprint, **how)
 
     written = await house.store.write(write)
-    return written if isinstance(written, int) else _same(written, order)
+    return written.id if isinstance(written, Work) else _same(written, order)
 
 
 # ---- whom it goes to ----
