@@ -16,20 +16,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from models.bulk import KEY as BULK
 from models.bulk import Bulk
+from models.schema import bring_up_to_date
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 AfterCommit = Callable[[], object]
 MOST_PER_COMMIT: Final = 256
 ATTEMPTS: Final = 5
-MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 CLASHES: Final = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
 # Of an INSERT that returns ids. Every number of rows is another statement, which the driver keeps prepared: with
 # SQLAlchemy's 1000 that came to 15 MB over a day.
@@ -87,7 +87,7 @@ class Store:
         return engine
 
     async def open(self) -> None:
-        """Bring the schema up to date and take writes from now on."""
+        """Bring the tables up to date and take writes from now on."""
         self._loop = asyncio.get_running_loop()
         await self._loop.run_in_executor(self._readers, self._migrate)
         if self.is_sqlite:
@@ -98,16 +98,7 @@ class Store:
 
     def _migrate(self) -> None:
         with self._engine.begin() as connection:
-            if _is_current(connection):
-                return
-            # Late: alembic weighs 11 MB and a third of a second, and most starts have nothing to migrate.
-            from alembic import command
-            from alembic.config import Config as AlembicConfig
-
-            settings = AlembicConfig()
-            settings.set_main_option("script_location", str(MIGRATIONS))
-            settings.attributes["connection"] = connection
-            command.upgrade(settings, "head")
+            bring_up_to_date(connection)
 
     async def close(self) -> None:
         """Finish the writes that wait, then let go of the database. A write that comes later is refused."""
@@ -239,14 +230,6 @@ def _settle(outcomes: list[_Outcome]) -> None:
             outcome.job.future.set_exception(outcome.error)
         else:
             outcome.job.future.set_result(outcome.value)
-
-
-def _is_current(connection: Connection) -> bool:
-    """Whether the newest migration (versions/NUMBER_what.py) is in already."""
-    newest = max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
-    if not inspect(connection).has_table("alembic_version"):
-        return False
-    return bool(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest)
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -12,16 +12,18 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import event, insert, inspect
+from sqlalchemy import Connection, event, insert, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, select
 
+from models import schema
 from models.bulk import in_bulk, write_bulk
 from models.db import Store, after_commit
 from models.durable import Setting
 from tests.services.conftest import OpenStore
 
 ROOT = Path(__file__).parents[2]
+METADATA = SQLModel.metadata
 
 
 def put(session: Session, key: str, value: str = "x") -> str:
@@ -217,10 +219,46 @@ async def test_kill_9_loses_no_acknowledged_row(database: str, open_store: OpenS
 # ---- migrations ----
 
 
-async def test_migrations_from_nothing_are_in_step_with_the_tables(store: Store) -> None:
-    with store.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, SQLModel.metadata) == []
+def shape(connection: Connection) -> dict[str, Any]:
+    """Everything that makes out the tables, in no particular order."""
+    seen = inspect(connection)
+    looks = (seen.get_columns, seen.get_indexes, seen.get_unique_constraints, seen.get_foreign_keys)
+    tables: dict[str, Any] = {}
+    for name in seen.get_table_names():
+        parts = [sorted(str(_plain(part)) for part in look(name)) for look in looks]
+        tables[name] = [*parts, seen.get_pk_constraint(name)["constrained_columns"]]
+    return tables
+
+
+def _plain(part: Any) -> Any:
+    return {key: _plain(value) for key, value in part.items()} if isinstance(part, dict) else str(part)
+
+
+def test_tables_made_at_once_are_those_that_the_migrations_make(database: str) -> None:
+    shapes = []
+    for make in (schema.create, schema.migrate):
+        store = Store(database)
+        with store.engine.connect() as connection:
+            transaction = connection.begin()
+            make(connection)
+            shapes.append(shape(connection))
+            assert compare_metadata(MigrationContext.configure(connection, {"compare_type": True}), METADATA) == []
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == schema._newest()
+            transaction.rollback()
+        store.engine.dispose()
+    assert shapes[0] == shapes[1]
+    assert len(shapes[0]) > 20
+
+
+async def test_an_older_database_is_migrated(database: str, open_store: OpenStore) -> None:
+    """One that knows of no migration yet has all of them to come."""
+    older = Store(database)
+    with older.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    older.engine.dispose()
+    store = await open_store()
+    await store.write(lambda s: put(s, "a"))
+    assert await keys(store) == ["a"]
 
 
 async def test_a_second_start_changes_nothing(open_store: OpenStore) -> None:
