@@ -41,6 +41,7 @@ from services.outbox import Outbox
 from services.outside import Outside
 from services.paces import Paces
 from services.policy import Policy
+from services.promises import Promises
 from services.pruning import Pruning
 from services.questions import Questions
 from services.reconcile import Reconcile
@@ -69,6 +70,7 @@ class House:
     paces: Paces
     notices: Notices
     messages: Messages
+    promises: Promises
     groups: Groups
     arrivals: Arrivals
     memberships: Memberships
@@ -151,6 +153,7 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
         paces=Paces(store, outbox, governors, clock),
         notices=notices,
         messages=messages,
+        promises=Promises(store, accounts, groups, messages, outbox.state_of),
         groups=groups,
         arrivals=arrivals,
         memberships=memberships,
