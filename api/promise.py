@@ -64,6 +64,10 @@ def _same(kept: OutboxItem | None, order: Order) -> int:
 
 
 async def _promise(house: House, order: Order, key: str | None) -> int:
+    if order.to is not None:
+        wechat = house.accounts.get(order.account)
+        if not wechat.directory.find(order.to, friends=True):
+            await wechat.look_for(order.to)
     first, *others = _targets(house, order)
     fingerprint = order.fingerprint() if key else ""
 

@@ -97,13 +97,15 @@ class Groups(GroupIndex):
         wechat = self._accounts.online(account)
         qun = self.by_code(code)
         if qun is None:
-            person = self._owner(wechat, owner)
+            person = await self._owner(wechat, owner)
             companion = self._maker.companion(wechat, person.id)
             qun = await self._store.write(lambda s: self._insert(s, code, owner, account, person, companion))
         room = await self._maker.make(qun, self._rooms[qun.number][0], who)
         return await self._activate(qun, room)
 
-    def _owner(self, wechat: WeChat, name: str) -> Contact:
+    async def _owner(self, wechat: WeChat, name: str) -> Contact:
+        if not wechat.directory.find(name, friends=True):
+            await wechat.look_for(name)
         found = wechat.directory.find(name, friends=True)
         if not found:
             raise OwnerUnknown(name)

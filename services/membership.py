@@ -103,6 +103,8 @@ class Memberships(Departures):
         qun = self.group_of(token)
         wechat = self._accounts.online(qun.account)
         await self._sight.of_start(qun)
+        if self._person(qun, member) is None:
+            await wechat.look_for(member)
         person = self._person(qun, member)
         if person is not None:
             self._refuse_blacklisted(qun, person.id)

@@ -135,3 +135,48 @@ async def test_an_adding_that_takes_too_long_is_given_up(town: Town) -> None:
     assert (await _membership(town, headers["Location"]))["state"] == "expired"
     assert (await asking)[0] == 200
     assert (await _membership(town, headers["Location"]))["state"] == "joined"
+
+
+async def _befriend_in_silence(town: Town, who: str) -> None:
+    await town.quiet()
+    town.world.faults.event("*", **LOST)
+    town.world.people.befriend(town.id(who), town.id("bot"))
+
+
+async def test_a_friend_that_nobody_told_of_may_be_an_owner(town: Town) -> None:
+    body = {"code": "1", "owner": "九纹龙", "assistant": "weimi1001"}
+    status, answer, _ = await town.call("POST", "/wxbot/qun", body)
+    assert (status, answer["error"]["code"]) == (404, 2003)
+    await _befriend_in_silence(town, "九纹龙")
+    assert (await town.call("POST", "/wxbot/qun", body))[0] == 201
+
+
+async def test_a_friend_that_nobody_told_of_is_let_in_wherever_they_were_awaited(town: Town) -> None:
+    first, second = await town.make_group("1"), await town.make_group("2")
+    assert (await town.join(first["token"], "九纹龙"))[0] == 202
+    await _befriend_in_silence(town, "九纹龙")
+    assert (await town.join(second["token"], "九纹龙"))[0] == 200
+    await becomes(town, first, "九纹龙", "joined")
+
+
+async def test_a_friend_that_nobody_told_of_can_be_written_to(town: Town) -> None:
+    body = {"assistant": "weimi1001", "to": "九纹龙", "text": "您好"}
+    assert (await town.call("POST", "/wxbot/message", body))[0] == 404
+    await _befriend_in_silence(town, "九纹龙")
+    assert (await town.call("POST", "/wxbot/message", body))[0] == 202
+    await town.hears("九纹龙", "您好")
+
+
+async def test_who_cannot_be_looked_for_is_no_friend(town: Town) -> None:
+    """The list of contacts hangs: the answer comes all the same, from what is known."""
+    qun = await town.make_group()
+    town.timing = replace(town.timing, look=0.2)
+    await town.restart_bot()
+    town.world.faults.call("ContactList", "hang")
+    assert (await town.join(qun["token"], "九纹龙"))[0] == 202
+    town.world.faults.clear()
+    town.world.faults.call("ContactList", "fail")
+    status, answer, _ = await town.call(
+        "POST", "/wxbot/qun", {"code": "2", "owner": "九纹龙", "assistant": "weimi1001"}
+    )
+    assert (status, answer["error"]["code"]) == (404, 2003)
