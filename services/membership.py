@@ -45,6 +45,7 @@ from wechat.events import Contact, Room
 
 log = logging.getLogger(__name__)
 DAY = 86400.0
+STRANGER = "不是你的好友"  # WeChat, of somebody to be added
 
 
 class Approved(StrEnum):
@@ -183,8 +184,20 @@ class Memberships(Departures):
             until = row.expires_at if row and row.state == MemberState.REQUESTED else None
             return await self._add(qun, await self._room_with_a_place(qun, who), person, source, who, until)
         except (BotError, WeChatError) as error:
+            if isinstance(error, InviteFailed) and await self._is_stranger(qun, person.id, error):
+                row = await self._store.write(lambda s: self._wait_for_friend(s, qun, person.name, person))
+                return Answer(Approved.PENDING, qun.account, row.id)
             await self._note_failure(qun, person.id, error)
             raise
+
+    async def _is_stranger(self, qun: Qun, contact_id: str, error: InviteFailed) -> bool:
+        """Who took the assistant out of their contacts cannot be added; WeChat tells when it is tried, or never."""
+        if STRANGER in error.detail:
+            return True
+        try:
+            return not (await self._accounts.get(qun.account).contact(contact_id, fresh=True)).friend
+        except WeChatError:
+            return False
 
     async def _add(self, qun: Qun, room: Room, person: Contact, source: str, who: str, until: float | None) -> Answer:
         until = until or self._clock() + self._settings.pending_days * DAY
@@ -279,6 +292,8 @@ class Memberships(Departures):
                 if known is not None:
                     row.contact_id, row.state = person.id, MemberState.EXPIRED
                     session.add(row)
+                    if known.state in (MemberState.ADDING, MemberState.INVITED, MemberState.JOINED):
+                        continue
                     row = known  # noqa: PLW2901 - two rows of one person become one
                 else:
                     row.who, row.contact_id = person.id, person.id

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.stories.conftest import Town, until
-from tests.stories.group_life import audit, becomes, state_of, texts
+from tests.stories.group_life import audit, becomes, holds, state_of, texts
 
 LOST = {"lost": 1.0}
 
@@ -180,3 +180,34 @@ async def test_who_cannot_be_looked_for_is_no_friend(town: Town) -> None:
         "POST", "/wxbot/qun", {"code": "2", "owner": "九纹龙", "assistant": "weimi1001"}
     )
     assert (status, answer["error"]["code"]) == (404, 2003)
+
+
+async def test_asked_for_again_before_the_promise_came_due(town: Town) -> None:
+    """The promise made by name comes due when its person is in already: nothing happens twice."""
+    qun = await town.make_group()
+    _, _, headers = await town.join(qun["token"], "九纹龙")
+    await _befriend_in_silence(town, "九纹龙")
+    town.world.faults.clear()
+    assert (await town.join(qun["token"], "九纹龙"))[0] == 200
+
+    async def told() -> bool:
+        return (await _membership(town, headers["Location"]))["state"] == "joined"
+
+    await holds(told, lambda: "the promise is kept")
+    await town.bot.house.memberships.became_friend("weimi1001", town.id("九纹龙"))
+    await town.quiet()
+    assert len(texts(town, "宋公明", qun["room"], "欢迎 九纹龙")) == 1
+
+
+async def test_who_is_no_friend_any_more_is_waited_for(town: Town) -> None:
+    """They took the assistant out of their contacts, of which nobody tells: pending, until they are friends again."""
+    qun = await town.make_group()
+    town.world.faults.event("dirty", **LOST)
+    town.world.people.forget(town.id("黑旋风"), town.id("bot"))
+    assert town.bot.assistants[0].directory.contacts[town.id("黑旋风")].friend
+    status, answer, headers = await town.join(qun["token"], "黑旋风")
+    assert (status, answer["membership_join_response"]["approved"]) == (202, "pending")
+    assert (await town.join(qun["token"], "黑旋风"))[2]["Location"] == headers["Location"]
+    town.world.people.ask(town.id("黑旋风"), town.id("bot"), "又来了")
+    await becomes(town, qun, "黑旋风", "joined")
+    assert (await _membership(town, headers["Location"]))["state"] == "joined"
