@@ -147,13 +147,14 @@ class Memberships(Departures):
             raise MemberBlacklisted(contact_id)
 
     def _wait_for_friend(self, session: Session, qun: Qun, name: str, person: Contact | None) -> Membership:
-        until = self._clock() + self._settings.pending_days * DAY
-        row = membership_of(session, qun.number, person.id if person else f"name:{name}")
-        if row is not None and row.state == MemberState.WAITING_FRIEND and (row.expires_at or 0) > self._clock():
-            return row
+        strangers = self._accounts.get(qun.account).directory.find(name) if person is None else [person]
+        for who in (*(one.id for one in strangers), f"name:{name}"):
+            row = membership_of(session, qun.number, who)
+            if row and row.state == MemberState.WAITING_FRIEND and (row.expires_at or 0) > self._clock():
+                return row
         return put_membership(
             session, qun, self._clock(), name=name, contact_id=person.id if person else None,
-            state=MemberState.WAITING_FRIEND, expires_at=until,
+            state=MemberState.WAITING_FRIEND, expires_at=self._clock() + self._settings.pending_days * DAY,
         )  # fmt: skip
 
     async def let_in(self, qun: Qun, person: Contact, *, source: str, who: str) -> Answer:
