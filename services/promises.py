@@ -87,6 +87,10 @@ class Promises:
         return kept.id
 
     async def _write(self, order: Order, key: str | None) -> Work:
+        if order.to is not None:
+            wechat = self._accounts.get(order.account)
+            if not wechat.directory.find(order.to, friends=True):
+                await wechat.look_for(order.to)
         first, *others = self._targets(order)
         once = {"idempotency_key": key, "fingerprint": order.fingerprint()} if key else {}
 
