@@ -77,12 +77,13 @@ class Sending(Calls):
         return await filebox.from_box(box, self._mended.online_wire("MessageFile"))
 
     async def image(self, message_id: str) -> Media:
-        """The picture of a message; as the file it is where the gateway has no pictures."""
+        """The picture of a message: its file, since some gateways answer with a stand-in where they have no pictures;
+        as a picture where there is no file."""
         try:
-            box = await self._mended.message_image_box(message_id, HD)
-        except WeChatRefused:
             return await self.media(message_id)
-        return await filebox.from_box(box, self._mended.online_wire("MessageImage"))
+        except WeChatRefused:
+            box = await self._mended.message_image_box(message_id, HD)
+            return await filebox.from_box(box, self._mended.online_wire("MessageImage"))
 
     async def link(self, message_id: str) -> Link:
         """The link card a message is."""

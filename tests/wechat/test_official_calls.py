@@ -246,6 +246,18 @@ async def test_a_qr_code_comes_in_as_a_picture(bot: Assistant, heard: Heard, gat
     assert media.data.startswith(b"\x89PNG")
 
 
+async def test_a_picture_is_its_file(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
+    """A gateway may answer with a stand-in where it has no pictures, and may have a picture without a file."""
+    await gateway.set(pictures=False)
+    file = {"name": "a.png", "base64": base64.b64encode(b"the picture").decode()}
+    await gateway.say("wxid_song", kind="image", file=file)
+    message = await heard.resolved("message")
+    assert await bot.image(message.id) == Media("a.png", b"the picture")
+    await gateway.set(pictures=True)
+    await gateway.fault("MessageFile", "throw", text="no filebox cache")
+    assert await bot.image(message.id) == Media("a.png", b"the picture")
+
+
 async def test_links_and_cards_come_in(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
     url = {
         "title": "标题",
