@@ -98,6 +98,12 @@ class Departures:
         if row.state in OPEN_STATES:
             self._arrivals.refused(session, qun, row, "taken back")
 
+    async def once_in(self, qun: Qun) -> list[str]:
+        """The ids of people who were in the group and are no more."""
+        gone = (MemberState.LEFT, MemberState.REMOVED)
+        wanted = select(Membership.who).where(Membership.number == qun.number, col(Membership.state).in_(gone))
+        return list(await self._store.read(lambda s: s.exec(wanted).all()))
+
     async def open_rows(self, account: str) -> Sequence[Membership]:
         """What a crash or a failure left between request and end, and is to be gone on with now; REST callers ask
         again by themselves."""

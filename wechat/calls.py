@@ -157,11 +157,17 @@ class Groups(Calls):
         self.directory.drop_room(room_id)
         return False
 
-    async def read_members(self, room_id: str) -> list[Contact]:
-        """The people in a group; those not known yet are read, so that they can be found by name."""
-        ids = (await self.room(room_id)).member_ids
-        await self._reader.each([id for id in ids if id not in self.directory.contacts], self._reader.contact)
-        return [contact for id in ids if (contact := self.directory.contacts.get(id))]
+    async def names_in(self, room_id: str) -> dict[str, set[str]]:
+        """Who is called what in a group, read now: the name each member has there, and their own."""
+        called: dict[str, set[str]] = {}
+
+        async def read(contact_id: str) -> None:
+            payload = await self._mended.room_member_payload(room_id, contact_id)
+            for name in filter(None, (payload.room_alias, payload.name)):
+                called.setdefault(name, set()).add(contact_id)
+
+        await self._reader.each((await self.room(room_id)).member_ids, read)
+        return called
 
     async def add_member(self, room_id: str, contact_id: str) -> None:
         """Add a person, or invite them where WeChat wants that; `wait_member` tells whether they came."""
@@ -228,10 +234,6 @@ class Groups(Calls):
     async def room_qr_code(self, room_id: str) -> str:
         """The content of the group's QR code, which WeChat lets live for seven days."""
         return await self._mended.room_qr_code(room_id)
-
-    async def room_alias(self, room_id: str, contact_id: str) -> str:
-        """The name a member has in this group; "" when it is their own."""
-        return (await patiently(lambda: self._mended.room_member_payload(room_id, contact_id))).room_alias
 
     async def leave_room(self, room_id: str) -> None:
         """Leave a group."""

@@ -13,6 +13,7 @@ from tests.official import Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
 from tests.stories.group_life import holds
 from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
+from wechat.directory import Directory
 
 pytestmark = pytest.mark.gateway
 PEOPLE = {"宋公明": "wxid_song", "黑旋风": "wxid_xuan", "智多星": "wxid_zhi", "店长": "wxid_admin"}
@@ -33,6 +34,11 @@ class Square(Street):
         self.room = (await self.gateway.rooms())[0]["id"]
         await self.gateway.join(self.room, "wxid_xuan")
         await self.hears("欢迎 黑旋风")
+
+    @property
+    def directory(self) -> Directory:
+        """What the account knows of WeChat."""
+        return self.bot.assistants[0].directory
 
     async def hears(self, words: str) -> dict[str, Any]:
         """Wait for the next message to the group; it holds these words."""
@@ -119,6 +125,16 @@ async def test_a_warning_mentions_its_person(square: Square) -> None:
     await square.gateway.say("wxid_xuan", "/令牌", room=square.room)
     refused = await square.hears("您没有权限执行此命令")
     assert refused["mentions"] == ["wxid_xuan"]
+
+
+async def test_an_at_of_nobody(square: Square) -> None:
+    """An @ of all names nobody; who is a member and cannot be read is told of."""
+    await square.command("/踢 @所有人\u2005", mentions=["notify@all"])
+    await square.hears("群里没有找到“所有人”。")
+    await square.gateway.room(square.room, members=[*(await square.shown())["memberIdList"], "wxid_ghost"])
+    await until(lambda: "wxid_ghost" in square.directory.rooms[square.room].member_ids, "the list is read")
+    await square.command("/踢 @鬼\u2005", mentions=["wxid_ghost"])
+    await square.hears("微信没有执行：")
 
 
 async def test_the_assistant_is_removed_and_comes_back(square: Square) -> None:

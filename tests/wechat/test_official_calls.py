@@ -138,8 +138,9 @@ async def test_qr_codes_and_names_in_a_group(bot: Assistant, gateway: OfficialGa
     assert ROOM in await bot.room_qr_code(ROOM)
     assert bot.self_id in await bot.self_qr_code()
     await gateway.room(ROOM, aliases={"wxid_song": "寨主"})
-    assert await bot.room_alias(ROOM, "wxid_song") == "寨主"
-    assert await bot.room_alias(ROOM, "wxid_zhi") == ""
+    names = await bot.names_in(ROOM)
+    assert names["寨主"] == {"wxid_song"}
+    assert names["宋公明"] == {"wxid_song"}
     with pytest.raises(WeChatRefused):
         await bot.room_qr_code("r9@chatroom")
 
