@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
+from models.groups import Membership
 from services.rows import membership_of
 from tests.official import Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
@@ -125,6 +128,30 @@ async def test_a_warning_mentions_its_person(square: Square) -> None:
     await square.gateway.say("wxid_xuan", "/令牌", room=square.room)
     refused = await square.hears("您没有权限执行此命令")
     assert refused["mentions"] == ["wxid_xuan"]
+
+
+async def test_joins_and_leaves_told_by_names(square: Square) -> None:
+    """A gateway that tells names for ids: who came or went is seen on the list, and nobody is made up."""
+    for number in range(2):
+        await square.gateway.leave(square.room, "wxid_xuan", emit=False)
+        names = {"removeeIdList": ["黑旋风"], "removerId": "黑旋风", "roomId": square.room, "timestamp": time.time()}
+        await square.gateway.emit_raw("room-leave", names)
+        await square.state("wxid_xuan", "left")
+        await square.gateway.join(square.room, "wxid_xuan", emit=False)
+        names = {"inviteeIdList": ["黑旋风"], "inviterId": "宋公明", "roomId": square.room, "timestamp": time.time()}
+        await square.gateway.emit_raw("room-join", names, times=number + 1)
+        welcome = await square.hears("欢迎 黑旋风")
+        assert welcome["mentions"] == ["wxid_xuan"]
+    rows = await square.bot.house.store.read(lambda s: s.exec(select(Membership.who)).all())
+    assert sorted(rows) == ["wxid_song", "wxid_xuan", "wxid_zhi"]
+
+
+async def test_a_member_who_cannot_be_read_is_welcomed(square: Square) -> None:
+    await square.gateway.contact("wxid_ghost", "鬼", friend=False)
+    await square.gateway.fault("contactPayload", "throw")
+    await square.gateway.join(square.room, "wxid_ghost")
+    welcome = await square.hears("欢迎")
+    assert welcome["mentions"] == ["wxid_ghost"]
 
 
 async def test_an_at_of_nobody(square: Square) -> None:
