@@ -164,6 +164,21 @@ async def test_an_at_of_nobody(square: Square) -> None:
     await square.hears("微信没有执行：")
 
 
+async def test_who_is_pardoned_in_time_stays(square: Square) -> None:
+    """The first try to take them out was in vain, and before the second one they are taken off the blacklist."""
+    await square.gateway.fault("roomDel", "ignore", times=1)
+    for _ in range(3):
+        await square.gateway.say("wxid_xuan", room=square.room, kind="card", card="wxid_admin")
+    for _ in range(2):
+        await square.hears("请勿发送名片")
+    await square.gateway.wait_calls("roomDel")
+    await square.command("/解除拉黑 黑旋风")
+    await square.hears("已解除拉黑：黑旋风。")
+    await until(lambda: not any(square.bot.house.outbox.waiting().values()), "nothing is left to do")
+    assert len(await square.gateway.calls("roomDel")) == 1
+    assert "wxid_xuan" in (await square.shown())["memberIdList"]
+
+
 async def test_the_assistant_is_removed_and_comes_back(square: Square) -> None:
     me = (await square.gateway.status())["self"]
     await square.gateway.leave(square.room, me, by="wxid_song")
