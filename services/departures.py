@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Final
 
 from sqlmodel import Session, col, select
@@ -94,19 +93,20 @@ class Departures:
         wechat = self._accounts.online(qun.account)
         rooms = [room.id for room in self._groups.live_rooms(qun) if contact_id in room.member_ids]
         for room_id in rooms:
-            action = await self._audit.tried(qun.account, "remove", who, contact_id, number=str(qun.number))
-            try:
-                await wechat.remove_member(room_id, contact_id)
-            except WeChatError as error:
-                if not await _is_gone(wechat, room_id, contact_id):
-                    await self._audit.ended(action, "failed", str(error))
-                    raise
-            await self._audit.ended(action, "done")
-            await self._store.write(partial(self._left, qun=qun, room_id=room_id, contact_id=contact_id))
+            with self._arrivals.taking_out(qun, contact_id):
+                await self._put_out_of(wechat, qun, room_id, contact_id, who)
         return rooms
 
-    def _left(self, session: Session, qun: Qun, room_id: str, contact_id: str) -> None:
-        self._arrivals.left(session, qun, room_id, contact_id, removed=True)
+    async def _put_out_of(self, wechat: WeChat, qun: Qun, room_id: str, contact_id: str, who: str) -> None:
+        action = await self._audit.tried(qun.account, "remove", who, contact_id, number=str(qun.number))
+        try:
+            await wechat.remove_member(room_id, contact_id)
+        except WeChatError as error:
+            if not await _is_gone(wechat, room_id, contact_id):
+                await self._audit.ended(action, "failed", str(error))
+                raise
+        await self._audit.ended(action, "done")
+        await self._store.write(lambda s: self._arrivals.left(s, qun, room_id, contact_id, removed=True))
 
     def _close(self, session: Session, qun: Qun, membership_id: int) -> None:
         row = session.get_one(Membership, membership_id)
@@ -114,6 +114,12 @@ class Departures:
             self._arrivals.refused(session, qun, row, "taken back")
         elif row.state == MemberState.JOINED and row.contact_id and not self._groups.room_of(qun, row.contact_id):
             self._arrivals.left(session, qun, row.room_id or "", row.contact_id)  # was gone before
+
+    async def once_in(self, qun: Qun) -> list[str]:
+        """The ids of people who were in the group and are no more."""
+        gone = (MemberState.LEFT, MemberState.REMOVED)
+        wanted = select(Membership.who).where(Membership.number == qun.number, col(Membership.state).in_(gone))
+        return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
     async def open_rows(self, account: str) -> Sequence[Membership]:
         """What a crash or a failure left between request and end, and is to be gone on with now; REST callers ask

@@ -67,7 +67,8 @@ class Control:
         """Settings: direct_add_limit (40), capacity (500), and switches, all on at first.
 
         echo: the account's own messages come back as events; list_strangers: ContactList names non-friends too;
-        auto_login: the account logs in at the start; dirty_events: the gateway says what is stale.
+        auto_login: the account logs in at the start; dirty_events: the gateway says what is stale; pictures:
+        MessageImage brings a message's picture, else a stand-in (a QR code).
         """
         await self.do("set", **settings)
 

@@ -104,8 +104,8 @@ class WeChat(Protocol):
     async def read_new_rooms(self) -> list[Room]:
         """Ask for the list of groups and read the ones not known yet; returns these."""
 
-    async def read_members(self, room_id: str) -> list[Contact]:
-        """The people in a group; those not known yet are read, so that they can be found by name."""
+    async def names_in(self, room_id: str) -> dict[str, set[str]]:
+        """Who is called what in a group, read now: the name each member has there, and their own."""
 
     async def is_in_room(self, room_id: str) -> bool:
         """Whether the account's list of groups, read now, has this one; a group that it has not is forgotten."""
@@ -120,7 +120,6 @@ class WeChat(Protocol):
     async def set_announcement(self, room_id: str, text: str) -> None: ...
     async def accept_invitation(self, invitation_id: str) -> None: ...
     async def room_qr_code(self, room_id: str) -> str: ...
-    async def room_alias(self, room_id: str, contact_id: str) -> str: ...
     async def leave_room(self, room_id: str) -> None: ...
 
     # what came in with a message
