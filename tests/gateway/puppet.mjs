@@ -69,7 +69,7 @@ export class WeChatPuppet extends PuppetMock {
   // ---- messages ----
   async messageRawPayload (id) { return { ...this.world.get('messages', id) } }
   async messageFile (id) { return messages.fileBox(this.part(id, 'file')) }
-  async messageImage (id) { return messages.fileBox(this.part(id, 'file')) }
+  async messageImage (id) { return messages.fileBox(this.world.get('messages', id).image ?? this.part(id, 'file')) }
   async messageContact (id) { return this.part(id, 'card') }
   async messageUrl (id) { return this.part(id, 'url') }
   async messageMiniProgram (id) { return this.part(id, 'mini') }
