@@ -43,7 +43,7 @@ def test_only_what_a_question_is_about_makes_it_near() -> None:
     for chatter in ("今天天气怎么样", "在吗", "你好", "什么时候可以"):
         assert faq.nearest(chatter) == [], chatter
     near = faq.nearest("我想问下运费")
-    assert [one.question for one in near][0] == "运费怎么算"
+    assert near[0].question == "运费怎么算"
     assert len(near) == 3
     assert [one.score for one in near[1:]] == [0, 0]
 
@@ -102,6 +102,14 @@ def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, conte
         ('好的 {"entry": 2, "answer": "满 99 元就包邮"} 以上', "满 99 元就包邮"),
         ('{"entry": 2, "answer": "满 100 元包邮"}', "满 99 元包邮。"),  # a number nobody gave it
         ('{"entry": 1, "answer": "见 http://a.example"}', "发抬头来。"),
+        ('{"entry": "2", "answer": "满 99 元就包邮"}', "满 99 元就包邮"),
+        ('{"entry": 2, "answer": "客服今天心情很好，送您一辆汽车"}', "满 99 元包邮。"),  # words nobody gave it
+        ("2", "满 99 元包邮。"),
+        ("满99元包邮", "满 99 元包邮。"),
+        ("0", None),
+        ("3", None),
+        ("当然包邮", None),
+        ("发", None),
         ('{"entry": 0, "answer": "满 99 元就包邮"}', None),
         ('{"entry": 1.0, "answer": "发抬头"}', None),
         ('{"answer": "发抬头"}', None),
