@@ -12,7 +12,12 @@ from services.media import FETCHED
 from services.tokens import find_token
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
-MARKS = {str(mark): mark for mark in range(1, 6)} | {f"{mark}分": mark for mark in range(1, 6)}
+MARKS = {
+    f"{digit}{unit}": mark
+    for mark in range(1, 6)
+    for digit in (mark, "一二三四五"[mark - 1])
+    for unit in ("", "分", "星")
+}
 COMMAND = ("/", "／")
 NOT_SAID = (MessageKind.SYSTEM, MessageKind.RECALLED)
 
