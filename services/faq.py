@@ -8,6 +8,7 @@ questions that share nothing but such words are not near. No lexical measure is 
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import unicodedata
@@ -22,6 +23,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from config import ConfigError
 from settings import NonEmpty, Section
 
+log = logging.getLogger(__name__)
 NEAR = 0.19  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
 OFFERED = 3
 _POLITE = re.compile(r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$")
@@ -70,7 +72,10 @@ def topic(text: str) -> list[str]:
 
 def load(path: str) -> list[Entry]:
     """The entries of a file; none when there is no file. ConfigError with one line when it cannot be read."""
-    if not path or not Path(path).exists():
+    if not path:
+        return []
+    if not Path(path).exists():
+        log.warning("customer_service.faq: there is no file %r, so there is no FAQ", path)
         return []
     try:
         data: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
