@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.turn import Turn
 from models.support import Ticket, TicketState
 from services.conversations import WORDS
-from services.media import FETCHED
+from services.media import may_hold_file
 from services.messages import Body, file, text
 from services.staff import Line, Verb, parse
 from texts import fill
@@ -18,7 +18,7 @@ async def wrote(event: GroupMessage, turn: Turn) -> bool:
     """Do what the staff asks for; their talk among each other is left alone."""
     if not turn.house.support.is_staff_room(event.account, event.room_id):
         return False
-    if event.kind in FETCHED:
+    if may_hold_file(event):
         return await _sent_file(event, turn)
     line = parse(_without_bot(event, turn)) if event.kind is MessageKind.TEXT else None
     if line is None:
@@ -94,7 +94,9 @@ async def _sent_file(event: GroupMessage, turn: Turn) -> bool:
     ticket = house.desk.called(event.account, event.room_id, event.contact_id, PICTURE_WITHIN)
     if ticket is None:
         return False
-    kept = await house.media.fetch(turn.wechat, event.id, event.kind)
+    event, kept = await house.media.of(turn.wechat, event)
+    if event.kind is MessageKind.OTHER:  # no file after all
+        return False
     texts, facts = house.config.texts, {"number": ticket.id, "name": ticket.name, "kind": WORDS[event.kind]}
     if kept is None:
         turn.reply(fill(texts.ticket_file_lost, **facts))

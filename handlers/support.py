@@ -8,7 +8,6 @@ from errors import WeChatError
 from handlers.answers import said_to_me
 from handlers.turn import Turn
 from services.faq import plain
-from services.media import FETCHED
 from services.tokens import find_token
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
@@ -29,7 +28,7 @@ async def heard(event: PrivateMessage, turn: Turn) -> bool:
     if ticket is None or event.kind is MessageKind.SYSTEM:
         turn.write(partial(house.conversations.heard, message=event))
         return event.is_official or house.accounts.is_own(event.contact_id)
-    kept = await house.media.fetch(turn.wechat, event.id, event.kind) if event.kind in FETCHED else None
+    event, kept = await house.media.of(turn.wechat, event)
     line = kept.name if kept else await _described(event, turn)
     turn.write(partial(house.conversations.heard, message=event, kept=kept, ticket=ticket.id))
     turn.write(partial(house.support.relay, ticket=ticket, kind=event.kind, line=line, kept=kept))

@@ -62,6 +62,23 @@ async def test_pictures_reach_the_other_side_as_they_were_sent(gateway: Official
     assert (handoff["text"][:2], answer["text"], picture["sha256"]) == ("正在", "请看", digests[1])
 
 
+async def test_documents_of_an_unknown_kind_are_files(gateway: OfficialGateway) -> None:
+    """As PuppetMock gives them; what is unknown and holds no file is only named."""
+    file = {"name": "合同.pdf", "base64": base64.b64encode(b"%PDF").decode()}
+    await gateway.say("wxid_xuan", "人工")
+    await gateway.wait_sent(1, STAFF_ROOM)
+    await gateway.say("wxid_xuan", kind="unknown", file=file)
+    await gateway.say("wxid_xuan", kind="unknown")
+    told, relayed, nothing = (await gateway.wait_sent(4, STAFF_ROOM))[1:]
+    assert (told["text"], relayed["name"]) == ("【#1 黑旋风】[文件] 合同.pdf", "合同.pdf")
+    assert nothing["text"] == "【#1 黑旋风】[消息]"
+    await gateway.say("wxid_song", "#1", room=STAFF_ROOM)
+    await gateway.say("wxid_song", kind="unknown", room=STAFF_ROOM)
+    await gateway.say("wxid_song", kind="unknown", file=file, room=STAFF_ROOM)
+    assert [sent.get("name") for sent in await gateway.wait_sent(2, "wxid_xuan")][1:] == ["合同.pdf"]
+    assert (await gateway.wait_sent(7, STAFF_ROOM))[6]["text"] == "#1 黑旋风：文件已转给客户"
+
+
 async def test_accounts_that_are_no_people_are_not_answered(gateway: OfficialGateway) -> None:
     """By their type, or by their ids alone."""
     await gateway.contact("wxid_paper", "早报", type=2)
