@@ -70,6 +70,7 @@ async def asked(event: PrivateMessage, turn: Turn) -> bool:
     support = turn.house.support
     if event.kind is not MessageKind.TEXT or not support.wants_person(event.text):
         return False
+    await support.look_for_room(event.account)
     await support.fetch_recent(event.account, event.contact_id)
     name = event.name or "客户"
     turn.write(lambda s: support.open(s, event.account, event.contact_id, name))

@@ -10,6 +10,7 @@ from functools import partial
 
 from sqlmodel import Session, func, select
 
+from errors import WeChatError
 from models.conversations import Said
 from models.db import Store
 from models.durable import Priority
@@ -91,6 +92,14 @@ class Support:
         if room is not None and room.id == room_id:
             return True
         return self.tickets.any_in(account, room_id)
+
+    async def look_for_room(self, account: str) -> None:
+        """Ask for the account's groups when no staff room is known: not every gateway tells of a new group."""
+        if self.staff_room(account) is None and self._accounts.is_online(account):
+            try:
+                await self._accounts.get(account).read_new_rooms()
+            except WeChatError as error:
+                log.warning("%s: the groups could not be read: %s", account, error)
 
     # ---- opening ----
 
@@ -202,8 +211,11 @@ class Support:
         """Show the staff the tickets that waited, once they are there; how many."""
         announced = 0
         if self._hours.is_open(self._clock()):
-            for ticket in self.tickets:
-                room = self.staff_room(ticket.account) if ticket.state == TicketState.WAITING else None
+            waiting = [ticket for ticket in self.tickets if ticket.state == TicketState.WAITING]
+            for account in {ticket.account for ticket in waiting}:
+                await self.look_for_room(account)
+            for ticket in waiting:
+                room = self.staff_room(ticket.account)
                 if room is not None:
                     await self._store.write(partial(self._announce_again, ticket=ticket, room=room))
                     announced += 1

@@ -62,6 +62,16 @@ async def test_pictures_reach_the_other_side_as_they_were_sent(gateway: Official
     assert (handoff["text"][:2], answer["text"], picture["sha256"]) == ("正在", "请看", digests[1])
 
 
+async def test_a_staff_room_that_nobody_told_of_is_found(gateway: OfficialGateway) -> None:
+    """Made while the bot ran, without an event; the old one is another group now."""
+    me = (await gateway.status())["self"]
+    await gateway.topic(STAFF_ROOM, "别的群", "wxid_song")
+    await gateway.room("new@chatroom", "客服值班群", [me, "wxid_song"], owner="wxid_song")
+    await gateway.say("wxid_xuan", "人工")
+    (shown,) = await gateway.wait_sent(1, "new@chatroom")
+    assert shown["text"].startswith("【#1 黑旋风】请求人工服务")
+
+
 async def test_documents_of_an_unknown_kind_are_files(gateway: OfficialGateway) -> None:
     """As PuppetMock gives them; what is unknown and holds no file is only named."""
     file = {"name": "合同.pdf", "base64": base64.b64encode(b"%PDF").decode()}
