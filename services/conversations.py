@@ -39,7 +39,8 @@ def shown(kind: str, text: str) -> str:
     """A message as one line for people; what is no text is named, never shown as the platform's XML."""
     if kind == MessageKind.TEXT:
         return text
-    words = "" if text.lstrip().startswith("<") else text.strip()[:200]
+    nameless = kind == MessageKind.RECALLED or text.lstrip().startswith("<")
+    words = "" if nameless else text.strip()[:200]
     return f"[{WORDS.get(kind, '消息')}]{' ' if words else ''}{words}"
 
 

@@ -84,7 +84,7 @@ class Sending(Calls):
         try:
             return await self.media(message_id)
         except WeChatRefused:
-            box = await self._mended.message_image_box(message_id, HD)
+            box = await patiently(lambda: self._mended.message_image_box(message_id, HD))
             return await filebox.from_box(box, self._mended.online_wire("MessageImage"))
 
     async def link(self, message_id: str) -> Link:

@@ -27,7 +27,7 @@ from wechat.intake import OddEvent, moment, people_of, text_of, text_or_empty
 from wechat.mentions import called, is_called
 from wechat.own import OwnMessages
 from wechat.puppet import MendedPuppet
-from wechat.reader import Reader, patiently
+from wechat.reader import Reader, is_official, patiently
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class Resolver:
             raise
         except WeChatError as error:
             log.warning("%s: who sent a message could not be read: %s", self._puppet.name, error)
-            return Contact(id, friend=True)
+            return Contact(id, friend=True, official=is_official(id))
 
     async def _friend_by_now(self, stranger: Contact) -> Contact:
         """Who writes is likely a friend, whatever is known of them from before: read them anew."""

@@ -25,7 +25,7 @@ ACCOUNT = "weimi1001"
 class Street:
     """A bot at an official gateway, and the REST door."""
 
-    def __init__(self, gateway: OfficialGateway, folder: Path, tls: Any) -> None:
+    def __init__(self, gateway: OfficialGateway, folder: Path, tls: Any, **service: Any) -> None:
         self.gateway = gateway
         self.bot = Bot(
             Config(
@@ -36,7 +36,7 @@ class Street:
                 api={"port": 0},
                 admins=["wxid_admin"],
                 groups={"confirm_seconds": 2},
-                customer_service={"accept": {"delay_seconds": (0, 0)}, "faq": ""},
+                customer_service={"accept": {"delay_seconds": (0, 0)}, "faq": "", **service},
                 pacing={"enabled": False},
             ),
             timing=Timing(create=3.0),
