@@ -74,7 +74,7 @@ async def serving(handler: Handler, port: int = 0) -> AsyncIterator[str]:
 class Receiver:
     """Takes webhooks, verifies each signature, and keeps the events. `answer` says what to do with one."""
 
-    secret: str = SECRET
+    secret: str | bytes = SECRET
     url: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)  # taken with a 2xx
     tries: list[dict[str, Any]] = field(default_factory=list)
@@ -110,7 +110,7 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(secret: str = SECRET) -> AsyncIterator[Receiver]:
+async def receiving(secret: str | bytes = SECRET) -> AsyncIterator[Receiver]:
     """A receiver that takes everything until it is told otherwise."""
     receiver = Receiver(secret)
     async with serving(receiver.handle) as url:

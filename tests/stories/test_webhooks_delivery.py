@@ -63,6 +63,13 @@ async def test_only_the_events_asked_for(make_town: MakeTown, receiver: Receiver
         assert same == receiver.events[0]
 
 
+async def test_a_plain_secret_is_known_by_receivers_of_both_kinds(make_town: MakeTown) -> None:
+    secret = "our-hook-secrets"
+    async with receiving(secret) as receiver, receiving(secret.encode()) as plain:
+        await open_town(make_town, {"url": receiver.url, "secret": secret}, {"url": plain.url, "secret": secret})
+        await until(lambda: receiver.events and plain.events, "told")
+
+
 @pytest.mark.parametrize("trouble", [500, 404, 410, 199 + 101, "garbage", "drop", "hang"])
 async def test_what_is_not_taken_comes_again_in_order(
     make_town: MakeTown, receiver: Receiver, trouble: int | str
