@@ -60,9 +60,9 @@ class Bot:
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if not a.endpoint]
             self.house = build(self.config, sandboxed=sandboxed, clock=self.clock)
+            self.jobs = Jobs(self.house, JOBS)
             await self._open_storage(stack)
             await self._start_assistants(stack, settings)
-            self.jobs = Jobs(self.house, JOBS)
             await self.jobs.start()
             stack.push_async_callback(self.jobs.stop)
             await self._start_web(stack)

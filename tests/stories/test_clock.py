@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from pathlib import Path
 
+import pytest
 from sqlmodel import Session, col, select
 
+from bot import Bot
+from config import Config, ConfigError
 from models.durable import Action, EventState, InboxEvent, OutboxItem, Setting, WorkState
 from sandbox.model import Kind
 from tests.stories.conftest import MakeTown, Town
@@ -104,6 +109,31 @@ async def test_a_job_may_be_moved_or_switched_off(make_town: MakeTown) -> None:
     at = town.bot.house.job_book.next_at("daily_report")
     assert at is not None
     assert (at + 8 * 3600) % DAY == 20 * 3600, "20:00 in Shanghai"
+
+
+async def test_a_weekday_of_a_job_is_crontabs(make_town: MakeTown) -> None:
+    town = await make_town(jobs=[{"name": "daily_report", "cron": "0 20 * * 0"}])
+    at = town.bot.house.job_book.next_at("daily_report")
+    assert at is not None
+    assert datetime.fromtimestamp(at, town.bot.house.zone).strftime("%a %H") == "Sun 20"
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"name": "daily_raport"}, "jobs: 'daily_raport' will not do: only expire_memberships, "),
+        ({"name": "prune", "cron": "9:30"}, "jobs.prune.cron: '9:30' will not do: "),
+        ({"name": "prune", "cron": "0 9 * * 9"}, "jobs.prune.cron: '0 9 * * 9' will not do: "),
+    ],
+)
+async def test_a_job_that_cannot_be_stops_the_start_with_one_line(
+    tmp_path: Path, change: dict[str, str], line: str
+) -> None:
+    bot = Bot(Config(database=f"sqlite:///{tmp_path}/wxbot.db", sandbox={"port": 0}, jobs=[change]))  # type: ignore[arg-type, list-item]
+    with pytest.raises(ConfigError) as error:
+        await bot.start()
+    assert str(error.value).startswith(line)
+    assert "\n" not in str(error.value)
 
 
 async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> None:
