@@ -140,7 +140,7 @@ class Bot:
         await house.outbox.start()
         stack.push_async_callback(lambda: house.outbox.stop(self._grace()))
         await house.flows.start()
-        stack.push_async_callback(house.flows.stop)
+        stack.push_async_callback(lambda: house.flows.stop(self._grace()))
 
     async def _stop_reception(self, reception: Reception) -> None:
         await reception.stop(self._grace())

@@ -30,6 +30,7 @@ EventType = Literal[
     "assistant.online",
     "assistant.offline",
     "flow.finished",
+    "flow.late",
 ]
 
 

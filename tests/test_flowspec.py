@@ -64,6 +64,7 @@ def test_all_that_works_is_taken(tmp_path: Path) -> None:
         ([flow(SAY, start=[])], "flows.0.start"),
         ([flow(SAY, start=[" x"])], "flows.0.start.0: ' x'"),
         ([flow(SAY, start=["取消"])], "flow 试, start: '取消' is taken already"),
+        ([flow(SAY, start=["加POS机", "加pos 机"])], "flow 试, start: '加pos 机' is taken already (flow 试)"),
         ([flow(SAY), flow(SAY)], "flow 试: there are two of this name"),
         ([flow(SAY), {**flow(SAY), "name": "另"}], "flow 另, start: '开始' is taken already (flow 试)"),
     ],

@@ -118,7 +118,7 @@ async def receiving(secret: str | bytes = SECRET) -> AsyncIterator[Receiver]:
         yield receiver
 
 
-async def forever(_event: object = None) -> int:
+async def forever(*_given: object) -> int:
     """Never answer."""
     await asyncio.Event().wait()
     return 500
