@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from bot import Bot
 from config import Config, ConfigError
 from models.durable import Action, EventState, InboxEvent, OutboxItem, Setting, WorkState
+from models.rules import Broadcast
 from sandbox.model import Kind
 from tests.stories.conftest import MakeTown, Town
 
@@ -152,15 +153,20 @@ async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> No
             OutboxItem(lane="wx:gone", key="b", body=json.dumps({}), state=WorkState.SENT, done_at=old + 5 * DAY)
         )
         session.add(Action(account="gone", kind="add", who="x", at=old))
+        for at in (old, old + 5 * DAY):
+            session.add(Broadcast(account="gone", by="x", text="好", expires_at=at, created_at=at))
 
     await town.bot.house.store.write(put)
     await town.bot.jobs.run("prune")
 
-    def left(session: Session) -> tuple[int, int, int]:
-        events = select(InboxEvent).where(InboxEvent.account == "gone")
-        items = select(OutboxItem).where(col(OutboxItem.lane) == "wx:gone")
-        actions = select(Action).where(Action.account == "gone")
-        return len(session.exec(events).all()), len(session.exec(items).all()), len(session.exec(actions).all())
+    def left(session: Session) -> list[int]:
+        rows = (
+            select(InboxEvent).where(InboxEvent.account == "gone"),
+            select(OutboxItem).where(col(OutboxItem.lane) == "wx:gone"),
+            select(Action).where(Action.account == "gone"),
+            select(Broadcast).where(Broadcast.account == "gone"),
+        )
+        return [len(session.exec(wanted).all()) for wanted in rows]
 
-    assert await town.bot.house.store.read(left) == (1, 1, 0)
-    assert town.bot.house.job_book.last["prune"].result == "451"
+    assert await town.bot.house.store.read(left) == [1, 1, 0, 1]
+    assert town.bot.house.job_book.last["prune"].result == "452"
