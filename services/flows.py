@@ -105,7 +105,7 @@ class Flows:
             return Decision(write=self._with_open(run, cancel))
         if flow is not None:
             return Decision(fill(self._texts.flow_open, flow=run.flow, state=self.state_words(run)))
-        if run.state != RunState.ASKING or (words and (words.startswith("/") or bare in self._not_answers)):
+        if run.state != RunState.ASKING or bare.startswith("/") or bare in self._not_answers:
             return None
         if not words:
             return Decision(self._texts.flow_text_wanted)

@@ -15,6 +15,7 @@ import yaml
 from aiohttp import web
 from standardwebhooks import Webhook as Verifier
 
+from api.events import EVENTS
 from sandbox.model import Kind
 from sandbox.systems import Systems, start_systems
 from tests.stories.conftest import Town
@@ -87,6 +88,8 @@ class Receiver:
         event: dict[str, Any] = json.loads(raw)
         assert request.headers["webhook-id"] == event["id"]
         assert set(event) == {"id", "type", "timestamp", "data"}
+        told = EVENTS[event["type"]]
+        assert set(told.data) <= set(event["data"]) <= {*told.data, *told.may}
         self.tries.append(event)
         said = await self.answer(event) if self.answer else 204
         if not isinstance(said, int):
