@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -19,6 +20,7 @@ from services.job_book import Run
 from services.timed import trigger
 
 log = logging.getLogger(__name__)
+PATIENCE: Final = 60.0  # seconds that what was missed waits for the accounts to be online
 
 
 class Jobs:
@@ -82,6 +84,7 @@ class Jobs:
         log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", words, spent)
 
     async def _make_up(self, names: Sequence[str]) -> None:
+        await self._house.accounts.all_online(PATIENCE)  # what is told of groups is true once they are read again
         for name in names:
             log.info("job %s was missed while the bot was down", name)
             await self.run(name)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -79,6 +82,27 @@ async def test_what_was_missed_is_made_up_once(town: Town) -> None:
     assert ("daily_report", True) not in town.bot.house.job_book.counts
 
 
+async def test_what_is_made_up_tells_of_groups_as_they_are_now(town: Town) -> None:
+    """After a crash it waits until they have been read again, be the gateway never so late."""
+    await town.make_group()
+    town.say("店长", "/日报 100001 开")
+    await town.hears("店长", "已开启")
+    await town.quiet()
+    await town.stop_bot()
+    with closing(sqlite3.connect(town.folder / "wxbot.db")) as database:  # as kill -9 leaves it
+        database.execute("delete from directoryrow")
+        database.commit()
+    gate = town.sandbox.servers[town.accounts[0]]
+    await gate.stop()
+    town.ahead = 2 * DAY
+    town.bot = Bot(town.config(), town.timing, clock=lambda: time.time() + town.ahead)
+    await town.bot.start()
+    await gate.start()
+    await town.bot.jobs.made_up()
+    heard = await town.hears("宋公明", "【日报】")
+    assert "现有 3 人" in heard.text
+
+
 async def test_a_failing_job_is_told_and_runs_again(town: Town) -> None:
     await town.bot.house.store.write(lambda s: s.merge(Setting(key="report:weimi1001:wxid_admin", value="")))
     broken = town.bot.house.reports.send
@@ -98,7 +122,7 @@ async def test_a_failing_job_is_told_and_runs_again(town: Town) -> None:
 
 async def test_jobs_are_shown_to_admins_only(town: Town) -> None:
     town.say("店长", "/任务")
-    listed = await town.hears("店长", "daily_report")
+    listed = await town.hears("店长", "daily_report：上次 — ，下次 ")
     assert "drift_check" in listed.text
     town.say("宋公明", "/任务")
     await town.hears("宋公明", "您没有权限执行此命令")
