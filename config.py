@@ -146,12 +146,12 @@ def _field(name: str) -> str:
 
 def _one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"]) or "config"
+    key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{key}: there is no such key"
     reason = first["msg"].removeprefix("Value error, ")
     if isinstance(first["input"], dict):  # a check over a whole section, whose message names the place
-        return f"{key}: {reason}"
+        return f"{key}: {reason}" if key else reason
     secret = any(part in SECRET_KEYS for part in first["loc"])
     shown = "(hidden)" if secret else repr(first["input"])[:120]
     return f"{key}: {shown} will not do: {reason}"

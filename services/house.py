@@ -144,7 +144,7 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
     handing = (messages, notices, service.handoff, config.texts, clock)
     questions = Questions(store, Faq(load(service.faq)), Llm(service.llm, clock), service, config.texts, zone, clock)
     outside = Outside()
-    steps = FlowSteps(messages, notices, config.texts, config.api.public_url, clock)
+    steps = FlowSteps(messages, notices, config.texts, config.api.public_url, zone, clock)
     caller = Caller(outside, config.systems, config.texts)
     return House(
         config=config,

@@ -108,6 +108,18 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     assert "12345678" not in str(caught.value)
 
 
+def test_the_urls_handed_out_follow_the_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until they are somebody's own; and a port of 0 is not known yet."""
+    assert load(ROOT / "config.yaml").api.public_url == "http://127.0.0.1:8080"
+    monkeypatch.setenv("WXBOT_API__PORT", "9000")
+    assert load(ROOT / "config.yaml").api.public_url == "http://127.0.0.1:9000"
+    assert load(write(tmp_path, "{}")).api.public_url == "http://127.0.0.1:9000"
+    own = write(tmp_path, "api: {public_url: 'http://yunmof.com/'}")
+    assert load(own).api.public_url == "http://yunmof.com"
+    monkeypatch.setenv("WXBOT_API__PORT", "0")
+    assert load(ROOT / "config.yaml").api.public_url == "http://127.0.0.1:8080"
+
+
 def test_an_unknown_environment_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WXBOT_APIS__PORT", "1")
     with pytest.raises(ConfigError, match="WXBOT_APIS__PORT"):
