@@ -127,7 +127,8 @@ def _own(value: Any) -> Any:
 
 def _room(row: dict[str, Any]) -> Room:
     members = {who: Member(**member) for who, member in row["members"].items()}
-    return Room(**{**row, "admins": set(row["admins"]), "members": members, "audience": frozenset(members)})
+    sets = {"admins": set(row["admins"]), "former": set(row.get("former", ())), "audience": frozenset(members)}
+    return Room(**{**row, **sets, "members": members})
 
 
 def _message(row: dict[str, Any]) -> Message:

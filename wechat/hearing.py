@@ -221,8 +221,11 @@ class Hearing:
         dirty event. A join or leave that came late says nothing of the cache."""
         if what == "contact":
             await self._assistant._reader.read_contact(id)
-        elif what in ("room", "late-room"):
-            await self._assistant._reader.read_room(id, fresh=what == "late-room")
+        elif what == "late-room":
+            await self._assistant._reader.read_room(id, fresh=True)
+        elif what == "room":
+            if id in self._directory.rooms:  # else it was left meanwhile
+                await self._assistant._reader.read_room(id)
         elif changed := await self._assistant._sync.read_new():
             await self._assistant.tell_synced(None, changed)
 
