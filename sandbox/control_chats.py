@@ -100,14 +100,18 @@ def _send(world: World, me: Person, chat: str, given: dict[str, Any]) -> Message
 
 
 async def _send_file(request: web.Request, world: World, me: Person, chat: str) -> Message:
-    form = await request.post()
+    try:
+        form = await request.post()
+    except ValueError:
+        raise Refused("表单不完整") from None
     upload, kind = form.get("file"), form.get("kind")
     if not isinstance(upload, web.FileField):
         raise Refused("缺少文件")
     if kind and kind not in list(Kind):
         raise Refused("不认识的类型")
     chosen = Kind(kind) if isinstance(kind, str) and kind else kind_of(upload.filename)
-    return world.chats.send_media(me.id, chat, chosen, upload.filename, upload.file.read())
+    name = upload.filename.encode(errors="replace").decode()  # another encoding than UTF-8 cannot be kept
+    return world.chats.send_media(me.id, chat, chosen, name, upload.file.read())
 
 
 ROUTES: Final = [

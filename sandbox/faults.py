@@ -47,8 +47,9 @@ class CallFault:
     def __post_init__(self) -> None:
         if self.effect not in EFFECTS:
             raise Refused(f"a call's fault is one of {', '.join(EFFECTS)}")
-        if not 0 <= self.probability <= 1 or self.ms < 0 or (self.count is not None and self.count < 1):
-            raise Refused("probability lies between 0 and 1, ms is not negative, count is at least 1")
+        counted = self.count is None or (isinstance(self.count, int) and self.count >= 1)
+        if not 0 <= self.probability <= 1 or self.ms < 0 or not counted:
+            raise Refused("probability lies between 0 and 1, ms is not negative, count is a number from 1 on")
 
 
 class Faults:
