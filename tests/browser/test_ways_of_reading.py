@@ -118,7 +118,7 @@ async def test_light_and_dark(chat: Chat, scheme: str) -> None:
     variable = "name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()"
     pairs = [("ink", "ground"), ("ink", "paper"), ("ink", "list"), ("mine-ink", "mine"), ("soft", "ground")]
     pairs += [("soft", "list"), ("soft", "paper"), ("link", "paper"), ("green-ink", "green-fill"), ("rail-ink", "rail")]
-    pairs += [("red", "list"), ("red", "ground")]
+    pairs += [("red", "list"), ("red", "ground"), ("green", "list"), ("green", "list-hover"), ("green", "paper")]
     for ink, paper in pairs:
         colours = [await page.evaluate(variable, f"--{name}") for name in (ink, paper)]
         assert contrast(*colours) >= 4.5, (ink, paper, *colours)

@@ -81,7 +81,7 @@ function showAsked(all) {
     const again = one.repeats ? ` · 同一幂等键重复 ${one.repeats} 次` : "";
     const toggle = (event) => (event.target.open ? opened.add(one.n) : opened.delete(one.n));
     const resend = one.owed === "sent"
-      ? [el("h4", {}, "回调"), el("button", { type: "button", onclick: () => post(`/page/callback/${one.n}`, { result: one.result }) }, "再回调一次（应无效果）")]
+      ? [el("h3", {}, "回调"), el("button", { type: "button", onclick: () => post(`/page/callback/${one.n}`, { result: one.result }) }, "再回调一次（应无效果）")]
       : [];
     return el("li", {}, el("details", { open: opened.has(one.n), ontoggle: toggle },
       el("summary", {},
@@ -89,9 +89,9 @@ function showAsked(all) {
         el("span", { class: `tag ${kind}` }, words),
         el("span", { class: "when" }, `${TITLES[one.system]} · ${clock(one.at)}${again}`)),
       el("div", { class: "inside" },
-        el("h4", {}, "请求"), el("pre", {}, json(one.body)),
-        el("h4", {}, `应答 ${one.status || ""}`), el("pre", {}, json(one.answer)),
-        el("h4", {}, "Idempotency-Key"), el("pre", {}, one.key || "（无）"), ...resend)));
+        el("h3", {}, "请求"), el("pre", {}, json(one.body)),
+        el("h3", {}, `应答 ${one.status || ""}`), el("pre", {}, json(one.answer)),
+        el("h3", {}, "Idempotency-Key"), el("pre", {}, one.key || "（无）"), ...resend)));
   });
   $("asked").replaceChildren(...(rows.length ? rows : [el("p", { class: "none" }, "还没有请求。")]));
 }
