@@ -12,6 +12,7 @@ from sandbox.model import Refused
 
 TOO_FAST: Final = "操作过于频繁，请稍后再试"
 EFFECTS: Final = ("fail", "hang", "lose", "lose_silently", "slow")
+LIMITED: Final = ("message", "room_create", "room_add", "friend_add", "friend_accept")
 NEVER_FAULTY: Final = frozenset({"Event"})  # streams have their own faults
 
 
@@ -122,8 +123,9 @@ class Limits:
         self._done: dict[tuple[str, str], deque[float]] = {}
 
     def set(self, action: str, times: int | None, seconds: float = 60.0) -> None:
-        """Allow `action` (message, room_create, room_add, friend_add, friend_accept) so many times in so many
-        seconds; None lifts the limit."""
+        """Allow one of the LIMITED actions so many times in so many seconds; None lifts the limit."""
+        if action not in LIMITED:
+            raise Refused(f"an action that can be limited is one of {', '.join(LIMITED)}")
         if times is None:
             self._limits.pop(action, None)
             return

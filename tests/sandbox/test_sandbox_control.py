@@ -249,6 +249,7 @@ async def test_faults_limits_rules_and_sessions(page: Page) -> None:
     assert (await page("PUT", "/limits", {"action": "message", "times": 1, "seconds": 60}))["message"]["times"] == 1
     assert await page("PUT", "/limits", {"action": "message", "times": None}) == {}
     await page("PUT", "/limits", {"action": "message", "times": "many"}, status=400)
+    await page("PUT", "/limits", {"action": "messages", "times": 1}, status=400)
     assert (await page("PUT", "/rules", {"direct_limit": 5}))["direct_limit"] == world.rules.direct_limit == 5
     await page("PUT", "/rules", {"capacity": 1}, status=400)
     assert (await page("POST", f"/accounts/{ACCOUNT}/logout", {"reason": "挤下线"}))["online"] is False
