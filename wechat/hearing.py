@@ -228,8 +228,11 @@ class Hearing:
             await self._assistant._reader.read_contact(id)
         elif what == "friend":
             await self._assistant.tell_synced(None, [id])
-        elif what in ("room", "late-room"):
-            await self._assistant._reader.read_room(id, fresh=what == "late-room")
+        elif what == "late-room":
+            await self._assistant._reader.read_room(id, fresh=True)
+        elif what == "room":
+            if id in self._directory.rooms:  # else it was left meanwhile
+                await self._assistant._reader.read_room(id)
         elif changed := await self._assistant._sync.read_new():
             await self._assistant.tell_synced(None, changed)
 

@@ -84,14 +84,15 @@ class Reader:
 
     async def read_room(self, id: str, *, fresh: bool = False) -> Room:
         """Read a group's payload, and its member list where the payload has none."""
-        began = datetime.now(UTC)
+        began, was_known = datetime.now(UTC), id in self._directory.rooms
         if fresh:
             await self._forget(pb.DIRTY_ROOM, id)
             await self._forget(pb.DIRTY_ROOM_MEMBER, id)
         payload = await self._puppet.room_payload(id)
         members = list(payload.member_ids) or await self._puppet.room_members(id)
         room = Room(id, _clean(payload.topic), payload.owner_id, tuple(payload.admin_ids), set(members))
-        self._directory.put_room(room, began)
+        if id in self._directory.rooms or not was_known:  # gateways also tell of a group that was left meanwhile
+            self._directory.put_room(room, began)
         return room
 
     async def each(self, ids: Iterable[str], read: Callable[[str], Awaitable[object]]) -> None:
