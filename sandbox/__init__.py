@@ -83,9 +83,15 @@ async def _serve_control(sandbox: Sandbox, host: str, port: int, stack: AsyncExi
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, host, port).start()
-    url = f"http://{host}:{runner.addresses[0][1]}"
+    url = f"http://{address(host)}:{runner.addresses[0][1]}"
     sandbox.world.avatar_base = f"{url}/api/avatars/"
     return url
+
+
+def address(host: str) -> str:
+    """What a browser on this machine writes for a host that is listened on."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{here}]" if ":" in here else here
 
 
 def _world(state: Path | str | None, seed: int | None) -> World:

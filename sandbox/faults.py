@@ -22,7 +22,7 @@ class EventFault:
 
     twice: float = 0.0
     late: float = 0.0
-    late_ms: float = 0.0
+    late_ms: float = 1000.0
     lost: float = 0.0
 
     def __post_init__(self) -> None:
@@ -42,7 +42,7 @@ class CallFault:
     effect: str
     probability: float = 1.0
     count: int | None = None
-    ms: float = 0.0
+    ms: float = 1000.0
     text: str = "sandbox fault"
 
     def __post_init__(self) -> None:
@@ -60,10 +60,6 @@ class Faults:
         self._dice = random.Random(seed)
         self.events: dict[str, EventFault] = {}
         self.calls: list[CallFault] = []
-
-    def reseed(self, seed: int) -> None:
-        """Throw the same dice again."""
-        self._dice = random.Random(seed)
 
     def event(self, kind: str = "*", **chances: float) -> None:
         """Set what goes wrong with events of a kind (message, room-join, … or `*`); no chances switch it off."""

@@ -58,6 +58,14 @@ async def test_every_answer_has_the_policy(http: aiohttp.ClientSession, path: st
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.parametrize(
+    ("host", "written"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("::", "[::1]")],
+)
+def test_the_address_that_is_printed_can_be_opened(host: str, written: str) -> None:
+    assert sandbox.address(host) == written
+
+
 async def test_another_sites_page_may_not_post(http: aiohttp.ClientSession) -> None:
     """By its Origin, by what the browser says of it, or by a form that needs no leave to be sent."""
     somebody = {"name": "甲"}
