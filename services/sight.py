@@ -14,9 +14,8 @@ from services.groups import Groups
 from wechat.events import Room
 from wechat.interface import WeChat
 
-LATELY: Final = timedelta(
-    seconds=2
-)  # what was told so short a time ago is still so; lists may be behind events as long
+LIST_HOLDS: Final = timedelta(seconds=2)  # for so long a list that was read is not read again
+EVENT_HOLDS: Final = timedelta(seconds=10)  # and an event is believed: WeChat's lists may be behind it
 
 
 class Sight:
@@ -37,7 +36,7 @@ class Sight:
                         await _read(wechat, room.id)
 
     async def room_of(self, qun: Qun, contact_id: str, expected_in: str | None = None) -> Room | None:
-        """The room of the group that the person is in: told a moment ago, or on the list that is read now. Nothing is
+        """The room of the group that the person is in: told a moment ago, or on the list read now. Nothing is
         read where memory knows no room of theirs, unless they are expected in one."""
         wechat = self._accounts.get(qun.account)
         async with self._looks[qun.number]:
@@ -45,10 +44,15 @@ class Sight:
             room = self._groups.room_of(qun, contact_id) or next(iter(likely), None)
             if room is None:
                 return None
-            told = wechat.directory.told(room.id, contact_id)
-            if told is None or abs(datetime.now(UTC) - told) > LATELY:
+            read, moved = wechat.directory.last_told(room.id, contact_id)
+            if not _holds(read, LIST_HOLDS) and not _holds(moved, EVENT_HOLDS):
                 await _read(wechat, room.id)
             return self._groups.room_of(qun, contact_id)
+
+
+def _holds(at: datetime | None, span: timedelta) -> bool:
+    """A gateway's clock may be wrong either way."""
+    return at is not None and abs(datetime.now(UTC) - at) < span
 
 
 async def _read(wechat: WeChat, room_id: str) -> None:

@@ -52,11 +52,9 @@ class Directory:
         """Whether a group's members were read since the start, not only remembered from before it."""
         return room_id in self._read
 
-    def told(self, room_id: str, contact_id: str) -> datetime | None:
-        """When it was last learned whether the person is in the group: by reading the list, or by an event."""
-        moved = self._moved.get(room_id, {}).get(contact_id)
-        read = self._read.get(room_id)
-        return max(moved, read) if moved and read else moved or read
+    def last_told(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
+        """When the group's members were last read, and when the person's last join or leave since then was told."""
+        return self._read.get(room_id), self._moved.get(room_id, {}).get(contact_id)
 
     def put_contact(self, contact: Contact) -> None:
         """Take a person in, or what is new about them."""

@@ -59,8 +59,8 @@ class Directory(Protocol):
     def was_read(self, room_id: str) -> bool:
         """Whether a group's members were read since the start, not only remembered from before it."""
 
-    def told(self, room_id: str, contact_id: str) -> datetime | None:
-        """When it was last learned whether the person is in the group: by reading the list, or by an event."""
+    def last_told(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
+        """When the group's members were last read, and when the person's last join or leave since then was told."""
 
 
 class WeChat(Protocol):

@@ -17,7 +17,8 @@ LOST = {"lost": 1.0}
 
 @pytest.fixture(autouse=True)
 def nothing_holds_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.sight.LATELY", timedelta(0))
+    for name in ("LIST_HOLDS", "EVENT_HOLDS"):
+        monkeypatch.setattr(f"services.sight.{name}", timedelta(0))
 
 
 async def _membership(town: Town, path: str) -> dict[str, Any]:
@@ -72,6 +73,17 @@ async def test_a_leave_that_nobody_told_of(town: Town) -> None:
     assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
     assert town.id("黑旋风") in town.room(qun["room"]).members
     await until(lambda: len(texts(town, "宋公明", qun["room"], "欢迎 黑旋风")) == 2, "a new join is welcomed")
+
+
+async def test_a_list_that_is_behind_a_join_takes_nobody_out(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked again right after a join, the event counts, not the list that does not show it yet."""
+    qun = await town.make_group()
+    await town.join(qun["token"], "黑旋风")
+    monkeypatch.setattr("services.sight.EVENT_HOLDS", timedelta(minutes=1))
+    adds = len(await audit(town, "add"))
+    town.world.faults.call("RoomPayload", "fail")
+    assert (await town.join(qun["token"], "黑旋风"))[0] == 200
+    assert len(await audit(town, "add")) == adds
 
 
 async def test_taken_out_who_is_gone_already(town: Town) -> None:
