@@ -1,24 +1,29 @@
-"""The staff room: `#12 您好` answers a customer, `#12 结束` ends, `#` lists; pictures go to the ticket named last."""
+"""The staff room: `#12 您好` answers a customer, `#12 结束` ends, `#` lists; pictures, files and links go to the ticket
+named last."""
 
 from __future__ import annotations
 
+import logging
+
+from errors import WeChatError
 from handlers.turn import Turn
 from models.support import Ticket, TicketState
 from services.conversations import WORDS
 from services.media import may_hold_file
-from services.messages import Body, file, text
+from services.messages import Body, file, link, text
 from services.staff import Line, Verb, parse
 from texts import fill
 from wechat.events import GroupMessage, MessageKind
 
-PICTURE_WITHIN = 120.0  # seconds after `#12 …` in which a picture or file of the same person goes to #12
+log = logging.getLogger(__name__)
+PICTURE_WITHIN = 120.0  # seconds after `#12 …` in which a picture, file or link of the same person goes to #12
 
 
 async def wrote(event: GroupMessage, turn: Turn) -> bool:
     """Do what the staff asks for; their talk among each other is left alone."""
     if not turn.house.support.is_staff_room(event.account, event.room_id):
         return False
-    if may_hold_file(event):
+    if may_hold_file(event) or event.kind is MessageKind.LINK:
         return await _sent_file(event, turn)
     line = parse(_without_bot(event, turn)) if event.kind is MessageKind.TEXT else None
     if line is None:
@@ -89,21 +94,31 @@ def _pass(line: Line, ticket: Ticket, event: GroupMessage, turn: Turn) -> None:
 
 
 async def _sent_file(event: GroupMessage, turn: Turn) -> bool:
-    """A picture or file right after `#12 …` is for #12."""
+    """A picture, file or link right after `#12 …` is for #12."""
     house = turn.house
-    ticket = house.desk.called(event.account, event.room_id, event.contact_id, PICTURE_WITHIN)
+    ticket = house.desk.called(event.account, event.contact_id, PICTURE_WITHIN)
     if ticket is None:
         return False
     event, kept = await house.media.of(turn.wechat, event)
     if event.kind is MessageKind.OTHER:  # no file after all
         return False
+    body = file(kept.path, kept.name) if kept else await _link(event, turn)
     texts, facts = house.config.texts, {"number": ticket.id, "name": ticket.name, "kind": WORDS[event.kind]}
-    if kept is None:
+    if body is None:
         turn.reply(fill(texts.ticket_file_lost, **facts))
         return True
-    _answer(ticket, event, turn, file(kept.path, kept.name))
+    _answer(ticket, event, turn, body)
     turn.reply(fill(texts.ticket_file_sent, **facts))
     return True
+
+
+async def _link(event: GroupMessage, turn: Turn) -> Body | None:
+    """The link card a message is; None for any other kind, and when it cannot be had."""
+    try:
+        return link(await turn.wechat.link(event.id)) if event.kind is MessageKind.LINK else None
+    except WeChatError as error:
+        log.warning("%s: the link of message %s: %s", event.account, event.id, error)
+        return None
 
 
 def _without_bot(event: GroupMessage, turn: Turn) -> str:

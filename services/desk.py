@@ -87,7 +87,7 @@ class Desk:
         words = fill(self._texts.ticket_called, number=ticket.id, name=ticket.name)
         self._messages.say(session, ticket.account, room_id, relay(ticket, words))
 
-    def called(self, account: str, room_id: str, staff_id: str, within: float) -> Ticket | None:
+    def called(self, account: str, staff_id: str, within: float) -> Ticket | None:
         """The ticket that somebody of the staff named last, at most `within` seconds ago."""
         since = self._clock() - within
         mine = [t for t in self.tickets if t.account == account and t.called_by == staff_id and t.called_at >= since]

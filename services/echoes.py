@@ -2,53 +2,51 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from services.lane import Clock
 from services.matching import normal
 
-MOST_KNOWN = 10_000  # conversations remembered
+MOST_KNOWN = 10_000  # conversations remembered, and sentences
 LAST = 8  # things said in each: a reply may have several parts, and each comes back
 ROUNDS = 20  # the same sentence answered this often …
-SECONDS = 60.0  # … within this time is no person's
+SECONDS = 300.0  # … within this time is no person's
 
 
 @dataclass(slots=True)
 class _Round:
-    heard: str
     since: float
-    times: int = 1
+    times: int = 0
 
 
 class Echoes:
-    """Remembers, for a short while, what was said last in each conversation."""
+    """Remembers, for a short while and by their hashes, the sentences said last in each conversation."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._spoke: OrderedDict[tuple[str, str], deque[str]] = OrderedDict()
-        self._rounds: OrderedDict[tuple[str, str, str], _Round] = OrderedDict()
+        self._spoke: OrderedDict[tuple[str, str], tuple[int, ...]] = OrderedDict()
+        self._rounds: OrderedDict[tuple[str, str, str, int], _Round] = OrderedDict()
 
     def spoke(self, account: str, to: str, words: str) -> None:
         """The assistant said something."""
-        self._spoke.setdefault((account, to), deque(maxlen=LAST)).append(normal(words))
+        self._spoke[account, to] = (*self._spoke.get((account, to), ()), hash(normal(words)))[-LAST:]
         self._spoke.move_to_end((account, to))
         if len(self._spoke) > MOST_KNOWN:
             self._spoke.popitem(last=False)
 
     def is_echo(self, account: str, conversation: str, words: str) -> bool:
         """Whether this is among what the assistant itself said there last."""
-        return normal(words) in self._spoke.get((account, conversation), ())
+        return hash(normal(words)) in self._spoke.get((account, conversation), ())
 
     def goes_round(self, account: str, conversation: str, contact_id: str, words: str) -> bool:
         """Whether the same sentence of one person was answered too often; counts this time."""
-        key, now = (account, conversation, contact_id), self._clock()
+        key, now = (account, conversation, contact_id, hash(words)), self._clock()
         known = self._rounds.get(key)
-        if known is None or known.heard != words or now - known.since > SECONDS:
-            self._rounds[key] = _Round(words, now)
+        if known is None or now - known.since > SECONDS:
+            known = self._rounds[key] = _Round(now)
             self._rounds.move_to_end(key)
             if len(self._rounds) > MOST_KNOWN:
                 self._rounds.popitem(last=False)
-            return False
         known.times += 1
         return known.times > ROUNDS

@@ -66,8 +66,8 @@ def core(text: str) -> str:
 
 
 def topic(text: str) -> list[str]:
-    """The pieces of a question that say what it is about; all of it when there are none."""
-    return [piece for piece in _COMMON_WORD.split(plain(text)) if piece] or [core(text)]
+    """The pieces of a question that say what it is about."""
+    return [piece for piece in _COMMON_WORD.split(plain(text)) if piece]
 
 
 def load(path: str) -> list[Entry]:
@@ -99,7 +99,9 @@ class Faq:
             for question, entry in self._listed:
                 self._exact.setdefault(form(question), entry)
         self._whole = _Index([[core(question)] for question, _ in self._listed])
-        self._topics = _Index([topic(question) for question, _ in self._listed])
+        topics = [topic(question) for question, _ in self._listed]
+        self._topics = _Index(topics)
+        self._about_nothing = [row for row, pieces in enumerate(topics) if not pieces]  # 你们在哪里
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -110,7 +112,10 @@ class Faq:
 
     def nearest(self, text: str, number: int = OFFERED, least: float = NEAR) -> list[Near]:
         """The nearest questions of so many entries, best first; none when even the best is below `least`."""
-        whole, about = self._whole.scores([core(text)]), self._topics.scores(topic(text))
+        whole, pieces = self._whole.scores([core(text)]), topic(text)
+        about = self._topics.scores(pieces)
+        if not pieces:
+            about.update((row, whole[row]) for row in self._about_nothing)
         scores = [math.sqrt(whole[row] * about[row]) for row in range(len(self._listed))]
         if max(scores, default=-1.0) < least:
             return []

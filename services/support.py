@@ -211,7 +211,8 @@ class Support:
         """Show the staff the tickets that waited, once they are there; how many."""
         announced = 0
         if self._hours.is_open(self._clock()):
-            waiting = [ticket for ticket in self.tickets if ticket.state == TicketState.WAITING]
+            accounts = self._accounts.names()  # one that is no longer configured keeps its tickets
+            waiting = [t for t in self.tickets if t.state == TicketState.WAITING and t.account in accounts]
             for account in {ticket.account for ticket in waiting}:
                 await self.look_for_room(account)
             for ticket in waiting:

@@ -156,6 +156,7 @@ def test_what_goes_round_is_let_go_after_a_while() -> None:
     assert not echoes.goes_round("a", "c", "c", "another")
     assert not echoes.goes_round("a", "d", "d", "x")
     assert [echoes.goes_round("a", "c", "c", "x") for _ in range(ROUNDS + 1)][-1]
+    assert [echoes.goes_round("a", "e", "e", words) for _ in range(ROUNDS + 1) for words in "xy"][-2:] == [True, True]
     now[0] += SECONDS + 1
     assert not echoes.goes_round("a", "c", "c", "x")
     echoes.spoke("a", "c", "您好 ")

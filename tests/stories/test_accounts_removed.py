@@ -8,7 +8,9 @@ from sqlmodel import Session, select
 
 from models.durable import InboxEvent, OutboxItem, WorkState
 from models.groups import Membership, MemberState, Qun, QunRoom, QunState
-from tests.stories.conftest import Town
+from models.support import Ticket, TicketState
+from tests.stories.conftest import MakeTown, Town
+from tests.stories.service import service
 
 
 async def test_open_work_of_what_is_gone_waits(town: Town) -> None:
@@ -42,8 +44,9 @@ async def test_a_notice_to_a_webhook_that_is_gone_does_not_stop_the_start(town: 
     assert (status, answer["ready"]) == (200, True)
 
 
-async def test_the_groups_of_an_account_that_is_gone(town: Town) -> None:
+async def test_the_groups_and_tickets_of_an_account_that_is_gone(make_town: MakeTown) -> None:
     """They are shown as they were kept; nothing can be done in them, and every job runs over them unharmed."""
+    town = await make_town(customer_service=service())
     qun = Qun(
         number=100900, code="gone", account="gone", owner="宋公明", owner_id="wxid_songgongming", companion_id="c",
         topic="旧群", token="RTA5REU3NEY5MTU3", public_id="MTIzNDU2Nzg5MDEy", state=QunState.ACTIVE, wants_report=True,
@@ -57,6 +60,10 @@ async def test_the_groups_of_an_account_that_is_gone(town: Town) -> None:
         session.flush()
         session.add(QunRoom(number=100900, account="gone", room_id="r@chatroom", topic="旧群", state=QunState.ACTIVE))
         session.add(member)
+        for state in (TicketState.WAITING, TicketState.OPEN):
+            session.add(
+                Ticket(account="gone", contact_id=state, name="某人", state=state, room_id="r", opened_at=1, last_at=1)
+            )
 
     await town.bot.house.store.write(leave_behind)
     await town.restart_bot()

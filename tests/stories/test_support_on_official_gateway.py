@@ -45,7 +45,7 @@ async def test_who_counts_as_a_friend_already_is_accepted_once(gateway: Official
     assert len(await gateway.calls("friendshipAccept")) == 1
 
 
-async def test_pictures_reach_the_other_side_as_they_were_sent(gateway: OfficialGateway) -> None:
+async def test_pictures_and_links_reach_the_other_side_as_they_were_sent(gateway: OfficialGateway) -> None:
     """Both ways; PuppetMock makes up the picture that MessageImage answers."""
     pictures = [f"picture {n}".encode() for n in range(2)]
     boxes = [{"name": "a.png", "base64": base64.b64encode(data).decode()} for data in (*pictures, b"made up")]
@@ -58,8 +58,11 @@ async def test_pictures_reach_the_other_side_as_they_were_sent(gateway: Official
     assert relayed["sha256"] == digests[0]
     await gateway.say("wxid_song", "#1 请看", room=STAFF_ROOM)
     await gateway.say("wxid_song", kind="image", room=STAFF_ROOM, file=boxes[1], image=boxes[2])
-    handoff, answer, picture = await gateway.wait_sent(3, "wxid_xuan")
+    card = {"title": "说明书", "url": "https://shop.example/manual"}
+    await gateway.say("wxid_song", kind="url", room=STAFF_ROOM, url=card)
+    handoff, answer, picture, link = await gateway.wait_sent(4, "wxid_xuan")
     assert (handoff["text"][:2], answer["text"], picture["sha256"]) == ("正在", "请看", digests[1])
+    assert (link["url"]["title"], link["url"]["url"]) == ("说明书", "https://shop.example/manual")
 
 
 async def test_a_staff_room_that_nobody_told_of_is_found(gateway: OfficialGateway) -> None:
