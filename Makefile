@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 UV ?= uv
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: backup keywords pictures run setup test lint format bench proto lock migration clean
+.PHONY: backup bench chaos clean format keywords lint lock migration pictures proto run setup test
 
 run: setup
 	@$(PY) bot.py --config config.yaml

@@ -98,6 +98,8 @@ class GroupTexts(BaseModel):
     timed_removed: str = "已删除定时消息 #{id}。"
     timed_unknown: str = "没有编号为 {id} 的定时消息。"
     timed_bad: str = "时间不对：{why}\n写法：{usage}"
+    timed_part: str = "“{value}”不能用作“{name}”"
+    timed_parts: str = "分 时 日 月 周"
     timed_never: str = "这个时间永远不会到"
     timed_too_many: str = "一个群最多 {most} 条定时消息，请先删除不用的。"
     broadcast_asked: str = "将向 {count} 个群发送：\n{words}\n请在 {minutes} 分钟内回复“确认”发送，或回复“取消”。"

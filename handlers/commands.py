@@ -10,11 +10,12 @@ from typing import Final
 
 from sqlmodel import Session
 
+from errors import WeChatError
 from handlers.turn import Turn
 from models.groups import Qun
 from services.broadcasts import MINUTES
 from services.commands import business, clockwork, daily, info, looks, people, words
-from services.commands.ask import Answer, Ask
+from services.commands.ask import Answer, Ask, why
 from services.messages import text
 from texts import fill
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
@@ -47,7 +48,9 @@ class Command:
 
 async def show_help(ask: Ask) -> Answer:
     """All commands, a line each, short enough for a phone."""
-    lines = [f"{one.usage}　{one.does}" for one in COMMANDS if not ask.room_id or one.about is not About.ACCOUNT]
+    lines = [
+        f"{one.usage}　{one.does}".strip() for one in COMMANDS if not ask.room_id or one.about is not About.ACCOUNT
+    ]
     return Answer(fill(ask.texts.help, commands="\n".join(lines)))
 
 
@@ -76,16 +79,17 @@ COMMANDS: Final = (
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
 CONFIRM, CANCEL = "确认", "取消"
-_COMMAND: Final = re.compile(r"[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
+_COMMAND: Final = re.compile(r"(\d{6,}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*[\u2005\s]\s*)+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,})(?:\s+(.*))?$", re.DOTALL)
 
 
 def parse(said: str) -> tuple[Command, str] | None:
-    """The command that a message is, and what stands behind its name; None when it is none."""
+    """The command that a message is, and what stands behind its name, a number in front of it included; None when it
+    is none."""
     match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", said.strip()))
-    command = BY_NAME.get("/" + match[1]) if match else None
-    return (command, match[2].strip()) if command and match else None
+    command = BY_NAME.get("/" + match[2]) if match else None
+    return (command, f"{match[1] or ''}{match[3]}".strip()) if command and match else None
 
 
 async def in_group(event: GroupMessage, turn: Turn) -> bool:
@@ -108,7 +112,7 @@ async def in_group(event: GroupMessage, turn: Turn) -> bool:
         turn.reply(fill(turn.house.config.texts.private_only, command=command.name))
         return True
     ask = Ask(turn.house, event.account, event.contact_id, qun, event.room_id, rest, event.mentions, command.usage)
-    answer(turn, await command.run(ask))
+    answer(turn, await _run(command, ask))
     return True
 
 
@@ -131,8 +135,17 @@ async def in_private(event: PrivateMessage, turn: Turn) -> bool:
     elif qun is None and command.about is About.GROUP:
         turn.reply(fill(texts.usage, usage=usage))
     else:
-        answer(turn, await command.run(Ask(turn.house, event.account, event.contact_id, qun, "", rest, (), usage)))
+        ask = Ask(turn.house, event.account, event.contact_id, qun, "", rest, (), usage)
+        answer(turn, await _run(command, ask))
     return True
+
+
+async def _run(command: Command, ask: Ask) -> Answer:
+    """Its answer, also where WeChat does not tell what the command must know."""
+    try:
+        return await command.run(ask)
+    except WeChatError as error:
+        return Answer(fill(ask.texts.wechat_refused, why=why(ask.texts, error)))
 
 
 def _group(turn: Turn, command: Command, account: str, rest: str) -> tuple[Qun | None, str, str]:
@@ -154,9 +167,8 @@ def answer(turn: Turn, given: Answer) -> None:
     to = turn.event.conversation
 
     def say(session: Session) -> None:
-        said = given.act(session) if given.act else given.words
-        for body in ([text(said)] if said else []) + list(given.more):
-            turn.house.messages.say(session, turn.event.account, to, body)
+        if said := given.act(session) if given.act else given.words:
+            turn.house.messages.say(session, turn.event.account, to, said)
 
     turn.write(say)
 
@@ -183,7 +195,7 @@ async def unknown(event: PrivateMessage, turn: Turn) -> bool:
     """An admin's slip: told, where nobody else has taken it."""
     match = _COMMAND.fullmatch(event.text.strip()) if event.kind is MessageKind.TEXT else None
     is_admin = match is not None and turn.house.accounts.is_admin(event.account, event.contact_id)
-    if match is None or not is_admin or match[1].isascii() or turn.is_old:
+    if match is None or not is_admin or match[2].isascii() or turn.is_old:
         return False
-    turn.reply(fill(turn.house.config.texts.command_unknown, command=f"/{match[1]}"))
+    turn.reply(fill(turn.house.config.texts.command_unknown, command=f"/{match[2]}"))
     return True

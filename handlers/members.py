@@ -23,6 +23,8 @@ async def joined(event: MemberJoined, turn: Turn) -> bool:
         return True
     if not house.groups.is_active(event.account, event.room_id):
         return True  # being made: whoever it is made with is taken in by that
+    if not _are_known(event, turn):
+        await _look_again(event, turn)
     for contact_id in event.contact_ids:
         # Gone again already, or not on WeChat's list yet (which may be a moment behind its own event).
         if contact_id not in _members(event, turn) and not await _shows_up(event, turn, contact_id):
@@ -39,9 +41,9 @@ async def left(event: MemberLeft, turn: Turn) -> bool:
     if qun is None:
         return False
     gone = set(event.contact_ids)
-    if turn.wechat.self_id in gone or gone & _members(event, turn):
+    if turn.wechat.self_id in gone or gone & _members(event, turn) or not _are_known(event, turn):
         await _look_again(event, turn)
-        gone -= _members(event, turn) | {turn.wechat.self_id}
+        gone &= turn.wechat.directory.contacts.keys() - _members(event, turn) - {turn.wechat.self_id}
     leave = turn.house.arrivals.left
     for contact_id in sorted(gone):
         removed = event.remover_id not in ("", contact_id)
@@ -70,6 +72,11 @@ async def invited(event: RoomInvited, turn: Turn) -> bool:
     return True
 
 
+def _are_known(event: MemberJoined | MemberLeft, turn: Turn) -> bool:
+    """Whether all whom the event names can be read: there are gateways that tell names for ids."""
+    return turn.wechat.directory.contacts.keys() >= set(event.contact_ids)
+
+
 def _members(event: RoomEvent, turn: Turn) -> set[str]:
     """Who is in the room as far as is known. The directory has heard of everything up to now: it is never behind an
     event that is being handled."""
@@ -85,5 +92,5 @@ async def _shows_up(event: RoomEvent, turn: Turn, contact_id: str) -> bool:
 
 
 async def _look_again(event: RoomEvent, turn: Turn) -> None:
-    """What was told is late, or is about the assistant itself: read the room, and believe that."""
+    """What was told is late, about nobody, or about the assistant itself: read the room, and believe that."""
     await turn.house.reconcile.try_room(event.account, event.room_id)

@@ -54,7 +54,7 @@ async def start(
 
     The gateways listen on loopback, on `grpc_ports` or free ports; `token` is random unless given. `state` is a file
     the world is loaded from and kept in. `staff_room`: the topic of a group in which 店长 and 智多星 are with the
-    assistants, made when nobody has made it yet. OSError when a port is taken.
+    assistants, made when nobody has made it yet. OSError when a port is taken or `state` cannot be read.
     """
     # The prefix is the TLS server name that Node's client wants every token to begin with.
     token = token or f"insecure_{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}"

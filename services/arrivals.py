@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from sqlmodel import Session
@@ -45,6 +46,7 @@ class Arrivals:
         self._texts = texts
         self._tally = tally
         self._clock = clock
+        self._taken_out: set[tuple[int, str]] = set()  # who is being taken out now
         self.on_unwanted: Callable[[Session, Qun, str], None] = lambda _session, _qun, _contact_id: None
 
     def joined(self, session: Session, qun: Qun, room_id: str, *contact_ids: str) -> list[str]:
@@ -120,6 +122,7 @@ class Arrivals:
             row.room_id = elsewhere.id
             session.add(row)
             return False
+        removed = removed or (qun.number, contact_id) in self._taken_out
         row = put_membership(
             session, qun, self._clock(), name=row.name if row else self._name(qun, contact_id), contact_id=contact_id,
             state=MemberState.REMOVED if removed else MemberState.LEFT,
@@ -128,6 +131,16 @@ class Arrivals:
         kind = "member.removed" if removed else "member.left"
         self._notices.tell(session, kind, str(qun.number), self.data(qun, row))
         return True
+
+    @contextmanager
+    def taking_out(self, qun: Qun, contact_id: str) -> Iterator[None]:
+        """While the assistant takes a person out: whoever sees first that they are gone notes them as removed."""
+        key = (qun.number, contact_id)
+        self._taken_out.add(key)
+        try:
+            yield
+        finally:
+            self._taken_out.discard(key)
 
     def tell_outcome(self, session: Session, qun: Qun, contact_id: str, error: Exception | None) -> None:
         """Tell a person who asked for it themselves how their way into the group stands."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
-from errors import InviteFailed, NotFound, WeChatError
+from errors import InviteFailed, NotFound, WeChatError, WeChatOffline
 from models.db import Store
 from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
 from services.accounts import Accounts
@@ -17,6 +16,8 @@ from services.arrivals import Arrivals
 from services.audit import Audit
 from services.groups import Groups
 from services.lane import Clock
+from services.rows import membership_of
+from services.sight import Sight
 from settings import Groups as GroupSettings
 from wechat.interface import WeChat
 
@@ -33,6 +34,7 @@ class Departures:
         accounts: Accounts,
         groups: Groups,
         arrivals: Arrivals,
+        sight: Sight,
         audit: Audit,
         settings: GroupSettings,
         clock: Clock,
@@ -41,17 +43,25 @@ class Departures:
         self._accounts = accounts
         self._groups = groups
         self._arrivals = arrivals
+        self._sight = sight
         self._audit = audit
         self._settings = settings
         self._clock = clock
         self._adding: dict[tuple[int, str], asyncio.Task[Any]] = {}
 
     async def get(self, membership_id: int) -> Membership:
-        """The membership of this id; NotFound."""
-        row = await self._store.read(lambda s: s.get(Membership, membership_id))
+        """The membership of this id; NotFound. One that was asked for by name, for a person who had one already, is
+        that person's."""
+        row = await self._store.read(lambda s: self._meant(s, membership_id))
         if row is None:
             raise NotFound(f"membership {membership_id}")
         return row
+
+    def _meant(self, session: Session, membership_id: int) -> Membership | None:
+        row = session.get(Membership, membership_id)
+        if row is None or row.contact_id in (None, row.who):
+            return row
+        return membership_of(session, row.number, row.contact_id or "")
 
     async def remove(self, membership_id: int, who: str) -> None:
         """Take the person out of the group, and see them gone; a person who is out already is fine."""
@@ -63,13 +73,17 @@ class Departures:
             self._accounts.online(qun.account)
             if row.state == MemberState.JOINED and qun.state != QunState.ACTIVE:
                 raise InviteFailed(f"group {qun.number} is {qun.state}")
+            await self._sight.of_start(qun)
+            await self._sight.room_of(qun, row.contact_id, row.room_id if row.state == MemberState.JOINED else None)
             await self.take_out(qun, row.contact_id, who)
-        await self._store.write(lambda s: self._close(s, qun, membership_id))
+        await self._store.write(lambda s: self._close(s, qun, row.id or 0))
 
     async def take_out(self, qun: Qun, contact_id: str, who: str) -> None:
         """Remove the person from every room of the group; InviteFailed when WeChat does not (only owners remove)."""
         try:
             await self.put_out(qun, contact_id, who)
+        except WeChatOffline:
+            raise
         except WeChatError as error:
             raise InviteFailed(str(error)) from error
 
@@ -79,24 +93,33 @@ class Departures:
         wechat = self._accounts.online(qun.account)
         rooms = [room.id for room in self._groups.live_rooms(qun) if contact_id in room.member_ids]
         for room_id in rooms:
-            action = await self._audit.tried(qun.account, "remove", who, contact_id, number=str(qun.number))
-            try:
-                await wechat.remove_member(room_id, contact_id)
-            except WeChatError as error:
-                if not await _is_gone(wechat, room_id, contact_id):
-                    await self._audit.ended(action, "failed", str(error))
-                    raise
-            await self._audit.ended(action, "done")
-            await self._store.write(partial(self._left, qun=qun, room_id=room_id, contact_id=contact_id))
+            with self._arrivals.taking_out(qun, contact_id):
+                await self._put_out_of(wechat, qun, room_id, contact_id, who)
         return rooms
 
-    def _left(self, session: Session, qun: Qun, room_id: str, contact_id: str) -> None:
-        self._arrivals.left(session, qun, room_id, contact_id, removed=True)
+    async def _put_out_of(self, wechat: WeChat, qun: Qun, room_id: str, contact_id: str, who: str) -> None:
+        action = await self._audit.tried(qun.account, "remove", who, contact_id, number=str(qun.number))
+        try:
+            await wechat.remove_member(room_id, contact_id)
+        except WeChatError as error:
+            if not await _is_gone(wechat, room_id, contact_id):
+                await self._audit.ended(action, "failed", str(error))
+                raise
+        await self._audit.ended(action, "done")
+        await self._store.write(lambda s: self._arrivals.left(s, qun, room_id, contact_id, removed=True))
 
     def _close(self, session: Session, qun: Qun, membership_id: int) -> None:
         row = session.get_one(Membership, membership_id)
         if row.state in OPEN_STATES:
             self._arrivals.refused(session, qun, row, "taken back")
+        elif row.state == MemberState.JOINED and row.contact_id and not self._groups.room_of(qun, row.contact_id):
+            self._arrivals.left(session, qun, row.room_id or "", row.contact_id)  # was gone before
+
+    async def once_in(self, qun: Qun) -> list[str]:
+        """The ids of people who were in the group and are no more."""
+        gone = (MemberState.LEFT, MemberState.REMOVED)
+        wanted = select(Membership.who).where(Membership.number == qun.number, col(Membership.state).in_(gone))
+        return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
     async def open_rows(self, account: str) -> Sequence[Membership]:
         """What a crash or a failure left between request and end, and is to be gone on with now; REST callers ask
@@ -121,7 +144,7 @@ class Departures:
 
         def end(session: Session) -> int:
             late = select(Membership).where(
-                col(Membership.state).in_((MemberState.REQUESTED, MemberState.INVITED, MemberState.WAITING_FRIEND)),
+                col(Membership.state).in_(OPEN_STATES),
                 col(Membership.expires_at) <= self._clock(),
             )
             rows = session.exec(late).all()

@@ -70,8 +70,8 @@ class Guard:
             return Offence.MINI_PROGRAM
         if event.kind is MessageKind.IMAGE and self._block.qr_codes:
             return await self._in_picture(event)
-        if event.kind is MessageKind.LINK and self._block.links:
-            return await self._in_link(event)
+        if event.kind is MessageKind.LINK and (self._block.links or self._words.filter(qun)):
+            return await self._in_link(event, qun)
         return None
 
     def reason(self, offence: Offence) -> str:
@@ -95,14 +95,16 @@ class Guard:
             return None
         return Offence.QR_CODE if any(not self._is_ours(code) for code in codes) else None
 
-    async def _in_link(self, event: GroupMessage) -> Offence | None:
+    async def _in_link(self, event: GroupMessage, qun: Qun) -> Offence | None:
         try:
             async with asyncio.timeout(SECONDS):
                 link = await self._accounts.get(event.account).link(event.id)
         except (WeChatError, TimeoutError) as error:
             log.info("link %s could not be looked at: %s", event.id, type(error).__name__)
             return None
-        return None if self._is_ours(link.url) else Offence.LINK
+        if any(self._words.filter(qun).hit(shown) for shown in (link.title, link.description)):
+            return Offence.WORD
+        return Offence.LINK if self._block.links and not self._is_ours(link.url) else None
 
     def _is_ours(self, url: str) -> bool:
         return is_own(host_of(url), self._own)

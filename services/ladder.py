@@ -113,7 +113,7 @@ class Ladder:
         self.put_out(session, qun, contact_id, self._texts.reason_blacklisted, "guard")
 
     def put_out(self, session: Session, qun: Qun, contact_id: str, reason: str, who: str) -> None:
-        """Promise to take a person out of the group."""
+        """Promise to take a blacklisted person out of the group."""
         body = {"number": qun.number, "contact": contact_id, "reason": reason, "who": who}
         self._outbox.add(session, f"{LANE}:{qun.account}", contact_id, body, priority=Priority.NOTICE)
 
@@ -146,7 +146,9 @@ class Ladder:
     async def _deliver(self, work: Work) -> str | Later | Gone:
         qun = self._groups.by_number(work.body["number"])
         contact_id = work.body["contact"]
-        if qun is None or self._groups.room_of(qun, contact_id) is None:
+        if qun is None or not self._blacklist.holds(qun.number, contact_id):  # pardoned since
+            return ""
+        if self._groups.room_of(qun, contact_id) is None:
             return ""
         try:
             room_ids = await self._memberships.put_out(qun, contact_id, work.body["who"])

@@ -67,8 +67,8 @@ class Messages:
         self.on_said: Callable[[Session, str, str, Body], None] = lambda _session, _account, _to, _body: None
         outbox.serve(LANE, self._deliver, pace=accounts.pace, is_open=accounts.is_online)
 
-    def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> int:
-        """Promise a message inside a transaction; returns the promise's id. `how`: as for Outbox.add."""
+    def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> Work:
+        """Promise a message inside a transaction. `how`: as for Outbox.add."""
         full = text(body) if isinstance(body, str) else body
         self.on_said(session, account, to, full)
         return self._outbox.add(session, f"{LANE}:{account}", to, full, **how)
@@ -119,10 +119,15 @@ async def _send(wechat: WeChat, to: str, body: Body) -> str:
 
 
 async def _with_names(wechat: WeChat, words: str, mentions: Sequence[str]) -> str:
-    """WeChat shows an @ only where the text itself names the person: put in front who is not named yet."""
+    """WeChat shows an @ only where the text itself names the person: put in front who is not named yet. Who cannot be
+    read goes without."""
     missing = []
     for contact_id in mentions:
-        name = (await wechat.contact(contact_id)).name
-        if f"@{name}" not in words:
+        try:
+            name = (await wechat.contact(contact_id)).name
+        except WeChatRefused as error:
+            log.info("%s: who is mentioned could not be read: %s", wechat.account, error)
+            continue
+        if name and f"@{name}" not in words:
             missing.append(f"@{name}{AT_SIGN_END}")
     return "".join(missing) + words

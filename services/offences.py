@@ -49,9 +49,13 @@ class WordFilter:
             (self._words if bare else self._signs).append((bare or shape.strip(), word))
         self._signs = [(sign, word) for sign, word in self._signs if sign]
 
+    def __bool__(self) -> bool:
+        """Whether there is any word to look for."""
+        return bool(self._words or self._signs)
+
     def hit(self, text: str) -> str | None:
         """The first blocked word that the text holds, as it was given."""
-        if not self._words and not self._signs:
+        if not self:
             return None
         shape = plain(text)
         bare = letters(shape)

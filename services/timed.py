@@ -90,6 +90,19 @@ def trigger(cron: str, zone: ZoneInfo) -> CronTrigger:
     return CronTrigger.from_crontab(" ".join(fields), timezone=zone)
 
 
+def wrong_parts(cron: str, zone: ZoneInfo) -> list[int]:
+    """The places, from 0, of what makes a line of five fields no crontab line."""
+    wrong, fields = [], cron.split()
+    for place, field in enumerate(fields):
+        alone = ["*"] * len(fields)
+        alone[place] = field
+        try:
+            trigger(" ".join(alone), zone)
+        except ValueError:
+            wrong.append(place)
+    return wrong
+
+
 def weekdays(field: str) -> str:
     """The weekday field with names for numbers: APScheduler counts from Monday = 0, crontab from Sunday = 0."""
     found = [_NUMBERS.fullmatch(part) for part in field.split(",")]

@@ -67,7 +67,8 @@ class Control:
         """Settings: direct_add_limit (40), capacity (500), and switches, all on at first.
 
         echo: the account's own messages come back as events; list_strangers: ContactList names non-friends too;
-        auto_login: the account logs in at the start; dirty_events: the gateway says what is stale.
+        auto_login: the account logs in at the start; dirty_events: the gateway says what is stale; pictures:
+        MessageImage brings a message's picture, else a stand-in (a QR code).
         """
         await self.do("set", **settings)
 
@@ -138,7 +139,8 @@ class Control:
         """Somebody says something to the account, or in a group; returns the message's id.
 
         `what`: kind (text, image, file, card, url, mini_program, …), mentions (ids), file ({"name", "base64" | "url" |
-        "buffer" | "path" | "stream" | "qrcode"}), url, mini, card, location, at (ms), id; emit, times, delay.
+        "buffer" | "path" | "stream" | "qrcode"}), image (what MessageImage answers, if not the file), url, mini, card,
+        location, at (ms), id; emit, times, delay.
         """
         where = {} if room is None else {"room": room}
         row = await self.do("say", **{"from": sender}, text=text, **where, **what)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from config import Config, ConfigError, load
+from settings import ReplyPart
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,6 +39,21 @@ def test_the_shipped_file_names_every_key() -> None:
 
     dumped = Config().model_dump(by_alias=True, exclude={"texts"})
     assert {key for key in keys(dumped) if f"{key}:" not in text} == set()
+
+
+def test_files_beside_the_config_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the bot in its own folder must not get the shipped FAQ for theirs."""
+    reply = "reply: [look, {image: map.png}, {file: price.pdf}]"
+    text = f"customer_service: {{faq: faq.yaml, keywords: [{{equals: faq.yaml, {reply}}}]}}"
+    for name in ("faq.yaml", "map.png"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(ROOT)
+    service = load(write(tmp_path, text)).customer_service
+    assert service.faq == str(tmp_path / "faq.yaml")
+    assert service.keywords[0].equals == "faq.yaml"
+    assert service.keywords[0].reply[1:] == [ReplyPart(image=str(tmp_path / "map.png")), ReplyPart(file="price.pdf")]
+    monkeypatch.chdir(tmp_path)
+    assert load("config.yaml").customer_service.faq == "faq.yaml"
 
 
 def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from wechat import filebox
 from wechat.connection import Timing
 from wechat.directory import Directory
 from wechat.events import Contact, Link, Media, MiniProgram, Room
+from wechat.hearing import Hearing
 from wechat.own import OwnMessages
 from wechat.puppet import MendedPuppet
 from wechat.reader import Reader, patiently
@@ -29,6 +30,7 @@ class Calls:
 
     account: str
     directory: Directory
+    _hearing: Hearing
     _join_seen: asyncio.Event  # set, and replaced, when somebody joins a group
     _mended: MendedPuppet
     _own: OwnMessages
@@ -77,12 +79,13 @@ class Sending(Calls):
         return await filebox.from_box(box, self._mended.online_wire("MessageFile"))
 
     async def image(self, message_id: str) -> Media:
-        """The picture of a message; as the file it is where the gateway has no pictures."""
+        """The picture of a message: its file, since some gateways answer with a stand-in where they have no pictures;
+        as a picture where there is no file."""
         try:
-            box = await self._mended.message_image_box(message_id, HD)
-        except WeChatRefused:
             return await self.media(message_id)
-        return await filebox.from_box(box, self._mended.online_wire("MessageImage"))
+        except WeChatRefused:
+            box = await patiently(lambda: self._mended.message_image_box(message_id, HD))
+            return await filebox.from_box(box, self._mended.online_wire("MessageImage"))
 
     async def link(self, message_id: str) -> Link:
         """The link card a message is."""
@@ -127,6 +130,21 @@ class People(Calls):
             return await patiently(lambda: self._reader.read_contact(contact_id, fresh=True))
         return await self._reader.contact(contact_id)
 
+    async def look_for(self, name: str) -> None:
+        """Read anew whoever may be a friend called so that nobody told of: whom the list of contacts newly has, and
+        strangers of that name. What cannot be read in time stays as it is known."""
+        known = self.directory
+        try:
+            async with asyncio.timeout(self._timing.look):
+                new = [id for id in await self._mended.contact_list() if id not in known.contacts]
+                await self._reader.each(new, self._reader.read_contact)
+                strangers = [contact.id for contact in known.find(name) if not contact.friend]
+                await self._reader.each(strangers, lambda id: self._reader.read_contact(id, fresh=True))
+        except (WeChatError, TimeoutError) as error:
+            log.info("%s: the list of contacts could not be read: %s", self.account, type(error).__name__)
+            return
+        self._hearing.befriended(id for id in (*new, *strangers) if id in known.contacts and known.contacts[id].friend)
+
     async def self_qr_code(self) -> str:
         """The content of the account's QR code."""
         return await self._mended.contact_self_qr_code()
@@ -156,11 +174,17 @@ class Groups(Calls):
         self.directory.drop_room(room_id)
         return False
 
-    async def read_members(self, room_id: str) -> list[Contact]:
-        """The people in a group; those not known yet are read, so that they can be found by name."""
-        ids = (await self.room(room_id)).member_ids
-        await self._reader.each([id for id in ids if id not in self.directory.contacts], self._reader.contact)
-        return [contact for id in ids if (contact := self.directory.contacts.get(id))]
+    async def names_in(self, room_id: str) -> dict[str, set[str]]:
+        """Who is called what in a group, read now: the name each member has there, and their own."""
+        called: dict[str, set[str]] = {}
+
+        async def read(contact_id: str) -> None:
+            payload = await self._mended.room_member_payload(room_id, contact_id)
+            for name in filter(None, (payload.room_alias, payload.name)):
+                called.setdefault(name, set()).add(contact_id)
+
+        await self._reader.each((await self.room(room_id)).member_ids, read)
+        return called
 
     async def add_member(self, room_id: str, contact_id: str) -> None:
         """Add a person, or invite them where WeChat wants that; `wait_member` tells whether they came."""
@@ -227,10 +251,6 @@ class Groups(Calls):
     async def room_qr_code(self, room_id: str) -> str:
         """The content of the group's QR code, which WeChat lets live for seven days."""
         return await self._mended.room_qr_code(room_id)
-
-    async def room_alias(self, room_id: str, contact_id: str) -> str:
-        """The name a member has in this group; "" when it is their own."""
-        return (await patiently(lambda: self._mended.room_member_payload(room_id, contact_id))).room_alias
 
     async def leave_room(self, room_id: str) -> None:
         """Leave a group."""

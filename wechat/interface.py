@@ -47,15 +47,20 @@ class Directory(Protocol):
     def load(self, rows: dict[str, Any]) -> None:
         """Begin with what an earlier snapshot knew."""
 
-    def find(self, name: str, *, among: Collection[str] | None = None, friends: bool = False) -> list[Contact]:
+    def find(
+        self, name: str, *, among: Collection[str] | None = None, friends: bool = False, also: Collection[str] = ()
+    ) -> list[Contact]:
         """People called `name`: WeChat id, then 微信号, then alias, then nickname, each exact; the first tier with
-        a match decides. `among`: only these ids; `friends`: only friends."""
+        a match decides. `among`: only these ids; `friends`: only friends; `also`: these ids whatever they are."""
 
     def room_by_topic(self, topic: str) -> list[Room]:
         """The groups with exactly this topic."""
 
     def was_read(self, room_id: str) -> bool:
         """Whether a group's members were read since the start, not only remembered from before it."""
+
+    def told(self, room_id: str, contact_id: str) -> datetime | None:
+        """When it was last learned whether the person is in the group: by reading the list, or by an event."""
 
 
 class WeChat(Protocol):
@@ -88,6 +93,9 @@ class WeChat(Protocol):
     async def search(self, *, weixin: str = "", phone: str = "") -> str | None: ...
     async def set_alias(self, contact_id: str, alias: str) -> None: ...
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact: ...
+    async def look_for(self, name: str) -> None:
+        """Read anew whoever may be a friend called so that nobody told of; the directory then knows them."""
+
     async def self_qr_code(self) -> str: ...
 
     # groups
@@ -96,8 +104,8 @@ class WeChat(Protocol):
     async def read_new_rooms(self) -> list[Room]:
         """Ask for the list of groups and read the ones not known yet; returns these."""
 
-    async def read_members(self, room_id: str) -> list[Contact]:
-        """The people in a group; those not known yet are read, so that they can be found by name."""
+    async def names_in(self, room_id: str) -> dict[str, set[str]]:
+        """Who is called what in a group, read now: the name each member has there, and their own."""
 
     async def is_in_room(self, room_id: str) -> bool:
         """Whether the account's list of groups, read now, has this one; a group that it has not is forgotten."""
@@ -112,7 +120,6 @@ class WeChat(Protocol):
     async def set_announcement(self, room_id: str, text: str) -> None: ...
     async def accept_invitation(self, invitation_id: str) -> None: ...
     async def room_qr_code(self, room_id: str) -> str: ...
-    async def room_alias(self, room_id: str, contact_id: str) -> str: ...
     async def leave_room(self, room_id: str) -> None: ...
 
     # what came in with a message

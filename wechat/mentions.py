@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
 SEPARATOR: Final = "\u2005"  # what WeChat puts after a mention it made itself
 ENDS: Final = (SEPARATOR, " ", "\n")
+LONGEST_NAME: Final = 64
+_BLANKS: Final = re.compile(r"\s+")
 
 
 def is_called(text: str, names: list[str]) -> bool:
@@ -23,7 +26,8 @@ def called(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...]:
     """The ids of the people @-ed. `find` gives the ids a name stands for; only one that is sure counts."""
     ids: dict[str, None] = {}
     for start in _marks(text):
-        for name in _candidates(text, start):
+        end = text.find("@", start)
+        for name in readings(text[start : end if end >= 0 else len(text)].lstrip()):
             found = find(name)
             if len(found) == 1:
                 ids[found[0]] = None
@@ -39,15 +43,14 @@ def _marks(text: str) -> Iterator[int]:
         at = text.find("@", at + 1)
 
 
-def _candidates(text: str, start: int) -> Iterator[str]:
-    """What may be the name, the surest reading first: up to U+2005, then the whole line, then the first word."""
-    end = text.find("@", start)
-    rest = text[start : end if end >= 0 else len(text)]
-    name, found, _ = rest.partition(SEPARATOR)
+def readings(words: str) -> Iterator[str]:
+    """What may be the name that `words` begin with, the surest reading first: up to U+2005; else the whole line, then
+    ever less of it, since a name may have blanks in it and something else may follow."""
+    name, found, _ = words.partition(SEPARATOR)
     if found:
-        yield name
+        yield from dict.fromkeys((name, name.strip()))
         return
-    line = rest.split("\n", 1)[0]
-    for reading in dict.fromkeys((line.strip(), line.split(" ", 1)[0])):
-        if reading:
-            yield reading
+    line = words.split("\n", 1)[0].rstrip()
+    for end in (len(line), *(blank.start() for blank in reversed(list(_BLANKS.finditer(line))))):
+        if 0 < end <= LONGEST_NAME:
+            yield line[:end]

@@ -27,7 +27,7 @@ from wechat.intake import OddEvent, moment, people_of, text_of, text_or_empty
 from wechat.mentions import called, is_called
 from wechat.own import OwnMessages
 from wechat.puppet import MendedPuppet
-from wechat.reader import Reader, patiently
+from wechat.reader import Reader, is_official, patiently
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,8 @@ class Resolver:
         kind = KINDS[payload.type] if 0 <= payload.type < len(KINDS) else MessageKind.OTHER
         text = payload.text.replace("\0", "") if "\0" in payload.text else payload.text
         if not room_id:
+            if not (talker.friend or talker.official):
+                talker = await self._friend_by_now(talker)
             return PrivateMessage(
                 raw.account, raw.id, at, talker_id, talker.name, text, kind, talker.friend, talker.official
             )
@@ -121,7 +123,17 @@ class Resolver:
             raise
         except WeChatError as error:
             log.warning("%s: who sent a message could not be read: %s", self._puppet.name, error)
-            return Contact(id, friend=True)
+            return Contact(id, friend=True, official=is_official(id))
+
+    async def _friend_by_now(self, stranger: Contact) -> Contact:
+        """Who writes is likely a friend, whatever is known of them from before: read them anew."""
+        try:
+            return await self._reader.read_contact(stranger.id, fresh=True)
+        except WeChatOffline:
+            raise
+        except WeChatError as error:
+            log.info("%s: who sent a message could not be read again: %s", self._puppet.name, error)
+            return stranger
 
     async def _new_room(self, room_id: str) -> None:
         try:

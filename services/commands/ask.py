@@ -11,7 +11,6 @@ from sqlmodel import Session
 from errors import BotError, WeChatNotDone, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
 from models.groups import Qun
 from services.house import House
-from services.messages import Body
 from texts import Texts, fill
 from wechat.events import Room
 
@@ -78,11 +77,16 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One message: `words`, or what `act` (run in the event's transaction) returns; `more` is sent after it."""
+    """One message: `words`, or what `act` (run in the event's transaction) returns."""
 
     words: str = ""
     act: Callable[[Session], str] | None = None
-    more: tuple[Body, ...] = ()
+
+
+def first_word(words: str) -> tuple[str, str]:
+    """The first word and what follows it, whatever blanks are between them."""
+    first, *rest = words.split(None, 1) or [""]
+    return first, rest[0].rstrip() if rest else ""
 
 
 def why(texts: Texts, error: Exception) -> str:

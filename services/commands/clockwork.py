@@ -8,8 +8,9 @@ from typing import Final
 from sqlmodel import Session
 
 from services.broadcasts import MINUTES
-from services.commands.ask import MOST, Answer, Ask
+from services.commands.ask import MOST, Answer, Ask, first_word
 from services.commands.words import ADD, DROP
+from services.timed import wrong_parts
 from texts import fill
 
 MOST_TIMED: Final = 20
@@ -20,9 +21,9 @@ async def timed(ask: Ask) -> Answer:
     """A group's timed messages: listed, one added, one dropped."""
     if not ask.rest:
         return await _listed(ask)
-    what, _, words = ask.rest.partition(" ")
-    if what == DROP and words.strip().lstrip("#").isdecimal():
-        return _drop(ask, int(words.strip().lstrip("#")))
+    what, words = first_word(ask.rest)
+    if what == DROP and words.lstrip("#").isdecimal():
+        return _drop(ask, int(words.lstrip("#")))
     *fields, text = words.split(None, CRON_FIELDS) or [""]
     if what != ADD or len(fields) != CRON_FIELDS:
         return ask.misuse()
@@ -36,8 +37,8 @@ async def timed(ask: Ask) -> Answer:
 def _add(ask: Ask, cron: str, text: str) -> Answer:
     try:
         due = ask.house.timed.next(cron)
-    except ValueError as error:
-        return Answer(fill(ask.texts.timed_bad, why=error, usage=ask.usage))
+    except ValueError:
+        return Answer(fill(ask.texts.timed_bad, why=_wrong(ask, cron), usage=ask.usage))
     if due is None:
         return Answer(fill(ask.texts.timed_bad, why=ask.texts.timed_never, usage=ask.usage))
 
@@ -47,6 +48,16 @@ def _add(ask: Ask, cron: str, text: str) -> Answer:
         return fill(ask.texts.timed_added, id=timed_id, next=_when(ask, due))
 
     return Answer(act=act)
+
+
+def _wrong(ask: Ask, cron: str) -> str:
+    """Which part of a crontab line cannot be meant."""
+    names, parts = ask.texts.timed_parts.split(), cron.split()
+    wrong = [
+        fill(ask.texts.timed_part, value=parts[place], name=names[place] if place < len(names) else "")
+        for place in wrong_parts(cron, ask.house.zone)
+    ]
+    return "，".join(wrong)
 
 
 def _drop(ask: Ask, timed_id: int) -> Answer:

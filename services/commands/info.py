@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import Final
 
 from sqlmodel import Session
 
 from models.groups import Qun
-from services.charts import draw
 from services.commands.ask import Answer, Ask
 from services.groups import new_token
-from services.messages import file
 from texts import fill
-from wechat.events import Media
 
 DAYS: Final = 14
 DAY: Final = 86400.0
@@ -75,7 +71,7 @@ def _welcome(ask: Ask, qun: Qun) -> str:
 
 
 async def statistics(ask: Ask) -> Answer:
-    """The numbers of the last 14 days, then as a picture."""
+    """The numbers of the last 14 days."""
     await ask.house.tally.drain()  # this command, too, is something that was said
     qun, days = ask.group, await ask.house.tally.days(ask.group.number, DAYS)
     words = fill(
@@ -88,6 +84,4 @@ async def statistics(ask: Ask) -> Answer:
         messages=sum(day.messages for day in days),
         members=ask.house.groups.member_count(qun),
     )
-    picture = await asyncio.to_thread(draw, days)
-    kept = await ask.house.media.keep(Media(f"{qun.number}.png", picture))
-    return Answer(words, more=(file(kept.path, kept.name),))
+    return Answer(words)

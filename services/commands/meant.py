@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from services.commands.ask import Ask
 from texts import fill
 from wechat.events import Contact
+from wechat.mentions import SEPARATOR as END
+from wechat.mentions import readings
 
-END: Final = "\u2005"  # what WeChat puts behind an @name
+T = TypeVar("T")
 _AT: Final = re.compile(rf"@[^@{END}]*{END}")
 
 
@@ -24,25 +26,45 @@ class Meant:
     problem: str = ""
 
 
-async def meant(ask: Ask) -> Meant:
-    """The members of the group whom the command names."""
+async def meant(ask: Ask, *, once: Collection[str] = ()) -> Meant:
+    """The members of the group whom the command names; where there is none of that name, who was `once` one."""
     wechat = ask.house.accounts.get(ask.account)
-    ids = [contact_id for contact_id in ask.mentions if contact_id != wechat.self_id]
+    members = set[str]().union(*(room.member_ids for room in ask.rooms))
+    known = members | wechat.directory.contacts.keys()  # an @ of all is told as an id that is nobody's
+    ids = [contact_id for contact_id in ask.mentions if contact_id in known and contact_id != wechat.self_id]
     if ids:
         people = tuple([await wechat.contact(contact_id) for contact_id in dict.fromkeys(ids)])
         return Meant(people, _without_ats(ask.rest, people))
-    name, rest = _name(ask.rest)
-    if not name:
+    return await _named(ask, ask.rest.lstrip("@ \u3000"), members - {wechat.self_id}, once)
+
+
+async def _named(ask: Ask, words: str, members: Collection[str], once: Collection[str]) -> Meant:
+    """The member whose name the words begin with, by what is known of everybody, else by what they are called in the
+    group."""
+    if not words:
         return Meant(problem=ask.misuse().words)
-    members = set[str]().union(*(room.member_ids for room in ask.rooms)) - {wechat.self_id}
-    found = wechat.directory.find(name, among=members)
-    if not found and rest:  # a nickname with blanks in it
-        found, rest = wechat.directory.find(f"{name} {rest}", among=members), ""
+    wechat = ask.house.accounts.get(ask.account)
+    name, found = _first(words, lambda name: wechat.directory.find(name, among=members))
+    if not found:
+        rooms = [await wechat.names_in(room.id) for room in ask.rooms]
+        name, ids = _first(words, lambda name: [who for who in members if any(who in r.get(name, ()) for r in rooms)])
+        found = [await wechat.contact(contact_id) for contact_id in ids]
+    if not found and once:
+        name, found = _first(words, lambda name: wechat.directory.find(name, among=once))
     if not found:
         return Meant(problem=fill(ask.texts.person_unknown, name=name))
     if len(found) > 1:
         return Meant(problem=describe(ask, name, found))
-    return Meant((found[0],), rest)
+    return Meant((found[0],), words.removeprefix(name).strip(f"{END} \u3000\n"))
+
+
+def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:
+    """The first reading of a name that stands for somebody, and for whom; else the last one."""
+    name, found = words[:20], list[T]()
+    for name in readings(words):
+        if found := find(name):
+            break
+    return name, found
 
 
 def describe(ask: Ask, name: str, people: Sequence[Contact]) -> str:
@@ -59,16 +81,6 @@ def describe(ask: Ask, name: str, people: Sequence[Contact]) -> str:
         for person in people
     ]
     return fill(ask.texts.person_ambiguous, name=name, people="\n".join(lines))
-
-
-def _name(words: str) -> tuple[str, str]:
-    """The name a command begins with, and what follows it."""
-    words = words.lstrip("@ ")
-    if END in words:
-        name, _, rest = words.partition(END)
-        return name.strip(), rest.strip()
-    first, _, rest = words.partition(" ")
-    return first.strip(), rest.strip()
 
 
 def _without_ats(words: str, people: Sequence[Contact]) -> str:

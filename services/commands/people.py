@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session
@@ -56,8 +56,8 @@ async def warn(ask: Ask) -> Answer:
 
 
 async def blacklist(ask: Ask) -> Answer:
-    """Take people out, and out again whenever they come back."""
-    found = await _victims(ask)
+    """Take people out, and out again whenever they come back; also who has gone already."""
+    found = await _victims(ask, once=await ask.house.memberships.once_in(ask.group))
     if found.problem:
         return Answer(found.problem)
     reason = found.rest or ask.texts.reason_command
@@ -99,9 +99,9 @@ def _names(row: Standing, contact: Contact | None) -> set[str]:
     return {row.name, *now} - {""}
 
 
-async def _victims(ask: Ask) -> Meant:
+async def _victims(ask: Ask, *, once: Collection[str] = ()) -> Meant:
     """The people a command is about; none of them may be out of its reach."""
-    found = await meant(ask)
+    found = await meant(ask, once=once)
     spared = [person.name for person in found.people if ask.house.ladder.is_exempt(ask.group, person.id)]
     if spared:
         return Meant(problem=fill(ask.texts.person_exempt, name="、".join(spared)))

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlmodel import Session
 
-from services.commands.ask import MOST, Answer, Ask
+from services.commands.ask import MOST, Answer, Ask, first_word
 from services.offences import letters, plain
 from texts import fill
 
@@ -25,8 +25,7 @@ async def blocked(ask: Ask) -> Answer:
         words += ask.house.blocked.configured
         shown = "、".join(dict.fromkeys(words)) or ask.texts.nothing
         return Answer(fill(ask.texts.words_shown, scope=ask.scope, words=shown))
-    what, _, word = ask.rest.partition(" ")
-    word = word.strip()
+    what, word = first_word(ask.rest)
     if what not in (ADD, DROP) or not word:
         return ask.misuse()
     if len(word) > MOST_WORD:
@@ -65,10 +64,10 @@ async def keywords(ask: Ask) -> Answer:
     """The keyword replies added by chat: listed, one added or changed, one dropped."""
     if not ask.rest:
         return await _listed(ask)
-    what, _, words = ask.rest.partition(" ")
-    word, *reply = _EQUALS.split(words.strip(), maxsplit=1)
+    what, words = first_word(ask.rest)
+    word, *reply = _EQUALS.split(words, maxsplit=1)
     if what == DROP and word:
-        return _drop(ask, words.strip())
+        return _drop(ask, words)
     if what != ADD or not word or not reply or not reply[0]:
         return ask.misuse()
     if len(word) > MOST_WORD or len(reply[0]) > MOST:

@@ -21,6 +21,7 @@ export class World {
       echo: true, // the account's own messages come back as events
       list_strangers: true, // ContactList also names people who are no friends
       auto_login: true,
+      pictures: true, // MessageImage brings the picture; else a stand-in, as PuppetMock itself answers
       dirty_events: true, // a change is told as a dirty event, besides being dropped from the gateway's cache
     }
     this.tables = {}

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from handlers.commands import COMMANDS, About, parse
-from sandbox.model import Kind
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import audit, becomes, bring, hand_over, members, qun_of, settled, standing, texts
 
@@ -40,7 +39,11 @@ def test_how_commands_are_read() -> None:
         parsed = parse(said)
         assert parsed is not None, said
         assert (parsed[0].name, parsed[1]) == ("/踢", "@张三")
-    for said in ("踢 @张三", "/没有这个", "/usr/bin", "我说/踢 @张三", "/", ""):
+    for said in ("/踢 100001 张三", "100001 /踢 张三", "100001　／踢　张三"):
+        parsed = parse(said)
+        assert parsed is not None, said
+        assert (parsed[0].name, parsed[1].split()) == ("/踢", ["100001", "张三"])
+    for said in ("踢 @张三", "/没有这个", "/usr/bin", "我说/踢 @张三", "12 /踢 张三", "/", ""):
         assert parse(said) is None, said
 
 
@@ -116,20 +119,15 @@ async def test_info(town: Town) -> None:
 
 
 async def test_statistics(town: Town) -> None:
-    """The numbers first, then a picture of them."""
+    """In one message, as all commands are answered."""
     qun = await group(town, "黑旋风")
     town.say("黑旋风", "你好", qun["room"])
     await settled(town, qun)
-    town.say("宋公明", "/统计", qun["room"])
-    words = await town.hears("宋公明", "最近 14 天", qun["room"])
-    assert len(words.text.splitlines()) == 16
-    assert "合计 1 0 3，现有 4 人" in words.text
-    seen = town.seen
-    picture = await until(
-        lambda: next((m for m in seen("宋公明", qun["room"]) if m.kind is Kind.IMAGE), None), "the picture"
-    )
-    assert picture.seq > words.seq
-    assert town.world.state.media[picture.media].data.startswith(b"\x89PNG")
+    before = len(town.seen("宋公明", qun["room"]))
+    words = await asks(town, "宋公明", "/统计", qun["room"])
+    assert len(words.splitlines()) == 16
+    assert "合计 1 0 3，现有 4 人" in words
+    assert len(town.seen("宋公明", qun["room"])) == before + 1
 
 
 async def test_welcome(town: Town) -> None:
@@ -188,6 +186,41 @@ async def test_nobody_out_of_reach(town: Town) -> None:
     assert len(town.room(qun["room"]).members) == 4
 
 
+async def test_names_with_blanks(town: Town) -> None:
+    """Nobody tells who is @-ed: the longest name that is somebody's is meant, and what follows it is the reason."""
+    qun = await group(town)
+    both = [town.newcomer(name) for name in ("小 李 飞刀", "小 李")]
+    bring(town, qun, *both)
+    for who in both:
+        await becomes(town, qun, who, "joined")
+    await town.quiet()
+    assert "小 李 飞刀\u2005请注意：乱 发" in await asks(town, "宋公明", "/警告 @小 李 飞刀 乱 发", qun["room"])
+    assert "小 李\u2005请注意：飞" in await asks(town, "宋公明", "/警告 @小 李 飞", qun["room"])
+    assert await asks(town, "店长", "/踢 100001　小 李 飞刀") == "已移出：小 李 飞刀。"
+    assert await asks(town, "店长", "/踢 100001 小 李 飞刀") == "已移出：小 李。"
+    assert await asks(town, "店长", "/踢 100001 小 李 飞刀") == "群里没有找到“小”。"
+
+
+async def test_names_that_people_have_in_the_group_only(town: Town) -> None:
+    """What an @ writes where somebody has a name in the group: it is theirs, unless two are called so."""
+    qun = await group(town, "黑旋风", "九纹龙")
+    town.world.rooms.set_alias(town.id("黑旋风"), qun["room"], "铁牛")
+    assert "黑旋风\u2005请注意" in await asks(town, "宋公明", "/警告 @铁牛 吵", qun["room"])
+    town.world.rooms.set_alias(town.id("九纹龙"), qun["room"], "铁牛")
+    assert "“铁牛”不止一位" in await asks(town, "宋公明", "/踢 @铁牛", qun["room"])
+    town.world.faults.call("RoomMemberPayload", "fail")
+    assert await asks(town, "宋公明", "/踢 @铁牛", qun["room"]) == "群里没有找到“铁牛”。"
+
+
+async def test_blanks_of_every_width(town: Town) -> None:
+    qun = await group(town)
+    assert "已添加" in await asks(town, "宋公明", "/屏蔽词　加　坏话", qun["room"])
+    assert "已删除" in await asks(town, "宋公明", "/屏蔽词\n删\n坏话", qun["room"])
+    assert "已添加" in await asks(town, "宋公明", "/关键词　加　地址＝梁山", qun["room"])
+    assert "已添加定时消息 #1" in await asks(town, "宋公明", "/定时　加　0　9　*　*　*　早安", qun["room"])
+    assert "已删除" in await asks(town, "宋公明", "/定时　删　#1", qun["room"])
+
+
 async def test_two_of_one_name(town: Town) -> None:
     """By name alone nobody is touched, and what tells them apart is said; by @ or id it is the one who is meant."""
     qun = await group(town)
@@ -241,6 +274,19 @@ async def test_blacklist_and_pardon(town: Town) -> None:
     status, _, _ = await town.join(qun["token"], "李逵")
     assert status == 200
     assert "黑名单里没有" in await asks(town, "宋公明", "/解除拉黑 李逵", qun["room"])
+
+
+async def test_blacklisting_who_has_gone(town: Town) -> None:
+    """Who was a member once can be kept out; who never was one is not known. A repeat changes nothing."""
+    qun = await group(town, "黑旋风")
+    town.world.rooms.leave(town.id("黑旋风"), qun["room"])
+    await becomes(town, qun, "黑旋风", "left")
+    assert await asks(town, "宋公明", "/踢 @黑旋风", qun["room"]) == "群里没有找到“黑旋风”。"
+    assert await asks(town, "宋公明", "/拉黑 @九纹龙", qun["room"]) == "群里没有找到“九纹龙”。"
+    for _ in range(2):
+        assert await asks(town, "宋公明", "/拉黑 @黑旋风", qun["room"]) == "已拉黑：黑旋风。"
+    status, answer, _ = await town.join(qun["token"], "黑旋风")
+    assert (status, answer["error"]["code"]) == (403, 3005)
 
 
 async def test_blacklisting_where_removal_fails(town: Town) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from sandbox.model import Kind
 from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.group_life import audit, becomes, bring, hand_over, settled, standing, texts
+from tests.stories.group_life import audit, becomes, bring, hand_over, settled, standing, state_of, texts
 
 
 async def guarded(town: Town) -> dict[str, Any]:
@@ -100,6 +100,22 @@ async def test_links(make_town: MakeTown) -> None:
     await town.hears("宋公明", "请勿发送外部链接", qun["room"])
     town.world.chats.send_data(town.id("黑旋风"), qun["room"], Kind.LINK, card | {"url": "https://evil.com/x"})
     await town.hears("宋公明", "第 2 次警告", qun["room"])
+
+
+async def test_words_on_a_link_card(make_town: MakeTown) -> None:
+    """In its title or its description, wherever it leads; a card that cannot be had is let pass."""
+    town = await make_town(groups={"blocked_words": ["加微信"], "warn_limit": 9})
+    qun = await guarded(town)
+    card = {"title": "好文", "url": "https://evil.com/x", "description": "", "thumbnail": ""}
+    for more in ({}, {"title": "好", "description": "加"}, {"description": "微信使用说明"}):
+        town.world.chats.send_data(town.id("黑旋风"), qun["room"], Kind.LINK, card | more)
+    assert await warnings(town, qun) == 0
+    for number, more in enumerate(({"title": "加-微-信"}, {"description": "请加微信"}), 1):
+        town.world.chats.send_data(town.id("黑旋风"), qun["room"], Kind.LINK, card | more)
+        await town.hears("宋公明", f"请勿发送违规内容。这是第 {number} 次警告", qun["room"])
+    town.world.faults.call("MessageUrl", "fail")
+    town.world.chats.send_data(town.id("黑旋风"), qun["room"], Kind.LINK, card | {"title": "加微信"})
+    assert await warnings(town, qun) == 2
 
 
 async def test_links_pass_by_default(town: Town) -> None:
@@ -210,6 +226,18 @@ async def test_a_removal_survives_a_failing_gateway(make_town: MakeTown) -> None
     town.say("黑旋风", "坏话", qun["room"])
     await becomes(town, qun, "黑旋风", "removed")
     await town.hears("宋公明", "黑旋风 已被移出群聊", qun["room"])
+
+
+async def test_a_removal_is_one_whoever_sees_it_first(make_town: MakeTown) -> None:
+    """The list of members is read again before WeChat's answer is there."""
+    town = await make_town(groups={"blocked_words": ["坏话"], "warn_limit": 1})
+    qun = await guarded(town)
+    town.world.faults.event("room-leave", lost=1.0)
+    town.world.faults.call("RoomDel", "lose_silently", count=1)
+    town.say("黑旋风", "坏话", qun["room"])
+    await until(lambda: town.id("黑旋风") not in town.room(qun["room"]).members, "out")
+    await town.bot.house.reconcile.room(town.accounts[0], qun["room"])
+    assert await state_of(town, qun, "黑旋风") == "removed"
 
 
 async def test_messages_are_counted(town: Town) -> None:

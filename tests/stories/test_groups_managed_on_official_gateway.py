@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
+from models.groups import Membership
 from services.rows import membership_of
 from tests.official import Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
 from tests.stories.group_life import holds
 from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
+from wechat.directory import Directory
 
 pytestmark = pytest.mark.gateway
 PEOPLE = {"宋公明": "wxid_song", "黑旋风": "wxid_xuan", "智多星": "wxid_zhi", "店长": "wxid_admin"}
@@ -33,6 +37,11 @@ class Square(Street):
         self.room = (await self.gateway.rooms())[0]["id"]
         await self.gateway.join(self.room, "wxid_xuan")
         await self.hears("欢迎 黑旋风")
+
+    @property
+    def directory(self) -> Directory:
+        """What the account knows of WeChat."""
+        return self.bot.assistants[0].directory
 
     async def hears(self, words: str) -> dict[str, Any]:
         """Wait for the next message to the group; it holds these words."""
@@ -119,6 +128,55 @@ async def test_a_warning_mentions_its_person(square: Square) -> None:
     await square.gateway.say("wxid_xuan", "/令牌", room=square.room)
     refused = await square.hears("您没有权限执行此命令")
     assert refused["mentions"] == ["wxid_xuan"]
+
+
+async def test_joins_and_leaves_told_by_names(square: Square) -> None:
+    """A gateway that tells names for ids: who came or went is seen on the list, and nobody is made up."""
+    for number in range(2):
+        await square.gateway.leave(square.room, "wxid_xuan", emit=False)
+        names = {"removeeIdList": ["黑旋风"], "removerId": "黑旋风", "roomId": square.room, "timestamp": time.time()}
+        await square.gateway.emit_raw("room-leave", names)
+        await square.state("wxid_xuan", "left")
+        await square.gateway.join(square.room, "wxid_xuan", emit=False)
+        names = {"inviteeIdList": ["黑旋风"], "inviterId": "宋公明", "roomId": square.room, "timestamp": time.time()}
+        await square.gateway.emit_raw("room-join", names, times=number + 1)
+        welcome = await square.hears("欢迎 黑旋风")
+        assert welcome["mentions"] == ["wxid_xuan"]
+    rows = await square.bot.house.store.read(lambda s: s.exec(select(Membership.who)).all())
+    assert sorted(rows) == ["wxid_song", "wxid_xuan", "wxid_zhi"]
+
+
+async def test_a_member_who_cannot_be_read_is_welcomed(square: Square) -> None:
+    await square.gateway.contact("wxid_ghost", "鬼", friend=False)
+    await square.gateway.fault("contactPayload", "throw")
+    await square.gateway.join(square.room, "wxid_ghost")
+    welcome = await square.hears("欢迎")
+    assert welcome["mentions"] == ["wxid_ghost"]
+
+
+async def test_an_at_of_nobody(square: Square) -> None:
+    """An @ of all names nobody; who is a member and cannot be read is told of."""
+    await square.command("/踢 @所有人\u2005", mentions=["notify@all"])
+    await square.hears("群里没有找到“所有人”。")
+    await square.gateway.room(square.room, members=[*(await square.shown())["memberIdList"], "wxid_ghost"])
+    await until(lambda: "wxid_ghost" in square.directory.rooms[square.room].member_ids, "the list is read")
+    await square.command("/踢 @鬼\u2005", mentions=["wxid_ghost"])
+    await square.hears("微信没有执行：")
+
+
+async def test_who_is_pardoned_in_time_stays(square: Square) -> None:
+    """The first try to take them out was in vain, and before the second one they are taken off the blacklist."""
+    await square.gateway.fault("roomDel", "ignore", times=1)
+    for _ in range(3):
+        await square.gateway.say("wxid_xuan", room=square.room, kind="card", card="wxid_admin")
+    for _ in range(2):
+        await square.hears("请勿发送名片")
+    await square.gateway.wait_calls("roomDel")
+    await square.command("/解除拉黑 黑旋风")
+    await square.hears("已解除拉黑：黑旋风。")
+    await until(lambda: not any(square.bot.house.outbox.waiting().values()), "nothing is left to do")
+    assert len(await square.gateway.calls("roomDel")) == 1
+    assert "wxid_xuan" in (await square.shown())["memberIdList"]
 
 
 async def test_the_assistant_is_removed_and_comes_back(square: Square) -> None:

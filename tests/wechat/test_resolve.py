@@ -220,6 +220,25 @@ async def test_mentions_the_gateway_tells_and_those_it_does_not(
 
 
 @pytest.mark.gateway
+async def test_a_friend_nobody_told_of(gateway: OfficialGateway, official_heard: Heard) -> None:
+    """Who was a stranger when they were read and writes now is read anew; who cannot be read stays what they were."""
+
+    async def is_friend(number: int) -> bool:
+        await gateway.say("wxid_late", "在吗")
+        event = await official_heard.resolved("message", number)
+        assert isinstance(event, PrivateMessage)
+        return event.is_friend
+
+    await gateway.contact("wxid_late", "来迟", friend=False)
+    assert not await is_friend(1)
+    await gateway.contact("wxid_late", friend=True, dirty=False)
+    await gateway.fault("contactPayload", "throw")
+    assert not await is_friend(2)
+    await gateway.clear_faults()
+    assert await is_friend(3)
+
+
+@pytest.mark.gateway
 async def test_an_own_request_that_was_refused_is_nothing(gateway: OfficialGateway, official_heard: Heard) -> None:
     await gateway.unfriend("wxid_hei")
     await official_heard.assistant.send_text("wxid_hei", "在吗")  # answered with a friendship of type "verify"
