@@ -277,10 +277,10 @@ async def test_a_lost_message_is_told(make_town: MakeTown, receiver: Receiver, m
     monkeypatch.setattr("services.messages.WAITS", (0.01,))
     town = await open_town(make_town, {**receiver.config, "events": ["message.failed"]})
     house, nothing = town.bot.house, file("/nowhere/price.pdf")
-    message = await house.store.write(lambda s: house.messages.say(s, "weimi1001", town.id("黑旋风"), nothing))
+    work = await house.store.write(lambda s: house.messages.say(s, "weimi1001", town.id("黑旋风"), nothing))
     told = (await until(lambda: receiver.of("message.failed"), "told"))[0]
-    assert (told["message"], told["assistant"], told["to"]) == (message, "weimi1001", "wxid_heixuanfeng")
-    _, answer, _ = await town.call("GET", f"/wxbot/message/{message}")
+    assert (told["message"], told["assistant"], told["to"]) == (work.id, "weimi1001", "wxid_heixuanfeng")
+    _, answer, _ = await town.call("GET", f"/wxbot/message/{work.id}")
     assert answer["message"]["state"] == "failed"
     qun = await town.make_group()
     await house.store.write(lambda s: house.messages.say(s, "weimi1001", qun["room"], nothing))
