@@ -30,7 +30,7 @@ async def open_town(make_town: MakeTown, *webhooks: dict[str, Any], **config: An
 
 
 async def failed(town: Town, count: int) -> list[dict[str, Any]]:
-    """What REST tells of the events given up, once there are at least so many: each end is written a moment after it."""
+    """The events given up as REST tells them, once there are so many: each end is written a moment after it."""
     async with asyncio.timeout(PATIENCE):
         while True:
             status, answer, _ = await town.call("GET", "/wxbot/webhook", params={"state": "failed"})
