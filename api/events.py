@@ -51,7 +51,7 @@ EVENTS: Final[Mapping[str, Told]] = {
     "assistant.online": Told("助手上线", {**ASSISTANT, "reason": "原因"}),
     "assistant.offline": Told("助手离线", {**ASSISTANT, "reason": "原因"}),
     "flow.finished": Told("流程结束", {**FLOW, "error": "失败的原因"}),
-    "flow.late": Told("流程结束之后才收到的结果", {**FLOW, "result": "结果的摘要"}),
+    "flow.late": Told("流程已失败或取消，而结果来了", {**FLOW, "result": "结果的摘要"}),
 }
 HEADERS: Final[Fields] = {
     "webhook-id": "事件编号；同一事件再次送达时不变，凭它去重",

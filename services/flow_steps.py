@@ -148,9 +148,9 @@ class FlowSteps:
         self._end(session, run, RunState.CANCELLED)
 
     def late(self, session: Session, run: FlowRun, result: dict[str, Any]) -> None:
-        """A system brought a result after the run had ended. Who did not end it themselves wants to know."""
+        """A system brought a result that its run, now over, did not wait for. Who did not end it wants to know."""
         said = summary(result)
-        after_commit(session, lambda: log.warning("flow run %s was %s when its result came", run.id, run.state))
+        after_commit(session, lambda: log.warning("flow run %s is %s, and has a result", run.id, run.state))
         if run.state != RunState.CANCELLED:
             since = datetime.fromtimestamp(run.started_at, self._zone).strftime("%m-%d %H:%M")
             self._say(session, run, fill(self._texts.flow_late, since=since, flow=run.flow, result=said))
@@ -160,9 +160,11 @@ class FlowSteps:
         run.state, run.error, run.deadline, run.open_key = state, error, None, None
         run.changed_at, run.brought = self._clock(), NO_MORE  # it may have held what is nobody's business later
         session.add(run)
-        came = (col(FlowCallback.run_id) == run.id, col(FlowCallback.body).is_not(None))
-        session.connection().execute(update(FlowCallback).where(*came).values(body=NO_MORE))
         self._notices.tell(session, "flow.finished", run.person, {**_about(run), "error": error})
+        came = (col(FlowCallback.run_id) == run.id, col(FlowCallback.body).is_not(None))
+        for early in session.exec(select(FlowCallback.body).where(*came, FlowCallback.step > run.step)).all():
+            self.late(session, run, json.loads(early or NO_MORE))
+        session.connection().execute(update(FlowCallback).where(*came).values(body=NO_MORE))
         after_commit(session, lambda: self.on_end(run))
 
     # ---- small things ----

@@ -74,12 +74,11 @@ def fill_path(template: str, values: Mapping[str, Any]) -> str:
     return quote(filled, safe="/?&=%:@!$'()*+,;~-._")
 
 
-def meets(value: Mapping[str, Any], expect: Mapping[str, Any]) -> bool:
-    """Whether a result has everything that is expected of it; true is not 1."""
-    return all(
-        key in value and value[key] == wanted and isinstance(value[key], bool) == isinstance(wanted, bool)
-        for key, wanted in expect.items()
-    )
+def meets(value: Any, expect: Any) -> bool:
+    """Whether a result has everything that is expected of it, at any depth; it may have more. True is not 1."""
+    if isinstance(expect, dict):
+        return isinstance(value, dict) and all(name in value and meets(value[name], expect[name]) for name in expect)
+    return bool(value == expect) and isinstance(value, bool) == isinstance(expect, bool)
 
 
 def reason(value: Any) -> str:

@@ -308,6 +308,26 @@ async def test_a_callback_before_the_wait_is_kept(make_town: MakeTown, shop: Sho
     await town.hears("黑旋风", "码7")
 
 
+async def test_a_callback_whose_call_then_fails_is_not_hushed_up(make_town: MakeTown, shop: Shop) -> None:
+    """The system does it and calls back, and its own answer is lost every time."""
+    town: Town
+
+    async def lost(request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        await town.http.post(body["callback"], json={"status": "success", "message": "已授权"})
+        return web.json_response({}, status=502)
+
+    shop.answer = lost
+    town = await make_town(**with_shop(shop, flow(HAND_OUT, WAIT, {"say": "成了"})))
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "已经结束，但收到了结果：已授权")
+    assert len(shop.keys) == 4
+    await town.quiet()
+    words = told(town, "黑旋风")
+    assert words[0] == "试失败：商店暂时没有应答，请稍后再试"
+    assert len(words) == 2
+
+
 async def test_each_wait_has_its_own_address(make_town: MakeTown, shop: Shop) -> None:
     wait = {"wait": {"callback": "again", "expect": {"ok": True}}}
     steps = (HAND_OUT, WAIT, HAND_OUT, wait, {"say": "{result.n}{again.n}"})

@@ -137,8 +137,8 @@ async def test_who_waits_too_long_is_told_and_hears_of_a_late_result(
     await town.hears("店长", "增加POS机失败：等待结果超时")
     for _ in range(2):
         assert await call_back(systems.book, asked, "success")
-    heard = await town.hears("店长", "现在才收到结果")
-    assert heard.text.endswith('发起的流程“增加POS机”已经结束，现在才收到结果：{"status": "success"}')
+    heard = await town.hears("店长", "但收到了结果")
+    assert heard.text.endswith('发起的流程“增加POS机”已经结束，但收到了结果：{"status": "success"}')
     await until(lambda: receiver.of("flow.late"), "told")
     await town.quiet()
     (late,) = receiver.of("flow.late")
