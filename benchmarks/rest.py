@@ -25,13 +25,26 @@ SCRIPT = """wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = [==[{body}]==]
 """
+KEYED = """local begun, number = tostring(os.time()), 0
+request = function()
+  number = number + 1
+  wrk.headers["Idempotency-Key"] = begun .. "-" .. number
+  return wrk.format()
+end
+"""
+MESSAGE = {"assistant": ACCOUNT, "to": "c7", "text": "您好"}
 
 
 async def run(rounds: int = 3) -> str:
     """Requests per second, medians of rounds in turns, as shares of the bare handler's."""
     if shutil.which("wrk") is None:
         return "REST: left out, wrk is not installed (Debian: apt-get install wrk)\n"
-    async with gateway(contacts=50) as world, folder() as home, _bare(home) as bare:
+    async with (
+        gateway(contacts=50) as world,
+        folder() as home,
+        _server("bare_http") as bare,
+        _server("fastapi_http", str(home / "fastapi.db")) as fastapi,
+    ):
         await world.contact("wxid_zdx", "智多星")
         pace = {"group_seconds": 0, "add_seconds": 0}  # messages at the usual pace: what is measured is the promise
         bot = BotProcess(home, world, pacing=pace)
@@ -40,21 +53,24 @@ async def run(rounds: int = 3) -> str:
             await bot.ready()
             token = await _group_with_member(bot.url)
             await world.set(echo=False)
-            cases = {
+            cases: dict[str, tuple[Any, ...]] = {
                 "bare aiohttp, JSON in and out": (bare, {"token": token, "member": "c5"}),
+                "FastAPI + SQLModel, a row found": (
+                    f"{fastapi}/wxbot/qun/membership",
+                    {"token": "T", "member": "c5"},
+                ),
+                "FastAPI + SQLModel, a row inserted": (f"{fastapi}/wxbot/message", MESSAGE),
                 "POST /wxbot/qun/membership, already in": (
                     f"{bot.url}/wxbot/qun/membership",
                     {"token": token, "member": "c5"},
                 ),
-                "POST /wxbot/message, durable": (
-                    f"{bot.url}/wxbot/message",
-                    {"assistant": ACCOUNT, "to": "c7", "text": "您好"},
-                ),
+                "POST /wxbot/message, durable": (f"{bot.url}/wxbot/message", MESSAGE),
+                "the same, each with its Idempotency-Key": (f"{bot.url}/wxbot/message", MESSAGE, KEYED),
             }
             found: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
             for _ in range(rounds):
-                for name, (url, body) in cases.items():
-                    found[name].append(await _wrk(home, url, body))
+                for name, (url, body, *more) in cases.items():
+                    found[name].append(await _wrk(home, url, body, *more))
         finally:
             await bot.kill()
     floor = median(rate for rate, _ in next(iter(found.values())))
@@ -66,20 +82,28 @@ async def run(rounds: int = 3) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _bare(home: Path) -> AsyncIterator[str]:
+async def _server(module: str, *arguments: str) -> AsyncIterator[str]:
+    """One of benchmarks.clients, listening; its url."""
     port = free_port()
-    command = (sys.executable, "-m", "benchmarks.clients.bare_http", str(port))
+    command = (sys.executable, "-m", f"benchmarks.clients.{module}", str(port), *arguments)
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
-    url = f"http://127.0.0.1:{port}/"
+    try:
+        url = f"http://127.0.0.1:{port}"
+        await _listening(url)
+        yield url
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _listening(url: str) -> None:
     async with aiohttp.ClientSession() as http:
-        for _ in range(200):
+        for _ in range(600):
             with contextlib.suppress(aiohttp.ClientError):
-                await http.post(url, json={})
-                break
+                await http.get(url)
+                return
             await asyncio.sleep(0.05)
-    yield url
-    process.kill()
-    await process.wait()
+    raise RuntimeError(f"nobody listens at {url}")
 
 
 async def _group_with_member(url: str) -> str:
@@ -92,10 +116,10 @@ async def _group_with_member(url: str) -> str:
     return token
 
 
-async def _wrk(home: Path, url: str, body: dict[str, Any]) -> tuple[float, float]:
+async def _wrk(home: Path, url: str, body: dict[str, Any], more: str = "") -> tuple[float, float]:
     """Requests per second and p99 in ms."""
     script = home / "post.lua"
-    script.write_text(SCRIPT.format(body=json.dumps(body)))
+    script.write_text(SCRIPT.format(body=json.dumps(body)) + more)
     command = ("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", "-s", str(script), url)
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     text = (await process.communicate())[0].decode()

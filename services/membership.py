@@ -104,9 +104,10 @@ class Memberships(Departures):
         qun = self.group_of(token)
         wechat = self._accounts.online(qun.account)
         await self._sight.of_start(qun)
-        if self._person(qun, member) is None:
-            await wechat.look_for(member)
         person = self._person(qun, member)
+        if person is None:
+            await wechat.look_for(member)
+            person = self._person(qun, member)
         if person is not None:
             self._refuse_blacklisted(qun, person.id)
             if await self._is_in(qun, person.id):
@@ -136,7 +137,8 @@ class Memberships(Departures):
         return self._ids[key]
 
     def _person(self, qun: Qun, name: str) -> Contact | None:
-        members = set().union(*(room.member_ids for room in self._groups.live_rooms(qun)))
+        crowds = [room.member_ids for room in self._groups.live_rooms(qun)]
+        members = crowds[0] if len(crowds) == 1 else set().union(*crowds)  # hundreds need not be copied for each call
         found = self._accounts.get(qun.account).directory.find(name, friends=True, also=members)
         if len(found) > 1:
             raise MemberAmbiguous(", ".join(contact.id for contact in found))
