@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 UV ?= uv
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: backup keywords pictures run setup test lint format bench proto lock migration clean
+.PHONY: backup bench chaos clean format keywords lint lock migration pictures proto run setup test
 
 run: setup
 	@$(PY) bot.py --config config.yaml
@@ -34,7 +34,7 @@ bench: $(VENV)/.dev tests/gateway/node_modules/.installed
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "wxbot needs Python 3.11 or newer, this is " + sys.version)'
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }  # without Debian's python3-venv it leaves half of one
 
 $(VENV)/.run: requirements.lock | $(PY)
 	@echo "installing wxbot into $(VENV) (about a minute, once) ..."

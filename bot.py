@@ -60,9 +60,9 @@ class Bot:
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if not a.endpoint]
             self.house = build(self.config, sandboxed=sandboxed, clock=self.clock)
+            self.jobs = Jobs(self.house, JOBS)
             await self._open_storage(stack)
             await self._start_assistants(stack, settings)
-            self.jobs = Jobs(self.house, JOBS)
             await self.jobs.start()
             stack.push_async_callback(self.jobs.stop)
             await self._start_web(stack)
@@ -140,7 +140,7 @@ class Bot:
         await house.outbox.start()
         stack.push_async_callback(lambda: house.outbox.stop(self._grace()))
         await house.flows.start()
-        stack.push_async_callback(house.flows.stop)
+        stack.push_async_callback(lambda: house.flows.stop(self._grace()))
 
     async def _stop_reception(self, reception: Reception) -> None:
         await reception.stop(self._grace())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import re
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
 from settings import NonEmpty, Section
+
+BASE64: Final = "whsec_"  # what a secret that is certainly base64 begins with
 
 EventType = Literal[
     "qun.created",
@@ -28,6 +30,7 @@ EventType = Literal[
     "assistant.online",
     "assistant.offline",
     "flow.finished",
+    "flow.late",
 ]
 
 
@@ -40,6 +43,15 @@ def _web_address(value: str) -> str:
     if not usable or re.search(r"\s", value):
         raise ValueError("an address like https://host/path is wanted")
     return value
+
+
+def _decoded(text: str, *, strict: bool) -> bytes:
+    """The bytes of a base64 text, with or without its padding; none when it is no base64. Not strict: what does not
+    belong there is passed over, as receivers in Python do."""
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4 if strict else 2), validate=strict)
+    except ValueError:
+        return b""
 
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
@@ -55,14 +67,17 @@ class Webhook(Section):
     @field_validator("secret")
     @classmethod
     def _base64(cls, value: str) -> str:
-        key = value.removeprefix("whsec_")
-        try:
-            decoded = base64.b64decode(key + "=" * (-len(key) % 4), validate=True)
-        except ValueError:
-            decoded = b""
-        if not decoded:
-            raise ValueError("base64 is wanted, with or without whsec_ before it (openssl rand -base64 32 makes one)")
+        if value.startswith(BASE64) and not _decoded(value.removeprefix(BASE64), strict=True):
+            raise ValueError(f"base64 is wanted behind {BASE64} (openssl rand -base64 32 makes one)")
         return value
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """What its events are signed with. Without whsec_ nothing says whether the receiver takes the secret for
+        base64, as libraries of Standard Webhooks do, or as it is: both sign, and it takes the signature it knows."""
+        if self.secret.startswith(BASE64):
+            return (_decoded(self.secret.removeprefix(BASE64), strict=True),)
+        return tuple(filter(None, (_decoded(self.secret, strict=False), self.secret.encode())))
 
     @property
     def lane(self) -> str:

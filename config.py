@@ -30,6 +30,8 @@ from texts import Texts
 ENV_PREFIX = "WXBOT_"
 SECRET_KEYS = ("token", "key", "keys", "secret", "database", "headers")
 
+FILE_KEYS = ("faq", "image", "file")  # of customer_service
+
 
 class ConfigError(Exception):
     """The configuration is not usable; the message is the one line a person needs."""
@@ -100,6 +102,19 @@ def expand(value: Any, environment: Mapping[str, str]) -> Any:
     return value
 
 
+def beside(value: Any, folder: Path, key: str = "") -> Any:
+    """The files that a YAML tree names: those in the config's own folder go before those of the same name where the
+    bot happens to run."""
+    if isinstance(value, dict):
+        return {name: beside(item, folder, str(name)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [beside(item, folder) for item in value]
+    if key in FILE_KEYS and isinstance(value, str) and value:
+        found, here = folder / value, Path(value)
+        return str(found) if found.is_file() and not (here.exists() and found.samefile(here)) else value
+    return value
+
+
 def load(path: str | Path | None = None) -> Config:
     """Read the file (none: all defaults) and the environment; ConfigError with one line when something is wrong."""
     data: Any = {}
@@ -112,6 +127,8 @@ def load(path: str | Path | None = None) -> Config:
             raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: a mapping of keys is wanted, not {type(data).__name__}")
+    if path is not None and "customer_service" in data:
+        data = data | {"customer_service": beside(data["customer_service"], Path(path).parent)}
     unknown = [n for n in os.environ if n.startswith(ENV_PREFIX) and _field(n) not in Config.model_fields]
     if unknown:
         raise ConfigError(f"{unknown[0]}: there is no key {_field(unknown[0])!r}")
@@ -129,12 +146,12 @@ def _field(name: str) -> str:
 
 def _one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"]) or "config"
+    key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{key}: there is no such key"
     reason = first["msg"].removeprefix("Value error, ")
     if isinstance(first["input"], dict):  # a check over a whole section, whose message names the place
-        return f"{key}: {reason}"
+        return f"{key}: {reason}" if key else reason
     secret = any(part in SECRET_KEYS for part in first["loc"])
     shown = "(hidden)" if secret else repr(first["input"])[:120]
     return f"{key}: {shown} will not do: {reason}"

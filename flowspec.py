@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Container, Iterator, Sequence
 from typing import Annotated, Any, Final, Literal
 
@@ -106,6 +107,12 @@ class Flow(Part):
             raise ValueError(f"flow {self.name}, step {handed_out}: no step after it waits for {{{CALLBACK_URL}}}")
 
 
+def spoken(words: str) -> str:
+    """Words as they are compared: 增加pos机, 增加 POS机 and 增加POS机。 are one."""
+    bare = "".join(unicodedata.normalize("NFKC", words).casefold().split())
+    return bare.rstrip("。.!?,~") or bare
+
+
 def check_flows(flows: Sequence[Flow], systems: Collection[str]) -> None:
     """ValueError when a flow cannot work, or two of them cannot be told apart."""
     names: set[str] = set()
@@ -115,9 +122,9 @@ def check_flows(flows: Sequence[Flow], systems: Collection[str]) -> None:
             raise ValueError(f"flow {flow.name}: there are two of this name")
         names.add(flow.name)
         for word in flow.start:
-            if word in words:
-                raise ValueError(f"flow {flow.name}, start: {word!r} is taken already ({words[word]})")
-            words[word] = f"flow {flow.name}"
+            if spoken(word) in words:
+                raise ValueError(f"flow {flow.name}, start: {word!r} is taken already ({words[spoken(word)]})")
+            words[spoken(word)] = f"flow {flow.name}"
         flow.check(systems)
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import re2
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+OWN_URL = "http://127.0.0.1:8080"
 NonEmpty = Annotated[str, Field(min_length=1)]
 
 
@@ -66,7 +67,7 @@ class Api(Section):
 
     host: NonEmpty = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
-    public_url: str = Field("http://127.0.0.1:8080", pattern=r"^https?://[^\s/]+.*$")
+    public_url: str = Field(OWN_URL, pattern=r"^https?://[^\s/]+.*$", validate_default=True)
     allowed_networks: list[Network] = [
         "127.0.0.0/8",
         "10.0.0.0/8",
@@ -80,8 +81,11 @@ class Api(Section):
 
     @field_validator("public_url")
     @classmethod
-    def _no_trailing_slash(cls, value: str) -> str:
-        return value.rstrip("/")
+    def _reachable(cls, value: str, info: ValidationInfo) -> str:
+        """Without a slash at its end; as it is shipped it follows `port`, or nobody would be at the urls handed out."""
+        value = value.rstrip("/")
+        port = info.data.get("port")
+        return f"http://127.0.0.1:{port}" if port and value == OWN_URL else value
 
 
 class Flood(Section):

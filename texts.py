@@ -76,6 +76,7 @@ class Texts(GroupTexts):
     flow_text_wanted: str = "请用文字回答，或回复“取消”结束。"
     flow_no_answer: str = "太久没有收到您的回答"
     flow_no_result: str = "等待结果超时"
+    flow_late: str = "您{since}发起的流程“{flow}”已经结束，现在才收到结果：{result}"
     flow_no_reason: str = "对方没有说明原因"
     flow_missing: str = "缺少{name}"
     flow_system_away: str = "{system}暂时没有应答，请稍后再试"

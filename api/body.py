@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 
 from aiohttp import web
 
-from errors import InvalidParameter
+from errors import BodyTooLarge, InvalidParameter
 
 PATIENCE: Final = 10.0  # seconds for a body to arrive
 MOST_BYTES: Final = 64 * 1024
@@ -31,6 +31,8 @@ _decode: Final = json.JSONDecoder(parse_constant=_no_constant).decode
 
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The body's JSON object, whatever the content type says."""
+    if (request.content_length or 0) > MOST_BYTES:  # else aiohttp says so when all of it is there
+        raise BodyTooLarge(f"{request.content_length} bytes")
     try:
         raw = await request.read() if request.content.is_eof() else await _read_late(request)
     except (web.RequestPayloadError, TimeoutError) as error:

@@ -19,5 +19,7 @@ async def receive(request: web.Request) -> web.Response:
     secret = request.match_info["secret"]
     if not SECRET.fullmatch(secret):
         raise NotFound("callback")
-    await request.app[HOUSE].flows.called_back(secret, await read_object(request))
+    flows = request.app[HOUSE].flows
+    callback = await flows.callback(secret)  # first: where nobody waits, whatever is sent is unknown
+    await flows.called_back(callback, await read_object(request))
     return reply({"callback_response": {"received": "ok"}})

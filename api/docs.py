@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
+from api import events
 from api.answers import HEADERS
 from api.openapi import all_errors, document, refusals_of
 from api.operations import OPERATIONS, Operation
@@ -35,6 +36,8 @@ class Document:
             "keyed": keyed,
             "operations": [_shown(operation, settings.public_url, keyed) for operation in OPERATIONS],
             "errors": all_errors(),
+            "events": events.EVENTS,
+            "event_headers": events.HEADERS,
         }
         return cls(json.dumps(made, ensure_ascii=False).encode(), values)
 

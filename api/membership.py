@@ -18,18 +18,19 @@ async def join(request: web.Request) -> web.Response:
     token, member = field(body, "token"), field(body, "member")
     answer = await request.app[HOUSE].memberships.request(token, member, caller(request))
     approved = {"approved": answer.approved.value}
-    if answer.approved is Approved.OK:
-        return reply({"membership_join_response": approved})
     if answer.approved is Approved.PENDING:
         approved["assistant"] = answer.account
-    return reply({"membership_join_response": approved}, 202, {"Location": f"{PATH}/{answer.id}"})
+    status = 200 if answer.approved is Approved.OK else 202
+    where = {} if answer.id is None else {"Location": f"{PATH}/{answer.id}"}
+    return reply({"membership_join_response": approved}, status, where)
 
 
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/qun/membership/{id}."""
-    row = await request.app[HOUSE].memberships.get(number(request))
+    membership_id = number(request)
+    row = await request.app[HOUSE].memberships.get(membership_id)
     shown = {
-        "id": row.id,
+        "id": membership_id,
         "number": row.number,
         "member": row.name,
         "state": row.state,

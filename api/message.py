@@ -10,9 +10,9 @@ from aiohttp import web
 from api.answers import reply
 from api.body import field, line, lines, number, read_object, text
 from api.parts import HOUSE
-from api.promise import Order, promise, state_of
 from errors import InvalidParameter
 from models.durable import WorkState
+from services.promises import Order
 
 PATH = "/wxbot/message"
 
@@ -24,7 +24,7 @@ async def send(request: web.Request) -> web.Response:
     key = request.headers.get("Idempotency-Key")
     if key is not None:
         key = f"rest:{line('Idempotency-Key', key)}"
-    message_id = await promise(request.app[HOUSE], order, key)
+    message_id = await request.app[HOUSE].promises.promise(order, key)
     answer = {"message": {"id": message_id, "state": WorkState.QUEUED.value}}
     return reply(answer, 202, {"Location": f"{PATH}/{message_id}"})
 
@@ -50,4 +50,4 @@ def _qun(body: Mapping[str, Any]) -> str | int:
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/message/{id}."""
     message_id = number(request)
-    return reply({"message": {"id": message_id, "state": await state_of(request.app[HOUSE], message_id)}})
+    return reply({"message": {"id": message_id, "state": await request.app[HOUSE].promises.state_of(message_id)}})

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import schema
+from api import events, schema
 from api.operations import JSON, OPERATIONS, Operation, Refusals, Reply
 from errors import BadKey, BotError, OutsideNetwork
 
@@ -34,6 +34,7 @@ def document(public_url: str, keyed: bool) -> Json:
         },
         "servers": [{"url": public_url}],
         "paths": dict(paths),
+        "webhooks": events.described(),
         "components": components,
     }
 

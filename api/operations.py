@@ -84,7 +84,7 @@ OPERATIONS: Final = (
     Operation(
         "post", "/wxbot/qun/membership", "joinQun", "请求入群",
         {
-            200: Reply("已在群里", schema.JoinedResponse),
+            200: Reply("已在群里", schema.JoinedResponse, headers=_LOCATION),
             202: Reply("待本人或群主确认，或待加好友", schema.OpenResponse, headers=_LOCATION),
         },
         about="答复的是微信里真正看到的结果。可安全重试：不会重复邀请。",

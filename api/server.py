@@ -27,7 +27,9 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer a request that cannot be parsed, or whose handler fell; the connection is closed after it."""
-        if status >= 500:
+        if isinstance(exc, ConnectionError):
+            log.debug("%s hung up within its request", request.remote)
+        elif status >= 500:
             log.error("a request failed outside its handler", exc_info=exc)
         else:
             log.debug("no HTTP from %s: %s", request.remote, type(exc).__name__)

@@ -14,7 +14,6 @@ from typing import Any
 
 import psutil
 
-from models.db import Store
 from tests.bot_process import ROOT, BotProcess
 from tests.official import OfficialGateway
 
@@ -76,9 +75,6 @@ async def contestant(name: str, to: OfficialGateway, **config: Any) -> AsyncIter
 async def _process(name: str, to: OfficialGateway, home: Path, config: dict[str, Any]) -> AsyncIterator[int]:
     if name == "wxbot":
         bot = BotProcess(home, to, **config)
-        store = Store(f"sqlite:///{bot.database}")
-        await store.open()  # as at every start but the first, there is nothing to migrate
-        await store.close()
         await bot.start()
         try:
             await bot.ready()

@@ -13,7 +13,7 @@ import yaml
 from services.faq import NEAR, Faq, load
 
 HERE = Path(__file__).parent
-THRESHOLDS = (0.10, 0.15, 0.18, 0.20, 0.22, 0.25, 0.30, 0.35, 0.40)
+THRESHOLDS = (0.10, 0.13, 0.15, 0.17, 0.19, 0.20, 0.22, 0.25, 0.30, 0.40)
 
 
 def measure(faq: Faq, least: float) -> dict[str, float]:

@@ -8,7 +8,7 @@ from wechat.events import MessageKind, PrivateMessage
 
 async def talked(event: PrivateMessage, turn: Turn) -> bool:
     """Take a message that is a flow's: a start word, 取消, or the answer to what the flow asked."""
-    if turn.is_old or not event.is_friend or event.is_official:
+    if turn.is_old or event.is_official:
         return False
     words = event.text if event.kind is MessageKind.TEXT else None
     decision = await turn.house.flows.heard(event.account, event.contact_id, words)

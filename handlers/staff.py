@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from handlers.turn import Turn
-from models.support import Ticket
+from models.support import Ticket, TicketState
 from services.conversations import WORDS
-from services.media import FETCHED
-from services.messages import file, text
+from services.media import may_hold_file
+from services.messages import Body, file, text
 from services.staff import Line, Verb, parse
 from texts import fill
 from wechat.events import GroupMessage, MessageKind
@@ -20,7 +18,7 @@ async def wrote(event: GroupMessage, turn: Turn) -> bool:
     """Do what the staff asks for; their talk among each other is left alone."""
     if not turn.house.support.is_staff_room(event.account, event.room_id):
         return False
-    if event.kind in FETCHED:
+    if may_hold_file(event):
         return await _sent_file(event, turn)
     line = parse(_without_bot(event, turn)) if event.kind is MessageKind.TEXT else None
     if line is None:
@@ -52,17 +50,25 @@ def _do(line: Line, ticket: Ticket, event: GroupMessage, turn: Turn) -> None:
     elif line.verb is Verb.CANNED:
         _canned(line, ticket, event, turn)
     else:
-        turn.write(lambda s: desk.answer(s, ticket, who, event.name, [text(line.words)], room))
+        _answer(ticket, event, turn, text(line.words))
+
+
+def _answer(ticket: Ticket, event: GroupMessage, turn: Turn, body: Body) -> None:
+    """Say it to the customer; of a ticket that waited, what the staff has not seen comes first."""
+    house, room = turn.house, event.room_id
+    if ticket.state == TicketState.WAITING:
+        turn.write(lambda s: house.support.announce(s, ticket, room))
+    turn.write(lambda s: house.desk.answer(s, ticket, event.contact_id, event.name, body, room))
 
 
 def _canned(line: Line, ticket: Ticket, event: GroupMessage, turn: Turn) -> None:
-    desk, canned = turn.house.desk, turn.house.support.settings.canned
+    canned = turn.house.support.settings.canned
     words = canned.get(line.words)
     if words is None:
         names = "、".join(f"/{name}" for name in canned) or "无"
         turn.reply(fill(turn.house.config.texts.ticket_no_canned, name=line.words, names=names))
         return
-    turn.write(lambda s: desk.answer(s, ticket, event.contact_id, event.name, [text(words)], event.room_id))
+    _answer(ticket, event, turn, text(words))
 
 
 def _pass(line: Line, ticket: Ticket, event: GroupMessage, turn: Turn) -> None:
@@ -88,14 +94,14 @@ async def _sent_file(event: GroupMessage, turn: Turn) -> bool:
     ticket = house.desk.called(event.account, event.room_id, event.contact_id, PICTURE_WITHIN)
     if ticket is None:
         return False
-    kept = await house.media.fetch(turn.wechat, event.id, event.kind)
+    event, kept = await house.media.of(turn.wechat, event)
+    if event.kind is MessageKind.OTHER:  # no file after all
+        return False
     texts, facts = house.config.texts, {"number": ticket.id, "name": ticket.name, "kind": WORDS[event.kind]}
     if kept is None:
         turn.reply(fill(texts.ticket_file_lost, **facts))
         return True
-    bodies = [file(kept.path, kept.name)]
-    answer = partial(house.desk.answer, ticket=ticket, staff_id=event.contact_id, staff_name=event.name)
-    turn.write(lambda s: answer(s, bodies=bodies, room_id=event.room_id))
+    _answer(ticket, event, turn, file(kept.path, kept.name))
     turn.reply(fill(texts.ticket_file_sent, **facts))
     return True
 

@@ -8,11 +8,15 @@ from errors import WeChatError
 from handlers.answers import said_to_me
 from handlers.turn import Turn
 from services.faq import plain
-from services.media import FETCHED
 from services.tokens import find_token
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
-MARKS = {str(mark): mark for mark in range(1, 6)} | {f"{mark}分": mark for mark in range(1, 6)}
+MARKS = {
+    f"{digit}{unit}": mark
+    for mark in range(1, 6)
+    for digit in (mark, "一二三四五"[mark - 1])
+    for unit in ("", "分", "星")
+}
 COMMAND = ("/", "／")
 NOT_SAID = (MessageKind.SYSTEM, MessageKind.RECALLED)
 
@@ -24,7 +28,7 @@ async def heard(event: PrivateMessage, turn: Turn) -> bool:
     if ticket is None or event.kind is MessageKind.SYSTEM:
         turn.write(partial(house.conversations.heard, message=event))
         return event.is_official or house.accounts.is_own(event.contact_id)
-    kept = await house.media.fetch(turn.wechat, event.id, event.kind) if event.kind in FETCHED else None
+    event, kept = await house.media.of(turn.wechat, event)
     line = kept.name if kept else await _described(event, turn)
     turn.write(partial(house.conversations.heard, message=event, kept=kept, ticket=ticket.id))
     turn.write(partial(house.support.relay, ticket=ticket, kind=event.kind, line=line, kept=kept))
@@ -66,6 +70,7 @@ async def asked(event: PrivateMessage, turn: Turn) -> bool:
     support = turn.house.support
     if event.kind is not MessageKind.TEXT or not support.wants_person(event.text):
         return False
+    await support.look_for_room(event.account)
     await support.fetch_recent(event.account, event.contact_id)
     name = event.name or "客户"
     turn.write(lambda s: support.open(s, event.account, event.contact_id, name))

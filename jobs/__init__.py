@@ -9,7 +9,7 @@ from jobs.job import Job
 JOBS: Final[tuple[Job, ...]] = (
     Job("expire_memberships", "* * * * *", lambda house: house.memberships.expire(), made_up=False),
     Job("go_on_with_requests", "*/5 * * * *", lambda house: house.ways_in.resume_all(), made_up=False),
-    Job("timed_messages", "* * * * *", lambda house: house.timed.run(), made_up=False),
+    Job("timed_messages", "* * * * *", lambda house: house.timed.run()),
     Job("drift_check", "*/10 * * * *", lambda house: house.policy.check(), made_up=False),
     Job("expire_flows", "* * * * *", lambda house: house.flows.expire(), made_up=False),
     Job("idle_tickets", "* * * * *", lambda house: house.desk.close_idle(), made_up=False),

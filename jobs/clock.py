@@ -7,26 +7,34 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from config import ConfigError
 from jobs.job import Job
 from services.house import House
 from services.job_book import Run
+from services.timed import trigger
 
 log = logging.getLogger(__name__)
+PATIENCE: Final = 60.0  # seconds that what was missed waits for the accounts to be online
 
 
 class Jobs:
     """The scheduler. A job never runs twice at once, and one that fails is logged and runs again at its next time."""
 
     def __init__(self, house: House, jobs: Sequence[Job]) -> None:
+        """ConfigError when the config changes a job that is none, or gives a time that is none."""
         self._house = house
         changes = {change.name: change for change in house.config.jobs}
+        for strange in changes.keys() - {job.name for job in jobs}:
+            raise ConfigError(f"jobs: {strange!r} will not do: only {', '.join(job.name for job in jobs)}")
         kept = [job for job in jobs if job.name not in changes or changes[job.name].enabled]
         crons = {job.name: (changes[job.name].cron if job.name in changes else "") or job.cron for job in kept}
-        self._triggers = {name: CronTrigger.from_crontab(cron, timezone=house.zone) for name, cron in crons.items()}
+        self._triggers = {name: _trigger(name, cron, house.zone) for name, cron in crons.items()}
         self._jobs = {job.name: job for job in kept}
         self._running = {job.name: asyncio.Lock() for job in kept}
         # The memory store: what must outlive the process is a row (services.job_book), not a scheduler's pickle.
@@ -39,10 +47,10 @@ class Jobs:
         await book.load()
         book.names, book.next_at = list(self._jobs), self._next_at
         missed = [name for name in self._jobs if self._was_missed(name)]
-        for name, trigger in self._triggers.items():
+        for name, times in self._triggers.items():
             await book.begin(name)
             self._scheduler.add_job(
-                self.run, trigger, args=[name], id=name, coalesce=True, misfire_grace_time=None, max_instances=1
+                self.run, times, args=[name], id=name, coalesce=True, misfire_grace_time=None, max_instances=1
             )
         self._scheduler.start()
         self._making_up = asyncio.create_task(self._make_up(missed))
@@ -76,6 +84,7 @@ class Jobs:
         log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", words, spent)
 
     async def _make_up(self, names: Sequence[str]) -> None:
+        await self._house.accounts.all_online(PATIENCE)  # what is told of groups is true once they are read again
         for name in names:
             log.info("job %s was missed while the bot was down", name)
             await self.run(name)
@@ -94,3 +103,10 @@ class Jobs:
         at = datetime.fromtimestamp(seconds, UTC)
         due = self._triggers[name].get_next_fire_time(at, at)
         return None if due is None else due.timestamp()
+
+
+def _trigger(name: str, cron: str, zone: ZoneInfo) -> CronTrigger:
+    try:
+        return trigger(cron, zone)
+    except ValueError as error:
+        raise ConfigError(f"jobs.{name}.cron: {cron!r} will not do: {error}") from None

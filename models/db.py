@@ -16,23 +16,29 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
+
+from models.bulk import KEY as BULK
+from models.bulk import Bulk
+from models.schema import bring_up_to_date
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 AfterCommit = Callable[[], object]
 MOST_PER_COMMIT: Final = 256
 ATTEMPTS: Final = 5
-MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 CLASHES: Final = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
+# Of an INSERT that returns ids. Every number of rows is another statement, which the driver keeps prepared: with
+# SQLAlchemy's 1000 that came to 15 MB over a day.
+ROWS_AT_ONCE: Final = 32
 
 
 def after_commit(session: Session, then: AfterCommit) -> None:
     """Have `then` called on the event loop once the session's work is committed, before the writer's caller goes on."""
-    session.info.setdefault("after_commit", []).append(then)
+    session.info["after_commit"].append(then)
 
 
 class _Job(NamedTuple):
@@ -69,17 +75,19 @@ class Store:
         return self._engine
 
     def _make_engine(self) -> Engine:
+        usual: dict[str, Any] = {"insertmanyvalues_page_size": ROWS_AT_ONCE}
         if not self.is_sqlite:
-            return create_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+            return create_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True, **usual)
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self.url, poolclass=QueuePool, pool_size=6, connect_args={"check_same_thread": False})
+        connect = {"check_same_thread": False}
+        engine = create_engine(self.url, poolclass=QueuePool, pool_size=6, connect_args=connect, **usual)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin)
         return engine
 
     async def open(self) -> None:
-        """Bring the schema up to date and take writes from now on."""
+        """Bring the tables up to date and take writes from now on."""
         self._loop = asyncio.get_running_loop()
         await self._loop.run_in_executor(self._readers, self._migrate)
         if self.is_sqlite:
@@ -90,16 +98,7 @@ class Store:
 
     def _migrate(self) -> None:
         with self._engine.begin() as connection:
-            if _is_current(connection):
-                return
-            # Late: alembic weighs 11 MB and a third of a second, and most starts have nothing to migrate.
-            from alembic import command
-            from alembic.config import Config as AlembicConfig
-
-            settings = AlembicConfig()
-            settings.set_main_option("script_location", str(MIGRATIONS))
-            settings.attributes["connection"] = connection
-            command.upgrade(settings, "head")
+            bring_up_to_date(connection)
 
     async def close(self) -> None:
         """Finish the writes that wait, then let go of the database. A write that comes later is refused."""
@@ -174,20 +173,27 @@ class Store:
             self._loop.call_soon_threadsafe(_settle, outcomes)
 
 
-def _run(connection: Connection, job: _Job) -> _Outcome:
-    session = Session(connection, expire_on_commit=False, autoflush=True, join_transaction_mode="rollback_only")
-    value = job.fn(session)
-    session.commit()  # flushes; the transaction itself is the connection's
-    then = session.info.get("after_commit", ())
-    session.close()
-    return _Outcome(job, value, None, then)
+def _run(connection: Connection, jobs: Sequence[_Job]) -> list[_Outcome]:
+    """Do the jobs in one transaction, one after the other on one session; none finds another's objects there."""
+    outcomes, bulk = [], Bulk()
+    info: dict[str, Any] = {BULK: bulk}
+    with Session(connection, info=info, expire_on_commit=False, join_transaction_mode="rollback_only") as session:
+        for job in jobs:
+            then = session.info["after_commit"] = []
+            value = job.fn(session)
+            session.flush()
+            session.expunge_all()
+            outcomes.append(_Outcome(job, value, None, then))
+        bulk.write(connection)
+        session.commit()  # the transaction itself is the connection's
+    return outcomes
 
 
 def _commit_together(connection: Connection, batch: list[_Job]) -> list[_Outcome]:
     """One commit for all. A job that fails takes none of its neighbours down: all are done again, one by one."""
     try:
         with connection.begin():
-            return [_run(connection, job) for job in batch]
+            return _run(connection, batch)
     except Exception:  # noqa: BLE001 - whose it is shows when each runs alone
         return [_commit_alone(connection, job) for job in batch]
 
@@ -196,7 +202,7 @@ def _commit_alone(connection: Connection, job: _Job) -> _Outcome:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with connection.begin():
-                return _run(connection, job)
+                return _run(connection, (job,))[0]
         except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
             failed = _Outcome(job, None, error, ())
             if attempt == ATTEMPTS or getattr(getattr(error, "orig", None), "sqlstate", None) not in CLASHES:
@@ -224,14 +230,6 @@ def _settle(outcomes: list[_Outcome]) -> None:
             outcome.job.future.set_exception(outcome.error)
         else:
             outcome.job.future.set_result(outcome.value)
-
-
-def _is_current(connection: Connection) -> bool:
-    """Whether the newest migration (versions/NUMBER_what.py) is in already."""
-    newest = max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
-    if not inspect(connection).has_table("alembic_version"):
-        return False
-    return bool(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest)
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

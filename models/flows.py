@@ -24,6 +24,7 @@ class RunState(StrEnum):
 
 
 OPEN_STATES = (RunState.ASKING, RunState.CALLING, RunState.WAITING)
+NO_MORE = "{}"  # what is left of what people and systems brought, once a run is over
 
 
 class FlowRun(SQLModel, table=True):
@@ -38,7 +39,7 @@ class FlowRun(SQLModel, table=True):
     step: int = 0
     question: int = 0  # of the step, when it asks several
     state: str = Field(default=RunState.ASKING, index=True)
-    brought: str = "{}"  # JSON, ASCII: what the steps so far brought, by name
+    brought: str = NO_MORE  # JSON, ASCII: what the steps so far brought, by name
     error: str = ""
     deadline: float | None = None
     open_key: str | None = Field(default=None, unique=True)  # account and person while it is open: one at a time

@@ -54,7 +54,7 @@ async def start(
 
     The gateways listen on loopback, on `grpc_ports` or free ports; `token` is random unless given. `state` is a file
     the world is loaded from and kept in. `staff_room`: the topic of a group in which 店长 and 智多星 are with the
-    assistants, made when nobody has made it yet. OSError when a port is taken.
+    assistants, made when nobody has made it yet. OSError when a port is taken or `state` cannot be read.
     """
     # The prefix is the TLS server name that Node's client wants every token to begin with.
     token = token or f"insecure_{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}"
@@ -83,9 +83,15 @@ async def _serve_control(sandbox: Sandbox, host: str, port: int, stack: AsyncExi
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, host, port).start()
-    url = f"http://{host}:{runner.addresses[0][1]}"
+    url = f"http://{address(host)}:{runner.addresses[0][1]}"
     sandbox.world.avatar_base = f"{url}/api/avatars/"
     return url
+
+
+def address(host: str) -> str:
+    """What a browser on this machine writes for a host that is listened on."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{here}]" if ":" in here else here
 
 
 def _world(state: Path | str | None, seed: int | None) -> World:

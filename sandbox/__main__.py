@@ -9,28 +9,32 @@ import sys
 from pathlib import Path
 
 import sandbox
+from sandbox.model import Refused
 
 
 def _arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="where the control API listens")
+    parser.add_argument("--host", default="127.0.0.1", help="where the page and its control API listen")
     parser.add_argument("--port", type=int, default=8788)
     parser.add_argument("--account", action="append", metavar="NAME", help="an assistant; may be given several times")
     parser.add_argument("--token", help="the gateways' token; random unless given")
     parser.add_argument("--grpc-port", type=int, action="append", metavar="PORT", help="one for each account, in order")
     parser.add_argument("--state", type=Path, metavar="FILE", help="where the world is kept across restarts")
     parser.add_argument("--seed", type=int, help="the dice of ids and faults")
-    return parser.parse_args(given)
+    options = parser.parse_args(given)
+    options.account = options.account or ["weimi1001"]
+    if len(options.grpc_port or ()) > len(options.account):
+        parser.error("more --grpc-port than --account")
+    return options
 
 
-async def run(given: list[str]) -> None:
+async def run(options: argparse.Namespace) -> None:
     """Start, say where everything is, and stay until SIGINT or SIGTERM."""
-    options = _arguments(given)
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     running = await sandbox.start(
-        options.account or ["weimi1001"],
+        options.account,
         host=options.host,
         port=options.port,
         token=options.token,
@@ -46,5 +50,16 @@ async def run(given: list[str]) -> None:
     await running.stop()
 
 
+def main(given: list[str]) -> int:
+    """The command line."""
+    options = _arguments(given)
+    try:
+        asyncio.run(run(options))
+    except (OSError, Refused) as error:
+        sys.stderr.write(f"cannot start: {error}\n")
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -134,4 +135,4 @@ class Accounts:
 
     def fail(self, name: str, text: str) -> None:
         """Have the puppet report an error of its own, in the shape wechaty-puppet 1.21 gives it."""
-        self.emit(name, "error", {"gerror": f'{{"name":"Error","message":"{text}"}}'})
+        self.emit(name, "error", {"gerror": json.dumps({"name": "Error", "message": text}, ensure_ascii=False)})

@@ -8,6 +8,7 @@ from protocol import puppet_pb2 as pb
 from sandbox.avatars import svg
 from sandbox.files import Uploads
 from sandbox.model import NotThere, Person, Refused
+from sandbox.rooms import is_room
 from sandbox.world import World
 
 INDIVIDUAL = 1
@@ -46,7 +47,13 @@ class PeopleCalls:
         return pb.IdList(ids=[self._me.id, *sorted(self._me.friends)])
 
     def ContactPayload(self, request: pb.Id) -> pb.ContactPayloadResponse:
-        """One person as the account sees them: a stranger's 微信号 stays hidden."""
+        """One person as the account sees them: a stranger's 微信号 stays hidden.
+
+        WeChat counts groups among the contacts, and npm's wechaty asks for one as such when its members have changed.
+        """
+        if is_room(request.id):
+            room = self._world.rooms.remembered_by(self._me.id, request.id)
+            return pb.ContactPayloadResponse(id=room.id, name=room.topic)
         me, person = self._me, self._world.people.get(request.id)
         near = person.id in me.friends or person is me
         return pb.ContactPayloadResponse(

@@ -30,7 +30,7 @@ class RoomCalls:
 
     def RoomPayload(self, request: pb.Id) -> pb.RoomPayloadResponse:
         """One group."""
-        room = self._world.rooms.seen_by(self._me.id, request.id)
+        room = self._world.rooms.remembered_by(self._me.id, request.id)
         return pb.RoomPayloadResponse(
             id=room.id,
             topic=room.topic,
@@ -42,11 +42,12 @@ class RoomCalls:
 
     def RoomMemberList(self, request: pb.Id) -> pb.RoomMemberListResponse:
         """Who is in a group."""
-        return pb.RoomMemberListResponse(member_ids=list(self._world.rooms.seen_by(self._me.id, request.id).members))
+        room = self._world.rooms.remembered_by(self._me.id, request.id)
+        return pb.RoomMemberListResponse(member_ids=list(room.members))
 
     def RoomMemberPayload(self, request: pb.RoomMemberPayloadRequest) -> pb.RoomMemberPayloadResponse:
         """One member of a group."""
-        room = self._world.rooms.seen_by(self._me.id, request.id)
+        room = self._world.rooms.remembered_by(self._me.id, request.id)
         member = room.members.get(request.member_id)
         if member is None:
             raise NotThere(f"不在群里：{request.member_id}")

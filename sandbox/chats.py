@@ -34,7 +34,7 @@ class Chats:
 
     def say(self, sender: str, to: str, text: str, mentions: Sequence[str] = ()) -> Message:
         """Say a text to a person or in a group, with an @ for those mentioned whose name it does not hold yet."""
-        if not text:
+        if not text.strip():
             raise Refused("不能发送空白消息")
         self._check(sender, to)
         mentioned = [who for who in dict.fromkeys(mentions) if self._is_member(to, who)]

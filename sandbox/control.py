@@ -8,12 +8,14 @@ from typing import Final
 
 from aiohttp import web
 
+from protocol import CALLS
 from sandbox import control_chats, control_live, control_people, control_rooms, front, views
 from sandbox.avatars import svg
 from sandbox.files import LARGEST, qr_png
 from sandbox.model import NotThere, Refused
 from sandbox.parsing import WORLD, body, number, queried, text
 from sandbox.rooms import is_room
+from sandbox.stream import EVENT_TYPES
 from sandbox.world import World
 
 ENDPOINTS: Final = web.AppKey("endpoints", Mapping[str, str])
@@ -42,6 +44,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _error(404, str(error))
     except Refused as error:
         return _error(400, str(error))
+    except web.HTTPRequestEntityTooLarge:
+        return _error(413, f"太大了，最多 {LARGEST // 1024**2} MB")
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -81,6 +85,9 @@ async def put_fault(request: web.Request) -> web.Response:
     {"call": method or "*", effect, probability?, count?, ms?, text?}."""
     world = request.app[WORLD]
     given = await body(request)
+    named, known = (given["call"], CALLS) if "call" in given else (given.get("event", "*"), EVENT_TYPES)
+    if named != "*" and named not in list(known):
+        raise Refused(f"没有这种调用或事件：{named}")
     try:
         if "call" in given:
             world.faults.call(given.pop("call"), given.pop("effect", ""), **given)

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from sandbox import views
 from sandbox.files import kind_of
-from sandbox.model import Kind, Message, NotThere, Person, Refused
+from sandbox.model import Kind, Message, Person, Refused
 from sandbox.parsing import actor, body, text, texts, whole
 from sandbox.rooms import is_room
 from sandbox.world import World
@@ -29,10 +29,13 @@ async def list_chats(request: web.Request) -> web.Response:
 
 
 async def get_chat(request: web.Request) -> web.Response:
-    """GET /api/people/{person}/chats/{chat}: the group with its members, or the other person."""
+    """GET /api/people/{person}/chats/{chat}: the group with its members, or the other person; of a group one was in,
+    its face and `gone`."""
     world, me = actor(request)
     chat = _chat(request, world, me)
     line = views.chat(world, chat, me.id)
+    if is_room(chat) and me.id not in world.rooms.get(chat).members:
+        return web.json_response({**line, "gone": True})
     if is_room(chat):
         return web.json_response({**line, "group": views.room(world, world.rooms.get(chat), me.id)})
     return web.json_response({**line, "person": views.person(world, world.people.get(chat), me.id)})
@@ -43,7 +46,7 @@ async def list_messages(request: web.Request) -> web.Response:
     world, me = actor(request)
     limit = min(whole(request.query.get("limit"), 50), MOST)
     before = whole(request.query.get("before"), 0) or None
-    found = world.chats.history(me.id, _chat(request, world, me, gone=True), before=before, limit=limit)
+    found = world.chats.history(me.id, _chat(request, world, me), before=before, limit=limit)
     return web.json_response({"messages": [views.message(world, said, me.id) for said in found]})
 
 
@@ -63,7 +66,7 @@ async def send(request: web.Request) -> web.Response:
 async def mark_read(request: web.Request) -> web.Response:
     """POST /api/people/{person}/chats/{chat}/read: nothing there is unread any more."""
     world, me = actor(request)
-    world.chats.mark_read(me.id, _chat(request, world, me, gone=True))
+    world.chats.mark_read(me.id, _chat(request, world, me))
     return web.json_response({})
 
 
@@ -74,15 +77,10 @@ async def recall(request: web.Request) -> web.Response:
     return web.json_response(views.message(world, said, me.id))
 
 
-def _chat(request: web.Request, world: World, me: Person, *, gone: bool = False) -> str:
-    """The path's chat; NotThere for a group one is not in (unless `gone`: what one saw there stays)."""
+def _chat(request: web.Request, world: World, me: Person) -> str:
+    """The path's chat; NotThere for a group one was never in."""
     chat = request.match_info["chat"]
-    if not is_room(chat):
-        return world.people.get(chat).id
-    group = world.rooms.get(chat)
-    if not gone and me.id not in group.members:
-        raise NotThere("不在这个群里")
-    return group.id
+    return world.rooms.remembered_by(me.id, chat).id if is_room(chat) else world.people.get(chat).id
 
 
 def _send(world: World, me: Person, chat: str, given: dict[str, Any]) -> Message:
@@ -100,14 +98,18 @@ def _send(world: World, me: Person, chat: str, given: dict[str, Any]) -> Message
 
 
 async def _send_file(request: web.Request, world: World, me: Person, chat: str) -> Message:
-    form = await request.post()
+    try:
+        form = await request.post()
+    except ValueError:
+        raise Refused("表单不完整") from None
     upload, kind = form.get("file"), form.get("kind")
     if not isinstance(upload, web.FileField):
         raise Refused("缺少文件")
     if kind and kind not in list(Kind):
         raise Refused("不认识的类型")
     chosen = Kind(kind) if isinstance(kind, str) and kind else kind_of(upload.filename)
-    return world.chats.send_media(me.id, chat, chosen, upload.filename, upload.file.read())
+    name = upload.filename.encode(errors="replace").decode()  # another encoding than UTF-8 cannot be kept
+    return world.chats.send_media(me.id, chat, chosen, name, upload.file.read())
 
 
 ROUTES: Final = [

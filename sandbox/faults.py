@@ -12,6 +12,7 @@ from sandbox.model import Refused
 
 TOO_FAST: Final = "操作过于频繁，请稍后再试"
 EFFECTS: Final = ("fail", "hang", "lose", "lose_silently", "slow")
+LIMITED: Final = ("message", "room_create", "room_add", "friend_add", "friend_accept")
 NEVER_FAULTY: Final = frozenset({"Event"})  # streams have their own faults
 
 
@@ -21,12 +22,12 @@ class EventFault:
 
     twice: float = 0.0
     late: float = 0.0
-    late_ms: float = 0.0
+    late_ms: float = 1000.0
     lost: float = 0.0
 
     def __post_init__(self) -> None:
         if not all(0 <= chance <= 1 for chance in (self.twice, self.late, self.lost)) or self.late_ms < 0:
-            raise Refused("a fault's chance lies between 0 and 1, its delay is not negative")
+            raise Refused("故障的概率在 0 到 1 之间，延迟不能为负")
 
 
 @dataclass(slots=True)
@@ -41,14 +42,15 @@ class CallFault:
     effect: str
     probability: float = 1.0
     count: int | None = None
-    ms: float = 0.0
+    ms: float = 1000.0
     text: str = "sandbox fault"
 
     def __post_init__(self) -> None:
         if self.effect not in EFFECTS:
-            raise Refused(f"a call's fault is one of {', '.join(EFFECTS)}")
-        if not 0 <= self.probability <= 1 or self.ms < 0 or (self.count is not None and self.count < 1):
-            raise Refused("probability lies between 0 and 1, ms is not negative, count is at least 1")
+            raise Refused(f"调用的故障只有：{'、'.join(EFFECTS)}")
+        counted = self.count is None or (isinstance(self.count, int) and self.count >= 1)
+        if not 0 <= self.probability <= 1 or self.ms < 0 or not counted:
+            raise Refused("概率在 0 到 1 之间，延迟不能为负，次数是从 1 起的整数")
 
 
 class Faults:
@@ -58,10 +60,6 @@ class Faults:
         self._dice = random.Random(seed)
         self.events: dict[str, EventFault] = {}
         self.calls: list[CallFault] = []
-
-    def reseed(self, seed: int) -> None:
-        """Throw the same dice again."""
-        self._dice = random.Random(seed)
 
     def event(self, kind: str = "*", **chances: float) -> None:
         """Set what goes wrong with events of a kind (message, room-join, … or `*`); no chances switch it off."""
@@ -121,13 +119,14 @@ class Limits:
         self._done: dict[tuple[str, str], deque[float]] = {}
 
     def set(self, action: str, times: int | None, seconds: float = 60.0) -> None:
-        """Allow `action` (message, room_create, room_add, friend_add, friend_accept) so many times in so many
-        seconds; None lifts the limit."""
+        """Allow one of the LIMITED actions so many times in so many seconds; None lifts the limit."""
+        if action not in LIMITED:
+            raise Refused(f"能限制的只有：{'、'.join(LIMITED)}")
         if times is None:
             self._limits.pop(action, None)
             return
         if times < 0 or seconds <= 0:
-            raise Refused("a limit is a number of times, not negative, within more than 0 seconds")
+            raise Refused("次数不能为负，秒数须大于 0")
         self._limits[action] = (times, seconds)
 
     def take(self, account: str, action: str) -> None:

@@ -93,9 +93,12 @@ class Uploads:
 
 
 def qr_png(text: str) -> bytes:
-    """A QR code of a text as a PNG."""
+    """A QR code of a text as a PNG; Refused when it is too long for one."""
     out = io.BytesIO()
-    segno.make(text or " ", micro=False).save(out, kind="png", scale=8, border=2)
+    try:
+        segno.make(text or " ", micro=False).save(out, kind="png", scale=8, border=2)
+    except segno.DataOverflowError:
+        raise Refused(f"二维码放不下这么多内容（{len(text)} 字）") from None
     return out.getvalue()
 
 

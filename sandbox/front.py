@@ -51,8 +51,8 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 async def own_browser(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what another site's page, open in the same browser, could ask for: under a name of its own that it
     has pointed at this machine (DNS rebinding), with its own Origin, or by a plain form."""
-    if not is_loopback(request.host):
-        raise web.HTTPForbidden(reason="the sandbox answers to 127.0.0.1 and localhost only")
+    if not is_no_name(request.host):
+        raise web.HTTPForbidden(reason="the sandbox answers to IP addresses and localhost, not to names")
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
         raise web.HTTPForbidden(reason="another site's page may not do this")
@@ -64,8 +64,8 @@ async def own_browser(request: web.Request, handler: Handler) -> web.StreamRespo
     return await handler(request)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a Host header names this machine itself."""
+def is_no_name(host: str) -> bool:
+    """Whether a Host header is an address, or localhost: what nobody else can point at this machine."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -73,6 +73,7 @@ def is_loopback(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        ipaddress.ip_address(name)
     except ValueError:
         return False
+    return True

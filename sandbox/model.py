@@ -105,6 +105,7 @@ class Room:
     confirm: bool = False
     admins: set[str] = field(default_factory=set)
     members: dict[str, Member] = field(default_factory=dict)
+    former: set[str] = field(default_factory=set)  # who has gone; their WeChat still shows them the group
     audience: frozenset[str] = frozenset()  # the members' ids; shared by all messages of one cast
 
     def manages(self, person_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,13 +14,15 @@ WORLD: Final = web.AppKey("world", World)
 
 
 async def body(request: web.Request) -> dict[str, Any]:
-    """The JSON object sent, or an empty one when nothing was; Refused."""
-    raw = await request.text()
+    """The JSON object sent, or an empty one when nothing was; Refused, also for what no UTF-8 or JSON can hold again:
+    half of an emoji, NaN."""
+    raw = await request.read()
     if not raw:
         return {}
     try:
-        given = await request.json()
-    except ValueError:
+        given = json.loads(raw)
+        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
         raise Refused("请求体不是 JSON") from None
     if not isinstance(given, dict):
         raise Refused("请求体不是 JSON 对象")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sandbox.model import Friendship, Kind, NotThere, Person, Refused
+from sandbox.model import ROOM_SUFFIX, Friendship, Kind, NotThere, Person, Refused
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -38,6 +38,8 @@ class People:
             raise Refused("昵称不能为空")
         person_id = person_id or self._world.new_id("wxid_", state.people)
         weixin = weixin or f"wx-{person_id.removeprefix('wxid_')}"
+        if person_id.endswith(ROOM_SUFFIX):
+            raise Refused(f"这是群的 id：{person_id}")
         if person_id in state.people or self.by_weixin(weixin):
             raise Refused(f"微信 id 或微信号已存在：{person_id} / {weixin}")
         uin = 1_000_000 + len(state.people)
@@ -179,7 +181,8 @@ class People:
         world.changed()
         for me, you in ((one, other), (other, one)):
             world.tell(me.id, {"type": "friend", "id": you.id, "name": you.name})
-            if world.accounts.named(me.id):
+            if account := world.accounts.named(me.id):
+                world.accounts.emit(account, "dirty", {"payloadType": DIRTY_CONTACT, "payloadId": you.id})
                 told = Friendship(
                     world.new_id("fs_", world.state.friendships), you.id, me.id, friendship.hello, world.clock()
                 )

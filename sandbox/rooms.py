@@ -36,6 +36,11 @@ class Rooms:
             raise NotThere(f"不在这个群里：{room_id}")
         return room
 
+    def remembered_by(self, viewer: str, room_id: str) -> Room:
+        """A group this person is or was in; NotThere. Clients read the group of which they are told that they left."""
+        room = self.get(room_id)
+        return room if viewer in room.former else self.seen_by(viewer, room_id)
+
     def of(self, person_id: str) -> list[Room]:
         """The groups a person is in."""
         return [room for room in self._world.state.rooms.values() if person_id in room.members]
@@ -169,6 +174,7 @@ class Rooms:
     def _go(self, room: Room, who: str, by: str) -> None:
         world = self._world
         del room.members[who]
+        room.former.add(who)
         room.admins.discard(who)
         self._recast(room)
         now = int(world.clock() * 1000)

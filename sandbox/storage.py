@@ -54,10 +54,10 @@ def save(state: State, path: Path) -> None:
 
 
 def load(path: Path) -> State:
-    """Read the state from `path`; ValueError when it is no sandbox's."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise ValueError(f"{path} is not a sandbox's state of format {FORMAT}")
+    """Read the state from `path`; OSError when it cannot be read or is no sandbox's."""
+    data = read_json(path)
+    if data.get("format") != FORMAT:
+        raise OSError(f"{path} is not a sandbox's state of format {FORMAT}; delete it to begin anew")
     state = State(last_id=data["last_id"])
     for name, made_of in PLAIN.items():
         key = {"accounts": "name", "qr_codes": "code"}.get(name, "id")
@@ -68,6 +68,17 @@ def load(path: Path) -> State:
     folder = media_folder(path)
     state.media = {row["id"]: Media(row["id"], row["name"], (folder / row["id"]).read_bytes()) for row in data["media"]}
     return state
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; OSError."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise OSError(f"{path} is damaged; delete it to begin anew")
+    return data
 
 
 def media_folder(path: Path) -> Path:
@@ -127,7 +138,8 @@ def _own(value: Any) -> Any:
 
 def _room(row: dict[str, Any]) -> Room:
     members = {who: Member(**member) for who, member in row["members"].items()}
-    return Room(**{**row, "admins": set(row["admins"]), "members": members, "audience": frozenset(members)})
+    sets = {"admins": set(row["admins"]), "former": set(row.get("former", ())), "audience": frozenset(members)}
+    return Room(**{**row, **sets, "members": members})
 
 
 def _message(row: dict[str, Any]) -> Message:

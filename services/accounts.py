@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 
 from errors import AssistantOffline, AssistantUnknown
 from wechat.interface import State, WeChat
@@ -19,6 +21,7 @@ class Accounts:
         self._governors = governors
         self._admins = set(admins)
         self._sandboxed = set(sandboxed)
+        self._changed = asyncio.Event()
 
     def add(self, wechat: WeChat) -> None:
         """Take an account in; done once, when the house is built."""
@@ -49,6 +52,18 @@ class Accounts:
         """Whether the account is ready to act."""
         wechat = self._wechats.get(account)
         return wechat is not None and wechat.state is State.ONLINE
+
+    def state_changed(self) -> None:
+        """Look again: an account's connection went to another state."""
+        self._changed.set()
+
+    async def all_online(self, seconds: float) -> None:
+        """Wait until every account is ready to act, at most so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not all(map(self.is_online, self._wechats)):
+                    self._changed.clear()
+                    await self._changed.wait()
 
     def is_own(self, contact_id: str) -> bool:
         """Whether this is one of the assistants themselves."""

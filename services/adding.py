@@ -11,16 +11,18 @@ from collections import defaultdict
 from enum import StrEnum
 
 from errors import (
+    AssistantOffline,
     GroupFull,
     InviteFailed,
     TooManyRequests,
     WeChatError,
     WeChatNeedsConfirmation,
+    WeChatOffline,
     WeChatTooFast,
     WeChatUnknown,
 )
 from models.groups import Qun
-from services.accounts import Accounts
+from services.accounts import RETRY_AFTER, Accounts
 from services.audit import Audit
 from settings import Groups as GroupSettings
 from settings import Pacing
@@ -91,6 +93,8 @@ class Adder:
         return Seen.INVITED if by_invitation else None
 
     def _refusal(self, account: str, error: WeChatError) -> Exception:
+        if isinstance(error, WeChatOffline):
+            return AssistantOffline(str(error), retry_after=RETRY_AFTER)
         if isinstance(error, WeChatTooFast):
             self._accounts.governor(account).slow_down()
             return TooManyRequests(str(error), retry_after=60)

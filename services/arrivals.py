@@ -93,8 +93,8 @@ class Arrivals:
                     state=MemberState.JOINED, source="event",
                 )  # fmt: skip
         if room.ordinal == 1:
-            data = {"number": qun.number, "code": qun.code, "topic": qun.topic, "url": self._groups.url(qun)}
-            self._notices.tell(session, "qun.created", str(qun.number), data)
+            data = {"topic": qun.topic, "owner": qun.owner, "url": self._groups.url(qun)}
+            self._notices.tell(session, "qun.created", str(qun.number), {**_of(qun), **data})
 
     def lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """The assistant is in a room no more: its owner and business systems are told."""
@@ -109,7 +109,7 @@ class Arrivals:
         self._notices.tell(session, "qun.found", str(qun.number), self._about(qun, room))
 
     def _about(self, qun: Qun, room: QunRoom) -> dict[str, object]:
-        return {"number": qun.number, "code": qun.code, "topic": room.topic, "state": qun.state}
+        return {**_of(qun), "topic": room.topic, "state": qun.state}
 
     def left(self, session: Session, qun: Qun, room_id: str, contact_id: str, *, removed: bool = False) -> bool:
         """A person is no longer in the room; False when that was known, or they are in another room of the group."""
@@ -163,7 +163,7 @@ class Arrivals:
             {"state": MemberState.REFUSED, "error": why, "expires_at": None, "updated_at": self._clock()}
         )
         session.add(row)
-        self._notices.tell(session, "member.refused", str(qun.number), self.data(qun, row))
+        self._notices.tell(session, "member.refused", str(qun.number), {**self.data(qun, row), "reason": why})
 
     def _welcome(self, session: Session, qun: Qun, room_id: str, contact_ids: Sequence[str]) -> None:
         welcome = qun.welcome if qun.welcome is not None else self._settings.welcome
@@ -185,9 +185,13 @@ class Arrivals:
     def data(self, qun: Qun, row: Membership) -> dict[str, object]:
         """What business systems are told of a membership."""
         return {
-            "number": qun.number,
-            "code": qun.code,
+            **_of(qun),
             "membership": row.id,
             "member": row.name,
             "contact_id": row.contact_id,
         }
+
+
+def _of(qun: Qun) -> dict[str, object]:
+    """Which group business systems are told of."""
+    return {"assistant": qun.account, "number": qun.number, "code": qun.code}

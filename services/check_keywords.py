@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from config import beside
 from services.keywords import missing_files
 from services.matching import Rules, normal
 from settings import KeywordRule
@@ -27,6 +28,7 @@ def read(path: str) -> list[KeywordRule]:
         data: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise NoRules(f"{path}: {' '.join(str(error).split())}") from None
+    data = beside(data, Path(path).parent)
     if isinstance(data, dict):
         service = data.get("customer_service") or {}
         data = service.get("keywords") if isinstance(service, dict) else service

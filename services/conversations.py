@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, insert, update
 from sqlmodel import Session, col, select
 
+from models.bulk import in_bulk, write_bulk
 from models.conversations import Said
 from models.db import after_commit
 from services.echoes import Echoes
@@ -38,7 +39,8 @@ def shown(kind: str, text: str) -> str:
     """A message as one line for people; what is no text is named, never shown as the platform's XML."""
     if kind == MessageKind.TEXT:
         return text
-    words = "" if text.lstrip().startswith("<") else text.strip()[:200]
+    nameless = kind == MessageKind.RECALLED or text.lstrip().startswith("<")
+    words = "" if nameless else text.strip()[:200]
     return f"[{WORDS.get(kind, '消息')}]{' ' if words else ''}{words}"
 
 
@@ -100,18 +102,20 @@ class Conversations:
 
     def _add(self, session: Session, **values: Any) -> None:
         usual = {"staff": "", "media": "", "message_id": "", "ticket": None, "internal": False}
-        session.connection().execute(_INSERT, {**usual, **values})
+        in_bulk(session, _INSERT, {**usual, **values})
 
     # ---- reading ----
 
     def last(self, session: Session, account: str, contact_id: str, limit: int, after: int = 0) -> list[Said]:
         """The newest things said in a conversation, oldest first; `after`: only those later than this row."""
+        write_bulk(session)
         mine = select(Said).where(Said.account == account, Said.conversation == contact_id, ~col(Said.internal))
         newest = mine.where(col(Said.id) > after).order_by(col(Said.id).desc()).limit(limit)
         return list(session.exec(newest).all())[::-1]
 
     def count(self, session: Session, account: str, contact_id: str, after: int) -> int:
         """How much was said in a conversation after a row."""
+        write_bulk(session)
         mine = select(func.count(col(Said.id))).where(
             Said.account == account, Said.conversation == contact_id, ~col(Said.internal), col(Said.id) > after
         )

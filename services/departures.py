@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
-from errors import InviteFailed, NotFound, WeChatError
+from errors import InviteFailed, NotFound, WeChatError, WeChatOffline
 from models.db import Store
 from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
 from services.accounts import Accounts
@@ -16,6 +16,8 @@ from services.arrivals import Arrivals
 from services.audit import Audit
 from services.groups import Groups
 from services.lane import Clock
+from services.rows import membership_of
+from services.sight import Sight
 from settings import Groups as GroupSettings
 from wechat.interface import WeChat
 
@@ -32,6 +34,7 @@ class Departures:
         accounts: Accounts,
         groups: Groups,
         arrivals: Arrivals,
+        sight: Sight,
         audit: Audit,
         settings: GroupSettings,
         clock: Clock,
@@ -40,17 +43,25 @@ class Departures:
         self._accounts = accounts
         self._groups = groups
         self._arrivals = arrivals
+        self._sight = sight
         self._audit = audit
         self._settings = settings
         self._clock = clock
         self._adding: dict[tuple[int, str], asyncio.Task[Any]] = {}
 
     async def get(self, membership_id: int) -> Membership:
-        """The membership of this id; NotFound."""
-        row = await self._store.read(lambda s: s.get(Membership, membership_id))
+        """The membership of this id; NotFound. One that was asked for by name, for a person who had one already, is
+        that person's."""
+        row = await self._store.read(lambda s: self._meant(s, membership_id))
         if row is None:
             raise NotFound(f"membership {membership_id}")
         return row
+
+    def _meant(self, session: Session, membership_id: int) -> Membership | None:
+        row = session.get(Membership, membership_id)
+        if row is None or row.contact_id in (None, row.who):
+            return row
+        return membership_of(session, row.number, row.contact_id or "")
 
     async def remove(self, membership_id: int, who: str) -> None:
         """Take the person out of the group, and see them gone; a person who is out already is fine."""
@@ -62,13 +73,17 @@ class Departures:
             self._accounts.online(qun.account)
             if row.state == MemberState.JOINED and qun.state != QunState.ACTIVE:
                 raise InviteFailed(f"group {qun.number} is {qun.state}")
+            await self._sight.of_start(qun)
+            await self._sight.room_of(qun, row.contact_id, row.room_id if row.state == MemberState.JOINED else None)
             await self.take_out(qun, row.contact_id, who)
-        await self._store.write(lambda s: self._close(s, qun, membership_id))
+        await self._store.write(lambda s: self._close(s, qun, row.id or 0))
 
     async def take_out(self, qun: Qun, contact_id: str, who: str) -> None:
         """Remove the person from every room of the group; InviteFailed when WeChat does not (only owners remove)."""
         try:
             await self.put_out(qun, contact_id, who)
+        except WeChatOffline:
+            raise
         except WeChatError as error:
             raise InviteFailed(str(error)) from error
 
@@ -97,6 +112,8 @@ class Departures:
         row = session.get_one(Membership, membership_id)
         if row.state in OPEN_STATES:
             self._arrivals.refused(session, qun, row, "taken back")
+        elif row.state == MemberState.JOINED and row.contact_id and not self._groups.room_of(qun, row.contact_id):
+            self._arrivals.left(session, qun, row.room_id or "", row.contact_id)  # was gone before
 
     async def once_in(self, qun: Qun) -> list[str]:
         """The ids of people who were in the group and are no more."""
@@ -127,7 +144,7 @@ class Departures:
 
         def end(session: Session) -> int:
             late = select(Membership).where(
-                col(Membership.state).in_((MemberState.REQUESTED, MemberState.INVITED, MemberState.WAITING_FRIEND)),
+                col(Membership.state).in_(OPEN_STATES),
                 col(Membership.expires_at) <= self._clock(),
             )
             rows = session.exec(late).all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 from sqlmodel import Session
@@ -45,7 +44,7 @@ class Desk:
     # ---- what the staff does ----
 
     def answer(
-        self, session: Session, ticket: Ticket, staff_id: str, staff_name: str, bodies: Sequence[Body], room_id: str
+        self, session: Session, ticket: Ticket, staff_id: str, staff_name: str, body: Body, room_id: str
     ) -> None:
         """Say to the customer what somebody of the staff wrote; who is first has the ticket."""
         now = self._clock()
@@ -62,9 +61,8 @@ class Desk:
         if not self.tickets.change(session, ticket.id or 0, **values):
             self._messages.say(session, ticket.account, room_id, self.unknown(ticket.id or 0))
             return
-        for body in bodies:
-            said = {**body, "staff": staff_id, "ticket": ticket.id}
-            self._messages.say(session, ticket.account, ticket.contact_id, said)
+        said = {**body, "staff": staff_id, "ticket": ticket.id}
+        self._messages.say(session, ticket.account, ticket.contact_id, said)
         if first:
             taken = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
             self._messages.say(session, ticket.account, room_id, relay(ticket, taken))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from services.lane import Clock
 from services.matching import normal
 
 MOST_KNOWN = 10_000  # conversations remembered
+LAST = 8  # things said in each: a reply may have several parts, and each comes back
 ROUNDS = 20  # the same sentence answered this often …
 SECONDS = 60.0  # … within this time is no person's
 
@@ -25,20 +26,19 @@ class Echoes:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._spoke: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._spoke: OrderedDict[tuple[str, str], deque[str]] = OrderedDict()
         self._rounds: OrderedDict[tuple[str, str, str], _Round] = OrderedDict()
 
     def spoke(self, account: str, to: str, words: str) -> None:
         """The assistant said something."""
-        self._spoke[account, to] = words
+        self._spoke.setdefault((account, to), deque(maxlen=LAST)).append(normal(words))
         self._spoke.move_to_end((account, to))
         if len(self._spoke) > MOST_KNOWN:
             self._spoke.popitem(last=False)
 
     def is_echo(self, account: str, conversation: str, words: str) -> bool:
-        """Whether this is what the assistant itself said there last."""
-        last = self._spoke.get((account, conversation))
-        return last is not None and normal(last) == normal(words)
+        """Whether this is among what the assistant itself said there last."""
+        return normal(words) in self._spoke.get((account, conversation), ())
 
     def goes_round(self, account: str, conversation: str, contact_id: str, words: str) -> bool:
         """Whether the same sentence of one person was answered too often; counts this time."""

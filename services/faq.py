@@ -1,11 +1,14 @@
 """The FAQ: a listed question is answered; for a near one the nearest listed questions are found. Pure.
 
-Nearness is the cosine of TF-IDF vectors over single characters and pairs of them. No lexical measure is good enough to
-answer freely by (benchmarks/faq.py measures it), so a near question only ever gets a menu.
+Nearness is the geometric mean of two cosines of TF-IDF vectors over single characters and pairs of them: of the whole
+questions, and of what is left of them without the words that any question may have (what, when, can I). So two
+questions that share nothing but such words are not near. No lexical measure is good enough to answer freely by
+(benchmarks/faq.py measures it), so a near question only ever gets a menu.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import unicodedata
@@ -20,9 +23,19 @@ from pydantic import Field, TypeAdapter, ValidationError
 from config import ConfigError
 from settings import NonEmpty, Section
 
-NEAR = 0.20  # benchmarks/faq.py: where right menus outweigh wrong ones by most, with the fewest wrong
+log = logging.getLogger(__name__)
+NEAR = 0.19  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
 OFFERED = 3
 _POLITE = re.compile(r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$")
+# Words that say nothing of what a question is about. None that also begins or ends a word that does, as 会 in 会员.
+_COMMON = """
+怎么样 怎么办 怎么 怎样 咋样 咋办 咋 如何 什么时候 啥时候 什么 为什么 为何 为啥 啥 哪里 哪儿 哪个 哪些 哪 谁
+多少 多久 多长时间 几点 几天 几 能不能 可不可以 是不是 有没有 要不要 会不会 可否 能否 是否
+可以 能够 需要 应该 想要 能 要 想 帮忙 帮我 给我 一下 知道 告诉 请问 麻烦 你好 您好 好的 谢谢
+我们 你们 他们 咱们 我 你 您 他 她 它 这个 那个 这些 那些 这里 那里 这样 那样 这 那 自己 大家
+的 了 吗 呢 吧 啊 呀 哦 嘛 么 啦 是 有 就 都 也 又 很 太 没有 没 不 已经 现在 今天 一直 时候 还是 把 被 跟 在
+"""
+_COMMON_WORD = re.compile("|".join(sorted(_COMMON.split(), key=len, reverse=True)))
 
 
 class Entry(Section):
@@ -52,9 +65,17 @@ def core(text: str) -> str:
     return _POLITE.sub("", bare) or bare
 
 
+def topic(text: str) -> list[str]:
+    """The pieces of a question that say what it is about; all of it when there are none."""
+    return [piece for piece in _COMMON_WORD.split(plain(text)) if piece] or [core(text)]
+
+
 def load(path: str) -> list[Entry]:
     """The entries of a file; none when there is no file. ConfigError with one line when it cannot be read."""
-    if not path or not Path(path).exists():
+    if not path:
+        return []
+    if not Path(path).exists():
+        log.warning("customer_service.faq: there is no file %r, so there is no FAQ", path)
         return []
     try:
         data: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -77,7 +98,8 @@ class Faq:
         for form in (plain, core):  # a question as it is listed goes before one less its politeness
             for question, entry in self._listed:
                 self._exact.setdefault(form(question), entry)
-        self._index = _Index([core(question) for question, _ in self._listed])
+        self._whole = _Index([[core(question)] for question, _ in self._listed])
+        self._topics = _Index([topic(question) for question, _ in self._listed])
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -87,21 +109,25 @@ class Faq:
         return self._exact.get(plain(text)) or self._exact.get(core(text))
 
     def nearest(self, text: str, number: int = OFFERED, least: float = NEAR) -> list[Near]:
-        """The nearest questions of different entries, best first; none when even the best is below `least`."""
+        """The nearest questions of so many entries, best first; none when even the best is below `least`."""
+        whole, about = self._whole.scores([core(text)]), self._topics.scores(topic(text))
+        scores = [math.sqrt(whole[row] * about[row]) for row in range(len(self._listed))]
+        if max(scores, default=-1.0) < least:
+            return []
         best: dict[int, Near] = {}
-        for row, score in sorted(self._index.scores(core(text)).items(), key=lambda item: (-item[1], item[0])):
+        for row in sorted(range(len(scores)), key=lambda row: (-scores[row], -whole[row], row)):
             question, entry = self._listed[row]
-            if len(best) == number or (not best and score < least):
+            best.setdefault(id(entry), Near(question, entry, scores[row]))
+            if len(best) == number:
                 break
-            best.setdefault(id(entry), Near(question, entry, score))
         return list(best.values())
 
 
 class _Index:
-    """TF-IDF over characters and pairs of characters, by an inverted list."""
+    """TF-IDF over characters and pairs of characters of texts in pieces, by an inverted list."""
 
-    def __init__(self, texts: list[str]) -> None:
-        counts = [_grams(text) for text in texts]
+    def __init__(self, texts: list[list[str]]) -> None:
+        counts = [_grams(pieces) for pieces in texts]
         seen = Counter(gram for grams in counts for gram in grams)
         self._weight = {gram: math.log(1 + len(texts) / number) for gram, number in seen.items()}
         self._unknown = math.log(1 + len(texts)) if texts else 0.0
@@ -111,9 +137,9 @@ class _Index:
             for gram, number in grams.items():
                 self._rows[gram].append((row, number * self._weight[gram] / norm))
 
-    def scores(self, text: str) -> dict[int, float]:
-        """The cosine with every text that shares a character with this one."""
-        grams = _grams(text)
+    def scores(self, pieces: list[str]) -> defaultdict[int, float]:
+        """The cosine with every text; 0 where no character is shared."""
+        grams = _grams(pieces)
         norm = self._norm(grams)
         found: defaultdict[int, float] = defaultdict(float)
         for gram, number in grams.items():
@@ -126,5 +152,5 @@ class _Index:
         return math.sqrt(sum(squares)) or 1.0
 
 
-def _grams(text: str) -> Counter[str]:
-    return Counter([*text, *(text[at : at + 2] for at in range(len(text) - 1))])
+def _grams(pieces: list[str]) -> Counter[str]:
+    return Counter(part for text in pieces for part in (*text, *(text[at : at + 2] for at in range(len(text) - 1))))

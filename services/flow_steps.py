@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from flowspec import CALLBACK_URL, Flow, Step, Wait
 from models.db import after_commit
-from models.flows import FlowCallback, FlowRun, RunState
-from services.flow_values import Unfillable, fill_body, fill_text, fill_what_is_there, meets, reason
+from models.flows import NO_MORE, FlowCallback, FlowRun, RunState
+from services.flow_values import Unfillable, fill_body, fill_text, fill_what_is_there, meets, reason, summary
 from services.lane import Clock
 from services.messages import Messages
 from services.notices import Notices
 from texts import Texts, fill
 
+log = logging.getLogger(__name__)
 HOUR = 3600.0
 ANSWER_HOURS = 24.0  # how long a person may take to answer
 
@@ -30,11 +35,14 @@ class FlowSteps:
     """Moves a run on until it has to wait: for the person, for a call, for a callback. After the commit `on_call` hears
     of a run that wants its call made, `on_pause` of every run that waits, `on_end` of one that is over."""
 
-    def __init__(self, messages: Messages, notices: Notices, texts: Texts, public_url: str, clock: Clock) -> None:
+    def __init__(
+        self, messages: Messages, notices: Notices, texts: Texts, public_url: str, zone: ZoneInfo, clock: Clock
+    ) -> None:
         self._messages = messages
         self._notices = notices
         self._texts = texts
         self._public_url = public_url
+        self._zone = zone
         self._clock = clock
         self.on_call: Callable[[int], None] = lambda _run_id: None
         self.on_pause: Callable[[FlowRun], None] = lambda _run: None
@@ -139,19 +147,22 @@ class FlowSteps:
         self._say(session, run, fill(words, flow=run.flow))
         self._end(session, run, RunState.CANCELLED)
 
+    def late(self, session: Session, run: FlowRun, result: dict[str, Any]) -> None:
+        """A system brought a result after the run had ended. Who did not end it themselves wants to know."""
+        said = summary(result)
+        after_commit(session, lambda: log.warning("flow run %s was %s when its result came", run.id, run.state))
+        if run.state != RunState.CANCELLED:
+            since = datetime.fromtimestamp(run.started_at, self._zone).strftime("%m-%d %H:%M")
+            self._say(session, run, fill(self._texts.flow_late, since=since, flow=run.flow, result=said))
+        self._notices.tell(session, "flow.late", run.person, {**_about(run), "result": said})
+
     def _end(self, session: Session, run: FlowRun, state: RunState, error: str = "") -> None:
         run.state, run.error, run.deadline, run.open_key = state, error, None, None
-        run.changed_at = self._clock()
+        run.changed_at, run.brought = self._clock(), NO_MORE  # it may have held what is nobody's business later
         session.add(run)
-        data = {
-            "run": run.id,
-            "flow": run.flow,
-            "assistant": run.account,
-            "contact_id": run.person,
-            "state": str(state),
-            "error": error,
-        }
-        self._notices.tell(session, "flow.finished", run.person, data)
+        came = (col(FlowCallback.run_id) == run.id, col(FlowCallback.body).is_not(None))
+        session.connection().execute(update(FlowCallback).where(*came).values(body=NO_MORE))
+        self._notices.tell(session, "flow.finished", run.person, {**_about(run), "error": error})
         after_commit(session, lambda: self.on_end(run))
 
     # ---- small things ----
@@ -172,6 +183,17 @@ class FlowSteps:
         """Promise to say something to a person; what is empty once it is filled in is not said."""
         if words.strip():
             self._messages.say(session, account, person, words)
+
+
+def _about(run: FlowRun) -> dict[str, Any]:
+    """What business systems are told of a run."""
+    return {
+        "run": run.id,
+        "flow": run.flow,
+        "assistant": run.account,
+        "contact_id": run.person,
+        "state": str(run.state),
+    }
 
 
 def open_key(account: str, person: str) -> str:

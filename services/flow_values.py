@@ -92,6 +92,11 @@ def reason(value: Any) -> str:
     return " ".join(_UNSAYABLE.sub("", found).split())[:LONGEST_REASON] if isinstance(found, str) else ""
 
 
+def summary(value: Mapping[str, Any]) -> str:
+    """A result in one short line: its `message`, or else all of it."""
+    return reason(value) or _UNSAYABLE.sub("", json.dumps(value, ensure_ascii=False))[:LONGEST_REASON]
+
+
 def _as_text(match: re.Match[str], values: Mapping[str, Any]) -> str:
     value = look_up(values, match[1], match[2])
     if value is None:

@@ -16,9 +16,9 @@ from sqlmodel import Session, col, select
 
 from config import Config
 from errors import NotFound
-from flowspec import CANCEL, Flow
+from flowspec import CANCEL, Flow, spoken
 from models.db import Store
-from models.flows import OPEN_STATES, FlowCallback, FlowRun, RunState
+from models.flows import NO_MORE, OPEN_STATES, FlowCallback, FlowRun, RunState
 from models.groups import QunState
 from services.accounts import Accounts
 from services.flow_calls import Caller, CallFailed
@@ -29,8 +29,10 @@ from services.ways_in import Decision
 from texts import fill
 
 log = logging.getLogger(__name__)
-MOST_PER_HOUR: Final = 30  # flows that one person may start
-GRACE: Final = 10.0  # seconds that calls may take to finish at the end
+MOST_PER_HOUR: Final = 30  # flows that one person who is no admin may start
+CALL_AGAIN: Final = 30.0  # seconds after the bot itself could not go on with a call
+SLACK: Final = 0.05  # seconds by which two clocks may differ
+A_MINUTE: Final = 60.0  # the clock looks for ended waits so often
 
 
 class Flows:
@@ -51,11 +53,12 @@ class Flows:
         self._groups = groups
         self._steps = steps
         self._caller = caller
-        self._by_word = {word: flow for flow in config.flows for word in flow.start}
-        self._not_answers = frozenset(config.customer_service.handoff.words)  # they reach a person
+        self._by_word = {spoken(word): flow for flow in config.flows for word in flow.start}
+        self._not_answers = frozenset(map(spoken, config.customer_service.handoff.words))  # they reach a person
         self._texts = config.texts
         self._clock = clock
         self._calls: dict[int, asyncio.Task[None]] = {}
+        self._alarms: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._open: dict[str, str] = {}  # state by account and person; "" = ended while `start` was reading
         self._loaded = False
@@ -74,12 +77,13 @@ class Flows:
             if run.state == RunState.CALLING and run.id not in self._calls:
                 self._call_soon(run.id or 0)
 
-    async def stop(self) -> None:
-        """Let calls finish for a while; what does not is made again at the next start."""
+    async def stop(self, grace: float) -> None:
+        """Let calls finish for `grace` seconds; what does not is made again at the next start."""
         self._stopping = True
-        tasks = list(self._calls.values())
-        if tasks:
-            await asyncio.wait(tasks, timeout=GRACE)
+        calls = list(self._calls.values())
+        if calls:
+            await asyncio.wait(calls, timeout=grace)
+        tasks = [*calls, *self._alarms]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -89,18 +93,19 @@ class Flows:
     async def heard(self, account: str, person: str, words: str | None) -> Decision | None:
         """What a person's private message (None: it is no text) means to their flow; None when it is no flow's."""
         words = words.strip() if words is not None else None
-        flow = self._by_word.get(words or "")
+        bare = spoken(words or "")
+        flow = self._by_word.get(bare)
         run = await self._open_run(account, person)
         if flow is not None and not self._may(account, person, flow):
             return Decision(self._texts.not_allowed)
         if run is None:
             return Decision(write=lambda s: self._begin(s, account, person, flow)) if flow else None
-        if words == CANCEL:
+        if bare == CANCEL:
             cancel = partial(self._steps.cancel, words=self._texts.flow_cancelled)
             return Decision(write=self._with_open(run, cancel))
         if flow is not None:
             return Decision(fill(self._texts.flow_open, flow=run.flow, state=self.state_words(run)))
-        if run.state != RunState.ASKING or (words and (words.startswith("/") or words in self._not_answers)):
+        if run.state != RunState.ASKING or bare.startswith("/") or bare in self._not_answers:
             return None
         if not words:
             return Decision(self._texts.flow_text_wanted)
@@ -126,7 +131,7 @@ class Flows:
         )
         if session.exec(select(FlowRun.id).where(FlowRun.open_key == key)).first() is not None:
             return  # begun by another of this person's messages just now
-        if session.exec(recent).one() >= MOST_PER_HOUR:
+        if not self._accounts.is_admin(account, person) and session.exec(recent).one() >= MOST_PER_HOUR:
             self._steps.tell(session, account, person, self._texts.flow_too_many)
             return
         self._steps.begin(session, account, person, flow)
@@ -165,7 +170,8 @@ class Flows:
         if self._calls.get(run_id) is done:
             del self._calls[run_id]
         if not done.cancelled() and done.exception() is not None:
-            log.error("flow run %s: its call failed", run_id, exc_info=done.exception())
+            log.error("flow run %s: its call failed, again in %d s", run_id, CALL_AGAIN, exc_info=done.exception())
+            asyncio.get_running_loop().call_later(CALL_AGAIN, self._call_soon, run_id)
 
     async def _call(self, run_id: int) -> None:
         run = await self._store.read(lambda s: s.get_one(FlowRun, run_id))
@@ -191,22 +197,31 @@ class Flows:
 
         await self._store.write(self._with_open(run, go_on, same_step=True))
 
-    async def called_back(self, secret: str, value: dict[str, Any]) -> None:
-        """A system brings a result; the first one counts, and is kept until its step waits for it. NotFound."""
+    async def callback(self, secret: str) -> FlowCallback:
+        """Where a system brings a result to; NotFound."""
         row = await self._store.read(
             lambda s: s.exec(select(FlowCallback).where(FlowCallback.secret == secret)).first()
         )
         if row is None:
             raise NotFound("callback")
+        return row
+
+    async def called_back(self, callback: FlowCallback, result: dict[str, Any]) -> None:
+        """A system brings a result; the first one counts, and is kept until its step waits for it."""
 
         def take(session: Session) -> None:
-            run = session.get(FlowRun, row.run_id, with_for_update=True)
+            run = session.get(FlowRun, callback.run_id, with_for_update=True)
+            if run is None:  # pruned just now
+                return
+            is_open = run.state in OPEN_STATES
             first = session.connection().execute(
                 update(FlowCallback)
-                .where(col(FlowCallback.id) == row.id, col(FlowCallback.body).is_(None))
-                .values(body=json.dumps(value), received_at=self._clock())
+                .where(col(FlowCallback.id) == callback.id, col(FlowCallback.body).is_(None))
+                .values(body=json.dumps(result) if is_open else NO_MORE, received_at=self._clock())
             )
-            if first.rowcount and run and run.state == RunState.WAITING and run.step == row.step:
+            if first.rowcount and not is_open:
+                self._steps.late(session, run, result)
+            elif first.rowcount and run.state == RunState.WAITING and run.step == callback.step:
                 self._steps.go_on(session, run)
 
         await self._store.write(take)
@@ -249,6 +264,15 @@ class Flows:
 
     def _paused(self, run: FlowRun) -> None:
         self._open[open_key(run.account, run.person)] = run.state
+        left = run.deadline - self._clock() if run.deadline else A_MINUTE
+        if left < A_MINUTE and not self._stopping:
+            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: end of its wait")
+            self._alarms.add(task)
+            task.add_done_callback(self._alarms.discard)
+
+    async def _expire_in(self, seconds: float) -> None:
+        await asyncio.sleep(seconds + SLACK)
+        await self.expire()
 
     def _ended(self, run: FlowRun) -> None:
         key = open_key(run.account, run.person)

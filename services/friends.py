@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func
@@ -65,7 +66,8 @@ class Friends:
     def accept_soon(self, session: Session, account: str, friendship_id: str, contact_id: str, words: str = "") -> None:
         """Promise, inside a transaction, to accept the request after a human-like while; `words` are said then."""
         run_at = self._clock() + self._rng.uniform(*self._settings.accept.delay_seconds)
-        body = {"friendship": friendship_id, "contact": contact_id, "words": words}
+        body: dict[str, Any] = {"friendship": friendship_id, "contact": contact_id, "words": words}
+        body["friend_before"] = self._knows_as_friend(account, contact_id)
         self._outbox.add(session, f"{LANE}:{account}", contact_id, body, priority=Priority.NOTICE, run_at=run_at)
 
     def greet(self, session: Session, account: str, contact_id: str) -> None:
@@ -84,8 +86,9 @@ class Friends:
 
     async def _deliver(self, work: Work) -> str | Later | Gone:
         account, contact_id = work.lane.partition(":")[2], work.body["contact"]
-        known = self._accounts.get(account).directory.contacts.get(contact_id)
-        if known is None or not known.friend:  # who is a friend was accepted already, before a crash perhaps
+        # Who has become a friend since was accepted already, before a crash perhaps. Who was one before asks all the
+        # same: they had deleted the assistant, or the gateway calls everybody a friend.
+        if work.body.get("friend_before") or not self._knows_as_friend(account, contact_id):
             put_off = await self._put_off(account)
             if put_off is not None:
                 return put_off
@@ -95,6 +98,10 @@ class Friends:
         await self._store.write(lambda s: self._now_friends(s, account, work))
         self.on_accepted(account, contact_id)
         return ""
+
+    def _knows_as_friend(self, account: str, contact_id: str) -> bool:
+        known = self._accounts.get(account).directory.contacts.get(contact_id)
+        return known is not None and known.friend
 
     def _now_friends(self, session: Session, account: str, work: Work) -> None:
         self.greet(session, account, work.body["contact"])

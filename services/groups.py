@@ -49,7 +49,7 @@ class Groups(GroupIndex):
         self._maker = maker
         maker.keep = self._keep_room
         self._settings = settings
-        self._making: dict[str, asyncio.Task[Qun]] = {}
+        self._making: dict[str, tuple[tuple[str, str], asyncio.Task[Qun]]] = {}
         self._opening: dict[int, asyncio.Task[QunRoom]] = {}
         self.on_active: Callable[[Session, Qun, QunRoom], None] = lambda _session, _qun, _room: None
         self.on_lost: Callable[[Session, Qun, QunRoom], None] = lambda _session, _qun, _room: None
@@ -63,20 +63,22 @@ class Groups(GroupIndex):
         Raises AssistantUnknown, AssistantOffline, OwnerUnknown, OwnerAmbiguous, CodeTaken, GroupNotMade,
         TooManyRequests.
         """
-        self._accounts.get(account)
         qun = self.by_code(code)
         if qun is not None:
             self._check_same(qun, owner, account)
             if qun.state != QunState.MAKING:
                 return qun, False
-        making = self._making.get(code)
-        if making is not None:
-            made = await asyncio.shield(making)
-            self._check_same(made, owner, account)
-            return made, False
-        making = self._making[code] = asyncio.create_task(self._make(code, owner, account, who))
-        making.add_done_callback(lambda task: self._made(code, task))
-        return await asyncio.shield(making), True  # a caller that hangs up does not stop it
+        self._accounts.get(account)
+        asked, making = self._making.get(code, (None, None))
+        if making is None:
+            making = asyncio.create_task(self._make(code, owner, account, who))
+            self._making[code] = (owner, account), making
+            making.add_done_callback(lambda task: self._made(code, task))
+            return await asyncio.shield(making), True  # a caller that hangs up does not stop it
+        if asked == (owner, account):
+            return await asyncio.shield(making), False
+        await asyncio.wait([making])  # what it ends in is no answer to a call that asks for something else
+        return await self.create(code, owner, account, who)
 
     def _made(self, code: str, task: asyncio.Task[Qun]) -> None:
         del self._making[code]
@@ -95,13 +97,15 @@ class Groups(GroupIndex):
         wechat = self._accounts.online(account)
         qun = self.by_code(code)
         if qun is None:
-            person = self._owner(wechat, owner)
+            person = await self._owner(wechat, owner)
             companion = self._maker.companion(wechat, person.id)
             qun = await self._store.write(lambda s: self._insert(s, code, owner, account, person, companion))
         room = await self._maker.make(qun, self._rooms[qun.number][0], who)
         return await self._activate(qun, room)
 
-    def _owner(self, wechat: WeChat, name: str) -> Contact:
+    async def _owner(self, wechat: WeChat, name: str) -> Contact:
+        if not wechat.directory.find(name, friends=True):
+            await wechat.look_for(name)
         found = wechat.directory.find(name, friends=True)
         if not found:
             raise OwnerUnknown(name)

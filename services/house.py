@@ -41,11 +41,13 @@ from services.outbox import Outbox
 from services.outside import Outside
 from services.paces import Paces
 from services.policy import Policy
+from services.promises import Promises
 from services.pruning import Pruning
 from services.questions import Questions
 from services.reconcile import Reconcile
 from services.reports import Reports
 from services.retention import Retention
+from services.sight import Sight
 from services.support import Support
 from services.tally import Tally
 from services.tickets import Tickets
@@ -69,6 +71,7 @@ class House:
     paces: Paces
     notices: Notices
     messages: Messages
+    promises: Promises
     groups: Groups
     arrivals: Arrivals
     memberships: Memberships
@@ -119,7 +122,10 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
     groups.on_active, groups.on_lost, groups.on_found = arrivals.made, arrivals.lost, arrivals.found
     blacklist = Blacklist(store)
     adder = Adder(accounts, audit, config.groups, config.pacing)
-    memberships = Memberships(store, accounts, groups, adder, blacklist, arrivals, audit, notices, config.groups, clock)
+    sight = Sight(accounts, groups)
+    memberships = Memberships(
+        store, accounts, groups, adder, blacklist, arrivals, sight, audit, notices, config.groups, clock
+    )
     ladder = Ladder(
         store, accounts, groups, memberships, blacklist, messages, outbox, audit, config.groups, config.texts, clock
     )
@@ -138,7 +144,7 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
     handing = (messages, notices, service.handoff, config.texts, clock)
     questions = Questions(store, Faq(load(service.faq)), Llm(service.llm, clock), service, config.texts, zone, clock)
     outside = Outside()
-    steps = FlowSteps(messages, notices, config.texts, config.api.public_url, clock)
+    steps = FlowSteps(messages, notices, config.texts, config.api.public_url, zone, clock)
     caller = Caller(outside, config.systems, config.texts)
     return House(
         config=config,
@@ -151,6 +157,7 @@ def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = tim
         paces=Paces(store, outbox, governors, clock),
         notices=notices,
         messages=messages,
+        promises=Promises(store, accounts, groups, messages, outbox.state_of),
         groups=groups,
         arrivals=arrivals,
         memberships=memberships,

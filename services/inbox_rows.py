@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from models.bulk import in_bulk
 from models.db import Store
 from models.durable import EventState, InboxEvent
 from wechat.events import RawEvent
@@ -29,7 +30,7 @@ _END: Final = (
 
 def end_event(session: Session, row: int, handler: str, state: str = EventState.DONE) -> None:
     """Mark an event as acted on; goes into the transaction of what was done about it."""
-    session.connection().execute(_END, {"row": row, "to": state, "by": handler})
+    in_bulk(session, _END, {"row": row, "to": state, "by": handler})
 
 
 class InboxRows:

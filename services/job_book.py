@@ -13,6 +13,7 @@ from models.durable import Setting
 from services.lane import Clock
 
 PREFIX = "job:"
+NEW = "new"  # the result of a job that has not run yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class JobBook:
     async def begin(self, name: str) -> None:
         """Write down, the first time a job is seen, that nothing before now is to be made up."""
         if name not in self.last:
-            self.last[name] = run = Run(self.clock(), result="new")
+            self.last[name] = run = Run(self.clock(), result=NEW)
             await self._store.write(lambda s: self._put(s, name, run))
 
     def _put(self, session: Session, name: str, run: Run) -> None:

@@ -31,6 +31,10 @@ class Work:
     attempts: int = 0
     state: str = WorkState.QUEUED
 
+    def has_id(self, row: tuple[int]) -> None:
+        """The database has given it one."""
+        (self.id,) = row
+
 
 @dataclass(frozen=True, slots=True)
 class Later:

@@ -14,10 +14,18 @@ from collections.abc import Callable, Sequence
 
 from sqlmodel import Session
 
-from errors import GroupNotMade, TooManyRequests, WeChatError, WeChatTooFast, WeChatUnknown
+from errors import (
+    AssistantOffline,
+    GroupNotMade,
+    TooManyRequests,
+    WeChatError,
+    WeChatOffline,
+    WeChatTooFast,
+    WeChatUnknown,
+)
 from models.db import Store, after_commit
 from models.groups import Qun, QunRoom
-from services.accounts import Accounts
+from services.accounts import RETRY_AFTER, Accounts
 from services.audit import Audit
 from services.lane import Clock
 from settings import Groups as GroupSettings
@@ -69,6 +77,8 @@ class RoomMaker:
                     room = await self._patch(room, room_id=room_id)
                     self.bind(qun.account, room_id)
                 await self._verify(wechat, room, qun.owner_id)
+            except WeChatOffline as error:
+                raise AssistantOffline(str(error), retry_after=RETRY_AFTER) from error
             except WeChatTooFast as error:
                 self._accounts.governor(qun.account).slow_down()
                 raise TooManyRequests(str(error), retry_after=60) from error

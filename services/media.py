@@ -8,15 +8,16 @@ import logging
 import os
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from errors import WeChatError, WeChatOffline
-from wechat.events import Media, MessageKind
+from wechat.events import Media, Message, MessageKind
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
+Said = TypeVar("Said", bound=Message)
 FETCHED: Final = frozenset({MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO})
 TRIES = 3
 BETWEEN = 1.0  # seconds between two tries
@@ -39,11 +40,25 @@ def folder_of(database: str) -> Path:
     return Path("data/media")
 
 
+def may_hold_file(message: Message) -> bool:
+    """Whether a file is to be looked for: PuppetMock says of most documents only that they are of no known kind."""
+    return message.kind in FETCHED or (message.kind is MessageKind.OTHER and not message.text)
+
+
 class MediaStore:
     """The folder of kept files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    async def of(self, wechat: WeChat, message: Said) -> tuple[Said, Kept | None]:
+        """The message with its file, kept; of an unknown kind with a file it is a file from now on."""
+        if not may_hold_file(message):
+            return message, None
+        kept = await self.fetch(wechat, message.id, message.kind)
+        if kept is not None and message.kind is MessageKind.OTHER:
+            return replace(message, kind=MessageKind.FILE), kept
+        return message, kept
 
     async def fetch(self, wechat: WeChat, message_id: str, kind: str) -> Kept | None:
         """Fetch and keep a message's file; None when it cannot be had. While the account is away it is waited for."""
@@ -56,6 +71,8 @@ class MediaStore:
                 away += 1
             except WeChatError as error:
                 failed += 1
+                if kind not in FETCHED:
+                    return None
                 log.warning("%s: the file of message %s: %s", wechat.account, message_id, error)
             await asyncio.sleep(BETWEEN)
         return None

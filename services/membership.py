@@ -39,11 +39,13 @@ from services.groups import Groups
 from services.lane import Clock
 from services.notices import Notices
 from services.rows import membership_of, put_membership
+from services.sight import Sight
 from settings import Groups as GroupSettings
 from wechat.events import Contact, Room
 
 log = logging.getLogger(__name__)
 DAY = 86400.0
+STRANGER = "不是你的好友"  # WeChat, of somebody to be added
 
 
 class Approved(StrEnum):
@@ -74,15 +76,17 @@ class Memberships(Departures):
         adder: Adder,
         blacklist: Blacklist,
         arrivals: Arrivals,
+        sight: Sight,
         audit: Audit,
         notices: Notices,
         settings: GroupSettings,
         clock: Clock,
     ) -> None:
-        super().__init__(store, accounts, groups, arrivals, audit, settings, clock)
+        super().__init__(store, accounts, groups, arrivals, sight, audit, settings, clock)
         self._adder = adder
         self._blacklist = blacklist
         self._notices = notices
+        self._ids: dict[tuple[int, str], int] = {}  # of memberships: a row's never changes
 
     def group_of(self, token: str) -> Qun:
         """The group a join token leads into; TokenInvalid, TokenExpired, InviteFailed when the group is lost."""
@@ -99,38 +103,58 @@ class Memberships(Departures):
         """Let the person called `member` in; what is answered was seen in WeChat. Raises 3001–3006, 1007, 2002."""
         qun = self.group_of(token)
         wechat = self._accounts.online(qun.account)
+        await self._sight.of_start(qun)
+        if self._person(qun, member) is None:
+            await wechat.look_for(member)
         person = self._person(qun, member)
-        if person is None or not (person.friend or self._groups.room_of(qun, person.id)):
-            if person is not None:
-                self._refuse_blacklisted(qun, person.id)
+        if person is not None:
+            self._refuse_blacklisted(qun, person.id)
+            if await self._is_in(qun, person.id):
+                return Answer(Approved.OK, wechat.account, await self._id_of(qun, person.id))
+        if person is None or not person.friend:
             row = await self._store.write(lambda s: self._wait_for_friend(s, qun, member, person))
             return Answer(Approved.PENDING, wechat.account, row.id)
-        if self._groups.room_of(qun, person.id):
-            self._refuse_blacklisted(qun, person.id)
-            return Answer(Approved.OK, wechat.account)
         return await self.let_in(qun, person, source="rest", who=who)
 
+    async def _is_in(self, qun: Qun, contact_id: str) -> bool:
+        """Whether WeChat shows the person in the group; a leave that nobody told of is noted."""
+        known = self._groups.room_of(qun, contact_id)
+        if known is None:
+            return False
+        if await self._sight.room_of(qun, contact_id):
+            return True
+        await self._store.write(lambda s: self._arrivals.left(s, qun, known.id, contact_id))
+        return False
+
+    async def _id_of(self, qun: Qun, contact_id: str) -> int | None:
+        key = (qun.number, contact_id)
+        if key not in self._ids:
+            row = await self._store.read(lambda s: membership_of(s, *key))
+            if row is None:
+                return None
+            self._ids[key] = row.id or 0
+        return self._ids[key]
+
     def _person(self, qun: Qun, name: str) -> Contact | None:
-        directory = self._accounts.get(qun.account).directory
-        found = {c.id: c for c in directory.find(name, friends=True)}
-        for room in self._groups.live_rooms(qun):
-            found |= {c.id: c for c in directory.find(name, among=room.member_ids)}
+        members = set().union(*(room.member_ids for room in self._groups.live_rooms(qun)))
+        found = self._accounts.get(qun.account).directory.find(name, friends=True, also=members)
         if len(found) > 1:
-            raise MemberAmbiguous(", ".join(found))
-        return next(iter(found.values()), None)
+            raise MemberAmbiguous(", ".join(contact.id for contact in found))
+        return found[0] if found else None
 
     def _refuse_blacklisted(self, qun: Qun, contact_id: str) -> None:
         if self._blacklist.holds(qun.number, contact_id):
             raise MemberBlacklisted(contact_id)
 
     def _wait_for_friend(self, session: Session, qun: Qun, name: str, person: Contact | None) -> Membership:
-        until = self._clock() + self._settings.pending_days * DAY
-        row = membership_of(session, qun.number, person.id if person else f"name:{name}")
-        if row is not None and row.state == MemberState.WAITING_FRIEND and (row.expires_at or 0) > self._clock():
-            return row
+        strangers = self._accounts.get(qun.account).directory.find(name) if person is None else [person]
+        for who in (*(one.id for one in strangers), f"name:{name}"):
+            row = membership_of(session, qun.number, who)
+            if row and row.state == MemberState.WAITING_FRIEND and (row.expires_at or 0) > self._clock():
+                return row
         return put_membership(
             session, qun, self._clock(), name=name, contact_id=person.id if person else None,
-            state=MemberState.WAITING_FRIEND, expires_at=until,
+            state=MemberState.WAITING_FRIEND, expires_at=self._clock() + self._settings.pending_days * DAY,
         )  # fmt: skip
 
     async def let_in(self, qun: Qun, person: Contact, *, source: str, who: str) -> Answer:
@@ -149,20 +173,35 @@ class Memberships(Departures):
 
     async def _let_in(self, qun: Qun, person: Contact, source: str, who: str) -> Answer:
         row = await self._store.read(lambda s: membership_of(s, qun.number, person.id))
-        if row is not None and row.state == MemberState.INVITED and (row.expires_at or 0) > self._clock():
-            return Answer(Approved.INVITED, qun.account, row.id)
         try:
+            await self._sight.of_start(qun)
+            invited = row is not None and row.state == MemberState.INVITED and (row.expires_at or 0) > self._clock()
+            if row and invited and not await self._sight.room_of(qun, person.id, row.room_id):
+                return Answer(Approved.INVITED, qun.account, row.id)
             self._refuse_blacklisted(qun, person.id)
             if (there := self._groups.room_of(qun, person.id)) is not None:
                 await self._store.write(lambda s: self._arrivals.joined(s, qun, there.id, person.id))
-                return Answer(Approved.OK, qun.account, row.id if row else None)
+                return Answer(Approved.OK, qun.account, await self._id_of(qun, person.id))
             until = row.expires_at if row and row.state == MemberState.REQUESTED else None
             return await self._add(qun, await self._room_with_a_place(qun, who), person, source, who, until)
         except (BotError, WeChatError) as error:
+            if isinstance(error, InviteFailed) and await self._is_stranger(qun, person.id, error):
+                row = await self._store.write(lambda s: self._wait_for_friend(s, qun, person.name, person))
+                return Answer(Approved.PENDING, qun.account, row.id)
             await self._note_failure(qun, person.id, error)
             raise
 
+    async def _is_stranger(self, qun: Qun, contact_id: str, error: InviteFailed) -> bool:
+        """Who took the assistant out of their contacts cannot be added; WeChat tells when it is tried, or never."""
+        if STRANGER in error.detail:
+            return True
+        try:
+            return not (await self._accounts.get(qun.account).contact(contact_id, fresh=True)).friend
+        except WeChatError:
+            return False
+
     async def _add(self, qun: Qun, room: Room, person: Contact, source: str, who: str, until: float | None) -> Answer:
+        until = until or self._clock() + self._settings.pending_days * DAY
         values = {"state": MemberState.ADDING, "source": source, "room_id": room.id, "expires_at": until}
         row = await self._store.write(
             lambda s: put_membership(s, qun, self._clock(), name=person.name, contact_id=person.id, **values)
@@ -190,7 +229,8 @@ class Memberships(Departures):
                 self._arrivals.refused(session, qun, row, type(error).__name__)
                 return
             until = row.expires_at or self._clock() + self._settings.pending_days * DAY
-            self._move(session, row.id or 0, MemberState.REQUESTED, str(error), until)
+            why = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)  # no fault of this way in
+            self._move(session, row.id or 0, MemberState.REQUESTED, why, until)
 
         await self._store.write(note)
 
@@ -237,28 +277,32 @@ class Memberships(Departures):
             await self.go_on(row)
 
     def _claim(self, session: Session, account: str, person: Contact, names: set[str]) -> list[Membership]:
-        """The open rows of a person, those asked for by name being theirs from now on."""
+        """The open rows of a person, those asked for by name being theirs from now on. Whoever was told the number of
+        a row can read it for ever: one of a person who has a row already leads to that."""
         waiting = select(Membership).where(
             Membership.account == account,
             Membership.state == MemberState.WAITING_FRIEND,
             col(Membership.who).in_({person.id, *names}),
         )
-        mine = []
+        mine: dict[int, Membership] = {}
         for row in session.exec(waiting).all():
             if (row.expires_at or 0) <= self._clock():
                 continue
             if row.contact_id is None:
                 known = membership_of(session, row.number, person.id)
                 if known is not None:
-                    session.delete(row)
+                    row.contact_id, row.state = person.id, MemberState.EXPIRED
+                    session.add(row)
+                    if known.state in (MemberState.ADDING, MemberState.INVITED, MemberState.JOINED):
+                        continue
                     row = known  # noqa: PLW2901 - two rows of one person become one
                 else:
                     row.who, row.contact_id = person.id, person.id
             row.state, row.updated_at = MemberState.REQUESTED, self._clock()
             row.source = "friend" if row.source == "rest" else row.source
             session.add(row)
-            mine.append(row)
-        return mine
+            mine[row.id or 0] = row
+        return list(mine.values())
 
     async def go_on(self, row: Membership) -> Answer | None:
         """Do what an open row still wants; its person is told what came of it where they asked themselves."""

@@ -67,8 +67,8 @@ class Messages:
         self.on_said: Callable[[Session, str, str, Body], None] = lambda _session, _account, _to, _body: None
         outbox.serve(LANE, self._deliver, pace=accounts.pace, is_open=accounts.is_online)
 
-    def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> int:
-        """Promise a message inside a transaction; returns the promise's id. `how`: as for Outbox.add."""
+    def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> Work:
+        """Promise a message inside a transaction. `how`: as for Outbox.add."""
         full = text(body) if isinstance(body, str) else body
         self.on_said(session, account, to, full)
         return self._outbox.add(session, f"{LANE}:{account}", to, full, **how)

@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, insert, update
 from sqlmodel import Session, col, select
 
+from models.bulk import in_bulk
 from models.db import Store, after_commit
 from models.durable import OutboxItem, Priority, WorkState
 from services.gather import Gather
 from services.lane import Clock, Deliver, Gone, Lane, Later, Pace, Work
 
 log = logging.getLogger(__name__)
-_INSERT = insert(OutboxItem)
+_INSERT = insert(OutboxItem).returning(col(OutboxItem.id), sort_by_parameter_order=True)
 _END = (
     update(OutboxItem)
     .where(col(OutboxItem.id) == bindparam("item"))
@@ -115,8 +116,8 @@ class Outbox:
         run_at: float = 0,
         idempotency_key: str | None = None,
         fingerprint: str = "",
-    ) -> int:
-        """Promise a piece of work inside a transaction; returns its id. It is begun once the transaction is in."""
+    ) -> Work:
+        """Promise a piece of work inside a transaction; begun once that is in, and only then does it have its id."""
         now = self._clock()
         values = {
             "lane": lane,
@@ -132,10 +133,10 @@ class Outbox:
             "run_at": run_at,
             "created_at": now,
         }
-        (row,) = session.connection().execute(_INSERT, values).inserted_primary_key or (0,)
-        work = Work(int(row), lane, key, body, priority, run_at, now)
+        work = Work(0, lane, key, body, priority, run_at, now)
+        in_bulk(session, _INSERT, values, work.has_id)
         after_commit(session, lambda: self._take(work))
-        return work.id
+        return work
 
     def again(self, session: Session, item: OutboxItem) -> None:
         """Promise given-up work anew, inside a transaction; it has all its tries again."""

@@ -2,9 +2,9 @@
 
 ID is a WeChat id. `export` prints one JSON object: everything they said and were told, their tickets with marks and
 the staff's notes, and the events in which they speak. `delete` removes all of that, the files they sent, the texts of
-finished events and messages, the staff's lines about their tickets and their words among the counted questions; it
-refuses while they have an unfinished ticket. What stays: that they were a member of a group, and the audit log of what
-the assistant did. The bot may run meanwhile.
+finished events and messages, their flows, the staff's lines about their tickets and their words among the counted
+questions; it refuses while they have an unfinished ticket or flow. What stays: that they were a member of a group, and
+the audit log of what the assistant did. The bot may run meanwhile.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from models.conversations import FallbackSaid, Greeted, Said
 from models.db import Store
 from models.durable import EventState, InboxEvent, OutboxItem, WorkState
 from models.faq import FaqMenu, FaqMiss
+from models.flows import OPEN_STATES, FlowCallback, FlowRun
 from models.support import Ticket, TicketState
 from services.faq import plain
 from services.staff import parse
@@ -63,6 +64,7 @@ def erase(session: Session, contact_id: str) -> tuple[int, list[str]]:
     unfinished = [ticket.id for ticket in tickets if ticket.state != TicketState.CLOSED]
     if unfinished:
         raise StillOpen(f"ticket #{unfinished[0]} of {contact_id} is not closed yet")
+    _erase_flows(session, contact_id)
     mine = session.exec(select(Said.media).where(_said(contact_id), col(Said.media) != "").distinct()).all()
     connection = session.connection()
     texts = session.exec(select(Said.text).where(_said(contact_id), col(Said.by) == contact_id)).all()
@@ -78,6 +80,16 @@ def erase(session: Session, contact_id: str) -> tuple[int, list[str]]:
         connection.execute(delete(table).where(table.contact_id == contact_id))  # type: ignore[attr-defined]
     others = set(session.exec(select(Said.media).where(col(Said.media).in_(mine))).all())
     return count, [path for path in mine if path not in others]
+
+
+def _erase_flows(session: Session, contact_id: str) -> None:
+    runs = session.exec(select(FlowRun).where(FlowRun.person == contact_id)).all()
+    unfinished = [run.flow for run in runs if run.state in OPEN_STATES]
+    if unfinished:
+        raise StillOpen(f"flow {unfinished[0]} of {contact_id} is not finished yet")
+    ids = [run.id for run in runs]
+    session.connection().execute(delete(FlowCallback).where(col(FlowCallback.run_id).in_(ids)))
+    session.connection().execute(delete(FlowRun).where(col(FlowRun.id).in_(ids)))
 
 
 def _staff_lines(session: Session, numbers: set[int | None]) -> list[int]:

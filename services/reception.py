@@ -68,6 +68,7 @@ class Reception:
         """The connection went to another state: lanes go on or wait, business systems are told of the change."""
         if state in (State.SYNCING, State.ONLINE):
             self.inbox.poke()
+        self._house.accounts.state_changed()
         online = state is State.ONLINE
         if online:
             self._house.outbox.poke_account(account)

@@ -29,7 +29,8 @@ def put_membership(
     row = membership_of(session, qun.number, who) or Membership(
         number=qun.number, who=who, account=qun.account, contact_id=contact_id, name=name, created_at=now
     )
-    row.sqlmodel_update({"expires_at": None, "error": "", **values, "name": name or row.name, "updated_at": now})
+    changes = {"expires_at": None, "error": "", **values, "name": name or row.name, "updated_at": now}
+    row.sqlmodel_update(changes | {"contact_id": contact_id})
     session.add(row)
     session.flush()
     return row

@@ -56,7 +56,7 @@ def parse(text: str) -> Line | None:
 def _line(number: int, words: str) -> Line:
     if not words:
         return Line(Verb.CALL, number)
-    if words == "结束":
+    if words.rstrip("。.！!~ ") == "结束":
         return Line(Verb.CLOSE, number)
     for verb, pattern in ((Verb.PASS, _PASS), (Verb.NOTE, _NOTE), (Verb.CANNED, _CANNED)):
         found = pattern.fullmatch(words)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
 from sqlmodel import Session, func, select
 
+from errors import WeChatError
 from models.conversations import Said
 from models.db import Store
 from models.durable import Priority
@@ -30,7 +32,18 @@ from wechat.events import MessageKind, Room
 log = logging.getLogger(__name__)
 BEFORE = 6  # things said before 人工 that the staff is shown
 MOST_SHOWN = 300  # things said, when a ticket waited long
-ENDING = "客服|服务|帮忙"
+# How a person is asked for: these words around one of `handoff.words`, and nothing else.
+BEFORE_IT = "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个"
+MAY_I = "有没有|有|能不能|能|可不可以|可以"
+BEHIND_IT = "客服|服务|帮忙|坐席|座席|在不在|在|有|行|吗|么|呢|吧|啊|呀|一下|谢谢"
+SIGNS = "[,。.!?~… 、]"
+
+
+def asking(words: Sequence[str]) -> re.Pattern[str] | None:
+    """What a normalised text that asks for a person by one of these words matches in full; None without words."""
+    longest_first = sorted(map(normal, words), key=len, reverse=True)
+    word = "|".join(map(re.escape, longest_first))
+    return re.compile(rf"(?:{BEFORE_IT}|{MAY_I}|{SIGNS})*(?:{word})(?:{BEHIND_IT}|{SIGNS})*") if words else None
 
 
 class Support:
@@ -60,9 +73,7 @@ class Support:
         self._texts = texts
         self._clock = clock
         self._hours = OfficeHours(settings.hours)
-        words = "|".join(re.escape(normal(word)) for word in sorted(settings.words, key=len, reverse=True))
-        polite = r"(?:你好|您好|请|麻烦|帮我|我要|我想|我需要|需要|给我|要|找|接|[,，。!！ ])*"
-        self._asks = re.compile(rf"{polite}(?:{words})(?:{ENDING})?(?:吧|一下|谢谢|[,，。!！~ ])*") if words else None
+        self._asks = asking(settings.words)
 
     # ---- where the staff is ----
 
@@ -81,6 +92,14 @@ class Support:
         if room is not None and room.id == room_id:
             return True
         return self.tickets.any_in(account, room_id)
+
+    async def look_for_room(self, account: str) -> None:
+        """Ask for the account's groups when no staff room is known: not every gateway tells of a new group."""
+        if self.staff_room(account) is None and self._accounts.is_online(account):
+            try:
+                await self._accounts.get(account).read_new_rooms()
+            except WeChatError as error:
+                log.warning("%s: the groups could not be read: %s", account, error)
 
     # ---- opening ----
 
@@ -103,7 +122,7 @@ class Support:
             if room is None and self._accounts.is_online(account):
                 self._miss_room(session, ticket)
         if room is not None and there:
-            self._announce(session, ticket, room)
+            self.announce(session, ticket, room.id)
             return
         self._messages.say(session, account, contact_id, self._texts.handoff_waiting if there else self._away())
 
@@ -132,23 +151,23 @@ class Support:
         for admin in self._accounts.admins(ticket.account):
             self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)
 
-    def _announce(self, session: Session, ticket: Ticket, room: Room) -> None:
+    def announce(self, session: Session, ticket: Ticket, room_id: str) -> None:
         """Show the staff the ticket with what they have not seen of it; the customer is told that it goes on."""
         number, now = ticket.id or 0, self._clock()
         rows = self._conversations.last(session, ticket.account, ticket.contact_id, MOST_SHOWN, ticket.told)
         told = max((row.id or 0 for row in rows), default=ticket.told)
-        if not self.tickets.change(session, number, state=TicketState.OPEN, room_id=room.id, told=told, last_at=now):
+        if not self.tickets.change(session, number, state=TicketState.OPEN, room_id=room_id, told=told, last_at=now):
             return
         more = self._conversations.count(session, ticket.account, ticket.contact_id, ticket.told) - len(rows)
         lines = ([f"（更早的 {more} 条略）"] if more > 0 else []) + [self._line(ticket, row) for row in rows]
         *first, last = packed(lines)
         for part in first:
-            self._messages.say(session, ticket.account, room.id, relay(ticket, f"{head(ticket)}\n{part}"))
+            self._messages.say(session, ticket.account, room_id, relay(ticket, f"{head(ticket)}\n{part}"))
         opened = fill(self._texts.ticket_opened, history=last, number=number)
-        self._messages.say(session, ticket.account, room.id, relay(ticket, head(ticket) + opened))
+        self._messages.say(session, ticket.account, room_id, relay(ticket, head(ticket) + opened))
         for row in rows:
             if row.media and row.by:
-                self._messages.say(session, ticket.account, room.id, relay(ticket, file(row.media, row.text)))
+                self._messages.say(session, ticket.account, room_id, relay(ticket, file(row.media, row.text)))
         self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff)
 
     def _line(self, ticket: Ticket, row: Said) -> str:
@@ -192,8 +211,11 @@ class Support:
         """Show the staff the tickets that waited, once they are there; how many."""
         announced = 0
         if self._hours.is_open(self._clock()):
-            for ticket in self.tickets:
-                room = self.staff_room(ticket.account) if ticket.state == TicketState.WAITING else None
+            waiting = [ticket for ticket in self.tickets if ticket.state == TicketState.WAITING]
+            for account in {ticket.account for ticket in waiting}:
+                await self.look_for_room(account)
+            for ticket in waiting:
+                room = self.staff_room(ticket.account)
                 if room is not None:
                     await self._store.write(partial(self._announce_again, ticket=ticket, room=room))
                     announced += 1
@@ -202,4 +224,4 @@ class Support:
     def _announce_again(self, session: Session, ticket: Ticket, room: Room) -> None:
         row = session.get(Ticket, ticket.id)
         if row is not None and row.state == TicketState.WAITING:
-            self._announce(session, ticket, room)
+            self.announce(session, ticket, room.id)

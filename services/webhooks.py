@@ -92,7 +92,7 @@ class Webhooks:
             "Content-Type": "application/json; charset=utf-8",
             "webhook-id": event_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Signer(receiver.secret).sign(event_id, now, body),
+            "webhook-signature": " ".join(Signer(key).sign(event_id, now, body) for key in receiver.keys),
         }
 
     def _again(self, work: Work, why: str) -> Later | Gone:

@@ -60,6 +60,9 @@ class InMemoryWeChat:
         await self._call("contact")
         return self.directory.contacts[contact_id]
 
+    async def look_for(self, name: str) -> None:
+        await self._call("look_for")
+
     async def self_qr_code(self) -> str:
         await self._call("self_qr_code")
         return "https://u.wechat.com/MDtestCode"

@@ -139,7 +139,8 @@ class Control:
         """Somebody says something to the account, or in a group; returns the message's id.
 
         `what`: kind (text, image, file, card, url, mini_program, …), mentions (ids), file ({"name", "base64" | "url" |
-        "buffer" | "path" | "stream" | "qrcode"}), url, mini, card, location, at (ms), id; emit, times, delay.
+        "buffer" | "path" | "stream" | "qrcode"}), image (what MessageImage answers, if not the file), url, mini, card,
+        location, at (ms), id; emit, times, delay.
         """
         where = {} if room is None else {"room": room}
         row = await self.do("say", **{"from": sender}, text=text, **where, **what)

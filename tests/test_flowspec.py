@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from business import Webhook
 from config import ConfigError, load
 
 ASK = {"ask": {"store": "哪家？"}}
@@ -63,6 +64,7 @@ def test_all_that_works_is_taken(tmp_path: Path) -> None:
         ([flow(SAY, start=[])], "flows.0.start"),
         ([flow(SAY, start=[" x"])], "flows.0.start.0: ' x'"),
         ([flow(SAY, start=["取消"])], "flow 试, start: '取消' is taken already"),
+        ([flow(SAY, start=["加POS机", "加pos 机"])], "flow 试, start: '加pos 机' is taken already (flow 试)"),
         ([flow(SAY), flow(SAY)], "flow 试: there are two of this name"),
         ([flow(SAY), {**flow(SAY), "name": "另"}], "flow 另, start: '开始' is taken already (flow 试)"),
     ],
@@ -80,7 +82,7 @@ HOOK = {"url": "https://erp.example/hook", "secret": "whsec_dGVzdA=="}
 @pytest.mark.parametrize(
     ("webhooks", "line"),
     [
-        ([{**HOOK, "secret": "not base64!"}], "webhooks.0.secret: (hidden) will not do: base64 is wanted"),
+        ([{**HOOK, "secret": "whsec_not base64!"}], "webhooks.0.secret: (hidden) will not do: base64 is wanted"),
         ([{**HOOK, "secret": "whsec_"}], "webhooks.0.secret: (hidden) will not do: base64 is wanted"),
         ([{**HOOK, "secret": ""}], "webhooks.0.secret: (hidden)"),
         ([{**HOOK, "events": ["member.join"]}], "webhooks.0.events.0: 'member.join' will not do"),
@@ -100,9 +102,23 @@ def test_a_broken_webhook_stops_the_start_and_its_secret_is_not_shown(
     assert "dGVzdA" not in str(error.value)
 
 
-def test_a_lane_names_a_receiver_without_what_may_be_secret() -> None:
-    from business import Webhook
+@pytest.mark.parametrize(
+    ("secret", "keys"),
+    [
+        ("whsec_dGVzdA==", [b"test"]),
+        ("whsec_dGVzdA", [b"test"]),
+        ("dGVzdA==", [b"test", b"dGVzdA=="]),
+        ("dG-Vzd!A", [b"test", b"dG-Vzd!A"]),  # what receivers in Python make of it
+        ("not base64", [b"not base64"]),
+        ("\u5bc6\u94a5", ["\u5bc6\u94a5".encode()]),
+        ("-", [b"-"]),
+    ],
+)
+def test_a_secret_without_its_prefix_is_taken_both_ways(secret: str, keys: list[bytes]) -> None:
+    assert list(Webhook(url="https://erp.example/hook", secret=secret).keys) == keys
 
+
+def test_a_lane_names_a_receiver_without_what_may_be_secret() -> None:
     plain = Webhook(url="https://erp.example:8443/hook", secret="dGVzdA")
     assert plain.lane == "https://erp.example:8443/hook"
     keyed = Webhook(url="https://me:pass@erp.example/hook?access_token=s3cret", secret="dGVzdA")

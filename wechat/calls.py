@@ -14,6 +14,7 @@ from wechat import filebox
 from wechat.connection import Timing
 from wechat.directory import Directory
 from wechat.events import Contact, Link, Media, MiniProgram, Room
+from wechat.hearing import Hearing
 from wechat.own import OwnMessages
 from wechat.puppet import MendedPuppet
 from wechat.reader import Reader, patiently
@@ -29,6 +30,7 @@ class Calls:
 
     account: str
     directory: Directory
+    _hearing: Hearing
     _join_seen: asyncio.Event  # set, and replaced, when somebody joins a group
     _mended: MendedPuppet
     _own: OwnMessages
@@ -82,7 +84,7 @@ class Sending(Calls):
         try:
             return await self.media(message_id)
         except WeChatRefused:
-            box = await self._mended.message_image_box(message_id, HD)
+            box = await patiently(lambda: self._mended.message_image_box(message_id, HD))
             return await filebox.from_box(box, self._mended.online_wire("MessageImage"))
 
     async def link(self, message_id: str) -> Link:
@@ -127,6 +129,21 @@ class People(Calls):
         if fresh:
             return await patiently(lambda: self._reader.read_contact(contact_id, fresh=True))
         return await self._reader.contact(contact_id)
+
+    async def look_for(self, name: str) -> None:
+        """Read anew whoever may be a friend called so that nobody told of: whom the list of contacts newly has, and
+        strangers of that name. What cannot be read in time stays as it is known."""
+        known = self.directory
+        try:
+            async with asyncio.timeout(self._timing.look):
+                new = [id for id in await self._mended.contact_list() if id not in known.contacts]
+                await self._reader.each(new, self._reader.read_contact)
+                strangers = [contact.id for contact in known.find(name) if not contact.friend]
+                await self._reader.each(strangers, lambda id: self._reader.read_contact(id, fresh=True))
+        except (WeChatError, TimeoutError) as error:
+            log.info("%s: the list of contacts could not be read: %s", self.account, type(error).__name__)
+            return
+        self._hearing.befriended(id for id in (*new, *strangers) if id in known.contacts and known.contacts[id].friend)
 
     async def self_qr_code(self) -> str:
         """The content of the account's QR code."""

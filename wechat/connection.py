@@ -45,6 +45,7 @@ class Timing:
     refused_first: float = 60.0
     refused_most: float = 600.0
     read_back: float = 2.0
+    look: float = 3.0  # for somebody whom nobody told of, while a caller waits
     reread_pause: float = 0.1  # between two groups that are read again in the background
 
 

@@ -26,18 +26,19 @@ class Directory:
         self._read: dict[str, datetime] = {}  # room -> when its member list was read
         self._moved: dict[str, dict[str, datetime]] = {}  # room -> person -> their last join or leave since then
 
-    def find(self, name: str, *, among: Collection[str] | None = None, friends: bool = False) -> list[Contact]:
+    def find(
+        self, name: str, *, among: Collection[str] | None = None, friends: bool = False, also: Collection[str] = ()
+    ) -> list[Contact]:
         """People called `name`: WeChat id, then 微信号, then alias, then nickname, each exact; the first tier with
-        a match decides. `among`: only these ids; `friends`: only friends."""
+        a match decides. `among`: only these ids; `friends`: only friends; `also`: these ids whatever they are."""
         if not name:
             return []
         for ids in ((name,), *(self._index[tier].get(name, ()) for tier in TIERS)):
             found = [
                 contact
                 for id in ids
-                if (among is None or id in among)
-                and (contact := self.contacts.get(id)) is not None
-                and (contact.friend or not friends)
+                if (contact := self.contacts.get(id)) is not None
+                and (id in also or ((among is None or id in among) and (contact.friend or not friends)))
             ]
             if found:
                 return found
@@ -50,6 +51,10 @@ class Directory:
     def was_read(self, room_id: str) -> bool:
         """Whether a group's members were read since the start, not only remembered from before it."""
         return room_id in self._read
+
+    def last_told(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
+        """When the group's members were last read, and when the person's last join or leave since then was told."""
+        return self._read.get(room_id), self._moved.get(room_id, {}).get(contact_id)
 
     def put_contact(self, contact: Contact) -> None:
         """Take a person in, or what is new about them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -36,9 +37,8 @@ class Hearing:
         self._puppet = assistant._mended
         self._bringing_up: asyncio.Task[None] | None = None
         self._lost_at: datetime | None = None
-        self._stale: dict[
-            tuple[str, str], None
-        ] = {}  # what must be read again: (room | late-room | contact | lists, id)
+        # What must be read again: (room | late-room | contact | lists, id), or told to the listener: (friend, id).
+        self._stale: dict[tuple[str, str], None] = {}
         self._is_stale = asyncio.Event()
         self._online = asyncio.Event()
         self._scanned = ""
@@ -199,6 +199,11 @@ class Hearing:
         self._stale[what, id] = None
         self._is_stale.set()
 
+    def befriended(self, ids: Iterable[str]) -> None:
+        """People turned out to be friends without any event."""
+        for id in ids:
+            self._read_again("friend", id)
+
     async def refresh(self) -> None:
         """Read again what events marked, one after the other, while the account is online."""
         while True:
@@ -221,8 +226,13 @@ class Hearing:
         dirty event. A join or leave that came late says nothing of the cache."""
         if what == "contact":
             await self._assistant._reader.read_contact(id)
-        elif what in ("room", "late-room"):
-            await self._assistant._reader.read_room(id, fresh=what == "late-room")
+        elif what == "friend":
+            await self._assistant.tell_synced(None, [id])
+        elif what == "late-room":
+            await self._assistant._reader.read_room(id, fresh=True)
+        elif what == "room":
+            if id in self._directory.rooms:  # else it was left meanwhile
+                await self._assistant._reader.read_room(id)
         elif changed := await self._assistant._sync.read_new():
             await self._assistant.tell_synced(None, changed)
 

@@ -47,15 +47,20 @@ class Directory(Protocol):
     def load(self, rows: dict[str, Any]) -> None:
         """Begin with what an earlier snapshot knew."""
 
-    def find(self, name: str, *, among: Collection[str] | None = None, friends: bool = False) -> list[Contact]:
+    def find(
+        self, name: str, *, among: Collection[str] | None = None, friends: bool = False, also: Collection[str] = ()
+    ) -> list[Contact]:
         """People called `name`: WeChat id, then 微信号, then alias, then nickname, each exact; the first tier with
-        a match decides. `among`: only these ids; `friends`: only friends."""
+        a match decides. `among`: only these ids; `friends`: only friends; `also`: these ids whatever they are."""
 
     def room_by_topic(self, topic: str) -> list[Room]:
         """The groups with exactly this topic."""
 
     def was_read(self, room_id: str) -> bool:
         """Whether a group's members were read since the start, not only remembered from before it."""
+
+    def last_told(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
+        """When the group's members were last read, and when the person's last join or leave since then was told."""
 
 
 class WeChat(Protocol):
@@ -88,6 +93,9 @@ class WeChat(Protocol):
     async def search(self, *, weixin: str = "", phone: str = "") -> str | None: ...
     async def set_alias(self, contact_id: str, alias: str) -> None: ...
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact: ...
+    async def look_for(self, name: str) -> None:
+        """Read anew whoever may be a friend called so that nobody told of; the directory then knows them."""
+
     async def self_qr_code(self) -> str: ...
 
     # groups

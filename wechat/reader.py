@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OFFICIAL: Final = 2  # ContactType of the protocol: 1 individual, 2 official, 3 corporation
+# WeChat's own accounts, which some gateways give as people: 微信团队, 朋友推荐消息, 语音记事本, 腾讯新闻, 文件传输助手.
+SYSTEM_IDS: Final = frozenset({"weixin", "fmessage", "medianote", "newsapp", "filehelper", "notifymessage"})
 READERS: Final = 24  # at once, of the wire's 32 calls: the rest stay free for people who wait for an answer
 ATTEMPTS: Final = 3
 
@@ -82,14 +84,15 @@ class Reader:
 
     async def read_room(self, id: str, *, fresh: bool = False) -> Room:
         """Read a group's payload, and its member list where the payload has none."""
-        began = datetime.now(UTC)
+        began, was_known = datetime.now(UTC), id in self._directory.rooms
         if fresh:
             await self._forget(pb.DIRTY_ROOM, id)
             await self._forget(pb.DIRTY_ROOM_MEMBER, id)
         payload = await self._puppet.room_payload(id)
         members = list(payload.member_ids) or await self._puppet.room_members(id)
         room = Room(id, _clean(payload.topic), payload.owner_id, tuple(payload.admin_ids), set(members))
-        self._directory.put_room(room, began)
+        if id in self._directory.rooms or not was_known:  # gateways also tell of a group that was left meanwhile
+            self._directory.put_room(room, began)
         return room
 
     async def each(self, ids: Iterable[str], read: Callable[[str], Awaitable[object]]) -> None:
@@ -128,9 +131,14 @@ def contact_of(id: str, payload: pb.ContactPayloadResponse) -> Contact:
         alias=_clean(payload.alias),
         weixin=payload.weixin,
         friend=payload.friend,
-        official=payload.type == OFFICIAL,
+        official=payload.type == OFFICIAL or is_official(id),
         avatar=payload.avatar,
     )
+
+
+def is_official(id: str) -> bool:
+    """Whether the id alone tells that this is no person but an official account or WeChat itself."""
+    return id.startswith("gh_") or id in SYSTEM_IDS
 
 
 def _clean(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -27,9 +28,11 @@ from wechat.intake import OddEvent, moment, people_of, text_of, text_or_empty
 from wechat.mentions import called, is_called
 from wechat.own import OwnMessages
 from wechat.puppet import MendedPuppet
-from wechat.reader import Reader, patiently
+from wechat.reader import Reader, is_official, patiently
 
 log = logging.getLogger(__name__)
+LOOK_EVERY: Final = 5.0  # seconds, at strangers who write
+MOST_LOOKED_AT: Final = 10_000
 
 # The numbers are those of wechaty-puppet (TypeScript), which is what travels; wechaty-grpc's own enum differs.
 KINDS: Final = (
@@ -66,6 +69,7 @@ class Resolver:
         self._reader = reader
         self._own = own
         self._room_names: dict[str, str] = {}  # what the account calls itself in a group
+        self._looked_at: dict[str, float] = {}  # strangers who write, and when they were last read anew
 
     async def resolve(self, raw: RawEvent, placed: Placed) -> Event | None:
         """The event's meaning; None when it is nothing of ours. WeChatError when a payload cannot be read. `placed` is
@@ -123,10 +127,16 @@ class Resolver:
             raise
         except WeChatError as error:
             log.warning("%s: who sent a message could not be read: %s", self._puppet.name, error)
-            return Contact(id, friend=True)
+            return Contact(id, friend=True, official=is_official(id))
 
     async def _friend_by_now(self, stranger: Contact) -> Contact:
-        """Who writes is likely a friend, whatever is known of them from before: read them anew."""
+        """Who writes is likely a friend, whatever is known of them from before: read them anew, now and then."""
+        now = time.monotonic()
+        if now - self._looked_at.get(stranger.id, -LOOK_EVERY) < LOOK_EVERY:
+            return stranger
+        if len(self._looked_at) >= MOST_LOOKED_AT:
+            self._looked_at.clear()
+        self._looked_at[stranger.id] = now
         try:
             return await self._reader.read_contact(stranger.id, fresh=True)
         except WeChatOffline:

@@ -1,6 +1,6 @@
 // Calls to the sandbox's control API.
 
-/** Ask; the JSON answer. Throws an Error with the sandbox's own sentence. */
+/** Ask; the JSON answer. Throws an Error with the sandbox's own sentence, and its status where it has answered. */
 export async function api(method, path, body) {
   const options = { method, headers: {} };
   if (body instanceof FormData) options.body = body;
@@ -15,7 +15,7 @@ export async function api(method, path, body) {
     throw new Error("沙箱没有回应，正在重新连接…");
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error?.message ?? `出错了（${response.status}）`);
+  if (!response.ok) throw Object.assign(new Error(answer.error?.message ?? `出错了（${response.status}）`), { status: response.status });
   return answer;
 }
 

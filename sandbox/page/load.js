@@ -38,12 +38,17 @@ export async function loadFriends() {
   update({ friends, requests });
 }
 
-/** The open chat's group or person; a group one is no longer in keeps its old face. */
+/** The open chat's group or person; what is not there is closed. */
 export async function loadDetail() {
   const chat = state.chat;
   if (!chat) return;
-  const detail = await api("GET", of(state.me.id, "chats", chat)).catch(() => null);
-  if (state.chat === chat) update({ detail: detail ?? (state.detail && { ...state.detail, gone: true }) });
+  try {
+    const detail = await api("GET", of(state.me.id, "chats", chat));
+    if (state.chat === chat) update({ detail });
+  } catch (error) {
+    if (error.status === 404 && state.chat === chat) update({ chat: null, detail: null });
+    throw error;
+  }
 }
 
 /** The newest messages of a chat, laid over those already here. */
@@ -91,10 +96,13 @@ export async function loadTrace() {
 export async function loadAll() {
   await loadWorld();
   const chat = state.chat;
-  const wanted = [loadChats(), loadFriends(), loadDetail()];
+  const detail = loadDetail();
+  detail.catch(() => undefined); // it is waited for below, when the rest is there
+  const wanted = [loadChats(), loadFriends()];
   if (chat) wanted.push(loadMessages(chat).catch(() => undefined));
   if (state.panel === "trace") wanted.push(loadTrace());
   await Promise.all(wanted);
   for (const other of state.messages.keys()) if (other !== chat) state.messages.delete(other);
   update({ ready: true });
+  await detail;
 }

@@ -18,9 +18,7 @@ async def run(host: str, ports: tuple[int, int]) -> int:
     systems = await start_systems(host, ports)
     for name, url in systems.urls.items():
         print(f"{name}: {url}", flush=True)  # noqa: T201 - for the person who started it
-    if systems.problems:
-        print("\n".join(systems.problems), file=sys.stderr)  # noqa: T201
-    else:
+    if not systems.problems:  # they are in the log, which here is stderr
         await stopping.wait()
     await systems.stop()
     return 1 if systems.problems else 0

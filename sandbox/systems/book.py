@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sandbox.feed import Channels
+from sandbox.storage import read_json
 
 MOST_KEPT: Final = 200
 TOPIC: Final = "systems"
@@ -54,8 +55,10 @@ class Book:
     def __post_init__(self) -> None:
         self.open.set()
         if self.path is not None and self.path.exists():
-            kept = json.loads(self.path.read_text(encoding="utf-8"))
+            kept = read_json(self.path)
             self.asked.extend(Asked(**one) for one in kept["asked"])
+            for cut_off in (one for one in self.asked if one.owed == "sending"):
+                cut_off.owed, cut_off.note = "undelivered", "中途停了"
             self.merchants = kept["merchants"]
             self.last = max((one.n for one in self.asked), default=0)
 

@@ -100,15 +100,23 @@ async def _end_streams(app: web.Application) -> None:
 async def _call_back(book: Book, request: web.Request) -> web.Response:
     """POST /page/callback/{n} {"result": "success" | "failed"}: press the button."""
     asked = book.find(int(request.match_info["n"]))
-    result = (await request.json()).get("result")
+    result = await _chosen(request, "result")
     if asked is None or not asked.callback or result not in RESULTS:
         raise web.HTTPNotFound
     return web.json_response({"delivered": await call_back(book, asked, result)})
 
 
+async def _chosen(request: web.Request, key: str) -> str:
+    """A word of the JSON object sent; nothing where there is none."""
+    try:
+        return str((await request.json())[key])
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
 async def _set_mode(book: Book, request: web.Request) -> web.Response:
     """POST /page/mode/{system} {"mode"}: how it answers from now on."""
-    system, mode = request.match_info["system"], (await request.json()).get("mode")
+    system, mode = request.match_info["system"], await _chosen(request, "mode")
     if system not in TITLES or mode not in MODES:
         raise web.HTTPNotFound
     book.modes[system] = mode

@@ -8,6 +8,7 @@ from typing import Final
 from sqlmodel import Session
 
 from services.commands.ask import Answer, Ask
+from services.job_book import NEW
 from texts import fill
 
 ON: Final = "开"
@@ -35,8 +36,10 @@ async def jobs(ask: Ask) -> Answer:
 def _line(ask: Ask, name: str) -> str:
     book = ask.house.job_book
     run = book.last.get(name)
+    if run is not None and run.result == NEW:
+        run = None
     went = "" if run is None else (run.result if run.ok else f"✗ {run.result}")
-    last = _when(ask, run.at) if run is not None and run.result != "new" else "—"
+    last = "—" if run is None else _when(ask, run.at)
     return fill(ask.texts.job_line, name=name, last=last, result=went, next=_when(ask, book.next_at(name)))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from api.openapi import all_errors
 from errors import WeChatNotDone, WeChatOffline
-from tests.api.conftest import QUN, Door, OpenDoor, error
+from tests.api.conftest import QUN, Door, OpenDoor, error, eventually
 
 SPEC_TABLE = {
     1001: (400, "缺少必须的参数或参数值无效！"),
@@ -157,6 +157,7 @@ async def _raw(door: Door, sent: bytes) -> tuple[int, str, bytes]:
         (b"POST /wxbot/qun HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 1001),
         (b"POST /wxbot/qun HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 1001),
         (b"GET /wxbot/qun?code=a HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", 1001),
+        (b"POST /wxbot/qun HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n{", 1006),
         (b"GET http://[bad HTTP/1.1\r\nHost: a\r\n\r\n", 1001),
         (b"GET /%zz/%f HTTP/1.1\r\nHost: a\r\n\r\n", 1004),
     ],
@@ -166,6 +167,23 @@ async def test_what_is_hardly_http(door: Door, sent: bytes, code: int) -> None:
     assert (status, kind) == (SPEC_TABLE[code][0], "application/json; charset=utf-8")
     assert json.loads(body) == error(code)
     assert (await door.call("GET", "/healthz"))[0] == 200
+
+
+async def test_a_caller_that_hangs_up_within_its_body_is_no_fault_of_ours(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(b"POST /wxbot/qun HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{")
+    await writer.drain()
+    assert (await door.call("GET", "/healthz"))[0] == 200
+    writer.close()
+
+    async def told() -> bool:
+        return "hung up" in caplog.text
+
+    await eventually(told)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_retry_after_is_whole_seconds(door: Door) -> None:

@@ -184,6 +184,18 @@ async def test_one_key_another_message(door: Door) -> None:
     assert len(door.wechat.sent) == 1
 
 
+async def test_one_key_two_messages_at_the_same_moment(door: Door) -> None:
+    headers, others = {"Idempotency-Key": "order-1"}, (TO, TO | {"text": "别的"}, TO)
+    calls = (door.call("POST", "/wxbot/message", json=body, headers=headers) for body in others)
+    assert [answer[0] for answer in await asyncio.gather(*calls)] == [202, 400, 202]
+
+
+async def test_a_key_is_not_spent_by_a_call_that_is_refused(door: Door) -> None:
+    headers, nobody = {"Idempotency-Key": "order-1"}, TO | {"to": "没有这个人"}
+    calls = (door.call("POST", "/wxbot/message", json=body, headers=headers) for body in (nobody, TO))
+    assert [answer[0] for answer in await asyncio.gather(*calls)] == [404, 202]
+
+
 async def test_a_repeat_is_safe_whatever_has_changed_since(door: Door) -> None:
     first = await _send(door, key="order-1", **TO)
     door.wechat.directory.drop_contact("wxid_hei")

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import schemathesis
@@ -26,8 +26,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.app import ROUTES
+from api.events import EVENTS
 from api.openapi import all_errors
 from api.operations import OPERATIONS
+from business import EventType
 from tests.api.conftest import Door, OpenDoor, open_door
 
 CHECKS = [
@@ -65,6 +67,16 @@ async def test_keys_are_described_where_they_are_set(opened: OpenDoor) -> None:
     assert document["paths"]["/wxbot/qun"]["post"]["security"] == [{"key": []}]
     assert "401" in document["paths"]["/wxbot/qun"]["post"]["responses"]
     assert "security" not in document["paths"]["/healthz"]["get"]
+
+
+async def test_every_event_is_described(door: Door) -> None:
+    document = (await door.call("GET", "/openapi.json"))[1]
+    assert set(document["webhooks"]) == set(get_args(EventType))
+    html = (await door.call("GET", "/docs"))[1]
+    for kind, told in EVENTS.items():
+        assert f"<code>{kind}</code>" in html
+        schema = document["webhooks"][kind]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert schema["properties"]["data"]["required"] == list(told.data)
 
 
 async def test_docs_for_people(opened: OpenDoor) -> None:

@@ -66,6 +66,15 @@ async def test_it_fits_a_phone_and_its_code_can_be_scanned(browser: Browser, doo
     assert [text for text in complaints if not text.startswith("data:")] == []  # the policy lets it all through
 
 
+@pytest.mark.parametrize("width", [320, 360, 390])
+async def test_the_token_stands_in_one_line(browser: Browser, door: Door, width: int) -> None:
+    qun = await door.make_group()
+    page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", [])
+    await page.set_viewport_size({"width": width, "height": 740})
+    lines = "r => { r.selectNodeContents(document.getElementById('token')); return r.getClientRects().length }"
+    assert await page.evaluate(f"({lines})(document.createRange())") == 1
+
+
 async def test_the_copy_button(browser: Browser, door: Door) -> None:
     qun = await door.make_group()
     page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", [])

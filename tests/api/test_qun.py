@@ -7,7 +7,7 @@ import base64
 import re
 from datetime import UTC, datetime
 
-from errors import WeChatRefused, WeChatTooFast
+from errors import CodeTaken, OwnerUnknown, WeChatOffline, WeChatRefused, WeChatTooFast
 from tests.api.conftest import QUN, Door, OpenDoor, error
 from wechat.interface import State
 
@@ -30,6 +30,16 @@ async def test_at_the_same_moment(door: Door) -> None:
     answers = await asyncio.gather(*(door.call("POST", "/wxbot/qun", json=QUN) for _ in range(20)))
     assert sorted(status for status, _, _ in answers) == [200] * 19 + [201]
     assert len({body["qun_create_response"]["url"] for _, body, _ in answers}) == 1
+    assert door.wechat.calls.count("create_room") == 1
+
+
+async def test_a_bad_call_at_the_same_moment_spoils_nothing(door: Door) -> None:
+    bodies = [{**QUN, "owner": "nobody"}, QUN, {**QUN, "owner": "wxid_song"}, {**QUN, "owner": "智多星"}]
+    tasks = [door.house.groups.create(b["code"], b["owner"], b["assistant"], "test") for b in bodies]
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(answers[0], OwnerUnknown)
+    assert isinstance(answers[3], CodeTaken)
+    assert [made for _, made in answers[1:3]] == [True, False]  # type: ignore[misc]
     assert door.wechat.calls.count("create_room") == 1
 
 
@@ -67,6 +77,8 @@ async def test_refusals_in_their_order(door: Door) -> None:
     del door.wechat.fails["create_room"]
     await door.make_group()
     assert await code(owner="智多星") == 2005
+    assert await code(owner="nobody") == 2005
+    assert await code(assistant="nobody") == 2005
     door.wechat.state = State.LOGGED_OUT
     assert await code(code="shop-2", owner="nobody") == 2002
 
@@ -115,7 +127,7 @@ async def test_let_in_at_once(door: Door) -> None:
     for _ in range(2):
         status, answer, headers = await door.call("POST", "/wxbot/qun/membership", json=body)
         assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
-        assert "Location" not in headers
+        assert (await door.call("GET", headers["Location"]))[1]["membership"]["state"] == "joined"
     assert door.wechat.calls.count("add_member") == 1
 
 
@@ -161,16 +173,28 @@ async def test_invited_when_the_group_is_large(opened: OpenDoor) -> None:
 
 async def test_taken_out(door: Door) -> None:
     qun = await door.make_group()
-    await door.call("POST", "/wxbot/qun/membership", json={"token": qun["token"], "member": "黑旋风"})
-    rows = [await door.call("GET", f"/wxbot/qun/membership/{number}") for number in (1, 2, 3)]
-    memberships = [body["membership"] for _, body, _ in rows]
-    path = "/wxbot/qun/membership/" + str(next(r["id"] for r in memberships if r["member"] == "黑旋风"))
+    body = {"token": qun["token"], "member": "黑旋风"}
+    path = (await door.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"]
     for _ in range(2):
         status, body, _ = await door.call("DELETE", path)
         assert (status, body) == (204, "")
     assert (await door.call("GET", path))[1]["membership"]["state"] == "removed"
     assert door.wechat.calls.count("remove_member") == 1
     assert (await door.call("DELETE", "/wxbot/qun/membership/999"))[:2] == (404, error(1004))
+
+
+async def test_a_member_s_own_name_goes_before_a_friend_s_nickname(door: Door) -> None:
+    """Friends and members are one crowd: the first tier in which anybody is called so decides."""
+    qun = await door.make_group()
+    door.wechat.knows("wxid_m", "某人", friend=False, weixin="li01")
+    door.wechat.knows("wxid_f", "li01")
+    door.wechat.directory.rooms["room-1@chatroom"].member_ids.add("wxid_m")
+    body = {"token": qun["token"], "member": "li01"}
+    status, answer, _ = await door.call("POST", "/wxbot/qun/membership", json=body)
+    assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
+    assert "add_member" not in door.wechat.calls
+    door.wechat.knows("wxid_g", "别人", alias="甲", weixin="li01")
+    assert (await door.call("POST", "/wxbot/qun/membership", json=body))[:2] == (409, error(3003))
 
 
 async def test_membership_refusals(opened: OpenDoor) -> None:
@@ -196,3 +220,18 @@ async def test_membership_refusals(opened: OpenDoor) -> None:
     assert await code() == 2002
     door.clock.ahead = 86_401
     assert await code() == 3002
+
+
+async def test_a_connection_that_is_lost_on_the_way(door: Door) -> None:
+    """What did not reach WeChat says so, and when to come back."""
+    qun = await door.make_group()
+    body = {"token": qun["token"], "member": "黑旋风"}
+    door.wechat.fails = {name: WeChatOffline(name) for name in ("create_room", "add_member", "remove_member")}
+    calls = [("POST", "/wxbot/qun", {**QUN, "code": "2"}), ("POST", "/wxbot/qun/membership", body)]
+    for method, path, sent in calls:
+        status, answer, headers = await door.call(method, path, json=sent)
+        assert (status, answer, headers["Retry-After"]) == (503, error(2002), "5"), path
+    door.wechat.fails = {}
+    path = (await door.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"]
+    door.wechat.fails = {"remove_member": WeChatOffline("remove_member")}
+    assert (await door.call("DELETE", path))[:2] == (503, error(2002))

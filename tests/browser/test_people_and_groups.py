@@ -147,6 +147,11 @@ async def test_a_group_is_made_and_changed(chat: Chat) -> None:
     await page.get_by_label("群聊名称").press("Enter")
     await expect(page.get_by_role("heading", name="忠义堂（3）")).to_be_visible()
     await expect(page.get_by_role("log")).to_contain_text("修改群名为“忠义堂”")
+    chat.windows.refused = "status of 400"
+    await page.get_by_label("群聊名称").fill("  ")
+    await page.get_by_label("群聊名称").press("Enter")
+    await expect(page.get_by_role("alert").filter(has_text="群名不能为空")).to_be_visible()
+    await expect(page.get_by_label("群聊名称")).to_have_value("忠义堂")
     await page.get_by_role("switch", name="群聊邀请确认").check()
     await expect(page.get_by_role("log")).to_contain_text("群主已启用群聊邀请确认")
     await page.get_by_role("button", name="添加", exact=True).click()
@@ -217,10 +222,19 @@ async def test_leaving_and_being_taken_out(chat: Chat) -> None:
     await leaver.get_by_role("dialog").get_by_role("button", name="退出群聊").click()
     await expect(leaver.get_by_role("button", name="梁山")).to_have_count(0)
     assert XUANFENG not in group.members
-    chat.windows.refused = "status of 404"
     chat.world.rooms.remove(SONG, group.id, ZHIDUO)
-    await expect(taken.get_by_text("你已不在这个群聊里")).to_be_visible()
-    await expect(taken.get_by_label("输入消息")).to_have_count(0)
+    for _ in range(2):  # also when the page is opened anew
+        await expect(taken.get_by_text("你已不在这个群聊里")).to_be_visible()
+        await expect(taken.get_by_role("heading", name="梁山")).to_be_visible()
+        await expect(taken.get_by_label("输入消息")).to_have_count(0)
+        await taken.reload()
+
+
+async def test_a_chat_that_is_not_there_is_closed(chat: Chat) -> None:
+    chat.windows.refused = "status of 404"
+    page = await chat.open(SONG, "wxid_nobody")
+    await expect(page.get_by_role("alert").filter(has_text="没有这个人：wxid_nobody")).to_be_visible()
+    await expect(page.get_by_label("输入消息")).to_have_count(0)
 
 
 async def test_the_groups_qr_code_lets_in(chat: Chat) -> None:

@@ -53,6 +53,12 @@ async def test_too_fast(chat: Chat) -> None:
     chat.world.limits.take(ACCOUNT, "message")
     with pytest.raises(Refused, match="操作过于频繁"):
         chat.world.limits.take(ACCOUNT, "message")
+    chat.windows.refused = "status of 400"
+    for wrong in ("-3", ""):
+        await page.get_by_label("每分钟", exact=True).fill(wrong)
+        await page.get_by_label("每分钟", exact=True).press("Tab")
+        await expect(page.get_by_label("每分钟", exact=True)).to_have_value("2")
+    await expect(page.get_by_role("alert").filter(has_text="次数不能为负")).to_be_visible()
     await page.get_by_role("switch", name="操作过于频繁").uncheck()
     await expect(page.get_by_role("switch", name="操作过于频繁")).not_to_be_checked()
     chat.world.limits.take(ACCOUNT, "message")

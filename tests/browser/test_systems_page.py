@@ -51,6 +51,9 @@ async def test_a_late_answer_is_sent_from_the_page(systems: Systems, windows: Wi
         await expect(page.get_by_text("已回调失败")).to_be_visible()
         await expect(page.get_by_text("没有待回调的授权")).to_be_visible()
         await page.locator("summary").click()
+        assert await put(f"{systems.urls[YUNMALL]}/payments", {"merchant": "梁山", "payment": "x"}, "c") == 201
+        await expect(page.locator("summary")).to_have_count(2)
+        await expect(page.locator("summary").last).to_be_focused()
         await page.get_by_role("button", name="再回调一次").click()
         await expect(page.get_by_text("已回调失败")).to_be_visible()
         assert heard[0] == {"status": "failed", "message": "门店拒绝了授权"}
@@ -73,3 +76,6 @@ async def test_another_site_s_page_cannot_press_the_buttons(systems: Systems) ->
         for origin, status in (("https://evil.example", 403), (systems.urls[HIPOS], 200)):
             async with http.post(url, json={"mode": "error"}, headers={"Origin": origin}) as response:
                 assert response.status == status
+        for body in (b"", b"[]", b'{"mode": {}}', b'{"mode": "odd"}'):
+            async with http.post(url, data=body) as response:
+                assert response.status == 404

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import re
 
 import pytest
 from PIL import Image
-from playwright.async_api import FilePayload, Page, expect
+from playwright.async_api import FilePayload, Page, Route, expect
 
 from sandbox.model import Kind
 from sandbox.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO
@@ -116,6 +118,37 @@ async def test_pictures_and_files(chat: Chat) -> None:
     assert sent == [(Kind.IMAGE, "山水.png"), (Kind.FILE, "价目表.pdf")]
 
 
+async def test_what_is_written_while_a_file_is_sent_stays(chat: Chat) -> None:
+    """Enter once more sends nothing twice; the words that came with a file that is refused come back with it."""
+    page = await chat.open(SONG, XUANFENG)
+    calls: asyncio.Queue[Route] = asyncio.Queue()
+    await page.route("**/messages", calls.put)
+    await attach_and_write(page, "图.txt", b"x")
+    upload = await calls.get()
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("还有")
+    await upload.continue_()
+    await (await calls.get()).continue_()
+    await expect(page.get_by_role("article")).to_have_count(2)
+    await expect(page.get_by_label("输入消息")).to_have_value("还有")
+    chat.windows.refused = "status of 400"
+    await attach_and_write(page, "空.txt", b"")
+    upload = await calls.get()
+    await page.keyboard.type("还有")
+    await upload.continue_()
+    await expect(page.get_by_label("输入消息")).to_have_value("看空.txt\n还有")
+    await expect(page.get_by_role("button", name="不发送空.txt")).to_be_visible()
+    assert [m.filename or m.text for m in chat.world.chats.history(XUANFENG, SONG)] == ["图.txt", "看图.txt"]
+
+
+async def attach_and_write(page: Page, name: str, data: bytes) -> None:
+    """A file and words about it, sent with Enter."""
+    file = FilePayload(name=name, mimeType="text/plain", buffer=data)
+    await page.locator("input[type=file]").last.set_input_files(file)
+    await page.get_by_label("输入消息").fill(f"看{name}")
+    await page.keyboard.press("Enter")
+
+
 async def test_a_mention_is_picked_with_the_keyboard(chat: Chat) -> None:
     group = room(chat)
     page = await chat.open(SONG, group)
@@ -126,8 +159,10 @@ async def test_a_mention_is_picked_with_the_keyboard(chat: Chat) -> None:
     await expect(options).to_have_text(["黑旋风", "智多星"])
     await box.press("ArrowDown")
     await expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    await expect(box).to_have_attribute("aria-activedescendant", str(await options.nth(1).get_attribute("id")))
     await box.press("Enter")
     await expect(options).to_have_count(0)
+    await expect(box).not_to_have_attribute("aria-activedescendant", re.compile(""))
     await box.press_sequentially("看一下")
     await box.press("Enter")
     await expect(other.get_by_role("button", name="梁山")).to_contain_text("[有人@我]")

@@ -41,6 +41,16 @@ async def test_everything_by_keyboard(chat: Chat) -> None:
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(opener).to_be_focused()
+    beginner = page.get_by_role("button", name="添加朋友或发起群聊")
+    await beginner.press("Enter")
+    await page.keyboard.type("likui01")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="发消息")).to_be_focused()
+    await page.keyboard.press("Escape")  # the second of two dialogs
+    await expect(beginner).to_be_focused()
+    await beginner.press("Enter")
+    await page.get_by_role("button", name="关闭").press("Enter")
+    await expect(beginner).to_be_focused()
     await page.get_by_role("button", name="聊天详情").press("Enter")
     drawer = page.get_by_role("complementary", name="聊天详情")
     await drawer.get_by_role("button").first.focus()
@@ -118,7 +128,7 @@ async def test_light_and_dark(chat: Chat, scheme: str) -> None:
     variable = "name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()"
     pairs = [("ink", "ground"), ("ink", "paper"), ("ink", "list"), ("mine-ink", "mine"), ("soft", "ground")]
     pairs += [("soft", "list"), ("soft", "paper"), ("link", "paper"), ("green-ink", "green-fill"), ("rail-ink", "rail")]
-    pairs += [("red", "list"), ("red", "ground")]
+    pairs += [("red", "list"), ("red", "ground"), ("green", "list"), ("green", "list-hover"), ("green", "paper")]
     for ink, paper in pairs:
         colours = [await page.evaluate(variable, f"--{name}") for name in (ink, paper)]
         assert contrast(*colours) >= 4.5, (ink, paper, *colours)

@@ -23,11 +23,11 @@ export function fileBox ({ name, base64, buffer, url, path, stream, qrcode }) {
 }
 
 /** Keeps a message; `kind` is a name of KIND or any number. */
-function keep (world, { id, from, conversation, kind = 'text', text = '', mentions = [], at, file, url, mini, card, location }) {
+function keep (world, { id, from, conversation, kind = 'text', text = '', mentions = [], at, file, image, url, mini, card, location }) {
   const where = isRoom(conversation) ? { roomId: conversation } : { listenerId: conversation }
   return world.put('messages', {
     id: id ?? newId('msg_'), type: typeof kind === 'number' ? kind : KIND[kind], talkerId: from, ...where, text, mentionIdList: mentions,
-    timestamp: at ?? Date.now(), filename: file?.name ?? '', file, url, mini, card, location,
+    timestamp: at ?? Date.now(), filename: file?.name ?? '', file, image, url, mini, card, location,
   })
 }
 

@@ -69,7 +69,11 @@ export class WeChatPuppet extends PuppetMock {
   // ---- messages ----
   async messageRawPayload (id) { return { ...this.world.get('messages', id) } }
   async messageFile (id) { return messages.fileBox(this.part(id, 'file')) }
-  async messageImage (id, type) { return this.world.settings.pictures ? messages.fileBox(this.part(id, 'file')) : super.messageImage(id, type) }
+  async messageImage (id, type) {
+    const { image } = this.world.get('messages', id)
+    if (image) return messages.fileBox(image)
+    return this.world.settings.pictures ? messages.fileBox(this.part(id, 'file')) : super.messageImage(id, type)
+  }
   async messageContact (id) { return this.part(id, 'card') }
   async messageUrl (id) { return this.part(id, 'url') }
   async messageMiniProgram (id) { return this.part(id, 'mini') }

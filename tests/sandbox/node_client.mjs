@@ -17,6 +17,7 @@ bot.on('login', user => say('login', { id: user.id }))
 bot.on('ready', () => say('ready'))
 bot.on('error', error => say('error', { text: String(error) }))
 bot.on('room-join', async (room, invitees) => say('join', { room: room.id, topic: await room.topic(), who: invitees.map(c => c.id) }))
+bot.on('room-leave', (room, leavers) => say('leave', { room: room.id, who: leavers.map(c => c.id) }))
 bot.on('friendship', async friendship => {
   say('friendship', { type: friendship.type(), hello: friendship.hello(), id: friendship.contact().id })
   if (friendship.type() === bot.Friendship.Type.Receive) await friendship.accept()

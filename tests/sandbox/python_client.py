@@ -50,6 +50,9 @@ async def run() -> None:
             await room.ready()
             say("join", room=room.room_id, topic=await room.topic(), who=[contact.contact_id for contact in invitees])
 
+        async def on_room_leave(self, room: Room, leavers: list[Contact], remover: Contact, date: Any) -> None:
+            say("leave", room=room.room_id, who=[contact.contact_id for contact in leavers])
+
         async def on_message(self, msg: Message) -> None:
             if msg.is_self():
                 return

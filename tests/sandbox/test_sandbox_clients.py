@@ -121,10 +121,18 @@ async def check_the_basics(world: World, bot: Bot) -> str:
     return room.id
 
 
+async def check_it_hears_its_own_removal(world: World, bot: Bot, room_id: str) -> None:
+    """Clients read a group again before they tell who left it, also when they themselves did."""
+    world.rooms.remove(SONG, room_id, BOT)
+    left = await bot.wait("leave")
+    assert (left["room"], left["who"]) == (room_id, [BOT])
+
+
 async def test_the_stock_python_client(world: World, server: PuppetServer, tmp_path: Path) -> None:
     async with running(server, tmp_path, sys.executable, str(HERE / "python_client.py")) as bot:
-        await check_the_basics(world, bot)
+        room_id = await check_the_basics(world, bot)
         assert await sent_file(world) == ("hello.txt", b"hello")
+        await check_it_hears_its_own_removal(world, bot, room_id)
 
 
 @pytest.mark.gateway
@@ -143,3 +151,5 @@ async def test_the_official_node_client(world: World, server: PuppetServer, tmp_
         assert (asked["type"], asked["hello"], asked["id"]) == (2, "我是九纹龙", WENLONG)
         assert (await bot.wait("friendship"))["type"] == 1
         assert world.people.are_friends(WENLONG, BOT)
+        await check_it_hears_its_own_removal(world, bot, room_id)
+        assert [thing for thing in bot.told if thing["what"] == "error"] == []

@@ -13,6 +13,7 @@ import pytest
 
 import sandbox
 from sandbox import Sandbox
+from sandbox.storage import snapshot
 from sandbox.world import SONG, WENLONG, XUANFENG, ZHIDUO
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import ACCOUNT, BOT
@@ -138,7 +139,10 @@ async def test_a_group_from_end_to_end(page: Page) -> None:
     await page("DELETE", f"{room}/members/{XUANFENG}", status=400)
     chat = await page("GET", f"/people/{ZHIDUO}/chats/{made['id']}")
     assert (chat["members"], chat["group"]["owner"], chat["group"]["manages"]) == (3, SONG, False)
-    await page("GET", f"/people/{XUANFENG}/chats/{made['id']}", status=404)
+    gone = await page("GET", f"/people/{XUANFENG}/chats/{made['id']}")
+    assert (gone["name"], gone["gone"], "group" in gone) == ("水泊", True, False)
+    await page("GET", f"/people/{WENLONG}/chats/{made['id']}", status=404)
+    await page("GET", f"/people/{WENLONG}/chats/{made['id']}/messages", status=404)
     await page("PATCH", room, {"admins": [BOT], "owner": ZHIDUO})
     await page("PATCH", room, {"confirm": False}, status=400)
     await page("POST", f"{room}/leave")
@@ -232,21 +236,30 @@ async def test_faults_limits_rules_and_sessions(page: Page) -> None:
     assert (await page("PUT", "/faults", {"event": "message", "lost": 1}))["events"]["message"]["lost"] == 1
     shown = await page("PUT", "/faults", {"call": "RoomCreate", "effect": "lose", "count": 2})
     assert (shown["calls"][0]["effect"], shown["calls"][0]["count"]) == ("lose", 2)
-    for wrong in ({"event": "message", "gone": 1}, {"call": "X", "effect": "explode"}, {"event": "*", "lost": 7}):
+    for wrong in (
+        {"event": "message", "gone": 1},
+        {"event": "mesage", "lost": 1},
+        {"event": "*", "lost": 7},
+        {"call": "RoomCreate", "effect": "explode"},
+        {"call": "RoomCreat", "effect": "fail"},
+        {"call": "RoomCreate", "effect": "fail", "count": 1.5},
+    ):
         await page("PUT", "/faults", wrong, status=400)
     assert await page("DELETE", "/faults") == {"events": {}, "calls": []}
     assert (await page("PUT", "/limits", {"action": "message", "times": 1, "seconds": 60}))["message"]["times"] == 1
     assert await page("PUT", "/limits", {"action": "message", "times": None}) == {}
     await page("PUT", "/limits", {"action": "message", "times": "many"}, status=400)
+    await page("PUT", "/limits", {"action": "messages", "times": 1}, status=400)
     assert (await page("PUT", "/rules", {"direct_limit": 5}))["direct_limit"] == world.rules.direct_limit == 5
     await page("PUT", "/rules", {"capacity": 1}, status=400)
     assert (await page("POST", f"/accounts/{ACCOUNT}/logout", {"reason": "挤下线"}))["online"] is False
     assert (await page("POST", f"/accounts/{ACCOUNT}/logout"))["online"] is False
     assert (await page("POST", f"/accounts/{ACCOUNT}/login"))["online"] is True
-    await page("POST", f"/accounts/{ACCOUNT}/error", {"text": "坏了"})
+    await page("POST", f"/accounts/{ACCOUNT}/error", {"text": '它说"坏了"'})
     await page("POST", "/accounts/nobody/login", status=404)
     trace = (await page("GET", f"/trace?account={ACCOUNT}"))["trace"]
     assert [item["name"] for item in trace][-5:] == ["logout", "scan", "login", "ready", "error"]
+    assert json.loads(trace[-1]["payload"]["gerror"])["message"] == '它说"坏了"'
     async with page.live(f"/trace?account={ACCOUNT}") as live:
         world.chats.say(SONG, BOT, "跟踪")
         assert (await first(live, name="message"))["outcome"] == "unheard"
@@ -264,11 +277,33 @@ async def test_faults_limits_rules_and_sessions(page: Page) -> None:
         ("GET", "/events?person=wxid_nobody", None, 404),
         ("POST", "/people", "nonsense", 400),
         ("POST", "/people", "[]", 400),
+        ("POST", "/people", b"\xff", 400),
+        ("POST", "/people", "[" * 100_000, 400),
+        ("POST", "/people", '{"name": "\\ud83d"}', 400),  # half of an emoji: no UTF-8 can hold it
+        ("POST", "/people", '{"name": "群", "id": "1@chatroom"}', 400),
+        ("PUT", "/limits", '{"action": "message", "times": NaN}', 400),
+        ("PUT", "/rules", '{"capacity": 1e400}', 400),
+        ("GET", f"/qrcode.png?text={'x' * 3000}", None, 400),
+        ("POST", f"/people/{SONG}/chats/{BOT}/messages", '{"text": " \\n"}', 400),
         ("POST", f"/people/{SONG}/messages/x/recall", None, 400),
     ],
 )
-async def test_errors_have_one_shape(page: Page, method: str, path: str, data: str | None, status: int) -> None:
+async def test_errors_have_one_shape(page: Page, method: str, path: str, data: str | bytes | None, status: int) -> None:
     await page(method, path, data=data, status=status, headers={"Content-Type": "application/json"} if data else {})
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        (b"nonsense", 400),
+        (b'--x\r\nContent-Disposition: form-data; name="file"; filename="\xcd\xbc.png"\r\n\r\npng\r\n--x--\r\n', 201),
+    ],
+)
+async def test_a_form_from_elsewhere(page: Page, form: bytes, status: int) -> None:
+    """One that is none is refused; a file's name in another encoding does not keep the world from being kept."""
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    await page("POST", f"/people/{SONG}/chats/{BOT}/messages", data=form, headers=kind, status=status)
+    assert json.dumps(snapshot(page.running.world.state), ensure_ascii=False).encode()
 
 
 async def test_another_sites_page_may_not_play(page: Page) -> None:

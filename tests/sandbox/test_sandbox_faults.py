@@ -36,6 +36,13 @@ def test_twice_late_and_lost_reach_the_account_so(world: World, ear: Ear) -> Non
     assert len(ear.all) == 3
 
 
+def test_late_and_slow_say_something_by_themselves() -> None:
+    faults = Faults(1)
+    faults.event("message", late=1)
+    assert faults.plan_event("message") == [1.0]
+    assert faults.call("RoomAdd", "slow").ms == 1000
+
+
 def test_a_kinds_own_fault_comes_before_the_one_for_all() -> None:
     faults = Faults(1)
     faults.event("*", lost=1)

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 import sandbox
-from sandbox.front import is_loopback
+from sandbox.front import is_no_name
 from tests.sandbox.conftest import ACCOUNT
 
 
@@ -27,18 +27,18 @@ async def http(running: sandbox.Sandbox) -> AsyncIterator[aiohttp.ClientSession]
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:8788", "localhost", "localhost:1", "a.localhost:8788", "127.8.8.8", "[::1]"]
+    "host", ["127.0.0.1:8788", "localhost", "localhost:1", "a.localhost:8788", "192.168.1.2:8788", "[::1]"]
 )
-def test_this_machine(host: str) -> None:
-    assert is_loopback(host)
+def test_an_address(host: str) -> None:
+    assert is_no_name(host)
 
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.cn", "192.168.1.2", "0.0.0.0", "", "[", "[::2]"],
+    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.cn", "2130706433", "0x7f.1", "127.1", "", "[", "[x]"],
 )
-def test_another_machine(host: str) -> None:
-    assert not is_loopback(host)
+def test_a_name(host: str) -> None:
+    assert not is_no_name(host)
 
 
 @pytest.mark.parametrize("path", ["/", "/page/app.js", "/api/state", "/api/events?person=wxid_songgongming"])
@@ -56,6 +56,14 @@ async def test_every_answer_has_the_policy(http: aiohttp.ClientSession, path: st
         assert "require-trusted-types-for 'script'" in policy
         assert "unsafe" not in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("host", "written"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("::", "[::1]")],
+)
+def test_the_address_that_is_printed_can_be_opened(host: str, written: str) -> None:
+    assert sandbox.address(host) == written
 
 
 async def test_another_sites_page_may_not_post(http: aiohttp.ClientSession) -> None:

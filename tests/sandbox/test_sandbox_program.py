@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import BOT
@@ -52,3 +53,21 @@ async def test_it_says_where_it_is_and_keeps_its_world(tmp_path: Path) -> None:
     client.close()
     process.send_signal(signal.SIGINT)
     assert await process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--state", "pyproject.toml"), "pyproject.toml is damaged"),
+        (("--account", " "), "昵称不能为空"),
+        (("--grpc-port", "0", "--grpc-port", "0"), "more --grpc-port than --account"),
+        (("--host", "192.0.2.1"), "192.0.2.1"),
+    ],
+)
+async def test_what_keeps_it_from_starting_is_said_in_a_line(arguments: tuple[str, ...], why: str) -> None:
+    command = (sys.executable, "-m", "sandbox", "--port", "0", *arguments)
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
+    _, said = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode
+    assert why in said.decode().splitlines()[-1]
+    assert b"Traceback" not in said

@@ -224,10 +224,18 @@ async def test_a_group_from_end_to_end(client: Client, world: World) -> None:
     member = await client("RoomMemberPayload", id=room_id, member_id=SONG)
     assert (member.room_alias, member.name, member.inviter_id) == ("大哥", "宋公明", BOT)
     assert "weixin.qq.com/g/" in (await client("RoomQRCode", id=room_id)).qrcode
+    assert (await client("ContactPayload", id=room_id)).name == "二号群"  # as npm's wechaty asks for it
     await client("RoomQuit", id=room_id)
     assert (await client("RoomList")).ids == []
+    assert (await client("RoomPayload", id=room_id)).member_ids == [SONG, ZHIDUO]  # it may still be looked at
+    assert (await client("RoomMemberList", id=room_id)).member_ids == [SONG, ZHIDUO]
+    assert (await client("RoomMemberPayload", id=room_id, member_id=SONG)).name == "宋公明"
     with pytest.raises(GRPCError, match="不在这个群里"):
-        await client("RoomPayload", id=room_id)
+        await client("RoomTopic", id=room_id, topic="三号群")
+    others = world.rooms.create(SONG, [ZHIDUO, XUANFENG], "别人的群")
+    for call in ("RoomPayload", "RoomMemberList", "ContactPayload"):
+        with pytest.raises(GRPCError, match="不在这个群里"):
+            await client(call, id=others.id)
 
 
 async def test_refusals_come_as_errors_with_wechats_words(client: Client, world: World) -> None:

@@ -17,6 +17,8 @@ def test_all_there_is_comes_back(world: World, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "world.json"
     room = world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
     world.rooms.set_admins(SONG, room.id, [ZHIDUO])
+    world.joins.add(SONG, room.id, XUANFENG)
+    world.rooms.leave(XUANFENG, room.id)
     world.people.set_alias(BOT, SONG, "群主")
     world.people.ask(WENLONG, BOT, "你好")
     card = world.joins.add(BOT, room.id, XUANFENG, card=True)
@@ -49,7 +51,7 @@ def test_new_things_get_new_ids_after_a_load(tmp_path: Path) -> None:
 def test_a_strange_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "w.json"
     path.write_text(content)
-    with pytest.raises(ValueError):
+    with pytest.raises(OSError, match="to begin anew"):
         World.load(path)
 
 

@@ -34,15 +34,32 @@ def test_the_nearest_are_of_different_entries() -> None:
     assert [near.score for near in found] == sorted((near.score for near in found), reverse=True)
     assert faq.nearest("xyz") == []
     assert Faq([]).nearest("怎么开") == []
+    assert Faq([]).nearest("怎么开", least=0.0) == []
+
+
+def test_only_what_a_question_is_about_makes_it_near() -> None:
+    """Words of any question are shared by all of them; and the menu is filled up to three."""
+    faq = Faq([*ENTRIES, Entry(questions=["下单后几天发货", "你们几点上班"], answer="明天。")])
+    for chatter in ("今天天气怎么样", "在吗", "你好", "什么时候可以"):
+        assert faq.nearest(chatter) == [], chatter
+    near = faq.nearest("我想问下运费")
+    assert near[0].question == "运费怎么算"
+    assert len(near) == 3
+    assert [one.score for one in near[1:]] == [0, 0]
+
+
+def test_a_question_of_common_words_only_can_still_be_listed() -> None:
+    faq = Faq([*ENTRIES, Entry(questions=["你们在哪里"], answer="人民路。")])
+    assert faq.nearest("你们都在哪里呀")[0].question == "你们在哪里"
 
 
 def test_the_threshold_is_the_measured_one() -> None:
     """On the questions in the repository: far more right menus than wrong ones, and most chatter gets none."""
     faq = Faq(load(str(Path(__file__).parents[2] / "faq.yaml")))
     shares = measure(faq, NEAR)
-    assert shares["menu"] >= 0.55
-    assert shares["wrong"] <= 0.15
-    assert shares["off_topic"] <= 0.35
+    assert shares["menu"] >= 0.65
+    assert shares["wrong"] <= 0.10
+    assert shares["off_topic"] <= 0.20
     margin = shares["menu"] - shares["wrong"]
     assert all(
         margin >= measure(faq, least)["menu"] - measure(faq, least)["wrong"] - 1e-9 for least in (0.25, 0.3, 0.4)
@@ -85,6 +102,14 @@ def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, conte
         ('好的 {"entry": 2, "answer": "满 99 元就包邮"} 以上', "满 99 元就包邮"),
         ('{"entry": 2, "answer": "满 100 元包邮"}', "满 99 元包邮。"),  # a number nobody gave it
         ('{"entry": 1, "answer": "见 http://a.example"}', "发抬头来。"),
+        ('{"entry": "2", "answer": "满 99 元就包邮"}', "满 99 元就包邮"),
+        ('{"entry": 2, "answer": "客服今天心情很好，送您一辆汽车"}', "满 99 元包邮。"),  # words nobody gave it
+        ("2", "满 99 元包邮。"),
+        ("满99元包邮", "满 99 元包邮。"),
+        ("0", None),
+        ("3", None),
+        ("当然包邮", None),
+        ("发", None),
         ('{"entry": 0, "answer": "满 99 元就包邮"}', None),
         ('{"entry": 1.0, "answer": "发抬头"}', None),
         ('{"answer": "发抬头"}', None),

@@ -17,9 +17,9 @@ from models.durable import OutboxItem
 from models.flows import FlowCallback, FlowRun
 from services.house import House, build
 from tests.services.conftest import until
-from tests.stories.business import serving
+from tests.stories.business import forever, serving
 
-ACCOUNT, PERSON = "weimi1001", "wxid_heixuanfeng"
+ACCOUNT, PERSON, ADMIN = "weimi1001", "wxid_heixuanfeng", "wxid_admin"
 STEPS = [
     {"ask": {"store": "哪家？"}},
     {"call": {"system": "shop", "path": "/x", "body": {"callback": "{callback_url}"}, "into": "order"}},
@@ -47,7 +47,7 @@ async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterato
         flow = {"name": "试", "start": ["开始"], "allow": "everyone", "steps": STEPS}
 
         async def make() -> House:
-            config = Config(database=database, systems={"shop": {"base_url": url}}, flows=[flow])  # type: ignore[arg-type, list-item]
+            config = Config(database=database, admins=[ADMIN], systems={"shop": {"base_url": url}}, flows=[flow])  # type: ignore[arg-type, list-item]
             house = build(config)
             await house.store.open()
             houses.append(house)
@@ -55,7 +55,7 @@ async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterato
 
         yield make
         for house in houses:
-            await house.flows.stop()
+            await house.flows.stop(5)
             await house.outside.close()
             await house.store.close()
 
@@ -65,6 +65,11 @@ async def hear(house: House, words: str, person: str = PERSON) -> None:
     decision = await house.flows.heard(ACCOUNT, person, words)
     if decision is not None and decision.write is not None:
         await house.store.write(decision.write)
+
+
+async def called_back(house: House, secret: str, result: dict[str, Any]) -> None:
+    """A system brings a result."""
+    await house.flows.called_back(await house.flows.callback(secret), result)
 
 
 async def said(house: House) -> list[str]:
@@ -88,15 +93,28 @@ async def test_one_callback_counts_though_twenty_come_at_once(
     await house.flows.start()
     secret = await waiting(house, asked)
     results = [{"status": "success", "n": n} for n in range(20)]
-    await asyncio.gather(*(house.flows.called_back(secret, result) for result in results))
-    lines = [line for line in await said(house) if line.startswith("好了")]
-    assert len(lines) == 1
-    kept = await house.store.read(lambda s: s.exec(select(FlowCallback)).one())
-    assert lines == [f"好了{json.loads(kept.body or '')['n']}"]
+    await asyncio.gather(*(called_back(house, secret, result) for result in results))
+    assert len([line for line in await said(house) if line.startswith("好了")]) == 1
     assert (await house.flows.counts())["finished"] == 1
     assert house.flows.open_counts() == {"asking": 0, "calling": 0, "waiting": 0}
     with pytest.raises(NotFound):
-        await house.flows.called_back("x" * 32, {})
+        await house.flows.callback("x" * 32)
+
+
+async def test_what_a_run_was_told_is_forgotten_when_it_is_over(
+    make_house: MakeHouse, asked: list[dict[str, Any]]
+) -> None:
+    house = await make_house()
+    await house.flows.start()
+    secret = await waiting(house, asked)
+    run = (await house.flows.open_runs())[0]
+    assert run.values["store"] == "一店"
+    await called_back(house, secret, {"status": "success", "n": 1})
+    over = await house.store.read(lambda s: s.get_one(FlowRun, run.id))
+    kept = await house.store.read(lambda s: s.exec(select(FlowCallback)).one())
+    assert (over.state, over.values, kept.body) == ("finished", {}, "{}")
+    await called_back(house, secret, {"status": "success", "n": 2})
+    assert [line for line in await said(house) if line.startswith("好了")] == ["好了1"]
 
 
 async def test_a_callback_and_the_end_of_its_wait_at_once_have_one_outcome(
@@ -107,7 +125,7 @@ async def test_a_callback_and_the_end_of_its_wait_at_once_have_one_outcome(
     secret = await waiting(house, asked)
     run = (await house.flows.open_runs())[0]
     await asyncio.gather(
-        house.flows.called_back(secret, {"status": "success", "n": 1}),
+        called_back(house, secret, {"status": "success", "n": 1}),
         house.store.write(lambda s: house.flows.end(s, run.id or 0)),
         hear(house, "取消"),
     )
@@ -117,6 +135,7 @@ async def test_a_callback_and_the_end_of_its_wait_at_once_have_one_outcome(
 
 
 async def test_one_person_has_one_flow_open(make_house: MakeHouse) -> None:
+    """And may not start flows without end; an admin, who is at work, may."""
     house = await make_house()
     await house.flows.start()
     await asyncio.gather(*(hear(house, "开始", f"wxid_{n}") for n in range(5)))
@@ -129,6 +148,10 @@ async def test_one_person_has_one_flow_open(make_house: MakeHouse) -> None:
     assert (await said(house))[-1] == "您发起的流程太多了，请过一会儿再试。"
     started = await house.store.read(lambda s: s.exec(select(FlowRun).where(FlowRun.person == "wxid_0")).all())
     assert len(started) == 30
+    for _ in range(31):
+        await hear(house, "取消", ADMIN)
+        await hear(house, "开始", ADMIN)
+    assert (await said(house))[-1] == "哪家？"
 
 
 async def test_a_call_that_was_cut_off_is_made_again_with_its_key(
@@ -144,3 +167,38 @@ async def test_a_call_that_was_cut_off_is_made_again_with_its_key(
     await second.flows.start()
     await until(lambda: second.flows.open_counts()["waiting"] == 1, "it waits")
     assert [one["key"] for one in asked] == [f"{run.key}-1"]
+
+
+async def test_a_call_that_takes_too_long_at_the_end_is_left_to_the_next_start(
+    make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await make_house()
+    monkeypatch.setattr(first.flows._caller, "call", forever)
+    await first.flows.start()
+    await hear(first, "开始")
+    await hear(first, "一店")
+    async with asyncio.timeout(5):
+        await first.flows.stop(0.05)
+    second = await make_house()
+    assert [run.state for run in await second.flows.open_runs()] == ["calling"]
+    await second.flows.start()
+    await until(lambda: second.flows.open_counts()["waiting"] == 1, "it waits")
+
+
+async def test_a_call_whose_end_cannot_be_written_is_made_again_with_its_key(
+    make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await make_house()
+    monkeypatch.setattr("services.flows.CALL_AGAIN", 0.05)
+    called = house.flows._steps.called
+
+    def away_once(*given: Any) -> None:
+        if len(asked) == 1:
+            raise OSError("the database is away")
+        called(*given)
+
+    monkeypatch.setattr(house.flows._steps, "called", away_once)
+    await house.flows.start()
+    await waiting(house, asked)
+    assert len(asked) == 2
+    assert asked[0]["key"] == asked[1]["key"]

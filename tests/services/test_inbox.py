@@ -101,6 +101,12 @@ async def idle(house: House) -> None:
     await until(lambda: len(house.inbox) == 0, "nothing in memory")
 
 
+async def on_disk(house: House) -> None:
+    """Wait until what came and what was read of it is stored."""
+    await house.inbox._rows.drain()
+    await house.inbox._bodies.drain()
+
+
 async def test_stored_before_it_is_acted_on_and_ended_with_it(store: Store, move_in: Move) -> None:
     house = await move_in(store)
     await house.say("x-1", "x-2", "y-1")
@@ -130,6 +136,7 @@ async def test_what_was_not_ended_is_handled_after_the_restart_in_order(open_sto
     first.slow_message["y-1"] = asyncio.Event()
     await first.say("x-1", "x-2", "y-1", "x-3")
     await until(lambda: first.rows_seen, "one is being handled")
+    await on_disk(first)
     await first.inbox.stop(0)
     assert first.handled == []
     second = await move_in(await open_store())
@@ -143,6 +150,7 @@ async def test_what_was_read_needs_no_gateway_after_the_restart(open_store: Open
     first.slow_handler["x-1"] = asyncio.Event()
     await first.say("x-1")
     await until(lambda: first.rows_seen, "it is being handled, so it was read")
+    await on_disk(first)
     await first.inbox.stop(0)
     second = await move_in(await open_store())
     second.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")]
@@ -158,6 +166,7 @@ async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
     first.slow_message["x-0"] = asyncio.Event()
     await first.say("x-0", *(f"x-{i}" for i in range(1, 40)))
     await until(lambda: len(first.read) == 40, "all are stored")
+    await on_disk(first)
     await first.inbox.stop(0)
     monkeypatch.setattr(inbox, "MOST_IN_MEMORY", 10)
     second = House(sqlite_store)

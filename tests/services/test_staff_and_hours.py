@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.conversations import shown
 from services.echoes import ROUNDS, SECONDS, Echoes
 from services.hours import OfficeHours
+from services.matching import normal
 from services.staff import Line, Verb, parse
+from services.support import asking
 from services.tickettexts import LONGEST, packed
 from settings import Hours
+from wechat.events import MessageKind
 
 ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -84,6 +88,7 @@ QUOTE = "「助手：【#12 张三】在吗」\n- - - - - - - - - - - - - - -\n"
         ("＃12您好\n第二行", Line(Verb.ANSWER, 12, "您好\n第二行")),
         ("#１２：您好", Line(Verb.ANSWER, 12, "您好")),
         ("# 12 结束", Line(Verb.CLOSE, 12)),
+        ("#12 结束。", Line(Verb.CLOSE, 12)),
         ("#12 结束了吗？", Line(Verb.ANSWER, 12, "结束了吗？")),
         ("#12 转 @小李\u2005", Line(Verb.PASS, 12, "小李")),
         ("#12 转给@小李", Line(Verb.PASS, 12, "小李")),
@@ -121,6 +126,29 @@ def test_lines_are_packed_whole(lines: list[str]) -> None:
     assert "".join(made).replace("\n", "") == "".join(lines).replace("\n", "")
 
 
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("人工", True),
+        ("人工？", True),
+        ("转接人工", True),
+        ("您好，请问能转人工客服吗？", True),
+        ("有没有人工在", True),
+        ("帮我接一下人工！谢谢", True),
+        ("人工智能课多少钱", False),
+        ("不要人工", False),
+        ("人工费怎么算", False),
+        ("我要" * 18 + "x", False),
+        ("", False),
+    ],
+)
+def test_which_sentences_ask_for_a_person(text: str, asks: bool) -> None:
+    pattern = asking(["人工", "转人工"])
+    assert pattern is not None
+    assert (pattern.fullmatch(normal(text)) is not None) == asks
+    assert asking([]) is None
+
+
 def test_what_goes_round_is_let_go_after_a_while() -> None:
     now = [1000.0]
     echoes = Echoes(lambda: now[0])
@@ -133,3 +161,23 @@ def test_what_goes_round_is_let_go_after_a_while() -> None:
     echoes.spoke("a", "c", "您好 ")
     assert echoes.is_echo("a", "c", "您好")
     assert not echoes.is_echo("b", "c", "您好")
+
+
+def test_every_part_of_what_was_said_last_is_an_echo() -> None:
+    """A bot that says all back would else be answered on the first part of two, for ever."""
+    echoes = Echoes(lambda: 0.0)
+    for words in ("开发票请发抬头", "谢谢"):
+        echoes.spoke("a", "wxid_bot", words)
+    assert echoes.is_echo("a", "wxid_bot", "开发票请发抬头")
+    assert echoes.is_echo("a", "wxid_bot", " 谢谢")
+    assert not echoes.is_echo("a", "wxid_other", "谢谢")
+    for n in range(8):
+        echoes.spoke("a", "wxid_bot", str(n))
+    assert not echoes.is_echo("a", "wxid_bot", "谢谢")
+
+
+def test_what_is_no_text_is_named() -> None:
+    assert shown(MessageKind.TEXT, "<b>") == "<b>"
+    assert shown(MessageKind.FILE, "合同.pdf") == "[文件] 合同.pdf"
+    assert shown(MessageKind.LINK, "<msg>…</msg>") == "[链接]"
+    assert shown(MessageKind.RECALLED, "msg_17") == "[撤回了一条消息]"  # the text is only the old message's id

@@ -12,15 +12,18 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import event, inspect
+from sqlalchemy import Connection, event, insert, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, select
 
+from models import schema
+from models.bulk import in_bulk, write_bulk
 from models.db import Store, after_commit
 from models.durable import Setting
 from tests.services.conftest import OpenStore
 
 ROOT = Path(__file__).parents[2]
+METADATA = SQLModel.metadata
 
 
 def put(session: Session, key: str, value: str = "x") -> str:
@@ -72,6 +75,77 @@ async def test_waiting_writes_share_a_commit(sqlite_store: Store) -> None:
     await asyncio.gather(*(sqlite_store.write(partial(put, key=f"k{i}")) for i in range(500)))
     assert len(commits) <= 50
     assert len(await keys(sqlite_store)) == 500
+
+
+# ---- rows that many writes leave for the end of their transaction ----
+
+KEYS = insert(Setting).returning(Setting.key, sort_by_parameter_order=True)  # type: ignore[call-overload]
+
+
+def leave(session: Session, key: str, told: list[str]) -> str:
+    in_bulk(session, KEYS, {"key": key, "value": "x"}, lambda row: told.append(row[0]))
+    return key
+
+
+async def test_rows_left_in_bulk_are_written_together_and_told_in_order(sqlite_store: Store) -> None:
+    inserts: list[str] = []
+    event.listen(sqlite_store.engine, "before_cursor_execute", lambda _c, _k, sql, *_rest: inserts.append(sql[:6]))
+    told: list[str] = []
+    names = [f"k{i:03}" for i in range(200)]
+    await asyncio.gather(*(sqlite_store.write(partial(leave, key=key, told=told)) for key in names))
+    assert told == names == await keys(sqlite_store)
+    assert inserts.count("INSERT") <= 40
+
+
+async def test_a_row_left_by_a_write_that_fails_is_not_written(store: Store) -> None:
+    told: list[str] = []
+
+    def fail(session: Session) -> None:
+        leave(session, "half", told)
+        raise ValueError("no")
+
+    writes = (store.write(partial(leave, key="a", told=told)), store.write(fail))
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert results[0] == "a" and isinstance(results[1], ValueError)
+    assert await keys(store) == ["a"]
+    assert set(told) == {"a"}
+
+
+async def test_a_row_that_cannot_be_written_takes_only_its_own_write_down(store: Store) -> None:
+    await store.write(lambda s: put(s, "taken"))
+    names = ["a", "taken", "b"]
+    writes = (store.write(partial(leave, key=key, told=[])) for key in names)
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert isinstance(results[1], IntegrityError)
+    assert (results[0], results[2]) == ("a", "b")
+    assert await keys(store) == ["a", "b", "taken"]
+
+
+async def test_a_row_left_in_bulk_is_seen_by_who_asks_for_it_to_be_written(store: Store) -> None:
+    def job(session: Session) -> list[int]:
+        seen = []
+        leave(session, "a", [])
+        for ask in (lambda: None, lambda: write_bulk(session)):
+            ask()
+            seen.append(len(session.exec(select(Setting.key)).all()))
+        return seen
+
+    assert await store.write(job) == [0, 1]
+    assert await keys(store) == ["a"], "and is not written twice"
+
+
+async def test_statements_of_every_size_do_not_pile_up(sqlite_store: Store) -> None:
+    """The driver keeps what it has prepared, so there must be few different ones."""
+    statements: set[str] = set()
+    event.listen(sqlite_store.engine, "before_cursor_execute", lambda _c, _k, sql, *_rest: statements.add(sql))
+
+    def job(session: Session, start: int, count: int) -> None:
+        rows = [{"key": f"{start}-{i}", "value": "x"} for i in range(count)]
+        assert len(session.connection().execute(KEYS, rows).all()) == count
+
+    for count in range(1, 120):
+        await sqlite_store.write(partial(job, start=count, count=count))
+    assert len(statements) <= 40
 
 
 async def test_a_caller_that_goes_away_takes_nothing_back(store: Store) -> None:
@@ -145,10 +219,46 @@ async def test_kill_9_loses_no_acknowledged_row(database: str, open_store: OpenS
 # ---- migrations ----
 
 
-async def test_migrations_from_nothing_are_in_step_with_the_tables(store: Store) -> None:
-    with store.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, SQLModel.metadata) == []
+def shape(connection: Connection) -> dict[str, Any]:
+    """Everything that makes out the tables, in no particular order."""
+    seen = inspect(connection)
+    looks = (seen.get_columns, seen.get_indexes, seen.get_unique_constraints, seen.get_foreign_keys)
+    tables: dict[str, Any] = {}
+    for name in seen.get_table_names():
+        parts = [sorted(str(_plain(part)) for part in look(name)) for look in looks]
+        tables[name] = [*parts, seen.get_pk_constraint(name)["constrained_columns"]]
+    return tables
+
+
+def _plain(part: Any) -> Any:
+    return {key: _plain(value) for key, value in part.items()} if isinstance(part, dict) else str(part)
+
+
+def test_tables_made_at_once_are_those_that_the_migrations_make(database: str) -> None:
+    shapes = []
+    for make in (schema.create, schema.migrate):
+        store = Store(database)
+        with store.engine.connect() as connection:
+            transaction = connection.begin()
+            make(connection)
+            shapes.append(shape(connection))
+            assert compare_metadata(MigrationContext.configure(connection, {"compare_type": True}), METADATA) == []
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == schema._newest()
+            transaction.rollback()
+        store.engine.dispose()
+    assert shapes[0] == shapes[1]
+    assert len(shapes[0]) > 20
+
+
+async def test_an_older_database_is_migrated(database: str, open_store: OpenStore) -> None:
+    """One that knows of no migration yet has all of them to come."""
+    older = Store(database)
+    with older.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    older.engine.dispose()
+    store = await open_store()
+    await store.write(lambda s: put(s, "a"))
+    assert await keys(store) == ["a"]
 
 
 async def test_a_second_start_changes_nothing(open_store: OpenStore) -> None:

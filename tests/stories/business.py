@@ -15,6 +15,7 @@ import yaml
 from aiohttp import web
 from standardwebhooks import Webhook as Verifier
 
+from api.events import EVENTS
 from sandbox.model import Kind
 from sandbox.systems import Systems, start_systems
 from tests.stories.conftest import Town
@@ -74,7 +75,7 @@ async def serving(handler: Handler, port: int = 0) -> AsyncIterator[str]:
 class Receiver:
     """Takes webhooks, verifies each signature, and keeps the events. `answer` says what to do with one."""
 
-    secret: str = SECRET
+    secret: str | bytes = SECRET
     url: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)  # taken with a 2xx
     tries: list[dict[str, Any]] = field(default_factory=list)
@@ -87,6 +88,8 @@ class Receiver:
         event: dict[str, Any] = json.loads(raw)
         assert request.headers["webhook-id"] == event["id"]
         assert set(event) == {"id", "type", "timestamp", "data"}
+        told = EVENTS[event["type"]]
+        assert set(told.data) <= set(event["data"]) <= {*told.data, *told.may}
         self.tries.append(event)
         said = await self.answer(event) if self.answer else 204
         if not isinstance(said, int):
@@ -110,7 +113,7 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(secret: str = SECRET) -> AsyncIterator[Receiver]:
+async def receiving(secret: str | bytes = SECRET) -> AsyncIterator[Receiver]:
     """A receiver that takes everything until it is told otherwise."""
     receiver = Receiver(secret)
     async with serving(receiver.handle) as url:
@@ -118,7 +121,7 @@ async def receiving(secret: str = SECRET) -> AsyncIterator[Receiver]:
         yield receiver
 
 
-async def forever(_event: object = None) -> int:
+async def forever(*_given: object) -> int:
     """Never answer."""
     await asyncio.Event().wait()
     return 500

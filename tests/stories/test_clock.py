@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
 
+import pytest
 from sqlmodel import Session, col, select
 
+from bot import Bot
+from config import Config, ConfigError
 from models.durable import Action, EventState, InboxEvent, OutboxItem, Setting, WorkState
+from models.rules import Broadcast
 from sandbox.model import Kind
 from tests.stories.conftest import MakeTown, Town
 
@@ -73,6 +82,27 @@ async def test_what_was_missed_is_made_up_once(town: Town) -> None:
     assert ("daily_report", True) not in town.bot.house.job_book.counts
 
 
+async def test_what_is_made_up_tells_of_groups_as_they_are_now(town: Town) -> None:
+    """After a crash it waits until they have been read again, be the gateway never so late."""
+    await town.make_group()
+    town.say("店长", "/日报 100001 开")
+    await town.hears("店长", "已开启")
+    await town.quiet()
+    await town.stop_bot()
+    with closing(sqlite3.connect(town.folder / "wxbot.db")) as database:  # as kill -9 leaves it
+        database.execute("delete from directoryrow")
+        database.commit()
+    gate = town.sandbox.servers[town.accounts[0]]
+    await gate.stop()
+    town.ahead = 2 * DAY
+    town.bot = Bot(town.config(), town.timing, clock=lambda: time.time() + town.ahead)
+    await town.bot.start()
+    await gate.start()
+    await town.bot.jobs.made_up()
+    heard = await town.hears("宋公明", "【日报】")
+    assert "现有 3 人" in heard.text
+
+
 async def test_a_failing_job_is_told_and_runs_again(town: Town) -> None:
     await town.bot.house.store.write(lambda s: s.merge(Setting(key="report:weimi1001:wxid_admin", value="")))
     broken = town.bot.house.reports.send
@@ -92,7 +122,7 @@ async def test_a_failing_job_is_told_and_runs_again(town: Town) -> None:
 
 async def test_jobs_are_shown_to_admins_only(town: Town) -> None:
     town.say("店长", "/任务")
-    listed = await town.hears("店长", "daily_report")
+    listed = await town.hears("店长", "daily_report：上次 — ，下次 ")
     assert "drift_check" in listed.text
     town.say("宋公明", "/任务")
     await town.hears("宋公明", "您没有权限执行此命令")
@@ -104,6 +134,31 @@ async def test_a_job_may_be_moved_or_switched_off(make_town: MakeTown) -> None:
     at = town.bot.house.job_book.next_at("daily_report")
     assert at is not None
     assert (at + 8 * 3600) % DAY == 20 * 3600, "20:00 in Shanghai"
+
+
+async def test_a_weekday_of_a_job_is_crontabs(make_town: MakeTown) -> None:
+    town = await make_town(jobs=[{"name": "daily_report", "cron": "0 20 * * 0"}])
+    at = town.bot.house.job_book.next_at("daily_report")
+    assert at is not None
+    assert datetime.fromtimestamp(at, town.bot.house.zone).strftime("%a %H") == "Sun 20"
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"name": "daily_raport"}, "jobs: 'daily_raport' will not do: only expire_memberships, "),
+        ({"name": "prune", "cron": "9:30"}, "jobs.prune.cron: '9:30' will not do: "),
+        ({"name": "prune", "cron": "0 9 * * 9"}, "jobs.prune.cron: '0 9 * * 9' will not do: "),
+    ],
+)
+async def test_a_job_that_cannot_be_stops_the_start_with_one_line(
+    tmp_path: Path, change: dict[str, str], line: str
+) -> None:
+    bot = Bot(Config(database=f"sqlite:///{tmp_path}/wxbot.db", sandbox={"port": 0}, jobs=[change]))  # type: ignore[arg-type, list-item]
+    with pytest.raises(ConfigError) as error:
+        await bot.start()
+    assert str(error.value).startswith(line)
+    assert "\n" not in str(error.value)
 
 
 async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> None:
@@ -122,15 +177,20 @@ async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> No
             OutboxItem(lane="wx:gone", key="b", body=json.dumps({}), state=WorkState.SENT, done_at=old + 5 * DAY)
         )
         session.add(Action(account="gone", kind="add", who="x", at=old))
+        for at in (old, old + 5 * DAY):
+            session.add(Broadcast(account="gone", by="x", text="好", expires_at=at, created_at=at))
 
     await town.bot.house.store.write(put)
     await town.bot.jobs.run("prune")
 
-    def left(session: Session) -> tuple[int, int, int]:
-        events = select(InboxEvent).where(InboxEvent.account == "gone")
-        items = select(OutboxItem).where(col(OutboxItem.lane) == "wx:gone")
-        actions = select(Action).where(Action.account == "gone")
-        return len(session.exec(events).all()), len(session.exec(items).all()), len(session.exec(actions).all())
+    def left(session: Session) -> list[int]:
+        rows = (
+            select(InboxEvent).where(InboxEvent.account == "gone"),
+            select(OutboxItem).where(col(OutboxItem.lane) == "wx:gone"),
+            select(Action).where(Action.account == "gone"),
+            select(Broadcast).where(Broadcast.account == "gone"),
+        )
+        return [len(session.exec(wanted).all()) for wanted in rows]
 
-    assert await town.bot.house.store.read(left) == (1, 1, 0)
-    assert town.bot.house.job_book.last["prune"].result == "451"
+    assert await town.bot.house.store.read(left) == [1, 1, 0, 1]
+    assert town.bot.house.job_book.last["prune"].result == "452"

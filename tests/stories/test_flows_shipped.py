@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -92,12 +91,15 @@ async def test_a_repeated_callback_has_no_effect(town: Town, systems: Systems) -
 
 async def test_callbacks_that_are_none(town: Town, systems: Systems) -> None:
     asked = await asked_for(town, systems, "一店")
-    status, answer, _ = await town.call("POST", "/wxbot/callback/" + "A" * 32, {"status": "success"})
-    assert (status, answer["error"]["code"]) == (404, 1004)
+    for body in ({"status": "success"}, [], "x" * 70_000, None):
+        status, answer, _ = await town.call("POST", "/wxbot/callback/" + "A" * 32, body)
+        assert (status, answer["error"]["code"]) == (404, 1004), str(body)[:20]
     path = asked.callback.removeprefix(town.url)
     for body in ([], "success", 1, None):
         status, answer, _ = await town.call("POST", path, body)
         assert (status, answer["error"]["code"]) == (400, 1001), body
+    status, answer, _ = await town.call("POST", path, {"status": "x" * 70_000})
+    assert (status, answer["error"]["code"]) == (413, 1006)
     status, answer, _ = await town.call("GET", path)
     assert (status, answer["error"]["code"]) == (405, 1005)
     status, _, _ = await town.call("POST", path, {"status": "success"})  # it still waits
@@ -125,18 +127,40 @@ async def test_the_wait_outlives_restarts(town: Town, systems: Systems) -> None:
     await town.hears("店长", "增加POS机成功：一店")
 
 
-async def test_who_waits_too_long_is_told(make_town: MakeTown, systems: Systems) -> None:
+async def test_who_waits_too_long_is_told_and_hears_of_a_late_result(
+    make_town: MakeTown, systems: Systems, receiver: Receiver
+) -> None:
     config = shipped(systems, free_port())
-    config["flows"][1]["steps"][3]["wait"]["hours"] = 2 / 3600
-    town = await make_town(**config)
+    config["flows"][1]["steps"][3]["wait"]["hours"] = 1 / 3600
+    town = await make_town(webhooks=[receiver.config], **config)
     asked = await asked_for(town, systems, "一店")
-    assert await town.bot.house.flows.expire() == 0
-    await asyncio.sleep(2)
-    assert await town.bot.house.flows.expire() == 1
     await town.hears("店长", "增加POS机失败：等待结果超时")
-    assert await call_back(systems.book, asked, "success")  # late: taken, and nothing more
+    for _ in range(2):
+        assert await call_back(systems.book, asked, "success")
+    heard = await town.hears("店长", "现在才收到结果")
+    assert heard.text.endswith('发起的流程“增加POS机”已经结束，现在才收到结果：{"status": "success"}')
+    await until(lambda: receiver.of("flow.late"), "told")
     await town.quiet()
-    assert not any("成功" in words for words in told(town))
+    (late,) = receiver.of("flow.late")
+    assert (late["flow"], late["state"], late["result"]) == ("增加POS机", "failed", '{"status": "success"}')
+    assert [words for words in told(town) if "结果：" in words] == [heard.text]
+
+
+async def test_who_cancelled_is_not_told_of_the_result(town: Town, systems: Systems, receiver: Receiver) -> None:
+    asked = await asked_for(town, systems, "一店")
+    town.say("店长", "取消。")
+    await town.hears("店长", "已取消流程“增加POS机”。")
+    assert await call_back(systems.book, asked, "failed")
+    (late,) = await until(lambda: receiver.of("flow.late"), "told")
+    assert (late["state"], late["result"]) == ("cancelled", "门店拒绝了授权")
+    await town.quiet()
+    assert told(town)[-1] == "已取消流程“增加POS机”。"
+
+
+@pytest.mark.parametrize("words", ["增加pos机", "增加 POS机", "增加ＰＯＳ机。"])
+async def test_a_start_word_is_known_however_it_is_typed(town: Town, words: str) -> None:
+    town.say("店长", words)
+    await town.hears("店长", "请问哪家门店？")
 
 
 async def test_a_system_in_trouble_ends_the_flow_with_its_reason(town: Town, systems: Systems) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sqlmodel import select
 
 from bot import Bot
 from config import Config
+from models.groups import Membership, MemberState
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
 from wechat.connection import Timing
@@ -23,7 +25,7 @@ ACCOUNT = "weimi1001"
 class Street:
     """A bot at an official gateway, and the REST door."""
 
-    def __init__(self, gateway: OfficialGateway, folder: Path, tls: Any) -> None:
+    def __init__(self, gateway: OfficialGateway, folder: Path, tls: Any, **service: Any) -> None:
         self.gateway = gateway
         self.bot = Bot(
             Config(
@@ -34,7 +36,7 @@ class Street:
                 api={"port": 0},
                 admins=["wxid_admin"],
                 groups={"confirm_seconds": 2},
-                customer_service={"accept": {"delay_seconds": (0, 0)}, "faq": ""},
+                customer_service={"accept": {"delay_seconds": (0, 0)}, "faq": "", **service},
                 pacing={"enabled": False},
             ),
             timing=Timing(create=3.0),
@@ -126,6 +128,22 @@ async def test_what_wechat_does_not_do_is_no_success(street: Street) -> None:
     assert (await street.call("POST", "/wxbot/qun/membership", join))[1] == {
         "membership_join_response": {"approved": "invited"}
     }
+
+
+async def test_who_deleted_the_assistant_is_waited_for(street: Street) -> None:
+    """Pending once, however often it is asked, until they are friends again."""
+    qun = await street.group()
+    await street.gateway.unfriend("wxid_xuan")
+    join = {"token": qun["token"], "member": "黑旋风"}
+    for _ in range(3):
+        status, answer = await street.call("POST", "/wxbot/qun/membership", join)
+        assert (status, answer["membership_join_response"]["approved"]) == (202, "pending")
+    waiting = select(Membership).where(Membership.state == MemberState.WAITING_FRIEND)
+    assert len(await street.bot.house.store.read(lambda s: s.exec(waiting).all())) == 1
+    await street.gateway.befriend("wxid_xuan")
+    room = (await street.gateway.rooms())[0]["id"]
+    await street.gateway.wait_sent(1, room)
+    assert await street.bot.house.store.read(lambda s: s.exec(waiting).all()) == []
 
 
 async def test_an_admin_brings_the_assistant_into_a_group(street: Street) -> None:

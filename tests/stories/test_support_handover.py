@@ -181,7 +181,8 @@ async def test_all_of_it_over_a_restart(make_town: MakeTown) -> None:
     await town.hears("黑旋风", CLOSED)
     await town.quiet()
     await town.restart_bot()
-    assert await answers(town, "黑旋风", "4分") == ["感谢您的评价！"]
+    assert await answers(town, "黑旋风", "六分") != ["感谢您的评价！"]
+    assert await answers(town, "黑旋风", "四分！") == ["感谢您的评价！"]
 
 
 async def test_silence_ends_a_ticket_once(make_town: MakeTown) -> None:
@@ -220,6 +221,28 @@ async def test_outside_the_hours_it_waits(make_town: MakeTown) -> None:
     await town.hears("黑旋风", HANDOFF)
     assert await town.bot.house.support.announce_waiting() == 0
     assert sum("请求人工服务" in w for w in words(town.seen("宋公明", room))) == 1
+
+
+async def test_who_answers_before_the_hours_is_shown_what_was_said(make_town: MakeTown) -> None:
+    """The list names those who wait; an answer shows first what the staff has not seen."""
+    later = datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(hours=2)
+    hours = {"days": "mon-sun", "from": f"{later:%H}:00", "to": f"{later + timedelta(hours=1):%H}:00"}
+    town, room = await opened(make_town, handoff={"hours": hours})
+    town.say("黑旋风", "人工")
+    await town.hears("黑旋风", "人工客服现在不在线")
+    town.say("黑旋风", "我的货坏了")
+    await answers(town, "黑旋风")
+    town.say("宋公明", "#", room)
+    await town.hears("宋公明", "#1 黑旋风，0 分钟前，待接待", room)
+    town.say("宋公明", "#1 您好，我先看看", room)
+    await town.hears("黑旋风", "您好，我先看看")
+    shown = await town.hears("店长", "【#1 黑旋风】请求人工服务", room)
+    assert "黑旋风：我的货坏了" in shown.text
+    town.say("宋公明", "#1 请稍等", room)
+    await town.hears("黑旋风", "请稍等")
+    await town.quiet()
+    assert sum("请求人工服务" in w for w in words(town.seen("店长", room))) == 1
+    assert words(town.seen("黑旋风"))[-3:] == [HANDOFF, "您好，我先看看", "请稍等"]
 
 
 async def test_without_a_staff_room_the_admins_are_told(make_town: MakeTown) -> None:

@@ -69,7 +69,7 @@ class Process:
         return stored.issuperset(ids)
 
 
-@pytest.mark.parametrize("hanging", ["*", "MessageSendText", "MessageImage", "MessageSendFile"])
+@pytest.mark.parametrize("hanging", ["*", "MessageSendText", "MessageFile", "MessageSendFile"])
 async def test_nothing_is_lost(tmp_path: Path, hanging: str) -> None:
     """The bot dies while WeChat does not answer a call: reading a message, fetching a picture, or sending."""
     world = World.default([ACCOUNT], seed=1)

@@ -79,6 +79,25 @@ async def test_handed_out_and_deleted(make_town: MakeTown) -> None:
     assert await answers(town, "黑旋风") == []
 
 
+async def test_a_flow_is_deleted_once_it_is_over(make_town: MakeTown) -> None:
+    flow = {"name": "报修", "start": ["报修"], "allow": "everyone", "steps": [{"ask": {"phone": "电话？"}}] * 2}
+    town = await make_town(flows=[flow])
+    town.say("黑旋风", "报修")
+    await town.hears("黑旋风", "电话？")
+    town.say("黑旋风", "SECRET-1")
+    await until(lambda: len(words(town.seen("黑旋风"))) == 2, "asked again")
+    await town.quiet()
+    refused = command(town, "delete", "黑旋风")
+    assert (refused.returncode, refused.stderr) == (1, f"flow 报修 of {town.id('黑旋风')} is not finished yet\n")
+    town.say("黑旋风", "SECRET-2")
+    await until(lambda: not town.bot.house.flows.open_counts()["asking"], "over")
+    await town.quiet()
+    assert "flowrun" not in leftovers(town, "SECRET")
+    assert command(town, "delete", "黑旋风").returncode == 0
+    assert leftovers(town, "SECRET") == []
+    assert "flowrun" not in leftovers(town, town.id("黑旋风"))
+
+
 async def test_what_is_old_is_pruned(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service(), keep_days=10)
     await answers(town, "黑旋风", "今天天气真好")

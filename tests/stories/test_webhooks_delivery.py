@@ -46,8 +46,20 @@ async def test_a_group_s_life_is_told_in_order(make_town: MakeTown, receiver: Re
     assert receiver.types() == ["assistant.online", "qun.created", "member.joined", "member.left"]
     made, joined = receiver.of("qun.created")[0], receiver.of("member.joined")[0]
     assert (made["number"], made["code"], made["url"]) == (qun["number"], "code-1", qun["url"])
+    assert (made["owner"], made["assistant"], joined["assistant"]) == ("宋公明", "weimi1001", "weimi1001")
     assert (joined["number"], joined["member"], joined["contact_id"]) == (100001, "黑旋风", "wxid_heixuanfeng")
     assert len({event["id"] for event in receiver.events}) == 4
+
+
+async def test_a_way_in_that_ends_is_told_with_its_reason(make_town: MakeTown, receiver: Receiver) -> None:
+    town = await open_town(make_town, {**receiver.config, "events": ["member.refused"]})
+    qun = await town.make_group()
+    status, _, headers = await town.join(qun["token"], "九纹龙")
+    assert status == 202
+    for _ in range(2):
+        await town.call("DELETE", headers["Location"])
+    (told,) = await until(lambda: receiver.of("member.refused"), "told")
+    assert (told["number"], told["member"], told["reason"]) == (qun["number"], "九纹龙", "taken back")
 
 
 async def test_only_the_events_asked_for(make_town: MakeTown, receiver: Receiver) -> None:
@@ -61,6 +73,13 @@ async def test_only_the_events_asked_for(make_town: MakeTown, receiver: Receiver
         assert receiver.types() == ["member.joined"]
         same = next(event for event in other.events if event["type"] == "member.joined")
         assert same == receiver.events[0]
+
+
+async def test_a_plain_secret_is_known_by_receivers_of_both_kinds(make_town: MakeTown) -> None:
+    secret = "our-hook-secrets"
+    async with receiving(secret) as receiver, receiving(secret.encode()) as plain:
+        await open_town(make_town, {"url": receiver.url, "secret": secret}, {"url": plain.url, "secret": secret})
+        await until(lambda: receiver.events and plain.events, "told")
 
 
 @pytest.mark.parametrize("trouble", [500, 404, 410, 199 + 101, "garbage", "drop", "hang"])

@@ -48,6 +48,9 @@ def directory() -> Directory:
         ("li01", {"among": {"c"}}, ["c"]),  # who is not among those asked for does not decide
         ("老李", {"friends": True}, ["a"]),
         ("li01", {"among": {"c"}, "friends": True}, []),
+        ("老李", {"friends": True, "also": {"d"}}, ["a"]),  # over all of them together one tier decides
+        ("li01", {"friends": True, "also": {"c"}}, ["a"]),
+        ("小", {"friends": True, "also": {"c"}}, []),
         ("小", {}, []),
         ("", {}, []),
     ],

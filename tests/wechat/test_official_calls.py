@@ -220,6 +220,15 @@ async def test_files_of_every_shape_come_in(
                 assert (await bot.image(message.id)).data == data
 
 
+async def test_a_picture_is_the_file_that_was_sent(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
+    """PuppetMock makes up what MessageImage answers; PadLocal has pictures there only."""
+    sent, made_up = ({"name": "a.png", "base64": base64.b64encode(data).decode()} for data in (b"sent", b"made up"))
+    await gateway.say("wxid_song", kind="image", file=sent, image=made_up)
+    assert (await bot.image((await heard.resolved("message", 1)).id)).data == b"sent"
+    await gateway.say("wxid_song", kind="image", image=made_up)
+    assert (await bot.image((await heard.resolved("message", 2)).id)).data == b"made up"
+
+
 class _served:
     """A file behind an address."""
 

@@ -15,6 +15,7 @@ from sandbox.world import SONG, WENLONG, ZHIDUO, World
 from tests.official import OfficialGateway, Start
 from tests.wechat.conftest import Connect
 from tests.wechat.ear import Heard, eventually
+from wechat import resolve
 from wechat.events import (
     FriendRequested,
     GroupMessage,
@@ -220,8 +221,11 @@ async def test_mentions_the_gateway_tells_and_those_it_does_not(
 
 
 @pytest.mark.gateway
-async def test_a_friend_nobody_told_of(gateway: OfficialGateway, official_heard: Heard) -> None:
+async def test_a_friend_nobody_told_of(
+    gateway: OfficialGateway, official_heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who was a stranger when they were read and writes now is read anew; who cannot be read stays what they were."""
+    monkeypatch.setattr(resolve, "LOOK_EVERY", 0.0)
 
     async def is_friend(number: int) -> bool:
         await gateway.say("wxid_late", "在吗")
@@ -236,6 +240,18 @@ async def test_a_friend_nobody_told_of(gateway: OfficialGateway, official_heard:
     assert not await is_friend(2)
     await gateway.clear_faults()
     assert await is_friend(3)
+
+
+@pytest.mark.gateway
+async def test_a_stranger_who_writes_much_is_not_read_anew_each_time(
+    gateway: OfficialGateway, official_heard: Heard
+) -> None:
+    await gateway.contact("wxid_late", "来迟", friend=False)
+    for number in range(1, 6):
+        await gateway.say("wxid_late", "在吗")
+        await official_heard.resolved("message", number)
+    asked = [call for call in await gateway.calls("contactPayload") if call["args"][0] == "wxid_late"]
+    assert len(asked) <= 3, asked
 
 
 @pytest.mark.gateway

@@ -90,6 +90,21 @@ async def test_rows_of_another_person_are_not_used(server: PuppetServer, connect
     assert heard.assistant.directory.find("某人") == []
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_group_left_before_it_is_read_again_stays_forgotten(world: World, heard: Heard, begun: bool) -> None:
+    """Gateways tell of a group also when the account is in it no more, and say that it is dirty just then."""
+    room = world.hall(SONG, [ME, ZHIDUO], "被移出")
+    await heard.assistant.read_new_rooms()
+    world.faults.call("RoomPayload", "slow", ms=200, count=1)
+    world.rooms.set_topic(SONG, room.id, "改了名")
+    if begun:
+        await eventually(lambda: not world.faults.calls)
+    world.rooms.remove(SONG, room.id, ME)
+    world.people.rename(SONG, "及时雨")  # what is stale is read one after the other: this comes last
+    await eventually(lambda: heard.assistant.directory.contacts[SONG].name == "及时雨")
+    assert heard.assistant.directory.rooms == {}
+
+
 async def test_what_happened_while_away_is_reported(server: PuppetServer, world: World, heard: Heard) -> None:
     grown = world.hall(SONG, [ME, ZHIDUO], "有人来")
     shrunk = world.hall(SONG, [ME, ZHIDUO, XUANFENG], "有人走")

@@ -27,20 +27,20 @@ export function Chat({ store }) {
       </header>
       <div class="chat-body">
         <div class="talk">
-          <${Stranger} detail=${detail} />
+          <${Stranger} store=${store} />
           <${History} store=${store} />
           ${detail?.gone
             ? html`<p class="gone">你已不在这个群聊里，不能发送消息。</p>`
             : html`<${Composer} key=${chat} store=${store} />`}
         </div>
-        ${store.drawer && detail && html`<${Drawer} store=${store} />`}
+        ${store.drawer && detail && !detail.gone && html`<${Drawer} store=${store} />`}
       </div>
     </section>`;
 }
 
-function Stranger({ detail }) {
-  const person = detail?.person;
-  if (!person || person.friend) return null;
+function Stranger({ store }) {
+  const person = store.detail?.person;
+  if (!person || person.friend || person.id === store.me.id) return null;
   return html`<p class="stranger">${person.name} 还不是你的朋友
     <button type="button" class="small" onClick=${() => update({ dialog: { kind: "add", to: person.id, hello: "" } })}>添加到通讯录</button></p>`;
 }

@@ -46,18 +46,23 @@ export function Composer({ store }) {
   };
   const attach = (list) => setFiles([...files, ...list]);
   const submit = async () => {
-    const words = text.trim();
-    const waiting = files;
+    const meant = mentions.current;
+    mentions.current = new Map();
     setFiles([]);
-    for (const [index, file] of waiting.entries()) {
-      if (!(await sendFile(chat, file))) return setFiles(waiting.slice(index));
-    }
-    if (!words) return undefined;
     setText("");
-    const meant = [...mentions.current].filter(([at]) => text.includes(at)).map(([, id]) => id);
-    if (await send(chat, { text: words, mentions: meant })) mentions.current.clear();
-    else setText(words);
+    for (const [index, file] of files.entries()) {
+      if (!(await sendFile(chat, file))) return takeBack(files.slice(index), text, meant);
+    }
+    const words = text.trim();
+    const ids = [...meant].filter(([at]) => text.includes(at)).map(([, id]) => id);
+    if (words && !(await send(chat, { text: words, mentions: ids }))) takeBack([], text, meant);
     return undefined;
+  };
+  /** What was refused stands before what has been written meanwhile. */
+  const takeBack = (unsent, words, meant) => {
+    mentions.current = new Map([...meant, ...mentions.current]);
+    setFiles((now) => [...unsent, ...now]);
+    setText((now) => [words, now].filter(Boolean).join("\n"));
   };
   const keys = (event) => {
     if (event.isComposing) return;

@@ -26,8 +26,8 @@ export function Dialogs({ store }) {
   if (!store.dialog) return null;
   const [title, Inner] = KINDS[store.dialog.kind];
   return html`
-    <${Frame} key=${store.dialog.kind} title=${title} className=${store.dialog.kind}>
-      <${Inner} store=${store} dialog=${store.dialog} close=${close} />
+    <${Frame} title=${title} className=${store.dialog.kind}>
+      <${Inner} key=${store.dialog.kind} store=${store} dialog=${store.dialog} close=${close} />
       <${Toast} store=${store} />
     <//>`;
 }
@@ -37,9 +37,13 @@ function Frame({ title, className, children }) {
   useLayoutEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
-    box.current.querySelector("[data-focus]")?.focus();
-    return () => before?.isConnected && before.focus();
+    // once the dialog is out of the page: until then nothing beside it can have the focus
+    return () => queueMicrotask(() => before?.isConnected && before.focus());
   }, []);
+  useLayoutEffect(() => { // one dialog may lead to another
+    const first = box.current.querySelector("[data-focus]") ?? box.current.querySelector("button");
+    first.focus();
+  }, [className]);
   const beside = (event) => event.target === box.current && close();
   return html`
     <dialog ref=${box} class="dialog of-${className}" aria-label=${title} onClose=${close} onPointerDown=${beside}>

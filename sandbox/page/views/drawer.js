@@ -69,11 +69,11 @@ function Members({ store, group, removing, onRemoving }) {
     ${group.members.length > SHOWN && html`<p class="empty">共 ${group.members.length} 人</p>`}`;
 }
 
-/** A text to change in place; it is saved when one leaves it or presses Enter. */
+/** A text to change in place; it is saved when one leaves it or presses Enter. What is refused goes back to what is. */
 function Field({ label, value, onSave, many, locked }) {
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
-  const save = () => text !== value && onSave(text);
+  const save = async () => text === value || (await onSave(text)) || setText(value);
   const keys = (event) => {
     if (event.key === "Enter" && !event.isComposing && !event.shiftKey) event.target.blur();
     if (event.key === "Escape" && text !== value) {

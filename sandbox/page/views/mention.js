@@ -27,7 +27,11 @@ export function MentionPicker({ members, word, area, onChoose }) {
       else onChoose(fitting[at]);
     };
     node.addEventListener("keydown", keys, true);
-    return () => node.removeEventListener("keydown", keys, true);
+    if (fitting.length) node.setAttribute("aria-activedescendant", `mention-${at}`); // what is chosen is read out
+    return () => {
+      node.removeEventListener("keydown", keys, true);
+      node.removeAttribute("aria-activedescendant");
+    };
   });
   useEffect(() => document.getElementById(`mention-${at}`)?.scrollIntoView({ block: "nearest" }), [at]);
   if (!fitting.length) return null;

@@ -42,7 +42,7 @@ function Confirmation({ message }) {
         ? html`<span class="note-buttons">
             <button type="button" class="primary small" onClick=${() => decide(message, true)}>同意</button>
             <button type="button" class="small" onClick=${() => decide(message, false)}>拒绝</button></span>`
-        : html`<p>${state === "approved" ? "已同意" : "已拒绝"}</p>`}
+        : html`<p>（${state === "approved" ? "已同意" : "已拒绝"}）</p>`}
     </div>`;
 }
 

@@ -80,7 +80,7 @@ export function Profile({ store, dialog, close }) {
 
 function Remark({ friend }) {
   const [alias, setRemark] = useState(friend.alias);
-  const save = () => alias !== friend.alias && setAlias(friend.id, alias);
+  const save = async () => alias === friend.alias || (await setAlias(friend.id, alias)) || setRemark(friend.alias);
   const keys = (event) => event.key === "Enter" && !event.isComposing && event.target.blur();
   return html`<label class="field"><span>备注</span>
     <input value=${alias} placeholder="未设置" onInput=${(event) => setRemark(event.target.value)} onBlur=${save} onKeyDown=${keys} /></label>`;
@@ -90,7 +90,7 @@ function Remark({ friend }) {
 export function Identity({ store }) {
   const people = [...store.people.values()].filter((one) => !one.account && !one.official).slice(0, 60);
   return html`
-    <p class="faint">按住 Ctrl 点一下，就在新标签页里同时当另一个人。</p>
+    <p class="faint">按住 Ctrl 点一下（手机上长按），就在新标签页里同时当另一个人。</p>
     <ul class="choices">
       ${people.map((one) => html`
         <li key=${one.id}><a class="choice" href="/?as=${encodeURIComponent(one.id)}" aria-current=${one.id === store.me.id ? "true" : undefined}>

@@ -35,8 +35,12 @@ function Accounts({ store }) {
 }
 
 function TooFast({ limits }) {
-  const [times, setTimes] = useState(limits.message?.times ?? 5);
-  const set = (on) => turn("PUT", "/api/limits", { action: "message", times: on ? Number(times) : null, seconds: 60 });
+  const now = limits.message?.times ?? 5;
+  const [times, setTimes] = useState(now);
+  const set = async (on) => {
+    const fine = times !== "" && (await turn("PUT", "/api/limits", { action: "message", times: on ? Number(times) : null, seconds: 60 }));
+    if (!fine) setTimes(now);
+  };
   return html`
     <h2 class="list-title">频率</h2>
     <${Switch} label="操作过于频繁" hint="助手每分钟最多发这么多条消息" checked=${"message" in limits} onChange=${set} />

@@ -31,7 +31,7 @@ const json = (value) => (value === null ? "（空）" : JSON.stringify(value, nu
 function button(one, result, words) {
   const kind = result === "success" ? "good" : "bad";
   const press = () => post(`/page/callback/${one.n}`, { result });
-  return el("button", { type: "button", class: kind, disabled: one.owed === "sending", onclick: press }, words);
+  return el("button", { id: `${result}-${one.n}`, type: "button", class: kind, disabled: one.owed === "sending", onclick: press }, words);
 }
 
 function facts(one) {
@@ -81,17 +81,17 @@ function showAsked(all) {
     const again = one.repeats ? ` · 同一幂等键重复 ${one.repeats} 次` : "";
     const toggle = (event) => (event.target.open ? opened.add(one.n) : opened.delete(one.n));
     const resend = one.owed === "sent"
-      ? [el("h4", {}, "回调"), el("button", { type: "button", onclick: () => post(`/page/callback/${one.n}`, { result: one.result }) }, "再回调一次（应无效果）")]
+      ? [el("h3", {}, "回调"), el("button", { id: `again-${one.n}`, type: "button", onclick: () => post(`/page/callback/${one.n}`, { result: one.result }) }, "再回调一次（应无效果）")]
       : [];
     return el("li", {}, el("details", { open: opened.has(one.n), ontoggle: toggle },
-      el("summary", {},
+      el("summary", { id: `asked-${one.n}` },
         el("span", { class: "what" }, el("span", { class: "method" }, one.method), one.path.replaceAll("/", "/\u200b")),
         el("span", { class: `tag ${kind}` }, words),
         el("span", { class: "when" }, `${TITLES[one.system]} · ${clock(one.at)}${again}`)),
       el("div", { class: "inside" },
-        el("h4", {}, "请求"), el("pre", {}, json(one.body)),
-        el("h4", {}, `应答 ${one.status || ""}`), el("pre", {}, json(one.answer)),
-        el("h4", {}, "Idempotency-Key"), el("pre", {}, one.key || "（无）"), ...resend)));
+        el("h3", {}, "请求"), el("pre", {}, json(one.body)),
+        el("h3", {}, `应答 ${one.status || ""}`), el("pre", {}, json(one.answer)),
+        el("h3", {}, "Idempotency-Key"), el("pre", {}, one.key || "（无）"), ...resend)));
   });
   $("asked").replaceChildren(...(rows.length ? rows : [el("p", { class: "none" }, "还没有请求。")]));
 }
@@ -106,7 +106,9 @@ events.onopen = () => line("已连接", "on");
 events.onerror = () => line("连接断开，正在重连", "off");
 events.onmessage = (event) => {
   const book = JSON.parse(event.data);
+  const focused = document.activeElement?.id;
   showOwed(book.asked);
   showModes(book.modes);
   showAsked(book.asked);
+  if (focused) $(focused)?.focus(); // what had the focus has been drawn anew
 };

@@ -1,0 +1,96 @@
+"""What business systems are told by webhook (下行接口), for people and machines to read: each event and its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+Fields = Mapping[str, str]
+
+ASSISTANT: Final[Fields] = {"assistant": "助手"}
+QUN: Final[Fields] = {**ASSISTANT, "number": "群编号", "code": "群号代码"}
+ROOM: Final[Fields] = {**QUN, "topic": "群名", "state": "群的状态"}
+MEMBER: Final[Fields] = {
+    **QUN,
+    "membership": "群员关系编号",
+    "member": "昵称",
+    "contact_id": "微信内部编号，尚不知道时为 null",
+}
+PERSON: Final[Fields] = {**ASSISTANT, "contact_id": "微信内部编号"}
+TICKET: Final[Fields] = {**PERSON, "ticket": "人工会话编号", "name": "客户昵称", "staff": "接待人昵称"}
+FLOW: Final[Fields] = {**PERSON, "run": "流程编号", "flow": "流程名", "state": "finished | failed | cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One type of event. A field of `may` is there only where it makes sense."""
+
+    about: str
+    data: Fields
+    may: Fields = field(default_factory=dict)
+
+
+EVENTS: Final[Mapping[str, Told]] = {
+    "qun.created": Told("群已建好", {**QUN, "topic": "群名", "owner": "群主", "url": "群的地址"}),
+    "qun.lost": Told("助手已不在群里", ROOM),
+    "qun.found": Told("助手又回到群里", ROOM),
+    "member.joined": Told("有人入群，不论经由何处", MEMBER),
+    "member.invited": Told("微信正等本人或群主确认", MEMBER),
+    "member.left": Told("有人退群", MEMBER),
+    "member.removed": Told("有人被移出群", MEMBER),
+    "member.refused": Told("入群请求到此为止", {**MEMBER, "reason": "原因"}),
+    "friend.added": Told("有人成为助手的好友", {**PERSON, "name": "昵称"}),
+    "ticket.opened": Told("有人请求人工服务", TICKET),
+    "ticket.closed": Told("人工服务结束", {**TICKET, "closed_by": "由谁结束"}),
+    "message.failed": Told(
+        "一条答应发送的消息没有发出",
+        {**ASSISTANT, "message": "消息编号", "to": "发给谁", "error": "原因"},
+        {"number": "群编号，发到群里的才有"},
+    ),
+    "assistant.online": Told("助手上线", {**ASSISTANT, "reason": "原因"}),
+    "assistant.offline": Told("助手离线", {**ASSISTANT, "reason": "原因"}),
+    "flow.finished": Told("流程结束", {**FLOW, "error": "失败的原因"}),
+    "flow.late": Told("流程结束之后才收到的结果", {**FLOW, "result": "结果的摘要"}),
+}
+HEADERS: Final[Fields] = {
+    "webhook-id": "事件编号；同一事件再次送达时不变，凭它去重",
+    "webhook-timestamp": "发送时间，Unix 秒",
+    "webhook-signature": "v1,签名；可能有多个，以空格隔开，其一相符即可",
+}
+INTEGERS: Final = frozenset({"number", "membership", "ticket", "message", "run"})
+
+
+def described() -> dict[str, Any]:
+    """The `webhooks` of the OpenAPI document."""
+    return {name: {"post": _operation(name, told)} for name, told in EVENTS.items()}
+
+
+def _operation(name: str, told: Told) -> dict[str, Any]:
+    line, moment = {"type": "string"}, {"type": "string", "format": "date-time"}
+    fields = {**told.data, **told.may}
+    data = {
+        "type": "object",
+        "required": list(told.data),
+        "properties": {one: {"type": _type(one, about), "description": about} for one, about in fields.items()},
+    }
+    event = {
+        "type": "object",
+        "required": ["id", "type", "timestamp", "data"],
+        "properties": {"id": line, "type": {"const": name}, "timestamp": moment, "data": data},
+    }
+    return {
+        "summary": told.about,
+        "parameters": [
+            {"name": header, "in": "header", "required": True, "description": about, "schema": line}
+            for header, about in HEADERS.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": event}}},
+        "responses": {"2XX": {"description": "已收到；其他答复一律重发，最多三天"}},
+    }
+
+
+def _type(name: str, about: str) -> str | list[str]:
+    if name in INTEGERS:
+        return "integer"
+    return ["string", "null"] if "null" in about else "string"

@@ -1,0 +1,225 @@
+"""What a business system is answered is what WeChat shows now, not what the bot remembers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.stories.conftest import Town, until
+from tests.stories.group_life import audit, becomes, holds, state_of, texts
+
+LOST = {"lost": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def nothing_holds_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LIST_HOLDS", "EVENT_HOLDS"):
+        monkeypatch.setattr(f"services.sight.{name}", timedelta(0))
+
+
+async def _membership(town: Town, path: str) -> dict[str, Any]:
+    status, answer, _ = await town.call("GET", path)
+    assert status == 200, answer
+    row: dict[str, Any] = answer["membership"]
+    return row
+
+
+async def test_a_promise_by_name_is_kept_when_the_person_brings_the_token_too(town: Town) -> None:
+    """Asked for by REST, then they ask themselves: both are one way in, and the address told by REST shows it."""
+    qun = await town.make_group()
+    _, _, headers = await town.join(qun["token"], "九纹龙")
+    path = headers["Location"]
+    town.world.people.ask(town.id("九纹龙"), town.id("bot"), f"入群 {qun['token']}")
+    await becomes(town, qun, "九纹龙", "joined")
+    row = await _membership(town, path)
+    assert (row["id"], row["member"], row["state"]) == (int(path.rsplit("/", 1)[1]), "九纹龙", "joined")
+    assert (await town.call("DELETE", path))[0] == 204
+    assert town.id("九纹龙") not in town.room(qun["room"]).members
+    assert (await _membership(town, path))["state"] == "removed"
+
+
+async def test_a_promise_taken_back_is_not_kept(town: Town) -> None:
+    qun = await town.make_group()
+    _, _, headers = await town.join(qun["token"], "九纹龙")
+    assert (await town.call("DELETE", headers["Location"]))[0] == 204
+    assert (await _membership(town, headers["Location"]))["state"] == "refused"
+    town.world.people.ask(town.id("九纹龙"), town.id("bot"), "你好")
+    await town.hears("九纹龙", "有什么可以帮您")
+    await town.quiet()
+    assert town.id("九纹龙") not in town.room(qun["room"]).members
+
+
+async def test_who_is_let_in_at_once_can_be_taken_out_by_the_answers_address(town: Town) -> None:
+    qun = await town.make_group()
+    addresses = {(await town.join(qun["token"], "黑旋风"))[2]["Location"] for _ in range(2)}
+    (path,) = addresses
+    assert (await _membership(town, path))["state"] == "joined"
+    assert (await town.call("DELETE", path))[0] == 204
+    assert town.id("黑旋风") not in town.room(qun["room"]).members
+
+
+async def test_a_leave_that_nobody_told_of(town: Town) -> None:
+    """The person is let in again, instead of being called a member that they are not."""
+    qun = await town.make_group()
+    await town.join(qun["token"], "黑旋风")
+    town.world.faults.event("room-leave", **LOST)
+    town.world.faults.event("dirty", **LOST)
+    town.world.rooms.leave(town.id("黑旋风"), qun["room"])
+    status, answer, _ = await town.join(qun["token"], "黑旋风")
+    assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
+    assert town.id("黑旋风") in town.room(qun["room"]).members
+    await until(lambda: len(texts(town, "宋公明", qun["room"], "欢迎 黑旋风")) == 2, "a new join is welcomed")
+
+
+async def test_a_list_that_is_behind_a_join_takes_nobody_out(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked again right after a join, the event counts, not the list that does not show it yet."""
+    qun = await town.make_group()
+    await town.join(qun["token"], "黑旋风")
+    monkeypatch.setattr("services.sight.EVENT_HOLDS", timedelta(minutes=1))
+    adds = len(await audit(town, "add"))
+    town.world.faults.call("RoomPayload", "fail")
+    assert (await town.join(qun["token"], "黑旋风"))[0] == 200
+    assert len(await audit(town, "add")) == adds
+
+
+async def test_taken_out_who_is_gone_already(town: Town) -> None:
+    qun = await town.make_group()
+    _, _, headers = await town.join(qun["token"], "黑旋风")
+    town.world.faults.event("room-leave", **LOST)
+    town.world.faults.event("dirty", **LOST)
+    town.world.rooms.leave(town.id("黑旋风"), qun["room"])
+    assert (await town.call("DELETE", headers["Location"]))[0] == 204
+    assert (await _membership(town, headers["Location"]))["state"] == "left"
+
+
+async def test_a_tap_that_nobody_told_of(town: Town) -> None:
+    """Asked again, an invitation that was followed is a join."""
+    qun = await town.make_group()
+    room = town.room(qun["room"])
+    town.world.rooms.let_in(room, [town.newcomer(f"路人{i}") for i in range(37)], town.id("bot"))
+    await town.quiet()
+    status, _, headers = await town.join(qun["token"], "黑旋风")
+    assert status == 202
+    town.world.faults.event("room-join", **LOST)
+    town.world.faults.event("dirty", **LOST)
+    (card,) = [m for m in town.seen("黑旋风") if m.kind == "invitation"]
+    town.world.joins.tap(town.id("黑旋风"), card.data["invitation"])
+    status, answer, _ = await town.join(qun["token"], "黑旋风")
+    assert (status, answer["membership_join_response"]) == (200, {"approved": "ok"})
+    assert (await _membership(town, headers["Location"]))["state"] == "joined"
+
+
+async def test_what_happened_while_the_bot_was_away(town: Town) -> None:
+    """Right after the start, before the slow reading has come by: no member is added twice, none is imagined."""
+    await town.make_group("first")  # is read again before the other one
+    qun = await town.make_group("second")
+    room, hei, guan = town.room(qun["room"]), town.id("黑旋风"), town.id("店长")
+    await town.join(qun["token"], "黑旋风")
+    town.timing = replace(town.timing, reread_pause=60.0)
+    await town.stop_bot()
+    town.world.rooms.leave(hei, room.id)
+    town.world.rooms.let_in(room, [guan], town.id("宋公明"))
+    await town.start_bot()
+    before = len(await audit(town, "add"))
+    for who in ("黑旋风", "店长"):
+        status, answer, _ = await town.join(qun["token"], who)
+        assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}}), who
+    assert {hei, guan} <= set(room.members)
+    assert len(await audit(town, "add")) == before + 1, "who was in was not added"
+    assert await state_of(town, qun, "黑旋风") == "joined"
+
+
+async def test_an_adding_that_takes_too_long_is_given_up(town: Town) -> None:
+    """As everything is that is waited for; when it comes about all the same, that is what counts."""
+    qun = await town.make_group()
+    _, _, headers = await town.join(qun["token"], "黑旋风")
+    town.world.rooms.leave(town.id("黑旋风"), qun["room"])
+    await becomes(town, qun, "黑旋风", "left")
+    town.world.faults.call("RoomAdd", "slow", ms=1000)
+    asking = asyncio.create_task(town.join(qun["token"], "黑旋风"))
+    await becomes(town, qun, "黑旋风", "adding")
+    town.ahead = 8 * 86400.0
+    await town.bot.house.memberships.expire()
+    assert (await _membership(town, headers["Location"]))["state"] == "expired"
+    assert (await asking)[0] == 200
+    assert (await _membership(town, headers["Location"]))["state"] == "joined"
+
+
+async def _befriend_in_silence(town: Town, who: str) -> None:
+    await town.quiet()
+    town.world.faults.event("*", **LOST)
+    town.world.people.befriend(town.id(who), town.id("bot"))
+
+
+async def test_a_friend_that_nobody_told_of_may_be_an_owner(town: Town) -> None:
+    body = {"code": "1", "owner": "九纹龙", "assistant": "weimi1001"}
+    status, answer, _ = await town.call("POST", "/wxbot/qun", body)
+    assert (status, answer["error"]["code"]) == (404, 2003)
+    await _befriend_in_silence(town, "九纹龙")
+    assert (await town.call("POST", "/wxbot/qun", body))[0] == 201
+
+
+async def test_a_friend_that_nobody_told_of_is_let_in_wherever_they_were_awaited(town: Town) -> None:
+    first, second = await town.make_group("1"), await town.make_group("2")
+    assert (await town.join(first["token"], "九纹龙"))[0] == 202
+    await _befriend_in_silence(town, "九纹龙")
+    assert (await town.join(second["token"], "九纹龙"))[0] == 200
+    await becomes(town, first, "九纹龙", "joined")
+
+
+async def test_a_friend_that_nobody_told_of_can_be_written_to(town: Town) -> None:
+    body = {"assistant": "weimi1001", "to": "九纹龙", "text": "您好"}
+    assert (await town.call("POST", "/wxbot/message", body))[0] == 404
+    await _befriend_in_silence(town, "九纹龙")
+    assert (await town.call("POST", "/wxbot/message", body))[0] == 202
+    await town.hears("九纹龙", "您好")
+
+
+async def test_who_cannot_be_looked_for_is_no_friend(town: Town) -> None:
+    """The list of contacts hangs: the answer comes all the same, from what is known."""
+    qun = await town.make_group()
+    town.timing = replace(town.timing, look=0.2)
+    await town.restart_bot()
+    town.world.faults.call("ContactList", "hang")
+    assert (await town.join(qun["token"], "九纹龙"))[0] == 202
+    town.world.faults.clear()
+    town.world.faults.call("ContactList", "fail")
+    status, answer, _ = await town.call(
+        "POST", "/wxbot/qun", {"code": "2", "owner": "九纹龙", "assistant": "weimi1001"}
+    )
+    assert (status, answer["error"]["code"]) == (404, 2003)
+
+
+async def test_asked_for_again_before_the_promise_came_due(town: Town) -> None:
+    """The promise made by name comes due when its person is in already: nothing happens twice."""
+    qun = await town.make_group()
+    _, _, headers = await town.join(qun["token"], "九纹龙")
+    await _befriend_in_silence(town, "九纹龙")
+    town.world.faults.clear()
+    assert (await town.join(qun["token"], "九纹龙"))[0] == 200
+
+    async def told() -> bool:
+        return (await _membership(town, headers["Location"]))["state"] == "joined"
+
+    await holds(told, lambda: "the promise is kept")
+    await town.bot.house.memberships.became_friend("weimi1001", town.id("九纹龙"))
+    await town.quiet()
+    assert len(texts(town, "宋公明", qun["room"], "欢迎 九纹龙")) == 1
+
+
+async def test_who_is_no_friend_any_more_is_waited_for(town: Town) -> None:
+    """They took the assistant out of their contacts, of which nobody tells: pending, until they are friends again."""
+    qun = await town.make_group()
+    town.world.faults.event("dirty", **LOST)
+    town.world.people.forget(town.id("黑旋风"), town.id("bot"))
+    assert town.bot.assistants[0].directory.contacts[town.id("黑旋风")].friend
+    status, answer, headers = await town.join(qun["token"], "黑旋风")
+    assert (status, answer["membership_join_response"]["approved"]) == (202, "pending")
+    assert (await town.join(qun["token"], "黑旋风"))[2]["Location"] == headers["Location"]
+    town.world.people.ask(town.id("黑旋风"), town.id("bot"), "又来了")
+    await becomes(town, qun, "黑旋风", "joined")
+    assert (await _membership(town, headers["Location"]))["state"] == "joined"

@@ -1,0 +1,104 @@
+"""Customer service over the official Wechaty gateway, and what gateways do differently from each other."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
+from tests.stories.conftest import until
+from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
+
+pytestmark = pytest.mark.gateway
+STAFF_ROOM = "staff@chatroom"
+FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
+
+
+@pytest.fixture
+async def gateway(official: Start, tmp_path: Path) -> AsyncIterator[OfficialGateway]:  # noqa: F811
+    """A gateway with a bot, a customer, and a member of the staff in the staff room."""
+    gateway = await official(tls=False)
+    await gateway.contact("wxid_xuan", "黑旋风")
+    await gateway.contact("wxid_song", "宋公明")
+    me = (await gateway.status())["self"]
+    await gateway.room(STAFF_ROOM, "客服值班群", [me, "wxid_song"], owner="wxid_song")
+    hours = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
+    street = Street(gateway, tmp_path, False, handoff={"hours": hours})
+    await street.bot.start()
+    await until(lambda: street.bot.house.accounts.is_online(ACCOUNT), "online")
+    yield gateway
+    await street.bot.stop()
+
+
+async def test_who_counts_as_a_friend_already_is_accepted_once(gateway: OfficialGateway) -> None:
+    """Somebody who had deleted the assistant asks again; and some gateways call everybody a friend."""
+    await gateway.contact("wxid_wen", "九纹龙", friend=True)
+    await gateway.friend_request("wxid_wen", "又是我", times=2)
+    (greeting,) = await gateway.wait_sent(1, "wxid_wen")
+    assert greeting["text"].startswith("您好，我是")
+    await gateway.say("wxid_wen", "随便说点什么")
+    assert [sent["text"] for sent in await gateway.wait_sent(2, "wxid_wen")][1:] == [FALLBACK]
+    assert len(await gateway.calls("friendshipAccept")) == 1
+
+
+async def test_pictures_reach_the_other_side_as_they_were_sent(gateway: OfficialGateway) -> None:
+    """Both ways; PuppetMock makes up the picture that MessageImage answers."""
+    pictures = [f"picture {n}".encode() for n in range(2)]
+    boxes = [{"name": "a.png", "base64": base64.b64encode(data).decode()} for data in (*pictures, b"made up")]
+    digests = [hashlib.sha256(data).hexdigest() for data in pictures]
+    await gateway.say("wxid_xuan", "人工")
+    await gateway.wait_sent(1, STAFF_ROOM)
+    await gateway.say("wxid_xuan", kind="image", file=boxes[0], image=boxes[2])
+    told, relayed = (await gateway.wait_sent(3, STAFF_ROOM))[1:]
+    assert told["text"] == "【#1 黑旋风】[图片] a.png"
+    assert relayed["sha256"] == digests[0]
+    await gateway.say("wxid_song", "#1 请看", room=STAFF_ROOM)
+    await gateway.say("wxid_song", kind="image", room=STAFF_ROOM, file=boxes[1], image=boxes[2])
+    handoff, answer, picture = await gateway.wait_sent(3, "wxid_xuan")
+    assert (handoff["text"][:2], answer["text"], picture["sha256"]) == ("正在", "请看", digests[1])
+
+
+async def test_a_staff_room_that_nobody_told_of_is_found(gateway: OfficialGateway) -> None:
+    """Made while the bot ran, without an event; the old one is another group now."""
+    me = (await gateway.status())["self"]
+    await gateway.topic(STAFF_ROOM, "别的群", "wxid_song")
+    await gateway.room("new@chatroom", "客服值班群", [me, "wxid_song"], owner="wxid_song")
+    await gateway.say("wxid_xuan", "人工")
+    (shown,) = await gateway.wait_sent(1, "new@chatroom")
+    assert shown["text"].startswith("【#1 黑旋风】请求人工服务")
+
+
+async def test_documents_of_an_unknown_kind_are_files(gateway: OfficialGateway) -> None:
+    """As PuppetMock gives them; what is unknown and holds no file is only named."""
+    file = {"name": "合同.pdf", "base64": base64.b64encode(b"%PDF").decode()}
+    await gateway.say("wxid_xuan", "人工")
+    await gateway.wait_sent(1, STAFF_ROOM)
+    await gateway.say("wxid_xuan", kind="unknown", file=file)
+    await gateway.say("wxid_xuan", kind="unknown")
+    told, relayed, nothing = (await gateway.wait_sent(4, STAFF_ROOM))[1:]
+    assert (told["text"], relayed["name"]) == ("【#1 黑旋风】[文件] 合同.pdf", "合同.pdf")
+    assert nothing["text"] == "【#1 黑旋风】[消息]"
+    await gateway.say("wxid_song", "#1", room=STAFF_ROOM)
+    await gateway.say("wxid_song", kind="unknown", room=STAFF_ROOM)
+    await gateway.say("wxid_song", kind="unknown", file=file, room=STAFF_ROOM)
+    assert [sent.get("name") for sent in await gateway.wait_sent(2, "wxid_xuan")][1:] == ["合同.pdf"]
+    assert (await gateway.wait_sent(7, STAFF_ROOM))[6]["text"] == "#1 黑旋风：文件已转给客户"
+
+
+async def test_accounts_that_are_no_people_are_not_answered(gateway: OfficialGateway) -> None:
+    """By their type, or by their ids alone."""
+    await gateway.contact("wxid_paper", "早报", type=2)
+    await gateway.contact("gh_0123456789ab", "晚报")
+    await gateway.contact("weixin", "微信团队")
+    for who in ("wxid_paper", "gh_0123456789ab", "weixin", "wxid_xuan"):
+        await gateway.say(who, "人工")
+    await gateway.wait_sent(1, "wxid_xuan")
+    for who in ("wxid_paper", "gh_0123456789ab", "weixin", "wxid_xuan"):
+        await gateway.say(who, "在吗")
+    shown = await gateway.wait_sent(2, STAFF_ROOM)
+    assert [sent["text"].partition("】")[0] for sent in shown] == ["【#1 黑旋风"] * 2
+    assert {sent["conversation"] for sent in await gateway.sent()} == {"wxid_xuan", STAFF_ROOM}
