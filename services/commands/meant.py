@@ -35,14 +35,30 @@ async def meant(ask: Ask, *, once: Collection[str] = ()) -> Meant:
     if ids:
         people = tuple([await wechat.contact(contact_id) for contact_id in dict.fromkeys(ids)])
         return Meant(people, _without_ats(ask.rest, people))
-    return await _named(ask, ask.rest.lstrip("@ \u3000"), members - {wechat.self_id}, once)
+    return await _named(ask, members - {wechat.self_id}, once)
 
 
-async def _named(ask: Ask, words: str, members: Collection[str], once: Collection[str]) -> Meant:
-    """The member whose name the words begin with, by what is known of everybody, else by what they are called in the
-    group."""
-    if not words:
-        return Meant(problem=ask.misuse().words)
+async def _named(ask: Ask, members: Collection[str], once: Collection[str]) -> Meant:
+    """Those whose names come first, all but the first of them with an @."""
+    people: dict[str, Contact] = {}
+    words = ask.rest
+    while not people or words.startswith("@"):
+        words = words.lstrip("@ \u3000")
+        if not words:
+            return Meant(problem=ask.misuse().words)
+        name, found = await _called(ask, words, members, once)
+        if not found:
+            return Meant(problem=fill(ask.texts.person_unknown, name=name))
+        if len(found) > 1:
+            return Meant(problem=describe(ask, name, found))
+        people[found[0].id] = found[0]
+        words = words.removeprefix(name).strip(f"{END} \u3000\n")
+    return Meant(tuple(people.values()), words)
+
+
+async def _called(ask: Ask, words: str, members: Collection[str], once: Collection[str]) -> tuple[str, list[Contact]]:
+    """The name that the words begin with, and whose it is by what is known of everybody, else by what they are called
+    in the group."""
     wechat = ask.house.accounts.get(ask.account)
     name, found = _first(words, lambda name: wechat.directory.find(name, among=members))
     if not found:
@@ -51,11 +67,7 @@ async def _named(ask: Ask, words: str, members: Collection[str], once: Collectio
         found = [await wechat.contact(contact_id) for contact_id in ids]
     if not found and once:
         name, found = _first(words, lambda name: wechat.directory.find(name, among=once))
-    if not found:
-        return Meant(problem=fill(ask.texts.person_unknown, name=name))
-    if len(found) > 1:
-        return Meant(problem=describe(ask, name, found))
-    return Meant((found[0],), words.removeprefix(name).strip(f"{END} \u3000\n"))
+    return name, found
 
 
 def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:

@@ -201,6 +201,17 @@ async def test_names_with_blanks(town: Town) -> None:
     assert await asks(town, "店长", "/踢 100001 小 李 飞刀") == "群里没有找到“小”。"
 
 
+async def test_several_named_in_private(town: Town) -> None:
+    """All of them or, where one is not known, none; what follows the last is the reason."""
+    qun = await group(town, "黑旋风", "九纹龙")
+    assert await asks(town, "店长", "/踢 100001 @黑旋风 @没有这人") == "群里没有找到“没有这人”。"
+    answer = await asks(town, "店长", "/警告 100001 @黑旋风 @九纹龙 吵 闹")
+    assert answer == "已警告 黑旋风，共 1 次（上限 3 次）。\n已警告 九纹龙，共 1 次（上限 3 次）。"
+    warned = [message.text for message in town.seen("宋公明", qun["room"]) if "请注意：吵 闹" in message.text]
+    assert len(warned) == 2
+    assert await asks(town, "店长", "/踢 100001 黑旋风 @九纹龙 @黑旋风") == "已移出：黑旋风、九纹龙。"
+
+
 async def test_names_that_people_have_in_the_group_only(town: Town) -> None:
     """What an @ writes where somebody has a name in the group: it is theirs, unless two are called so."""
     qun = await group(town, "黑旋风", "九纹龙")

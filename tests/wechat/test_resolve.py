@@ -244,8 +244,9 @@ async def test_a_friend_nobody_told_of(
 
 @pytest.mark.gateway
 async def test_a_stranger_who_writes_much_is_not_read_anew_each_time(
-    gateway: OfficialGateway, official_heard: Heard
+    gateway: OfficialGateway, official_heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(resolve, "LOOK_EVERY", 3600.0)  # however slow the machine is
     await gateway.contact("wxid_late", "来迟", friend=False)
     for number in range(1, 6):
         await gateway.say("wxid_late", "在吗")
