@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
@@ -35,6 +35,12 @@ def after_commit(session: Session, then: AfterCommit) -> None:
     session.info.setdefault("after_commit", []).append(then)
 
 
+def parse(url: str) -> URL:
+    """The address of a database, with the driver that is used."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+
+
 class _Job(NamedTuple):
     fn: Callable[[Session], Any]
     future: asyncio.Future[Any]
@@ -51,11 +57,8 @@ class Store:
     """One database; built once and passed around."""
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        self.url = parsed
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.url = parse(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = self._make_engine()
         self._readers = ThreadPoolExecutor(4 if self.is_sqlite else 10, "store-read")
         self._writers: ThreadPoolExecutor | None = None
