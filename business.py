@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import re
 from hashlib import sha256
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
-from settings import NonEmpty, Section
+from section import NonEmpty, Section, WebAddress
 
 EventType = Literal[
     "qun.created",
@@ -29,20 +28,6 @@ EventType = Literal[
     "assistant.offline",
     "flow.finished",
 ]
-
-
-def _web_address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or re.search(r"\s", value):
-        raise ValueError("an address like https://host/path is wanted")
-    return value
-
-
-WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
 class Webhook(Section):

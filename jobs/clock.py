@@ -5,28 +5,49 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from config import ConfigError
 from jobs.job import Job
 from services.house import House
 from services.job_book import Run
+from settings import Job as Change
 
 log = logging.getLogger(__name__)
 
 
+def _changes(changes: Sequence[Change], names: Collection[str]) -> dict[str, Change]:
+    for number, change in enumerate(changes):
+        if change.name not in names:
+            known = ", ".join(names)
+            raise ConfigError(f"jobs.{number}.name: {change.name!r} will not do: there is no such job, only {known}")
+    return {change.name: change for change in changes}
+
+
+def _trigger(name: str, cron: str, zone: ZoneInfo) -> CronTrigger:
+    try:
+        return CronTrigger.from_crontab(cron, timezone=zone)
+    except ValueError as error:
+        raise ConfigError(f"jobs, cron of {name}: {cron!r} will not do: five fields as in crontab: {error}") from None
+
+
 class Jobs:
-    """The scheduler. A job never runs twice at once, and one that fails is logged and runs again at its next time."""
+    """The scheduler. A job never runs twice at once, and one that fails is logged and runs again at its next time.
+
+    ConfigError when the config changes a job that there is not, or to a time that is none.
+    """
 
     def __init__(self, house: House, jobs: Sequence[Job]) -> None:
         self._house = house
-        changes = {change.name: change for change in house.config.jobs}
+        changes = _changes(house.config.jobs, [job.name for job in jobs])
         kept = [job for job in jobs if job.name not in changes or changes[job.name].enabled]
         crons = {job.name: (changes[job.name].cron if job.name in changes else "") or job.cron for job in kept}
-        self._triggers = {name: CronTrigger.from_crontab(cron, timezone=house.zone) for name, cron in crons.items()}
+        self._triggers = {name: _trigger(name, cron, house.zone) for name, cron in crons.items()}
         self._jobs = {job.name: job for job in kept}
         self._running = {job.name: asyncio.Lock() for job in kept}
         # The memory store: what must outlive the process is a row (services.job_book), not a scheduler's pickle.

@@ -6,6 +6,7 @@ answer freely by (benchmarks/faq.py measures it), so a near question only ever g
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import unicodedata
@@ -17,9 +18,11 @@ from typing import Any
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from complaint import one_line
 from config import ConfigError
-from settings import NonEmpty, Section
+from section import NonEmpty, Section
 
+log = logging.getLogger(__name__)
 NEAR = 0.20  # benchmarks/faq.py: where right menus outweigh wrong ones by most, with the fewest wrong
 OFFERED = 3
 _POLITE = re.compile(r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$")
@@ -54,15 +57,16 @@ def core(text: str) -> str:
 
 def load(path: str) -> list[Entry]:
     """The entries of a file; none when there is no file. ConfigError with one line when it cannot be read."""
-    if not path or not Path(path).exists():
+    if not path:
+        return []
+    if not Path(path).exists():
+        log.warning("customer_service.faq: there is no file %r: no questions are listed", path)
         return []
     try:
         data: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         return TypeAdapter(list[Entry]).validate_python(data or [])
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"]) or "the file"
-        raise ConfigError(f"{path}: entry {place}: {first['msg']}") from None
+        raise ConfigError(f"{path}: {one_line(error, data)}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
 
