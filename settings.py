@@ -65,6 +65,13 @@ class AssistantSettings(Section):
             raise ValueError("host:port is wanted, like 10.0.0.5:8788 or [::1]:8788, or nothing for the sandbox")
         return value
 
+    @field_validator("token")
+    @classmethod
+    def _fits_a_header(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
+            raise ValueError("only visible ASCII characters are wanted, with no space or line end around them")
+        return value
+
     @field_validator("tls", mode="before")
     @classmethod
     def _word(cls, value: object) -> object:

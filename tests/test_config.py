@@ -65,6 +65,8 @@ def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pyt
         ("log_format: xml", "log_format: 'xml' will not do: it must be 'text' or 'json'"),
         ("assistants: [{account: ''}]", "assistants.0.account: '' will not do: it must not be empty"),
         ("assistants: [{account: ' '}]", "assistants.0.account: ' ' will not do: it must not be empty"),
+        ('assistants: [{account: a, token: "a\\n"}]', "assistants.0.token: (hidden) will not do: only visible ASCII"),
+        ("assistants: [{account: a, token: 令牌}]", "assistants.0.token: (hidden) will not do: only visible ASCII"),
         ("assistants: [{token: t}]", "assistants.0.account: it is missing"),
         (
             "assistants: [{account: a, endpoint: 'http://h:1'}]",
