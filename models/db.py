@@ -73,10 +73,16 @@ class Store:
 
     def _make_engine(self) -> Engine:
         if not self.is_sqlite:
-            return create_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+            return create_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self.url, poolclass=QueuePool, pool_size=6, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            self.url,
+            poolclass=QueuePool,
+            pool_size=6,
+            connect_args={"check_same_thread": False},
+            hide_parameters=True,  # its errors are logged, and what people write is among them
+        )
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin)
         return engine

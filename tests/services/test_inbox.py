@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
 from errors import WeChatOffline, WeChatRefused, WeChatUnknown
+from logs import JsonFormatter
 from models.db import Store
 from models.durable import InboxEvent
 from services import arrival, inbox
@@ -130,7 +132,7 @@ async def test_what_was_not_ended_is_handled_after_the_restart_in_order(open_sto
     first.slow_message["y-1"] = asyncio.Event()
     await first.say("x-1", "x-2", "y-1", "x-3")
     await until(lambda: first.rows_seen, "one is being handled")
-    await first.inbox.stop(0)
+    await first.inbox.stop(1)  # what was taken and read is written by then, also on a busy machine
     assert first.handled == []
     second = await move_in(await open_store())
     await idle(second)
@@ -143,7 +145,7 @@ async def test_what_was_read_needs_no_gateway_after_the_restart(open_store: Open
     first.slow_handler["x-1"] = asyncio.Event()
     await first.say("x-1")
     await until(lambda: first.rows_seen, "it is being handled, so it was read")
-    await first.inbox.stop(0)
+    await first.inbox.stop(1)  # what was taken and read is written by then, also on a busy machine
     second = await move_in(await open_store())
     second.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")]
     await idle(second)
@@ -158,7 +160,7 @@ async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
     first.slow_message["x-0"] = asyncio.Event()
     await first.say("x-0", *(f"x-{i}" for i in range(1, 40)))
     await until(lambda: len(first.read) == 40, "all are stored")
-    await first.inbox.stop(0)
+    await first.inbox.stop(1)  # what was taken and read is written by then, also on a busy machine
     monkeypatch.setattr(inbox, "MOST_IN_MEMORY", 10)
     second = House(sqlite_store)
     second.slow_message["x-0"] = asyncio.Event()
@@ -235,6 +237,20 @@ async def test_a_failing_handler_ends_its_event_and_no_other(house: House, caplo
     await house.inbox.stop(1)
     assert (await house.states())["x-1"] == "failed failed"
     assert "words of" not in caplog.text, "no message's text in the log"
+
+
+async def test_an_event_is_one_line_in_the_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    house.handler_fails["x-2"] = [ValueError("bug")]
+    await house.say("x-1", "x-2")
+    await idle(house)
+    await house.say("x-1")
+    await idle(house)
+    lines = [record for record in caplog.records if hasattr(record, "facts")]
+    told = [json.loads(JsonFormatter().format(record)) for record in lines]
+    assert [(line["id"], line["result"]) for line in told] == [("x-1", "ok"), ("x-2", "failed"), ("x-1", "repeated")]
+    assert all(line["account"] and line["kind"] and line["handler"] and line["ms"] >= 0 for line in told)
+    assert "event x-1" in told[0]["message"]
 
 
 async def test_a_database_that_is_away_fails_no_event(house: House) -> None:
