@@ -8,8 +8,10 @@ import functools
 import gc
 import json
 import logging
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -36,7 +38,8 @@ from wechat.connection import Timing
 
 log = logging.getLogger("wxbot")
 Stop = Callable[[], Awaitable[None]]
-GRACE = 8.0  # seconds that what runs has to finish after SIGTERM, of the ten that the bot may take to end
+GRACE = 8.0  # seconds that what runs has to finish after SIGTERM
+LIMIT = 9.5  # seconds until the process ends in any case, of the ten that it may take
 
 
 class Bot:
@@ -177,9 +180,23 @@ async def run(config: Config) -> None:
         print(f"no admin yet: send “绑定 {bot.house.admins.code}” to the assistant to become one", flush=True)  # noqa: T201
     await bot.stopping.wait()
     log.info("stopping")
+    _end_within(LIMIT)
     await bot.stop()
     if bot.database_lost:
         raise InUse("another wxbot has taken the database")
+
+
+def _end_within(seconds: float) -> None:
+    """End the process then, whatever hangs: a database that does not answer must not keep it for ever."""
+
+    def end() -> None:
+        log.error("not everything could be finished in time; what is stored goes on at the next start")
+        logging.shutdown()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 async def _started(bot: Bot) -> bool:
@@ -188,6 +205,7 @@ async def _started(bot: Bot) -> bool:
     await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     if not starting.done():
+        _end_within(LIMIT)
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         return False

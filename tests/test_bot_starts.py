@@ -1,4 +1,4 @@
-"""`python bot.py --config FILE` when it cannot start: one line that says why, and an exit code."""
+"""`python bot.py --config FILE` when it cannot start (one line that says why, and an exit code), and how it ends."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ import pytest
 from tests.bot_process import ROOT, free_port
 
 SECONDS = 60.0
+HANGS = """
+import asyncio, sys, time
+import bot
+from config import load
+async def stop(self):
+    time.sleep(300)  # as for a database that does not answer
+bot.Bot.stop, bot.LIMIT = stop, 0.5
+asyncio.run(bot.run(load(sys.argv[1])))
+"""
 
 
 def write(folder: Path, **changes: Any) -> Path:
@@ -90,3 +99,19 @@ async def test_a_second_one_on_the_same_database_does_not_start(tmp_path: Path) 
     finally:
         running.kill()
         await running.wait()
+
+
+@pytest.mark.parametrize("how", [("bot.py", "--config"), ("-c", HANGS)], ids=["as usual", "something hangs"])
+async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, *how, str(write(tmp_path))), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert running.stdout is not None
+        assert b"wxbot is up" in await asyncio.wait_for(running.stdout.readline(), SECONDS)
+        running.terminate()
+        assert await asyncio.wait_for(running.wait(), 10) == 0
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
