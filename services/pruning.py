@@ -15,6 +15,7 @@ from models.durable import Action, EventState, InboxEvent, OutboxItem, WorkState
 from models.flows import OPEN_STATES as OPEN_RUNS
 from models.flows import FlowCallback, FlowRun
 from models.groups import TokenMiss
+from models.rules import Broadcast
 from models.support import Ticket
 from services.lane import Clock
 
@@ -38,6 +39,7 @@ OLD: list[tuple[type[SQLModel], Old]] = [
     (Action, lambda t: (col(Action.at) < t,)),
     (Said, lambda t: (col(Said.at) < t,)),
     (Ticket, lambda t: (col(Ticket.closed_at) < t,)),
+    (Broadcast, lambda t: (col(Broadcast.created_at) < t,)),  # who was asked answers within minutes
     (TokenMiss, lambda t: (col(TokenMiss.at) < t,)),
     (FlowCallback, lambda t: (col(FlowCallback.run_id).in_(select(FlowRun.id).where(*_ended_runs(t))),)),
     (FlowRun, _ended_runs),

@@ -7,6 +7,7 @@ import json
 from sqlmodel import Session, col, select
 
 from models.durable import Action, EventState, InboxEvent, OutboxItem, Setting, WorkState
+from models.rules import Broadcast
 from sandbox.model import Kind
 from tests.stories.conftest import MakeTown, Town
 
@@ -122,15 +123,19 @@ async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> No
             OutboxItem(lane="wx:gone", key="b", body=json.dumps({}), state=WorkState.SENT, done_at=old + 5 * DAY)
         )
         session.add(Action(account="gone", kind="add", who="x", at=old))
+        for at in (old, old + 5 * DAY):
+            session.add(Broadcast(account="gone", by="x", text="t", state="sent", expires_at=at, created_at=at))
 
     await town.bot.house.store.write(put)
     await town.bot.jobs.run("prune")
 
-    def left(session: Session) -> tuple[int, int, int]:
+    def left(session: Session) -> tuple[int, ...]:
         events = select(InboxEvent).where(InboxEvent.account == "gone")
         items = select(OutboxItem).where(col(OutboxItem.lane) == "wx:gone")
         actions = select(Action).where(Action.account == "gone")
-        return len(session.exec(events).all()), len(session.exec(items).all()), len(session.exec(actions).all())
+        told = select(Broadcast).where(Broadcast.account == "gone")
+        counts = (len(session.exec(wanted).all()) for wanted in (events, items, actions, told))
+        return tuple(counts)
 
-    assert await town.bot.house.store.read(left) == (1, 1, 0)
-    assert town.bot.house.job_book.last["prune"].result == "451"
+    assert await town.bot.house.store.read(left) == (1, 1, 0, 1)
+    assert town.bot.house.job_book.last["prune"].result == "452"
