@@ -8,14 +8,17 @@ import functools
 import gc
 import json
 import logging
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiohttp import web
+from sqlalchemy.exc import DBAPIError
 
 import handlers
 import sandbox
@@ -24,6 +27,7 @@ from config import Config, ConfigError, load
 from jobs import JOBS
 from jobs.clock import Jobs
 from logs import set_up_logging
+from models.claim import InUse, claim
 from sandbox.systems import Systems, start_systems
 from services.house import House, build
 from services.lane import Clock
@@ -34,7 +38,8 @@ from wechat.connection import Timing
 
 log = logging.getLogger("wxbot")
 Stop = Callable[[], Awaitable[None]]
-GRACE = 8.0  # seconds that what runs has to finish after SIGTERM, of the ten that the bot may take to end
+GRACE = 8.0  # seconds that what runs has to finish after SIGTERM
+LIMIT = 9.5  # seconds until the process ends in any case, of the ten that it may take
 
 
 class Bot:
@@ -51,12 +56,16 @@ class Bot:
         self.assistants: list[Assistant] = []
         self.receptions: list[Reception] = []
         self.port = 0
+        self.stopping = asyncio.Event()  # set when it is to stop
+        self.database_lost = False  # another process took it
         self._stack = AsyncExitStack()
         self._stop_by = 0.0
 
     async def start(self) -> None:
-        """Storage, WeChat, jobs, web, in this order; whatever fails undoes what was begun."""
+        """The database for itself, storage, WeChat, jobs, web, in this order; whatever fails undoes what was begun."""
         async with AsyncExitStack() as stack:
+            claimed = await claim(self.config.database, self._lose_database)
+            stack.callback(claimed.close)
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if not a.endpoint]
             self.house = build(self.config, sandboxed=sandboxed, clock=self.clock)
@@ -76,6 +85,10 @@ class Bot:
         """Stop taking, finish what runs, close; in the reverse order of the start."""
         self._stop_by = time.monotonic() + GRACE
         await self._stack.aclose()
+
+    def _lose_database(self) -> None:
+        self.database_lost = True
+        self.stopping.set()
 
     def _grace(self) -> float:
         """How many seconds what runs still has."""
@@ -156,18 +169,48 @@ class Bot:
 
 async def run(config: Config) -> None:
     """Run until SIGTERM or SIGINT."""
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     bot = Bot(config)
-    await bot.start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, bot.stopping.set)
+    if not await _started(bot):
+        return
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     print(_where_to_look(bot), flush=True)  # noqa: T201 - for the person who started it
     if bot.house.admins.code:  # on the terminal only: a log may be read by others
         print(f"no admin yet: send “绑定 {bot.house.admins.code}” to the assistant to become one", flush=True)  # noqa: T201
-    await stopping.wait()
+    await bot.stopping.wait()
     log.info("stopping")
+    _end_within(LIMIT)
     await bot.stop()
+    if bot.database_lost:
+        raise InUse("another wxbot has taken the database")
+
+
+def _end_within(seconds: float) -> None:
+    """End the process then, whatever hangs: a database that does not answer must not keep it for ever."""
+
+    def end() -> None:
+        log.error("not everything could be finished in time; what is stored goes on at the next start")
+        logging.shutdown()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
+async def _started(bot: Bot) -> bool:
+    """Start it; False when it was told to stop before it was up."""
+    starting, told = asyncio.create_task(bot.start()), asyncio.create_task(bot.stopping.wait())
+    await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if not starting.done():
+        _end_within(LIMIT)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return False
+    await starting
+    return True
 
 
 def _where_to_look(bot: Bot) -> str:
@@ -205,8 +248,11 @@ def main() -> int:
     except ConfigError as error:  # a file that the config names
         print(f"config: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    except OSError as error:
+    except (OSError, InUse) as error:
         print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except DBAPIError as error:
+        print(f"cannot start: the database: {' '.join(str(error.orig).split())}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import re
 from hashlib import sha256
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
-from settings import NonEmpty, Section
+from section import NonEmpty, Section, WebAddress
 
 BASE64: Final = "whsec_"  # what a secret that is certainly base64 begins with
 
@@ -34,17 +33,6 @@ EventType = Literal[
 ]
 
 
-def _web_address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or re.search(r"\s", value):
-        raise ValueError("an address like https://host/path is wanted")
-    return value
-
-
 def _decoded(text: str, *, strict: bool) -> bytes:
     """The bytes of a base64 text, with or without its padding; none when it is no base64. Not strict: what does not
     belong there is passed over, as receivers in Python do."""
@@ -52,9 +40,6 @@ def _decoded(text: str, *, strict: bool) -> bytes:
         return base64.b64decode(text + "=" * (-len(text) % 4 if strict else 2), validate=strict)
     except ValueError:
         return b""
-
-
-WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
 class Webhook(Section):

@@ -1,80 +1,59 @@
-"""config.yaml, read and checked. A wrong key stops the start with one line that names it."""
+"""config.yaml, read and checked. What is wrong stops the start with one line: the key, the value, what is allowed."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from business import System, Webhook
+from complaint import one_line
+from environment import BadVariable, Sources, expand, override
 from flowspec import Flow, check_flows
+from section import NonEmpty, Section
 from settings import (
     Api,
     AssistantSettings,
     CustomerService,
     Groups,
     Job,
-    NonEmpty,
     Pacing,
     Sandbox,
     TimeZone,
 )
 from texts import Texts
 
-ENV_PREFIX = "WXBOT_"
-SECRET_KEYS = ("token", "key", "keys", "secret", "database", "headers")
-
-FILE_KEYS = ("faq", "image", "file")  # of customer_service
+DATABASES: Final = r"sqlite:///(?!:memory:).+|postgresql(\+psycopg)?://.+"
+FILE_KEYS: Final = ("faq", "image", "file")  # of customer_service
 
 
 class ConfigError(Exception):
     """The configuration is not usable; the message is the one line a person needs."""
 
 
-class Config(BaseSettings):
+class Config(Section):
     """The whole of config.yaml."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX,
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-    )
-
     assistants: list[AssistantSettings] = Field([AssistantSettings(account="weimi1001")], min_length=1)
-    database: str = Field("sqlite:///data/wxbot.db", pattern=r"^(sqlite:///|postgresql(\+psycopg)?://).+")
+    database: str = "sqlite:///data/wxbot.db"
     api: Api = Api()
-    admins: list[NonEmpty] = []
+    admins: list[NonEmpty] = Field([])
     timezone: TimeZone = "Asia/Shanghai"
     groups: Groups = Groups()
     customer_service: CustomerService = CustomerService()
     pacing: Pacing = Pacing()
-    webhooks: list[Webhook] = []
-    systems: dict[str, System] = {}
-    flows: list[Flow] = []
-    jobs: list[Job] = []
+    webhooks: list[Webhook] = Field([])
+    systems: dict[str, System] = Field({})
+    flows: list[Flow] = Field([])
+    jobs: list[Job] = Field([])
     sandbox: Sandbox = Sandbox()
     log_format: Literal["text", "json"] = "text"
     keep_days: float = Field(180, gt=0)
     texts: Texts = Texts()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment goes before the file."""
-        return env_settings, init_settings
 
     @field_validator("assistants")
     @classmethod
@@ -83,23 +62,19 @@ class Config(BaseSettings):
             raise ValueError("each account may stand here once")
         return value
 
+    @field_validator("database")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        if not re.fullmatch(DATABASES, value):
+            raise ValueError("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME is wanted")
+        return value
+
     @model_validator(mode="after")
     def _business_fits(self) -> Config:
         check_flows(self.flows, self.systems)
         if len({w.lane for w in self.webhooks}) != len(self.webhooks):  # here, so that no secret is shown
             raise ValueError("webhooks: each url may stand here once")
         return self
-
-
-def expand(value: Any, environment: Mapping[str, str]) -> Any:
-    """Put the environment's values for ${NAME} in every string of a YAML tree; an unset NAME is empty."""
-    if isinstance(value, str):
-        return re.sub(r"\$\{(\w+)\}", lambda match: environment.get(match[1], ""), value)
-    if isinstance(value, list):
-        return [expand(item, environment) for item in value]
-    if isinstance(value, dict):
-        return {key: expand(item, environment) for key, item in value.items()}
-    return value
 
 
 def beside(value: Any, folder: Path, key: str = "") -> Any:
@@ -117,41 +92,29 @@ def beside(value: Any, folder: Path, key: str = "") -> Any:
 
 def load(path: str | Path | None = None) -> Config:
     """Read the file (none: all defaults) and the environment; ConfigError with one line when something is wrong."""
-    data: Any = {}
-    if path is not None:
-        try:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror or error}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: a mapping of keys is wanted, not {type(data).__name__}")
-    if path is not None and "customer_service" in data:
-        data = data | {"customer_service": beside(data["customer_service"], Path(path).parent)}
-    unknown = [n for n in os.environ if n.startswith(ENV_PREFIX) and _field(n) not in Config.model_fields]
-    if unknown:
-        raise ConfigError(f"{unknown[0]}: there is no key {_field(unknown[0])!r}")
+    tree = expand(_read(path) if path is not None else {}, os.environ)
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: a mapping of keys is wanted, not {type(tree).__name__}")
+    sources: Sources = {}
     try:
-        return Config(**expand(data, os.environ))
+        sources = override(tree, os.environ)
+        if path is not None and "customer_service" in tree:
+            tree["customer_service"] = beside(tree["customer_service"], Path(path).parent)
+        return Config.model_validate(tree)
+    except BadVariable as error:
+        raise ConfigError(str(error)) from None
     except ValidationError as error:
-        raise ConfigError(_one_line(error)) from None
-    except ValueError as error:  # pydantic-settings: an environment value that is no JSON where JSON is needed
-        raise ConfigError(str(error).replace("\n", " ")) from None
+        raise ConfigError(one_line(error, tree, sources)) from None
 
 
-def _field(name: str) -> str:
-    return name[len(ENV_PREFIX) :].split("__", maxsplit=1)[0].lower()
-
-
-def _one_line(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"{key}: there is no such key"
-    reason = first["msg"].removeprefix("Value error, ")
-    if isinstance(first["input"], dict):  # a check over a whole section, whose message names the place
-        return f"{key}: {reason}" if key else reason
-    secret = any(part in SECRET_KEYS for part in first["loc"])
-    shown = "(hidden)" if secret else repr(first["input"])[:120]
-    return f"{key}: {shown} will not do: {reason}"
+def _read(path: str | Path) -> Any:
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except yaml.MarkedYAMLError as error:  # its own text quotes the file, in which secrets may stand
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ConfigError(f"{path}: not readable as YAML: {where}{error.problem or error.context}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {type(error).__name__}") from None

@@ -7,24 +7,19 @@ import unicodedata
 from collections.abc import Collection, Container, Iterator, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from section import NonEmpty, Section
 
 PLACEHOLDER: Final = re.compile(r"\{(\w+)((?:\.\w+)*)\}")
 CALLBACK_URL: Final = "callback_url"
 ALWAYS_KNOWN: Final = frozenset({CALLBACK_URL, "person", "assistant", "flow"})
 CANCEL: Final = "取消"
 
-NonEmpty = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^\w+$")]  # what may stand in braces
 
 
-class Part(BaseModel):
-    """A piece of a flow: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Call(Part):
+class Call(Section):
     """Ask a business system something; a JSON object comes back under the name `into`."""
 
     system: NonEmpty
@@ -34,15 +29,15 @@ class Call(Part):
     into: Name = "answer"
 
 
-class Wait(Part):
+class Wait(Section):
     """Wait for the system to call `callback_url`; its JSON object comes under the name `callback`."""
 
     callback: Name
     hours: float = Field(24, gt=0, le=24 * 365)
-    expect: dict[str, Any] = {}
+    expect: dict[str, Any] = Field({})
 
 
-class Step(Part):
+class Step(Section):
     """One step: exactly one of ask, call, say, wait."""
 
     ask: dict[Name, NonEmpty] | None = None
@@ -66,7 +61,7 @@ class Step(Part):
         return (self.wait.callback,) if self.wait else ()
 
 
-class Flow(Part):
+class Flow(Section):
     """A conversation that calls business systems."""
 
     name: NonEmpty

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import re2
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+
+from section import NonEmpty, Section, WebAddress, check_names, wrong
 
 OWN_URL = "http://127.0.0.1:8080"
-NonEmpty = Annotated[str, Field(min_length=1)]
 
 
 def _network(value: str) -> str:
-    ipaddress.ip_network(value)
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        raise ValueError("a network like 10.0.0.0/8 is wanted, without bits behind the mask") from None
     return value
 
 
@@ -27,6 +32,11 @@ def _timezone(value: str) -> str:
     return value
 
 
+def _sexagesimal(value: object) -> object:
+    """YAML takes 18:00 without quotes for the number 1080."""
+    return f"{value // 60:02}:{value % 60:02}" if type(value) is int and value >= 0 else value
+
+
 def _clock(value: str) -> str:
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", value):
         raise ValueError('a time like "09:00" is wanted')
@@ -34,14 +44,9 @@ def _clock(value: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_network)]
+Seconds = Annotated[float, Field(ge=0)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
-Clock = Annotated[str, AfterValidator(_clock)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+Clock = Annotated[str, BeforeValidator(_sexagesimal), AfterValidator(_clock)]
 
 
 class AssistantSettings(Section):
@@ -57,8 +62,32 @@ class AssistantSettings(Section):
     @field_validator("endpoint")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
-        if value and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:/\s]+):\d{1,5}", value):
-            raise ValueError("host:port is wanted, or nothing for the sandbox")
+        address = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\[\]:/\s]+):(\d{1,5})", value)
+        if value and not (address and 0 < int(address[2]) < 2**16):
+            raise ValueError("host:port is wanted, like 10.0.0.5:8788 or [::1]:8788, or nothing for the sandbox")
+        return value
+
+    @field_validator("token")
+    @classmethod
+    def _fits_a_header(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
+            raise ValueError("only visible ASCII characters are wanted, with no space or line end around them")
+        return value
+
+    @field_validator("tls", mode="before")
+    @classmethod
+    def _word(cls, value: object) -> object:
+        """A variable brings true and false as words."""
+        return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+    @field_validator("tls_ca")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        try:
+            if value:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+        except OSError as error:  # ssl.SSLError among them
+            raise ValueError(f"a file of certificates (PEM) is wanted: {error.strerror or error}") from None
         return value
 
 
@@ -67,17 +96,12 @@ class Api(Section):
 
     host: NonEmpty = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
-    public_url: str = Field(OWN_URL, pattern=r"^https?://[^\s/]+.*$", validate_default=True)
-    allowed_networks: list[Network] = [
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "::1/128",
-        "fc00::/7",
-    ]
-    trusted_proxies: list[Network] = []
-    keys: list[NonEmpty] = []
+    public_url: WebAddress = Field(OWN_URL, validate_default=True)
+    allowed_networks: list[Network] = Field(
+        ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"]
+    )
+    trusted_proxies: list[Network] = Field([])
+    keys: list[NonEmpty] = Field([])
 
     @field_validator("public_url")
     @classmethod
@@ -114,13 +138,19 @@ class Groups(Section):
     welcome: str = "欢迎 {member} 加入{topic}！"
     overflow: bool = False
     warn_limit: int = Field(3, ge=1)
-    blocked_words: list[NonEmpty] = []
-    own_hosts: list[NonEmpty] = []
+    blocked_words: list[NonEmpty] = Field([])
+    own_hosts: list[NonEmpty] = Field([])
     flood: Flood = Flood()
     block: Block = Block()
     token_days: float = Field(0, ge=0)
     pending_days: float = Field(7, gt=0)
     confirm_seconds: float = Field(8, gt=0)
+
+    @model_validator(mode="after")
+    def _known_names(self) -> Groups:
+        check_names("topic", self.topic, {"owner", "number"})
+        check_names("welcome", self.welcome, {"member", "topic"})
+        return self
 
 
 class LinkPart(Section):
@@ -178,9 +208,16 @@ class KeywordRule(Section):
 class Accept(Section):
     """Which friend requests are accepted, and how fast."""
 
-    words: list[NonEmpty] = []
+    words: list[NonEmpty] = Field([])
     max_per_day: int = Field(60, ge=0)
-    delay_seconds: tuple[float, float] = (5, 15)
+    delay_seconds: tuple[Seconds, Seconds] = (5, 15)
+
+    @field_validator("delay_seconds")
+    @classmethod
+    def _shortest_first(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError("the shortest and the longest are wanted, in this order")
+        return value
 
 
 class Hours(Section):
@@ -203,20 +240,26 @@ class Hours(Section):
 class Handoff(Section):
     """Reaching a person."""
 
-    words: list[NonEmpty] = ["人工", "转人工"]
+    words: list[NonEmpty] = Field(["人工", "转人工"])
     staff_room: str = "客服值班群"
     hours: Hours = Hours()
     idle_minutes: float = Field(30, gt=0)
-    canned: dict[str, NonEmpty] = {}
+    canned: dict[str, NonEmpty] = Field({})
 
 
 class Llm(Section):
     """An OpenAI-compatible server that words answers out of the FAQ; off while base_url is empty."""
 
-    base_url: str = ""
+    base_url: WebAddress | Literal[""] = ""
     model: str = ""
     key: str = ""
     timeout: float = Field(10, gt=0)
+
+    @model_validator(mode="after")
+    def _both(self) -> Llm:
+        if self.base_url and not self.model:
+            raise wrong("model", "the name of a model is wanted where base_url is set")
+        return self
 
 
 class CustomerService(Section):
@@ -224,11 +267,16 @@ class CustomerService(Section):
 
     greeting: str = "您好，我是{assistant}，请问有什么可以帮您？回复“人工”转人工客服。"
     accept: Accept = Accept()
-    keywords: list[KeywordRule] = []
+    keywords: list[KeywordRule] = Field([])
     faq: str = "faq.yaml"
     fallback: str = "抱歉，我没听懂。回复“人工”转人工客服。"
     handoff: Handoff = Handoff()
     llm: Llm = Llm()
+
+    @model_validator(mode="after")
+    def _known_names(self) -> CustomerService:
+        check_names("greeting", self.greeting, {"assistant"})
+        return self
 
 
 class Pacing(Section):

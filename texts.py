@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic import ConfigDict, model_validator
+from pydantic import model_validator
 
+from section import check_names, names_in
 from texts_groups import GroupTexts
 
 _NAME = re.compile(r"\{(\w+)\}")
@@ -17,8 +18,6 @@ _NAME = re.compile(r"\{(\w+)\}")
 
 class Texts(GroupTexts):
     """The texts, by the moment they are said."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     # ways in
     bad_token: str = "入群令牌无效，请核对后重新发送。"
@@ -108,11 +107,7 @@ class Texts(GroupTexts):
     @model_validator(mode="after")
     def _known_names(self) -> Texts:
         for name, field in type(self).model_fields.items():
-            allowed = set(_NAME.findall(str(field.default)))
-            strange = set(_NAME.findall(getattr(self, name))) - allowed
-            if strange:
-                shown = "、".join(sorted(allowed)) or "nothing"
-                raise ValueError(f"texts.{name}: {{{sorted(strange)[0]}}} is not known here, only {shown}")
+            check_names(name, getattr(self, name), names_in(str(field.default)))
         return self
 
 

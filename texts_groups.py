@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from section import Section
 
 
-class GroupTexts(BaseModel):
+class GroupTexts(Section):
     """The texts of 微信群自动管理."""
 
     group_closed: str = "这个群暂时无法加入，请联系群主。"

@@ -40,7 +40,7 @@ async def bind_admin(event: PrivateMessage, turn: Turn) -> bool:
     if event.kind is not MessageKind.TEXT or len(words) != 2 or words[0] != BIND:
         return False
     admins = turn.house.admins
-    if not admins.fits(words[1]):
+    if not admins.fits(words[1], event.contact_id):
         return False
     turn.write(lambda s: admins.bind(s, event.contact_id))
     turn.reply(turn.house.config.texts.admin_bound)

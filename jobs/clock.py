@@ -18,25 +18,43 @@ from jobs.job import Job
 from services.house import House
 from services.job_book import Run
 from services.timed import trigger
+from settings import Job as Change
 
 log = logging.getLogger(__name__)
 PATIENCE: Final = 60.0  # seconds that what was missed waits for the accounts to be online
 
 
+def _times(jobs: Sequence[Job], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, CronTrigger]:
+    """When each job that is not turned off runs; ConfigError names the change that cannot be."""
+    times = {job.name: trigger(job.cron, zone) for job in jobs}
+    names = list(times)
+    for number, change in enumerate(changes):
+        if change.name not in names:
+            known = ", ".join(names)
+            raise ConfigError(f"jobs.{number}.name: {change.name!r} will not do: there is no such job, only {known}")
+        if not change.enabled:
+            times.pop(change.name, None)
+        elif change.cron:
+            try:
+                times[change.name] = trigger(change.cron, zone)
+            except ValueError as error:
+                raise ConfigError(
+                    f"jobs.{number}.cron: {change.cron!r} will not do: five fields as in crontab: {error}"
+                ) from None
+    return times
+
+
 class Jobs:
-    """The scheduler. A job never runs twice at once, and one that fails is logged and runs again at its next time."""
+    """The scheduler. A job never runs twice at once, and one that fails is logged and runs again at its next time.
+
+    ConfigError when the config changes a job that there is not, or to a time that is none.
+    """
 
     def __init__(self, house: House, jobs: Sequence[Job]) -> None:
-        """ConfigError when the config changes a job that is none, or gives a time that is none."""
         self._house = house
-        changes = {change.name: change for change in house.config.jobs}
-        for strange in changes.keys() - {job.name for job in jobs}:
-            raise ConfigError(f"jobs: {strange!r} will not do: only {', '.join(job.name for job in jobs)}")
-        kept = [job for job in jobs if job.name not in changes or changes[job.name].enabled]
-        crons = {job.name: (changes[job.name].cron if job.name in changes else "") or job.cron for job in kept}
-        self._triggers = {name: _trigger(name, cron, house.zone) for name, cron in crons.items()}
-        self._jobs = {job.name: job for job in kept}
-        self._running = {job.name: asyncio.Lock() for job in kept}
+        self._triggers = _times(jobs, house.config.jobs, house.zone)
+        self._jobs = {job.name: job for job in jobs if job.name in self._triggers}
+        self._running = {name: asyncio.Lock() for name in self._jobs}
         # The memory store: what must outlive the process is a row (services.job_book), not a scheduler's pickle.
         self._scheduler = AsyncIOScheduler(timezone=house.zone)
         self._making_up: asyncio.Task[None] | None = None
@@ -103,10 +121,3 @@ class Jobs:
         at = datetime.fromtimestamp(seconds, UTC)
         due = self._triggers[name].get_next_fire_time(at, at)
         return None if due is None else due.timestamp()
-
-
-def _trigger(name: str, cron: str, zone: ZoneInfo) -> CronTrigger:
-    try:
-        return trigger(cron, zone)
-    except ValueError as error:
-        raise ConfigError(f"jobs.{name}.cron: {cron!r} will not do: {error}") from None

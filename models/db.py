@@ -1,8 +1,8 @@
 """The storage: `await store.write(fn)` and `await store.read(fn)`, where `fn` takes a SQLModel Session.
 
-On SQLite one thread writes, and shares one commit among all that waits (WAL, synchronous=FULL: a returned write
-survives a power cut). On PostgreSQL a pool does. `fn` may run twice, so it must touch nothing but its session; what
-must follow a commit is given to `after_commit`.
+One thread writes, and shares one commit among all that waits (on SQLite with WAL and synchronous=FULL: a returned
+write survives a power cut). Thus what `fn` has read no other write changes before its commit, on either database. `fn`
+may run twice, so it must touch nothing but its session; what must follow a commit is given to `after_commit`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 AfterCommit = Callable[[], object]
 MOST_PER_COMMIT: Final = 256
-ATTEMPTS: Final = 5
-CLASHES: Final = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
+ATTEMPTS: Final = 3
+DEADLOCK: Final = "40P01"  # PostgreSQL's code; with another process, such as services.privacy
 # Of an INSERT that returns ids. Every number of rows is another statement, which the driver keeps prepared: with
 # SQLAlchemy's 1000 that came to 15 MB over a day.
 ROWS_AT_ONCE: Final = 32
@@ -39,6 +39,12 @@ ROWS_AT_ONCE: Final = 32
 def after_commit(session: Session, then: AfterCommit) -> None:
     """Have `then` called on the event loop once the session's work is committed, before the writer's caller goes on."""
     session.info["after_commit"].append(then)
+
+
+def parse(url: str) -> URL:
+    """The address of a database, with the driver that is used."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
 
 
 class _Job(NamedTuple):
@@ -57,14 +63,10 @@ class Store:
     """One database; built once and passed around."""
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        self.url = parsed
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.url = parse(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = self._make_engine()
         self._readers = ThreadPoolExecutor(4 if self.is_sqlite else 10, "store-read")
-        self._writers: ThreadPoolExecutor | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -75,7 +77,10 @@ class Store:
         return self._engine
 
     def _make_engine(self) -> Engine:
-        usual: dict[str, Any] = {"insertmanyvalues_page_size": ROWS_AT_ONCE}
+        usual: dict[str, Any] = {
+            "insertmanyvalues_page_size": ROWS_AT_ONCE,
+            "hide_parameters": True,  # errors are logged, and what people write is among them
+        }
         if not self.is_sqlite:
             return create_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True, **usual)
         if self.url.database:
@@ -90,11 +95,8 @@ class Store:
         """Bring the tables up to date and take writes from now on."""
         self._loop = asyncio.get_running_loop()
         await self._loop.run_in_executor(self._readers, self._migrate)
-        if self.is_sqlite:
-            self._thread = threading.Thread(target=self._write_forever, name="store-write", daemon=True)
-            self._thread.start()
-        else:
-            self._writers = ThreadPoolExecutor(10, "store-write")
+        self._thread = threading.Thread(target=self._write_forever, name="store-write", daemon=True)
+        self._thread.start()
 
     def _migrate(self) -> None:
         with self._engine.begin() as connection:
@@ -104,12 +106,9 @@ class Store:
         """Finish the writes that wait, then let go of the database. A write that comes later is refused."""
         loop = asyncio.get_running_loop()
         thread, self._thread = self._thread, None
-        writers, self._writers = self._writers, None
         if thread is not None:
             self._jobs.put(None)
             await loop.run_in_executor(None, thread.join)
-        if writers is not None:
-            await loop.run_in_executor(None, writers.shutdown)
         self._readers.shutdown(wait=True)
         self._engine.dispose()
 
@@ -126,16 +125,13 @@ class Store:
             return fn(session)
 
     def write_soon(self, fn: Callable[[Session], T]) -> asyncio.Future[T]:
-        """Queue a write; on SQLite it is committed after all that were queued before it."""
+        """Queue a write; it is committed after all that were queued before it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         job = _Job(fn, future)
-        if self._writers is not None:
-            self._writers.submit(self._write_alone, job)
-        elif self._thread is not None:
-            self._jobs.put(job)
-        else:
+        if self._thread is None:
             raise RuntimeError("the store is not open")
+        self._jobs.put(job)
         return future
 
     async def write(self, fn: Callable[[Session], T]) -> T:
@@ -146,27 +142,26 @@ class Store:
     # ---- the writer thread ----
 
     def _write_forever(self) -> None:
-        with self._engine.connect() as connection:
-            while (job := self._jobs.get()) is not None:
-                batch = [job]
-                stop = False
-                while len(batch) < MOST_PER_COMMIT and not self._jobs.empty():
-                    following = self._jobs.get()
-                    if following is None:
-                        stop = True
-                        break
-                    batch.append(following)
-                self._deliver(_commit_together(connection, batch))
-                if stop:
-                    return
+        while (job := self._jobs.get()) is not None:
+            batch = [job]
+            stop = False
+            while len(batch) < MOST_PER_COMMIT and not self._jobs.empty():
+                following = self._jobs.get()
+                if following is None:
+                    stop = True
+                    break
+                batch.append(following)
+            self._deliver(self._commit(batch))
+            if stop:
+                return
 
-    def _write_alone(self, job: _Job) -> None:
+    def _commit(self, batch: list[_Job]) -> list[_Outcome]:
         try:
-            with self._engine.connect() as connection:
-                outcome = _commit_alone(connection, job)
-        except Exception as error:  # noqa: BLE001 - the database cannot be reached: the caller gets it
-            outcome = _Outcome(job, None, error, ())
-        self._deliver([outcome])
+            connection = self._engine.connect()
+        except Exception as error:  # noqa: BLE001 - the database cannot be reached: the callers get it
+            return [_Outcome(job, None, error, ()) for job in batch]
+        with connection:
+            return _commit_together(connection, batch)
 
     def _deliver(self, outcomes: list[_Outcome]) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -205,7 +200,7 @@ def _commit_alone(connection: Connection, job: _Job) -> _Outcome:
                 return _run(connection, (job,))[0]
         except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
             failed = _Outcome(job, None, error, ())
-            if attempt == ATTEMPTS or getattr(getattr(error, "orig", None), "sqlstate", None) not in CLASHES:
+            if attempt == ATTEMPTS or getattr(getattr(error, "orig", None), "sqlstate", None) != DEADLOCK:
                 break
     return failed
 

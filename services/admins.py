@@ -23,6 +23,7 @@ class Admins:
         self._store = store
         self._accounts = accounts
         self.code = ""
+        self._first = ""  # who sent the code first: nobody else can use it, also while that is being written
 
     async def load(self) -> None:
         """Read the bound admins; makes a one-time code when there is no admin at all."""
@@ -32,9 +33,12 @@ class Admins:
         if not self._accounts.has_admin:
             self.code = "".join(secrets.choice(ALPHABET) for _ in range(8))
 
-    def fits(self, code: str) -> bool:
-        """Whether this is the start's code, and nobody has used it yet."""
-        return bool(self.code) and hmac.compare_digest(code.upper().encode(), self.code.encode())
+    def fits(self, code: str, contact_id: str) -> bool:
+        """Whether this is the start's code, and nobody else has used it yet."""
+        if not self.code or not hmac.compare_digest(code.upper().encode(), self.code.encode()):
+            return False
+        self._first = self._first or contact_id
+        return self._first == contact_id
 
     def bind(self, session: Session, contact_id: str) -> None:
         """Make the person an admin, inside a transaction; the code is used up with it."""

@@ -10,9 +10,11 @@ import argparse
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from config import ConfigError, load
+from models.claim import FileClaim, InUse
 
 PAGES = 200  # copied at once; the bot writes in between
 
@@ -41,16 +43,20 @@ def restore(database: Path, copy: Path) -> None:
     if not copy.exists():
         raise BackupError(f"{copy}: there is no such file")
     check(copy)
-    if database.exists():
-        _must_be_idle(database)
-        for suffix in ("-wal", "-shm"):
-            Path(f"{database}{suffix}").unlink(missing_ok=True)
-        os.replace(database, f"{database}.before-restore")
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with sqlite3.connect(copy) as source, sqlite3.connect(database) as target:
-        source.backup(target)
-    source.close()
-    target.close()
+    try:
+        claim = FileClaim(database)  # no bot can start in the middle of it
+    except InUse:
+        raise BackupError(f"{database}: the bot is running; stop it first") from None
+    with closing(claim):
+        if database.exists():
+            _must_be_idle(database)
+            for suffix in ("-wal", "-shm"):
+                Path(f"{database}{suffix}").unlink(missing_ok=True)
+            os.replace(database, f"{database}.before-restore")
+        with sqlite3.connect(copy) as source, sqlite3.connect(database) as target:
+            source.backup(target)
+        source.close()
+        target.close()
 
 
 def check(copy: Path) -> None:

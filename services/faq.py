@@ -20,8 +20,9 @@ from typing import Any
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from complaint import one_line
 from config import ConfigError
-from settings import NonEmpty, Section
+from section import NonEmpty, Section
 
 log = logging.getLogger(__name__)
 NEAR = 0.19  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
@@ -75,15 +76,13 @@ def load(path: str) -> list[Entry]:
     if not path:
         return []
     if not Path(path).exists():
-        log.warning("customer_service.faq: there is no file %r, so there is no FAQ", path)
+        log.warning("customer_service.faq: there is no file %r: no questions are listed", path)
         return []
     try:
         data: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         return TypeAdapter(list[Entry]).validate_python(data or [])
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"]) or "the file"
-        raise ConfigError(f"{path}: entry {place}: {first['msg']}") from None
+        raise ConfigError(f"{path}: {one_line(error, data)}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
 

@@ -77,7 +77,8 @@ class Friends:
             return
         insert = sqlite.insert(Greeted) if self._store.is_sqlite else postgresql.insert(Greeted)
         row = insert.values(account=account, contact_id=contact_id, at=self._clock()).on_conflict_do_nothing()
-        if session.connection().execute(row).rowcount:
+        # Not rowcount: of an insert that PostgreSQL has not done it is -1.
+        if session.connection().execute(row.returning(col(Greeted.contact_id))).first():
             own = wechat.directory.contacts.get(wechat.self_id)
             words = fill(self._settings.greeting, assistant=own.name if own else account)
             self._messages.say(session, account, contact_id, words)

@@ -121,7 +121,7 @@ class Inbox:
         for raw in raws:
             row = new.pop(raw.id, None)
             if row is None:
-                log.info("event %s %s repeated", raw.id, raw.kind)
+                self._log(raw.id, raw.kind, "-", "repeated", time.perf_counter())
                 self._leave()
             else:
                 self._arrive(Arrival(raw, row))
@@ -144,7 +144,7 @@ class Inbox:
 
     async def _read(self, arrival: Arrival) -> None:
         """Read an event's payload. Once its conversation is known it goes there, and others may be read."""
-        raw, reading = arrival.raw, True
+        raw, reading, began = arrival.raw, True, time.perf_counter()
 
         def placed(conversation: str) -> None:
             nonlocal reading
@@ -157,13 +157,14 @@ class Inbox:
         try:
             event = await self._patiently(raw, placed)
         except Exception as error:  # noqa: BLE001 - one event's trouble is not the others'
-            log.warning("event %s %s: its payload cannot be read: %s", raw.id, raw.kind, error)
+            log.warning("%s: the payload of event %s cannot be read: %s", self.account, raw.id, error)
             why, state = "unreadable", EventState.FAILED
         finally:
             if reading:
                 self._reading.release()
         if event is None:
             self._end(arrival, why, state)
+            self._log(raw.id, raw.kind, "-", why, began)
         else:
             self._bodies.put({"row": arrival.row, "kept": codec.encode(event)})
             self._arrivals.place(arrival, event.conversation)
@@ -190,6 +191,12 @@ class Inbox:
             await asyncio.wait_for(self._poked.wait(), seconds)
         except TimeoutError:
             return
+
+    def _log(self, id: str, kind: str, handler: str, result: str, began: float) -> None:
+        """The one line of an event."""
+        facts = {"account": self.account, "id": id, "kind": kind, "handler": handler, "result": result}
+        spent = round((time.perf_counter() - began) * 1000, 1)
+        log.info("%s: event %s %s %s %s %.1f ms", *facts.values(), spent, extra={"facts": facts | {"ms": spent}})
 
     def _end(self, arrival: Arrival, why: str, state: str) -> None:
         """End an event that no handler ends."""
@@ -232,8 +239,7 @@ class Inbox:
         except Exception:
             log.exception("event %s %s failed", event.id, type(event).__name__)
             self._end(arrival, "failed", EventState.FAILED)
-        spent = (time.perf_counter() - began) * 1000
-        log.info("event %s %s %s %s %.1f ms", event.id, type(event).__name__, handler, result, spent)
+        self._log(event.id, type(event).__name__, handler, result, began)
 
     async def _until_stored(self, event: Event, row: int) -> str:
         """Handle the event; again while the database is away, for then nothing of it was done."""

@@ -39,7 +39,7 @@ OLD: list[tuple[type[SQLModel], Old]] = [
     (Action, lambda t: (col(Action.at) < t,)),
     (Said, lambda t: (col(Said.at) < t,)),
     (Ticket, lambda t: (col(Ticket.closed_at) < t,)),
-    (Broadcast, lambda t: (col(Broadcast.created_at) < t,)),
+    (Broadcast, lambda t: (col(Broadcast.created_at) < t,)),  # who was asked answers within minutes
     (TokenMiss, lambda t: (col(TokenMiss.at) < t,)),
     (FlowCallback, lambda t: (col(FlowCallback.run_id).in_(select(FlowRun.id).where(*_ended_runs(t))),)),
     (FlowRun, _ended_runs),

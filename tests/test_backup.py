@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from models.claim import FileClaim
 from models.db import Store
 from models.durable import Setting
 from services.backup import BackupError, make, restore
@@ -48,6 +49,20 @@ async def test_a_copy_made_while_the_bot_writes_is_whole_and_goes_back(tmp_path:
     await store.open()
     await write(store, 1000, 1001)
     await store.close()
+
+
+async def test_a_bot_that_holds_the_database_is_not_restored_under(tmp_path: Path) -> None:
+    database, copy = tmp_path / "wxbot.db", tmp_path / "copy.db"
+    store = Store(f"sqlite:///{database}")
+    await store.open()
+    await store.close()
+    make(database, copy)
+    claim = FileClaim(database)
+    with pytest.raises(BackupError, match="running"):
+        restore(database, copy)
+    claim.close()
+    restore(database, copy)
+    FileClaim(database).close()
 
 
 def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:

@@ -72,26 +72,57 @@ def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pyt
     ("text", "named"),
     [
         ("api: {port: abc}", "api.port: 'abc'"),
-        ("apii: 1", "apii: there is no such key"),
-        ("api: {prot: 1}", "api.prot: there is no such key"),
-        ("assistants: [{account: ''}]", "assistants.0.account: ''"),
+        ("apii: 1", "apii: 1 will not do: there is no such key, only assistants, database, api"),
+        ("api: {prot: 1}", "api.prot: 1 will not do: there is no such key, only host, port"),
+        ("api: {port: true}", "api.port: True will not do: a number is wanted"),
+        ("api: {port: 65536}", "api.port: 65536 will not do: it must be less than or equal to 65535"),
+        ("api:", "api: nothing will not do: a mapping of keys is wanted"),
+        ("keep_days: .nan", "keep_days: nan"),
+        ("log_format: xml", "log_format: 'xml' will not do: it must be 'text' or 'json'"),
+        ("assistants: [{account: ''}]", "assistants.0.account: '' will not do: it must not be empty"),
+        ("assistants: [{account: ' '}]", "assistants.0.account: ' ' will not do: it must not be empty"),
+        ('assistants: [{account: a, token: "a\\n"}]', "assistants.0.token: (hidden) will not do: only visible ASCII"),
+        ("assistants: [{account: a, token: 令牌}]", "assistants.0.token: (hidden) will not do: only visible ASCII"),
+        ("assistants: [{token: t}]", "assistants.0.account: it is missing"),
+        (
+            "assistants: [{account: a, endpoint: 'http://h:1'}]",
+            "assistants.0.endpoint: 'http://h:1' will not do: host:port",
+        ),
+        ("assistants: [{account: a, endpoint: 'h:70000'}]", "assistants.0.endpoint: 'h:70000'"),
+        ("assistants: [{account: a, tls_ca: no.pem}]", "assistants.0.tls_ca: 'no.pem' will not do: a file of certif"),
         ("assistants: [{account: a, endpoint: nonsense}]", "assistants.0.endpoint: 'nonsense'"),
         ("assistants: [{account: a}, {account: a}]", "assistants"),
-        ("assistants: []", "assistants: []"),
+        ("assistants: []", "assistants: an empty list will not do: at least one is wanted"),
         ("assistants: [{account: a, tls: maybe}]", "assistants.0.tls: 'maybe'"),
         ("api: {allowed_networks: [10.0.0.0/33]}", "api.allowed_networks.0: '10.0.0.0/33'"),
-        ("database: mysql://x", "database: (hidden)"),
+        ("database: mysql://x", "database: 'mysql://x' will not do: sqlite:///FILE or postgresql://USER:"),
+        ("database: ''", "database: '' will not do"),
+        (
+            "groups: {topic: '{name}'}",
+            "groups.topic: '{name}' will not do: {name} is not known here, only {number}, {owner}",
+        ),
+        ("customer_service: {greeting: '{x}'}", "customer_service.greeting: '{x}' will not do: {x} is not known here"),
+        ("customer_service: {accept: {delay_seconds: [9, 1]}}", "customer_service.accept.delay_seconds: a list"),
+        (
+            "customer_service: {llm: {base_url: 'http://h'}}",
+            "customer_service.llm.model: nothing will not do: the name",
+        ),
+        ("customer_service: {keywords: [{equals: a, reply: ''}]}", "customer_service.keywords.0.reply: '' will not do"),
+        (
+            "customer_service: {keywords: [{equals: a, reply: [{txt: b}]}]}",
+            "customer_service.keywords.0.reply.0.txt: 'b'",
+        ),
         ("timezone: Mars", "timezone: 'Mars'"),
         ("customer_service: {handoff: {hours: {from: '25:00'}}}", "customer_service.handoff.hours.from: '25:00'"),
-        ("customer_service: {keywords: [{reply: x}]}", "customer_service.keywords.0"),
+        ("customer_service: {keywords: [{reply: x}]}", "customer_service.keywords.0: exactly one of equals, contains"),
         ("customer_service: {keywords: [{equals: a, contains: b, reply: x}]}", "customer_service.keywords.0"),
-        ("texts: {bad_token: '{nickname}'}", "texts.bad_token: {nickname} is not known"),
-        ("texts: {no_such_text: x}", "texts.no_such_text: there is no such key"),
+        ("texts: {bad_token: '{nickname}'}", "texts.bad_token: '{nickname}' will not do: {nickname} is not known"),
+        ("texts: {bad_tokn: x}", "texts.bad_tokn: 'x' will not do: there is no such key, only bad_token"),
         ("flows: [{name: f, start: [f], steps: [{say: 'x {y}'}]}]", "flow f, step 1: nothing before it brings {y}"),
         ("flows: [{name: f, start: [f], steps: [{call: {system: s, path: /}}]}]", "flow f, step 1: there is no system"),
         ("flows: [{name: f, start: [f], steps: [{shout: x}]}]", "flows.0.steps.0"),
         ("- a list", "a mapping of keys is wanted"),
-        ("a: [", "not readable as YAML"),
+        ("a: [", "not readable as YAML: line 1, column 5"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, text: str, named: str) -> None:
@@ -101,11 +132,26 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, text: str, named: st
     assert "\n" not in str(caught.value)
 
 
-def test_secrets_are_not_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "assistants: [{account: a, token: 12345678}]",
+        "assistants: [{account: a, token: '12345678]",  # not even YAML, whose errors quote the line
+        "assistants: [[{token: 12345678}]]",
+        "api: {keys: 12345678}",
+        "api: {keys: [12345678]}",
+        "database: 'mysql://wxbot:12345678@host/db'",
+        "database: 'host=db password=12345678'",
+        "webhooks: [{url: 'ftp://h/?key=12345678', secret: eA==}]",
+        "webhooks: [{url: 'https://h', secret: 'whsec_!12345678'}]",
+        "systems: {s: {base_url: 'https://h', headers: {Authorization: [12345678]}}}",
+    ],
+)
+def test_secrets_are_not_shown(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        load(write(tmp_path, "assistants: [{account: a, token: 12345678}]"))
-    assert "assistants.0.token" in str(caught.value)
+        load(write(tmp_path, text))
     assert "12345678" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_urls_handed_out_follow_the_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,10 +166,70 @@ def test_the_urls_handed_out_follow_the_port(tmp_path: Path, monkeypatch: pytest
     assert load(ROOT / "config.yaml").api.public_url == "http://127.0.0.1:8080"
 
 
-def test_an_unknown_environment_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WXBOT_APIS__PORT", "1")
-    with pytest.raises(ConfigError, match="WXBOT_APIS__PORT"):
-        load()
+def test_variables_reach_into_sections_and_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """
+    assistants: [{account: a, endpoint: "h:1"}, {account: b}]
+    systems: {hipos: {base_url: "http://h", headers: {Authorization: x}}}
+    groups: {flood: {seconds: 5}}
+    api: {keys: "${KEYS}", trusted_proxies: "${UNSET}"}
+    """
+    for name, value in {
+        "ASSISTANTS__0__TOKEN": "[t0ken]",
+        "ASSISTANTS__0__TLS": "false",
+        "ASSISTANTS__1__ENDPOINT": "[::1]:2",
+        "ASSISTANTS__2": "{account: c}",
+        "ADMINS__0": "wxid_a",
+        "SYSTEMS__HIPOS__HEADERS__AUTHORIZATION": "Bearer y",
+        "GROUPS__FLOOD": '{"messages": 3}',
+        "GROUPS__COMPANIONS": "智多星, 入云龙",
+        "GROUPS__TOPIC": "{owner}的群",
+        "CUSTOMER_SERVICE__HANDOFF__HOURS__FROM": "10:00",
+        "CUSTOMER_SERVICE__ACCEPT__DELAY_SECONDS": "[1, 2]",
+        "PACING__ENABLED": "false",
+        "TEXTS__BAD_TOKEN": "123",
+    }.items():
+        monkeypatch.setenv(f"WXBOT_{name}", value)
+    monkeypatch.setenv("KEYS", '["k1", "k2"]')
+    config = load(write(tmp_path, text))
+    first, second, third = config.assistants
+    assert (first.token, first.tls, first.endpoint) == ("[t0ken]", False, "h:1")
+    assert (second.account, second.endpoint, third.account) == ("b", "[::1]:2", "c")
+    assert config.admins == ["wxid_a"]
+    assert config.systems["hipos"].headers == {"Authorization": "Bearer y"}
+    assert (config.groups.flood.messages, config.groups.flood.seconds) == (3, 5)
+    assert (config.groups.companions, config.groups.topic) == (["智多星", "入云龙"], "{owner}的群")
+    assert config.customer_service.handoff.hours.from_ == "10:00"
+    assert config.customer_service.accept.delay_seconds == (1, 2)
+    assert (config.pacing.enabled, config.texts.bad_token) == (False, "123")
+    assert (config.api.keys, config.api.trusted_proxies) == (["k1", "k2"], [])
+
+
+def test_a_time_without_quotes_is_a_time(tmp_path: Path) -> None:
+    """YAML reads 18:00 as sixty times eighteen."""
+    hours = load(write(tmp_path, "customer_service: {handoff: {hours: {from: 9:30, to: 18:00}}}")).customer_service
+    assert (hours.handoff.hours.from_, hours.handoff.hours.to) == ("09:30", "18:00")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("WXBOT_APIS__PORT", "1", "apis (WXBOT_APIS__PORT): a mapping will not do: there is no such key"),
+        ("WXBOT_API__PORT", "abc", "api.port (WXBOT_API__PORT): 'abc' will not do: a whole number is wanted"),
+        ("WXBOT_API__PORT__X", "1", "WXBOT_API__PORT__X: there is nothing below"),
+        ("WXBOT_API__KEYS", "[12345678", "api.keys (WXBOT_API__KEYS): (hidden) will not do: a list like [a, b]"),
+        ("WXBOT_ASSISTANTS__2__TOKEN", "12345678", "WXBOT_ASSISTANTS__2__TOKEN: the list has 1 items"),
+        ("WXBOT_ASSISTANTS__FIRST", "1", "WXBOT_ASSISTANTS__FIRST: 'first' stands where a list has its items"),
+        ("WXBOT_ASSISTANTS", "[{account: a, token: 12345678}]", "assistants.0.token (WXBOT_ASSISTANTS): (hidden)"),
+    ],
+)
+def test_a_variable_that_is_wrong_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, named: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, "{api: {port: 1}, assistants: [{account: a}]}"))
+    assert named in str(caught.value)
+    assert "12345678" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_all_that_works_is_taken(tmp_path: Path) -> None:
         ([flow({"ask": {"flow": "？"}})], "flow 试, step 1: 'flow' has a meaning already"),
         ([flow({"ask": {"error": "？"}})], "flow 试, step 1: 'error' has a meaning already"),
         ([flow({"ask": {"a b": "？"}})], "flows.0.steps.0.ask.a b"),
-        ([flow({"shout": "好"})], "flows.0.steps.0.shout: there is no such key"),
+        ([flow({"shout": "好"})], "flows.0.steps.0.shout: '好' will not do: there is no such key"),
         ([flow({"say": "好", "ask": {"a": "？"}})], "flows.0.steps.0: exactly one of ask, call, say, wait is wanted"),
         ([flow({})], "flows.0.steps.0: exactly one of ask, call, say, wait is wanted"),
         ([flow({"ask": {}})], "flows.0.steps.0: exactly one of ask, call, say, wait is wanted"),
@@ -84,7 +84,7 @@ HOOK = {"url": "https://erp.example/hook", "secret": "whsec_dGVzdA=="}
     [
         ([{**HOOK, "secret": "whsec_not base64!"}], "webhooks.0.secret: (hidden) will not do: base64 is wanted"),
         ([{**HOOK, "secret": "whsec_"}], "webhooks.0.secret: (hidden) will not do: base64 is wanted"),
-        ([{**HOOK, "secret": ""}], "webhooks.0.secret: (hidden)"),
+        ([{**HOOK, "secret": ""}], "webhooks.0.secret: '' will not do: it must not be empty"),
         ([{**HOOK, "events": ["member.join"]}], "webhooks.0.events.0: 'member.join' will not do"),
         ([{**HOOK, "url": "ftp://erp"}], "webhooks.0.url: 'ftp://erp' will not do"),
         ([{**HOOK, "url": "https://"}], "webhooks.0.url: 'https://' will not do"),

@@ -118,6 +118,10 @@ class Connection:
             return State.CONNECTING, f"the gateway's certificate is not accepted: {error.verify_message}"
         except (ConnectionLost, WeChatError) as error:
             return State.CONNECTING, str(error)
+        except ssl.SSLError as error:
+            why = error.reason or type(error).__name__
+            speaks = "the gateway speaks no TLS; does it need tls: false?" if why == "WRONG_VERSION_NUMBER" else "TLS"
+            return State.CONNECTING, f"{speaks} ({why})"
         except LOST as error:
             return State.CONNECTING, f"{type(error).__name__}: {error}".split("\n", 1)[0]
         except ValueError as error:  # a token that is no header, a CA file that is no PEM

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -53,6 +54,10 @@ VqO8MHX9ebjInSxPmhYOlrSZrOgEcogyMB4Z0SOtKVqPnkWmdR5hatU=
 """
 
 
+AUTHORITY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%\[\]-]+")  # what HTTP/2 lets :authority be
+SHIPPED: Final = "insecure"  # the name in the certificate that every gateway brings
+
+
 def server_name(token: str) -> str:
     """What the gateway's certificate must be for: the token up to its last "_", in lower case; "" if it has none."""
     return token[: max(token.rfind("_"), 0)].lower()
@@ -77,11 +82,11 @@ def make_channel(settings: AssistantSettings, *, secure: bool) -> Channel:
     host = host.strip("[]")
     if not secure:
         channel = CorkedChannel(host, int(port))
-        if settings.token:
+        if AUTHORITY.fullmatch(settings.token):
             # Gateways before 1.0 (and python-wechaty) take the token from :authority.
             channel._authority = settings.token
         return channel
-    name = settings.tls_server_name or server_name(settings.token) or host
+    name = settings.tls_server_name or server_name(settings.token) or (host if settings.tls_ca else SHIPPED)
     return CorkedChannel(
         host, int(port), ssl=context(settings.tls_ca), config=Configuration(ssl_target_name_override=name)
     )

@@ -76,10 +76,10 @@ def test_a_missing_file_is_no_faq(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "names"),
     [
-        ("- questions: [a]\n  anwser: b", "entry 1.answer"),
-        ("- questions: []\n  answer: b", "entry 1.questions"),
-        ("- {questions: [a], answer: b}\n- {questions: [''], answer: b}", "entry 2.questions.1"),
-        ("questions: [a]", "the file"),
+        ("- questions: [a]\n  anwser: b", "0.anwser: 'b' will not do: there is no such key, only questions, answer"),
+        ("- questions: []\n  answer: b", "0.questions: an empty list"),
+        ("- {questions: [a], answer: b}\n- {questions: [''], answer: b}", "1.questions.0: ''"),
+        ("questions: [a]", "a mapping will not do: a list is wanted"),
         ("- [", "not readable as YAML"),
         ("\x00", "not readable as YAML"),
     ],

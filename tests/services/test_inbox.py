@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
 from errors import WeChatOffline, WeChatRefused, WeChatUnknown
+from logs import JsonFormatter
 from models.db import Store
 from models.durable import InboxEvent
 from services import arrival, inbox
@@ -244,6 +246,20 @@ async def test_a_failing_handler_ends_its_event_and_no_other(house: House, caplo
     await house.inbox.stop(1)
     assert (await house.states())["x-1"] == "failed failed"
     assert "words of" not in caplog.text, "no message's text in the log"
+
+
+async def test_an_event_is_one_line_in_the_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    house.handler_fails["x-2"] = [ValueError("bug")]
+    await house.say("x-1", "x-2")
+    await idle(house)
+    await house.say("x-1")
+    await idle(house)
+    lines = [record for record in caplog.records if hasattr(record, "facts")]
+    told = [json.loads(JsonFormatter().format(record)) for record in lines]
+    assert [(line["id"], line["result"]) for line in told] == [("x-1", "ok"), ("x-2", "failed"), ("x-1", "repeated")]
+    assert all(line["account"] and line["kind"] and line["handler"] and line["ms"] >= 0 for line in told)
+    assert "event x-1" in told[0]["message"]
 
 
 async def test_a_database_that_is_away_fails_no_event(house: House) -> None:

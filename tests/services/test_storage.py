@@ -160,6 +160,15 @@ async def test_a_caller_that_goes_away_takes_nothing_back(store: Store) -> None:
     pytest.fail("the write was taken back")
 
 
+async def test_an_error_of_the_database_does_not_say_what_people_wrote(store: Store) -> None:
+    """Such errors are logged."""
+    await store.write(lambda s: put(s, "a"))
+    with pytest.raises(IntegrityError) as caught:
+        await store.write(lambda s: put(s, "a", "a secret said"))
+    assert "INSERT INTO setting" in str(caught.value)
+    assert "a secret said" not in str(caught.value)
+
+
 async def test_what_follows_a_commit_may_fail_without_harm(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     def job(session: Session) -> str:
         after_commit(session, lambda: 1 / 0)  # type: ignore[arg-type, return-value]

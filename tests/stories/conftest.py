@@ -21,7 +21,10 @@ from models.durable import InboxEvent
 from protocol import puppet_pb2 as pb
 from sandbox.model import Message, Room
 from sandbox.world import World
+from tests.databases import database, postgres
 from wechat.connection import Timing
+
+__all__ = ["database", "postgres"]
 
 ACCOUNT = "weimi1001"
 PATIENCE = 15.0  # seconds a person in a story waits; far more than anything takes on an idle machine

@@ -146,9 +146,12 @@ async def test_a_weekday_of_a_job_is_crontabs(make_town: MakeTown) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"name": "daily_raport"}, "jobs: 'daily_raport' will not do: only expire_memberships, "),
-        ({"name": "prune", "cron": "9:30"}, "jobs.prune.cron: '9:30' will not do: "),
-        ({"name": "prune", "cron": "0 9 * * 9"}, "jobs.prune.cron: '0 9 * * 9' will not do: "),
+        (
+            {"name": "daily_raport"},
+            "jobs.0.name: 'daily_raport' will not do: there is no such job, only expire_memberships, ",
+        ),
+        ({"name": "prune", "cron": "9:30"}, "jobs.0.cron: '9:30' will not do: "),
+        ({"name": "prune", "cron": "0 9 * * 9"}, "jobs.0.cron: '0 9 * * 9' will not do: "),
     ],
 )
 async def test_a_job_that_cannot_be_stops_the_start_with_one_line(

@@ -106,3 +106,13 @@ async def test_the_first_admin_binds_with_the_code(make_town: MakeTown) -> None:
     await town.restart_bot()
     assert town.bot.house.admins.code == ""
     assert town.bot.house.accounts.is_admin("weimi1001", town.id("宋公明"))
+
+
+async def test_two_who_send_the_code_at_once_are_not_both_admins(make_town: MakeTown) -> None:
+    town = await make_town(admins=[])
+    both = ("宋公明", "黑旋风")
+    for who in both:
+        town.say(who, f"绑定 {town.bot.house.admins.code}")
+    await town.quiet()
+    assert [town.bot.house.accounts.is_admin("weimi1001", town.id(who)) for who in both].count(True) == 1
+    assert ["绑定成功" in message.text for who in both for message in town.seen(who)].count(True) == 1

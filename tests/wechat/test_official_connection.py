@@ -69,6 +69,14 @@ async def test_the_wrong_way_never_connects(official: Start, connect: Connect, t
     await heard.ear.until(lambda: heard.ear.states)
     await asyncio.sleep(0.3)
     assert {state for state, _ in heard.ear.states} == {State.CONNECTING}
+    assert not wanted or "the gateway speaks no TLS" in heard.ear.states[0][1]
+
+
+@pytest.mark.parametrize("tls", [True, False])
+async def test_a_token_of_any_visible_characters(official: Start, connect: Connect, tls: bool) -> None:
+    """Also one that HTTP/2 does not take as an authority, and one with no server name before an underscore."""
+    gateway = await official(tls=tls, token='it\'s a "token" {+/=#%\\}~')
+    await _online(gateway, connect, tls=tls)
 
 
 async def test_a_certificate_of_another_name_is_not_taken_and_plaintext_not_tried(

@@ -1,0 +1,94 @@
+"""What is wrong with a configuration, in one line: the key, the value, what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from section import FromEnvironment
+
+Place = tuple[str | int, ...]
+SECRET_KEYS: Final = ("token", "key", "keys", "secret", "headers")
+WANTED: Final = {  # pydantic's kinds of error, by how they begin
+    "missing": "it is missing",
+    "string_type": "a text is wanted, in quotes if it looks like a number",
+    "int_": "a whole number is wanted",
+    "float_": "a number is wanted",
+    "finite_number": "a number is wanted",
+    "bool_": "true or false is wanted",
+    "list_type": "a list is wanted",
+    "tuple_type": "a list is wanted",
+    "dict_type": "a mapping of keys is wanted",
+    "model_type": "a mapping of keys is wanted",
+    "too_short": "at least one is wanted",
+}
+OURS: Final = {"Input should be": "it must be", "String should": "it must", "True or False": "true or false"}
+
+
+def one_line(errors: ValidationError, tree: Any, sources: Mapping[Place, str] | None = None) -> str:
+    """The first of the errors in one line. `tree`: what was checked; `sources`: which variable set what."""
+    places = [(_place(tree, one), one) for one in errors.errors(include_url=False)]
+    first = places[0][0]  # of the branches of a union, the one that went furthest knows best
+    place, error = max((p for p in places if p[0][: len(first)] == first), key=lambda p: len(p[0]))
+    value, named = error["input"], _named(error)
+    if named and isinstance(value, dict):
+        value = value.get(named)
+    key = ".".join(map(str, place))
+    variables = (name for at, name in (sources or {}).items() if all(a == b for a, b in zip(at, place, strict=False)))
+    by = next((f" ({name})" for name in variables if place), "")
+    head = f"{key}{by}: " if key else ""
+    if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):
+        return head + _reason(error)  # a check over a whole section, whose message says what
+    secret = any(part in SECRET_KEYS for part in place)
+    return f"{head}{_shown(place, value, secret)} will not do: {_reason(error)}"
+
+
+def _named(error: ErrorDetails) -> str:
+    """The key that the error of a whole section is about, if it is about one."""
+    return str(error.get("ctx", {}).get("key", ""))
+
+
+def _place(tree: Any, error: ErrorDetails) -> Place:
+    """The key's place in the file: without the names that pydantic gives to the branches of a union."""
+    kept: list[str | int] = []
+    node, loc = tree, error["loc"]
+    for number, part in enumerate(loc, 1):
+        if part in (node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()):
+            node = node[part]
+        elif not (isinstance(node, FromEnvironment) or (error["type"] == "missing" and number == len(loc))):
+            continue
+        kept.append(part)
+    return (*kept, named) if (named := _named(error)) else tuple(kept)
+
+
+def _reason(error: ErrorDetails) -> str:
+    for begin, words in WANTED.items():
+        if error["type"].startswith(begin):
+            return words
+    words = error["msg"].removeprefix("Value error, ")
+    for theirs, ours in OURS.items():
+        words = words.replace(theirs, ours)
+    return words
+
+
+def _shown(place: Place, value: Any, secret: bool) -> str:
+    """The value as it may be told: no secrets, no passwords in addresses, and no more than fits a line."""
+    if value is None:
+        return "nothing"
+    if value == "":
+        return "''"
+    if secret:
+        return "(hidden)"
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list" if value else "an empty list"
+    if not isinstance(value, str):
+        return repr(value)[:120]
+    if place == ("database",) and "://" not in value and not re.fullmatch(r"[\w./-]*", value):
+        return "(hidden)"
+    if "://" in value:
+        value = re.sub(r"\?.*", "?***", re.sub("//.*@", "//***@", value))
+    return repr(str(value))[:120]

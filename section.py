@@ -1,0 +1,107 @@
+"""What every part of the configuration is made of: only known keys, and errors that say what is allowed."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import re
+from collections.abc import Collection
+from typing import Annotated, Any, Final, get_origin
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+MOST_NAMED: Final = 25  # keys that one line may list
+_NAME: Final = re.compile(r"\{(\w+)\}")
+
+
+class FromEnvironment(str):
+    """A value out of the environment: a text, whatever is wanted. Lists and mappings are written as in YAML."""
+
+    __slots__ = ()
+
+
+def _not_empty(value: str) -> str:
+    if not value.strip():
+        raise ValueError("it must not be empty")
+    return value
+
+
+NonEmpty = Annotated[str, AfterValidator(_not_empty)]
+
+
+def _web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"\s", value):
+        raise ValueError("an address like https://host/path is wanted")
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+class Section(BaseModel):
+    """A part of the configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_and_read(cls, data: Any) -> Any:
+        if isinstance(data, FromEnvironment):
+            with contextlib.suppress(yaml.YAMLError):
+                data = yaml.safe_load(data)
+        if not isinstance(data, dict):
+            return data
+        fields = {field.alias or name: field.annotation for name, field in cls.model_fields.items()}
+        for key in data:
+            if key not in fields:
+                raise wrong(str(key), f"there is no such key, only {_choice(str(key), fields)}")
+        return {key: _read(key, value, fields[key]) for key, value in data.items()}
+
+
+def wrong(key: str, reason: str) -> PydanticCustomError:
+    """The error of a section that names one of its keys."""
+    return PydanticCustomError("wrong_key", "{reason}", {"key": key, "reason": reason})
+
+
+def check_names(key: str, text: str, allowed: Collection[str]) -> None:
+    """Raise what is wrong with a text that uses other {names} than those that are filled in."""
+    strange = sorted(set(_NAME.findall(text)) - set(allowed))
+    if strange:
+        shown = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "nothing in braces"
+        raise wrong(key, f"{{{strange[0]}}} is not known here, only {shown}")
+
+
+def names_in(text: str) -> set[str]:
+    """The {names} in a text."""
+    return set(_NAME.findall(text))
+
+
+def _choice(key: str, fields: Collection[str]) -> str:
+    if len(fields) <= MOST_NAMED:
+        return ", ".join(fields)
+    near = difflib.get_close_matches(key, fields, n=3, cutoff=0.3)
+    return ", ".join([*near, "…"])
+
+
+def _read(key: str, value: Any, wanted: Any) -> Any:
+    """The value; a text from the environment as what is wanted, and no truth value for a number."""
+    if isinstance(value, bool) and wanted in (int, float):
+        raise wrong(key, "a number is wanted")
+    kind = get_origin(wanted)
+    if not isinstance(value, FromEnvironment) or kind not in (list, tuple, dict):
+        return value
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise wrong(key, f"a {'mapping like {a: 1}' if kind is dict else 'list like [a, b]'} is wanted") from None
+    if kind is dict or not isinstance(read, str | int | float):
+        return read or kind()
+    return [part.strip() for part in value.split(",")]

@@ -1,0 +1,117 @@
+"""`python bot.py --config FILE` when it cannot start (one line that says why, and an exit code), and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bot_process import ROOT, free_port
+
+SECONDS = 60.0
+HANGS = """
+import asyncio, sys, time
+import bot
+from config import load
+async def stop(self):
+    time.sleep(300)  # as for a database that does not answer
+bot.Bot.stop, bot.LIMIT = stop, 0.5
+asyncio.run(bot.run(load(sys.argv[1])))
+"""
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    """A config whose gateway is not there."""
+    assistant = {"account": "weimi1001", "endpoint": f"127.0.0.1:{free_port()}", "token": "t0ken"}
+    config = {"assistants": [assistant], "database": f"sqlite:///{folder}/wxbot.db", "api": {"port": free_port()}}
+    path = folder / "config.yaml"
+    path.write_text(json.dumps(config | changes))
+    return path
+
+
+async def ends(config: Path) -> tuple[int, str]:
+    """The exit code of a start, and the last line it wrote."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "bot.py", "--config", str(config)), cwd=ROOT, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        _, said = await asyncio.wait_for(process.communicate(), SECONDS)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, said.decode().strip()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "line"),
+    [
+        ({"keep_days": "long"}, 2, "config: keep_days: 'long' will not do: a number is wanted"),
+        (
+            {"jobs": [{"name": "dayly"}]},
+            2,
+            "config: jobs.0.name: 'dayly' will not do: there is no such job, only expire",
+        ),
+        (
+            {"jobs": [{"name": "prune", "cron": "at 4"}]},
+            2,
+            "config: jobs.0.cron: 'at 4' will not do: five fields",
+        ),
+        ({"database": "sqlite:////proc/none/wxbot.db"}, 1, "cannot start: "),
+        ({"database": "postgresql://wxbot:s3cret@127.0.0.1:1/db"}, 1, "cannot start: the database: connection failed"),
+    ],
+)
+async def test_what_stops_the_start_is_one_line(tmp_path: Path, changes: dict[str, Any], code: int, line: str) -> None:
+    status, said = await ends(write(tmp_path, **changes))
+    assert said.startswith(line)
+    assert (status, said.count("\n"), "s3cret" in said) == (code, 0, False)
+
+
+async def test_a_missing_config_is_named(tmp_path: Path) -> None:
+    status, said = await ends(tmp_path / "nowhere.yaml")
+    assert (status, said) == (2, f"config: {tmp_path}/nowhere.yaml: No such file or directory")
+
+
+async def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "wxbot.db").write_bytes(b"this is no database, however long it is " * 100)
+    assert await ends(write(tmp_path)) == (1, "cannot start: the database: file is not a database")
+
+
+async def test_a_second_one_on_the_same_database_does_not_start(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    database = f"sqlite:///{tmp_path}/wxbot.db"
+    config = write(first, database=database)
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "bot.py", "--config", str(config)), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert running.stdout is not None
+        assert b"wxbot is up" in await asyncio.wait_for(running.stdout.readline(), SECONDS)
+        line = f"cannot start: another wxbot (process {running.pid}) runs on the database {tmp_path}/wxbot.db"
+        assert await ends(write(tmp_path, database=database)) == (1, line)
+        assert running.returncode is None
+    finally:
+        running.kill()
+        await running.wait()
+
+
+@pytest.mark.parametrize("how", [("bot.py", "--config"), ("-c", HANGS)], ids=["as usual", "something hangs"])
+async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, *how, str(write(tmp_path))), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert running.stdout is not None
+        assert b"wxbot is up" in await asyncio.wait_for(running.stdout.readline(), SECONDS)
+        running.terminate()
+        assert await asyncio.wait_for(running.wait(), 10) == 0
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
