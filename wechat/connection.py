@@ -124,8 +124,6 @@ class Connection:
             return State.CONNECTING, f"{speaks} ({why})"
         except LOST as error:
             return State.CONNECTING, f"{type(error).__name__}: {error}".split("\n", 1)[0]
-        except ValueError as error:  # a token that is no header, a CA file that is no PEM
-            return State.REFUSED, f"the connection's settings are not usable ({type(error).__name__})"
         except Exception as error:  # whatever it is, the account must come back
             log.exception("%s: the connection broke in an unforeseen way", self._settings.account)
             return State.CONNECTING, f"{type(error).__name__}"

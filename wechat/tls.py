@@ -69,7 +69,7 @@ def context(ca_file: str = "") -> ssl.SSLContext:
     ssl.create_default_context is not used: since Python 3.13 it sets VERIFY_X509_STRICT, and Wechaty's CA lacks the
     key usage extension that flag demands.
     """
-    pem = Path(ca_file).read_text(encoding="ascii") if ca_file else WECHATY_CA
+    pem = Path(ca_file).read_text(encoding="ascii", errors="ignore") if ca_file else WECHATY_CA
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.load_verify_locations(cadata=pem)
     made.set_alpn_protocols(["h2"])
