@@ -24,6 +24,7 @@ import handlers
 import sandbox
 from api import Runner, make_app
 from config import Config, ConfigError, load
+from config.settings import AssistantSettings
 from jobs import JOBS
 from jobs.clock import Jobs
 from logs import set_up_logging
@@ -32,7 +33,6 @@ from sandbox.systems import Systems, start_systems
 from services.house import House, build
 from services.lane import Clock
 from services.reception import Reception
-from settings import AssistantSettings
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 

@@ -15,7 +15,7 @@ from api.answers import HEADERS
 from api.openapi import all_errors, document, refusals_of
 from api.operations import OPERATIONS, Operation
 from api.pages import page
-from settings import Api
+from config.settings import Api
 
 
 @dataclass(frozen=True, slots=True)

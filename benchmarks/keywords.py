@@ -6,8 +6,8 @@ import random
 import time
 from collections.abc import Callable
 
+from config.settings import KeywordRule
 from services.matching import Rules
-from settings import KeywordRule
 
 SECONDS = 1.0
 LETTERS = [chr(0x4E00 + n) for n in range(1500)]  # about as many characters as everyday Chinese uses

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from config.settings import ReplyPart
 from handlers.turn import Turn
 from services.matching import without_mention
 from services.messages import Body, file, link, text
-from settings import ReplyPart
 from wechat.events import GroupMessage, Link, Message, MessageKind, PrivateMessage
 
 TALK = (MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO)  # what deserves a fallback

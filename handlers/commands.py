@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlmodel import Session
 
+from config.texts import fill
 from errors import WeChatError
 from handlers.turn import Turn
 from models.groups import Qun
@@ -17,7 +18,6 @@ from services.broadcasts import MINUTES
 from services.commands import business, clockwork, daily, info, looks, people, words
 from services.commands.ask import Answer, Ask, why
 from services.messages import text
-from texts import fill
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
 

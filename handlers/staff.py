@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 
+from config.texts import fill
 from errors import WeChatError
 from handlers.turn import Turn
 from models.support import Ticket, TicketState
@@ -12,7 +13,6 @@ from services.conversations import WORDS
 from services.media import may_hold_file
 from services.messages import Body, file, link, text
 from services.staff import Line, Verb, parse
-from texts import fill
 from wechat.events import GroupMessage, MessageKind
 
 log = logging.getLogger(__name__)

@@ -14,11 +14,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from config import ConfigError
+from config.settings import Job as Change
 from jobs.job import Job
 from services.house import House
 from services.job_book import Run
 from services.timed import trigger
-from settings import Job as Change
 
 log = logging.getLogger(__name__)
 PATIENCE: Final = 60.0  # seconds that what was missed waits for the accounts to be online

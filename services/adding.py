@@ -10,6 +10,8 @@ import logging
 from collections import defaultdict
 from enum import StrEnum
 
+from config.settings import Groups as GroupSettings
+from config.settings import Pacing
 from errors import (
     AssistantOffline,
     GroupFull,
@@ -24,8 +26,6 @@ from errors import (
 from models.groups import Qun
 from services.accounts import RETRY_AFTER, Accounts
 from services.audit import Audit
-from settings import Groups as GroupSettings
-from settings import Pacing
 from wechat.events import Room
 from wechat.interface import WeChat
 

@@ -8,6 +8,8 @@ from typing import Final
 
 from sqlmodel import Session
 
+from config.settings import Groups as GroupSettings
+from config.texts import Texts, fill
 from errors import GroupFull, MemberBlacklisted
 from models.durable import Priority
 from models.groups import Membership, MemberState, Qun, QunRoom, Standing
@@ -18,8 +20,6 @@ from services.messages import Messages, text
 from services.notices import Notices
 from services.rows import lock_group, membership_of, put_membership
 from services.tally import Tally
-from settings import Groups as GroupSettings
-from texts import Texts, fill
 
 SINGLY: Final = 5  # more people than this, found in a group at once, are welcomed together
 

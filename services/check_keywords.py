@@ -13,9 +13,9 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from config import beside
+from config.settings import KeywordRule
 from services.keywords import missing_files
 from services.matching import Rules, normal
-from settings import KeywordRule
 
 
 class NoRules(Exception):

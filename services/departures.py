@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
+from config.settings import Groups as GroupSettings
 from errors import InviteFailed, NotFound, WeChatError, WeChatOffline
 from models.db import Store
 from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
@@ -18,7 +19,6 @@ from services.groups import Groups
 from services.lane import Clock
 from services.rows import membership_of
 from services.sight import Sight
-from settings import Groups as GroupSettings
 from wechat.interface import WeChat
 
 DAY: Final = 86400.0

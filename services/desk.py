@@ -6,6 +6,8 @@ from functools import partial
 
 from sqlmodel import Session
 
+from config.settings import Handoff
+from config.texts import Texts, fill
 from models.db import Store
 from models.support import Ticket, TicketState
 from services.conversations import Conversations
@@ -14,8 +16,6 @@ from services.messages import Body, Messages, text
 from services.notices import Notices
 from services.tickets import MarkAsked, Tickets
 from services.tickettexts import facts, relay
-from settings import Handoff
-from texts import Texts, fill
 
 
 class Desk:

@@ -20,9 +20,9 @@ from typing import Any
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
-from complaint import one_line
 from config import ConfigError
-from section import NonEmpty, Section
+from config.complaint import one_line
+from config.section import NonEmpty, Section
 
 log = logging.getLogger(__name__)
 NEAR = 0.19  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not

@@ -13,11 +13,11 @@ import aiohttp
 import stamina
 from yarl import URL
 
-from business import System
-from flowspec import Call
+from config.business import System
+from config.flowspec import Call
+from config.texts import Texts, fill
 from services.flow_values import Unfillable, fill_body, fill_path, reason
 from services.outside import Outside, TooLong, describe, read_bounded
-from texts import Texts, fill
 
 log = logging.getLogger(__name__)
 AGAIN: Final = 3  # times after the first

@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
-from flowspec import CALLBACK_URL, Flow, Step, Wait
+from config.flowspec import CALLBACK_URL, Flow, Step, Wait
+from config.texts import Texts, fill
 from models.db import after_commit
 from models.flows import NO_MORE, FlowCallback, FlowRun, RunState
 from services.flow_values import Unfillable, fill_body, fill_text, fill_what_is_there, meets, reason, summary
 from services.lane import Clock
 from services.messages import Messages
 from services.notices import Notices
-from texts import Texts, fill
 
 log = logging.getLogger(__name__)
 HOUR = 3600.0

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from flowspec import PLACEHOLDER
+from config.flowspec import PLACEHOLDER
 
 LONGEST: Final = 2000  # characters of one value inside a text
 LONGEST_REASON: Final = 200

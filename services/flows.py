@@ -15,8 +15,9 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from config import Config
+from config.flowspec import CANCEL, Flow, spoken
+from config.texts import fill
 from errors import NotFound
-from flowspec import CANCEL, Flow, spoken
 from models.db import Store
 from models.flows import NO_MORE, OPEN_STATES, FlowCallback, FlowRun, RunState
 from models.groups import QunState
@@ -26,7 +27,6 @@ from services.flow_steps import HOUR, FlowSteps, open_key
 from services.groups import Groups
 from services.lane import Clock
 from services.ways_in import Decision
-from texts import fill
 
 log = logging.getLogger(__name__)
 MOST_PER_HOUR: Final = 30  # flows that one person who is no admin may start

@@ -13,6 +13,8 @@ from sqlalchemy import func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from config.settings import CustomerService
+from config.texts import fill
 from errors import WeChatError, WeChatOffline, WeChatTooFast, WeChatUnknown
 from models.conversations import Greeted
 from models.db import Store
@@ -23,8 +25,6 @@ from services.lane import Clock, Gone, Later, Work
 from services.matching import normal
 from services.messages import Messages
 from services.outbox import Outbox
-from settings import CustomerService
-from texts import fill
 
 log = logging.getLogger(__name__)
 LANE = "accept"

@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import func
 from sqlmodel import Session, select
 
+from config.settings import Groups as GroupSettings
+from config.texts import fill
 from errors import CodeTaken, OwnerAmbiguous, OwnerUnknown
 from models.db import Store, after_commit
 from models.groups import FIRST_NUMBER, Qun, QunRoom, QunState
@@ -19,8 +21,6 @@ from services.accounts import Accounts
 from services.group_index import GroupIndex
 from services.lane import Clock
 from services.making import RoomMaker
-from settings import Groups as GroupSettings
-from texts import fill
 from wechat.events import Contact
 from wechat.interface import WeChat
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
+from config.settings import Groups as GroupSettings
+from config.texts import Texts
 from errors import WeChatError
 from models.groups import Qun
 from services.accounts import Accounts
@@ -15,8 +17,6 @@ from services.blocked import BlockedWords
 from services.ladder import Ladder
 from services.offences import Flood, foreign_link, host_of, is_own
 from services.pictures import QrReader
-from settings import Groups as GroupSettings
-from texts import Texts
 from wechat.events import GroupMessage, MessageKind
 
 log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from config import ConfigError
+from config.settings import KeywordRule, ReplyPart
 from models.db import Store, after_commit
 from models.keywords import Keyword
 from services.matching import Match, Rules, Words, normal
-from settings import KeywordRule, ReplyPart
 
 Place = tuple[str, int | None]  # an account, and one of its groups or (None) all its conversations
 

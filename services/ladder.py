@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from config.settings import Groups as GroupSettings
+from config.texts import Texts, fill
 from errors import BotError, WeChatError, WeChatNotDone, WeChatOffline, WeChatTooFast, WeChatUnknown
 from models.db import Store
 from models.durable import Priority
@@ -23,8 +25,6 @@ from services.lane import Clock, Gone, Later, Work
 from services.membership import Memberships
 from services.messages import Messages, text
 from services.outbox import Outbox
-from settings import Groups as GroupSettings
-from texts import Texts, fill
 
 log = logging.getLogger(__name__)
 LANE = "remove"

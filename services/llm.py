@@ -14,9 +14,9 @@ from typing import Any
 
 import aiohttp
 
+from config.settings import Llm as LlmSettings
 from services.faq import Entry, plain
 from services.lane import Clock
-from settings import Llm as LlmSettings
 
 log = logging.getLogger(__name__)
 AT_ONCE = 16  # calls under way; more than that are declined, so that no slow server holds the conversations up

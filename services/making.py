@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 
 from sqlmodel import Session
 
+from config.settings import Groups as GroupSettings
+from config.settings import Pacing
 from errors import (
     AssistantOffline,
     GroupNotMade,
@@ -28,8 +30,6 @@ from models.groups import Qun, QunRoom
 from services.accounts import RETRY_AFTER, Accounts
 from services.audit import Audit
 from services.lane import Clock
-from settings import Groups as GroupSettings
-from settings import Pacing
 from wechat.events import Room
 from wechat.interface import WeChat
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from sqlmodel import Session, col, select
 
+from config.settings import Groups as GroupSettings
 from errors import (
     AssistantOffline,
     BotError,
@@ -40,7 +41,6 @@ from services.lane import Clock
 from services.notices import Notices
 from services.rows import membership_of, put_membership
 from services.sight import Sight
-from settings import Groups as GroupSettings
 from wechat.events import Contact, Room
 
 log = logging.getLogger(__name__)

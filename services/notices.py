@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from business import Webhook
+from config.business import Webhook
 from models.durable import Priority
 from models.flows import Befriended
 from models.groups import Qun

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from settings import Flood as FloodSettings
+from config.settings import Flood as FloodSettings
 
 # Letters by category that show nothing: Hangul fillers.
 _UNSEEN: Final = dict.fromkeys((0x115F, 0x1160, 0x3164, 0xFFA0))

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from config.texts import Texts, fill
 from errors import WeChatError, WeChatOffline
 from models.db import Store
 from models.durable import Action, Priority
@@ -22,7 +23,6 @@ from services.groups import Groups
 from services.lane import Clock
 from services.messages import Messages
 from services.reconcile import Reconcile
-from texts import Texts, fill
 
 log = logging.getLogger(__name__)
 WHO: Final = "job:drift_check"

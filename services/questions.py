@@ -12,6 +12,8 @@ from sqlalchemy import delete, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from config.settings import CustomerService
+from config.texts import Texts, fill
 from models.conversations import FallbackSaid
 from models.db import Store, after_commit
 from models.faq import FaqMenu, FaqMiss
@@ -19,8 +21,6 @@ from services.faq import Faq, Near, plain
 from services.lane import Clock
 from services.llm import Llm
 from services.ways_in import Decision
-from settings import CustomerService
-from texts import Texts, fill
 
 MENU_SECONDS = 600.0
 FALLBACK_SECONDS = 600.0

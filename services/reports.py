@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from config.texts import Texts, fill
 from models.db import Store
 from models.durable import Priority, Setting
 from models.groups import Qun, QunState
@@ -25,7 +26,6 @@ from services.media import Kept, MediaStore
 from services.messages import Messages, file
 from services.questions import top_misses
 from services.tally import Day, Tally
-from texts import Texts, fill
 from wechat.events import Media
 
 KEY: Final = "report:"

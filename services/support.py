@@ -10,6 +10,8 @@ from functools import partial
 
 from sqlmodel import Session, func, select
 
+from config.settings import Handoff
+from config.texts import Texts, fill
 from errors import WeChatError
 from models.conversations import Said
 from models.db import Store
@@ -25,8 +27,6 @@ from services.messages import Messages, file
 from services.notices import Notices
 from services.tickets import Tickets
 from services.tickettexts import facts, head, packed, relay
-from settings import Handoff
-from texts import Texts, fill
 from wechat.events import MessageKind, Room
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from config.settings import Groups as GroupSettings
+from config.texts import Texts, fill
 from errors import BotError, InviteFailed, TokenExpired, TokenInvalid
 from models.db import Store
 from models.groups import Membership, MemberState, Qun, TokenMiss
@@ -19,8 +21,6 @@ from services.groups import Groups
 from services.lane import Clock
 from services.membership import Memberships
 from services.rows import membership_of, put_membership
-from settings import Groups as GroupSettings
-from texts import Texts, fill
 
 log = logging.getLogger(__name__)
 MOST_MISSES = 5

@@ -19,7 +19,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from standardwebhooks import Webhook as Signer
 from yarl import URL
 
-from business import Webhook
+from config.business import Webhook
 from errors import NotFound
 from models.db import Store
 from models.durable import OutboxItem, WorkState

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config import Config, ConfigError, load
-from settings import ReplyPart
+from config.settings import ReplyPart
 
 ROOT = Path(__file__).parent.parent
 

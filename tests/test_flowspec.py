@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from business import Webhook
 from config import ConfigError, load
+from config.business import Webhook
 
 ASK = {"ask": {"store": "哪家？"}}
 CALL = {"call": {"system": "shop", "path": "/x", "body": {"to": "{callback_url}"}, "into": "order"}}

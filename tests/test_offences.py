@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.settings import Flood as FloodSettings
 from services.offences import Flood, WordFilter, foreign_link
-from settings import Flood as FloodSettings
 
 WORDS = WordFilter(["加微信", "sex", "💰", "ＶＸ", "1 2 3 4"])
 BETWEEN = st.text(st.sampled_from(" .-_*。，·~\u200b\u200d\u2060\ufeff\u3000\u3164\u00ad!"), max_size=3)

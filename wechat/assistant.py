@@ -24,7 +24,7 @@ from wechat.resolve import Placed, Resolver
 from wechat.sync import Sync
 
 if TYPE_CHECKING:
-    from settings import AssistantSettings
+    from config.settings import AssistantSettings
 
 log = logging.getLogger(__name__)
 

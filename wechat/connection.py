@@ -21,7 +21,7 @@ from wechat.tls import make_channel
 from wechat.wire import LOST, Wire
 
 if TYPE_CHECKING:
-    from settings import AssistantSettings
+    from config.settings import AssistantSettings
 
 log = logging.getLogger(__name__)
 

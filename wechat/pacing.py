@@ -9,7 +9,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from settings import Pacing
+from config.settings import Pacing
 
 MINUTE = 60.0
 DAY = 86400.0

@@ -13,7 +13,7 @@ from grpclib.config import Configuration
 from wechat.corked import CorkedChannel
 
 if TYPE_CHECKING:
-    from settings import AssistantSettings
+    from config.settings import AssistantSettings
 
 # The public root certificate of the Wechaty project, valid until 2031-08: TLS_CA_CERT of the npm package
 # wechaty-puppet-service (src/auth/ca.ts), trusted by default by every Wechaty client.

@@ -8,10 +8,10 @@ from typing import Final
 
 from sqlmodel import Session
 
+from config.texts import Texts, fill
 from errors import BotError, WeChatNotDone, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
 from models.groups import Qun
 from services.house import House
-from texts import Texts, fill
 from wechat.events import Room
 
 MOST: Final = 500  # characters of a text that a command takes

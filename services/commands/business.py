@@ -8,10 +8,10 @@ from typing import Final
 
 from sqlmodel import Session
 
+from config.texts import fill
 from models.durable import OutboxItem, WorkState
 from models.flows import FlowRun
 from services.commands.ask import Answer, Ask
-from texts import fill
 
 END: Final = "结束"
 ALL: Final = "全部"

@@ -7,11 +7,11 @@ from typing import Final
 
 from sqlmodel import Session
 
+from config.texts import fill
 from services.broadcasts import MINUTES
 from services.commands.ask import MOST, Answer, Ask, first_word
 from services.commands.words import ADD, DROP
 from services.timed import wrong_parts
-from texts import fill
 
 MOST_TIMED: Final = 20
 CRON_FIELDS: Final = 5

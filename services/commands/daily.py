@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlmodel import Session
 
+from config.texts import fill
 from services.commands.ask import Answer, Ask
 from services.job_book import NEW
-from texts import fill
 
 ON: Final = "开"
 OFF: Final = "关"

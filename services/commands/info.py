@@ -7,10 +7,10 @@ from typing import Final
 
 from sqlmodel import Session
 
+from config.texts import fill
 from models.groups import Qun
 from services.commands.ask import Answer, Ask
 from services.groups import new_token
-from texts import fill
 
 DAYS: Final = 14
 DAY: Final = 86400.0

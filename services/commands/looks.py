@@ -6,10 +6,10 @@ from typing import Final
 
 from sqlmodel import Session
 
+from config.texts import fill
 from errors import WeChatError
 from models.groups import Qun, QunRoom
 from services.commands.ask import MOST, Answer, Ask, why
-from texts import fill
 
 OFF: Final = "关"
 USUAL: Final = "默认"

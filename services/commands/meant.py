@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from config.texts import fill
 from services.commands.ask import Ask
-from texts import fill
 from wechat.events import Contact
 from wechat.mentions import SEPARATOR as END
 from wechat.mentions import readings

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
+from config.texts import fill
 from errors import BotError, WeChatError
 from models.groups import Standing
 from services.commands.ask import Answer, Ask, why
 from services.commands.meant import Meant, describe, meant
-from texts import fill
 from wechat.events import Contact
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlmodel import Session
 
+from config.texts import fill
 from services.commands.ask import MOST, Answer, Ask, first_word
 from services.offences import letters, plain
-from texts import fill
 
 ADD: Final = "加"
 DROP: Final = "删"

@@ -29,7 +29,7 @@ from api.app import ROUTES
 from api.events import EVENTS
 from api.openapi import all_errors
 from api.operations import OPERATIONS
-from business import EventType
+from config.business import EventType
 from tests.api.conftest import Door, OpenDoor, open_door
 
 CHECKS = [

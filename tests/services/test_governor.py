@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import Session
 
+from config.settings import Pacing
 from models.db import Store
 from models.durable import OutboxItem
 from services.audit import Audit
 from services.outbox import Outbox
 from services.paces import Paces
-from settings import Pacing
 from tests.services.conftest import Clock
 from wechat.pacing import Governor
 

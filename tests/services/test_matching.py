@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from config.settings import KeywordRule, LinkPart, ReplyPart
 from services.matching import Rules, Words, normal, without_mention
-from settings import KeywordRule, LinkPart, ReplyPart
 
 LETTERS = st.sampled_from("ab发票Ａé\u2005 12")
 WORD = st.text(LETTERS, min_size=1, max_size=5).filter(lambda w: bool(w.strip()))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.settings import Hours
 from services.conversations import shown
 from services.echoes import ROUNDS, SECONDS, Echoes
 from services.hours import OfficeHours
@@ -16,7 +17,6 @@ from services.matching import normal
 from services.staff import Line, Verb, parse
 from services.support import asking
 from services.tickettexts import LONGEST, packed
-from settings import Hours
 from wechat.events import MessageKind
 
 ZONE = ZoneInfo("Asia/Shanghai")

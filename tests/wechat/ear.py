@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from settings import AssistantSettings
+from config.settings import AssistantSettings
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 from wechat.events import RawEvent

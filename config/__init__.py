@@ -10,12 +10,12 @@ from typing import Any, Final, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from business import System, Webhook
-from complaint import one_line
-from environment import BadVariable, Sources, expand, override
-from flowspec import Flow, check_flows
-from section import NonEmpty, Section
-from settings import (
+from config.business import System, Webhook
+from config.complaint import one_line
+from config.environment import BadVariable, Sources, expand, override
+from config.flowspec import Flow, check_flows
+from config.section import NonEmpty, Section
+from config.settings import (
     Api,
     AssistantSettings,
     CustomerService,
@@ -25,7 +25,7 @@ from settings import (
     Sandbox,
     TimeZone,
 )
-from texts import Texts
+from config.texts import Texts
 
 DATABASES: Final = r"sqlite:///(?!:memory:).+|postgresql(\+psycopg)?://.+"
 FILE_KEYS: Final = ("faq", "image", "file")  # of customer_service

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from section import FromEnvironment
+from config.section import FromEnvironment
 
 PREFIX: Final = "WXBOT_"
 Sources = dict[tuple[str | int, ...], str]  # the key's place -> the variable that set it

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from section import FromEnvironment
+from config.section import FromEnvironment
 
 Place = tuple[str | int, ...]
 SECRET_KEYS: Final = ("token", "key", "keys", "secret", "headers")

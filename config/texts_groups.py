@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from section import Section
+from config.section import Section
 
 
 class GroupTexts(Section):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from section import NonEmpty, Section, WebAddress
+from config.section import NonEmpty, Section, WebAddress
 
 BASE64: Final = "whsec_"  # what a secret that is certainly base64 begins with
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from section import NonEmpty, Section
+from config.section import NonEmpty, Section
 
 PLACEHOLDER: Final = re.compile(r"\{(\w+)((?:\.\w+)*)\}")
 CALLBACK_URL: Final = "callback_url"

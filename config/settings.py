@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import re2
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from section import NonEmpty, Section, WebAddress, check_names, wrong
+from config.section import NonEmpty, Section, WebAddress, check_names, wrong
 
 OWN_URL = "http://127.0.0.1:8080"
 

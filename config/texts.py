@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import model_validator
 
-from section import check_names, names_in
-from texts_groups import GroupTexts
+from config.section import check_names, names_in
+from config.texts_groups import GroupTexts
 
 _NAME = re.compile(r"\{(\w+)\}")
 
