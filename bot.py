@@ -16,12 +16,12 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from sqlalchemy.exc import DBAPIError
 
 import handlers
-import sandbox
 from api import Runner, make_app
 from config import Config, ConfigError, load
 from config.settings import AssistantSettings
@@ -29,12 +29,15 @@ from jobs import JOBS
 from jobs.clock import Jobs
 from logs import set_up_logging
 from models.claim import InUse, claim
-from sandbox.systems import Systems, start_systems
 from services.house import House, build
 from services.lane import Clock
 from services.reception import Reception
 from wechat.assistant import Assistant
 from wechat.connection import Timing
+
+if TYPE_CHECKING:
+    from sandbox import Sandbox
+    from sandbox.systems import Systems
 
 log = logging.getLogger("wxbot")
 Stop = Callable[[], Awaitable[None]]
@@ -49,7 +52,7 @@ class Bot:
         self.config = config
         self.timing = timing
         self.clock = clock
-        self.sandbox: sandbox.Sandbox | None = None
+        self.sandbox: Sandbox | None = None
         self.systems: Systems | None = None
         self.jobs: Jobs
         self.house: House
@@ -99,6 +102,10 @@ class Bot:
         homeless = [a.account for a in self.config.assistants if not a.endpoint]
         if not homeless:
             return self.config.assistants
+        # Late: where there is a gateway nothing of the sandbox is needed, and it is an eighth of the start.
+        import sandbox
+        from sandbox.systems import start_systems
+
         where = self.config.sandbox
         staff_room = self.config.customer_service.handoff.staff_room
         self.sandbox = await sandbox.start(
