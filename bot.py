@@ -29,7 +29,7 @@ from jobs import JOBS
 from jobs.clock import Jobs
 from logs import set_up_logging
 from models.claim import InUse, claim
-from services.house import House, build
+from services.house import House
 from services.lane import Clock
 from services.reception import Reception
 from wechat.assistant import Assistant
@@ -71,7 +71,7 @@ class Bot:
             stack.callback(claimed.close)
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if not a.endpoint]
-            self.house = build(self.config, sandboxed=sandboxed, clock=self.clock)
+            self.house = House(self.config, sandboxed=sandboxed, clock=self.clock)
             self.jobs = Jobs(self.house, JOBS)
             await self._open_storage(stack)
             await self._start_assistants(stack, settings)

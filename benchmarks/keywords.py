@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 
-from config.settings import KeywordRule
+from config.service import KeywordRule
 from services.matching import Rules
 
 SECONDS = 1.0

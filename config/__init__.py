@@ -14,17 +14,9 @@ from config.business import System, Webhook
 from config.complaint import one_line
 from config.environment import BadVariable, Sources, expand, override
 from config.flowspec import Flow, check_flows
-from config.section import NonEmpty, Section
-from config.settings import (
-    Api,
-    AssistantSettings,
-    CustomerService,
-    Groups,
-    Job,
-    Pacing,
-    Sandbox,
-    TimeZone,
-)
+from config.section import NonEmpty, Section, TimeZone
+from config.service import CustomerService
+from config.settings import Api, AssistantSettings, Groups, Job, Pacing, Sandbox
 from config.texts import Texts
 
 DATABASES: Final = r"sqlite:///(?!:memory:).+|postgresql(\+psycopg)?://.+"

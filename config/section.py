@@ -8,9 +8,10 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Any, Final, get_origin
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 MOST_NAMED: Final = 25  # keys that one line may list
@@ -43,7 +44,17 @@ def _web_address(value: str) -> str:
     return value
 
 
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("a time zone like Asia/Shanghai is wanted") from None
+    return value
+
+
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+TimeZone = Annotated[str, AfterValidator(_timezone)]
+Seconds = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):

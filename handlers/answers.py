@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from config.settings import ReplyPart
+from config.service import ReplyPart
 from handlers.turn import Turn
 from services.matching import without_mention
 from services.messages import Body, file, link, text

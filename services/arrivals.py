@@ -18,7 +18,7 @@ from services.groups import Groups
 from services.lane import Clock
 from services.messages import Messages, text
 from services.notices import Notices
-from services.rows import lock_group, membership_of, put_membership
+from services.rows import membership_of, put_membership
 from services.tally import Tally
 
 SINGLY: Final = 5  # more people than this, found in a group at once, are welcomed together
@@ -51,7 +51,6 @@ class Arrivals:
 
     def joined(self, session: Session, qun: Qun, room_id: str, *contact_ids: str) -> list[str]:
         """These people are in the room. Welcomes each of them once; returns those who were not known to be in."""
-        lock_group(session, qun.number)
         new = [contact_id for contact_id in contact_ids if self._came(session, qun, room_id, contact_id)]
         welcome = [contact_id for contact_id in new if not self._is_unwanted(session, qun, contact_id)]
         together = [welcome] if len(welcome) > SINGLY else [[contact_id] for contact_id in welcome]
@@ -113,7 +112,6 @@ class Arrivals:
 
     def left(self, session: Session, qun: Qun, room_id: str, contact_id: str, *, removed: bool = False) -> bool:
         """A person is no longer in the room; False when that was known, or they are in another room of the group."""
-        lock_group(session, qun.number)
         row = membership_of(session, qun.number, contact_id)
         if row is not None and row.state in (MemberState.LEFT, MemberState.REMOVED):
             return False

@@ -13,7 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from config import beside
-from config.settings import KeywordRule
+from config.service import KeywordRule
 from services.keywords import missing_files
 from services.matching import Rules, normal
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlmodel import Session
 
-from config.settings import Handoff
+from config.service import Handoff
 from config.texts import Texts, fill
 from models.db import Store
 from models.support import Ticket, TicketState

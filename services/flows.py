@@ -142,7 +142,7 @@ class Flows:
         """A write about a run as it was seen; nothing when it has ended, or (same_step) moved on, meanwhile."""
 
         def write(session: Session) -> None:
-            run = session.get(FlowRun, seen.id, with_for_update=True)
+            run = session.get(FlowRun, seen.id)
             if run is None or run.state not in OPEN_STATES:
                 return
             if same_step and (run.state, run.step, run.question) != (seen.state, seen.step, seen.question):
@@ -210,7 +210,7 @@ class Flows:
         """A system brings a result; the first one counts, and is kept until its step waits for it."""
 
         def take(session: Session) -> None:
-            run = session.get(FlowRun, callback.run_id, with_for_update=True)
+            run = session.get(FlowRun, callback.run_id)
             if run is None:  # pruned just now
                 return
             is_open = run.state in OPEN_STATES
@@ -245,7 +245,7 @@ class Flows:
 
     def end(self, session: Session, run_id: int) -> FlowRun | None:
         """End a run for its person, who is told, inside a transaction; None when no such run is open."""
-        run = session.get(FlowRun, run_id, with_for_update=True)
+        run = session.get(FlowRun, run_id)
         if run is None or run.state not in OPEN_STATES:
             return None
         self._steps.cancel(session, run, self._texts.flow_ended)

@@ -13,7 +13,7 @@ from sqlalchemy import func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from config.settings import CustomerService
+from config.service import CustomerService
 from config.texts import fill
 from errors import WeChatError, WeChatOffline, WeChatTooFast, WeChatUnknown
 from models.conversations import Greeted

@@ -229,7 +229,7 @@ class Groups(GroupIndex):
 
     def _row(self, session: Session, account: str, room_id: str) -> QunRoom | None:
         wanted = select(QunRoom).where(QunRoom.account == account, QunRoom.room_id == room_id)
-        return session.exec(wanted.with_for_update()).first()
+        return session.exec(wanted).first()
 
     async def change(self, number: int, **changes: Any) -> Qun:
         """Change a group in a transaction of its own."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from config import Config
@@ -57,135 +56,99 @@ from services.webhooks import Webhooks
 from wechat.pacing import Governor
 
 
-@dataclass(frozen=True, slots=True)
 class House:
-    """The parts that handlers, the API and the jobs call."""
+    """The parts that handlers, the API and the jobs call, each made of those before it; nothing runs yet.
 
-    config: Config
-    store: Store
-    clock: Clock
-    zone: ZoneInfo
-    accounts: Accounts
-    outbox: Outbox
-    audit: Audit
-    paces: Paces
-    notices: Notices
-    messages: Messages
-    promises: Promises
-    groups: Groups
-    arrivals: Arrivals
-    memberships: Memberships
-    ways_in: WaysIn
-    friends: Friends
-    outside: Outside
-    webhooks: Webhooks
-    flows: Flows
-    admins: Admins
-    reconcile: Reconcile
-    tally: Tally
-    blocked: BlockedWords
-    ladder: Ladder
-    blacklist: Blacklist
-    guard: Guard
-    policy: Policy
-    timed: Timed
-    broadcasts: Broadcasts
-    job_book: JobBook
-    pruning: Pruning
-    reports: Reports
-    echoes: Echoes
-    conversations: Conversations
-    media: MediaStore
-    keywords: Keywords
-    questions: Questions
-    tickets: Tickets
-    support: Support
-    desk: Desk
-    retention: Retention
+    `sandboxed`: the accounts that live in the sandbox.
+    """
 
+    def __init__(self, config: Config, *, sandboxed: Collection[str] = (), clock: Clock = time.time) -> None:
+        self.config = config
+        self.clock = clock
+        self.zone = ZoneInfo(config.timezone)
+        self.store = Store(config.database)
+        self._speaking(sandboxed)
+        self._managing_groups()
+        self._ways_in()
+        self._serving_customers()
+        self._serving_business()
+        self._keeping_house()
 
-def build(config: Config, *, sandboxed: Collection[str] = (), clock: Clock = time.time) -> House:
-    """Put the parts together; nothing runs yet. `sandboxed`: the accounts that live in the sandbox."""
-    store = Store(config.database)
-    zone = ZoneInfo(config.timezone)
-    governors = {a.account: Governor(config.pacing, clock) for a in config.assistants}
-    accounts = Accounts(governors, config.admins, sandboxed)
-    outbox = Outbox(store, clock)
-    audit = Audit(store, clock)
-    notices = Notices(outbox, config.webhooks, clock)
-    messages = Messages(outbox, accounts)
-    maker = RoomMaker(store, accounts, audit, config.groups, config.pacing, clock)
-    groups = Groups(store, accounts, maker, config.groups, config.api.public_url, clock)
-    tally = Tally(store, zone, clock)
-    arrivals = Arrivals(accounts, groups, messages, notices, tally, config.groups, config.texts, clock)
-    notices.group_of = groups.by_room
-    groups.on_active, groups.on_lost, groups.on_found = arrivals.made, arrivals.lost, arrivals.found
-    blacklist = Blacklist(store)
-    adder = Adder(accounts, audit, config.groups, config.pacing)
-    sight = Sight(accounts, groups)
-    memberships = Memberships(
-        store, accounts, groups, adder, blacklist, arrivals, sight, audit, notices, config.groups, clock
-    )
-    ladder = Ladder(
-        store, accounts, groups, memberships, blacklist, messages, outbox, audit, config.groups, config.texts, clock
-    )
-    arrivals.on_unwanted = ladder.came_back
-    reconcile = Reconcile(store, accounts, groups, arrivals, memberships)
-    blocked = BlockedWords(store, config.groups.blocked_words, clock)
-    ways_in = WaysIn(store, accounts, groups, memberships, blacklist, config.groups, config.texts, clock)
-    service = config.customer_service
-    friends = Friends(store, outbox, accounts, audit, messages, service, zone, clock)
-    friends.on_accepted = ways_in.became_friend_soon
-    echoes = Echoes(clock)
-    conversations = Conversations(clock, echoes)
-    messages.on_said = conversations.spoken
-    media = MediaStore(folder_of(config.database))
-    tickets = Tickets(store, clock)
-    handing = (messages, notices, service.handoff, config.texts, clock)
-    questions = Questions(store, Faq(load(service.faq)), Llm(service.llm, clock), service, config.texts, zone, clock)
-    outside = Outside()
-    steps = FlowSteps(messages, notices, config.texts, config.api.public_url, zone, clock)
-    caller = Caller(outside, config.systems, config.texts)
-    return House(
-        config=config,
-        store=store,
-        clock=clock,
-        zone=zone,
-        accounts=accounts,
-        outbox=outbox,
-        audit=audit,
-        paces=Paces(store, outbox, governors, clock),
-        notices=notices,
-        messages=messages,
-        promises=Promises(store, accounts, groups, messages, outbox.state_of),
-        groups=groups,
-        arrivals=arrivals,
-        memberships=memberships,
-        ways_in=ways_in,
-        friends=friends,
-        outside=outside,
-        webhooks=Webhooks(outbox, store, outside, config.webhooks, clock),
-        flows=Flows(store, accounts, groups, steps, caller, config, clock),
-        admins=Admins(store, accounts),
-        job_book=JobBook(store, clock),
-        pruning=Pruning(store, config.keep_days, clock),
-        reports=Reports(store, accounts, groups, tally, messages, media, config.texts, zone, clock),
-        echoes=echoes,
-        conversations=conversations,
-        media=media,
-        keywords=Keywords(store, service.keywords),
-        questions=questions,
-        tickets=tickets,
-        support=Support(store, accounts, tickets, conversations, media, *handing),
-        desk=Desk(store, tickets, conversations, *handing),
-        retention=Retention(media, questions, config.keep_days, clock),
-        reconcile=reconcile,
-        policy=Policy(store, accounts, groups, reconcile, messages, audit, config.texts, clock),
-        timed=Timed(store, groups, messages, zone, clock),
-        broadcasts=Broadcasts(store, groups, messages, audit, clock),
-        tally=tally,
-        blocked=blocked,
-        ladder=ladder,
-        blacklist=blacklist,
-        guard=Guard(accounts, ladder, blocked, config.groups, config.texts, config.api.public_url),
-    )
+    def _speaking(self, sandboxed: Collection[str]) -> None:
+        config, clock = self.config, self.clock
+        governors = {a.account: Governor(config.pacing, clock) for a in config.assistants}
+        self.accounts = Accounts(governors, config.admins, sandboxed)
+        self.admins = Admins(self.store, self.accounts)
+        self.audit = Audit(self.store, clock)
+        self.outbox = Outbox(self.store, clock)
+        self.paces = Paces(self.store, self.outbox, governors, clock)
+        self.notices = Notices(self.outbox, config.webhooks, clock)
+        self.messages = Messages(self.outbox, self.accounts)
+        self.echoes = Echoes(clock)
+        self.conversations = Conversations(clock, self.echoes)
+        self.messages.on_said = self.conversations.spoken
+        self.media = MediaStore(folder_of(config.database))
+
+    def _managing_groups(self) -> None:
+        config, settings, clock, texts = self.config, self.config.groups, self.clock, self.config.texts
+        store, accounts, audit, messages = self.store, self.accounts, self.audit, self.messages
+        maker = RoomMaker(store, accounts, audit, settings, config.pacing, clock)
+        self.groups = groups = Groups(store, accounts, maker, settings, config.api.public_url, clock)
+        self.tally = Tally(store, self.zone, clock)
+        self.arrivals = Arrivals(accounts, groups, messages, self.notices, self.tally, settings, texts, clock)
+        self.notices.group_of = groups.by_room
+        groups.on_active = self.arrivals.made
+        groups.on_lost, groups.on_found = self.arrivals.lost, self.arrivals.found
+        self.blacklist = Blacklist(store)
+        self.memberships = Memberships(
+            store, accounts, groups, Adder(accounts, audit, settings, config.pacing), self.blacklist, self.arrivals,
+            Sight(accounts, groups), audit, self.notices, settings, clock,
+        )  # fmt: skip
+        self.ladder = Ladder(
+            store, accounts, groups, self.memberships, self.blacklist,
+            messages, self.outbox, audit, settings, texts, clock,
+        )  # fmt: skip
+        self.arrivals.on_unwanted = self.ladder.came_back
+        self.blocked = BlockedWords(store, settings.blocked_words, clock)
+        self.guard = Guard(accounts, self.ladder, self.blocked, settings, texts, config.api.public_url)
+        self.reconcile = Reconcile(store, accounts, groups, self.arrivals, self.memberships)
+        self.policy = Policy(store, accounts, groups, self.reconcile, messages, audit, texts, clock)
+
+    def _ways_in(self) -> None:
+        config, store, accounts, clock = self.config, self.store, self.accounts, self.clock
+        self.ways_in = WaysIn(
+            store, accounts, self.groups, self.memberships, self.blacklist, config.groups, config.texts, clock
+        )
+        service = config.customer_service
+        self.friends = Friends(store, self.outbox, accounts, self.audit, self.messages, service, self.zone, clock)
+        self.friends.on_accepted = self.ways_in.became_friend_soon
+
+    def _serving_customers(self) -> None:
+        service, store, texts, clock = self.config.customer_service, self.store, self.config.texts, self.clock
+        self.keywords = Keywords(store, service.keywords)
+        faq, llm = Faq(load(service.faq)), Llm(service.llm, clock)
+        self.questions = Questions(store, faq, llm, service, texts, self.zone, clock)
+        self.tickets = Tickets(store, clock)
+        handing = (self.messages, self.notices, service.handoff, texts, clock)
+        self.support = Support(store, self.accounts, self.tickets, self.conversations, self.media, *handing)
+        self.desk = Desk(store, self.tickets, self.conversations, *handing)
+
+    def _serving_business(self) -> None:
+        config, store, clock = self.config, self.store, self.clock
+        self.promises = Promises(store, self.accounts, self.groups, self.messages, self.outbox.state_of)
+        self.outside = Outside()
+        self.webhooks = Webhooks(self.outbox, store, self.outside, config.webhooks, clock)
+        steps = FlowSteps(self.messages, self.notices, config.texts, config.api.public_url, self.zone, clock)
+        caller = Caller(self.outside, config.systems, config.texts)
+        self.flows = Flows(store, self.accounts, self.groups, steps, caller, config, clock)
+
+    def _keeping_house(self) -> None:
+        config, store, clock = self.config, self.store, self.clock
+        self.timed = Timed(store, self.groups, self.messages, self.zone, clock)
+        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.audit, clock)
+        self.reports = Reports(
+            store, self.accounts, self.groups, self.tally, self.messages, self.media, config.texts, self.zone, clock
+        )
+        self.retention = Retention(self.media, self.questions, config.keep_days, clock)
+        self.pruning = Pruning(store, config.keep_days, clock)
+        self.job_book = JobBook(store, clock)

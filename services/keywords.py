@@ -9,7 +9,7 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from config import ConfigError
-from config.settings import KeywordRule, ReplyPart
+from config.service import KeywordRule, ReplyPart
 from models.db import Store, after_commit
 from models.keywords import Keyword
 from services.matching import Match, Rules, Words, normal

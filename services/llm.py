@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from config.settings import Llm as LlmSettings
+from config.service import Llm as LlmSettings
 from services.faq import Entry, plain
 from services.lane import Clock
 

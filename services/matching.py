@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import re2
 
-from config.settings import KeywordRule, LinkPart, ReplyPart
+from config.service import KeywordRule, LinkPart, ReplyPart
 
 Value = TypeVar("Value")
 LONGEST = 4000  # characters of a message that are looked at

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from config.settings import Groups as GroupSettings
 from errors import (
@@ -39,7 +39,7 @@ from services.departures import Departures
 from services.groups import Groups
 from services.lane import Clock
 from services.notices import Notices
-from services.rows import membership_of, put_membership
+from services.rows import claim, membership_of, move, put_membership
 from services.sight import Sight
 from wechat.events import Contact, Room
 
@@ -232,7 +232,7 @@ class Memberships(Departures):
                 return
             until = row.expires_at or self._clock() + self._settings.pending_days * DAY
             why = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)  # no fault of this way in
-            self._move(session, row.id or 0, MemberState.REQUESTED, why, until)
+            move(session, row, self._clock(), MemberState.REQUESTED, why, until)
 
         await self._store.write(note)
 
@@ -244,7 +244,8 @@ class Memberships(Departures):
         if row.state not in OPEN_STATES:  # the join was seen while we were writing, or the request taken back
             return
         until = self._clock() + self._settings.pending_days * DAY
-        self._move(session, row_id, MemberState.INVITED, "owner" if seen is Seen.OWNER_ASKED else "", until)
+        why = "owner" if seen is Seen.OWNER_ASKED else ""
+        move(session, row, self._clock(), MemberState.INVITED, why, until)
         self._notices.tell(session, "member.invited", str(qun.number), self._arrivals.data(qun, row))
 
     async def _room_with_a_place(self, qun: Qun, who: str) -> Room:
@@ -259,13 +260,6 @@ class Memberships(Departures):
         opened = await self._groups.open_next_room(qun, who)
         return await self._accounts.get(qun.account).room(opened.room_id or "")
 
-    def _move(self, session: Session, row_id: int, state: str, error: str = "", until: float | None = None) -> None:
-        row = session.get_one(Membership, row_id)
-        if row.state not in OPEN_STATES:
-            return  # events have told more since
-        row.sqlmodel_update({"state": state, "error": error, "updated_at": self._clock(), "expires_at": until})
-        session.add(row)
-
     # ---- who became a friend, what a crash left open ----
 
     async def became_friend(self, account: str, contact_id: str) -> None:
@@ -275,36 +269,8 @@ class Memberships(Departures):
         called = {name for name in (person.name, person.alias, person.weixin, person.id) if name}
         # Who else is called so might be meant as well: then nobody is let in on the strength of a name.
         names = {f"name:{name}" for name in called if not _others(wechat.directory.find(name, friends=True), person.id)}
-        for row in await self._store.write(lambda s: self._claim(s, account, person, names)):
+        for row in await self._store.write(lambda s: claim(s, account, person.id, names, self._clock())):
             await self.go_on(row)
-
-    def _claim(self, session: Session, account: str, person: Contact, names: set[str]) -> list[Membership]:
-        """The open rows of a person, those asked for by name being theirs from now on. Whoever was told the number of
-        a row can read it for ever: one of a person who has a row already leads to that."""
-        waiting = select(Membership).where(
-            Membership.account == account,
-            Membership.state == MemberState.WAITING_FRIEND,
-            col(Membership.who).in_({person.id, *names}),
-        )
-        mine: dict[int, Membership] = {}
-        for row in session.exec(waiting).all():
-            if (row.expires_at or 0) <= self._clock():
-                continue
-            if row.contact_id is None:
-                known = membership_of(session, row.number, person.id)
-                if known is not None:
-                    row.contact_id, row.state = person.id, MemberState.EXPIRED
-                    session.add(row)
-                    if known.state in (MemberState.ADDING, MemberState.INVITED, MemberState.JOINED):
-                        continue
-                    row = known  # noqa: PLW2901 - two rows of one person become one
-                else:
-                    row.who, row.contact_id = person.id, person.id
-            row.state, row.updated_at = MemberState.REQUESTED, self._clock()
-            row.source = "friend" if row.source == "rest" else row.source
-            session.add(row)
-            mine[row.id or 0] = row
-        return list(mine.values())
 
     async def go_on(self, row: Membership) -> Answer | None:
         """Do what an open row still wants; its person is told what came of it where they asked themselves."""

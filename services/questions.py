@@ -12,7 +12,7 @@ from sqlalchemy import delete, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from config.settings import CustomerService
+from config.service import CustomerService
 from config.texts import Texts, fill
 from models.conversations import FallbackSaid
 from models.db import Store, after_commit

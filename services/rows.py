@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
-from models.groups import Membership, Qun
-
-
-def lock_group(session: Session, number: int) -> None:
-    """Let no other transaction change who is in the group until this one ends (where a database has several writers;
-    SQLite has one)."""
-    session.exec(select(Qun.number).where(Qun.number == number).with_for_update()).first()
+from models.groups import Membership, MemberState, Qun
 
 
 def membership_of(session: Session, number: int, who: str) -> Membership | None:
@@ -24,7 +19,6 @@ def put_membership(
     session: Session, qun: Qun, now: float, *, name: str, contact_id: str | None, **values: Any
 ) -> Membership:
     """Insert or change the row of a person in a group."""
-    lock_group(session, qun.number)
     who = contact_id or f"name:{name}"
     row = membership_of(session, qun.number, who) or Membership(
         number=qun.number, who=who, account=qun.account, contact_id=contact_id, name=name, created_at=now
@@ -34,3 +28,43 @@ def put_membership(
     session.add(row)
     session.flush()
     return row
+
+
+def move(session: Session, row: Membership, now: float, state: str, error: str, until: float) -> None:
+    """Put a way in into another open state, until which time it may stay there."""
+    row.sqlmodel_update({"state": state, "error": error, "updated_at": now, "expires_at": until})
+    session.add(row)
+
+
+def claim(session: Session, account: str, contact_id: str, names: Collection[str], now: float) -> list[Membership]:
+    """The open rows of a person who has become a friend, those asked for by `names` being theirs from now on. Whoever
+    was told the number of a row can read it for ever: one of a person who has a row already leads to that."""
+    waiting = select(Membership).where(
+        Membership.account == account,
+        Membership.state == MemberState.WAITING_FRIEND,
+        col(Membership.who).in_({contact_id, *names}),
+        col(Membership.expires_at) > now,
+    )
+    mine: dict[int, Membership] = {}
+    for row in session.exec(waiting).all():
+        theirs = _made_theirs(session, row, contact_id)
+        if theirs is not None:
+            theirs.state, theirs.updated_at = MemberState.REQUESTED, now
+            theirs.source = "friend" if theirs.source == "rest" else theirs.source
+            session.add(theirs)
+            mine[theirs.id or 0] = theirs
+    return list(mine.values())
+
+
+def _made_theirs(session: Session, row: Membership, contact_id: str) -> Membership | None:
+    """The row through which the person now comes in; None when one of theirs is further already."""
+    if row.contact_id is not None:
+        return row
+    row.contact_id = contact_id
+    known = membership_of(session, row.number, contact_id)
+    if known is None:
+        row.who = contact_id
+        return row
+    row.state = MemberState.EXPIRED
+    session.add(row)
+    return None if known.state in (MemberState.ADDING, MemberState.INVITED, MemberState.JOINED) else known

@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlmodel import Session, func, select
 
-from config.settings import Handoff
+from config.service import Handoff
 from config.texts import Texts, fill
 from errors import WeChatError
 from models.conversations import Said

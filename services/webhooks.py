@@ -120,7 +120,7 @@ class Webhooks:
     def send_again(self, session: Session, item_id: int) -> OutboxItem | None:
         """Promise a given-up event anew, inside a transaction, behind what its group has open; one that is open or
         was received stays as it is. None when there is no such event."""
-        item = session.exec(_hooks().where(OutboxItem.id == item_id).with_for_update()).first()
+        item = session.exec(_hooks().where(OutboxItem.id == item_id)).first()
         if item is not None and item.state == WorkState.FAILED:
             self._outbox.again(session, item)
         return item

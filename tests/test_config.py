@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config import Config, ConfigError, load
-from config.settings import ReplyPart
+from config.service import ReplyPart
 
 ROOT = Path(__file__).parent.parent
 

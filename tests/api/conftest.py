@@ -16,7 +16,7 @@ from aiohttp import web
 
 from api import Runner, make_app
 from config import Config
-from services.house import House, build
+from services.house import House
 from tests.doubles import InMemoryWeChat
 
 QUN = {"code": "shop-1", "owner": "宋公明", "assistant": "weimi1001"}
@@ -63,7 +63,7 @@ async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Door:
     """Build everything up to the listening socket; the stack closes it."""
     data = {"database": f"sqlite:///{folder}/wxbot.db", "pacing": {"enabled": False}, **config}
     clock = Clock()
-    house = build(Config(**data), clock=clock)
+    house = House(Config(**data), clock=clock)
     wechat = InMemoryWeChat()
     for id, name in (("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_hei", "黑旋风")):
         wechat.knows(id, name)

@@ -15,7 +15,7 @@ from config import Config
 from errors import NotFound
 from models.durable import OutboxItem
 from models.flows import FlowCallback, FlowRun
-from services.house import House, build
+from services.house import House
 from tests.services.conftest import until
 from tests.stories.business import forever, serving
 
@@ -48,7 +48,7 @@ async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterato
 
         async def make() -> House:
             config = Config(database=database, admins=[ADMIN], systems={"shop": {"base_url": url}}, flows=[flow])  # type: ignore[arg-type, list-item]
-            house = build(config)
+            house = House(config)
             await house.store.open()
             houses.append(house)
             return house

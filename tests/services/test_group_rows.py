@@ -13,7 +13,7 @@ from config import Config
 from models.durable import OutboxItem
 from models.groups import Membership, Qun, Standing
 from models.rules import Broadcast
-from services.house import House, build
+from services.house import House
 from tests.doubles import InMemoryWeChat
 
 SONG, ZHI, XUAN = "wxid_song", "wxid_zhi", "wxid_xuan"
@@ -22,7 +22,7 @@ SONG, ZHI, XUAN = "wxid_song", "wxid_zhi", "wxid_xuan"
 @pytest.fixture
 async def house(database: str) -> AsyncIterator[House]:
     """The parts over an empty database; nothing is sent, for the outbox is not started."""
-    house = build(Config(database=database, pacing={"enabled": False}, customer_service={"faq": ""}))
+    house = House(Config(database=database, pacing={"enabled": False}, customer_service={"faq": ""}))
     wechat: Any = InMemoryWeChat()
     for contact_id, name in ((SONG, "宋公明"), (ZHI, "智多星"), (XUAN, "黑旋风")):
         wechat.knows(contact_id, name)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from config.settings import KeywordRule, LinkPart, ReplyPart
+from config.service import KeywordRule, LinkPart, ReplyPart
 from services.matching import Rules, Words, normal, without_mention
 
 LETTERS = st.sampled_from("ab发票Ａé\u2005 12")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import Hours
+from config.service import Hours
 from services.conversations import shown
 from services.echoes import ROUNDS, SECONDS, Echoes
 from services.hours import OfficeHours
