@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from services.lane import Clock
 from services.matching import normal
 
-MOST_KNOWN = 10_000  # conversations remembered, and sentences
+MOST_KNOWN = 2_000  # conversations remembered, and sentences: what goes round goes round now
 LAST = 8  # things said in each: a reply may have several parts, and each comes back
 ROUNDS = 20  # the same sentence answered this often …
 SECONDS = 300.0  # … within this time is no person's
