@@ -222,7 +222,7 @@ async def test_a_call_is_ignored_skipped_or_late(gateway: OfficialGateway, clien
     await client.call("RoomTopic", id="r@chatroom", topic="一")
     await client.call("RoomTopic", id="r@chatroom", topic="二")
     assert (await client.call("RoomPayload", id="r@chatroom")).topic == "一"
-    with pytest.raises((TimeoutError, GRPCError), match="Deadline exceeded|^$"):  # whichever end's clock is first
+    with pytest.raises((TimeoutError, GRPCError), match=r"Deadline exceeded|^$"):  # whichever end's clock is first
         await client.call("RoomAdd", 0.1, id="r@chatroom", contact_id="乙")
     await gateway.clear_faults()
     await client.call("RoomAdd", id="r@chatroom", contact_id="丙")
