@@ -50,7 +50,7 @@ def make_app(house: House, *, inboxes: InMemory = dict) -> web.Application:
     app[PAGES] = make_pages()
     app[QR_CODES] = QrCodes(house.accounts, house.clock)
     app[VIEWS] = ViewLimit(house.clock)
-    app[docs.DOCUMENT] = docs.Document.of(settings)
+    app[docs.DOCUMENT] = docs.Document(settings)
     app.cleanup_ctx.append(_qr_codes)
     app.add_routes(ROUTES)
     return app

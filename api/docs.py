@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from aiohttp import web
@@ -18,28 +18,34 @@ from api.pages import page
 from config.settings import Api
 
 
-@dataclass(frozen=True, slots=True)
 class Document:
-    """What does not change while the process lives, made once."""
+    """What does not change while the process lives: made once, when somebody first asks for it, as it costs a start a
+    quarter of a second."""
 
-    raw: bytes
-    values: Mapping[str, Any]  # for the page
+    def __init__(self, settings: Api) -> None:
+        self._url, self._keyed = settings.public_url, bool(settings.keys)
 
-    @classmethod
-    def of(cls, settings: Api) -> Document:
-        """Write it down for this configuration."""
-        keyed = bool(settings.keys)
-        made = document(settings.public_url, keyed)
-        values = {
-            "title": made["info"]["title"],
-            "url": settings.public_url,
-            "keyed": keyed,
-            "operations": [_shown(operation, settings.public_url, keyed) for operation in OPERATIONS],
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        return document(self._url, self._keyed)
+
+    @cached_property
+    def raw(self) -> bytes:
+        """The JSON."""
+        return json.dumps(self._made, ensure_ascii=False).encode()
+
+    @cached_property
+    def values(self) -> Mapping[str, Any]:
+        """What the page shows."""
+        return {
+            "title": self._made["info"]["title"],
+            "url": self._url,
+            "keyed": self._keyed,
+            "operations": [_shown(operation, self._url, self._keyed) for operation in OPERATIONS],
             "errors": all_errors(),
             "events": events.EVENTS,
             "event_headers": events.HEADERS,
         }
-        return cls(json.dumps(made, ensure_ascii=False).encode(), values)
 
 
 DOCUMENT = web.AppKey("document", Document)
