@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # until the start is done: what it makes stays, and looking at it again and again is a tenth of it
+
 import argparse
 import asyncio
 import functools
-import gc
 import json
 import logging
 import os
@@ -181,6 +185,7 @@ async def run(config: Config) -> None:
         asyncio.get_running_loop().add_signal_handler(number, bot.stopping.set)
     if not await _started(bot):
         return
+    gc.enable()
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     print(_where_to_look(bot), flush=True)  # noqa: T201 - for the person who started it
     if bot.house.admins.code:  # on the terminal only: a log may be read by others

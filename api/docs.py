@@ -8,12 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel
 
-from api import events
 from api.answers import HEADERS
-from api.openapi import all_errors, document, refusals_of
-from api.operations import OPERATIONS, Operation
 from api.pages import page
 from config.settings import Api
 
@@ -27,6 +23,8 @@ class Document:
 
     @cached_property
     def _made(self) -> dict[str, Any]:
+        from api.openapi import document  # late, and so below: what describes the API is not needed to serve it
+
         return document(self._url, self._keyed)
 
     @cached_property
@@ -37,15 +35,9 @@ class Document:
     @cached_property
     def values(self) -> Mapping[str, Any]:
         """What the page shows."""
-        return {
-            "title": self._made["info"]["title"],
-            "url": self._url,
-            "keyed": self._keyed,
-            "operations": [_shown(operation, self._url, self._keyed) for operation in OPERATIONS],
-            "errors": all_errors(),
-            "events": events.EVENTS,
-            "event_headers": events.HEADERS,
-        }
+        from api.reference import reference
+
+        return reference(self._made["info"]["title"], self._url, self._keyed)
 
 
 DOCUMENT = web.AppKey("document", Document)
@@ -59,57 +51,3 @@ async def openapi(request: web.Request) -> web.Response:
 async def docs(request: web.Request) -> web.Response:
     """GET /docs."""
     return page(request, "docs.html", dict(request.app[DOCUMENT].values))
-
-
-def _shown(operation: Operation, url: str, keyed: bool) -> dict[str, Any]:
-    return {
-        "it": operation,
-        "fields": [(model.__doc__, _fields(model)) for model in operation.takes],
-        "curl": _curl(operation, url, keyed),
-        "errors": refusals_of(operation, keyed),
-        "replies": [(status, reply, _example(reply.model)) for status, reply in operation.replies.items()],
-    }
-
-
-def _fields(model: type[BaseModel]) -> list[tuple[str, bool, str]]:
-    return [(name, field.is_required(), field.description or "") for name, field in model.model_fields.items()]
-
-
-def _example(model: type[BaseModel] | None) -> str:
-    """The answer's shape with example values."""
-    if model is None:
-        return ""
-    made = model.model_json_schema()
-    return json.dumps(_sample(made, made.get("$defs", {})), ensure_ascii=False, indent=2)
-
-
-def _sample(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
-    if "$ref" in schema:
-        return _sample(known[schema["$ref"].rpartition("/")[2]], known)
-    if "examples" in schema:
-        return schema["examples"][0]
-    for choice in ("const", "enum", "anyOf"):
-        if choice in schema:
-            value = schema[choice]
-            return value if choice == "const" else value[0] if choice == "enum" else _sample(value[0], known)
-    if schema["type"] == "object":
-        if "properties" in schema:
-            return {name: _sample(one, known) for name, one in schema["properties"].items()}
-        return {"weimi1001": _sample(schema["additionalProperties"], known)}
-    if schema.get("format") == "date-time":
-        return "2026-01-01T08:00:00.000+00:00"
-    return {"string": "…", "integer": 1, "boolean": True, "array": [], "null": None}[schema["type"]]
-
-
-def _curl(operation: Operation, url: str, keyed: bool) -> str:
-    path = operation.path.replace("{number}", "100001").replace("{id}", "1")
-    query = "&".join(f"{p.name}=shop-0001" for p in operation.parameters if p.where == "query")
-    lines = [f"curl -X {operation.method.upper()} '{url}{path}{'?' if query else ''}{query}'"]
-    if keyed and operation.keyed:
-        lines.append("-H 'Authorization: Bearer KEY'")
-    if any(p.where == "header" for p in operation.parameters):
-        lines.append("-H 'Idempotency-Key: order-42'")
-    if operation.takes:
-        examples = {n: f.examples[0] for n, f in operation.takes[-1].model_fields.items() if f.examples}
-        lines.append(f"-H 'Content-Type: application/json' -d '{json.dumps(examples, ensure_ascii=False)}'")
-    return " \\\n  ".join(lines)

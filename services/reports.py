@@ -19,7 +19,6 @@ from models.durable import Priority, Setting
 from models.groups import Qun, QunState
 from models.support import Ticket
 from services.accounts import Accounts
-from services.charts import draw
 from services.groups import Groups
 from services.lane import Clock
 from services.media import Kept, MediaStore
@@ -97,6 +96,8 @@ class Reports:
             Day(same[0].date, *(sum(getattr(d, what) for d in same) for what in ("joins", "leaves", "messages")))
             for same in zip(*groups, strict=True)
         ]
+        from services.charts import draw  # late, as it is needed once a day
+
         return await self._media.keep(Media(f"report-{self._yesterday()}.png", draw(total[:-1])))
 
     def _service(self, session: Session, account: str) -> str:

@@ -1,4 +1,4 @@
-"""A channel that sends once per turn of the event loop what its calls have written.
+"""A channel that sends together what its calls have written in a turn of the event loop.
 
 grpclib writes twice per call, headers and body, and each write is a system call: the largest single cost of a call.
 """
@@ -6,19 +6,27 @@ grpclib writes twice per call, headers and body, and each write is a system call
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from grpclib.client import Channel
 from grpclib.protocol import H2Protocol
 from h2.connection import H2Connection
+from hyperframe.frame import Frame
 
 # h2 remembers 65536 finished calls, 9 MB that fill slowly, only to name the fault of a frame that comes for one of
 # them. Its own way to set that is this attribute of the class.
 H2Connection.MAX_CLOSED_STREAMS = 2**10
 
+# h2 describes every frame that comes to a logger that throws it away: a thirtieth of the time a call takes.
+Frame.__repr__ = object.__repr__  # type: ignore[method-assign]
+
+# Writes that wait at most. Were all to wait for the end of the turn, the gateway would idle while we write a batch of
+# calls, and we while it answers them: 5300 reads took a fifth longer.
+MOST: Final = 16
+
 
 class CorkedTransport:
-    """A transport whose writes wait for the end of the loop's turn; all else is the transport's own."""
+    """A transport whose writes wait for each other until the turn ends; all else is the transport's own."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
@@ -33,6 +41,8 @@ class CorkedTransport:
         if not self._written:
             self._loop.call_soon(self._send)
         self._written.append(data)
+        if len(self._written) >= MOST:
+            self._send()
 
     def close(self) -> None:
         """Send what is left and close."""
