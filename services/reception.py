@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from sqlmodel import Session
 
@@ -15,6 +16,7 @@ from services.inbox import Inbox
 from wechat.events import Contact, Event, RawEvent
 from wechat.interface import State, WeChat
 
+FEW: Final = 20  # new friends found at once; more are a changed list rather than people who wait for a word
 Handle = Callable[[Event, int], Awaitable[str]]
 
 
@@ -84,10 +86,14 @@ class Reception:
         async with self._catching_up:
             await self._house.reconcile.account(account)
             contacts = self._house.accounts.get(account).directory.contacts
-            for person in [contacts[id] for id in changed if id in contacts and contacts[id].friend]:
-                await self._house.store.write(partial(self._told_of, person=person))
+            new = [contacts[id] for id in changed if id in contacts and contacts[id].friend]
+            for person in new:
+                await self._house.store.write(partial(self._befriended, person=person, greet=len(new) <= FEW))
             await self._house.ways_in.resume(account)
         await self.book.save()
 
-    def _told_of(self, session: Session, person: Contact) -> None:
+    def _befriended(self, session: Session, person: Contact, *, greet: bool) -> None:
+        """A friend nobody told of: made while the bot was away, or on the phone of a gateway that keeps it to itself."""
+        if greet:
+            self._house.friends.greet(session, self._account, person.id)
         self._house.notices.friend_added(session, self._account, person.id, person.name)

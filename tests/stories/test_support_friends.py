@@ -8,6 +8,7 @@ from sqlmodel import select
 
 from models.durable import Action, OutboxItem
 from sandbox.model import Kind
+from services.reception import FEW
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import MARKER, answers, until_done, words
 
@@ -35,6 +36,30 @@ async def test_everybody_is_accepted_and_greeted_once(make_town: MakeTown) -> No
     await town.restart_bot()
     assert await answers(town, who) == []
     assert sum("您好，我是" in w for w in words(town.seen(who))) == 1
+
+
+async def test_who_became_a_friend_while_the_bot_was_away_is_greeted_once(make_town: MakeTown) -> None:
+    town = await make_town(customer_service={"keywords": [MARKER]})
+    await town.quiet()
+    await town.stop_bot()
+    who = town.newcomer("扈三娘")
+    await town.start_bot()
+    await town.hears(who, "您好，我是")
+    await town.restart_bot()
+    assert await answers(town, who) == []
+    assert sum("您好，我是" in w for w in words(town.seen(who))) == 1
+    assert not any("您好，我是" in w for w in words(town.seen("黑旋风"))), "a friend of before"
+
+
+async def test_a_list_that_is_suddenly_longer_greets_nobody(make_town: MakeTown) -> None:
+    town = await make_town(customer_service={"keywords": [MARKER]})
+    await town.quiet()
+    await town.stop_bot()
+    people = [town.newcomer(f"新人{n}") for n in range(FEW + 1)]
+    await town.start_bot()
+    await town.quiet()
+    assert [await answers(town, who) for who in people[:2]] == [[], []]
+    assert not any("您好，我是" in w for who in people for w in words(town.seen(who)))
 
 
 def last_friendship(town: Town, who: str) -> dict[str, str]:
