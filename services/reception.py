@@ -93,7 +93,7 @@ class Reception:
         await self.book.save()
 
     def _befriended(self, session: Session, person: Contact, *, greet: bool) -> None:
-        """A friend nobody told of: made while the bot was away, or on the phone of a gateway that keeps it to itself."""
+        """A friend nobody told of: made while the bot was away, or on the phone and its gateway kept it to itself."""
         if greet:
             self._house.friends.greet(session, self._account, person.id)
         self._house.notices.friend_added(session, self._account, person.id, person.name)
