@@ -11,26 +11,23 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
-from models.bulk import KEY as BULK
-from models.bulk import Bulk
+from models.commits import AfterCommit, Commits, Job, Outcome
 from models.schema import bring_up_to_date
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-AfterCommit = Callable[[], object]
 MOST_PER_COMMIT: Final = 256
-ATTEMPTS: Final = 3
-DEADLOCK: Final = "40P01"  # PostgreSQL's code; with another process, such as services.privacy
+ASK_AGAIN: Final = 1.0  # seconds until the database is asked again what became of a commit
 # Of an INSERT that returns ids. Every number of rows is another statement, which the driver keeps prepared: with
 # SQLAlchemy's 1000 that came to 15 MB over a day.
 ROWS_AT_ONCE: Final = 32
@@ -47,18 +44,6 @@ def parse(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
 
 
-class _Job(NamedTuple):
-    fn: Callable[[Session], Any]
-    future: asyncio.Future[Any]
-
-
-class _Outcome(NamedTuple):
-    job: _Job
-    value: Any
-    error: BaseException | None
-    then: Sequence[AfterCommit]
-
-
 class Store:
     """One database; built once and passed around."""
 
@@ -66,8 +51,9 @@ class Store:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = self._make_engine()
+        self._commits = Commits(self._engine)
         self._readers = ThreadPoolExecutor(4 if self.is_sqlite else 10, "store-read")
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -128,7 +114,7 @@ class Store:
         """Queue a write; it is committed after all that were queued before it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        job = _Job(fn, future)
+        job = Job(fn, future)
         if self._thread is None:
             raise RuntimeError("the store is not open")
         self._jobs.put(job)
@@ -142,67 +128,29 @@ class Store:
     # ---- the writer thread ----
 
     def _write_forever(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            batch = [job]
-            stop = False
-            while len(batch) < MOST_PER_COMMIT and not self._jobs.empty():
-                following = self._jobs.get()
-                if following is None:
-                    stop = True
-                    break
-                batch.append(following)
-            self._deliver(self._commit(batch))
-            if stop:
-                return
+        goes_on = True
+        while goes_on:
+            batch, goes_on = self._next_batch()
+            self._deliver(self._commits.commit(batch))
+        self._deliver(self._commits.give_up())
 
-    def _commit(self, batch: list[_Job]) -> list[_Outcome]:
-        try:
-            connection = self._engine.connect()
-        except Exception as error:  # noqa: BLE001 - the database cannot be reached: the callers get it
-            return [_Outcome(job, None, error, ()) for job in batch]
-        with connection:
-            return _commit_together(connection, batch)
-
-    def _deliver(self, outcomes: list[_Outcome]) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_settle, outcomes)
-
-
-def _run(connection: Connection, jobs: Sequence[_Job]) -> list[_Outcome]:
-    """Do the jobs in one transaction, one after the other on one session; none finds another's objects there."""
-    outcomes, bulk = [], Bulk()
-    info: dict[str, Any] = {BULK: bulk}
-    with Session(connection, info=info, expire_on_commit=False, join_transaction_mode="rollback_only") as session:
-        for job in jobs:
-            then = session.info["after_commit"] = []
-            value = job.fn(session)
-            session.flush()
-            session.expunge_all()
-            outcomes.append(_Outcome(job, value, None, then))
-        bulk.write(connection)
-        session.commit()  # the transaction itself is the connection's
-    return outcomes
-
-
-def _commit_together(connection: Connection, batch: list[_Job]) -> list[_Outcome]:
-    """One commit for all. A job that fails takes none of its neighbours down: all are done again, one by one."""
-    try:
-        with connection.begin():
-            return _run(connection, batch)
-    except Exception:  # noqa: BLE001 - whose it is shows when each runs alone
-        return [_commit_alone(connection, job) for job in batch]
-
-
-def _commit_alone(connection: Connection, job: _Job) -> _Outcome:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with connection.begin():
-                return _run(connection, (job,))[0]
-        except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
-            failed = _Outcome(job, None, error, ())
-            if attempt == ATTEMPTS or getattr(getattr(error, "orig", None), "sqlstate", None) != DEADLOCK:
+    def _next_batch(self) -> tuple[list[Job], bool]:
+        """The writes that wait, and whether more may come. None of them when it is time to ask for an unsure commit."""
+        batch: list[Job] = []
+        while len(batch) < MOST_PER_COMMIT:
+            try:
+                wait = not batch
+                job = self._jobs.get(wait, ASK_AGAIN if self._commits.are_unsure else None)
+            except queue.Empty:
                 break
-    return failed
+            if job is None:
+                return batch, False
+            batch.append(job)
+        return batch, True
+
+    def _deliver(self, outcomes: list[Outcome]) -> None:
+        if outcomes and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_settle, outcomes)
 
 
 def is_away(error: BaseException) -> bool:
@@ -212,7 +160,7 @@ def is_away(error: BaseException) -> bool:
     return error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError")
 
 
-def _settle(outcomes: list[_Outcome]) -> None:
+def _settle(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         for then in outcome.then:
             try:

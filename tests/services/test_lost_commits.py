@@ -1,0 +1,166 @@
+"""The connection to PostgreSQL is lost in the middle of a commit: whatever became of it, nothing is done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, col, select
+
+from models import db
+from models.db import Store, after_commit
+from models.durable import Setting
+from tests.services.conftest import until
+
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
+ENDS = ("before", "frozen", "after")  # the COMMIT never arrives; nor does the loss; it arrives, but not its answer
+
+
+class Proxy:
+    """Between the bot and PostgreSQL. Once told how, it ends every connection at its next commit, and takes no new one
+    until it is opened again."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._clients: set[asyncio.Task[None]] = set()
+        self._frozen: list[asyncio.StreamWriter] = []
+        self.how = ""
+        self.is_open = True
+        self.port = 0
+        self.cut = 0
+
+    async def start(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients.add(task)
+        if not self.is_open:
+            writer.close()
+            return
+        answers, asks = await asyncio.open_unix_connection(self._target)
+        back = asyncio.create_task(_pump(answers, writer))
+        try:
+            while data := await reader.read(65536):
+                if self.how and b"COMMIT" in data:
+                    self.cut += 1
+                    self.is_open = False
+                    back.cancel()
+                    if self.how == "after":
+                        asks.write(data)
+                        await answers.read(1)
+                    elif self.how == "frozen":
+                        self._frozen.append(asks)  # the server's end stays as it is
+                    return
+                asks.write(data)
+        finally:
+            writer.close()
+            back.cancel()
+            if asks not in self._frozen:
+                asks.close()
+
+    async def stop(self) -> None:
+        for writer in self._frozen:
+            writer.close()
+        for task in self._clients:
+            task.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+
+
+@contextlib.asynccontextmanager
+async def behind_proxy(database: str) -> AsyncIterator[tuple[Store, Proxy]]:
+    url = make_url(database)
+    proxy = Proxy(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}")
+    server = await proxy.start()
+    store = Store(
+        url.set(host="127.0.0.1", port=proxy.port, query={"connect_timeout": "2", "sslmode": "disable"})
+        .render_as_string(hide_password=False)
+    )  # fmt: skip
+    await store.open()
+    try:
+        yield store, proxy
+    finally:
+        proxy.how, proxy.is_open = "", True
+        await store.close()
+        server.close()
+        await proxy.stop()
+
+
+def put(session: Session) -> None:
+    """Another row each time it runs."""
+    session.add(Setting(key=f"row-{uuid.uuid4()}", value=""))
+
+
+def rows(session: Session) -> int:
+    return len(session.exec(select(Setting).where(col(Setting.key).startswith("row-"))).all())
+
+
+def telling(heard: list[str], name: str) -> Callable[[Session], Any]:
+    def write(session: Session) -> None:
+        put(session)
+        after_commit(session, lambda: heard.append(name))
+
+    return write
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_every_write_is_done_once(database: str, end: str) -> None:
+    heard: list[str] = []
+    async with behind_proxy(database) as (store, proxy):
+        await store.write(put)
+        proxy.how = end
+        lost = [store.write_soon(telling(heard, f"lost {number}")) for number in range(3)]
+        await until(lambda: proxy.cut, "the commit is cut off")
+        for _ in range(2):
+            with pytest.raises(DBAPIError):  # and not before nor instead of what came first
+                await store.write(telling(heard, "away"))
+        assert not any(one.done() and one.exception() is None for one in lost)
+        proxy.how, proxy.is_open = "", True
+        results = await asyncio.gather(*lost, return_exceptions=True)
+        await store.write(telling(heard, "later"))
+        done = [name for name, result in zip(("lost 0", "lost 1", "lost 2"), results, strict=True) if result is None]
+        assert "lost 0" in done
+        assert heard == [*done, "later"]
+        assert await store.read(rows) == 1 + len(heard)
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_it_may_be_lost_again(database: str, end: str) -> None:
+    heard: list[str] = []
+    async with behind_proxy(database) as (store, proxy):
+        proxy.how = end
+        lost = store.write_soon(telling(heard, "lost"))
+        await until(lambda: proxy.cut, "the commit is cut off")
+        proxy.is_open = True
+        if end != "after":  # there it is found done
+            await until(lambda: proxy.cut == 2, "and again")
+        proxy.how, proxy.is_open = "", True
+        await lost
+        assert heard == ["lost"]
+        assert await store.read(rows) == 1
+
+
+async def test_whoever_waits_is_told_when_the_store_closes(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "ASK_AGAIN", 60.0)
+    async with behind_proxy(database) as (store, proxy):
+        proxy.how = "after"
+        lost = store.write_soon(put)
+        await until(lambda: proxy.cut, "the commit is cut off")
+        closing = asyncio.create_task(store.close())
+        with pytest.raises(DBAPIError):
+            await asyncio.wait_for(lost, 10)
+        await closing
