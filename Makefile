@@ -58,7 +58,7 @@ tests/gateway/node_modules/.installed: tests/gateway/package-lock.json
 	@if command -v npm >/dev/null; then cd tests/gateway && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else echo "npm not found: tests of the official gateway will be skipped"; fi
 
-# The README's pictures, out of the story that the browser tests tell.
+# The README's pictures, out of the story that the browser tests tell. One shows an emoji: fonts-noto-color-emoji.
 pictures: $(VENV)/.dev
 	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py
 
