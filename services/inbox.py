@@ -236,9 +236,10 @@ class Inbox:
         try:
             handler = await self._until_stored(event, arrival.row)
             result = "ok"
-        except Exception:
+        except Exception as error:
             log.exception("event %s %s failed", event.id, type(event).__name__)
-            self._end(arrival, "failed", EventState.FAILED)
+            if not is_away(error):  # else nothing of it was done: it is handled after the restart
+                self._end(arrival, "failed", EventState.FAILED)
         self._log(event.id, type(event).__name__, handler, result, began)
 
     async def _until_stored(self, event: Event, row: int) -> str:

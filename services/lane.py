@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from models.db import is_away
 from models.durable import Priority, WorkState
 
 log = logging.getLogger(__name__)
 Clock = Callable[[], float]
 A_DAY = 86400.0
+DATABASE_AWAY = 2.0  # seconds until work is tried again that needs the database
 
 
 @dataclass(slots=True)
@@ -224,8 +226,7 @@ class Lane:
         try:
             result = await self._deliver(work)
         except Exception as error:
-            log.exception("delivery %s on lane %s failed", work.id, self.name)
-            result = Gone(type(error).__name__)
+            result = self._broken(work, error)
         finally:
             self._slots += 1
             work.state = WorkState.QUEUED
@@ -242,3 +243,11 @@ class Lane:
         else:
             del self._lines[line.key]
         self.poke()
+
+    def _broken(self, work: Work, error: Exception) -> Later | Gone:
+        """What to do about a delivery that ended in an error of ours; the database being away is none of the work's."""
+        if is_away(error):
+            log.error("delivery %s on lane %s waits for the database: %s", work.id, self.name, type(error).__name__)
+            return Later(DATABASE_AWAY, "the database is away", counts=False)
+        log.error("delivery %s on lane %s failed", work.id, self.name, exc_info=error)
+        return Gone(type(error).__name__)

@@ -271,6 +271,21 @@ async def test_a_database_that_is_away_fails_no_event(house: House) -> None:
     assert set((await house.states()).values()) == {"done test"}
 
 
+async def test_a_stop_while_the_database_is_away_leaves_the_event_to_the_next_start(
+    open_store: OpenStore, move_in: Move
+) -> None:
+    first = await move_in(await open_store())
+    away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
+    first.handler_fails["x-1"] = [away] * 1000
+    await first.say("x-1")
+    await until(lambda: len(first.rows_seen) > 1, "it is tried again")
+    await first.inbox.stop(5)
+    assert await first.states() == {"x-1": "new"}
+    second = await move_in(await open_store())
+    await idle(second)
+    assert second.handled == ["x-1"]
+
+
 async def test_an_unreadable_payload_is_given_up(house: House) -> None:
     house.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")]
     await house.say("x-1", "x-2", "echo-1")

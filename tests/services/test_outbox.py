@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, select
 
 from models.db import Store
 from models.durable import OutboxItem, Priority
+from services import lane
 from services.lane import Gone, Later, Work
 from services.outbox import Outbox
 from tests.services.conftest import Clock, OpenStore, until
@@ -199,6 +202,21 @@ async def test_given_up_is_failed_and_told(post: Post) -> None:
     await post.outbox.stop(1)
     assert await post.rows() == {"one": "failed", "two": "failed", "three": "sent"}
     assert post.failed == ["one: no such person", "two: ValueError"]
+
+
+async def test_a_database_that_is_away_gives_nothing_up(
+    post: Post, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(lane, "DATABASE_AWAY", 0.05)
+    away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
+    post.answers["one"] = [away, away]
+    running = asyncio.create_task(_clock_runs(clock))
+    await post.promise("one", "two", priority=Priority.BROADCAST)
+    await post.ended(2)
+    running.cancel()
+    await post.outbox.stop(1)
+    assert post.done == ["one", "two"]
+    assert (await post.rows(), post.failed) == ({"one": "sent", "two": "sent"}, [])
 
 
 async def test_work_for_later_holds_nothing_up_and_comes_at_its_time(post: Post, clock: Clock) -> None:
