@@ -22,6 +22,7 @@ from services.timed import trigger
 
 log = logging.getLogger(__name__)
 PATIENCE: Final = 60.0  # seconds that what was missed waits for the accounts to be online
+LOOK_EVERY: Final = 20.0  # seconds, at whether the clock was set back
 
 
 def _times(jobs: Sequence[Job], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, CronTrigger]:
@@ -57,7 +58,7 @@ class Jobs:
         self._running = {name: asyncio.Lock() for name in self._jobs}
         # The memory store: what must outlive the process is a row (services.job_book), not a scheduler's pickle.
         self._scheduler = AsyncIOScheduler(timezone=house.zone)
-        self._making_up: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Make up what was missed, and tick from now on."""
@@ -71,19 +72,18 @@ class Jobs:
                 self.run, times, args=[name], id=name, coalesce=True, misfire_grace_time=None, max_instances=1
             )
         self._scheduler.start()
-        self._making_up = asyncio.create_task(self._make_up(missed))
+        self._tasks = [asyncio.create_task(self._make_up(missed)), asyncio.create_task(self._follow_clock())]
 
     async def stop(self) -> None:
         """Tick no more."""
         self._scheduler.shutdown(wait=False)
-        if self._making_up is not None:
-            self._making_up.cancel()
-            await asyncio.gather(self._making_up, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def made_up(self) -> None:
         """Wait until what was missed is made up."""
-        if self._making_up is not None:
-            await self._making_up
+        await asyncio.gather(*self._tasks[:1])
 
     async def run(self, name: str) -> None:
         """Run a job now and write down how it went."""
@@ -106,6 +106,17 @@ class Jobs:
         for name in names:
             log.info("job %s was missed while the bot was down", name)
             await self.run(name)
+
+    async def _follow_clock(self) -> None:
+        """Plan anew when the clock was set back: the scheduler would wait for the times that it saw before."""
+        latest = self._house.clock()
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if self._house.clock() < latest:
+                log.warning("the clock was set back: all jobs are planned anew")
+                for name, times in self._triggers.items():
+                    self._scheduler.reschedule_job(name, trigger=times)
+            latest = self._house.clock()
 
     def _was_missed(self, name: str) -> bool:
         last = self._house.job_book.last.get(name)

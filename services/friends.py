@@ -117,7 +117,7 @@ class Friends:
             tomorrow = today + timedelta(days=1, minutes=self._rng.uniform(1, 30))
             return Later(tomorrow.timestamp() - now, "the day's friend requests are used up", counts=False)
         wait = self._next_at.get(account, 0) - now
-        if wait > 0:
+        if 0 < wait <= self._settings.accept.delay_seconds[1]:  # more: the clock was set back
             return Later(wait, "one after the other", counts=False)
         self._next_at[account] = now + self._rng.uniform(*self._settings.accept.delay_seconds)
         return None

@@ -158,21 +158,24 @@ class Lane:
         """Take a piece of work in. What is for later holds up nothing till its time; what was tried keeps its place."""
         wait = work.run_at - self._clock()
         if wait > 0 and not work.attempts:
-            self._after(wait, lambda: self.push(work))
-            return
+            self._after(wait, lambda: self._line_up(work))
+        else:
+            self._line_up(work)
+
+    def _line_up(self, work: Work) -> None:
         key = (work.key, work.priority == Priority.BROADCAST)
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = _Line(key)
         line.works.append(work)
         line.kinds[work.priority] += 1
-        if len(line.works) == 1 or (line.ticket and work.priority < line.offered_as):
+        if len(line.works) == 1:
+            self._offer(line, work.run_at - self._clock() if work.attempts else 0)
+        elif line.ticket and work.priority < line.offered_as:
             self._offer(line)
 
-    def _offer(self, line: _Line) -> None:
-        """Offer the head of a line, as urgently as the most urgent behind it, or once its time has come."""
-        head = line.works[0]
-        wait = head.run_at - self._clock()
+    def _offer(self, line: _Line, wait: float = 0) -> None:
+        """Offer the head of a line, as urgently as the most urgent behind it, or once its wait is over."""
         if wait > 0:
             line.ticket = 0
             self._after(wait, lambda: self._offer(line))
@@ -180,13 +183,18 @@ class Lane:
         self._tickets += 1
         line.ticket = self._tickets
         line.offered_as = min(line.kinds)
-        heapq.heappush(self._ready, (line.offered_as, head.id, line.ticket, line))
+        heapq.heappush(self._ready, (line.offered_as, line.works[0].id, line.ticket, line))
         self.poke()
 
     def _after(self, seconds: float, then: Callable[[], None]) -> None:
+        """Call `then` so many seconds from now, whatever the clock says by then: it may have been set."""
+
         def fire() -> None:
             self._timers.discard(timer)
-            then()
+            if seconds > A_DAY:
+                self._after(seconds - A_DAY, then)
+            else:
+                then()
 
         timer = asyncio.get_running_loop().call_later(min(seconds, A_DAY), fire)
         self._timers.add(timer)
@@ -225,7 +233,7 @@ class Lane:
         work.state = WorkState.SENDING
         try:
             result = await self._deliver(work)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one work's trouble is not the others'
             result = self._broken(work, error)
         finally:
             self._slots += 1
@@ -239,7 +247,7 @@ class Lane:
             line.kinds[work.priority] -= 1
             line.kinds += Counter()  # drops what is down to none
         if line.works:
-            self._offer(line)
+            self._offer(line, result.again_in if isinstance(result, Later) else 0)
         else:
             del self._lines[line.key]
         self.poke()

@@ -49,7 +49,7 @@ class Paces:
             governor.recall("message", self._outbox.sent_since(session, f"{LANE}:{account}", now - MINUTE))
             slow = session.get(Setting, _key(account))
             if slow is not None:
-                governor.slow_until = float(slow.value)
+                governor.recall_slow(float(slow.value))
 
     def _slowed(self, account: str, until: float) -> None:
         log.warning("%s: WeChat says too fast; the pace is halved until %d", account, until)

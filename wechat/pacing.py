@@ -13,6 +13,7 @@ from config.settings import Pacing
 
 MINUTE = 60.0
 DAY = 86400.0
+MOST_BACK = 1.0  # seconds that a clock may go back without having been set
 
 
 class Governor:
@@ -21,6 +22,7 @@ class Governor:
     def __init__(self, settings: Pacing, clock: Callable[[], float], rng: random.Random | None = None) -> None:
         self._settings = settings
         self._clock = clock
+        self._latest = 0.0  # what the clock said last
         self._rng = rng or random.Random()
         self._messages: deque[float] = deque()
         self._groups: deque[float] = deque()
@@ -33,7 +35,8 @@ class Governor:
 
     def recall(self, kind: str, times: Iterable[float]) -> None:
         """Count what was done before a restart: kind is message, group or add; times are Unix seconds, ascending."""
-        for at in times:
+        now = self._now()
+        for at in (min(at, now) for at in times):
             if kind == "message":
                 self._messages.append(at)
             elif kind == "group":
@@ -41,16 +44,34 @@ class Governor:
             else:
                 self._add_at = max(self._add_at, at)
 
+    def recall_slow(self, until: float) -> None:
+        """Heed a complaint from before a restart."""
+        self.slow_until = min(until, self._now() + self._settings.backoff_minutes * MINUTE)
+
     @property
     def factor(self) -> float:
         """1, or 2 while WeChat's complaint is heeded: times are stretched by it, counts divided."""
-        return 2.0 if self._clock() < self.slow_until else 1.0
+        now = self._now()
+        return 2.0 if now < self.slow_until else 1.0
 
     def slow_down(self) -> float:
         """WeChat said 操作过于频繁: halve the pace; returns until when (Unix seconds)."""
-        self.slow_until = self._clock() + self._settings.backoff_minutes * MINUTE
+        self.slow_until = self._now() + self._settings.backoff_minutes * MINUTE
         self.on_slow(self.slow_until)
         return self.slow_until
+
+    def _now(self) -> float:
+        """The clock; when it was set back, everything counted goes back with it."""
+        now, latest = self._clock(), self._latest
+        if now < latest - MOST_BACK:
+            back = latest - now
+            self._messages = deque(at - back for at in self._messages)
+            self._groups = deque(at - back for at in self._groups)
+            self._next_for = {key: at - back for key, at in self._next_for.items()}
+            self._add_at -= back
+            self.slow_until -= back
+        self._latest = now
+        return now
 
     # ---- messages: a lane's pace ----
 
@@ -58,7 +79,7 @@ class Governor:
         """Until the account may say anything again."""
         if not self._settings.enabled:
             return 0.0
-        now = self._clock()
+        now = self._now()
         while self._messages and self._messages[0] <= now - MINUTE:
             self._messages.popleft()
         most = max(1, int(self._settings.messages_per_minute / self.factor))
@@ -68,13 +89,14 @@ class Governor:
         """Until this conversation may hear something again."""
         if not self._settings.enabled:
             return 0.0
-        return max(0.0, self._next_for.get(key, 0.0) - self._clock())
+        now = self._now()
+        return max(0.0, self._next_for.get(key, 0.0) - now)
 
     def spend(self, key: str) -> None:
         """A message goes to this conversation now."""
         if not self._settings.enabled:
             return
-        now = self._clock()
+        now = self._now()
         self._messages.append(now)
         if len(self._next_for) > 1000:
             self._next_for = {k: at for k, at in self._next_for.items() if at > now}
@@ -87,7 +109,7 @@ class Governor:
         """Until the account may make another group."""
         if not self._settings.enabled or not self._groups:
             return 0.0
-        now = self._clock()
+        now = self._now()
         while self._groups and self._groups[0] <= now - DAY:
             self._groups.popleft()
         most = max(1, int(self._settings.groups_per_day / self.factor))
@@ -98,7 +120,7 @@ class Governor:
 
     def spend_group(self) -> None:
         """A group is asked for now."""
-        self._groups.append(self._clock())
+        self._groups.append(self._now())
 
     def reserve_add(self, most: float | None) -> float:
         """Take the next moment for adding or inviting a person to a group; returns the seconds until then.
@@ -107,7 +129,7 @@ class Governor:
         """
         if not self._settings.enabled:
             return 0.0
-        now = self._clock()
+        now = self._now()
         at = max(now, self._add_at + self._settings.add_seconds * self.factor)
         if most is None or at - now <= most:
             self._add_at = at

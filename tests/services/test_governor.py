@@ -114,6 +114,24 @@ def test_no_minute_ever_holds_more_than_allowed(pauses: list[float], most: int, 
     assert all(b - a > 59.999 for a, b in zip(sent, sent[allowed:], strict=False))
 
 
+def test_a_clock_that_is_set_back_stops_nothing(governor: Governor, clock: Clock) -> None:
+    for _ in range(10):
+        governor.spend_group()
+        clock.now += 40
+    governor.slow_down()
+    for _ in range(40):
+        governor.spend("k")
+    governor.reserve_add(None)
+    before = (governor.lane_delay(), governor.key_delay("k"), governor.group_delay(), governor.reserve_add(1))
+    clock.now -= 8 * 3600  # a machine that took local time for UTC until it had asked
+    after = (governor.lane_delay(), governor.key_delay("k"), governor.group_delay(), governor.reserve_add(1))
+    assert after == pytest.approx(before)
+    clock.now += 61
+    assert (governor.lane_delay(), governor.key_delay("k"), governor.reserve_add(1)) == (0, 0, 0)
+    clock.now += 3600
+    assert governor.factor == 1
+
+
 # ---- over a restart ----
 
 
@@ -149,6 +167,25 @@ async def test_counters_survive_a_restart(store: Store, clock: Clock) -> None:
     assert governor.reserve_add(None) == 0
     clock.now = now - 30
     assert (await _recalled(store, clock)).reserve_add(None) == pytest.approx(5)
+
+
+async def test_counters_of_a_clock_that_was_ahead_stop_nothing(store: Store, clock: Clock) -> None:
+    governor, audit = Governor(SETTINGS, clock), Audit(store, clock)
+    paces = Paces(store, Outbox(store, clock), {"a": governor}, clock)
+    governor.slow_down()
+    await paces.drain()
+
+    def write(session: Session) -> None:
+        session.add_all(OutboxItem(lane="wx:a", key="k", body="{}", state="sent", done_at=clock.now) for _ in range(40))
+        for kind in ("add", "group"):
+            audit.note(session, "a", kind, "test", "x")
+
+    await store.write(write)
+    clock.now -= 8 * 3600
+    again = await _recalled(store, clock)
+    assert (again.lane_delay(), again.group_delay(), again.reserve_add(1)) == pytest.approx((60, 60, 30))
+    clock.now += 3601
+    assert (again.lane_delay(), again.group_delay(), again.reserve_add(1), again.factor) == (0, 0, 0, 1)
 
 
 async def test_a_complaint_is_heeded_after_a_restart(store: Store, clock: Clock) -> None:

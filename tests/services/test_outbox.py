@@ -244,6 +244,16 @@ async def test_timed_work_of_an_earlier_process_comes_at_its_time(
     await second.ended(3)
 
 
+async def test_a_clock_that_is_set_back_keeps_nobody_waiting(post: Post, clock: Clock) -> None:
+    post.answers["one"] = [Later(0.2, "offline", counts=False), Later(0.2, "refused")]
+    await post.promise("one", key="x")
+    await post.promise("two", key="y", run_at=clock.now + 0.2)
+    await until(lambda: post.began)
+    clock.now -= 8 * 3600
+    await post.ended(2)
+    assert sorted(post.done) == ["one", "two"]
+
+
 async def test_a_closed_lane_waits_until_it_is_poked(post: Post) -> None:
     post.open = False
     await post.promise("one")

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from config import Config, ConfigError
 from models.durable import Action, EventState, InboxEvent, OutboxItem, Setting, WorkState
 from models.rules import Broadcast
 from sandbox.model import Kind
-from tests.stories.conftest import MakeTown, Town
+from tests.stories.conftest import MakeTown, Town, until
 
 DAY = 86400.0
 
@@ -63,6 +63,17 @@ async def test_an_owner_who_wants_it_gets_a_report_once_a_day(town: Town) -> Non
     await town.bot.jobs.run("daily_report")
     await town.quiet()
     assert len(reports(town, "宋公明")) == 2
+
+
+async def test_a_clock_that_is_set_back_stops_no_job(make_town: MakeTown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.clock.LOOK_EVERY", 0.05)
+    town = await make_town()
+    jobs = town.bot.jobs._scheduler.get_jobs()
+    for job in jobs:  # as planned by a clock that was a day ahead
+        job.modify(next_run_time=job.next_run_time + timedelta(days=1))
+    town.ahead -= DAY
+    soon = datetime.now(UTC) + timedelta(minutes=2)
+    await until(lambda: min(job.next_run_time for job in town.bot.jobs._scheduler.get_jobs()) < soon, "planned anew")
 
 
 async def test_what_was_missed_is_made_up_once(town: Town) -> None:
