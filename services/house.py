@@ -111,7 +111,7 @@ class House:
         self.arrivals.on_unwanted = self.ladder.came_back
         self.blocked = BlockedWords(store, settings.blocked_words, clock)
         self.guard = Guard(accounts, self.ladder, self.blocked, settings, texts, config.api.public_url)
-        self.reconcile = Reconcile(store, accounts, groups, self.arrivals, self.memberships)
+        self.reconcile = Reconcile(store, accounts, groups, self.arrivals)
         self.policy = Policy(store, accounts, groups, self.reconcile, messages, audit, texts, clock)
 
     def _ways_in(self) -> None:

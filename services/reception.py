@@ -84,11 +84,12 @@ class Reception:
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
         """Contacts and groups were read again: nothing that happened meanwhile is missed."""
         async with self._catching_up:
-            await self._house.reconcile.account(account)
             contacts = self._house.accounts.get(account).directory.contacts
             new = [contacts[id] for id in changed if id in contacts and contacts[id].friend]
             for person in new:
                 await self._house.store.write(partial(self._befriended, person=person, greet=len(new) <= FEW))
+            for contact_id in await self._house.reconcile.account(account):
+                self._house.ways_in.became_friend_soon(account, contact_id)  # at the pace of adding, which is slow
             await self._house.ways_in.resume(account)
         await self.book.save()
 

@@ -13,7 +13,6 @@ from models.groups import Membership, MemberState, Qun, QunState
 from services.accounts import Accounts
 from services.arrivals import Arrivals
 from services.groups import Groups
-from services.membership import Memberships
 from wechat.events import Room
 
 log = logging.getLogger(__name__)
@@ -23,17 +22,14 @@ MOST_READ: Final = 100  # strangers whose names are read at once
 class Reconcile:
     """Compares the database with what an account was just told or has just read."""
 
-    def __init__(
-        self, store: Store, accounts: Accounts, groups: Groups, arrivals: Arrivals, memberships: Memberships
-    ) -> None:
+    def __init__(self, store: Store, accounts: Accounts, groups: Groups, arrivals: Arrivals) -> None:
         self._store = store
         self._accounts = accounts
         self._groups = groups
         self._arrivals = arrivals
-        self._memberships = memberships
 
-    async def account(self, account: str) -> None:
-        """Catch up on one account that was read again: its rooms, and people who became friends."""
+    async def account(self, account: str) -> list[str]:
+        """Catch up on the rooms of one account that was read again; returns who became a friend and waits for that."""
         directory = self._accounts.get(account).directory
         known = directory.rooms
         for qun in self._groups:
@@ -45,8 +41,7 @@ class Reconcile:
                         await self._compare(qun, known[room.room_id])
                 elif room.state == QunState.ACTIVE:
                     await self.try_room(account, room.room_id)
-        for contact_id in await self._store.read(lambda s: self._now_friends(s, account)):
-            await self._memberships.became_friend(account, contact_id)
+        return await self._store.read(lambda s: self._now_friends(s, account))
 
     async def room(self, account: str, room_id: str) -> Room | None:
         """Read one room now and make its memberships true; None when the assistant is not in it any more.

@@ -124,12 +124,17 @@ class Assistant(Sending, People, Groups, Wechaty):  # type: ignore[misc] # the S
         except Exception:
             log.exception("%s: the listener failed on a state", self.account)
 
-    async def tell_synced(self, since: datetime | None, changed: Iterable[str]) -> None:
-        """Contacts and groups were read again."""
-        try:
-            await self._listener.synced(self.account, since, changed)
-        except Exception:
-            log.exception("%s: the listener failed on a sync", self.account)
+    async def tell_synced(self, since: datetime | None, changed: Iterable[str]) -> bool:
+        """Contacts and groups were read again. Whether the listener took it, which it may try some times."""
+        for attempt in range(STORE_ATTEMPTS):
+            try:
+                await self._listener.synced(self.account, since, changed)
+            except Exception:
+                log.exception("%s: the listener failed on a sync, attempt %d", self.account, attempt + 1)
+            else:
+                return True
+            await asyncio.sleep(0.1 * 2**attempt)
+        return False
 
     def someone_joined(self) -> None:
         """Wake who waits for a member."""

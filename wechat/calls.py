@@ -136,14 +136,17 @@ class People(Calls):
         known = self.directory
         try:
             async with asyncio.timeout(self._timing.look):
-                new = [id for id in await self._mended.contact_list() if id not in known.contacts]
+                listed = await self._mended.contact_list()
+                old = frozenset(listed if known.unread is None else known.unread)
+                new = [id for id in listed if id not in known.contacts]
                 await self._reader.each(new, self._reader.read_contact)
                 strangers = [contact.id for contact in known.find(name) if not contact.friend]
                 await self._reader.each(strangers, lambda id: self._reader.read_contact(id, fresh=True))
         except (WeChatError, TimeoutError) as error:
             log.info("%s: the list of contacts could not be read: %s", self.account, type(error).__name__)
             return
-        self._hearing.befriended(id for id in (*new, *strangers) if id in known.contacts and known.contacts[id].friend)
+        friends = (id for id in (*new, *strangers) if id in known.contacts and known.contacts[id].friend)
+        self._hearing.befriended(id for id in friends if id not in old)
 
     async def self_qr_code(self) -> str:
         """The content of the account's QR code."""

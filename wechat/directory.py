@@ -21,6 +21,8 @@ class Directory:
         self.version = 0  # another number whenever something changed
         self.contacts: dict[str, Contact] = {}
         self.rooms: dict[str, Room] = {}
+        # Who was on the first list of contacts and is not read yet: old friends. None: there was no list so far.
+        self.unread: set[str] | None = None
         self._index: dict[str, Index] = {tier: {} for tier in TIERS}
         self._topics: Index = {}
         self._read: dict[str, datetime] = {}  # room -> when its member list was read
@@ -63,6 +65,8 @@ class Directory:
         self.drop_contact(contact.id)
         self.version += 1
         self.contacts[contact.id] = contact
+        if self.unread is not None:
+            self.unread.discard(contact.id)
         for tier in TIERS:
             if value := getattr(contact, tier):
                 self._index[tier].setdefault(value, {})[contact.id] = None
@@ -131,7 +135,7 @@ class Directory:
 
     def clear(self) -> None:
         """Forget everything: another person logged in."""
-        self.owner_id = ""
+        self.owner_id, self.unread = "", None
         tables: list[dict[str, Any]] = [self.contacts, self.rooms, self._topics, self._read, self._moved]
         for table in (*tables, *self._index.values()):
             table.clear()
@@ -140,6 +144,7 @@ class Directory:
         """All of it as plain JSON values, for `load`."""
         return {
             "owner": self.owner_id,
+            "unread": None if self.unread is None else sorted(self.unread),
             "contacts": [
                 [c.id, c.name, c.alias, c.weixin, c.friend, c.official, c.avatar] for c in self.contacts.values()
             ],
@@ -152,6 +157,8 @@ class Directory:
         """Begin with what an earlier snapshot knew; connecting brings it up to date."""
         self.clear()
         self.owner_id = rows.get("owner", "")
+        unread = rows.get("unread", ())
+        self.unread = None if unread is None else set(unread)
         for row in rows.get("contacts", ()):
             self.put_contact(Contact(*row))
         for id, topic, owner_id, admin_ids, member_ids in rows.get("rooms", ()):

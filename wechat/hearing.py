@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 UNREAD_PAUSE = 5.0  # seconds until what could not be read is tried again; doubled each time
 UNREAD_LONGEST = 600.0
 LISTS = ("lists", "")  # what `ready` asks to be read again
+NEWS = ("news", "")
 
 
 class Hearing:
@@ -37,7 +38,7 @@ class Hearing:
         self._puppet = assistant._mended
         self._bringing_up: asyncio.Task[None] | None = None
         self._lost_at: datetime | None = None
-        # What must be read again: (room | late-room | contact | lists, id), or told to the listener: (friend, id).
+        # What must be read again: (room | late-room | contact | lists, id), or told to the listener: (news, "").
         self._stale: dict[tuple[str, str], None] = {}
         self._is_stale = asyncio.Event()
         self._online = asyncio.Event()
@@ -105,6 +106,7 @@ class Hearing:
         if self._directory.owner_id not in ("", id):
             log.warning("%s: another person logged in", self._assistant.account)
             self._directory.clear()
+            self._assistant._sync.found.clear()
             self._lost_at = None
         self._directory.owner_id = self._assistant.contact_id = self._puppet.login_user_id = id
         self._bringing_up = asyncio.create_task(self._bring_up())
@@ -156,12 +158,13 @@ class Hearing:
         rooms, contacts = list(self._directory.rooms), list(self._directory.contacts)
         await assistant.become(State.SYNCING, "")
         try:
-            changed = await self._until_read()
+            await self._until_read()
             await assistant.become(State.ONLINE, "")
             self._online.set()
-            await assistant.tell_synced(since, changed)
+            await self._tell(since)
             if rooms or contacts:
-                await assistant.tell_synced(since, await assistant._sync.read_again(rooms, contacts))
+                await assistant._sync.read_again(rooms, contacts)
+                await self._tell(since)
             self._lost_at = None
             await self._read_the_rest()
         except WeChatOffline:
@@ -174,16 +177,15 @@ class Hearing:
             await asyncio.sleep(pause)
             pause = min(pause * 2, UNREAD_LONGEST)
             try:
-                changed = await self._assistant._sync.read_new()
+                await self._assistant._sync.read_new()
             except WeChatOffline:
                 raise
             except WeChatError as error:
                 log.warning("%s: contacts and groups could not be read: %s", self._assistant.account, error)
                 continue
-            if changed:
-                await self._assistant.tell_synced(None, changed)
+            await self._tell_news()
 
-    async def _until_read(self) -> set[str]:
+    async def _until_read(self) -> None:
         pause = 0.5
         while True:
             try:
@@ -195,14 +197,24 @@ class Hearing:
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._timing.backoff_most)
 
+    async def _tell(self, since: datetime | None = None) -> None:
+        """Tell the listener what was found. What it does not take is told with the next."""
+        found = frozenset(self._assistant._sync.found)
+        if await self._assistant.tell_synced(since, found):
+            self._assistant._sync.found -= found
+
+    async def _tell_news(self) -> None:
+        if self._assistant._sync.found:
+            await self._tell()
+
     def _read_again(self, what: str, id: str) -> None:
         self._stale[what, id] = None
         self._is_stale.set()
 
     def befriended(self, ids: Iterable[str]) -> None:
         """People turned out to be friends without any event."""
-        for id in ids:
-            self._read_again("friend", id)
+        self._assistant._sync.found.update(ids)
+        self._read_again(*NEWS)
 
     async def refresh(self) -> None:
         """Read again what events marked, one after the other, while the account is online."""
@@ -226,15 +238,16 @@ class Hearing:
         dirty event. A join or leave that came late says nothing of the cache."""
         if what == "contact":
             await self._assistant._reader.read_contact(id)
-        elif what == "friend":
-            await self._assistant.tell_synced(None, [id])
+        elif what == "news":
+            await self._tell_news()
         elif what == "late-room":
             await self._assistant._reader.read_room(id, fresh=True)
         elif what == "room":
             if id in self._directory.rooms:  # else it was left meanwhile
                 await self._assistant._reader.read_room(id)
-        elif changed := await self._assistant._sync.read_new():
-            await self._assistant.tell_synced(None, changed)
+        else:
+            await self._assistant._sync.read_new()
+            await self._tell_news()
 
 
 def type_name(error: Exception) -> str:

@@ -142,4 +142,5 @@ class Listener(Protocol):
         """Contacts and groups were read again (at start, after a reconnect): `changed` are the ids of rooms whose
         members differ from what was known, and of contacts that are new friends. A room the directory no longer has
         is one the account is no longer in. Told when the account is online, again when the slow reading of what was
-        known before is through, and whenever something is found that could not be read before."""
+        known before is through, and whenever something is found that could not be read before. Told again when it
+        raises."""

@@ -37,6 +37,7 @@ class Ear:
     states: list[tuple[State, str]] = field(default_factory=list)
     syncs: list[tuple[datetime | None, set[str]]] = field(default_factory=list)
     on_taken: Callable[[RawEvent], Any] | None = None
+    on_synced: Callable[[], Any] | None = None
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def taken(self, raw: RawEvent) -> None:
@@ -50,6 +51,8 @@ class Ear:
         await self._tell()
 
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
+        if self.on_synced is not None:
+            self.on_synced()
         self.syncs.append((since, set(changed)))
         await self._tell()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from errors import WeChatRefused, WeChatTooFast
 from protocol import puppet_pb2 as pb
 from sandbox.server import PuppetServer
 from sandbox.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
@@ -80,7 +81,7 @@ async def test_a_warm_start_reads_only_what_is_new_before_it_is_online(
     await second.ear.until(lambda: room.id in changed(second))
     assert changed(second) == {"wxid_new_0", "wxid_new_1", room.id}
     assert XUANFENG in second.assistant.directory.rooms[room.id].member_ids
-    assert second.assistant.directory.find("改了名")
+    await eventually(lambda: second.assistant.directory.find("改了名"))
 
 
 async def test_rows_of_another_person_are_not_used(server: PuppetServer, connect: Connect) -> None:
@@ -132,6 +133,89 @@ async def test_what_happened_while_away_is_reported(server: PuppetServer, world:
     assert [c.id for c in directory.find("九纹龙", friends=True)] == [WENLONG]
     await restart(server, heard, lambda: None)
     assert changed(heard) == set()
+
+
+async def test_a_friend_found_before_the_connection_is_lost_again_is_reported(
+    server: PuppetServer, world: World, heard: Heard
+) -> None:
+    await heard.ear.until(lambda: heard.ear.syncs)
+
+    def meanwhile() -> None:
+        world.people.befriend(WENLONG, ME)
+        world.faults.call("RoomList", "hang", count=1)
+
+    server.kill()
+    await heard.ear.state(State.CONNECTING)
+    meanwhile()
+    await server.start()
+    await eventually(lambda: not world.faults.calls)
+    assert heard.assistant.directory.contacts[WENLONG].friend
+    await restart(server, heard, lambda: None)
+    assert changed(heard) == {WENLONG}
+
+
+async def test_what_the_listener_cannot_take_is_told_again(server: PuppetServer, world: World, heard: Heard) -> None:
+    await heard.ear.until(lambda: heard.ear.syncs)
+    failures = iter([OSError("disk full"), OSError("disk full")])
+
+    def fail() -> None:
+        if error := next(failures, None):
+            raise error
+
+    heard.ear.on_synced = fail
+    await restart(server, heard, lambda: world.people.befriend(WENLONG, ME))
+    assert changed(heard) == {WENLONG}
+
+
+async def test_a_group_about_which_nothing_is_told_ends_no_sync(
+    server: PuppetServer, world: World, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (world.hall(SONG, [ME, ZHIDUO], topic) for topic in ("一", "二"))
+    await heard.assistant.read_new_rooms()
+    puppet = heard.assistant._mended
+    read, read_list, refused = puppet.room_payload, puppet.room_list, []
+
+    async def room_payload(id: str) -> Any:
+        if id != first.id:
+            return await read(id)
+        refused.append(id)
+        raise WeChatRefused("RoomPayload", "no")
+
+    async def room_list() -> list[str]:
+        if refused:
+            refused.clear()
+            raise WeChatTooFast("RoomList", "操作过于频繁")
+        return await read_list()
+
+    monkeypatch.setattr(puppet, "room_payload", room_payload)
+    monkeypatch.setattr(puppet, "room_list", room_list)
+    await restart(server, heard, lambda: world.rooms.let_in(second, [XUANFENG], SONG))
+    assert XUANFENG in heard.assistant.directory.rooms[second.id].member_ids
+    assert first.id in heard.assistant.directory.rooms
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_who_was_on_the_first_list_is_nobody_new_however_late_they_are_read(
+    server: PuppetServer, world: World, connect: Connect, restarted: bool
+) -> None:
+    world.crowd("weimi1001", 5)
+    world.faults.call("ContactPayload", "hang", count=3)
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await eventually(lambda: len(heard.assistant.directory.contacts) >= 6)
+    server.kill()
+    await heard.ear.state(State.CONNECTING)
+    if restarted:
+        rows = json.loads(json.dumps(heard.assistant.directory.snapshot()))
+        await heard.assistant.stop()
+        heard = await connect(f"127.0.0.1:{server.port}", TOKEN, rows=rows, tls=False)
+    await server.start()
+    await heard.ear.until(lambda: heard.ear.syncs)
+    assert changed(heard) == set()
+    assert len([c for c in heard.assistant.directory.contacts.values() if c.friend]) == 9
+    world.people.befriend(WENLONG, ME)
+    server.send_raw(pb.EventResponse(type=pb.EVENT_READY, payload='{"data": "ready"}'))
+    await heard.ear.until(lambda: changed(heard))
+    assert changed(heard) == {WENLONG}
 
 
 async def test_a_group_that_cannot_be_read_is_not_taken_for_lost(
