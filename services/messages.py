@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 LANE = "wx"
 AT_SIGN_END = "\u2005"  # what WeChat itself puts behind an @name
 WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between the tries of a message that WeChat refuses
+UNSURE_WAITS = (1.0, 3.0, 10.0, 30.0, 60.0, 300.0)  # after a lost answer: each try may have been heard, so not for ever
+SLOW_WAITS = (30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)  # after 操作过于频繁, which may last longer than an hour
 
 Body = dict[str, Any]
 
@@ -85,20 +87,20 @@ class Messages:
         except WeChatUnknown as error:
             if work.priority == Priority.BROADCAST:
                 return Gone(str(error), unknown=True)
-            return Later(1.0, str(error), counts=False)
+            return _again(work, error, UNSURE_WAITS)
         except WeChatTooFast as error:
             self._accounts.governor(account).slow_down()
-            return _again(work, error, at_least=30.0)
+            return _again(work, error, SLOW_WAITS)
         except (WeChatRefused, OSError) as error:
             return _again(work, error)
         except WeChatError as error:
             return Gone(str(error))
 
 
-def _again(work: Work, error: Exception, at_least: float = 0) -> Later | Gone:
-    if work.attempts >= len(WAITS):
-        return Gone(str(error))
-    return Later(max(at_least, WAITS[work.attempts]), str(error))
+def _again(work: Work, error: Exception, waits: Sequence[float] = WAITS) -> Later | Gone:
+    if work.attempts >= len(waits):
+        return Gone(str(error), unknown=isinstance(error, WeChatUnknown))
+    return Later(waits[work.attempts], str(error))
 
 
 async def _send(wechat: WeChat, to: str, body: Body) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from errors import WeChatNotDone
+from errors import WeChatNotDone, WeChatTooFast, WeChatUnknown
 from models.durable import OutboxItem, WorkState
 from models.groups import QunState
+from services.messages import SLOW_WAITS
 from tests.api.conftest import Door, error, eventually
 from wechat.events import Room
 from wechat.interface import State
@@ -84,6 +85,26 @@ async def test_its_way(door: Door) -> None:
     door.wechat.fails["send_text"] = WeChatNotDone("send_text")
     door.wechat.holds["send_text"].set()
     await _until(door, message_id, "failed")
+
+
+async def test_a_lost_answer_is_asked_for_again_and_not_for_ever(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.messages.UNSURE_WAITS", (0.01, 0.01))
+    door.wechat.fails["send_text"] = WeChatUnknown("MessageSendText", "no answer in time")
+    message_id = await _send(door, **TO)
+    await _until(door, message_id, "failed")
+    assert door.wechat.calls.count("send_text") == 3, "each of them may have been heard"
+    item = await door.house.store.read(lambda s: s.get(OutboxItem, message_id))
+    assert item is not None
+    assert item.state == WorkState.UNKNOWN
+
+
+async def test_wechat_s_complaint_is_waited_out(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.messages.SLOW_WAITS", tuple(wait / 100_000 for wait in SLOW_WAITS))
+    assert sum(SLOW_WAITS) > 3600, "for an hour the pace is halved"
+    door.wechat.fails["send_text"] = WeChatTooFast("MessageSendText", "操作过于频繁")
+    message_id = await _send(door, **TO)
+    await _until(door, message_id, "failed")
+    assert door.wechat.calls.count("send_text") == 1 + len(SLOW_WAITS)
 
 
 async def test_it_is_in_the_database_before_the_answer(door: Door) -> None:
