@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from sqlmodel import Session
 
-from errors import WeChatOffline, WeChatUnknown
+from errors import WeChatError, WeChatOffline
 from models.db import Store, after_commit, is_away
 from models.durable import EventState
 from services import codec
@@ -34,7 +34,7 @@ Handle = Callable[[Event, int], Awaitable[str]]  # handles and ends the event; a
 MOST_IN_MEMORY: Final = 10_000
 READING_AT_ONCE: Final = 64
 HANDLING_AT_ONCE: Final = 64
-UNANSWERED: Final = 5  # how often reading a payload may end without an answer before the event is given up
+MOST_TRIES: Final = 5  # of reading a payload that gets a refusal or no answer, before the event is given up
 
 
 class Inbox:
@@ -173,15 +173,15 @@ class Inbox:
             self._arrivals.settled(arrival)
 
     async def _patiently(self, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
-        wait, unanswered = 0.2, 0
+        wait, failed = 0.2, 0
         while True:
             try:
                 return await self._resolve(raw, placed)
             except WeChatOffline:  # the event waits for the gateway
-                unanswered = 0
-            except WeChatUnknown:
-                unanswered += 1
-                if unanswered == UNANSWERED:
+                failed = 0
+            except WeChatError:  # a refusal may pass too: gateways tell of a message before they have it
+                failed += 1
+                if failed == MOST_TRIES:
                     raise
             await self._pause(wait)
             wait = min(wait * 2, 5.0)

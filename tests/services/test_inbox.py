@@ -286,8 +286,16 @@ async def test_a_stop_while_the_database_is_away_leaves_the_event_to_the_next_st
     assert second.handled == ["x-1"]
 
 
-async def test_an_unreadable_payload_is_given_up(house: House) -> None:
-    house.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")]
+async def test_a_payload_that_is_refused_for_a_while_is_read(house: House) -> None:
+    house.fails["x-1"] = [WeChatRefused("MessagePayload", "14 UNAVAILABLE")] * (inbox.MOST_TRIES - 1)
+    await house.say("x-1", "x-2")
+    await idle(house)
+    assert sorted(house.handled) == ["x-1", "x-2"]
+
+
+async def test_an_unreadable_payload_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "MOST_TRIES", 2)
+    house.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")] * 2
     await house.say("x-1", "x-2", "echo-1")
     await idle(house)
     assert house.handled == ["x-2"]
@@ -308,7 +316,7 @@ async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(house
 
 
 async def test_a_payload_that_never_answers_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "UNANSWERED", 2)
+    monkeypatch.setattr(inbox, "MOST_TRIES", 2)
     house.fails["x-1"] = [WeChatUnknown("MessagePayload", "no answer")] * 10
     await house.say("x-1")
     await idle(house)
