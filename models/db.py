@@ -11,6 +11,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,11 +23,13 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
 from models.commits import AfterCommit, Commits, Job, Outcome
+from models.durable import Setting
 from models.schema import bring_up_to_date
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 MOST_PER_COMMIT: Final = 256
+PING: Final = "ping"  # the row of a write that only tries whether one is taken
 ASK_AGAIN: Final = 1.0  # seconds until the database is asked again what became of a commit
 # Of an INSERT that returns ids. Every number of rows is another statement, which the driver keeps prepared: with
 # SQLAlchemy's 1000 that came to 15 MB over a day.
@@ -56,6 +59,7 @@ class Store:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._takes_writes = True  # whether the last one was taken
 
     @property
     def engine(self) -> Engine:
@@ -99,8 +103,11 @@ class Store:
         self._engine.dispose()
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life; raises what the driver raises."""
+        """Ask the database for a sign of life; raises what the driver raises. When it took no write the last time, as
+        on a full disk, a small one is tried."""
         await self.read(lambda session: session.connection().execute(text("SELECT 1")).scalar())
+        if not self._takes_writes:
+            await self.write(lambda session: session.merge(Setting(key=PING, value=str(time.time()))))
 
     async def read(self, fn: Callable[[Session], T]) -> T:
         """Run `fn` on a session of its own, beside the writes."""
@@ -149,6 +156,8 @@ class Store:
         return batch, True
 
     def _deliver(self, outcomes: list[Outcome]) -> None:
+        if outcomes:
+            self._takes_writes = not any(o.error is not None and is_away(o.error) for o in outcomes)
         if outcomes and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_settle, outcomes)
 

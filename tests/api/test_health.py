@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
+from models.durable import Setting
 from tests.api.conftest import QUN, Door, OpenDoor
 from wechat.interface import State
 
@@ -39,6 +43,17 @@ async def test_no_database_no_readiness(door: Door) -> None:
     assert status == 503
     assert (body["ready"], body["database"]) == (False, "down")
     assert (await door.call("GET", "/healthz"))[0] == 200
+
+
+async def test_a_database_that_takes_no_write_is_not_ready(door: Door) -> None:
+    closed = [1]
+    event.listen(door.house.store.engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA query_only={closed[0]}"))
+    with pytest.raises(OperationalError, match="readonly"):
+        await door.house.store.write(lambda s: s.add(Setting(key="row", value="")))
+    status, body, _ = await door.call("GET", "/readyz")
+    assert (status, body["database"]) == (503, "down")
+    closed[0] = 0
+    assert (await door.call("GET", "/readyz"))[0] == 200
 
 
 async def _numbers(door: Door) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
