@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
@@ -163,10 +163,12 @@ class Store:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the database itself is the trouble (gone, locked, full), not what was asked of it: worth a repeat."""
+    """Whether the database itself is the trouble (gone, locked, full, damaged), not what was asked of it: worth a
+    repeat."""
     if not isinstance(error, DBAPIError):
         return False
-    return error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError")
+    # A DatabaseError of no finer kind is what sqlite3 makes of a damaged file.
+    return error.connection_invalidated or type(error) in (OperationalError, InterfaceError, DatabaseError)
 
 
 def _settle(outcomes: list[Outcome]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -66,6 +67,35 @@ async def test_a_database_that_is_away_is_waited_for(sqlite_store: Store, monkey
     gathered.put("b")
     await gathered.drain()
     assert await keys(sqlite_store) == {"a", "b"}
+
+
+async def test_nothing_is_thrown_away_for_a_damaged_database(
+    sqlite_store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    await sqlite_store.write(lambda s: put(s, [f"k{number}" for number in range(1000)]))
+    damage(sqlite_store)
+    lost: list[str] = []
+    gathered = Gather[str](sqlite_store, put, lost.append)
+    gathered.put("a")
+    await gathered.drain(0.5)
+    assert "malformed" in str(await _error(sqlite_store))
+    assert lost == []
+    assert "1 items could not be written" in caplog.text
+
+
+def damage(store: Store) -> None:
+    """Spoil all but the first page of the file, and have nobody remember the others."""
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.engine.dispose()
+    with Path(store.url.database or "").open("r+b") as file:
+        pages = file.seek(0, 2) // 4096
+        file.seek(4096)
+        file.write(b"\xff" * 4096 * (pages - 1))
+
+
+async def _error(store: Store) -> BaseException | None:
+    return (await asyncio.gather(store.write(lambda s: put(s, ["b"])), return_exceptions=True))[0]
 
 
 async def test_a_drain_does_not_wait_for_ever(sqlite_store: Store, caplog: pytest.LogCaptureFixture) -> None:
