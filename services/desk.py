@@ -10,12 +10,14 @@ from config.service import Handoff
 from config.texts import Texts, fill
 from models.db import Store
 from models.support import Ticket, TicketState
-from services.conversations import Conversations
-from services.lane import Clock
+from services.conversations import Conversations, shown
+from services.lane import Clock, Gone, Work
 from services.messages import Body, Messages, text
 from services.notices import Notices
 from services.tickets import MarkAsked, Tickets
 from services.tickettexts import facts, relay
+
+MOST_QUOTED = 60  # characters of what was not delivered
 
 
 class Desk:
@@ -66,6 +68,16 @@ class Desk:
         if first:
             taken = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
             self._messages.say(session, ticket.account, room_id, relay(ticket, taken))
+
+    def undelivered(self, session: Session, work: Work, gone: Gone) -> None:
+        """Tell the staff, who take it for said, that WeChat did not take an answer of theirs."""
+        ticket = session.get(Ticket, work.body["ticket"]) if work.body.get("staff") else None
+        if ticket is not None and ticket.room_id:
+            said = shown(
+                work.body["type"], work.body.get("text") or work.body.get("title") or work.body.get("name", "")
+            )
+            told = fill(self._texts.ticket_undelivered, number=ticket.id, name=ticket.name, words=said[:MOST_QUOTED])
+            self._messages.say(session, ticket.account, ticket.room_id, relay(ticket, told))
 
     def unknown(self, number: int) -> str:
         """What a number nobody has open is answered with."""

@@ -27,23 +27,25 @@ from services.messages import Messages, file
 from services.notices import Notices
 from services.tickets import Tickets
 from services.tickettexts import facts, head, packed, relay
-from wechat.events import MessageKind, Room
+from wechat.events import Room
 
 log = logging.getLogger(__name__)
 BEFORE = 6  # things said before 人工 that the staff is shown
 MOST_SHOWN = 300  # things said, when a ticket waited long
 # How a person is asked for: these words around one of `handoff.words`, and nothing else.
-BEFORE_IT = "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个"
+BEFORE_IT = (
+    "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个|回复|直接|快|赶紧|马上|急"
+)
 MAY_I = "有没有|有|能不能|能|可不可以|可以"
-BEHIND_IT = "客服|服务|帮忙|坐席|座席|在不在|在|有|行|吗|么|呢|吧|啊|呀|一下|谢谢"
-SIGNS = "[,。.!?~… 、]"
+BEHIND_IT = "客服|服务|帮忙|坐席|座席|在不在|在|有|行|吗|么|呢|吧|啊|呀|一下|谢谢|快点|快|急"
+SIGNS = "[,。.!?~… 、“”\"'「」]"
 
 
 def asking(words: Sequence[str]) -> re.Pattern[str] | None:
     """What a normalised text that asks for a person by one of these words matches in full; None without words."""
     longest_first = sorted(map(normal, words), key=len, reverse=True)
     word = "|".join(map(re.escape, longest_first))
-    return re.compile(rf"(?:{BEFORE_IT}|{MAY_I}|{SIGNS})*(?:{word})(?:{BEHIND_IT}|{SIGNS})*") if words else None
+    return re.compile(rf"(?:{BEFORE_IT}|{MAY_I}|{SIGNS})*(?:{word})(?:{word}|{BEHIND_IT}|{SIGNS})*") if words else None
 
 
 class Support:
@@ -107,7 +109,7 @@ class Support:
         """Fetch the files among what was said last: people send the picture first and then ask for a person."""
         rows = await self._store.read(lambda s: self._conversations.last(s, account, contact_id, BEFORE))
         for row in rows:
-            if row.by and row.kind in (MessageKind.IMAGE, MessageKind.FILE) and not row.media:
+            if row.by and row.kind in FETCHED and not row.media:
                 kept = await self._media.fetch(self._accounts.get(account), row.message_id, row.kind)
                 if kept:
                     await self._store.write(partial(self._conversations.has_media, row=row.id or 0, kept=kept))
@@ -178,7 +180,8 @@ class Support:
 
     def relay(self, session: Session, ticket: Ticket, kind: str, line: str, kept: Kept | None) -> None:
         """Pass on to the staff what the customer says; while the ticket waits it is only kept."""
-        if ticket.state != TicketState.OPEN:
+        row = session.get(Ticket, ticket.id)  # memory may be behind: the ticket may be shown in this very commit
+        if row is None or row.state == TicketState.WAITING:
             return
         number, now = ticket.id or 0, self._clock()
         room_id = self._room_of(ticket)
@@ -192,8 +195,8 @@ class Support:
             return
         self.tickets.change(session, number, last_at=now, room_id=room_id)
         lost = "（没能取得）" if kept is None and kind in FETCHED else ""
-        words = f"{head(ticket)}{shown(kind, line)}{lost}"
-        self._messages.say(session, ticket.account, room_id, relay(ticket, words))
+        for part in packed([f"{shown(kind, line)}{lost}"]):
+            self._messages.say(session, ticket.account, room_id, relay(ticket, f"{head(ticket)}{part}"))
         if kept is not None:
             self._messages.say(session, ticket.account, room_id, relay(ticket, file(kept.path, kept.name)))
 
