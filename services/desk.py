@@ -70,14 +70,17 @@ class Desk:
             self._messages.say(session, ticket.account, room_id, relay(ticket, taken))
 
     def undelivered(self, session: Session, work: Work, gone: Gone) -> None:
-        """Tell the staff, who take it for said, that WeChat did not take an answer of theirs."""
-        ticket = session.get(Ticket, work.body["ticket"]) if work.body.get("staff") else None
-        if ticket is not None and ticket.room_id:
-            said = shown(
-                work.body["type"], work.body.get("text") or work.body.get("title") or work.body.get("name", "")
-            )
-            told = fill(self._texts.ticket_undelivered, number=ticket.id, name=ticket.name, words=said[:MOST_QUOTED])
-            self._messages.say(session, ticket.account, ticket.room_id, relay(ticket, told))
+        """Tell the staff, who take it for said, what WeChat did not take: an answer of theirs, a customer's file."""
+        body = work.body
+        told, number = self._texts.ticket_undelivered, body.get("ticket") if body.get("staff") else None
+        if body.get("relays") and body["type"] == "file":
+            told, number = self._texts.ticket_relay_lost, body["relays"]
+        ticket = session.get(Ticket, number) if number else None
+        if ticket is None or not ticket.room_id:
+            return
+        said = shown(body["type"], body.get("text") or body.get("title") or body.get("name") or "")[:MOST_QUOTED]
+        words = fill(told, number=ticket.id, name=ticket.name, words=said)
+        self._messages.say(session, ticket.account, ticket.room_id, relay(ticket, words))
 
     def unknown(self, number: int) -> str:
         """What a number nobody has open is answered with."""

@@ -21,7 +21,8 @@ from wechat.interface import WeChat
 log = logging.getLogger(__name__)
 LANE = "wx"
 AT_SIGN_END = "\u2005"  # what WeChat itself puts behind an @name
-WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between the tries of a message that WeChat refuses
+WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between the tries of a message that WeChat refuses or does not answer
+FILE_WAITS = (2.0, 10.0)  # of a file, behind which a conversation does not wait so long
 
 Body = dict[str, Any]
 
@@ -83,9 +84,8 @@ class Messages:
         except WeChatOffline as error:
             return Later(1.0, str(error), counts=False)
         except WeChatUnknown as error:
-            if work.priority == Priority.BROADCAST:
-                return Gone(str(error), unknown=True)
-            return Later(1.0, str(error), counts=False)
+            again = Gone(str(error)) if work.priority == Priority.BROADCAST else _again(work, error)
+            return Gone(again.why, unknown=True) if isinstance(again, Gone) else again
         except WeChatTooFast as error:
             self._accounts.governor(account).slow_down()
             return _again(work, error, at_least=30.0)
@@ -96,9 +96,10 @@ class Messages:
 
 
 def _again(work: Work, error: Exception, at_least: float = 0) -> Later | Gone:
-    if work.attempts >= len(WAITS):
+    waits = FILE_WAITS if work.body["type"] == "file" else WAITS
+    if work.attempts >= len(waits):
         return Gone(str(error))
-    return Later(max(at_least, WAITS[work.attempts]), str(error))
+    return Later(max(at_least, waits[work.attempts]), str(error))
 
 
 async def _send(wechat: WeChat, to: str, body: Body) -> str:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from sqlmodel import Session
 
 from models.support import Ticket
 from sandbox.model import Kind
-from services.media import MediaStore
-from tests.stories.conftest import PATIENCE, MakeTown, Town, until
+from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import answers, known, service, staff_room, until_done, words
-from wechat.events import MessageKind, PrivateMessage
 
 HANDOFF = "正在为您转接人工客服，请稍候。"
 CLOSED = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
@@ -133,106 +128,6 @@ async def test_several_customers_and_the_other_commands(make_town: MakeTown) -> 
     heard = "".join(words(town.seen("智多星")))
     assert "老客户" not in heard
     assert "你好智多星" not in "".join(words(town.seen("黑旋风")))
-
-
-async def test_pictures_and_files_both_ways(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
-    chats, bot = town.world.chats, town.id("bot")
-    chats.send_media(town.id("黑旋风"), bot, Kind.IMAGE, "before.png", b"\x89PNG before")
-    await ask_person(town, room)
-    await until(lambda: "<image>" in words(town.seen("宋公明", room)), "the picture said before 人工")
-    chats.send_media(town.id("黑旋风"), bot, Kind.FILE, "合同.pdf", b"%PDF contract")
-    chats.send_media(town.id("黑旋风"), bot, Kind.IMAGE, "broken.png", b"\x89PNG broken")
-    chats.send_card(town.id("黑旋风"), bot, town.id("九纹龙"))
-    location = {"address": "人民路 1 号", "name": "人民路", "latitude": 1.0, "longitude": 2.0, "accuracy": 1}
-    chats.send_data(town.id("黑旋风"), bot, Kind.LOCATION, location)
-    chats.send_data(town.id("黑旋风"), bot, Kind.MINI_PROGRAM, {"appid": "wx1", "title": "我的订单"})
-    await town.hears("宋公明", "【#1 黑旋风】[位置] 人民路 人民路 1 号", room)
-    await town.hears("宋公明", "【#1 黑旋风】[小程序] 我的订单", room)
-    heard = words(town.seen("宋公明", room))
-    assert "【#1 黑旋风】[文件] 合同.pdf" in heard
-    assert [w for w in heard if w.startswith("【#1 黑旋风】[名片] 九纹龙")]
-    files = [town.world.state.media[m.media].data for m in town.seen("宋公明", room) if m.media]
-    assert files == [b"\x89PNG before", b"%PDF contract", b"\x89PNG broken"]
-
-    chats.send_media(town.id("店长"), room, Kind.IMAGE, "private.png", b"\x89PNG of the staff")  # for nobody
-    town.say("店长", "#1", room)
-    await town.hears("店长", "#1 黑旋风：请在 2 分钟内发图片或文件", room)
-    chats.send_media(town.id("店长"), room, Kind.FILE, "说明书.pdf", b"%PDF manual")
-    await town.hears("店长", "#1 黑旋风：文件已转给客户", room)
-    await until(lambda: any(m.media for m in town.seen("黑旋风")), "the file reaches the customer")
-    chats.send_media(town.id("店长"), room, Kind.EMOTICON, "哈哈.gif", b"GIF of the staff")  # for the colleagues
-    chats.send_card(town.id("店长"), room, town.id("九纹龙"))
-    await town.hears("店长", "#1 黑旋风：名片已转给客户", room)
-    await until(lambda: "<card>" in words(town.seen("黑旋风")), "the card reaches the customer")
-    got = [(m.filename, town.world.state.media[m.media].data) for m in town.seen("黑旋风") if m.media]
-    assert got == [("说明书.pdf", b"%PDF manual")]
-
-
-async def test_voice_before_asking_and_stickers_are_shown(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
-    chats, who, bot = town.world.chats, town.id("黑旋风"), town.id("bot")
-    chats.send_media(who, bot, Kind.AUDIO, "voice.mp3", b"mp3")
-    await ask_person(town, room)
-    chats.send_media(who, bot, Kind.EMOTICON, "谢谢.gif", b"GIF")
-    shown = await until(lambda: [m for m in town.seen("宋公明", room) if m.media][1:], "the sticker is shown")
-    first = next(m for m in town.seen("宋公明", room) if m.media)
-    assert [town.world.state.media[m.media].data for m in (first, *shown)] == [b"mp3", b"GIF"]
-
-
-async def test_a_long_text_is_relayed_whole_in_pieces_that_wechat_takes(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
-    await ask_person(town, room)
-    letter = "".join(f"第{n}句。" for n in range(600))
-    town.say("黑旋风", letter)
-    town.say("黑旋风", "完了")
-    await town.hears("宋公明", "【#1 黑旋风】完了", room)
-    pieces = [m.text for m in town.seen("宋公明", room) if "句。" in m.text]
-    assert all(len(piece) < 2000 for piece in pieces)
-    assert "".join(piece.removeprefix("【#1 黑旋风】") for piece in pieces) == letter
-
-
-async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_town: MakeTown) -> None:
-    """Both in one commit, when nothing in memory says yet that the staff has the ticket."""
-    town = await make_town(customer_service=service())
-    town.say("黑旋风", "人工")
-    await town.hears("黑旋风", "暂时联系不上人工客服")
-    await town.quiet()
-    room, house, account = staff_room(town), town.bot.house, town.accounts[0]
-    await known(town, room)
-    ticket = house.tickets.get(1)
-    assert ticket is not None
-    message = PrivateMessage(account, "m1", datetime.now(UTC), town.id("黑旋风"), "黑旋风", "等等")
-
-    def said(session: Session) -> None:
-        house.conversations.heard(session, message, ticket=1)
-        house.support.relay(session, ticket, MessageKind.TEXT, "等等", None)
-
-    writer_is_busy = threading.Event()
-    writes = [
-        house.store.write_soon(lambda _: writer_is_busy.wait(PATIENCE)),
-        house.store.write_soon(lambda s: house.support.announce(s, ticket, room)),
-        house.store.write_soon(said),
-    ]
-    writer_is_busy.set()
-    await asyncio.gather(*writes)
-    await town.hears("宋公明", "【#1 黑旋风】等等", room)
-
-
-async def test_the_staff_is_told_what_did_not_reach_the_customer(
-    make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The customer has deleted the assistant: what the staff wrote is not taken for said."""
-    monkeypatch.setattr("services.messages.WAITS", ())
-    town, room = await opened(make_town)
-    await ask_person(town, room)
-    town.world.people.forget(town.id("黑旋风"), town.id("bot"))
-    town.say("店长", "#1 您好，马上处理", room)
-    await town.hears("店长", "#1 黑旋风：有一条没能送达客户：您好，马上处理", room)
-    town.say("店长", "#1 结束", room)  # of the assistant's own words nothing is told
-    await town.hears("店长", "#1 黑旋风 已结束", room)
-    await town.quiet()
-    assert sum("没能送达" in w for w in words(town.seen("店长", room))) == 1
 
 
 async def test_a_token_still_works_while_a_ticket_is_open(make_town: MakeTown) -> None:
@@ -357,17 +252,6 @@ async def test_business_systems_are_told(make_town: MakeTown) -> None:
         facts = {"ticket": 1, "assistant": "weimi1001", "contact_id": town.id("黑旋风"), "name": "黑旋风", "staff": ""}
         assert told[0]["data"] == facts
         assert told[1]["data"] == {**facts, "closed_by": town.id("店长")}
-
-
-async def test_files_are_kept_once_by_their_hash(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
-    await ask_person(town, room)
-    for name in ("a.png", "b.png"):
-        town.world.chats.send_media(town.id("黑旋风"), town.id("bot"), Kind.IMAGE, name, b"\x89PNG same")
-    await until(lambda: words(town.seen("宋公明", room)).count("<image>") == 2)
-    media: MediaStore = town.bot.house.media
-    assert media.folder == town.folder / "media"
-    assert len([p for p in media.folder.glob("*/*") if p.is_file()]) == 1
 
 
 @pytest.mark.parametrize("words_said", ["人工智能是什么", "人工费多少", "不用人工"])
