@@ -37,7 +37,7 @@ BEFORE_IT = (
     "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个|回复|直接|快|赶紧|马上|急"
 )
 MAY_I = "有没有|有|能不能|能|可不可以|可以"
-BEHIND_IT = "客服|服务|帮忙|坐席|座席|在不在|在|有|行|吗|么|呢|吧|啊|呀|一下|谢谢|快点|快|急"
+BEHIND_IT = "客服|服务|帮忙|坐席|座席|在不在|在哪里|在哪|在|有|行|吗|么|呢|吧|啊|呀|一下|谢谢|快点|快|急"
 SIGNS = "[,。.!?~… 、“”\"'「」]"
 
 
@@ -173,8 +173,9 @@ class Support:
         self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff)
 
     def _line(self, ticket: Ticket, row: Said) -> str:
-        at = datetime.fromtimestamp(row.at, self._hours.zone)
-        return f"{at:%H:%M} {ticket.name if row.by else '助手'}：{shown(row.kind, row.text)}"
+        at, today = (datetime.fromtimestamp(moment, self._hours.zone) for moment in (row.at, self._clock()))
+        day = "" if at.date() == today.date() else f"{at:%m-%d} "
+        return f"{day}{at:%H:%M} {ticket.name if row.by else '助手'}：{shown(row.kind, row.text)}"
 
     # ---- relaying ----
 

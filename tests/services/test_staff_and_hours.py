@@ -138,6 +138,7 @@ def test_lines_are_packed_whole(lines: list[str]) -> None:
         ("转接人工", True),
         ("您好，请问能转人工客服吗？", True),
         ("有没有人工在", True),
+        ("人工客服在哪里？", True),
         ("帮我接一下人工！谢谢", True),
         ("人工人工人工！！！", True),
         ("快转人工，急！", True),

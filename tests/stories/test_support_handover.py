@@ -230,6 +230,23 @@ async def test_without_a_staff_room_the_admins_are_told(make_town: MakeTown) -> 
     assert "有人吗有人吗" in shown.text
 
 
+async def test_what_was_said_on_another_day_is_shown_with_its_day(make_town: MakeTown) -> None:
+    """A ticket that waited over the weekend."""
+    town = await make_town(customer_service=service())
+    said = town.say("黑旋风", "人工").at
+    await town.hears("黑旋风", "暂时联系不上人工客服")
+    room = staff_room(town)
+    await town.quiet()
+    await town.stop_bot()
+    town.ahead = 2 * 86400
+    await town.start_bot()
+    await known(town, room)
+    await town.bot.house.support.announce_waiting()
+    shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
+    day = datetime.fromtimestamp(said, ZoneInfo("Asia/Shanghai"))
+    assert f"{day:%m-%d %H:%M} 黑旋风：人工" in shown.text
+
+
 async def test_business_systems_are_told(make_town: MakeTown) -> None:
     told: list[Any] = []
 
