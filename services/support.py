@@ -27,11 +27,12 @@ from services.messages import Messages, file
 from services.notices import Notices
 from services.tickets import Tickets
 from services.tickettexts import facts, head, packed, relay
-from wechat.events import Room
+from wechat.events import MessageKind, Room
 
 log = logging.getLogger(__name__)
 BEFORE = 6  # things said before 人工 that the staff is shown
 MOST_SHOWN = 300  # things said, when a ticket waited long
+MOST_QUOTED = 60  # characters of what was taken back
 # How a person is asked for: these words around one of `handoff.words`, and nothing else.
 BEFORE_IT = (
     "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个|回复|直接|快|赶紧|马上|急"
@@ -161,7 +162,7 @@ class Support:
         if not self.tickets.change(session, number, state=TicketState.OPEN, room_id=room_id, told=told, last_at=now):
             return
         more = self._conversations.count(session, ticket.account, ticket.contact_id, ticket.told) - len(rows)
-        lines = ([f"（更早的 {more} 条略）"] if more > 0 else []) + [self._line(ticket, row) for row in rows]
+        lines = ([f"（更早的 {more} 条略）"] if more > 0 else []) + [self._line(session, ticket, row) for row in rows]
         *first, last = packed(lines)
         for part in first:
             self._messages.say(session, ticket.account, room_id, relay(ticket, f"{head(ticket)}\n{part}"))
@@ -172,10 +173,20 @@ class Support:
                 self._messages.say(session, ticket.account, room_id, relay(ticket, file(row.media, row.text)))
         self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff)
 
-    def _line(self, ticket: Ticket, row: Said) -> str:
+    def _line(self, session: Session, ticket: Ticket, row: Said) -> str:
         at, today = (datetime.fromtimestamp(moment, self._hours.zone) for moment in (row.at, self._clock()))
         day = "" if at.date() == today.date() else f"{at:%m-%d} "
-        return f"{day}{at:%H:%M} {ticket.name if row.by else '助手'}：{shown(row.kind, row.text)}"
+        return (
+            f"{day}{at:%H:%M} {ticket.name if row.by else '助手'}：{self._shown(session, ticket, row.kind, row.text)}"
+        )
+
+    def _shown(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
+        """A message as people see it; of one that takes another back, which."""
+        words = shown(kind, text)
+        if kind == MessageKind.RECALLED:
+            taken_back = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
+            return f"{words}：{taken_back[:MOST_QUOTED]}" if taken_back else words
+        return words
 
     # ---- relaying ----
 
@@ -196,7 +207,7 @@ class Support:
             return
         self.tickets.change(session, number, last_at=now, room_id=room_id)
         lost = "（没能取得）" if kept is None and kind in FETCHED else ""
-        for part in packed([f"{shown(kind, line)}{lost}"]):
+        for part in packed([f"{self._shown(session, ticket, kind, line)}{lost}"]):
             self._messages.say(session, ticket.account, room_id, relay(ticket, f"{head(ticket)}{part}"))
         if kept is not None:
             self._messages.say(session, ticket.account, room_id, relay(ticket, file(kept.path, kept.name)))

@@ -93,6 +93,22 @@ async def test_places_and_mini_programs_are_named(gateway: OfficialGateway) -> N
     assert shown == ["[位置] 梁山泊 水泊路 1 号", "[小程序] 我的订单", "[位置]", "[小程序]", "[表情]"]
 
 
+async def test_the_staff_sees_what_was_taken_back(gateway: OfficialGateway) -> None:
+    """Before 人工 and behind it, as on the customer's own phone; what nobody knows is only named."""
+    before = await gateway.say("wxid_xuan", "我要退货")
+    await gateway.wait_sent(1, "wxid_xuan")
+    await gateway.recall(before)
+    await gateway.say("wxid_xuan", "人工")
+    (shown,) = await gateway.wait_sent(1, STAFF_ROOM)
+    assert "黑旋风：[撤回了一条消息]：我要退货\n" in shown["text"]
+    wrong = await gateway.say("wxid_xuan", "地址是人民路 1 号")
+    await gateway.say("wxid_xuan", "地址是水泊路 1 号")
+    await gateway.recall(wrong)
+    await gateway.say("wxid_xuan", "nobody-knows", kind="recalled")
+    told = [sent["text"] for sent in await gateway.wait_sent(5, STAFF_ROOM)][3:]
+    assert told == ["【#1 黑旋风】[撤回了一条消息]：地址是人民路 1 号", "【#1 黑旋风】[撤回了一条消息]"]
+
+
 async def test_a_staff_room_that_nobody_told_of_is_found(gateway: OfficialGateway) -> None:
     """Made while the bot ran, without an event; the old one is another group now."""
     me = (await gateway.status())["self"]

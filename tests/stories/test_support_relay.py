@@ -137,7 +137,7 @@ async def test_a_message_whose_answer_is_always_lost_is_not_said_for_ever(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """WeChat says it each time, and the gateway never tells: nobody reads it without end, nor waits behind it."""
-    monkeypatch.setattr("services.messages.WAITS", (0.01, 0.01))
+    monkeypatch.setattr("services.messages.LOST_WAITS", (0.01, 0.01))
     town, room = await opened(make_town)
     town.world.faults.call("MessageSendText", "lose")
     town.say("黑旋风", "好了吗")
