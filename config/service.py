@@ -120,7 +120,7 @@ class Handoff(Section):
 
 
 class Llm(Section):
-    """An OpenAI-compatible server that words answers out of the FAQ; off while base_url is empty."""
+    """An OpenAI-compatible server that chooses among the FAQ's entries; off while base_url is empty."""
 
     base_url: WebAddress | Literal[""] = ""
     model: str = ""

@@ -53,6 +53,8 @@ class Texts(GroupTexts):
     ticket_called: str = "#{number} {name}：请在 2 分钟内发图片或文件，会转给客户。"
     ticket_file_sent: str = "#{number} {name}：{kind}已转给客户"
     ticket_file_lost: str = "#{number} {name}：{kind}没能取得，没有转给客户，请重新发送。"
+    ticket_undelivered: str = "#{number} {name}：有一条没能送达客户：{words}"
+    ticket_relay_lost: str = "#{number} {name}：客户发来的{words}没能转到这里"
     ticket_to_whom: str = "没有找到要转给的人，写法：“#{number} 转 @同事”。"
     ticket_no_canned: str = "没有快捷回复“{name}”，现有：{names}"
     ticket_line: str = "#{number} {name}，{minutes} 分钟前，{staff}"

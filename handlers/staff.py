@@ -1,9 +1,10 @@
-"""The staff room: `#12 您好` answers a customer, `#12 结束` ends, `#` lists; pictures, files and links go to the ticket
+"""The staff room: `#12 您好` answers a customer, `#12 结束` ends, `#` lists; pictures, files and cards go to the ticket
 named last."""
 
 from __future__ import annotations
 
 import logging
+import re
 
 from config.texts import fill
 from errors import WeChatError
@@ -11,19 +12,21 @@ from handlers.turn import Turn
 from models.support import Ticket, TicketState
 from services.conversations import WORDS
 from services.media import may_hold_file
-from services.messages import Body, file, link, text
+from services.messages import Body, contact, file, link, text
 from services.staff import Line, Verb, parse
 from wechat.events import GroupMessage, MessageKind
 
 log = logging.getLogger(__name__)
-PICTURE_WITHIN = 120.0  # seconds after `#12 …` in which a picture, file or link of the same person goes to #12
+_AT_AHEAD = re.compile(r"^@[^@#＃\n]{1,64}\s(?=\s*[#＃])")
+PICTURE_WITHIN = 120.0  # seconds after `#12 …` in which a picture, file or card of the same person goes to #12
+CHAT = (MessageKind.EMOTICON,)  # is meant for the colleagues
 
 
 async def wrote(event: GroupMessage, turn: Turn) -> bool:
     """Do what the staff asks for; their talk among each other is left alone."""
     if not turn.house.support.is_staff_room(event.account, event.room_id):
         return False
-    if may_hold_file(event) or event.kind is MessageKind.LINK:
+    if event.kind in (MessageKind.LINK, MessageKind.CARD) or (may_hold_file(event) and event.kind not in CHAT):
         return await _sent_file(event, turn)
     line = parse(_without_bot(event, turn)) if event.kind is MessageKind.TEXT else None
     if line is None:
@@ -94,7 +97,7 @@ def _pass(line: Line, ticket: Ticket, event: GroupMessage, turn: Turn) -> None:
 
 
 async def _sent_file(event: GroupMessage, turn: Turn) -> bool:
-    """A picture, file or link right after `#12 …` is for #12."""
+    """A picture, file or card right after `#12 …` is for #12."""
     house = turn.house
     ticket = house.desk.called(event.account, event.contact_id, PICTURE_WITHIN)
     if ticket is None:
@@ -102,7 +105,7 @@ async def _sent_file(event: GroupMessage, turn: Turn) -> bool:
     event, kept = await house.media.of(turn.wechat, event)
     if event.kind is MessageKind.OTHER:  # no file after all
         return False
-    body = file(kept.path, kept.name) if kept else await _link(event, turn)
+    body = file(kept.path, kept.name) if kept else await _card(event, turn)
     texts, facts = house.config.texts, {"number": ticket.id, "name": ticket.name, "kind": WORDS[event.kind]}
     if body is None:
         turn.reply(fill(texts.ticket_file_lost, **facts))
@@ -112,18 +115,20 @@ async def _sent_file(event: GroupMessage, turn: Turn) -> bool:
     return True
 
 
-async def _link(event: GroupMessage, turn: Turn) -> Body | None:
-    """The link card a message is; None for any other kind, and when it cannot be had."""
+async def _card(event: GroupMessage, turn: Turn) -> Body | None:
+    """The link or the contact card that a message is; None for any other kind, and when it cannot be had."""
     try:
-        return link(await turn.wechat.link(event.id)) if event.kind is MessageKind.LINK else None
+        if event.kind is MessageKind.LINK:
+            return link(await turn.wechat.link(event.id))
+        return contact(await turn.wechat.card(event.id)) if event.kind is MessageKind.CARD else None
     except WeChatError as error:
-        log.warning("%s: the link of message %s: %s", event.account, event.id, error)
+        log.warning("%s: the card of message %s: %s", event.account, event.id, error)
         return None
 
 
 def _without_bot(event: GroupMessage, turn: Turn) -> str:
-    """The text without an @ of the assistant in front; an @ of a colleague stays."""
+    """The text without an @ of the assistant in front, whatever it is called there; an @ of a colleague stays."""
     me = turn.wechat.directory.contacts.get(turn.wechat.self_id)
     name = f"@{me.name}" if me and me.name else ""
-    words = event.text.strip()
-    return words.removeprefix(name).strip(" \u2005") if name else words
+    words = event.text.strip().removeprefix(name).strip()
+    return _AT_AHEAD.sub("", words) if event.mentions == (turn.wechat.self_id,) else words

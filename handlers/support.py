@@ -37,13 +37,18 @@ async def heard(event: PrivateMessage, turn: Turn) -> bool:
 
 async def _described(event: PrivateMessage, turn: Turn) -> str:
     """What a message that is neither text nor file says, as far as WeChat tells."""
+    wechat = turn.wechat
     try:
         if event.kind is MessageKind.LINK:
-            card = await turn.wechat.link(event.id)
+            card = await wechat.link(event.id)
             return f"{card.title} {card.url}"
         if event.kind is MessageKind.CARD:
-            person = await turn.wechat.contact(await turn.wechat.card(event.id))
+            person = await wechat.contact(await wechat.card(event.id))
             return f"{person.name}（{person.weixin or person.id}）"
+        if event.kind is MessageKind.MINI_PROGRAM:
+            return await wechat.program_title(event.id)
+        if event.kind is MessageKind.LOCATION:
+            return await wechat.place(event.id)
     except WeChatError:
         return event.text
     return event.text
@@ -87,13 +92,15 @@ async def asked_in_group(event: GroupMessage, turn: Turn) -> bool:
 
 
 async def marked(event: PrivateMessage, turn: Turn) -> bool:
-    """The customer's mark, 1–5, within a day of the ticket's end; a menu offered since then goes first."""
+    """The customer's mark, 1–5, within a day of the ticket's end; what was asked of them since then, by a menu or a
+    flow, goes first."""
     house = turn.house
-    mark = MARKS.get(plain(event.text)) if event.kind is MessageKind.TEXT else None
+    mark = MARKS.get(plain(event.text).removeprefix("回复")) if event.kind is MessageKind.TEXT else None
     asked = house.tickets.mark_asked(event.account, event.contact_id)
     if mark is None or asked is None:
         return False
-    if house.questions.menu_since((event.account, event.contact_id, event.contact_id)) > asked.at:
+    menu = house.questions.menu_since((event.account, event.contact_id, event.contact_id))
+    if max(menu, await house.flows.asked_at(event.account, event.contact_id)) > asked.at:
         return False
     turn.write(lambda s: house.desk.marked(s, event.account, event.contact_id, asked, mark))
     return True

@@ -121,6 +121,13 @@ class Conversations:
         )
         return session.exec(mine).one()
 
+    def recalled(self, session: Session, account: str, contact_id: str, message_id: str) -> str:
+        """What a person took back, as one line; nothing when that is not kept."""
+        write_bulk(session)
+        theirs = select(Said).where(Said.account == account, Said.conversation == contact_id)
+        row = session.exec(theirs.where(Said.message_id == message_id).limit(1)).first() if message_id else None
+        return shown(row.kind, row.text) if row is not None else ""
+
     def has_media(self, session: Session, row: int, kept: Kept) -> None:
         """Note where the file of something said was kept."""
         session.connection().execute(update(Said).where(col(Said.id) == row).values(media=kept.path, text=kept.name))

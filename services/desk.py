@@ -10,12 +10,14 @@ from config.service import Handoff
 from config.texts import Texts, fill
 from models.db import Store
 from models.support import Ticket, TicketState
-from services.conversations import Conversations
-from services.lane import Clock
+from services.conversations import Conversations, shown
+from services.lane import Clock, Gone, Work
 from services.messages import Body, Messages, text
 from services.notices import Notices
 from services.tickets import MarkAsked, Tickets
 from services.tickettexts import facts, relay
+
+MOST_QUOTED = 60  # characters of what was not delivered
 
 
 class Desk:
@@ -66,6 +68,19 @@ class Desk:
         if first:
             taken = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
             self._messages.say(session, ticket.account, room_id, relay(ticket, taken))
+
+    def undelivered(self, session: Session, work: Work, gone: Gone) -> None:
+        """Tell the staff, who take it for said, what WeChat did not take: an answer of theirs, a customer's file."""
+        body = work.body
+        told, number = self._texts.ticket_undelivered, body.get("ticket") if body.get("staff") else None
+        if body.get("relays") and body["type"] == "file":
+            told, number = self._texts.ticket_relay_lost, body["relays"]
+        ticket = session.get(Ticket, number) if number else None
+        if ticket is None or not ticket.room_id:
+            return
+        said = shown(body["type"], body.get("text") or body.get("title") or body.get("name") or "")[:MOST_QUOTED]
+        words = fill(told, number=ticket.id, name=ticket.name, words=said)
+        self._messages.say(session, ticket.account, ticket.room_id, relay(ticket, words))
 
     def unknown(self, number: int) -> str:
         """What a number nobody has open is answered with."""

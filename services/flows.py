@@ -46,6 +46,7 @@ class Flows:
         steps: FlowSteps,
         caller: Caller,
         config: Config,
+        wants_person: Callable[[str], bool],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -54,7 +55,7 @@ class Flows:
         self._steps = steps
         self._caller = caller
         self._by_word = {spoken(word): flow for flow in config.flows for word in flow.start}
-        self._not_answers = frozenset(map(spoken, config.customer_service.handoff.words))  # they reach a person
+        self._wants_person = wants_person
         self._texts = config.texts
         self._clock = clock
         self._calls: dict[int, asyncio.Task[None]] = {}
@@ -105,11 +106,16 @@ class Flows:
             return Decision(write=self._with_open(run, cancel))
         if flow is not None:
             return Decision(fill(self._texts.flow_open, flow=run.flow, state=self.state_words(run)))
-        if run.state != RunState.ASKING or bare.startswith("/") or bare in self._not_answers:
+        if run.state != RunState.ASKING or bare.startswith("/") or self._wants_person(words or ""):
             return None
         if not words:
             return Decision(self._texts.flow_text_wanted)
         return Decision(write=self._with_open(run, partial(self._steps.answered, words=words), same_step=True))
+
+    async def asked_at(self, account: str, person: str) -> float:
+        """When a person's flow asked what it waits to be told; 0 = it waits for nothing of theirs."""
+        run = await self._open_run(account, person)
+        return run.changed_at if run is not None and run.state == RunState.ASKING else 0.0
 
     def _may(self, account: str, person: str, flow: Flow) -> bool:
         if flow.allow == "everyone" or self._accounts.is_admin(account, person):

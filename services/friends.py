@@ -71,9 +71,10 @@ class Friends:
         self._outbox.add(session, f"{LANE}:{account}", contact_id, body, priority=Priority.NOTICE, run_at=run_at)
 
     def greet(self, session: Session, account: str, contact_id: str) -> None:
-        """Greet a new friend, once, whoever tells of them and however often."""
+        """Greet a new friend, once, whoever tells of them and however often; an official account is nobody's friend."""
         wechat = self._accounts.get(account)
-        if not self._settings.greeting or self._accounts.is_own(contact_id):
+        known = wechat.directory.contacts.get(contact_id)
+        if not self._settings.greeting or self._accounts.is_own(contact_id) or (known is not None and known.official):
             return
         insert = sqlite.insert(Greeted) if self._store.is_sqlite else postgresql.insert(Greeted)
         row = insert.values(account=account, contact_id=contact_id, at=self._clock()).on_conflict_do_nothing()

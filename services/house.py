@@ -132,6 +132,7 @@ class House:
         handing = (self.messages, self.notices, service.handoff, texts, clock)
         self.support = Support(store, self.accounts, self.tickets, self.conversations, self.media, *handing)
         self.desk = Desk(store, self.tickets, self.conversations, *handing)
+        self.outbox.on_failed(self.desk.undelivered)
 
     def _serving_business(self) -> None:
         config, store, clock = self.config, self.store, self.clock
@@ -140,7 +141,8 @@ class House:
         self.webhooks = Webhooks(self.outbox, store, self.outside, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.notices, config.texts, config.api.public_url, self.zone, clock)
         caller = Caller(self.outside, config.systems, config.texts)
-        self.flows = Flows(store, self.accounts, self.groups, steps, caller, config, clock)
+        wants_person = self.support.wants_person
+        self.flows = Flows(store, self.accounts, self.groups, steps, caller, config, wants_person, clock)
 
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock

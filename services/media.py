@@ -41,8 +41,11 @@ def folder_of(database: str) -> Path:
 
 
 def may_hold_file(message: Message) -> bool:
-    """Whether a file is to be looked for: PuppetMock says of most documents only that they are of no known kind."""
-    return message.kind in FETCHED or (message.kind is MessageKind.OTHER and not message.text)
+    """Whether a file is to be looked for: PuppetMock says of most documents only that they are of no known kind, and
+    not every gateway has the pictures of stickers."""
+    if message.kind is MessageKind.OTHER:
+        return not message.text
+    return message.kind in FETCHED or message.kind is MessageKind.EMOTICON
 
 
 class MediaStore:

@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 LANE = "wx"
 AT_SIGN_END = "\u2005"  # what WeChat itself puts behind an @name
 WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between the tries of a message that WeChat refuses
-UNSURE_WAITS = (1.0, 3.0, 10.0, 30.0, 60.0, 300.0)  # after a lost answer: each try may have been heard, so not for ever
+# seconds between the tries of one whose answer is lost, as when the gateway is killed; each may have been heard
+LOST_WAITS = (1.0, 2.0, 5.0, 30.0, 300.0, 900.0)
 SLOW_WAITS = (30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)  # after 操作过于频繁, which may last longer than an hour
+FILE_WAITS = (2.0, 10.0)  # of a file, either way: a conversation does not wait so long behind it
 
 Body = dict[str, Any]
 
@@ -87,17 +89,19 @@ class Messages:
         except WeChatUnknown as error:
             if work.priority == Priority.BROADCAST:
                 return Gone(str(error), unknown=True)
-            return _again(work, error, UNSURE_WAITS)
+            return _again(work, error, LOST_WAITS)
         except WeChatTooFast as error:
             self._accounts.governor(account).slow_down()
             return _again(work, error, SLOW_WAITS)
         except (WeChatRefused, OSError) as error:
-            return _again(work, error)
+            return _again(work, error, WAITS)
         except WeChatError as error:
             return Gone(str(error))
 
 
-def _again(work: Work, error: Exception, waits: Sequence[float] = WAITS) -> Later | Gone:
+def _again(work: Work, error: Exception, waits: Sequence[float]) -> Later | Gone:
+    if work.body["type"] == "file" and not isinstance(error, WeChatTooFast):
+        waits = FILE_WAITS
     if work.attempts >= len(waits):
         return Gone(str(error), unknown=isinstance(error, WeChatUnknown))
     return Later(waits[work.attempts], str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ MENU_SECONDS = 600.0
 FALLBACK_SECONDS = 600.0
 LONGEST_MISS = 100  # characters of a question that is counted; what is longer is a letter, not a question
 _NUMBERS = {"1": 0, "2": 1, "3": 2, "一": 0, "二": 1, "三": 2}
+_CHOSEN = re.compile("(?:回复|选择?)?第?([1-3一二三])[个条]?")  # of a normalised text
 
 Person = tuple[str, str, str]  # account, conversation, contact id
 
@@ -74,10 +76,10 @@ class Questions:
         entry = self.faq.exact(text)
         if entry is not None:
             return entry.answer
-        chosen = _NUMBERS.get(plain(text))
-        if chosen is None or not self.menu_since(who):
+        named = _CHOSEN.fullmatch(plain(text))
+        if named is None or not self.menu_since(who):
             return None
-        questions = self._menus[who].questions
+        chosen, questions = _NUMBERS[named[1]], self._menus[who].questions
         entry = self.faq.exact(questions[chosen]) if chosen < len(questions) else None
         return entry.answer if entry else None
 

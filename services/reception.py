@@ -85,7 +85,8 @@ class Reception:
         """Contacts and groups were read again: nothing that happened meanwhile is missed."""
         async with self._catching_up:
             contacts = self._house.accounts.get(account).directory.contacts
-            new = [contacts[id] for id in changed if id in contacts and contacts[id].friend]
+            known = [contacts[id] for id in changed if id in contacts]
+            new = [person for person in known if person.friend and not person.official]
             for person in new:
                 await self._house.store.write(partial(self._befriended, person=person, greet=len(new) <= FEW))
             for contact_id in await self._house.reconcile.account(account):

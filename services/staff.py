@@ -8,8 +8,9 @@ from enum import StrEnum
 
 _LINE = re.compile(r"[#＃]\s*(\d{1,12})\s*[:：,，]?\s*(.*)", re.DOTALL)
 _LIST = re.compile(r"[#＃]\s*")
-# How WeChat's clients write a quotation into the text: 「name：what they said」, dashes, the reply.
-_QUOTE = re.compile(r"「(.*?)」\s*\n(?:[-—] ?){5,}\s*\n(.*)", re.DOTALL)
+# How WeChat's clients write a quotation into the text: 「name：what they said」, dashes, the reply. What they said may
+# quote somebody too: the last dashes count.
+_QUOTE = re.compile(r"「(.*)」\s*\n(?:[-—] ?){5,}\s*\n(.*)", re.DOTALL)
 _RELAYED = re.compile(r"【#(\d+) ")
 _PASS = re.compile(r"转给?\s*@(.+)", re.DOTALL)
 _NOTE = re.compile(r"记录[\s:：]+(.+)", re.DOTALL)
@@ -38,15 +39,20 @@ class Line:
 
 
 def parse(text: str) -> Line | None:
-    """What a text in the staff room asks for; None: it is talk among the staff."""
+    """What a text in the staff room asks for; None: it is talk among the staff. To quote what was relayed is to name
+    its ticket, unless another is named, or a colleague is called."""
     text = text.strip()
     quote = _QUOTE.fullmatch(text)
     if quote:
-        relayed = _RELAYED.search(quote[1])
-        if relayed:
-            rest = _LINE.fullmatch(quote[2].strip())
-            return _line(int(relayed[1]), (rest[2] if rest else quote[2]).strip())
         text = quote[2].strip()
+        relayed = _RELAYED.search(quote[1])
+        if relayed and not text.startswith("@"):
+            return _named(text) or _line(int(relayed[1]), text)
+    return _named(text)
+
+
+def _named(text: str) -> Line | None:
+    """The line that a text is by itself."""
     if _LIST.fullmatch(text):
         return Line(Verb.LIST)
     found = _LINE.fullmatch(text)

@@ -32,18 +32,21 @@ from wechat.events import MessageKind, Room
 log = logging.getLogger(__name__)
 BEFORE = 6  # things said before 人工 that the staff is shown
 MOST_SHOWN = 300  # things said, when a ticket waited long
+MOST_QUOTED = 60  # characters of what was taken back
 # How a person is asked for: these words around one of `handoff.words`, and nothing else.
-BEFORE_IT = "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个"
+BEFORE_IT = (
+    "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个|回复|直接|快|赶紧|马上|急"
+)
 MAY_I = "有没有|有|能不能|能|可不可以|可以"
-BEHIND_IT = "客服|服务|帮忙|坐席|座席|在不在|在|有|行|吗|么|呢|吧|啊|呀|一下|谢谢"
-SIGNS = "[,。.!?~… 、]"
+BEHIND_IT = "客服|服务|帮忙|坐席|座席|在不在|在哪里|在哪|在|有|行|吗|么|呢|吧|啊|呀|一下|谢谢|快点|快|急"
+SIGNS = "[,。.!?~… 、“”\"'「」]"
 
 
 def asking(words: Sequence[str]) -> re.Pattern[str] | None:
     """What a normalised text that asks for a person by one of these words matches in full; None without words."""
     longest_first = sorted(map(normal, words), key=len, reverse=True)
     word = "|".join(map(re.escape, longest_first))
-    return re.compile(rf"(?:{BEFORE_IT}|{MAY_I}|{SIGNS})*(?:{word})(?:{BEHIND_IT}|{SIGNS})*") if words else None
+    return re.compile(rf"(?:{BEFORE_IT}|{MAY_I}|{SIGNS})*(?:{word})(?:{word}|{BEHIND_IT}|{SIGNS})*") if words else None
 
 
 class Support:
@@ -107,7 +110,7 @@ class Support:
         """Fetch the files among what was said last: people send the picture first and then ask for a person."""
         rows = await self._store.read(lambda s: self._conversations.last(s, account, contact_id, BEFORE))
         for row in rows:
-            if row.by and row.kind in (MessageKind.IMAGE, MessageKind.FILE) and not row.media:
+            if row.by and row.kind in FETCHED and not row.media:
                 kept = await self._media.fetch(self._accounts.get(account), row.message_id, row.kind)
                 if kept:
                     await self._store.write(partial(self._conversations.has_media, row=row.id or 0, kept=kept))
@@ -159,7 +162,7 @@ class Support:
         if not self.tickets.change(session, number, state=TicketState.OPEN, room_id=room_id, told=told, last_at=now):
             return
         more = self._conversations.count(session, ticket.account, ticket.contact_id, ticket.told) - len(rows)
-        lines = ([f"（更早的 {more} 条略）"] if more > 0 else []) + [self._line(ticket, row) for row in rows]
+        lines = ([f"（更早的 {more} 条略）"] if more > 0 else []) + [self._line(session, ticket, row) for row in rows]
         *first, last = packed(lines)
         for part in first:
             self._messages.say(session, ticket.account, room_id, relay(ticket, f"{head(ticket)}\n{part}"))
@@ -170,15 +173,27 @@ class Support:
                 self._messages.say(session, ticket.account, room_id, relay(ticket, file(row.media, row.text)))
         self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff)
 
-    def _line(self, ticket: Ticket, row: Said) -> str:
-        at = datetime.fromtimestamp(row.at, self._hours.zone)
-        return f"{at:%H:%M} {ticket.name if row.by else '助手'}：{shown(row.kind, row.text)}"
+    def _line(self, session: Session, ticket: Ticket, row: Said) -> str:
+        at, today = (datetime.fromtimestamp(moment, self._hours.zone) for moment in (row.at, self._clock()))
+        day = "" if at.date() == today.date() else f"{at:%m-%d} "
+        return (
+            f"{day}{at:%H:%M} {ticket.name if row.by else '助手'}：{self._shown(session, ticket, row.kind, row.text)}"
+        )
+
+    def _shown(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
+        """A message as people see it; of one that takes another back, which."""
+        words = shown(kind, text)
+        if kind == MessageKind.RECALLED:
+            taken_back = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
+            return f"{words}：{taken_back[:MOST_QUOTED]}" if taken_back else words
+        return words
 
     # ---- relaying ----
 
     def relay(self, session: Session, ticket: Ticket, kind: str, line: str, kept: Kept | None) -> None:
         """Pass on to the staff what the customer says; while the ticket waits it is only kept."""
-        if ticket.state != TicketState.OPEN:
+        row = session.get(Ticket, ticket.id)  # memory may be behind: the ticket may be shown in this very commit
+        if row is None or row.state == TicketState.WAITING:
             return
         number, now = ticket.id or 0, self._clock()
         room_id = self._room_of(ticket)
@@ -192,8 +207,8 @@ class Support:
             return
         self.tickets.change(session, number, last_at=now, room_id=room_id)
         lost = "（没能取得）" if kept is None and kind in FETCHED else ""
-        words = f"{head(ticket)}{shown(kind, line)}{lost}"
-        self._messages.say(session, ticket.account, room_id, relay(ticket, words))
+        for part in packed([f"{self._shown(session, ticket, kind, line)}{lost}"]):
+            self._messages.say(session, ticket.account, room_id, relay(ticket, f"{head(ticket)}{part}"))
         if kept is not None:
             self._messages.say(session, ticket.account, room_id, relay(ticket, file(kept.path, kept.name)))
 

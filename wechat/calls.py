@@ -103,6 +103,21 @@ class Sending(Calls):
         """The id of the person whose card a message is."""
         return await patiently(lambda: self._mended.message_contact(message_id))
 
+    async def program_title(self, message_id: str) -> str:
+        """What the mini-program that a message is says of itself."""
+        answer = await patiently(lambda: self._mended.message_program(message_id))
+        if answer.HasField("mini_program"):
+            return str(answer.mini_program.title)
+        try:
+            return str(json.loads(answer.mini_program_json)["title"])
+        except (ValueError, KeyError, TypeError):
+            raise WeChatRefused("MessageMiniProgram", "the gateway's mini-program is not usable") from None
+
+    async def place(self, message_id: str) -> str:
+        """The place a message is: its name and address."""
+        place = await patiently(lambda: self._mended.message_place(message_id))
+        return " ".join(filter(None, dict.fromkeys((place.name, place.address))))
+
 
 class People(Calls):
     """Friends and other people."""

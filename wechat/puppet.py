@@ -232,6 +232,14 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         """The link card a message is."""
         return await self.call("MessageUrl", pb.Id(id=message_id))  # type: ignore[no-any-return]
 
+    async def message_program(self, message_id: str) -> pb.MessageMiniProgramResponse:
+        """The mini-program card a message is."""
+        return await self.call("MessageMiniProgram", pb.Id(id=message_id))  # type: ignore[no-any-return]
+
+    async def message_place(self, message_id: str) -> pb.LocationPayload:
+        """The place a message is."""
+        return (await self.call("MessageLocation", pb.Id(id=message_id))).location  # type: ignore[no-any-return]
+
 
 def _sent_id(answer: Any) -> str:
     return answer.id or answer.id_wrapped.value or ""

@@ -88,7 +88,7 @@ async def test_its_way(door: Door) -> None:
 
 
 async def test_a_lost_answer_is_asked_for_again_and_not_for_ever(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.messages.UNSURE_WAITS", (0.01, 0.01))
+    monkeypatch.setattr("services.messages.LOST_WAITS", (0.01, 0.01))
     door.wechat.fails["send_text"] = WeChatUnknown("MessageSendText", "no answer in time")
     message_id = await _send(door, **TO)
     await _until(door, message_id, "failed")

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tests.stories.business import at, free_port, serving, told
 from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.service import known, service, staff_room
 
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -150,6 +151,31 @@ async def test_a_person_is_reached_in_the_middle_of_a_flow(make_town: MakeTown, 
     await until(lambda: len(told(town, "黑旋风")) == 2, "answered")
     await town.quiet()
     assert not shop.asked
+
+
+async def test_a_mark_is_no_answer_and_an_answer_no_mark(make_town: MakeTown, shop: Shop) -> None:
+    """Who asks for a person in the middle of a flow is asked for a mark afterwards: what was asked last counts."""
+    asking = flow({"ask": {"a": "甲？"}}, {"say": "甲是{a}"})
+    town = await make_town(customer_service=service(), **with_shop(shop, asking))
+    room = staff_room(town)
+    await known(town, room)
+    town.say("黑旋风", "开始")
+    await town.hears("黑旋风", "甲？")
+    for number in (1, 2):
+        town.say("黑旋风", "您好，我要转人工客服")
+        await town.hears("店长", f"【#{number} 黑旋风】请求人工服务", room)
+        town.say("店长", f"#{number} 结束", room)
+        await town.hears("店长", f"#{number} 黑旋风 已结束", room)
+        await town.quiet()
+        if number == 1:
+            town.say("黑旋风", "5")
+            await town.hears("店长", "#1 黑旋风 评分：5", room)
+            town.say("黑旋风", "一楼")
+            await town.hears("黑旋风", "甲是一楼")
+    town.say("黑旋风", "开始")
+    await until(lambda: told(town, "黑旋风").count("甲？") == 2, "asked")
+    town.say("黑旋风", "4")
+    await town.hears("黑旋风", "甲是4")
 
 
 async def test_old_and_group_messages_start_nothing(make_town: MakeTown, shop: Shop) -> None:

@@ -42,9 +42,13 @@ async def test_who_became_a_friend_while_the_bot_was_away_is_greeted_once(make_t
     town = await make_town(customer_service={"keywords": [MARKER]})
     await town.quiet()
     await town.stop_bot()
+    paper = town.world.people.create("早报", official=True).id
+    town.world.people.befriend(paper, town.id("bot"))
     who = town.newcomer("扈三娘")
     await town.start_bot()
     await town.hears(who, "您好，我是")
+    await town.quiet()
+    assert words(town.seen(paper)) == [], "an official account"
     await town.restart_bot()
     assert await answers(town, who) == []
     assert sum("您好，我是" in w for w in words(town.seen(who))) == 1

@@ -65,6 +65,50 @@ async def test_pictures_and_links_reach_the_other_side_as_they_were_sent(gateway
     assert (link["url"]["title"], link["url"]["url"]) == ("说明书", "https://shop.example/manual")
 
 
+async def test_the_staff_may_call_the_assistant_by_whatever_it_is_called_there(gateway: OfficialGateway) -> None:
+    """By its name in the staff room too; a line to a colleague stays among the staff."""
+    me = (await gateway.status())["self"]
+    await gateway.room(STAFF_ROOM, aliases={me: "客服 小微"})
+    await gateway.say("wxid_xuan", "人工")
+    await gateway.wait_sent(1, STAFF_ROOM)
+    await gateway.say("wxid_song", "@宋公明\u2005#1 你来", room=STAFF_ROOM, mentions=["wxid_song"])
+    await gateway.say("wxid_song", "@客服 小微\u2005#1 一", room=STAFF_ROOM, mentions=[me])
+    await gateway.say("wxid_song", "@客服 小微\u2005＃1\n二", room=STAFF_ROOM)
+    await gateway.say("wxid_song", "@客服 小微 # 1，三 @四 #五", room=STAFF_ROOM)
+    answers = await gateway.wait_sent(4, "wxid_xuan")
+    assert [sent["text"] for sent in answers][1:] == ["一", "二", "三 @四 #五"]
+
+
+async def test_places_and_mini_programs_are_named(gateway: OfficialGateway) -> None:
+    """By what WeChat shows of them; what a gateway cannot tell is named by its kind."""
+    await gateway.say("wxid_xuan", "人工")
+    await gateway.wait_sent(1, STAFF_ROOM)
+    place = {"name": "梁山泊", "address": "水泊路 1 号", "latitude": 35.8, "longitude": 116.1, "accuracy": 15}
+    await gateway.say("wxid_xuan", "<msg><location/></msg>", kind="location", location=place)
+    await gateway.say("wxid_xuan", "<msg/>", kind="mini_program", mini={"appid": "wx1", "title": "我的订单"})
+    await gateway.say("wxid_xuan", "<msg/>", kind="location")
+    await gateway.say("wxid_xuan", "<msg/>", kind="mini_program")
+    await gateway.say("wxid_xuan", "<msg/>", kind="emoticon")
+    shown = [sent["text"].removeprefix("【#1 黑旋风】") for sent in await gateway.wait_sent(6, STAFF_ROOM)][1:]
+    assert shown == ["[位置] 梁山泊 水泊路 1 号", "[小程序] 我的订单", "[位置]", "[小程序]", "[表情]"]
+
+
+async def test_the_staff_sees_what_was_taken_back(gateway: OfficialGateway) -> None:
+    """Before 人工 and behind it, as on the customer's own phone; what nobody knows is only named."""
+    before = await gateway.say("wxid_xuan", "我要退货")
+    await gateway.wait_sent(1, "wxid_xuan")
+    await gateway.recall(before)
+    await gateway.say("wxid_xuan", "人工")
+    (shown,) = await gateway.wait_sent(1, STAFF_ROOM)
+    assert "黑旋风：[撤回了一条消息]：我要退货\n" in shown["text"]
+    wrong = await gateway.say("wxid_xuan", "地址是人民路 1 号")
+    await gateway.say("wxid_xuan", "地址是水泊路 1 号")
+    await gateway.recall(wrong)
+    await gateway.say("wxid_xuan", "nobody-knows", kind="recalled")
+    told = [sent["text"] for sent in await gateway.wait_sent(5, STAFF_ROOM)][3:]
+    assert told == ["【#1 黑旋风】[撤回了一条消息]：地址是人民路 1 号", "【#1 黑旋风】[撤回了一条消息]"]
+
+
 async def test_a_staff_room_that_nobody_told_of_is_found(gateway: OfficialGateway) -> None:
     """Made while the bot ran, without an event; the old one is another group now."""
     me = (await gateway.status())["self"]

@@ -279,7 +279,7 @@ async def test_a_friend_made_while_the_bot_was_away_is_told(make_town: MakeTown,
 
 
 async def test_a_lost_message_is_told(make_town: MakeTown, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.messages.WAITS", (0.01,))
+    monkeypatch.setattr("services.messages.FILE_WAITS", (0.01,))
     town = await open_town(make_town, {**receiver.config, "events": ["message.failed"]})
     house, nothing = town.bot.house, file("/nowhere/price.pdf")
     work = await house.store.write(lambda s: house.messages.say(s, "weimi1001", town.id("黑旋风"), nothing))
