@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from sqlmodel import Session
 
@@ -31,7 +32,7 @@ from errors import (
 from models.db import Store
 from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
 from services.accounts import Accounts
-from services.adding import Adder, Seen
+from services.adding import TAKEN_BACK, Adder, Seen
 from services.arrivals import Arrivals
 from services.audit import Audit
 from services.blacklist import Blacklist
@@ -108,10 +109,11 @@ class Memberships(Departures):
         if person is None:
             await wechat.look_for(member)
             person = self._person(qun, member)
-        if person is not None:
-            self._refuse_blacklisted(qun, person.id)
-            if await self._is_in(qun, person.id):
-                return Answer(Approved.OK, wechat.account, await self._id_of(qun, person.id))
+        for known in [person] if person else wechat.directory.find(member):
+            if person or member in (known.id, known.weixin):  # a stranger's nickname may be anybody's
+                self._refuse_blacklisted(qun, known.id)
+        if person is not None and await self._is_in(qun, person.id):
+            return Answer(Approved.OK, wechat.account, await self._id_of(qun, person.id))
         if person is None or not person.friend:
             row = await self._store.write(lambda s: self._wait_for_friend(s, qun, member, person))
             return Answer(Approved.PENDING, wechat.account, row.id)
@@ -208,33 +210,19 @@ class Memberships(Departures):
         row = await self._store.write(
             lambda s: put_membership(s, qun, self._clock(), name=person.name, contact_id=person.id, **values)
         )
+        wanted = partial(self._is_open, row.id or 0)
+        add = partial(self._adder.add, qun, contact_id=person.id, who=who, patient=source != "rest", wanted=wanted)
         try:
-            seen = await self._adder.add(qun, room, person.id, who, patient=source != "rest")
+            seen = await add(room)
         except GroupFull:  # somebody was faster, or WeChat lets in fewer than the config says
             others = self._groups.live_rooms(qun)
             if not self._settings.overflow or room.id != others[-1].id:
                 raise
             opened = await self._groups.open_next_room(qun, who)
             room = await self._accounts.get(qun.account).room(opened.room_id or "")
-            seen = await self._adder.add(qun, room, person.id, who, patient=source != "rest")
+            seen = await add(room)
         await self._store.write(lambda s: self._note_seen(s, qun, room, person, seen, row.id or 0))
         return Answer(Approved.OK if seen is Seen.JOINED else Approved.INVITED, qun.account, row.id)
-
-    async def _note_failure(self, qun: Qun, contact_id: str, error: Exception) -> None:
-        """A full group and a blacklist end the way in; all else is tried again as long as people are waited for."""
-
-        def note(session: Session) -> None:
-            row = membership_of(session, qun.number, contact_id)
-            if row is None or row.state not in OPEN_STATES:
-                return
-            if isinstance(error, GroupFull | MemberBlacklisted):
-                self._arrivals.refused(session, qun, row, type(error).__name__)
-                return
-            until = row.expires_at or self._clock() + self._settings.pending_days * DAY
-            why = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)  # no fault of this way in
-            move(session, row, self._clock(), MemberState.REQUESTED, why, until)
-
-        await self._store.write(note)
 
     def _note_seen(self, session: Session, qun: Qun, room: Room, person: Contact, seen: Seen, row_id: int) -> None:
         if seen is Seen.JOINED:
@@ -284,7 +272,7 @@ class Memberships(Departures):
             return None  # gone on with at the next sync
         except (BotError, WeChatError) as error:
             log.warning("group %s: %s not let in: %s", row.number, person.id, error)
-            if not row.error:  # a repeat that fails again is not told again
+            if not row.error and TAKEN_BACK not in str(error):  # a repeat that fails again is not told again
                 self._tell_soon(qun, person.id, error)
             return None
         if answer.approved is Approved.INVITED:

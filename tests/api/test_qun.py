@@ -222,6 +222,22 @@ async def test_membership_refusals(opened: OpenDoor) -> None:
     assert await code() == 3002
 
 
+async def test_a_blacklisted_stranger_is_refused_by_what_is_theirs_alone(door: Door) -> None:
+    """By id and 微信号; a nickname may be anybody's, and is waited for."""
+    qun = await door.make_group()
+    door.wechat.knows("wxid_lu", "陆谦", friend=False, weixin="luqian")
+    group = door.house.groups.by_number(qun["number"])
+    assert group is not None
+    await door.house.store.write(
+        lambda s: door.house.ladder.blacklist(s, group, "wxid_lu", "陆谦", "spam", "person:wxid_song")
+    )
+    for member, status in (("wxid_lu", 403), ("luqian", 403), ("陆谦", 202)):
+        body = {"token": qun["token"], "member": member}
+        answer = await door.call("POST", "/wxbot/qun/membership", json=body)
+        assert answer[0] == status, member
+        assert status == 202 or answer[1] == error(3005)
+
+
 async def test_a_connection_that_is_lost_on_the_way(door: Door) -> None:
     """What did not reach WeChat says so, and when to come back."""
     qun = await door.make_group()

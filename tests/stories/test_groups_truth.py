@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories.conftest import Town, until
+from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import audit, becomes, holds, state_of, texts
 
 LOST = {"lost": 1.0}
@@ -223,3 +223,38 @@ async def test_who_is_no_friend_any_more_is_waited_for(town: Town) -> None:
     town.world.people.ask(town.id("黑旋风"), town.id("bot"), "又来了")
     await becomes(town, qun, "黑旋风", "joined")
     assert (await _membership(town, headers["Location"]))["state"] == "joined"
+
+
+async def test_a_promise_taken_back_while_it_waits_for_its_turn(make_town: MakeTown) -> None:
+    """The pace holds an add up: what is taken back meanwhile is not done when its turn comes, and nobody is told."""
+    pace = {"messages_per_minute": 1000, "conversation_seconds": 0, "add_seconds": 2, "group_seconds": 0}
+    town = await make_town(pacing={"enabled": True, **pace}, groups={"confirm_seconds": 0.2})
+    qun = await town.make_group()
+    people = {name: town.newcomer(name, friend=False) for name in ("燕青", "李逵", "石秀")}
+    paths = {name: (await town.join(qun["token"], name))[2]["Location"] for name in people}
+    for name, id in people.items():
+        town.world.people.befriend(id, town.id("bot"))
+        await becomes(town, qun, id, "joined" if name == "燕青" else "adding")
+    assert (await town.call("DELETE", paths["李逵"]))[0] == 204
+    await becomes(town, qun, people["石秀"], "joined")
+    assert people["李逵"] not in town.room(qun["room"]).members
+    assert (await _membership(town, paths["李逵"]))["state"] == "refused"
+    assert not texts(town, "李逵", words="没能拉您进群")
+
+
+async def test_a_promise_taken_back_while_wechat_does_it(town: Town) -> None:
+    """WeChat takes its time with an add; who came in all the same is out again before the call is answered."""
+    qun = await town.make_group()
+    _, _, headers = await town.join(qun["token"], "九纹龙")
+    town.world.faults.call("RoomAdd", "slow", ms=1000)
+    town.world.people.befriend(town.id("九纹龙"), town.id("bot"))
+    await becomes(town, qun, "九纹龙", "adding")
+    assert (await town.call("DELETE", headers["Location"]))[0] == 204
+
+    async def added() -> bool:
+        return [line.outcome for line in await audit(town, "add")] == ["done"]
+
+    await holds(added, lambda: "WeChat did not let them in")
+    await town.quiet()
+    assert town.id("九纹龙") not in town.room(qun["room"]).members
+    assert (await _membership(town, headers["Location"]))["state"] == "removed"
