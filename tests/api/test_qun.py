@@ -83,6 +83,23 @@ async def test_refusals_in_their_order(door: Door) -> None:
     assert await code(code="shop-2", owner="nobody") == 2002
 
 
+async def test_another_companion_is_taken_when_the_first_one_will_not_do(opened: OpenDoor) -> None:
+    """A half-made group is gone on with those who are there now, its old companion only if nobody else is."""
+    door = await opened(groups={"companions": ["智多星", "入云龙"]})
+    door.wechat.fails["create_room"] = WeChatRefused("create_room", "智多星 is no friend")
+    assert (await door.call("POST", "/wxbot/qun", json=QUN))[:2] == (502, error(2006))
+    door.wechat.knows("wxid_zhi", "智多星", friend=False)
+    assert (await door.call("POST", "/wxbot/qun", json=QUN))[:2] == (502, error(2006))
+    door.wechat.knows("wxid_gong", "入云龙")
+    del door.wechat.fails["create_room"]
+    qun = await door.make_group()
+    (room,) = door.wechat.directory.rooms.values()
+    assert room.member_ids == {"wxid_bot", "wxid_song", "wxid_gong"}
+    kept = door.house.groups.by_number(qun["number"])
+    assert kept is not None
+    assert kept.companion_id == "wxid_gong"
+
+
 async def test_offline_tells_when_to_come_back(door: Door) -> None:
     await door.make_group()
     door.wechat.state = State.CONNECTING
