@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
@@ -46,14 +45,13 @@ class Seen(StrEnum):
 
 
 class Adder:
-    """Adds people at the account's pace, one after the other."""
+    """Adds people at the account's pace."""
 
     def __init__(self, accounts: Accounts, audit: Audit, settings: GroupSettings, pacing: Pacing) -> None:
         self._accounts = accounts
         self._audit = audit
         self._settings = settings
         self._pacing = pacing
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def add(
         self, qun: Qun, room: Room, contact_id: str, who: str, *, patient: bool, wanted: Callable[[], Awaitable[bool]]
