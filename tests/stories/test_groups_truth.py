@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.group_life import audit, becomes, holds, state_of, texts
+from tests.stories.group_life import audit, becomes, bring, holds, state_of, texts
 
 LOST = {"lost": 1.0}
 
@@ -40,6 +40,21 @@ async def test_a_promise_by_name_is_kept_when_the_person_brings_the_token_too(to
     assert (await town.call("DELETE", path))[0] == 204
     assert town.id("九纹龙") not in town.room(qun["room"]).members
     assert (await _membership(town, path))["state"] == "removed"
+
+
+async def test_who_is_waited_for_by_id_and_is_brought_in_by_others_has_joined(town: Town) -> None:
+    """Not a friend yet, and in the group all the same: both addresses that REST was told show it."""
+    qun = await town.make_group()
+    _, _, before = await town.join(qun["token"], town.id("九纹龙"))
+    bring(town, qun, "九纹龙", by="宋公明")
+    await becomes(town, qun, "九纹龙", "joined")
+    status, answer, after = await town.join(qun["token"], town.id("九纹龙"))
+    assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
+    for path in (before["Location"], after["Location"]):
+        assert (await _membership(town, path))["state"] == "joined"
+    town.world.rooms.leave(town.id("九纹龙"), qun["room"])
+    await becomes(town, qun, "九纹龙", "left")
+    assert (await _membership(town, before["Location"]))["state"] == "left"
 
 
 async def test_a_promise_taken_back_is_not_kept(town: Town) -> None:
