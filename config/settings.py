@@ -147,7 +147,7 @@ class Pacing(Section):
     conversation_seconds: float = Field(1, ge=0)
     spread: float = Field(0.3, ge=0, le=1)
     group_seconds: float = Field(30, ge=0)
-    groups_per_day: int = Field(10, ge=0)
+    groups_per_day: int = Field(10, ge=1)
     add_seconds: float = Field(15, ge=0)
     backoff_minutes: float = Field(60, ge=0)
     request_seconds: float = Field(10, ge=0)

@@ -88,6 +88,7 @@ def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pyt
         ("api: {keys: ['']}", "api.keys.0: '' will not do: it must not be empty"),
         ("database: 'postgresql://u:p@h:port/d'", "database: 'postgresql://***@h:port/d' will not do: sqlite:///"),
         ('"a\\nb": c', "a b: 'c' will not do: there is no such key"),
+        ("pacing: {groups_per_day: 0}", "pacing.groups_per_day: 0 will not do: it must be greater than or equal to 1"),
         ("groups: {1: 2}", "groups.1: 2 will not do: there is no such key"),
         ("flows: [{name: \"a\\nb\", start: [f], steps: [{say: '{y}'}]}]", "flow a b, step 1: nothing before it"),
         ("api: {port: 65536}", "api.port: 65536 will not do: it must be less than or equal to 65535"),
