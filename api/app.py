@@ -17,7 +17,7 @@ from api.qrcodes import QrCodes
 from api.views import ViewLimit
 from services.house import House
 
-NUMBER = "[0-9]{1,18}"  # what fits a database's integer
+NUMBER = "[0-9]{1,18}"
 ROUTES = (
     web.post("/wxbot/qun", qun.create),
     web.get("/wxbot/qun", qun.find),

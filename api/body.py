@@ -10,7 +10,8 @@ from typing import Any, Final, NoReturn
 
 from aiohttp import web
 
-from errors import BodyTooLarge, InvalidParameter
+from errors import BodyTooLarge, InvalidParameter, NotFound
+from models.schema import MOST_ID
 
 PATIENCE: Final = 10.0  # seconds for a body to arrive
 MOST_BYTES: Final = 64 * 1024
@@ -81,5 +82,8 @@ def lines(body: Mapping[str, Any], name: str) -> list[str]:
 
 
 def number(request: web.Request, name: str = "id") -> int:
-    """The number in the path; the routes let only digits through."""
-    return int(request.match_info[name])
+    """The number in the path, where the routes let only digits through; NotFound when no row can have it."""
+    value = int(request.match_info[name])
+    if value > MOST_ID:
+        raise NotFound(f"{name} {value}")
+    return value

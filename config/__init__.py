@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from config.business import System, Webhook
 from config.complaint import one_line
@@ -57,7 +59,11 @@ class Config(Section):
     @field_validator("database")
     @classmethod
     def _known_kind(cls, value: str) -> str:
-        if not re.fullmatch(DATABASES, value):
+        try:
+            usable = re.fullmatch(DATABASES, value) and make_url(value)
+        except (ValueError, ArgumentError):  # a port that is no number
+            usable = None
+        if not usable:
             raise ValueError("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME is wanted")
         return value
 

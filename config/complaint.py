@@ -26,19 +26,24 @@ WANTED: Final = {  # pydantic's kinds of error, by how they begin
     "model_type": "a mapping of keys is wanted",
     "too_short": "at least one is wanted",
 }
+_LINE_ENDS: Final = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 OURS: Final = {"Input should be": "it must be", "String should": "it must", "True or False": "true or false"}
 
 
 def one_line(errors: ValidationError, tree: Any, sources: Mapping[Place, str] | None = None) -> str:
     """The first of the errors in one line. `tree`: what was checked; `sources`: which variable set what."""
+    return _LINE_ENDS.sub(" ", _complaint(errors, tree, sources or {}))  # keys may have line ends, too
+
+
+def _complaint(errors: ValidationError, tree: Any, sources: Mapping[Place, str]) -> str:
     places = [(_place(tree, one), one) for one in errors.errors(include_url=False)]
     first = places[0][0]  # of the branches of a union, the one that went furthest knows best
     place, error = max((p for p in places if p[0][: len(first)] == first), key=lambda p: len(p[0]))
     value, named = error["input"], _named(error)
     if named and isinstance(value, dict):
-        value = value.get(named)
+        value = next((item for key, item in value.items() if str(key) == named), None)
     key = ".".join(map(str, place))
-    variables = (name for at, name in (sources or {}).items() if all(a == b for a, b in zip(at, place, strict=False)))
+    variables = (name for at, name in sources.items() if all(a == b for a, b in zip(at, place, strict=False)))
     by = next((f" ({name})" for name in variables if place), "")
     head = f"{key}{by}: " if key else ""
     if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 MOST_NAMED: Final = 25  # keys that one line may list
+SCALARS: Final = {int: "a whole number is wanted", float: "a number is wanted", bool: "true or false is wanted"}
 _NAME: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -103,11 +104,13 @@ def _choice(key: str, fields: Collection[str]) -> str:
 
 
 def _read(key: str, value: Any, wanted: Any) -> Any:
-    """The value; a text from the environment as what is wanted, and no truth value for a number."""
-    if isinstance(value, bool) and wanted in (int, float):
-        raise wrong(key, "a number is wanted")
+    """The value; a text from the environment as what is wanted, but no other text, nor a truth value, for a number."""
+    from_environment = isinstance(value, FromEnvironment)
+    another_kind = isinstance(value, str) or isinstance(value, bool) != (wanted is bool)
+    if wanted in SCALARS and another_kind and not from_environment:
+        raise wrong(key, SCALARS[wanted])
     kind = get_origin(wanted)
-    if not isinstance(value, FromEnvironment) or kind not in (list, tuple, dict):
+    if not from_environment or kind not in (list, tuple, dict):
         return value
     try:
         read = yaml.safe_load(value)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from config.section import NonEmpty, Section, WebAddress, check_names
 
 OWN_URL = "http://127.0.0.1:8080"
+MOST_DAYS = 36500  # dates end with the year 9999
 
 
 def _network(value: str) -> str:
@@ -22,7 +23,14 @@ def _network(value: str) -> str:
     return value
 
 
+def _bearer(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise ValueError("printable characters are wanted, with no space or line end around them")
+    return value
+
+
 Network = Annotated[str, AfterValidator(_network)]
+Bearer = Annotated[NonEmpty, AfterValidator(_bearer)]
 
 
 class AssistantSettings(Section):
@@ -77,12 +85,14 @@ class Api(Section):
         ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"]
     )
     trusted_proxies: list[Network] = Field([])
-    keys: list[NonEmpty] = Field([])
+    keys: list[Bearer] = Field([])
 
     @field_validator("public_url")
     @classmethod
     def _reachable(cls, value: str, info: ValidationInfo) -> str:
         """Without a slash at its end; as it is shipped it follows `port`, or nobody would be at the urls handed out."""
+        if re.search(r"[?#]", value):
+            raise ValueError("an address that more can be put behind is wanted, without ? and #")
         value = value.rstrip("/")
         port = info.data.get("port")
         return f"http://127.0.0.1:{port}" if port and value == OWN_URL else value
@@ -118,8 +128,8 @@ class Groups(Section):
     own_hosts: list[NonEmpty] = Field([])
     flood: Flood = Flood()
     block: Block = Block()
-    token_days: float = Field(0, ge=0)
-    pending_days: float = Field(7, gt=0)
+    token_days: float = Field(0, ge=0, le=MOST_DAYS)
+    pending_days: float = Field(7, gt=0, le=MOST_DAYS)
     confirm_seconds: float = Field(8, gt=0)
 
     @model_validator(mode="after")
@@ -137,7 +147,7 @@ class Pacing(Section):
     conversation_seconds: float = Field(1, ge=0)
     spread: float = Field(0.3, ge=0, le=1)
     group_seconds: float = Field(30, ge=0)
-    groups_per_day: int = Field(10, ge=0)
+    groups_per_day: int = Field(10, ge=1)
     add_seconds: float = Field(15, ge=0)
     backoff_minutes: float = Field(60, ge=0)
     request_seconds: float = Field(10, ge=0)

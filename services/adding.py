@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 from config.settings import Groups as GroupSettings
@@ -32,6 +32,7 @@ from wechat.interface import WeChat
 log = logging.getLogger(__name__)
 INVITATION_SHOWN = 2.0  # seconds to see whether a large room took the person in directly after all
 OWNER_WORDS = ("群主", "-2028")
+TAKEN_BACK = "taken back"
 FULL_WORDS = ("已满", "人数已达上限")
 
 
@@ -44,25 +45,29 @@ class Seen(StrEnum):
 
 
 class Adder:
-    """Adds people at the account's pace, one after the other."""
+    """Adds people at the account's pace."""
 
     def __init__(self, accounts: Accounts, audit: Audit, settings: GroupSettings, pacing: Pacing) -> None:
         self._accounts = accounts
         self._audit = audit
         self._settings = settings
         self._pacing = pacing
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def add(self, qun: Qun, room: Room, contact_id: str, who: str, *, patient: bool) -> Seen:
+    async def add(
+        self, qun: Qun, room: Room, contact_id: str, who: str, *, patient: bool, wanted: Callable[[], Awaitable[bool]]
+    ) -> Seen:
         """Add the person and say what was seen; TooManyRequests, GroupFull, InviteFailed.
 
-        `patient`: wait as long as the pace asks for, instead of refusing what a request cannot wait for.
+        `patient`: wait as long as the pace asks for, instead of refusing what a request cannot wait for. `wanted`:
+        whether it still is to be done when its turn comes.
         """
         wechat = self._accounts.online(qun.account)
         wait = self._accounts.governor(qun.account).reserve_add(None if patient else self._pacing.request_seconds)
         if wait > self._pacing.request_seconds and not patient:
             raise TooManyRequests(f"{qun.account} adds people too fast", retry_after=wait)
         await asyncio.sleep(wait)
+        if wait and not await wanted():
+            raise InviteFailed(TAKEN_BACK)
         action = await self._audit.tried(qun.account, "add", who, contact_id, number=str(qun.number), room=room.id)
         try:
             seen = await self._add(wechat, room, contact_id)

@@ -18,7 +18,7 @@ from services.groups import Groups
 from services.lane import Clock
 from services.messages import Messages, text
 from services.notices import Notices
-from services.rows import membership_of, put_membership
+from services.rows import make_theirs, membership_of, put_membership
 from services.tally import Tally
 
 SINGLY: Final = 5  # more people than this, found in a group at once, are welcomed together
@@ -65,7 +65,9 @@ class Arrivals:
                 row.room_id = room_id
                 session.add(row)
             return False
-        name = self._name(qun, contact_id)
+        contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)
+        make_theirs(session, qun.number, contact_id, contact.weixin if contact else "")
+        name = contact.name if contact else ""
         row = put_membership(
             session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room_id, state=MemberState.JOINED
         )

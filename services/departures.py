@@ -9,7 +9,15 @@ from typing import Any, Final
 from sqlmodel import Session, col, select
 
 from config.settings import Groups as GroupSettings
-from errors import InviteFailed, NotFound, WeChatError, WeChatOffline
+from errors import (
+    AssistantOffline,
+    GroupFull,
+    InviteFailed,
+    MemberBlacklisted,
+    NotFound,
+    WeChatError,
+    WeChatOffline,
+)
 from models.db import Store
 from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
 from services.accounts import Accounts
@@ -17,7 +25,7 @@ from services.arrivals import Arrivals
 from services.audit import Audit
 from services.groups import Groups
 from services.lane import Clock
-from services.rows import membership_of
+from services.rows import membership_of, move
 from services.sight import Sight
 from wechat.interface import WeChat
 
@@ -75,8 +83,20 @@ class Departures:
                 raise InviteFailed(f"group {qun.number} is {qun.state}")
             await self._sight.of_start(qun)
             await self._sight.room_of(qun, row.contact_id, row.room_id if row.state == MemberState.JOINED else None)
+            await self._call_off(qun, row)
             await self.take_out(qun, row.contact_id, who)
         await self._store.write(lambda s: self._close(s, qun, row.id or 0))
+
+    async def _call_off(self, qun: Qun, row: Membership) -> None:
+        """End a way in that is open. One that waits for its turn ends when that comes; one that WeChat was asked for
+        already is waited for, so that who came in by it can be taken out."""
+        await self._store.write(lambda s: self._close(s, qun, row.id or 0))
+        running = self._adding.get((qun.number, row.contact_id or ""))
+        if running is not None:
+            await asyncio.wait((running,), timeout=self._settings.confirm_seconds)
+
+    async def _is_open(self, membership_id: int) -> bool:
+        return (await self._store.read(lambda s: s.get_one(Membership, membership_id))).state in OPEN_STATES
 
     async def take_out(self, qun: Qun, contact_id: str, who: str) -> None:
         """Remove the person from every room of the group; InviteFailed when WeChat does not (only owners remove)."""
@@ -114,6 +134,22 @@ class Departures:
             self._arrivals.refused(session, qun, row, "taken back")
         elif row.state == MemberState.JOINED and row.contact_id and not self._groups.room_of(qun, row.contact_id):
             self._arrivals.left(session, qun, row.room_id or "", row.contact_id)  # was gone before
+
+    async def _note_failure(self, qun: Qun, contact_id: str, error: Exception) -> None:
+        """A full group and a blacklist end the way in; all else is tried again as long as people are waited for."""
+
+        def note(session: Session) -> None:
+            row = membership_of(session, qun.number, contact_id)
+            if row is None or row.state not in OPEN_STATES:
+                return
+            if isinstance(error, GroupFull | MemberBlacklisted):
+                self._arrivals.refused(session, qun, row, type(error).__name__)
+                return
+            until = row.expires_at or self._clock() + self._settings.pending_days * DAY
+            why = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)  # no fault of this way in
+            move(session, row, self._clock(), MemberState.REQUESTED, why, until)
+
+        await self._store.write(note)
 
     async def once_in(self, qun: Qun) -> list[str]:
         """The ids of people who were in the group and are no more."""

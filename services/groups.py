@@ -47,7 +47,7 @@ class Groups(GroupIndex):
     ) -> None:
         super().__init__(store, accounts, public_url, clock)
         self._maker = maker
-        maker.keep = self._keep_room
+        maker.keep, maker.change = self._keep_room, self.change
         self._settings = settings
         self._making: dict[str, tuple[tuple[str, str], asyncio.Task[Qun]]] = {}
         self._opening: dict[int, asyncio.Task[QunRoom]] = {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from sqlmodel import Session
 
@@ -52,6 +52,7 @@ class RoomMaker:
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._bound: set[tuple[str, str]] = set()
         self.keep: Callable[[QunRoom], None] = lambda _room: None  # Groups keeps its memory true with it
+        self.change: Callable[..., Awaitable[Qun]]  # Groups changes a group by its number
 
     def bind(self, account: str, room_id: str) -> None:
         """Remember that a room belongs to a group, so that no other group takes it."""
@@ -65,6 +66,16 @@ class RoomMaker:
                 return found[0].id
         raise GroupNotMade(f"no companion of {', '.join(self._settings.companions)} is exactly one friend")
 
+    async def _companion_now(self, wechat: WeChat, qun: Qun) -> str:
+        """Whom to make the next room with: the one of the first may be no friend any more."""
+        try:
+            companion = self.companion(wechat, qun.owner_id)
+        except GroupNotMade:
+            return qun.companion_id
+        if companion != qun.companion_id:
+            await self.change(qun.number, companion_id=companion)
+        return companion
+
     async def make(self, qun: Qun, room: QunRoom, who: str) -> QunRoom:
         """Have the room in WeChat, with its owner and its topic; GroupNotMade, TooManyRequests, AssistantOffline."""
         async with self._turns[qun.account]:
@@ -72,8 +83,10 @@ class RoomMaker:
             people = [qun.owner_id, qun.companion_id]
             try:
                 if not room.room_id:
-                    found = await self._find(wechat, room.topic, people) if room.asked_at else None
-                    room_id = found or await self._ask(wechat, qun, room, people, who)
+                    room_id = await self._find(wechat, room.topic, people) if room.asked_at else None
+                    if room_id is None:
+                        people = [qun.owner_id, await self._companion_now(wechat, qun)]
+                        room_id = await self._ask(wechat, qun, room, people, who)
                     room = await self._patch(room, room_id=room_id)
                     self.bind(qun.account, room_id)
                 await self._verify(wechat, room, qun.owner_id)

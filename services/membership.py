@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from sqlmodel import Session
 
@@ -31,7 +32,7 @@ from errors import (
 from models.db import Store
 from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
 from services.accounts import Accounts
-from services.adding import Adder, Seen
+from services.adding import TAKEN_BACK, Adder, Seen
 from services.arrivals import Arrivals
 from services.audit import Audit
 from services.blacklist import Blacklist
@@ -39,6 +40,7 @@ from services.departures import Departures
 from services.groups import Groups
 from services.lane import Clock
 from services.notices import Notices
+from services.places import Places
 from services.rows import claim, membership_of, move, put_membership
 from services.sight import Sight
 from wechat.events import Contact, Room
@@ -86,6 +88,7 @@ class Memberships(Departures):
         self._adder = adder
         self._blacklist = blacklist
         self._notices = notices
+        self._places = Places(settings.capacity)
         self._ids: dict[tuple[int, str], int] = {}  # of memberships: a row's never changes
 
     def group_of(self, token: str) -> Qun:
@@ -108,10 +111,11 @@ class Memberships(Departures):
         if person is None:
             await wechat.look_for(member)
             person = self._person(qun, member)
-        if person is not None:
-            self._refuse_blacklisted(qun, person.id)
-            if await self._is_in(qun, person.id):
-                return Answer(Approved.OK, wechat.account, await self._id_of(qun, person.id))
+        for known in [person] if person else wechat.directory.find(member):
+            if person or member in (known.id, known.weixin):  # a stranger's nickname may be anybody's
+                self._refuse_blacklisted(qun, known.id)
+        if person is not None and await self._is_in(qun, person.id):
+            return Answer(Approved.OK, wechat.account, await self._id_of(qun, person.id))
         if person is None or not person.friend:
             row = await self._store.write(lambda s: self._wait_for_friend(s, qun, member, person))
             return Answer(Approved.PENDING, wechat.account, row.id)
@@ -185,13 +189,15 @@ class Memberships(Departures):
                 await self._store.write(lambda s: self._arrivals.joined(s, qun, there.id, person.id))
                 return Answer(Approved.OK, qun.account, await self._id_of(qun, person.id))
             until = row.expires_at if row and row.state == MemberState.REQUESTED else None
-            return await self._add(qun, await self._room_with_a_place(qun, who), person, source, who, until)
+            return await self._add(qun, person, source, who, until)
         except (BotError, WeChatError) as error:
             if isinstance(error, InviteFailed) and await self._is_stranger(qun, person.id, error):
                 row = await self._store.write(lambda s: self._wait_for_friend(s, qun, person.name, person))
                 return Answer(Approved.PENDING, qun.account, row.id)
             await self._note_failure(qun, person.id, error)
             raise
+        finally:
+            self._places.give_back([room.room_id or "" for room in self._groups.all_rooms(qun)], person.id)
 
     async def _is_stranger(self, qun: Qun, contact_id: str, error: InviteFailed) -> bool:
         """Who took the assistant out of their contacts cannot be added; WeChat tells when it is tried, or never."""
@@ -202,39 +208,22 @@ class Memberships(Departures):
         except WeChatError:
             return False
 
-    async def _add(self, qun: Qun, room: Room, person: Contact, source: str, who: str, until: float | None) -> Answer:
+    async def _add(self, qun: Qun, person: Contact, source: str, who: str, until: float | None) -> Answer:
+        room = await self._room_with_a_place(qun, person.id, who)
         until = until or self._clock() + self._settings.pending_days * DAY
         values = {"state": MemberState.ADDING, "source": source, "room_id": room.id, "expires_at": until}
         row = await self._store.write(
             lambda s: put_membership(s, qun, self._clock(), name=person.name, contact_id=person.id, **values)
         )
+        wanted = partial(self._is_open, row.id or 0)
+        add = partial(self._adder.add, qun, contact_id=person.id, who=who, patient=source != "rest", wanted=wanted)
         try:
-            seen = await self._adder.add(qun, room, person.id, who, patient=source != "rest")
+            seen = await add(room)
         except GroupFull:  # somebody was faster, or WeChat lets in fewer than the config says
-            others = self._groups.live_rooms(qun)
-            if not self._settings.overflow or room.id != others[-1].id:
-                raise
-            opened = await self._groups.open_next_room(qun, who)
-            room = await self._accounts.get(qun.account).room(opened.room_id or "")
-            seen = await self._adder.add(qun, room, person.id, who, patient=source != "rest")
+            room = await self._room_with_a_place(qun, person.id, who, full=room)
+            seen = await add(room)
         await self._store.write(lambda s: self._note_seen(s, qun, room, person, seen, row.id or 0))
         return Answer(Approved.OK if seen is Seen.JOINED else Approved.INVITED, qun.account, row.id)
-
-    async def _note_failure(self, qun: Qun, contact_id: str, error: Exception) -> None:
-        """A full group and a blacklist end the way in; all else is tried again as long as people are waited for."""
-
-        def note(session: Session) -> None:
-            row = membership_of(session, qun.number, contact_id)
-            if row is None or row.state not in OPEN_STATES:
-                return
-            if isinstance(error, GroupFull | MemberBlacklisted):
-                self._arrivals.refused(session, qun, row, type(error).__name__)
-                return
-            until = row.expires_at or self._clock() + self._settings.pending_days * DAY
-            why = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)  # no fault of this way in
-            move(session, row, self._clock(), MemberState.REQUESTED, why, until)
-
-        await self._store.write(note)
 
     def _note_seen(self, session: Session, qun: Qun, room: Room, person: Contact, seen: Seen, row_id: int) -> None:
         if seen is Seen.JOINED:
@@ -248,17 +237,19 @@ class Memberships(Departures):
         move(session, row, self._clock(), MemberState.INVITED, why, until)
         self._notices.tell(session, "member.invited", str(qun.number), self._arrivals.data(qun, row))
 
-    async def _room_with_a_place(self, qun: Qun, who: str) -> Room:
-        rooms = self._groups.live_rooms(qun)
-        for room in rooms:
-            if len(room.member_ids) < self._settings.capacity:
-                return room
-        if not rooms:
-            raise InviteFailed(f"WeChat shows no room of group {qun.number}")
-        if not self._settings.overflow:
-            raise GroupFull(str(qun.number))
-        opened = await self._groups.open_next_room(qun, who)
-        return await self._accounts.get(qun.account).room(opened.room_id or "")
+    async def _room_with_a_place(self, qun: Qun, contact_id: str, who: str, full: Room | None = None) -> Room:
+        """A room that keeps a place for the person, another one than `full`; GroupFull, InviteFailed."""
+        while True:
+            rooms = self._groups.live_rooms(qun)
+            for room in rooms:
+                if (full is None or room.id != full.id) and self._places.take(room, contact_id):
+                    return room
+            if not rooms:
+                raise InviteFailed(f"WeChat shows no room of group {qun.number}")
+            if not self._settings.overflow or self._places.are_none_in_new_rooms:
+                raise GroupFull(str(qun.number))
+            opened = await self._groups.open_next_room(qun, who)
+            await self._accounts.get(qun.account).room(opened.room_id or "")
 
     # ---- who became a friend, what a crash left open ----
 
@@ -284,7 +275,7 @@ class Memberships(Departures):
             return None  # gone on with at the next sync
         except (BotError, WeChatError) as error:
             log.warning("group %s: %s not let in: %s", row.number, person.id, error)
-            if not row.error:  # a repeat that fails again is not told again
+            if not row.error and TAKEN_BACK not in str(error):  # a repeat that fails again is not told again
                 self._tell_soon(qun, person.id, error)
             return None
         if answer.approved is Approved.INVITED:

@@ -56,6 +56,20 @@ def claim(session: Session, account: str, contact_id: str, names: Collection[str
     return list(mine.values())
 
 
+def make_theirs(session: Session, number: int, contact_id: str, weixin: str) -> None:
+    """What waits in a group for somebody called by what is this person's alone, their id or 微信号, waits for them."""
+    names = [f"name:{name}" for name in (contact_id, weixin) if name]
+    waiting = select(Membership).where(
+        Membership.number == number,
+        Membership.state == MemberState.WAITING_FRIEND,
+        col(Membership.who).in_(names),
+    )
+    for row in session.exec(waiting).all():
+        _made_theirs(session, row, contact_id)
+        session.add(row)
+        session.flush()
+
+
 def _made_theirs(session: Session, row: Membership, contact_id: str) -> Membership | None:
     """The row through which the person now comes in; None when one of theirs is further already."""
     if row.contact_id is not None:

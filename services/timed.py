@@ -16,6 +16,7 @@ from models.db import Store
 from models.durable import Priority
 from models.groups import Qun
 from models.rules import TimedMessage
+from models.schema import MOST_ID
 from services.groups import Groups
 from services.lane import Clock
 from services.messages import Messages
@@ -53,7 +54,7 @@ class Timed:
 
     def remove(self, session: Session, qun: Qun, timed_id: int) -> bool:
         """Drop one of a group's messages, inside a transaction; False when it has none of this number."""
-        row = session.get(TimedMessage, timed_id)
+        row = session.get(TimedMessage, timed_id) if timed_id <= MOST_ID else None
         if row is None or row.number != qun.number:
             return False
         session.delete(row)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from wechat.events import Contact, Room
 
 TIERS: Final = ("weixin", "alias", "name")  # after the id; the first tier with a match decides
+UNIQUE: Final = ("id", "weixin")  # what no two people bear, and nobody can call themselves
 COARSE: Final = timedelta(seconds=1)  # gateways tell time in whole seconds
 Index = dict[str, dict[str, None]]  # value -> ids, in the order they came
 
@@ -32,17 +33,19 @@ class Directory:
         self, name: str, *, among: Collection[str] | None = None, friends: bool = False, also: Collection[str] = ()
     ) -> list[Contact]:
         """People called `name`: WeChat id, then 微信号, then alias, then nickname, each exact; the first tier with
-        a match decides. `among`: only these ids; `friends`: only friends; `also`: these ids whatever they are."""
+        a match decides. `among`: only these ids; `friends`: only friends; `also`: these ids whatever they are. An id
+        or 微信号 of somebody else means them: no friend's nickname stands for it."""
         if not name:
             return []
-        for ids in ((name,), *(self._index[tier].get(name, ()) for tier in TIERS)):
+        for tier in ("id", *TIERS):
+            ids: Iterable[str] = (name,) if tier == "id" else self._index[tier].get(name, ())
             found = [
                 contact
                 for id in ids
                 if (contact := self.contacts.get(id)) is not None
                 and (id in also or ((among is None or id in among) and (contact.friend or not friends)))
             ]
-            if found:
+            if found or (friends and tier in UNIQUE and any(id in self.contacts for id in ids)):
                 return found
         return []
 

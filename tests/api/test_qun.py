@@ -83,6 +83,23 @@ async def test_refusals_in_their_order(door: Door) -> None:
     assert await code(code="shop-2", owner="nobody") == 2002
 
 
+async def test_another_companion_is_taken_when_the_first_one_will_not_do(opened: OpenDoor) -> None:
+    """A half-made group is gone on with those who are there now, its old companion only if nobody else is."""
+    door = await opened(groups={"companions": ["智多星", "入云龙"]})
+    door.wechat.fails["create_room"] = WeChatRefused("create_room", "智多星 is no friend")
+    assert (await door.call("POST", "/wxbot/qun", json=QUN))[:2] == (502, error(2006))
+    door.wechat.knows("wxid_zhi", "智多星", friend=False)
+    assert (await door.call("POST", "/wxbot/qun", json=QUN))[:2] == (502, error(2006))
+    door.wechat.knows("wxid_gong", "入云龙")
+    del door.wechat.fails["create_room"]
+    qun = await door.make_group()
+    (room,) = door.wechat.directory.rooms.values()
+    assert room.member_ids == {"wxid_bot", "wxid_song", "wxid_gong"}
+    kept = door.house.groups.by_number(qun["number"])
+    assert kept is not None
+    assert kept.companion_id == "wxid_gong"
+
+
 async def test_offline_tells_when_to_come_back(door: Door) -> None:
     await door.make_group()
     door.wechat.state = State.CONNECTING
@@ -220,6 +237,22 @@ async def test_membership_refusals(opened: OpenDoor) -> None:
     assert await code() == 2002
     door.clock.ahead = 86_401
     assert await code() == 3002
+
+
+async def test_a_blacklisted_stranger_is_refused_by_what_is_theirs_alone(door: Door) -> None:
+    """By id and 微信号; a nickname may be anybody's, and is waited for."""
+    qun = await door.make_group()
+    door.wechat.knows("wxid_lu", "陆谦", friend=False, weixin="luqian")
+    group = door.house.groups.by_number(qun["number"])
+    assert group is not None
+    await door.house.store.write(
+        lambda s: door.house.ladder.blacklist(s, group, "wxid_lu", "陆谦", "spam", "person:wxid_song")
+    )
+    for member, status in (("wxid_lu", 403), ("luqian", 403), ("陆谦", 202)):
+        body = {"token": qun["token"], "member": member}
+        answer = await door.call("POST", "/wxbot/qun/membership", json=body)
+        assert answer[0] == status, member
+        assert status == 202 or answer[1] == error(3005)
 
 
 async def test_a_connection_that_is_lost_on_the_way(door: Door) -> None:

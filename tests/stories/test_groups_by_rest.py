@@ -110,6 +110,28 @@ async def test_from_forty_on_an_invitation(town: Town) -> None:
     assert answer["membership"]["state"] == "joined"
 
 
+@pytest.mark.parametrize("overflow", [False, True])
+async def test_more_people_at_once_than_there_are_places(make_town: MakeTown, overflow: bool) -> None:
+    """A place is given away once: the others are told that it is full, or find one in the next rooms."""
+    town = await make_town(groups={"capacity": 5, "overflow": overflow})
+    qun = await town.make_group()
+    people = [town.newcomer(name) for name in ("燕青", "李逵", "石秀", "张顺", "阮小七", "时迁")]
+    directory = town.bot.house.accounts.get("weimi1001").directory
+    await until(lambda: all(id in directory.contacts for id in people), "all are known")
+    answers = await asyncio.gather(*(town.join(qun["token"], id) for id in people))
+    sizes = [len(room.members) for room in town.world.state.rooms.values()]
+    codes = sorted(answer.get("error", {"code": 0})["code"] for _, answer, _ in answers)
+    assert (codes, sizes) == (([0] * 6, [5, 5, 5]) if overflow else ([0] * 2 + [3004] * 4, [5]))
+
+
+async def test_a_room_that_is_full_from_the_start_opens_no_others(make_town: MakeTown) -> None:
+    town = await make_town(groups={"capacity": 3, "overflow": True})
+    qun = await town.make_group()
+    status, answer, _ = await town.join(qun["token"], "黑旋风")
+    assert (status, answer["error"]["code"]) == (409, 3004)
+    assert len(town.world.state.rooms) == 1
+
+
 async def test_removing_by_rest(town: Town) -> None:
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")

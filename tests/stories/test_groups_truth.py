@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.stories.conftest import Town, until
-from tests.stories.group_life import audit, becomes, holds, state_of, texts
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.group_life import audit, becomes, bring, holds, state_of, texts
 
 LOST = {"lost": 1.0}
 
@@ -40,6 +40,21 @@ async def test_a_promise_by_name_is_kept_when_the_person_brings_the_token_too(to
     assert (await town.call("DELETE", path))[0] == 204
     assert town.id("九纹龙") not in town.room(qun["room"]).members
     assert (await _membership(town, path))["state"] == "removed"
+
+
+async def test_who_is_waited_for_by_id_and_is_brought_in_by_others_has_joined(town: Town) -> None:
+    """Not a friend yet, and in the group all the same: both addresses that REST was told show it."""
+    qun = await town.make_group()
+    _, _, before = await town.join(qun["token"], town.id("九纹龙"))
+    bring(town, qun, "九纹龙", by="宋公明")
+    await becomes(town, qun, "九纹龙", "joined")
+    status, answer, after = await town.join(qun["token"], town.id("九纹龙"))
+    assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
+    for path in (before["Location"], after["Location"]):
+        assert (await _membership(town, path))["state"] == "joined"
+    town.world.rooms.leave(town.id("九纹龙"), qun["room"])
+    await becomes(town, qun, "九纹龙", "left")
+    assert (await _membership(town, before["Location"]))["state"] == "left"
 
 
 async def test_a_promise_taken_back_is_not_kept(town: Town) -> None:
@@ -223,3 +238,38 @@ async def test_who_is_no_friend_any_more_is_waited_for(town: Town) -> None:
     town.world.people.ask(town.id("黑旋风"), town.id("bot"), "又来了")
     await becomes(town, qun, "黑旋风", "joined")
     assert (await _membership(town, headers["Location"]))["state"] == "joined"
+
+
+async def test_a_promise_taken_back_while_it_waits_for_its_turn(make_town: MakeTown) -> None:
+    """The pace holds an add up: what is taken back meanwhile is not done when its turn comes, and nobody is told."""
+    pace = {"messages_per_minute": 1000, "conversation_seconds": 0, "add_seconds": 2, "group_seconds": 0}
+    town = await make_town(pacing={"enabled": True, **pace}, groups={"confirm_seconds": 0.2})
+    qun = await town.make_group()
+    people = {name: town.newcomer(name, friend=False) for name in ("燕青", "李逵", "石秀")}
+    paths = {name: (await town.join(qun["token"], name))[2]["Location"] for name in people}
+    for name, id in people.items():
+        town.world.people.befriend(id, town.id("bot"))
+        await becomes(town, qun, id, "joined" if name == "燕青" else "adding")
+    assert (await town.call("DELETE", paths["李逵"]))[0] == 204
+    await becomes(town, qun, people["石秀"], "joined")
+    assert people["李逵"] not in town.room(qun["room"]).members
+    assert (await _membership(town, paths["李逵"]))["state"] == "refused"
+    assert not texts(town, "李逵", words="没能拉您进群")
+
+
+async def test_a_promise_taken_back_while_wechat_does_it(town: Town) -> None:
+    """WeChat takes its time with an add; who came in all the same is out again before the call is answered."""
+    qun = await town.make_group()
+    _, _, headers = await town.join(qun["token"], "九纹龙")
+    town.world.faults.call("RoomAdd", "slow", ms=1000)
+    town.world.people.befriend(town.id("九纹龙"), town.id("bot"))
+    await becomes(town, qun, "九纹龙", "adding")
+    assert (await town.call("DELETE", headers["Location"]))[0] == 204
+
+    async def added() -> bool:
+        return [line.outcome for line in await audit(town, "add")] == ["done"]
+
+    await holds(added, lambda: "WeChat did not let them in")
+    await town.quiet()
+    assert town.id("九纹龙") not in town.room(qun["room"]).members
+    assert (await _membership(town, headers["Location"]))["state"] == "removed"

@@ -58,3 +58,15 @@ async def test_a_ticket_is_opened_answered_and_outlives_a_restart(make_town: Mak
     town.say("宋公明", "#1 结束", room)
     await town.hears("黑旋风", "打分")
     assert await answers(town, "黑旋风", "5") == ["感谢您的评价！"]
+
+
+async def test_a_number_that_no_row_can_have_is_not_there(make_town: MakeTown, database: str) -> None:
+    town = await make_town(database=database)
+    qun = await town.make_group()
+    calls = [("GET", "message/{}"), ("GET", "qun/membership/{}"), ("DELETE", "qun/membership/{}"), ("GET", "qun/{}")]
+    for number in (2**31 - 1, 2**31, 2**63, 10**18 - 1):
+        for method, path in [*calls, ("POST", "webhook/{}/resend")]:
+            status, answer, _ = await town.call(method, f"/wxbot/{path.format(number)}")
+            assert (status, answer["error"]["code"]) == (404, 1004), (path, number)
+        town.say("宋公明", f"/定时 删 {number}", qun["room"])
+        await town.hears("宋公明", f"没有编号为 {number} 的定时消息", qun["room"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wechat.directory import TIERS, Directory
+from wechat.directory import TIERS, UNIQUE, Directory
 from wechat.events import Contact, Room
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,6 +31,9 @@ def directory() -> Directory:
         Contact("b", "小李", friend=True),
         Contact("c", "li01"),
         Contact("d", "老李"),
+        Contact("e", "老王", weixin="wang5"),
+        Contact("f", "wang5", friend=True),
+        Contact("g", "d", friend=True),
     ):
         directory.put_contact(contact)
     directory.put_room(Room(ROOM, "群", "a", (), {"me", "a", "b"}), at(0))
@@ -51,6 +54,10 @@ def directory() -> Directory:
         ("老李", {"friends": True, "also": {"d"}}, ["a"]),  # over all of them together one tier decides
         ("li01", {"friends": True, "also": {"c"}}, ["a"]),
         ("小", {"friends": True, "also": {"c"}}, []),
+        ("wang5", {"friends": True}, []),  # a stranger's 微信号, and his id: no friend's nickname stands for these
+        ("d", {"friends": True}, []),
+        ("wang5", {"friends": True, "also": {"e"}}, ["e"]),
+        ("wang5", {"among": {"f"}}, ["f"]),
         ("小", {}, []),
         ("", {}, []),
     ],
@@ -128,9 +135,9 @@ def test_the_indexes_say_what_a_scan_would(steps: list[Any], name: str, friends:
     directory = Directory()
     for step in steps:
         directory.drop_contact(step) if isinstance(step, str) else directory.put_contact(step)
-    wanted: set[str] = set()
+    called: list[Contact] = []
     for tier in ("id", *TIERS):
-        wanted = wanted or {
-            c.id for c in directory.contacts.values() if name and getattr(c, tier) == name and (c.friend or not friends)
-        }
-    assert {c.id for c in directory.find(name, friends=friends)} == wanted
+        named = [c for c in directory.contacts.values() if name and getattr(c, tier) == name]
+        anybody = tier in UNIQUE or not friends
+        called = called or [c for c in named if anybody or c.friend]
+    assert {c.id for c in directory.find(name, friends=friends)} == {c.id for c in called if c.friend or not friends}
