@@ -48,7 +48,7 @@ async def warn(ask: Ask) -> Answer:
             count = ladder.warn(session, qun, where, person.id, person.name, reason, ask.actor)
             if count >= limit:
                 lines.append(fill(ask.texts.banned_by_limit, name=person.name, limit=limit))
-            elif not ask.room_id:  # in the group the warning itself, with its @, is the answer
+            elif where != ask.room_id:  # else the warning itself, with its @, is the answer
                 lines.append(fill(ask.texts.warned_by_command, name=person.name, count=count, limit=limit))
         return "\n".join(lines)
 
