@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -80,8 +81,6 @@ async def test_timed_messages(town: Town) -> None:
 
 
 async def test_two_at_once_promise_a_time_once(town: Town) -> None:
-    import asyncio
-
     await group(town)
     await asks(town, "店长", "/定时 100001 加 * * * * * 喂")
     await make_due(town)
@@ -179,6 +178,7 @@ async def test_drift_is_repaired(town: Town) -> None:
     """Another topic, another announcement: as they were, and written into the log; what is right is left alone."""
     qun = await group(town)
     await asks(town, "店长", "/公告 100001 聚义")
+    town.ahead = 61
     check = town.bot.house.policy.check
     assert await check() == "1 rooms, 0 drifted, 0 repaired"
     town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
@@ -187,6 +187,28 @@ async def test_drift_is_repaired(town: Town) -> None:
     assert (town.room(qun["room"]).topic, town.room(qun["room"]).announcement) == (qun["topic"], "聚义")
     assert await check() == "1 rooms, 0 drifted, 0 repaired"
     assert [(line.who, line.outcome) for line in await audit(town, "topic")] == [("job:drift_check", "done")]
+
+
+async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
+    """The check of another group takes its time; or WeChat shows the change before its answer is there."""
+    await group(town)
+    qun = await town.make_group("code-2")
+    for number in (100001, 100002):
+        await asks(town, "店长", f"/公告 {number} 旧公告")
+    town.world.faults.call("RoomAnnounce", "slow", ms=2000, count=1)
+    checking = asyncio.create_task(town.bot.house.policy.check())
+    await until(lambda: not town.world.faults.calls, "the check has begun")
+    await asks(town, "店长", "/公告 100002 新公告")
+    await asks(town, "店长", "/群名 100002 新群名")
+    assert not checking.done()
+    assert await checking == "2 rooms, 0 drifted, 0 repaired"
+    room = town.room(qun["room"])
+    assert (room.announcement, room.topic) == ("新公告", "新群名")
+    town.world.faults.call("RoomAnnounce", "lose_silently", count=1)
+    town.say("店长", "/公告 100002 更新的公告")
+    await until(lambda: room.announcement == "更新的公告", "published")
+    assert await town.bot.house.policy.check() == "2 rooms, 0 drifted, 0 repaired"
+    assert room.announcement == "更新的公告"
 
 
 async def test_drift_that_comes_back_is_told(town: Town) -> None:
