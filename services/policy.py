@@ -27,7 +27,7 @@ from services.reconcile import Reconcile
 log = logging.getLogger(__name__)
 WHO: Final = "job:drift_check"
 MOST_TRIES: Final = 3  # a day, for each thing of a room
-SETTLED: Final = 60.0  # seconds after which a change by a command is in the database, or never will be
+SETTLED: Final = 60.0  # seconds after which a change that was begun is in the database, or never will be
 DAY: Final = 86400.0
 
 
@@ -105,10 +105,9 @@ class Policy:
         return self._groups.by_number(qun.number) or qun, latest
 
     def _changing(self, session: Session, room_id: str) -> frozenset[str]:
-        """What somebody has just begun to change in a room: WeChat may show it before the database does."""
-        wanted = select(Action.kind).where(
-            Action.target == room_id, Action.who != WHO, col(Action.at) > self._clock() - SETTLED
-        )
+        """What somebody is just changing in a room: WeChat may show it before the database does."""
+        begun = (Action.target == room_id, Action.outcome == "tried", col(Action.at) > self._clock() - SETTLED)
+        wanted = select(Action.kind).where(*begun)
         return frozenset(session.exec(wanted).all())
 
     async def _repair(self, drift: Drift) -> bool:

@@ -178,7 +178,6 @@ async def test_drift_is_repaired(town: Town) -> None:
     """Another topic, another announcement: as they were, and written into the log; what is right is left alone."""
     qun = await group(town)
     await asks(town, "店长", "/公告 100001 聚义")
-    town.ahead = 61
     check = town.bot.house.policy.check
     assert await check() == "1 rooms, 0 drifted, 0 repaired"
     town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
