@@ -118,7 +118,8 @@ async def in_group(event: GroupMessage, turn: Turn) -> bool:
     if command.about is About.ACCOUNT:
         turn.reply(fill(turn.house.config.texts.private_only, command=command.name))
         return True
-    ask = Ask(turn.house, event.account, event.contact_id, qun, event.room_id, rest, event.mentions, command.usage)
+    told = () if event.by_name else event.mentions
+    ask = Ask(turn.house, event.account, event.contact_id, qun, event.room_id, rest, told, command.usage)
     answer(turn, await _run(command, ask))
     return True
 

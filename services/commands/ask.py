@@ -22,7 +22,8 @@ NO_RIGHT: Final = ("群主", "管理员", "owner", "admin", "permission", "权�
 @dataclass(frozen=True, slots=True)
 class Ask:
     """Who asks what. `qun` is None where it is about all groups; `room_id` is "" in private; `rest` is what stands
-    behind the command (and the group's number); `usage` how the command is written."""
+    behind the command (and the group's number); `mentions` whom the gateway told that it @s; `usage` how the command
+    is written."""
 
     house: House
     account: str

@@ -25,6 +25,17 @@ async def test_one_of_several_is_not_known(town: Town) -> None:
     assert twins[1] in town.room(room).members
 
 
+async def test_one_persons_nickname_is_anothers_name_in_the_group(town: Town) -> None:
+    """An @ writes the latter; typed by hand it may be the former. Nobody is taken out on the strength of it."""
+    qun = await group(town, "黑旋风", "九纹龙")
+    town.world.rooms.set_alias(town.id("黑旋风"), qun["room"], "大黑")
+    town.world.rooms.set_alias(town.id("九纹龙"), qun["room"], "黑旋风")
+    assert "“黑旋风”不止一位" in await asks(town, "宋公明", "/踢 @黑旋风\u2005", qun["room"])
+    town.world.rooms.set_alias(town.id("九纹龙"), qun["room"], "黑旋风 二")
+    assert await asks(town, "宋公明", "/踢 @黑旋风 二", qun["room"]) == "已移出：九纹龙。"
+    assert await asks(town, "宋公明", "/踢 @黑旋风", qun["room"], ("黑旋风",)) == "已移出：黑旋风。"
+
+
 async def test_an_at_of_the_assistant_among_others(town: Town) -> None:
     qun = await group(town, "黑旋风")
     assert "黑旋风\u2005请注意：吵" in await asks(town, "宋公明", "/警告 @weimi1001 @黑旋风 吵", qun["room"])
