@@ -124,3 +124,17 @@ async def test_a_time_in_full_width(town: Town) -> None:
     assert "#1 0 9 * * 1,3-5 下次" in await asks(town, "宋公明", "/定时", qun["room"])
     [row] = await town.bot.house.timed.of(qun_of(town, qun))
     assert row.text == "早安，各位"
+
+
+async def test_a_word_that_is_blocked_elsewhere(make_town: MakeTown) -> None:
+    """By the config or in all groups: it is not added again, nor said to be none when it is to be dropped."""
+    town = await make_town(groups={"blocked_words": ["配置词"]})
+    room = (await group(town))["room"]
+    assert "已添加所有群的" in await asks(town, "店长", "/屏蔽词 加 兼职")
+    assert await asks(town, "宋公明", "/屏蔽词 加 兼 职", room) == "“兼 职”已经是所有群的屏蔽词。"
+    assert await asks(town, "宋公明", "/屏蔽词 加 配置-词", room) == "“配置-词”已经是所有群的屏蔽词。"
+    assert await asks(town, "店长", "/屏蔽词 加 配置词") == "“配置词”已经是所有群的屏蔽词。"
+    assert await asks(town, "宋公明", "/屏蔽词 删 兼职", room) == "“兼职”是所有群的屏蔽词，请管理员私聊我删除。"
+    assert "配置文件" in await asks(town, "宋公明", "/屏蔽词 删 配置 词", room)
+    assert "没有屏蔽词" in await asks(town, "宋公明", "/屏蔽词 删 别的词", room)
+    assert "已删除所有群的" in await asks(town, "店长", "/屏蔽词 删 兼职")
