@@ -11,7 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.base import BaseTrigger
 
 from config import ConfigError
 from config.settings import Job as Change
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 PATIENCE: Final = 60.0  # seconds that what was missed waits for the accounts to be online
 
 
-def _times(jobs: Sequence[Job], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, CronTrigger]:
+def _times(jobs: Sequence[Job], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, BaseTrigger]:
     """When each job that is not turned off runs; ConfigError names the change that cannot be."""
     times = {job.name: trigger(job.cron, zone) for job in jobs}
     names = list(times)

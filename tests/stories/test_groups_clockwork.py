@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,6 +44,21 @@ def test_a_weekday_is_the_one_that_was_meant() -> None:
     now = datetime(2026, 3, 4, 12, tzinfo=SHANGHAI)  # a Wednesday
     due = trigger("0 9 * * 1", SHANGHAI).get_next_fire_time(None, now)
     assert due == datetime(2026, 3, 9, 9, tzinfo=SHANGHAI)
+
+
+def test_days_of_the_month_or_of_the_week_as_in_crontab() -> None:
+    """Where both are named either will do; where one is every so many (*/2), both must."""
+    now = datetime(2026, 3, 4, 12, tzinfo=SHANGHAI)  # a Wednesday
+    due = trigger("0 9 13,30 * 5", SHANGHAI)
+    days = []
+    for _ in range(5):
+        at = due.get_next_fire_time(None, now)
+        assert at is not None
+        days.append(at.day)
+        now = at + timedelta(minutes=1)
+    assert days == [6, 13, 20, 27, 30]
+    now = datetime(2026, 3, 4, 12, tzinfo=SHANGHAI)
+    assert trigger("0 9 */2 * 5", SHANGHAI).get_next_fire_time(None, now) == datetime(2026, 3, 13, 9, tzinfo=SHANGHAI)
 
 
 async def make_due(town: Town, minutes: float = 1) -> None:
