@@ -87,7 +87,7 @@ class Messages:
                 return Gone(str(error), unknown=True)
             return Later(1.0, str(error), counts=False)
         except WeChatTooFast as error:
-            self._accounts.governor(account).slow_down()
+            self._accounts.heed(account, error)
             return _again(work, error, at_least=30.0)
         except (WeChatRefused, OSError) as error:
             return _again(work, error)

@@ -123,6 +123,7 @@ class Policy:
             else:
                 await wechat.set_announcement(room_id, drift.wanted)
         except WeChatError as error:
+            self._accounts.heed(account, error)
             await self._audit.ended(action, "failed", str(error))
             log.warning("group %s: %s could not be set again: %s", drift.qun.number, drift.kind, error)
             return False

@@ -93,6 +93,7 @@ async def _change(
         try:
             await change(room_id, words)
         except WeChatError as error:
+            ask.house.accounts.heed(ask.account, error)
             await ask.house.audit.ended(action, "failed", str(error))
             for done in actions:
                 await ask.house.audit.ended(done, "done")

@@ -101,6 +101,8 @@ def _names(row: Standing, contact: Contact | None) -> set[str]:
 
 async def _victims(ask: Ask, *, once: Collection[str] = ()) -> Meant:
     """The people a command is about; none of them may be out of its reach."""
+    if not ask.rooms:
+        return Meant(problem=fill(ask.texts.wechat_refused, why=ask.texts.refused_not_in_group))
     found = await meant(ask, once=once)
     spared = [person.name for person in found.people if ask.house.ladder.is_exempt(ask.group, person.id)]
     if spared:

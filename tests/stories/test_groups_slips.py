@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.group_life import bring, qun_of, standing, texts
+from tests.stories.group_life import bring, hand_over, qun_of, standing, texts
 from tests.stories.test_groups_commands import asks, group
 
 
@@ -138,3 +138,26 @@ async def test_a_word_that_is_blocked_elsewhere(make_town: MakeTown) -> None:
     assert "配置文件" in await asks(town, "宋公明", "/屏蔽词 删 配置 词", room)
     assert "没有屏蔽词" in await asks(town, "宋公明", "/屏蔽词 删 别的词", room)
     assert "已删除所有群的" in await asks(town, "店长", "/屏蔽词 删 兼职")
+
+
+@pytest.mark.parametrize(
+    ("method", "said"), [("RoomDel", "/踢 @黑旋风"), ("RoomTopic", "/群名 梁山"), ("RoomAnnounce", "/公告 聚义")]
+)
+async def test_wechat_says_too_fast(town: Town, method: str, said: str) -> None:
+    """Told, and heeded: the account's pace is halved as after any other such complaint."""
+    qun = await group(town, "黑旋风")
+    governor = town.bot.house.accounts.governor(town.accounts[0])
+    assert governor.factor == 1
+    town.world.faults.call(method, "fail", text="操作过于频繁，请稍后再试", count=1)
+    assert "操作过于频繁，请稍后再试。" in await asks(town, "宋公明", said, qun["room"])
+    assert governor.factor == 2
+
+
+async def test_people_of_a_lost_group(town: Town) -> None:
+    """Nobody is said to be none of its members where the assistant cannot see them."""
+    qun = await group(town, "黑旋风")
+    await hand_over(town, qun)
+    town.world.rooms.remove(town.id("宋公明"), qun["room"], town.id("bot"))
+    await town.hears("宋公明", "助手已不在")
+    for command in ("/踢", "/警告", "/拉黑"):
+        assert await asks(town, "店长", f"{command} 100001 黑旋风") == "微信没有执行：助手不在群里。"
