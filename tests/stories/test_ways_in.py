@@ -17,6 +17,8 @@ WRONG = "NTkxNjkwNzE4RDY2"
         (f"我要入群 {WRONG}，谢谢", WRONG),
         (f"令牌：{WRONG}", WRONG),
         (f"{WRONG}A", None),
+        ("AAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAA"),
+        ("2024112512345678", None),
         ("YWJjZGVmZ2hpams=", None),
         ("hello there, all of you", None),
         ("", None),
