@@ -84,6 +84,7 @@ class GroupTexts(Section):
     word_known: str = "“{word}”已经是{scope}的屏蔽词。"
     word_removed: str = "已删除{scope}的屏蔽词“{word}”。"
     word_configured: str = "“{word}”是配置文件里的屏蔽词，不能在这里删除。"
+    word_everywhere: str = "“{word}”是所有群的屏蔽词，请管理员私聊我删除。"
     word_unknown: str = "{scope}没有屏蔽词“{word}”。"
     word_empty: str = "这个词不能用作屏蔽词。"
     keywords_shown: str = "{scope}的关键词：\n{lines}"

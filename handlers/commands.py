@@ -79,9 +79,9 @@ COMMANDS: Final = (
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
 CONFIRM, CANCEL = "确认", "取消"
-_COMMAND: Final = re.compile(r"(\d{6,}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
+_COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*[\u2005\s]\s*)+(?=[/／])")
-_NUMBER: Final = re.compile(r"(\d{6,})(?:\s+(.*))?$", re.DOTALL)
+_NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
 
 
 def parse(said: str) -> tuple[Command, str] | None:
@@ -92,17 +92,24 @@ def parse(said: str) -> tuple[Command, str] | None:
     return (command, f"{match[1] or ''}{match[3]}".strip()) if command and match else None
 
 
+def begun(said: str) -> Command | None:
+    """The command whose name a message begins with where a blank was forgotten behind it."""
+    match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", said.strip()))
+    return next((one for one in COMMANDS if match and f"/{match[2]}".startswith(one.name)), None)
+
+
 async def in_group(event: GroupMessage, turn: Turn) -> bool:
     """A command said in a group."""
     qun = turn.house.groups.by_room(event.account, event.room_id)
-    parsed = parse(event.text) if qun is not None and event.kind is MessageKind.TEXT else None
-    if parsed is None or qun is None:
+    if qun is None or event.kind is not MessageKind.TEXT:
         return False
+    parsed = parse(event.text)
+    if parsed is None:
+        return _slip_in_group(event, turn, qun)
     command, rest = parsed
     if turn.is_old:
         return True
-    is_admin = turn.house.accounts.is_admin(event.account, event.contact_id)
-    if not is_admin and event.contact_id != qun.owner_id:
+    if not _may(event, turn, qun):
         turn.reply(text(turn.house.config.texts.not_allowed, [event.contact_id]))
         return True
     number = _NUMBER.match(rest)
@@ -111,8 +118,22 @@ async def in_group(event: GroupMessage, turn: Turn) -> bool:
     if command.about is About.ACCOUNT:
         turn.reply(fill(turn.house.config.texts.private_only, command=command.name))
         return True
-    ask = Ask(turn.house, event.account, event.contact_id, qun, event.room_id, rest, event.mentions, command.usage)
+    told = () if event.by_name else event.mentions
+    ask = Ask(turn.house, event.account, event.contact_id, qun, event.room_id, rest, told, command.usage)
     answer(turn, await _run(command, ask))
+    return True
+
+
+def _may(event: GroupMessage, turn: Turn, qun: Qun) -> bool:
+    return event.contact_id == qun.owner_id or turn.house.accounts.is_admin(event.account, event.contact_id)
+
+
+def _slip_in_group(event: GroupMessage, turn: Turn, qun: Qun) -> bool:
+    """How a command is written, for whoever may give it and forgot the blank behind its name."""
+    command = begun(event.text)
+    if command is None or turn.is_old or not _may(event, turn, qun):
+        return False
+    turn.reply(fill(turn.house.config.texts.usage, usage=command.usage))
     return True
 
 
@@ -197,5 +218,9 @@ async def unknown(event: PrivateMessage, turn: Turn) -> bool:
     is_admin = match is not None and turn.house.accounts.is_admin(event.account, event.contact_id)
     if match is None or not is_admin or match[2].isascii() or turn.is_old:
         return False
-    turn.reply(fill(turn.house.config.texts.command_unknown, command=f"/{match[2]}"))
+    texts, meant = turn.house.config.texts, begun(event.text)
+    if meant is not None:
+        turn.reply(fill(texts.usage, usage=_private_usage(meant)))
+    else:
+        turn.reply(fill(texts.command_unknown, command=f"/{match[2]}"))
     return True

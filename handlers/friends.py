@@ -16,7 +16,7 @@ async def requested(event: FriendRequested, turn: Turn) -> bool:
     words, let_in = "", False
     if token is not None:
         decision = await ways_in.token_in_request(event.account, event.contact_id, event.name, token)
-        words, let_in = decision.words, bool(decision.write) and not decision.words
+        words, let_in = decision.words, decision.opens
         if decision.write:
             turn.write(decision.write)
     if let_in or friends.accepts(event.hello):

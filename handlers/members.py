@@ -44,10 +44,10 @@ async def left(event: MemberLeft, turn: Turn) -> bool:
     if turn.wechat.self_id in gone or gone & _members(event, turn) or not _are_known(event, turn):
         await _look_again(event, turn)
         gone &= turn.wechat.directory.contacts.keys() - _members(event, turn) - {turn.wechat.self_id}
-    leave = turn.house.arrivals.left
+    leave = partial(turn.house.arrivals.left, qun=qun, room_id=event.room_id, told_of=event.at.timestamp())
     for contact_id in sorted(gone):
         removed = event.remover_id not in ("", contact_id)
-        turn.write(partial(leave, qun=qun, room_id=event.room_id, contact_id=contact_id, removed=removed))
+        turn.write(partial(leave, contact_id=contact_id, removed=removed))
     return True
 
 

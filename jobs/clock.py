@@ -11,7 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.base import BaseTrigger
 
 from config import ConfigError
 from config.settings import Job as Change
@@ -25,7 +25,7 @@ PATIENCE: Final = 60.0  # seconds that what was missed waits for the accounts to
 LOOK_EVERY: Final = 20.0  # seconds, at whether the clock was set back
 
 
-def _times(jobs: Sequence[Job], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, CronTrigger]:
+def _times(jobs: Sequence[Job], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, BaseTrigger]:
     """When each job that is not turned off runs; ConfigError names the change that cannot be."""
     times = {job.name: trigger(job.cron, zone) for job in jobs}
     names = list(times)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
-from errors import AssistantOffline, AssistantUnknown
+from errors import AssistantOffline, AssistantUnknown, WeChatTooFast
 from wechat.interface import State, WeChat
 from wechat.pacing import Governor
 
@@ -72,6 +72,11 @@ class Accounts:
     def governor(self, account: str) -> Governor:
         """The account's pace."""
         return self._governors[account]
+
+    def heed(self, account: str, error: Exception) -> None:
+        """Halve the account's pace for a while where the error is WeChat's 操作过于频繁."""
+        if isinstance(error, WeChatTooFast):
+            self.governor(account).slow_down()
 
     def pace(self, account: str) -> Governor | None:
         """The pace of an account's messages; None for an account that is no longer configured, whose work waits."""

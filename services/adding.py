@@ -100,8 +100,8 @@ class Adder:
     def _refusal(self, account: str, error: WeChatError) -> Exception:
         if isinstance(error, WeChatOffline):
             return AssistantOffline(str(error), retry_after=RETRY_AFTER)
+        self._accounts.heed(account, error)
         if isinstance(error, WeChatTooFast):
-            self._accounts.governor(account).slow_down()
             return TooManyRequests(str(error), retry_after=60)
         if any(word in error.text for word in FULL_WORDS):
             return GroupFull(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -112,10 +113,22 @@ class Arrivals:
     def _about(self, qun: Qun, room: QunRoom) -> dict[str, object]:
         return {**_of(qun), "topic": room.topic, "state": qun.state}
 
-    def left(self, session: Session, qun: Qun, room_id: str, contact_id: str, *, removed: bool = False) -> bool:
-        """A person is no longer in the room; False when that was known, or they are in another room of the group."""
+    def left(
+        self,
+        session: Session,
+        qun: Qun,
+        room_id: str,
+        contact_id: str,
+        *,
+        removed: bool = False,
+        told_of: float = math.inf,
+    ) -> bool:
+        """A person is no longer in the room; False when that was known, they are in another room of the group, or it
+        is told of a time (`told_of`) since which they are on their way in again."""
         row = membership_of(session, qun.number, contact_id)
         if row is not None and row.state in (MemberState.LEFT, MemberState.REMOVED):
+            return False
+        if row is not None and row.state != MemberState.JOINED and told_of < row.updated_at:
             return False
         elsewhere = self._groups.room_of(qun, contact_id)
         if row is not None and row.state == MemberState.JOINED and elsewhere is not None and elsewhere.id != room_id:

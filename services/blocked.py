@@ -21,7 +21,7 @@ class BlockedWords:
 
     def __init__(self, store: Store, configured: Sequence[str], clock: Clock) -> None:
         self._store = store
-        self._configured = list(configured)
+        self._configured = {_shape(word): word for word in configured}
         self._clock = clock
         self._added: defaultdict[Scope, dict[str, str]] = defaultdict(dict)  # scope -> compared shape -> word
         self._filters: dict[int, WordFilter] = {}
@@ -36,7 +36,7 @@ class BlockedWords:
         found = self._filters.get(qun.number)
         if found is None:
             found = self._filters[qun.number] = WordFilter(
-                [*self._configured, *self.of(qun.account, None), *self.of(qun.account, qun.number)]
+                [*self.configured, *self.of(qun.account, None), *self.of(qun.account, qun.number)]
             )
         return found
 
@@ -47,7 +47,11 @@ class BlockedWords:
     @property
     def configured(self) -> list[str]:
         """The words of the config, blocked everywhere."""
-        return list(self._configured)
+        return list(self._configured.values())
+
+    def is_configured(self, word: str) -> bool:
+        """Whether the config blocks the word, however written."""
+        return _shape(word) in self._configured
 
     def has(self, account: str, number: int | None, word: str) -> bool:
         """Whether the word, however written, was added there."""

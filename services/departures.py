@@ -122,6 +122,7 @@ class Departures:
         try:
             await wechat.remove_member(room_id, contact_id)
         except WeChatError as error:
+            self._accounts.heed(qun.account, error)
             if not await _is_gone(wechat, room_id, contact_id):
                 await self._audit.ended(action, "failed", str(error))
                 raise

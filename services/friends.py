@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from config.service import CustomerService
 from config.texts import fill
-from errors import WeChatError, WeChatOffline, WeChatTooFast, WeChatUnknown
+from errors import WeChatError, WeChatOffline, WeChatUnknown
 from models.conversations import Greeted
 from models.db import Store
 from models.durable import Action, Priority
@@ -146,8 +146,7 @@ class Friends:
     def _again(self, account: str, work: Work, error: WeChatError) -> Later | Gone:
         if isinstance(error, WeChatOffline):
             return Later(1, str(error), counts=False)
-        if isinstance(error, WeChatTooFast):
-            self._accounts.governor(account).slow_down()
+        self._accounts.heed(account, error)
         if work.attempts >= MOST_TRIES:
             return Gone(str(error))
         return Later(2 if isinstance(error, WeChatUnknown) else 60, str(error))

@@ -93,7 +93,7 @@ class RoomMaker:
             except WeChatOffline as error:
                 raise AssistantOffline(str(error), retry_after=RETRY_AFTER) from error
             except WeChatTooFast as error:
-                self._accounts.governor(qun.account).slow_down()
+                self._accounts.heed(qun.account, error)
                 raise TooManyRequests(str(error), retry_after=60) from error
             except WeChatError as error:
                 raise GroupNotMade(str(error)) from error

@@ -91,7 +91,7 @@ class Messages:
                 return Gone(str(error), unknown=True)
             return _again(work, error, LOST_WAITS)
         except WeChatTooFast as error:
-            self._accounts.governor(account).slow_down()
+            self._accounts.heed(account, error)
             return _again(work, error, SLOW_WAITS)
         except (WeChatRefused, OSError) as error:
             return _again(work, error, WAITS)

@@ -13,7 +13,7 @@ from config.settings import Flood as FloodSettings
 
 # Letters by category that show nothing: Hangul fillers.
 _UNSEEN: Final = dict.fromkeys((0x115F, 0x1160, 0x3164, 0xFFA0))
-_LINK: Final = re.compile(r"(?:https?|ftp)://([^\s/?#，。！？、）】」》\"'<>]+)", re.IGNORECASE)
+_LINK: Final = re.compile(r"(?:https?|ftp):[/\\]{2,}([^\s/\\?#，。！？、）】」》\"'<>]+)", re.IGNORECASE)
 _DOMAINS: Final = (
     "com|cn|net|org|top|xyz|vip|cc|club|site|shop|store|online|info|io|me|tv|co|app|dev|link|live|pro|ltd|fun|work|"
     "icu|biz|asia|wang|hk|tw|us|uk|ru|jp|kr|ai|im|la|ws|pw|tk|ml|ga|cf|gg|space|website|tech|mobi|group|cloud|run"
@@ -88,7 +88,8 @@ def _is_latin(text: str, place: int) -> bool:
 
 
 def host_of(url: str) -> str:
-    """The host of a link, lower-case; "" when it has none."""
+    """The host of a link, lower-case; "" when it has none. Browsers take a backslash for a slash."""
+    url = url.replace("\\", "/")
     try:
         return (urlsplit(url if "://" in url else f"//{url}").hostname or "").rstrip(".")
     except ValueError:
@@ -102,7 +103,7 @@ def is_own(host: str, own: Sequence[str]) -> bool:
 
 def foreign_link(text: str, own: Sequence[str]) -> str | None:
     """The host of the first link in the text that leads to none of `own`."""
-    if "." not in (text := unicodedata.normalize("NFKC", text)) and "。" not in text and "://" not in text:
+    if "." not in (text := plain(text)) and "。" not in text and "://" not in text:
         return None
     text = _FULL_STOP.sub(".", text)
     for found in (*_LINK.findall(text), *_BARE.findall(text)):

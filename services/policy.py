@@ -27,6 +27,7 @@ from services.reconcile import Reconcile
 log = logging.getLogger(__name__)
 WHO: Final = "job:drift_check"
 MOST_TRIES: Final = 3  # a day, for each thing of a room
+SETTLED: Final = 60.0  # seconds after which a change that was begun is in the database, or never will be
 DAY: Final = 86400.0
 
 
@@ -84,15 +85,30 @@ class Policy:
             live = await self._reconcile.room(qun.account, room_id)
             if live is None:
                 return []
-            found = [Drift(qun, room, "topic", room.topic)] if live.topic != room.topic else []
-            if qun.announcement is not None and await wechat.announcement(room_id) != qun.announcement:
-                found.append(Drift(qun, room, "announce", qun.announcement))
-            return found
+            qun, room = self._now(qun, room)
+            announced = await wechat.announcement(room_id) if qun.announcement is not None else None
+            qun, room = self._now(qun, room)
         except WeChatOffline:
             return []
         except WeChatError as error:
             log.warning("room %s could not be checked: %s", room_id, error)
             return []
+        found = [Drift(qun, room, "topic", room.topic)] if live.topic != room.topic else []
+        if announced is not None and qun.announcement not in (None, announced):
+            found.append(Drift(qun, room, "announce", qun.announcement or ""))
+        changing = await self._store.read(lambda s: self._changing(s, room_id)) if found else frozenset()
+        return [drift for drift in found if drift.kind not in changing]
+
+    def _now(self, qun: Qun, room: QunRoom) -> tuple[Qun, QunRoom]:
+        """As they are meant to be by now: a command may have changed that while WeChat was asked."""
+        latest = next((one for one in self._groups.all_rooms(qun) if one.id == room.id), room)
+        return self._groups.by_number(qun.number) or qun, latest
+
+    def _changing(self, session: Session, room_id: str) -> frozenset[str]:
+        """What somebody is just changing in a room: WeChat may show it before the database does."""
+        begun = (Action.target == room_id, Action.outcome == "tried", col(Action.at) > self._clock() - SETTLED)
+        wanted = select(Action.kind).where(*begun)
+        return frozenset(session.exec(wanted).all())
 
     async def _repair(self, drift: Drift) -> bool:
         room_id = drift.room.room_id or ""
@@ -107,6 +123,7 @@ class Policy:
             else:
                 await wechat.set_announcement(room_id, drift.wanted)
         except WeChatError as error:
+            self._accounts.heed(account, error)
             await self._audit.ended(action, "failed", str(error))
             log.warning("group %s: %s could not be set again: %s", drift.qun.number, drift.kind, error)
             return False

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import update
 from sqlmodel import Session, col, select
@@ -83,12 +85,16 @@ class Timed:
         return promised
 
 
-def trigger(cron: str, zone: ZoneInfo) -> CronTrigger:
-    """The times of a crontab line; ValueError."""
+def trigger(cron: str, zone: ZoneInfo) -> BaseTrigger:
+    """The times of a crontab line; ValueError. Where it names days of the month and of the week, either will do."""
     fields = cron.split()
     if len(fields) == 5:
         fields[4] = weekdays(fields[4])
-    return CronTrigger.from_crontab(" ".join(fields), timezone=zone)
+    lines = [fields]
+    if len(fields) == 5 and not fields[2].startswith("*") and not fields[4].startswith("*"):
+        lines = [[*fields[:4], "*"], [*fields[:2], "*", *fields[3:]]]
+    triggers = [CronTrigger.from_crontab(" ".join(line), timezone=zone) for line in lines]
+    return triggers[0] if len(triggers) == 1 else OrTrigger(triggers)
 
 
 def wrong_parts(cron: str, zone: ZoneInfo) -> list[int]:

@@ -11,7 +11,7 @@ _CANDIDATE = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9]{16}(?![A-Za-z0-9+/=])")
 _DIGITS = re.compile(rb"[0-9A-F]{12}")
 
 
-_ALONE = re.compile(r"[A-Za-z0-9+/]{16}")
+_ALONE = re.compile(r"(?!\d{16})[A-Za-z0-9+/]{16}")  # only digits: somebody's order number
 
 
 def find_token(text: str) -> str | None:

@@ -30,11 +30,13 @@ DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a token is answered with: words for its sender, and what is to be written and done."""
+    """What a token is answered with: words for its sender, and what is to be written and done; `opens`: whether
+    whoever asks to be a friend with it may come in, or is in already."""
 
     words: str = ""
     write: Callable[[Session], object] | None = None
     then: Callable[[], None] | None = None
+    opens: bool = False
 
 
 class WaysIn:
@@ -143,9 +145,10 @@ class WaysIn:
         qun = await self._meant(account, contact_id, token)
         if isinstance(qun, Decision):
             return qun
-        if await self._known_already(qun, contact_id):
-            return Decision()
-        return Decision(write=lambda s: self._ask(s, qun, contact_id, name, MemberState.WAITING_FRIEND))
+        answer = await self._known_already(qun, contact_id)
+        if answer:
+            return Decision(answer, opens=not self._blacklist.holds(qun.number, contact_id))
+        return Decision(write=lambda s: self._ask(s, qun, contact_id, name, MemberState.WAITING_FRIEND), opens=True)
 
     # ---- going on ----
 

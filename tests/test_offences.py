@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import Flood as FloodSettings
-from services.offences import Flood, WordFilter, foreign_link
+from services.offences import Flood, WordFilter, foreign_link, host_of
 
 WORDS = WordFilter(["加微信", "sex", "💰", "ＶＸ", "1 2 3 4"])
 BETWEEN = st.text(st.sampled_from(" .-_*。，·~\u200b\u200d\u2060\ufeff\u3000\u3164\u00ad!"), max_size=3)
@@ -56,6 +56,9 @@ def test_no_words_find_nothing() -> None:
         ("https://yunmof.com@evil.com/", "evil.com"),
         ("https://yunmof.com.evil.cn/", "yunmof.com.evil.cn"),
         ("notyunmof.com", "notyunmof.com"),
+        ("https://evil.com\\@yunmof.com", "evil.com"),
+        ("http:\\\\evil.com", "evil.com"),
+        ("ev\u200bil.c\u2060om", "evil.com"),
         ("https://m.yunmof.com 和 http://1.2.3.4/x", "1.2.3.4"),
         ("http://中文.网址/", "中文.网址"),
         ("https://yunmof.com:8080/a", None),
@@ -69,6 +72,12 @@ def test_no_words_find_nothing() -> None:
 )
 def test_links(text: str, host: str | None) -> None:
     assert foreign_link(text, ["yunmof.com"]) == host
+
+
+@pytest.mark.parametrize("url", ["https://evil.com\\@yunmof.com/", "evil.com\\@yunmof.com", "https:\\\\evil.com"])
+def test_a_backslash_is_a_slash(url: str) -> None:
+    """As browsers see it, in what a QR code says."""
+    assert host_of(url) == "evil.com"
 
 
 def test_flooding_is_more_than_so_many_within_so_long() -> None:

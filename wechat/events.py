@@ -108,11 +108,13 @@ class PrivateMessage(Message):
 
 @dataclass(frozen=True, slots=True)
 class GroupMessage(Message):
-    """A message in a group. `mentions` are WeChat ids; `mentioned` says the assistant is among them."""
+    """A message in a group. `mentions` are WeChat ids; `mentioned` says the assistant is among them; `by_name`: the
+    gateway did not tell them, they were read out of the text."""
 
     room_id: str = ""
     mentions: tuple[str, ...] = ()
     mentioned: bool = False
+    by_name: bool = False
 
     @property
     def conversation(self) -> str:

@@ -115,9 +115,11 @@ class Resolver:
         if room_id not in self._directory.rooms:
             await self._new_room(room_id)
         mentions, mentioned = tuple(payload.mention_ids), self._directory.owner_id in payload.mention_ids
-        if not mentions and "@" in text and kind is MessageKind.TEXT:
+        by_name = not mentions and "@" in text and kind is MessageKind.TEXT
+        if by_name:
             mentions, mentioned = await self._mentions(room_id, text)
-        return GroupMessage(raw.account, raw.id, at, talker_id, talker.name, text, kind, room_id, mentions, mentioned)
+        who = (talker_id, talker.name)
+        return GroupMessage(raw.account, raw.id, at, *who, text, kind, room_id, mentions, mentioned, by_name)
 
     async def _stranger(self, id: str) -> Contact:
         """Somebody the directory does not know yet. When they cannot be read the message still counts."""

@@ -15,13 +15,15 @@ from services.house import House
 from wechat.events import Room
 
 MOST: Final = 500  # characters of a text that a command takes
+MOST_DIGITS: Final = 18  # of a number that the database can hold
 NO_RIGHT: Final = ("群主", "管理员", "owner", "admin", "permission", "权限")
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """Who asks what. `qun` is None where it is about all groups; `room_id` is "" in private; `rest` is what stands
-    behind the command (and the group's number); `usage` how the command is written."""
+    behind the command (and the group's number); `mentions` whom the gateway told that it @s; `usage` how the command
+    is written."""
 
     house: House
     account: str
@@ -87,6 +89,12 @@ def first_word(words: str) -> tuple[str, str]:
     """The first word and what follows it, whatever blanks are between them."""
     first, *rest = words.split(None, 1) or [""]
     return first, rest[0].rstrip() if rest else ""
+
+
+def whole(word: str) -> int | None:
+    """The number that a word is, with or without a #; None for none, and for one longer than any there is."""
+    digits = word.removeprefix("#")
+    return int(digits) if digits.isdecimal() and len(digits) <= MOST_DIGITS else None
 
 
 def why(texts: Texts, error: Exception) -> str:

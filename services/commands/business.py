@@ -11,7 +11,7 @@ from sqlmodel import Session
 from config.texts import fill
 from models.durable import OutboxItem, WorkState
 from models.flows import FlowRun
-from services.commands.ask import Answer, Ask
+from services.commands.ask import Answer, Ask, whole
 
 END: Final = "结束"
 ALL: Final = "全部"
@@ -25,7 +25,7 @@ async def flows(ask: Ask) -> Answer:
     if not words:
         lines = "\n".join(_line(ask, run) for run in runs[-MOST_SHOWN:])
         return Answer(fill(ask.texts.flow_list, runs=lines) if runs else ask.texts.flow_none)
-    number = _number(words[1]) if len(words) == 2 and words[0] == END else None
+    number = whole(words[1]) if len(words) == 2 and words[0] == END else None
     if number is None:
         return ask.misuse()
     unknown = fill(ask.texts.flow_end_unknown, id=number)
@@ -48,7 +48,7 @@ async def resend(ask: Ask) -> Answer:
     if not ask.rest:
         lines = "\n".join(_event_line(ask, item) for item in failed[:MOST_SHOWN])
         return Answer(fill(ask.texts.resend_list, events=lines) if failed else ask.texts.resend_none)
-    number = _number(ask.rest)
+    number = whole(ask.rest)
     if number is None and ask.rest != ALL:
         return ask.misuse()
     ids = [item.id or 0 for item in reversed(failed) if number in (None, item.id)]  # the oldest first
@@ -62,11 +62,6 @@ async def resend(ask: Ask) -> Answer:
         return fill(ask.texts.resend_done, count=len(ids))
 
     return Answer(act=again)
-
-
-def _number(word: str) -> int | None:
-    digits = word.removeprefix("#")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 18 else None
 
 
 def _line(ask: Ask, run: FlowRun) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Final
 
@@ -9,7 +10,7 @@ from sqlmodel import Session
 
 from config.texts import fill
 from services.broadcasts import MINUTES
-from services.commands.ask import MOST, Answer, Ask, first_word
+from services.commands.ask import MOST, Answer, Ask, first_word, whole
 from services.commands.words import ADD, DROP
 from services.timed import wrong_parts
 
@@ -22,8 +23,8 @@ async def timed(ask: Ask) -> Answer:
     if not ask.rest:
         return await _listed(ask)
     what, words = first_word(ask.rest)
-    if what == DROP and words.lstrip("#").isdecimal():
-        return _drop(ask, int(words.lstrip("#")))
+    if what == DROP and (timed_id := whole(words)) is not None:
+        return _drop(ask, timed_id)
     *fields, text = words.split(None, CRON_FIELDS) or [""]
     if what != ADD or len(fields) != CRON_FIELDS:
         return ask.misuse()
@@ -31,7 +32,7 @@ async def timed(ask: Ask) -> Answer:
         return Answer(fill(ask.texts.too_long, most=MOST))
     if len(await ask.house.timed.of(ask.group)) >= MOST_TIMED:
         return Answer(fill(ask.texts.timed_too_many, most=MOST_TIMED))
-    return _add(ask, " ".join(fields), text)
+    return _add(ask, unicodedata.normalize("NFKC", " ".join(fields)), text)
 
 
 def _add(ask: Ask, cron: str, text: str) -> Answer:

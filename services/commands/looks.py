@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from sqlmodel import Session
@@ -44,20 +45,12 @@ async def announcement(ask: Ask) -> Answer:
         return Answer(fill(ask.texts.too_long, most=MOST_ANNOUNCEMENT))
     if not ask.rooms:
         return Answer(fill(ask.texts.wechat_refused, why=ask.texts.refused_not_in_group))
-    for room in ask.rooms:
-        action = await ask.house.audit.tried(ask.account, "announce", ask.actor, room.id, number=str(ask.number))
-        try:
-            await wechat.set_announcement(room.id, ask.rest)
-        except WeChatError as error:
-            await ask.house.audit.ended(action, "failed", str(error))
-            return Answer(fill(ask.texts.wechat_refused, why=why(ask.texts, error)))
-        await ask.house.audit.ended(action, "done")
 
-    def act(session: Session) -> str:
+    def keep(session: Session) -> str:
         ask.house.groups.patch(session, ask.group.number, announcement=ask.rest)
         return fill(ask.texts.announcement_set, words=ask.rest)
 
-    return Answer(act=act)
+    return await _change(ask, "announce", wechat.set_announcement, {room.id: ask.rest for room in ask.rooms}, keep)
 
 
 async def _shown(ask: Ask) -> Answer:
@@ -80,17 +73,39 @@ async def topic(ask: Ask) -> Answer:
     rooms = ask.house.groups.rooms(ask.group)
     if not rooms:
         return Answer(fill(ask.texts.wechat_refused, why=ask.texts.refused_not_in_group))
-    for room in rooms:
-        action = await ask.house.audit.tried(
-            ask.account, "topic", ask.actor, room.room_id or "", number=str(ask.number)
-        )
+    wanted = {room.room_id or "": room_topic(name, room) for room in rooms}
+    change = ask.house.accounts.get(ask.account).set_topic
+    return await _change(ask, "topic", change, wanted, lambda session: _keep_topic(ask, session, ask.group, name))
+
+
+async def _change(
+    ask: Ask,
+    kind: str,
+    change: Callable[[str, str], Awaitable[None]],
+    wanted: Mapping[str, str],
+    keep: Callable[[Session], str],
+) -> Answer:
+    """Change every room (`wanted`: by room id) in WeChat. The log's lines end with what is kept of it, in one
+    transaction: until then the drift check leaves alone what is being changed."""
+    actions: list[int] = []
+    for room_id, words in wanted.items():
+        action = await ask.house.audit.tried(ask.account, kind, ask.actor, room_id, number=str(ask.number))
         try:
-            await ask.house.accounts.get(ask.account).set_topic(room.room_id or "", room_topic(name, room))
+            await change(room_id, words)
         except WeChatError as error:
+            ask.house.accounts.heed(ask.account, error)
             await ask.house.audit.ended(action, "failed", str(error))
+            for done in actions:
+                await ask.house.audit.ended(done, "done")
             return Answer(fill(ask.texts.wechat_refused, why=why(ask.texts, error)))
-        await ask.house.audit.ended(action, "done")
-    return Answer(act=lambda session: _keep_topic(ask, session, ask.group, name))
+        actions.append(action)
+
+    def act(session: Session) -> str:
+        for action in actions:
+            ask.house.audit.end(session, action, "done")
+        return keep(session)
+
+    return Answer(act=act)
 
 
 def _keep_topic(ask: Ask, session: Session, qun: Qun, name: str) -> str:

@@ -14,7 +14,9 @@ from wechat.mentions import SEPARATOR as END
 from wechat.mentions import readings
 
 T = TypeVar("T")
+Names = dict[str, set[str]]  # name -> ids
 _AT: Final = re.compile(rf"@[^@{END}]*{END}")
+_MARK: Final = re.compile(r"(?<!\S)@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,46 +30,82 @@ class Meant:
 
 async def meant(ask: Ask, *, once: Collection[str] = ()) -> Meant:
     """The members of the group whom the command names; where there is none of that name, who was `once` one."""
+    told = _told(ask)
+    if not told or len(told) < len(_MARK.findall(ask.rest)):  # not all of them
+        return await _named(ask, _members(ask), once, told)
+    if set(told) - _members(ask):  # joins are not always told
+        for room in ask.rooms:
+            await ask.house.reconcile.try_room(ask.account, room.id)
     wechat = ask.house.accounts.get(ask.account)
-    members = set[str]().union(*(room.member_ids for room in ask.rooms))
-    known = members | wechat.directory.contacts.keys()  # an @ of all is told as an id that is nobody's
-    ids = [contact_id for contact_id in ask.mentions if contact_id in known and contact_id != wechat.self_id]
-    if ids:
-        people = tuple([await wechat.contact(contact_id) for contact_id in dict.fromkeys(ids)])
-        return Meant(people, _without_ats(ask.rest, people))
-    return await _named(ask, members - {wechat.self_id}, once)
+    people = tuple([await wechat.contact(contact_id) for contact_id in told])
+    there = {*_members(ask), *once}
+    absent = next((person for person in people if person.id not in there), None)
+    if absent is not None:
+        return Meant(problem=fill(ask.texts.person_unknown, name=absent.name))
+    return Meant(people, _without_ats(ask.rest, people))
 
 
-async def _named(ask: Ask, members: Collection[str], once: Collection[str]) -> Meant:
-    """Those whose names come first, all but the first of them with an @."""
+def _members(ask: Ask) -> set[str]:
+    return set[str]().union(*(room.member_ids for room in ask.rooms))
+
+
+def _told(ask: Ask) -> list[str]:
+    """The ids told with the command, without the assistant's; an @ of all is told as an id that is nobody's."""
+    wechat = ask.house.accounts.get(ask.account)
+    known = _members(ask) | wechat.directory.contacts.keys()
+    return list(dict.fromkeys(one for one in ask.mentions if one in known and one != wechat.self_id))
+
+
+async def _named(ask: Ask, members: Collection[str], once: Collection[str], told: Collection[str]) -> Meant:
+    """Those whose names come first, all but the first of them with an @; the assistant's own is passed over."""
+    me = ask.house.accounts.get(ask.account).self_id
+    shown = await _shown(ask) if ask.room_id else []
     people: dict[str, Contact] = {}
     words = ask.rest
     while not people or words.startswith("@"):
         words = words.lstrip("@ \u3000")
         if not words:
             return Meant(problem=ask.misuse().words)
-        name, found = await _called(ask, words, members, once)
+        name, found = await _called(ask, words, members, once, shown)
+        found = [person for person in found if person.id in told] or found
         if not found:
             return Meant(problem=fill(ask.texts.person_unknown, name=name))
         if len(found) > 1:
             return Meant(problem=describe(ask, name, found))
-        people[found[0].id] = found[0]
+        if found[0].id != me:
+            people[found[0].id] = found[0]
         words = words.removeprefix(name).strip(f"{END} \u3000\n")
     return Meant(tuple(people.values()), words)
 
 
-async def _called(ask: Ask, words: str, members: Collection[str], once: Collection[str]) -> tuple[str, list[Contact]]:
-    """The name that the words begin with, and whose it is by what is known of everybody, else by what they are called
-    in the group."""
+async def _shown(ask: Ask) -> list[Names]:
+    """Who is called what in the group's rooms: what an @ writes."""
     wechat = ask.house.accounts.get(ask.account)
-    name, found = _first(words, lambda name: wechat.directory.find(name, among=members))
-    if not found:
-        rooms = [await wechat.names_in(room.id) for room in ask.rooms]
-        name, ids = _first(words, lambda name: [who for who in members if any(who in r.get(name, ()) for r in rooms)])
-        found = [await wechat.contact(contact_id) for contact_id in ids]
-    if not found and once:
+    return [await wechat.names_in(room.id) for room in ask.rooms]
+
+
+async def _called(
+    ask: Ask, words: str, members: Collection[str], once: Collection[str], shown: Sequence[Names]
+) -> tuple[str, list[Contact]]:
+    """The name that the words begin with, and whose it may be: by what is known of everybody, and by what they are
+    called in the group; in private by the latter only where the former is nobody's."""
+    wechat = ask.house.accounts.get(ask.account)
+
+    def ids_of(name: str) -> list[str]:
+        people = wechat.directory.find(name, among=members)
+        ids = [person.id for person in people]
+        if not any(name in (person.id, person.weixin) for person in people):
+            ids += [who for names in shown for who in names.get(name, ()) if who in members]
+        return list(dict.fromkeys(ids))
+
+    name, ids = _first(words, ids_of)
+    if not ids and not shown:
+        shown = await _shown(ask)
+        name, ids = _first(words, ids_of)
+    if not ids and once:
         name, found = _first(words, lambda name: wechat.directory.find(name, among=once))
-    return name, found
+        return name, found
+    return name, [await wechat.contact(contact_id) for contact_id in ids]
 
 
 def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:

@@ -48,7 +48,7 @@ async def warn(ask: Ask) -> Answer:
             count = ladder.warn(session, qun, where, person.id, person.name, reason, ask.actor)
             if count >= limit:
                 lines.append(fill(ask.texts.banned_by_limit, name=person.name, limit=limit))
-            elif not ask.room_id:  # in the group the warning itself, with its @, is the answer
+            elif where != ask.room_id:  # else the warning itself, with its @, is the answer
                 lines.append(fill(ask.texts.warned_by_command, name=person.name, count=count, limit=limit))
         return "\n".join(lines)
 
@@ -101,6 +101,8 @@ def _names(row: Standing, contact: Contact | None) -> set[str]:
 
 async def _victims(ask: Ask, *, once: Collection[str] = ()) -> Meant:
     """The people a command is about; none of them may be out of its reach."""
+    if not ask.rooms:
+        return Meant(problem=fill(ask.texts.wechat_refused, why=ask.texts.refused_not_in_group))
     found = await meant(ask, once=once)
     spared = [person.name for person in found.people if ask.house.ladder.is_exempt(ask.group, person.id)]
     if spared:

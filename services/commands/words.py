@@ -38,6 +38,8 @@ def _block(ask: Ask, word: str) -> Answer:
         return Answer(ask.texts.word_empty)  # one Latin letter would block nearly everything
     if ask.house.blocked.has(ask.account, ask.number, word):
         return Answer(fill(ask.texts.word_known, scope=ask.scope, word=word))
+    if ask.house.blocked.is_configured(word) or ask.house.blocked.has(ask.account, None, word):
+        return Answer(fill(ask.texts.word_known, scope=ask.texts.scope_all, word=word))
 
     def act(session: Session) -> str:
         ask.house.blocked.add(session, ask.account, ask.number, word, ask.who)
@@ -49,8 +51,7 @@ def _block(ask: Ask, word: str) -> Answer:
 
 def _allow(ask: Ask, word: str) -> Answer:
     if not ask.house.blocked.has(ask.account, ask.number, word):
-        known = word in ask.house.blocked.configured
-        return Answer(fill(ask.texts.word_configured if known else ask.texts.word_unknown, scope=ask.scope, word=word))
+        return Answer(fill(_why_not(ask, word), scope=ask.scope, word=word))
 
     def act(session: Session) -> str:
         ask.house.blocked.remove(session, ask.account, ask.number, word)
@@ -58,6 +59,12 @@ def _allow(ask: Ask, word: str) -> Answer:
         return fill(ask.texts.word_removed, scope=ask.scope, word=word)
 
     return Answer(act=act)
+
+
+def _why_not(ask: Ask, word: str) -> str:
+    if ask.house.blocked.is_configured(word):
+        return ask.texts.word_configured
+    return ask.texts.word_everywhere if ask.house.blocked.has(ask.account, None, word) else ask.texts.word_unknown
 
 
 async def keywords(ask: Ask) -> Answer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -45,6 +46,21 @@ def test_a_weekday_is_the_one_that_was_meant() -> None:
     assert due == datetime(2026, 3, 9, 9, tzinfo=SHANGHAI)
 
 
+def test_days_of_the_month_or_of_the_week_as_in_crontab() -> None:
+    """Where both are named either will do; where one is every so many (*/2), both must."""
+    now = datetime(2026, 3, 4, 12, tzinfo=SHANGHAI)  # a Wednesday
+    due = trigger("0 9 13,30 * 5", SHANGHAI)
+    days = []
+    for _ in range(5):
+        at = due.get_next_fire_time(None, now)
+        assert at is not None
+        days.append(at.day)
+        now = at + timedelta(minutes=1)
+    assert days == [6, 13, 20, 27, 30]
+    now = datetime(2026, 3, 4, 12, tzinfo=SHANGHAI)
+    assert trigger("0 9 */2 * 5", SHANGHAI).get_next_fire_time(None, now) == datetime(2026, 3, 13, 9, tzinfo=SHANGHAI)
+
+
 async def make_due(town: Town, minutes: float = 1) -> None:
     """Let every timed message have been due so many minutes ago."""
 
@@ -80,8 +96,6 @@ async def test_timed_messages(town: Town) -> None:
 
 
 async def test_two_at_once_promise_a_time_once(town: Town) -> None:
-    import asyncio
-
     await group(town)
     await asks(town, "店长", "/定时 100001 加 * * * * * 喂")
     await make_due(town)
@@ -187,6 +201,28 @@ async def test_drift_is_repaired(town: Town) -> None:
     assert (town.room(qun["room"]).topic, town.room(qun["room"]).announcement) == (qun["topic"], "聚义")
     assert await check() == "1 rooms, 0 drifted, 0 repaired"
     assert [(line.who, line.outcome) for line in await audit(town, "topic")] == [("job:drift_check", "done")]
+
+
+async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
+    """The check of another group takes its time; or WeChat shows the change before its answer is there."""
+    await group(town)
+    qun = await town.make_group("code-2")
+    for number in (100001, 100002):
+        await asks(town, "店长", f"/公告 {number} 旧公告")
+    town.world.faults.call("RoomAnnounce", "slow", ms=2000, count=1)
+    checking = asyncio.create_task(town.bot.house.policy.check())
+    await until(lambda: not town.world.faults.calls, "the check has begun")
+    await asks(town, "店长", "/公告 100002 新公告")
+    await asks(town, "店长", "/群名 100002 新群名")
+    assert not checking.done()
+    assert await checking == "2 rooms, 0 drifted, 0 repaired"
+    room = town.room(qun["room"])
+    assert (room.announcement, room.topic) == ("新公告", "新群名")
+    town.world.faults.call("RoomAnnounce", "lose_silently", count=1)
+    town.say("店长", "/公告 100002 更新的公告")
+    await until(lambda: room.announcement == "更新的公告", "published")
+    assert await town.bot.house.policy.check() == "2 rooms, 0 drifted, 0 repaired"
+    assert room.announcement == "更新的公告"
 
 
 async def test_drift_that_comes_back_is_told(town: Town) -> None:

@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
+from models.durable import EventState, InboxEvent
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import audit, becomes, bring, holds, state_of, texts
 
@@ -88,6 +90,31 @@ async def test_a_leave_that_nobody_told_of(town: Town) -> None:
     assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
     assert town.id("黑旋风") in town.room(qun["room"]).members
     await until(lambda: len(texts(town, "宋公明", qun["room"], "欢迎 黑旋风")) == 2, "a new join is welcomed")
+
+
+async def test_a_leave_told_after_the_next_invitation(town: Town) -> None:
+    """It ends no way in that was begun since, is counted once, and nobody is invited twice."""
+    qun = await town.make_group()
+    await town.join(qun["token"], "黑旋风")
+    crowd = [town.newcomer(f"路人{i}") for i in range(38)]
+    town.world.rooms.let_in(town.room(qun["room"]), crowd, town.id("bot"))
+    await town.quiet()
+    town.world.faults.event("room-leave", late=1.0, late_ms=4000)
+    town.world.faults.event("dirty", **LOST)
+    town.world.rooms.leave(town.id("黑旋风"), qun["room"])
+    status, _, headers = await town.join(qun["token"], "黑旋风")
+    assert (status, await state_of(town, qun, "黑旋风")) == (202, "invited")
+    told = select(InboxEvent).where(InboxEvent.kind == "room-leave", InboxEvent.state == EventState.DONE)
+
+    async def handled() -> bool:
+        return await town.bot.house.store.read(lambda s: s.exec(told).first()) is not None
+
+    assert not await handled()
+    await holds(handled, lambda: "the leave is told")
+    assert (await _membership(town, headers["Location"]))["state"] == "invited"
+    assert (await town.join(qun["token"], "黑旋风"))[0] == 202
+    assert len([m for m in town.seen("黑旋风") if m.kind == "invitation"]) == 1
+    assert [day.leaves for day in await town.bot.house.tally.days(qun["number"], 1)] == [1]
 
 
 async def test_a_list_that_is_behind_a_join_takes_nobody_out(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ WRONG = "NTkxNjkwNzE4RDY2"
         (f"我要入群 {WRONG}，谢谢", WRONG),
         (f"令牌：{WRONG}", WRONG),
         (f"{WRONG}A", None),
+        ("AAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAA"),
+        ("2024112512345678", None),
         ("YWJjZGVmZ2hpams=", None),
         ("hello there, all of you", None),
         ("", None),
@@ -35,6 +37,24 @@ async def test_a_token_in_a_friend_request(town: Town) -> None:
     await town.hears("九纹龙", "您好，我是weimi1001")
     await town.quiet()
     assert sum("您好，我是" in m.text for m in town.seen("九纹龙")) == 1
+
+
+async def test_a_member_asks_to_be_a_friend_with_the_token(make_town: MakeTown) -> None:
+    """Somebody else brought them in: accepted for the token's sake, and told; who is blacklisted is not."""
+    town = await make_town(customer_service={"accept": {"words": ["合作"]}})
+    qun = await town.make_group()
+    stranger = town.newcomer("没头脑", friend=False)
+    people = [town.id("九纹龙"), stranger]
+    town.world.rooms.let_in(town.room(qun["room"]), people, town.id("宋公明"))
+    await town.hears("宋公明", "欢迎 没头脑", qun["room"])
+    town.say("宋公明", "/拉黑 @没头脑", qun["room"])
+    await town.hears("宋公明", "已拉黑", qun["room"])
+    for who in people:
+        town.world.people.ask(who, town.id("bot"), qun["token"])
+    await town.hears("九纹龙", "您好，我是weimi1001")
+    await town.hears("九纹龙", "您已经在“宋公明的群100001”里了")
+    await town.quiet()
+    assert not town.world.people.are_friends(stranger, town.id("bot"))
 
 
 async def test_a_wrong_token_in_a_friend_request(town: Town) -> None:

@@ -1,0 +1,163 @@
+"""Commands that are almost right, or come at the wrong moment: one answer says what is so, and nothing is guessed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.group_life import bring, hand_over, qun_of, standing, texts
+from tests.stories.test_groups_commands import asks, group
+
+
+async def test_one_of_several_is_not_known(town: Town) -> None:
+    """Nobody tells who is @-ed, and one of the names is nobody's, or two people's: then none of them is meant."""
+    qun = await group(town, "黑旋风")
+    twins = [town.newcomer("张三"), town.newcomer("张三")]
+    bring(town, qun, *twins)
+    await until(lambda: len(town.bot.assistants[0].directory.find("张三")) == 2, "both are known")
+    await town.quiet()
+    room = qun["room"]
+    assert await asks(town, "宋公明", "/踢 @黑旋风 @没有这人", room) == "群里没有找到“没有这人”。"
+    assert await asks(town, "宋公明", "/踢 @没有这人\u2005@黑旋风\u2005", room) == "群里没有找到“没有这人”。"
+    assert "“张三”不止一位" in await asks(town, "宋公明", "/踢 @黑旋风 @张三", room)
+    assert {town.id("黑旋风"), *twins} <= set(town.room(room).members)
+    assert await asks(town, "宋公明", "/踢 @黑旋风 @张三", room, ("黑旋风", twins[0])) == "已移出：黑旋风、张三。"
+    assert twins[1] in town.room(room).members
+
+
+async def test_one_persons_nickname_is_anothers_name_in_the_group(town: Town) -> None:
+    """An @ writes the latter; typed by hand it may be the former. Nobody is taken out on the strength of it."""
+    qun = await group(town, "黑旋风", "九纹龙")
+    town.world.rooms.set_alias(town.id("黑旋风"), qun["room"], "大黑")
+    town.world.rooms.set_alias(town.id("九纹龙"), qun["room"], "黑旋风")
+    assert "“黑旋风”不止一位" in await asks(town, "宋公明", "/踢 @黑旋风\u2005", qun["room"])
+    town.world.rooms.set_alias(town.id("九纹龙"), qun["room"], "黑旋风 二")
+    assert await asks(town, "宋公明", "/踢 @黑旋风 二", qun["room"]) == "已移出：九纹龙。"
+    assert await asks(town, "宋公明", "/踢 @黑旋风", qun["room"], ("黑旋风",)) == "已移出：黑旋风。"
+
+
+async def test_an_at_of_the_assistant_among_others(town: Town) -> None:
+    qun = await group(town, "黑旋风")
+    assert "黑旋风\u2005请注意：吵" in await asks(town, "宋公明", "/警告 @weimi1001 @黑旋风 吵", qun["room"])
+    answer = await asks(town, "宋公明", "/踢 @weimi1001\u2005@黑旋风\u2005", qun["room"], ("bot", "黑旋风"))
+    assert answer == "已移出：黑旋风。"
+    assert "写法：" in await asks(town, "宋公明", "/踢 @weimi1001", qun["room"])
+
+
+async def test_a_reason_with_an_at_in_it(town: Town) -> None:
+    qun = await group(town, "九纹龙")
+    warned = await asks(town, "宋公明", "/警告 @九纹龙 不要 @所有人 了", qun["room"])
+    assert "九纹龙\u2005请注意：不要 @所有人 了。" in warned
+
+
+async def test_who_has_just_left_is_not_said_to_be_taken_out(town: Town) -> None:
+    qun = await group(town, "黑旋风")
+    before = len(texts(town, "宋公明", qun["room"]))
+    town.say("宋公明", "/踢 @黑旋风\u2005", qun["room"], ("黑旋风",))
+    town.world.rooms.leave(town.id("黑旋风"), qun["room"])
+    await until(lambda: len(texts(town, "宋公明", qun["room"])) > before, "answered")
+    assert texts(town, "宋公明", qun["room"])[before:] == ["群里没有找到“黑旋风”。"]
+
+
+async def test_who_came_in_without_a_word_can_be_taken_out(town: Town) -> None:
+    """Nobody told of the join, but WeChat tells whom the @ means."""
+    qun = await group(town)
+    town.world.faults.event("*", lost=1.0)
+    bring(town, qun, "黑旋风")
+    town.world.faults.clear()
+    town.say("宋公明", "/踢 @黑旋风\u2005", qun["room"], ("黑旋风",))
+    await town.hears("宋公明", "已移出：黑旋风。", qun["room"])
+    assert town.id("黑旋风") not in town.room(qun["room"]).members
+
+
+async def test_a_warning_in_another_room_of_the_group_is_told(make_town: MakeTown) -> None:
+    """The warning itself, with its @, is seen by its owner where the command was given only if it is said there."""
+    town = await make_town(groups={"capacity": 4, "overflow": True})
+    qun = await group(town, "黑旋风")
+    await town.join(qun["token"], "店长")
+    late = town.newcomer("来晚了")
+    await until(lambda: town.bot.assistants[0].directory.find("来晚了"), "known")
+    await town.join(qun["token"], "来晚了")
+    await town.quiet()
+    assert late not in town.room(qun["room"]).members
+    assert await asks(town, "宋公明", "/警告 @来晚了 吵", qun["room"]) == "已警告 来晚了，共 1 次（上限 3 次）。"
+    kept = await standing(town, qun, late)
+    assert kept is not None
+    assert kept.warnings == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "usage"),
+    [
+        ("/踢黑旋风", "写法：/踢 @人"),
+        ("/群名梁山", "写法：/群名 文本"),
+        ("/换令牌吧", "写法：/换令牌"),
+        ("/定时加 0 9 * * * 早", "写法：/定时 [加 分 时 日 月 周 文本 | 删 编号]"),
+    ],
+)
+async def test_a_blank_forgotten(town: Town, said: str, usage: str) -> None:
+    """What is written in one with a command's name is not done, and not passed over in silence."""
+    qun = await group(town, "黑旋风")
+    assert await asks(town, "宋公明", said, qun["room"]) == usage
+    name, *rest = usage.removeprefix("写法：").split(" ", 1)
+    assert await asks(town, "店长", said) == " ".join([f"写法：{name} 群编号", *rest])
+    assert qun_of(town, qun).topic == qun["topic"]
+    before = len(texts(town, "黑旋风", qun["room"]))
+    town.say("黑旋风", said, qun["room"])
+    town.say("宋公明", "/开心", qun["room"])
+    await asks(town, "宋公明", "/群信息", qun["room"])
+    assert len(texts(town, "黑旋风", qun["room"])) == before + 3, "the owner's two and the last answer"
+
+
+@pytest.mark.parametrize("digits", ["9" * 25, "9" * 5000])
+async def test_numbers_that_are_none(town: Town, digits: str) -> None:
+    await group(town)
+    assert "没有编号为" in await asks(town, "店长", "/定时 100001 删 999999")
+    assert "写法：/定时" in await asks(town, "店长", f"/定时 100001 删 {digits}")
+    assert await asks(town, "店长", f"/群信息 {digits}") == "写法：/群信息 群编号"
+
+
+async def test_a_time_in_full_width(town: Town) -> None:
+    """As a Chinese keyboard writes it."""
+    qun = await group(town)
+    assert "已添加定时消息 #1" in await asks(town, "宋公明", "/定时 加 ０ ９ ＊ ＊ １，３－５ 早安，各位", qun["room"])
+    assert "#1 0 9 * * 1,3-5 下次" in await asks(town, "宋公明", "/定时", qun["room"])
+    [row] = await town.bot.house.timed.of(qun_of(town, qun))
+    assert row.text == "早安，各位"
+
+
+async def test_a_word_that_is_blocked_elsewhere(make_town: MakeTown) -> None:
+    """By the config or in all groups: it is not added again, nor said to be none when it is to be dropped."""
+    town = await make_town(groups={"blocked_words": ["配置词"]})
+    room = (await group(town))["room"]
+    assert "已添加所有群的" in await asks(town, "店长", "/屏蔽词 加 兼职")
+    assert await asks(town, "宋公明", "/屏蔽词 加 兼 职", room) == "“兼 职”已经是所有群的屏蔽词。"
+    assert await asks(town, "宋公明", "/屏蔽词 加 配置-词", room) == "“配置-词”已经是所有群的屏蔽词。"
+    assert await asks(town, "店长", "/屏蔽词 加 配置词") == "“配置词”已经是所有群的屏蔽词。"
+    assert await asks(town, "宋公明", "/屏蔽词 删 兼职", room) == "“兼职”是所有群的屏蔽词，请管理员私聊我删除。"
+    assert "配置文件" in await asks(town, "宋公明", "/屏蔽词 删 配置 词", room)
+    assert "没有屏蔽词" in await asks(town, "宋公明", "/屏蔽词 删 别的词", room)
+    assert "已删除所有群的" in await asks(town, "店长", "/屏蔽词 删 兼职")
+
+
+@pytest.mark.parametrize(
+    ("method", "said"), [("RoomDel", "/踢 @黑旋风"), ("RoomTopic", "/群名 梁山"), ("RoomAnnounce", "/公告 聚义")]
+)
+async def test_wechat_says_too_fast(town: Town, method: str, said: str) -> None:
+    """Told, and heeded: the account's pace is halved as after any other such complaint."""
+    qun = await group(town, "黑旋风")
+    governor = town.bot.house.accounts.governor(town.accounts[0])
+    assert governor.factor == 1
+    town.world.faults.call(method, "fail", text="操作过于频繁，请稍后再试", count=1)
+    assert "操作过于频繁，请稍后再试。" in await asks(town, "宋公明", said, qun["room"])
+    assert governor.factor == 2
+
+
+async def test_people_of_a_lost_group(town: Town) -> None:
+    """Nobody is said to be none of its members where the assistant cannot see them."""
+    qun = await group(town, "黑旋风")
+    await hand_over(town, qun)
+    town.world.rooms.remove(town.id("宋公明"), qun["room"], town.id("bot"))
+    await town.hears("宋公明", "助手已不在")
+    for command in ("/踢", "/警告", "/拉黑"):
+        assert await asks(town, "店长", f"{command} 100001 黑旋风") == "微信没有执行：助手不在群里。"
