@@ -17,7 +17,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from sandbox.systems import Systems
 
 log = logging.getLogger("wxbot")
-Stop = Callable[[], Awaitable[None]]
 GRACE = 8.0  # seconds that what runs has to finish after SIGTERM
 LIMIT = 9.5  # seconds until the process ends in any case, of the ten that it may take
 

@@ -50,17 +50,12 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._engine = self._make_engine()
-        self._commits = Commits(self._engine)
+        self.engine = self._make_engine()
+        self._commits = Commits(self.engine)
         self._readers = ThreadPoolExecutor(4 if self.is_sqlite else 10, "store-read")
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-
-    @property
-    def engine(self) -> Engine:
-        """The SQLAlchemy engine, for migrations and backups."""
-        return self._engine
 
     def _make_engine(self) -> Engine:
         usual: dict[str, Any] = {
@@ -85,7 +80,7 @@ class Store:
         self._thread.start()
 
     def _migrate(self) -> None:
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             bring_up_to_date(connection)
 
     async def close(self) -> None:
@@ -96,7 +91,7 @@ class Store:
             self._jobs.put(None)
             await loop.run_in_executor(None, thread.join)
         self._readers.shutdown(wait=True)
-        self._engine.dispose()
+        self.engine.dispose()
 
     async def ping(self) -> None:
         """Ask the database for a sign of life; raises what the driver raises."""
@@ -107,7 +102,7 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
 
     def _read(self, fn: Callable[[Session], T]) -> T:
-        with Session(self._engine, expire_on_commit=False) as session:
+        with Session(self.engine, expire_on_commit=False) as session:
             return fn(session)
 
     def write_soon(self, fn: Callable[[Session], T]) -> asyncio.Future[T]:
