@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from models.commits import AfterCommit, Commits, Job, Outcome
 from models.schema import bring_up_to_date
@@ -92,6 +93,10 @@ class Store:
             await loop.run_in_executor(None, thread.join)
         self._readers.shutdown(wait=True)
         self.engine.dispose()
+
+    def insert(self, table: type[SQLModel]) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT in the database's own words, which can say what is to be done about a row that is there already."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     async def ping(self) -> None:
         """Ask the database for a sign of life; raises what the driver raises."""
