@@ -138,9 +138,9 @@ class Connection:
 
     async def _session_either_way(self) -> None:
         """With TLS or without, as configured; `auto` tries TLS first and keeps to it once it worked."""
-        wanted = self._settings.tls
-        if wanted != "auto" or self._secure is not None:
-            return await self._session(secure=self._secure if wanted == "auto" else wanted)  # type: ignore[arg-type]
+        known = self._secure if self._settings.tls == "auto" else self._settings.tls
+        if known is not None:
+            return await self._session(secure=known)
         try:
             await self._session(secure=True)
         except (ssl.SSLCertVerificationError, ConnectionRefusedError):
