@@ -12,6 +12,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
+from grpclib.client import Channel
 
 from errors import WeChatNotDone, WeChatOffline
 from protocol import puppet_pb2 as pb
@@ -27,6 +28,7 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         # The SDK wants an endpoint and warns of environment variables; the connection is made elsewhere.
         super().__init__(PuppetOptions(end_point=f"{account}.invalid:1", token=None), name=account)
         self.wire: Wire | None = None
+        self.channel: Channel | None = None
         self.login_user_id: str | None = None
 
     # ---- the life of the connection, which is not the SDK's business ----
