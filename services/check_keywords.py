@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from config import beside
+from config import ConfigError, beside, read_yaml
 from config.service import KeywordRule
 from services.keywords import missing_files
 from services.matching import Rules, normal
@@ -25,10 +23,9 @@ class NoRules(Exception):
 def read(path: str) -> list[KeywordRule]:
     """The rules of a file; NoRules names the rule and what is wrong with it."""
     try:
-        data: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise NoRules(f"{path}: {' '.join(str(error).split())}") from None
-    data = beside(data, Path(path).parent)
+        data = beside(read_yaml(path), Path(path).parent)
+    except ConfigError as error:
+        raise NoRules(str(error)) from None
     if isinstance(data, dict):
         service = data.get("customer_service") or {}
         data = service.get("keywords") if isinstance(service, dict) else service
