@@ -185,9 +185,9 @@ async def run(config: Config) -> None:
         return
     gc.enable()
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
-    print(_where_to_look(bot), flush=True)  # noqa: T201 - for the person who started it
+    print(_where_to_look(bot), flush=True)
     if bot.house.admins.code:  # on the terminal only: a log may be read by others
-        print(f"no admin yet: send “绑定 {bot.house.admins.code}” to the assistant to become one", flush=True)  # noqa: T201
+        print(f"no admin yet: send “绑定 {bot.house.admins.code}” to the assistant to become one", flush=True)
     await bot.stopping.wait()
     log.info("stopping")
     _end_within(LIMIT)
@@ -250,19 +250,19 @@ def main() -> int:
     try:
         config = load(arguments.config)
     except ConfigError as error:
-        print(f"config: {error}", file=sys.stderr)  # noqa: T201
+        print(f"config: {error}", file=sys.stderr)
         return 2
     set_up_logging(config.log_format)
     try:
         asyncio.run(run(config))
     except ConfigError as error:  # a file that the config names
-        print(f"config: {error}", file=sys.stderr)  # noqa: T201
+        print(f"config: {error}", file=sys.stderr)
         return 2
     except (OSError, InUse) as error:
-        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201
+        print(f"cannot start: {error}", file=sys.stderr)
         return 1
     except DBAPIError as error:
-        print(f"cannot start: the database: {' '.join(str(error.orig).split())}", file=sys.stderr)  # noqa: T201
+        print(f"cannot start: the database: {' '.join(str(error.orig).split())}", file=sys.stderr)
         return 1
     return 0
 

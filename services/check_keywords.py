@@ -62,23 +62,23 @@ def shown(rule: KeywordRule) -> str:
 def main(arguments: list[str]) -> int:
     """The command line; the exit status."""
     if not 1 <= len(arguments) <= 2:
-        print(__doc__, file=sys.stderr)  # noqa: T201
+        print(__doc__, file=sys.stderr)
         return 2
     try:
         rules = read(arguments[0])
     except NoRules as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return 1
     troubles = warnings(rules)
-    print(f"{len(rules)} rules", *troubles, sep="\n")  # noqa: T201
+    print(f"{len(rules)} rules", *troubles, sep="\n")
     for where in ("private", "group") if len(arguments) == 2 else ():
         match = Rules(rules, where).find(arguments[1])
         if match is None:
-            print(f"{where}: no rule answers")  # noqa: T201
+            print(f"{where}: no rule answers")
             continue
         parts = [part.text or part.image or part.file or (part.link.url if part.link else "") for part in match.parts()]
         number = next(n for n, rule in enumerate(rules, 1) if rule is match.rule)
-        print(f"{where}: rule {number}, {shown(match.rule)} -> {' | '.join(parts)}")  # noqa: T201
+        print(f"{where}: rule {number}, {shown(match.rule)} -> {' | '.join(parts)}")
     return 1 if troubles else 0
 
 

@@ -131,9 +131,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", default="config.yaml")
     given = parser.parse_args(arguments)
     try:
-        print(asyncio.run(run(load(given.config), given.what, given.id)))  # noqa: T201
+        print(asyncio.run(run(load(given.config), given.what, given.id)))
     except (ConfigError, StillOpen) as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return 1
     return 0
 
