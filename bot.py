@@ -17,7 +17,8 @@ import signal
 import sys
 import threading
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,9 +111,10 @@ class Bot:
 
         where = self.config.sandbox
         staff_room = self.config.customer_service.handoff.staff_room
-        self.sandbox = await sandbox.start(
-            homeless, host=where.host, port=where.port, state=self._kept("sandbox"), staff_room=staff_room
-        )
+        with _named("sandbox"):
+            self.sandbox = await sandbox.start(
+                homeless, host=where.host, port=where.port, state=self._kept("sandbox"), staff_room=staff_room
+            )
         stack.push_async_callback(self.sandbox.stop)
         if self.config.systems:
             self.systems = await start_systems(state=self._kept("systems"))
@@ -125,8 +127,8 @@ class Bot:
 
     def _kept(self, what: str) -> Path | None:
         """The file beside the database in which a part of the sandbox outlives a restart, as the bot's memory does."""
-        database = self.config.database
-        return Path(database.removeprefix("sqlite:///")).with_suffix(f".{what}") if "sqlite" in database else None
+        database = self.config.database_file
+        return database.with_suffix(f".{what}") if database else None
 
     async def _open_storage(self, stack: AsyncExitStack) -> None:
         house = self.house
@@ -171,9 +173,18 @@ class Bot:
         runner = Runner(make_app(self.house, inboxes=self._in_memory), access_log=None, shutdown_timeout=GRACE / 2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, self.config.api.host, self.config.api.port)
-        await site.start()
+        with _named("api"):
+            await web.TCPSite(runner, self.config.api.host, self.config.api.port).start()
         self.port = runner.addresses[0][1]
+
+
+@contextmanager
+def _named(section: str) -> Iterator[None]:
+    """Have what cannot be begun say which section of the config it comes from."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{section}: {error.strerror or error}") from error
 
 
 async def run(config: Config) -> None:

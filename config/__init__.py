@@ -68,6 +68,17 @@ class Config(Section):
             raise ValueError("webhooks: each url may stand here once")
         return self
 
+    @property
+    def database_file(self) -> Path | None:
+        """SQLite's file; None for a database on a server."""
+        kind, _, file = self.database.partition(":///")
+        return Path(file) if kind == "sqlite" else None
+
+    @property
+    def folder(self) -> Path:
+        """Where files are kept: beside SQLite's, or in data/ for a database on a server."""
+        return self.database_file.parent if self.database_file else Path("data")
+
 
 def beside(value: Any, folder: Path, key: str = "") -> Any:
     """The files that a YAML tree names: those in the config's own folder go before those of the same name where the

@@ -94,15 +94,17 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     arguments = parser.parse_args()
     try:
-        database = load(arguments.config).database
-        if not database.startswith("sqlite:///"):
+        database = load(arguments.config).database_file
+        if database is None:
             raise BackupError("the database is PostgreSQL: use pg_dump and pg_restore")
-        action = make if arguments.action == "make" else restore
-        action(Path(database.removeprefix("sqlite:///")), arguments.file)
+        if arguments.action == "make":
+            make(database, arguments.file)
+        else:
+            restore(database, arguments.file)
     except (BackupError, ConfigError, sqlite3.Error, OSError) as error:
         print(f"backup: {error}", file=sys.stderr)
         return 1
-    print(f"{arguments.action}: {arguments.file}")
+    print(f"backup made: {arguments.file}" if arguments.action == "make" else f"restored from {arguments.file}")
     return 0
 
 

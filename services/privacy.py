@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, update
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel, col, or_, select
 
 from config import Config, ConfigError, load
@@ -132,8 +133,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         print(asyncio.run(run(load(given.config), given.what, given.id)))
-    except (ConfigError, StillOpen) as error:
+    except (ConfigError, StillOpen, OSError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except DBAPIError as error:
+        print(f"the database: {' '.join(str(error.orig).split())}", file=sys.stderr)
         return 1
     return 0
 
