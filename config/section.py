@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 MOST_NAMED: Final = 25  # keys that one line may list
-NAME: Final = re.compile(r"\{(\w+)\}")  # what is filled in
+_NAME: Final = re.compile(r"\{(\w+)\}")
 
 
 class FromEnvironment(str):
@@ -84,7 +84,7 @@ def wrong(key: str, reason: str) -> PydanticCustomError:
 
 def check_names(key: str, text: str, allowed: Collection[str]) -> None:
     """Raise what is wrong with a text that uses other {names} than those that are filled in."""
-    strange = sorted(names_in(text) - set(allowed))
+    strange = sorted(set(_NAME.findall(text)) - set(allowed))
     if strange:
         shown = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "nothing in braces"
         raise wrong(key, f"{{{strange[0]}}} is not known here, only {shown}")
@@ -92,7 +92,7 @@ def check_names(key: str, text: str, allowed: Collection[str]) -> None:
 
 def names_in(text: str) -> set[str]:
     """The {names} in a text."""
-    return set(NAME.findall(text))
+    return set(_NAME.findall(text))
 
 
 def _choice(key: str, fields: Collection[str]) -> str:

@@ -5,12 +5,15 @@ What stands in braces is filled in; a text must not use other names than its def
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import model_validator
 
-from config.section import NAME, check_names, names_in
+from config.section import check_names, names_in
 from config.texts_groups import GroupTexts
+
+_NAME = re.compile(r"\{(\w+)\}")
 
 
 class Texts(GroupTexts):
@@ -110,4 +113,4 @@ class Texts(GroupTexts):
 
 def fill(text: str, **values: Any) -> str:
     """Put values for {names}; anything else in braces stays as it is, so that people's words cannot break a text."""
-    return NAME.sub(lambda match: str(values.get(match[1], match[0])), text)
+    return _NAME.sub(lambda match: str(values.get(match[1], match[0])), text)

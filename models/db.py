@@ -51,12 +51,17 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = self._make_engine()
-        self._commits = Commits(self.engine)
+        self._engine = self._make_engine()
+        self._commits = Commits(self._engine)
         self._readers = ThreadPoolExecutor(4 if self.is_sqlite else 10, "store-read")
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine, for who listens to what it does."""
+        return self._engine
 
     def _make_engine(self) -> Engine:
         usual: dict[str, Any] = {
@@ -81,7 +86,7 @@ class Store:
         self._thread.start()
 
     def _migrate(self) -> None:
-        with self.engine.begin() as connection:
+        with self._engine.begin() as connection:
             bring_up_to_date(connection)
 
     async def close(self) -> None:
@@ -92,7 +97,7 @@ class Store:
             self._jobs.put(None)
             await loop.run_in_executor(None, thread.join)
         self._readers.shutdown(wait=True)
-        self.engine.dispose()
+        self._engine.dispose()
 
     def insert(self, table: type[SQLModel]) -> sqlite.Insert | postgresql.Insert:
         """An INSERT in the database's own words, which can say what is to be done about a row that is there already."""
@@ -107,7 +112,7 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
 
     def _read(self, fn: Callable[[Session], T]) -> T:
-        with Session(self.engine, expire_on_commit=False) as session:
+        with Session(self._engine, expire_on_commit=False) as session:
             return fn(session)
 
     def write_soon(self, fn: Callable[[Session], T]) -> asyncio.Future[T]:

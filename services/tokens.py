@@ -9,6 +9,8 @@ import re
 # Base64 of 12 upper-case hex digits: 16 characters, no padding.
 _CANDIDATE = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9]{16}(?![A-Za-z0-9+/=])")
 _DIGITS = re.compile(rb"[0-9A-F]{12}")
+
+
 _ALONE = re.compile(r"[A-Za-z0-9+/]{16}")
 
 

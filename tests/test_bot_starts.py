@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 from pathlib import Path
+from socket import create_server
 from typing import Any
 
 import pytest
@@ -88,7 +88,7 @@ async def test_an_address_that_is_taken_is_named_with_its_section(tmp_path: Path
     changes: dict[str, Any] = {"assistants": [{"account": "weimi1001"}], "systems": {}, "flows": []}
     ports = {"api": free_port(), "sandbox": free_port()}
     changes |= {name: {"port": port} for name, port in ports.items()}
-    with socket.create_server(("127.0.0.1", ports[section])):
+    with create_server(("127.0.0.1", ports[section])):
         status, said = await ends(write(tmp_path, **changes))
     line = said.splitlines()[-1].lower()
     address = f"('127.0.0.1', {ports[section]})"
