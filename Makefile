@@ -77,6 +77,7 @@ clean:
 	rm -rf $(VENV) tests/gateway/node_modules
 
 migration: $(VENV)/.dev
+	@test -n "$(M)" || { echo 'say what is new: make migration M="..."'; exit 2; }
 	PYTHONPATH=. $(PY) migrations/make.py "$(M)"
 	$(VENV)/bin/ruff format -q migrations/versions
 

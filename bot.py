@@ -17,8 +17,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from sandbox.systems import Systems
 
 log = logging.getLogger("wxbot")
-Stop = Callable[[], Awaitable[None]]
 GRACE = 8.0  # seconds that what runs has to finish after SIGTERM
 LIMIT = 9.5  # seconds until the process ends in any case, of the ten that it may take
 
@@ -112,9 +111,10 @@ class Bot:
 
         where = self.config.sandbox
         staff_room = self.config.customer_service.handoff.staff_room
-        self.sandbox = await sandbox.start(
-            homeless, host=where.host, port=where.port, state=self._kept("sandbox"), staff_room=staff_room
-        )
+        with _named("sandbox"):
+            self.sandbox = await sandbox.start(
+                homeless, host=where.host, port=where.port, state=self._kept("sandbox"), staff_room=staff_room
+            )
         stack.push_async_callback(self.sandbox.stop)
         if self.config.systems:
             self.systems = await start_systems(state=self._kept("systems"))
@@ -127,8 +127,8 @@ class Bot:
 
     def _kept(self, what: str) -> Path | None:
         """The file beside the database in which a part of the sandbox outlives a restart, as the bot's memory does."""
-        database = self.config.database
-        return Path(database.removeprefix("sqlite:///")).with_suffix(f".{what}") if "sqlite" in database else None
+        database = self.config.database_file
+        return database.with_suffix(f".{what}") if database else None
 
     async def _open_storage(self, stack: AsyncExitStack) -> None:
         house = self.house
@@ -173,9 +173,18 @@ class Bot:
         runner = Runner(make_app(self.house, inboxes=self._in_memory), access_log=None, shutdown_timeout=GRACE / 2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, self.config.api.host, self.config.api.port)
-        await site.start()
+        with _named("api"):
+            await web.TCPSite(runner, self.config.api.host, self.config.api.port).start()
         self.port = runner.addresses[0][1]
+
+
+@contextmanager
+def _named(section: str) -> Iterator[None]:
+    """Have what cannot be begun say which section of the config it comes from."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{section}: {error.strerror or error}") from error
 
 
 async def run(config: Config) -> None:
@@ -187,9 +196,9 @@ async def run(config: Config) -> None:
         return
     gc.enable()
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
-    print(_where_to_look(bot), flush=True)  # noqa: T201 - for the person who started it
+    print(_where_to_look(bot), flush=True)
     if bot.house.admins.code:  # on the terminal only: a log may be read by others
-        print(f"no admin yet: send “绑定 {bot.house.admins.code}” to the assistant to become one", flush=True)  # noqa: T201
+        print(f"no admin yet: send “绑定 {bot.house.admins.code}” to the assistant to become one", flush=True)
     await bot.stopping.wait()
     log.info("stopping")
     _end_within(LIMIT)
@@ -252,19 +261,19 @@ def main() -> int:
     try:
         config = load(arguments.config)
     except ConfigError as error:
-        print(f"config: {error}", file=sys.stderr)  # noqa: T201
+        print(f"config: {error}", file=sys.stderr)
         return 2
     set_up_logging(config.log_format)
     try:
         asyncio.run(run(config))
     except ConfigError as error:  # a file that the config names
-        print(f"config: {error}", file=sys.stderr)  # noqa: T201
+        print(f"config: {error}", file=sys.stderr)
         return 2
     except (OSError, InUse) as error:
-        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201
+        print(f"cannot start: {error}", file=sys.stderr)
         return 1
     except DBAPIError as error:
-        print(f"cannot start: the database: {' '.join(str(error.orig).split())}", file=sys.stderr)  # noqa: T201
+        print(f"cannot start: the database: {' '.join(str(error.orig).split())}", file=sys.stderr)
         return 1
     return 0
 

@@ -37,4 +37,5 @@ def set_up_logging(log_format: Literal["text", "json"], level: int = logging.INF
     root.setLevel(level)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("grpclib").setLevel(logging.WARNING)
     logging.getLogger("stamina").setLevel(logging.ERROR)  # that something is tried again says nothing without what

@@ -74,6 +74,17 @@ class Config(Section):
             raise ValueError("webhooks: each url may stand here once")
         return self
 
+    @property
+    def database_file(self) -> Path | None:
+        """SQLite's file; None for a database on a server."""
+        kind, _, file = self.database.partition(":///")
+        return Path(file) if kind == "sqlite" else None
+
+    @property
+    def folder(self) -> Path:
+        """Where files are kept: beside SQLite's, or in data/ for a database on a server."""
+        return self.database_file.parent if self.database_file else Path("data")
+
 
 def beside(value: Any, folder: Path, key: str = "") -> Any:
     """The files that a YAML tree names: those in the config's own folder go before those of the same name where the
@@ -90,7 +101,7 @@ def beside(value: Any, folder: Path, key: str = "") -> Any:
 
 def load(path: str | Path | None = None) -> Config:
     """Read the file (none: all defaults) and the environment; ConfigError with one line when something is wrong."""
-    tree = expand(_read(path) if path is not None else {}, os.environ)
+    tree = expand((read_yaml(path) if path is not None else None) or {}, os.environ)
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: a mapping of keys is wanted, not {type(tree).__name__}")
     sources: Sources = {}
@@ -105,9 +116,10 @@ def load(path: str | Path | None = None) -> Config:
         raise ConfigError(one_line(error, tree, sources)) from None
 
 
-def _read(path: str | Path) -> Any:
+def read_yaml(path: str | Path) -> Any:
+    """What a YAML file holds; ConfigError with one line when it cannot be read."""
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except yaml.MarkedYAMLError as error:  # its own text quotes the file, in which secrets may stand

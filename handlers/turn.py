@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from models.durable import Priority
 from services.house import House
-from services.inbox import end_event
+from services.inbox_rows import end_event
 from services.messages import Body, text
 from services.ways_in import Decision
 from wechat.events import Event

@@ -96,14 +96,14 @@ class Commits:
             return outcomes
 
     def _alone(self, connection: Connection, job: Job) -> list[Outcome]:
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 1
+        while True:
             try:
                 return self._transact(connection, (job,))
             except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
-                failed = _failed((job,), error)
                 if attempt == ATTEMPTS or getattr(getattr(error, "orig", None), "sqlstate", None) != DEADLOCK:
-                    break
-        return failed
+                    return _failed((job,), error)
+            attempt += 1
 
     def _transact(self, connection: Connection, jobs: Sequence[Job]) -> list[Outcome]:
         """The jobs' outcomes; none yet when the connection was lost while it committed."""

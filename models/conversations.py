@@ -33,6 +33,14 @@ class Greeted(SQLModel, table=True):
     at: float
 
 
+class Befriended(SQLModel, table=True):
+    """When a person last became a friend, so that it is told once however often it is seen."""
+
+    account: str = Field(primary_key=True)
+    contact_id: str = Field(primary_key=True)
+    at: float
+
+
 class FallbackSaid(SQLModel, table=True):
     """When a person was last told that they were not understood."""
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from models.commits import AfterCommit, Commits, Job, Outcome
 from models.durable import Setting
@@ -63,7 +64,7 @@ class Store:
 
     @property
     def engine(self) -> Engine:
-        """The SQLAlchemy engine, for migrations and backups."""
+        """The SQLAlchemy engine, for who listens to what it does."""
         return self._engine
 
     def _make_engine(self) -> Engine:
@@ -101,6 +102,10 @@ class Store:
             await loop.run_in_executor(None, thread.join)
         self._readers.shutdown(wait=True)
         self._engine.dispose()
+
+    def insert(self, table: type[SQLModel]) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT in the database's own words, which can say what is to be done about a row that is there already."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     async def ping(self) -> None:
         """Ask the database for a sign of life; raises what the driver raises. When it took no write the last time, as

@@ -105,7 +105,7 @@ class Action(SQLModel, table=True):
 
 
 class Setting(SQLModel, table=True):
-    """A small fact that outlives the process: bound admins, back-off until, directory version."""
+    """A small fact that outlives the process: bound admins, back-off until, last runs of jobs, last reports."""
 
     key: str = Field(primary_key=True)
     value: str

@@ -67,11 +67,3 @@ class FlowCallback(SQLModel, table=True):
     step: int
     body: str | None = None  # JSON, ASCII; the first one counts
     received_at: float | None = None
-
-
-class Befriended(SQLModel, table=True):
-    """When a person last became a friend, so that it is told once however often it is seen."""
-
-    account: str = Field(primary_key=True)
-    contact_id: str = Field(primary_key=True)
-    at: float

@@ -55,7 +55,7 @@ def main(given: list[str]) -> int:
     options = _arguments(given)
     try:
         asyncio.run(run(options))
-    except (OSError, Refused) as error:
+    except (OSError, OverflowError, Refused) as error:  # a port above 65535 is an overflow
         sys.stderr.write(f"cannot start: {error}\n")
         return 1
     return 0

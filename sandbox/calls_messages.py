@@ -11,9 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import StringValue
 
 from protocol import puppet_pb2 as pb
-from sandbox.files import Uploads, kind_of
-from sandbox.model import MEDIA_KINDS, Kind, Media, Message, NotThere, Person, Refused
-from sandbox.world import World
+from sandbox.calls import Calls
+from sandbox.files import kind_of
+from sandbox.model import MEDIA_KINDS, Kind, Media, Message, NotThere, Refused
 
 P = TypeVar("P", bound=ProtoMessage)
 
@@ -33,17 +33,8 @@ WIRE_TYPES: Final = {
 }
 
 
-class MessageCalls:
-    """One account's calls about messages; a method per call of the protocol, named like it."""
-
-    def __init__(self, world: World, account: str, uploads: Uploads) -> None:
-        self._world = world
-        self._account = account
-        self._uploads = uploads
-
-    @property
-    def _me(self) -> Person:
-        return self._world.accounts.person(self._account)
+class MessageCalls(Calls):
+    """One account's calls about messages."""
 
     # ---- reading ----
 

@@ -6,26 +6,16 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from protocol import puppet_pb2 as pb
 from sandbox.avatars import svg
-from sandbox.files import Uploads
+from sandbox.calls import Calls
 from sandbox.model import NotThere, Person, Refused
 from sandbox.rooms import is_room
-from sandbox.world import World
 
 INDIVIDUAL = 1
 OFFICIAL = 2
 
 
-class PeopleCalls:
-    """One account's calls about people; a method per call of the protocol, named like it."""
-
-    def __init__(self, world: World, account: str, uploads: Uploads) -> None:
-        self._world = world
-        self._account = account
-        self._uploads = uploads
-
-    @property
-    def _me(self) -> Person:
-        return self._world.accounts.person(self._account)
+class PeopleCalls(Calls):
+    """One account's calls about people."""
 
     def ContactSelfQRCode(self, request: pb.Empty) -> pb.ContactSelfQRCodeResponse:
         """What others scan to add the account."""

@@ -7,22 +7,12 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from protocol import puppet_pb2 as pb
 from sandbox.avatars import svg
-from sandbox.files import Uploads
-from sandbox.model import NotThere, Person
-from sandbox.world import World
+from sandbox.calls import Calls
+from sandbox.model import NotThere
 
 
-class RoomCalls:
-    """One account's calls about groups; a method per call of the protocol, named like it."""
-
-    def __init__(self, world: World, account: str, uploads: Uploads) -> None:
-        self._world = world
-        self._account = account
-        self._uploads = uploads
-
-    @property
-    def _me(self) -> Person:
-        return self._world.accounts.person(self._account)
+class RoomCalls(Calls):
+    """One account's calls about groups."""
 
     def RoomList(self, request: pb.Empty) -> pb.IdList:
         """The groups the account is in."""

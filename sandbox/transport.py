@@ -14,7 +14,7 @@ AUTHORITY = "x-authority"  # the metadata key under which a call's `:authority` 
 Headers = list[tuple[str, str]]
 
 
-class AuthorityHandler(Handler):  # type: ignore[misc]  # grpclib is untyped to us
+class AuthorityHandler(Handler):
     """Old clients (python-wechaty among them) show their token as `:authority` only; grpclib hides it."""
 
     def accept(self, stream: Any, headers: Headers, release_stream: Any) -> None:
@@ -24,7 +24,7 @@ class AuthorityHandler(Handler):  # type: ignore[misc]  # grpclib is untyped to 
         super().accept(stream, [*shown, (AUTHORITY, authority)], release_stream)
 
 
-class Connection(H2Protocol):  # type: ignore[misc]
+class Connection(H2Protocol):
     """One client's connection, known to its server."""
 
     def __init__(self, server: GatewayServer, *args: Any) -> None:
@@ -59,7 +59,7 @@ class Connection(H2Protocol):  # type: ignore[misc]
         super().connection_lost(exc)
 
 
-class GatewayServer(Server):  # type: ignore[misc]
+class GatewayServer(Server):
     """An HTTP/2 server whose connections can be frozen (accepted, never answered, no ping either) and cut."""
 
     def __init__(self, handlers: Collection[Any]) -> None:
@@ -76,7 +76,7 @@ class GatewayServer(Server):  # type: ignore[misc]
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        assert self._server is not None
+        assert isinstance(self._server, asyncio.Server)
         return int(self._server.sockets[0].getsockname()[1])
 
     def freeze(self) -> None:

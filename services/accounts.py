@@ -11,6 +11,7 @@ from wechat.interface import State, WeChat
 from wechat.pacing import Governor
 
 RETRY_AFTER = 5.0
+SANDBOX_ADMIN = "wxid_admin"  # 店长 of the sandbox; an admin of sandboxed assistants only
 
 
 class Accounts:
@@ -101,6 +102,3 @@ class Accounts:
         """The admins that this assistant knows."""
         everyone = self._admins | ({SANDBOX_ADMIN} if account in self._sandboxed else set())
         return sorted(everyone & self.get(account).directory.contacts.keys())
-
-
-SANDBOX_ADMIN = "wxid_admin"  # 店长 of the sandbox; an admin of sandboxed assistants only

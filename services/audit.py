@@ -11,7 +11,7 @@ from services.lane import Clock
 
 
 class Audit:
-    """Writes the log; reads the pace's counters out of it."""
+    """Writes the log."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store

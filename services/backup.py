@@ -7,7 +7,6 @@ python -m services.backup --config config.yaml restore FILE
 from __future__ import annotations
 
 import argparse
-import os
 import sqlite3
 import sys
 from contextlib import closing
@@ -35,7 +34,7 @@ def make(database: Path, copy: Path) -> None:
     source.close()
     target.close()
     check(unfinished)
-    os.replace(unfinished, copy)
+    unfinished.replace(copy)
 
 
 def restore(database: Path, copy: Path) -> None:
@@ -52,7 +51,7 @@ def restore(database: Path, copy: Path) -> None:
             _must_be_idle(database)
             for suffix in ("-wal", "-shm"):
                 Path(f"{database}{suffix}").unlink(missing_ok=True)
-            os.replace(database, f"{database}.before-restore")
+            database.replace(f"{database}.before-restore")
         with sqlite3.connect(copy) as source, sqlite3.connect(database) as target:
             source.backup(target)
         source.close()
@@ -95,15 +94,17 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     arguments = parser.parse_args()
     try:
-        database = load(arguments.config).database
-        if not database.startswith("sqlite:///"):
+        database = load(arguments.config).database_file
+        if database is None:
             raise BackupError("the database is PostgreSQL: use pg_dump and pg_restore")
-        action = make if arguments.action == "make" else restore
-        action(Path(database.removeprefix("sqlite:///")), arguments.file)
+        if arguments.action == "make":
+            make(database, arguments.file)
+        else:
+            restore(database, arguments.file)
     except (BackupError, ConfigError, sqlite3.Error, OSError) as error:
-        print(f"backup: {error}", file=sys.stderr)  # noqa: T201
+        print(f"backup: {error}", file=sys.stderr)
         return 1
-    print(f"{arguments.action}: {arguments.file}")  # noqa: T201
+    print(f"backup made: {arguments.file}" if arguments.action == "make" else f"restored from {arguments.file}")
     return 0
 
 

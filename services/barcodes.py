@@ -14,7 +14,9 @@ log = logging.getLogger(__name__)
 MOST_PIXELS: Final = 50_000_000
 EDGE: Final = 2400  # larger pictures are made smaller first: a code that people can scan is still there
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-CODES: Final = (zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.MicroQRCode, zxingcpp.BarcodeFormat.DataMatrix)
+CODES: Final = zxingcpp.BarcodeFormats(
+    (zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.MicroQRCode, zxingcpp.BarcodeFormat.DataMatrix)
+)
 
 
 def codes_in(data: bytes) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from models.db import Store, after_commit
 from models.groups import Qun
@@ -28,7 +28,7 @@ class BlockedWords:
 
     async def load(self) -> None:
         """Read the words that were added; done once at start."""
-        for row in await self._store.read(lambda s: s.exec(select(BlockedWord).order_by(BlockedWord.id)).all()):  # type: ignore[arg-type]
+        for row in await self._store.read(lambda s: s.exec(select(BlockedWord).order_by(col(BlockedWord.id))).all()):
             self._added[row.account, row.number][_shape(row.word)] = row.word
 
     def filter(self, qun: Qun) -> WordFilter:

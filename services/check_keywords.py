@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from config import beside
+from config import ConfigError, beside, read_yaml
 from config.service import KeywordRule
 from services.keywords import missing_files
 from services.matching import Rules, normal
@@ -25,10 +23,9 @@ class NoRules(Exception):
 def read(path: str) -> list[KeywordRule]:
     """The rules of a file; NoRules names the rule and what is wrong with it."""
     try:
-        data: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise NoRules(f"{path}: {' '.join(str(error).split())}") from None
-    data = beside(data, Path(path).parent)
+        data = beside(read_yaml(path), Path(path).parent)
+    except ConfigError as error:
+        raise NoRules(str(error)) from None
     if isinstance(data, dict):
         service = data.get("customer_service") or {}
         data = service.get("keywords") if isinstance(service, dict) else service
@@ -65,23 +62,23 @@ def shown(rule: KeywordRule) -> str:
 def main(arguments: list[str]) -> int:
     """The command line; the exit status."""
     if not 1 <= len(arguments) <= 2:
-        print(__doc__, file=sys.stderr)  # noqa: T201
+        print(__doc__, file=sys.stderr)
         return 2
     try:
         rules = read(arguments[0])
     except NoRules as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return 1
     troubles = warnings(rules)
-    print(f"{len(rules)} rules", *troubles, sep="\n")  # noqa: T201
+    print(f"{len(rules)} rules", *troubles, sep="\n")
     for where in ("private", "group") if len(arguments) == 2 else ():
         match = Rules(rules, where).find(arguments[1])
         if match is None:
-            print(f"{where}: no rule answers")  # noqa: T201
+            print(f"{where}: no rule answers")
             continue
         parts = [part.text or part.image or part.file or (part.link.url if part.link else "") for part in match.parts()]
         number = next(n for n, rule in enumerate(rules, 1) if rule is match.rule)
-        print(f"{where}: rule {number}, {shown(match.rule)} -> {' | '.join(parts)}")  # noqa: T201
+        print(f"{where}: rule {number}, {shown(match.rule)} -> {' | '.join(parts)}")
     return 1 if troubles else 0
 
 

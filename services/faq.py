@@ -15,12 +15,10 @@ import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
-from config import ConfigError
+from config import ConfigError, read_yaml
 from config.complaint import one_line
 from config.section import NonEmpty, Section
 
@@ -78,13 +76,11 @@ def load(path: str) -> list[Entry]:
     if not Path(path).exists():
         log.warning("customer_service.faq: there is no file %r: no questions are listed", path)
         return []
+    data = read_yaml(path)
     try:
-        data: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         return TypeAdapter(list[Entry]).validate_python(data or [])
     except ValidationError as error:
         raise ConfigError(f"{path}: {one_line(error, data)}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
 
 
 class Faq:

@@ -10,7 +10,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from config.service import CustomerService
@@ -76,10 +75,9 @@ class Friends:
         known = wechat.directory.contacts.get(contact_id)
         if not self._settings.greeting or self._accounts.is_own(contact_id) or (known is not None and known.official):
             return
-        insert = sqlite.insert(Greeted) if self._store.is_sqlite else postgresql.insert(Greeted)
-        row = insert.values(account=account, contact_id=contact_id, at=self._clock()).on_conflict_do_nothing()
+        row = self._store.insert(Greeted).values(account=account, contact_id=contact_id, at=self._clock())
         # Not rowcount: of an insert that PostgreSQL has not done it is -1.
-        if session.connection().execute(row.returning(col(Greeted.contact_id))).first():
+        if session.connection().execute(row.on_conflict_do_nothing().returning(col(Greeted.contact_id))).first():
             own = wechat.directory.contacts.get(wechat.self_id)
             words = fill(self._settings.greeting, assistant=own.name if own else account)
             self._messages.say(session, account, contact_id, words)

@@ -32,7 +32,7 @@ from services.ladder import Ladder
 from services.lane import Clock
 from services.llm import Llm
 from services.making import RoomMaker
-from services.media import MediaStore, folder_of
+from services.media import MediaStore
 from services.membership import Memberships
 from services.messages import Messages
 from services.notices import Notices
@@ -87,7 +87,7 @@ class House:
         self.echoes = Echoes(clock)
         self.conversations = Conversations(clock, self.echoes)
         self.messages.on_said = self.conversations.spoken
-        self.media = MediaStore(folder_of(config.database))
+        self.media = MediaStore(config.folder / "media")
 
     def _managing_groups(self) -> None:
         config, settings, clock, texts = self.config, self.config.groups, self.clock, self.config.texts

@@ -22,10 +22,8 @@ from models.durable import EventState
 from services import codec
 from services.arrival import Arrival, Arrivals
 from services.gather import Gather
-from services.inbox_rows import InboxRows, end_event
+from services.inbox_rows import InboxRows
 from wechat.events import Event, RawEvent
-
-__all__ = ["Inbox", "end_event"]
 
 log = logging.getLogger(__name__)
 

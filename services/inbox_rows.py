@@ -6,7 +6,6 @@ import json
 from typing import Any, Final
 
 from sqlalchemy import bindparam, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from models.bulk import in_bulk
@@ -38,8 +37,7 @@ class InboxRows:
 
     def __init__(self, store: Store, account: str) -> None:
         self._account = account
-        make = sqlite.insert if store.is_sqlite else postgresql.insert
-        new = make(InboxEvent).on_conflict_do_nothing()
+        new = store.insert(InboxEvent).on_conflict_do_nothing()
         self._insert: Any = new.returning(col(InboxEvent.id), col(InboxEvent.event_id))
 
     def insert(self, session: Session, raws: list[RawEvent]) -> dict[str, int]:

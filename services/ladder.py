@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from config.settings import Groups as GroupSettings
@@ -126,20 +125,19 @@ class Ladder:
         """Change a person's standing; `warnings` are added to those they have. Returns their warnings."""
         if "blacklisted" in change:
             self._blacklist.follow(session, qun.number, contact_id, on=change["blacklisted"])
-        make = sqlite.insert if self._store.is_sqlite else postgresql.insert
-        table = Standing.__table__.c  # type: ignore[attr-defined]
         now = self._clock()
         first = {"warnings": 0, "blacklisted": False, "removal_told": False, **change}
         after: dict[str, Any] = {**change, "updated_at": now}
         if "warnings" in change:
-            after["warnings"] = table.warnings + change["warnings"]
+            after["warnings"] = col(Standing.warnings) + change["warnings"]
         if change.get("blacklisted") is False:
             after |= {"warnings": 0, "removal_told": False}
         if name:
             after["name"] = name
-        insert = make(Standing).values(number=qun.number, contact_id=contact_id, name=name, updated_at=now, **first)
+        row = {"number": qun.number, "contact_id": contact_id, "name": name, "updated_at": now, **first}
+        insert = self._store.insert(Standing).values(row)
         insert = insert.on_conflict_do_update(index_elements=["number", "contact_id"], set_=after)
-        return int(session.connection().execute(insert.returning(table.warnings)).scalar_one())
+        return int(session.connection().execute(insert.returning(col(Standing.warnings))).scalar_one())
 
     # ---- taking out ----
 

@@ -8,6 +8,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from models.db import is_away
@@ -217,7 +218,7 @@ class Lane:
             line.ticket = 0
             wait = self.pace.key_delay(line.key[0])
             if wait > 0:
-                self._after(wait, lambda line=line: self._offer(line))  # type: ignore[misc]
+                self._after(wait, partial(self._offer, line))
                 continue
             self._begin(line)
 

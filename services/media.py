@@ -33,13 +33,6 @@ class Kept:
     name: str
 
 
-def folder_of(database: str) -> Path:
-    """Where media of a database are kept: beside its file, or in data/ for one on a server."""
-    if database.startswith("sqlite:///"):
-        return Path(database.removeprefix("sqlite:///")).parent / "media"
-    return Path("data/media")
-
-
 def may_hold_file(message: Message) -> bool:
     """Whether a file is to be looked for: PuppetMock says of most documents only that they are of no known kind, and
     not every gateway has the pictures of stickers."""

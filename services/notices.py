@@ -10,8 +10,8 @@ from typing import Any
 from sqlmodel import Session
 
 from config.business import Webhook
+from models.conversations import Befriended
 from models.durable import Priority
-from models.flows import Befriended
 from models.groups import Qun
 from services.lane import Clock, Gone, Work
 from services.outbox import Outbox

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, update
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel, col, or_, select
 
 from config import Config, ConfigError, load
@@ -131,9 +132,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", default="config.yaml")
     given = parser.parse_args(arguments)
     try:
-        print(asyncio.run(run(load(given.config), given.what, given.id)))  # noqa: T201
-    except (ConfigError, StillOpen) as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(asyncio.run(run(load(given.config), given.what, given.id)))
+    except (ConfigError, StillOpen, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except DBAPIError as error:
+        print(f"the database: {' '.join(str(error.orig).split())}", file=sys.stderr)
         return 1
     return 0
 

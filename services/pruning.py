@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete
@@ -58,7 +59,7 @@ class Pruning:
         """Delete everything that is old; returns how many rows."""
         before, total = self._clock() - self._keep, 0
         for table, old in OLD:
-            while gone := await self._store.write(lambda s, t=table, o=old: self._batch(s, t, o(before))):  # type: ignore[misc]
+            while gone := await self._store.write(partial(self._batch, table=table, old=old(before))):
                 total += gone
                 await asyncio.sleep(PAUSE)
         return total

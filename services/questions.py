@@ -10,7 +10,6 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, func
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from config.service import CustomerService
@@ -106,7 +105,7 @@ class Questions:
             self.missed(session, account, text)
             if not silent:
                 row = {"account": account, "contact_id": contact_id, "at": now}
-                insert = self._insert(FallbackSaid).values(row)
+                insert = self._store.insert(FallbackSaid).values(row)
                 index = ["account", "contact_id"]
                 session.connection().execute(insert.on_conflict_do_update(index_elements=index, set_={"at": now}))
                 after_commit(session, lambda: self._remember(who, now))
@@ -130,7 +129,7 @@ class Questions:
         questions = [near.question for near in offered]
         values = {"questions": questions, "asked_at": now, "expires_at": now + MENU_SECONDS}
         keys = dict(zip(("account", "conversation", "contact_id"), who, strict=True))
-        insert = self._insert(FaqMenu).values({**keys, **values})
+        insert = self._store.insert(FaqMenu).values({**keys, **values})
         session.connection().execute(insert.on_conflict_do_update(index_elements=list(keys), set_=values))
         after_commit(session, lambda: self._offered(who, _Menu(tuple(questions), now)))
         self.missed(session, who[0], text)
@@ -148,8 +147,8 @@ class Questions:
         if not question or len(question) > LONGEST_MISS:
             return
         day = datetime.fromtimestamp(self._clock(), self._zone).date().isoformat()
-        insert = self._insert(FaqMiss).values(account=account, day=day, question=question, count=1)
-        more = {"count": FaqMiss.__table__.c.count + 1}  # type: ignore[attr-defined]
+        insert = self._store.insert(FaqMiss).values(account=account, day=day, question=question, count=1)
+        more = {"count": col(FaqMiss.count) + 1}
         keys = ["account", "day", "question"]
         session.connection().execute(insert.on_conflict_do_update(index_elements=keys, set_=more))
 
@@ -164,9 +163,6 @@ class Questions:
             connection.execute(delete(FaqMiss).where(col(FaqMiss.day) < day))
 
         await self._store.write(write)
-
-    def _insert(self, table: type) -> sqlite.Insert | postgresql.Insert:
-        return sqlite.insert(table) if self._store.is_sqlite else postgresql.insert(table)
 
 
 def top_misses(session: Session, number: int, *, account: str = "", since: str = "") -> list[tuple[str, int]]:

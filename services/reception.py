@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -12,12 +12,11 @@ from sqlmodel import Session
 
 from services.address_book import AddressBook
 from services.house import House
-from services.inbox import Inbox
-from wechat.events import Contact, Event, RawEvent
+from services.inbox import Handle, Inbox
+from wechat.events import Contact, RawEvent
 from wechat.interface import State, WeChat
 
 FEW: Final = 20  # new friends found at once; more are a changed list rather than people who wait for a word
-Handle = Callable[[Event, int], Awaitable[str]]
 
 
 class Reception:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -67,7 +68,7 @@ class Reports:
                 own = [q for q in quns if q.owner_id == owner and q.wants_report]
                 sent += await self._send(account, owner, own, "")
             for admin in admins:
-                more = await self._store.read(lambda s, a=account: self._service(s, a))  # type: ignore[misc]
+                more = await self._store.read(partial(self._service, account=account))
                 sent += await self._send(account, admin, quns, more)
         return sent
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from models.db import Store
@@ -49,11 +48,9 @@ class Tally:
 
     def count(self, session: Session, number: int, *, joins: int = 0, leaves: int = 0, messages: int = 0) -> None:
         """Add to the group's numbers of today, inside a transaction."""
-        make = sqlite.insert if self._store.is_sqlite else postgresql.insert
         more = {"joins": joins, "leaves": leaves, "messages": messages}
-        insert = make(DailyCount).values(number=number, day=self._today().isoformat(), **more)
-        table = DailyCount.__table__.c  # type: ignore[attr-defined]
-        update = {name: table[name] + added for name, added in more.items()}
+        insert = self._store.insert(DailyCount).values(number=number, day=self._today().isoformat(), **more)
+        update = {name: getattr(DailyCount, name) + added for name, added in more.items()}
         session.connection().execute(insert.on_conflict_do_update(index_elements=["number", "day"], set_=update))
 
     async def days(self, number: int, last: int) -> list[Day]:

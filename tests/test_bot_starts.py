@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from socket import create_server
 from typing import Any
 
 import pytest
@@ -80,6 +81,19 @@ async def test_a_missing_config_is_named(tmp_path: Path) -> None:
 async def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "wxbot.db").write_bytes(b"this is no database, however long it is " * 100)
     assert await ends(write(tmp_path)) == (1, "cannot start: the database: file is not a database")
+
+
+@pytest.mark.parametrize("section", ["api", "sandbox"])
+async def test_an_address_that_is_taken_is_named_with_its_section(tmp_path: Path, section: str) -> None:
+    changes: dict[str, Any] = {"assistants": [{"account": "weimi1001"}], "systems": {}, "flows": []}
+    ports = {"api": free_port(), "sandbox": free_port()}
+    changes |= {name: {"port": port} for name, port in ports.items()}
+    with create_server(("127.0.0.1", ports[section])):
+        status, said = await ends(write(tmp_path, **changes))
+    line = said.splitlines()[-1].lower()
+    address = f"('127.0.0.1', {ports[section]})"
+    told = f"cannot start: {section}: error while attempting to bind on address {address}: address already in use"
+    assert (status, line) == (1, told)
 
 
 async def test_a_second_one_on_the_same_database_does_not_start(tmp_path: Path) -> None:

@@ -126,10 +126,6 @@ class People(Calls):
         """Accept a friend request; an event tells when they are a friend."""
         await self._mended.friendship_accept(friendship_id)
 
-    async def search(self, *, weixin: str = "", phone: str = "") -> str | None:
-        """The id of the stranger with this 微信号 or phone number; None when WeChat shows nobody."""
-        return await self._mended.friendship_search(weixin, phone)
-
     async def set_alias(self, contact_id: str, alias: str) -> None:
         """Give a person a remark; "" takes it away."""
         await self._mended.contact_alias(contact_id, alias)
@@ -265,12 +261,3 @@ class Groups(Calls):
     async def accept_invitation(self, invitation_id: str) -> None:
         """Follow an invitation into a group; an event tells when the account is in."""
         await self._mended.room_invitation_accept(invitation_id)
-
-    async def room_qr_code(self, room_id: str) -> str:
-        """The content of the group's QR code, which WeChat lets live for seven days."""
-        return await self._mended.room_qr_code(room_id)
-
-    async def leave_room(self, room_id: str) -> None:
-        """Leave a group."""
-        await self._mended.room_quit(room_id)
-        self.directory.drop_room(room_id)

@@ -68,7 +68,7 @@ def _get_host(url: str) -> tuple[str, str | None, int | None]:
 def mend() -> None:
     """Give the SDK what today's libraries no longer have. Safe to call twice."""
     if not hasattr(pyee, "AsyncIOEventEmitter"):  # pyee 12 moved it
-        pyee.AsyncIOEventEmitter = AsyncIOEventEmitter
+        pyee.AsyncIOEventEmitter = AsyncIOEventEmitter  # type: ignore[attr-defined]
     if not hasattr(urllib3, "get_host"):
         urllib3.get_host = _get_host  # type: ignore[attr-defined]
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from config.settings import AssistantSettings
 
 log = logging.getLogger(__name__)
-
-
 HELD: Final = "another client holds the gateway's event stream; if none does, restart the gateway"
 
 
@@ -59,8 +57,8 @@ class Owner(Protocol):
     def opened(self, wire: Wire) -> None:
         """There is a wire; events begin."""
 
-    async def heard(self, type: int, payload: str) -> None:
-        """An event. Must not raise."""
+    async def heard(self, number: int, payload: str) -> None:
+        """An event, of the type that has this number in the protocol. Must not raise."""
 
     async def started(self) -> None:
         """The gateway runs the account."""
@@ -135,17 +133,14 @@ class Connection:
             return State.REFUSED, "the gateway does not take the token"
         if error.status is Status.ALREADY_EXISTS:
             # Stop would free it, and would end another client's session, or WeChat's: that is a person's choice.
-            return (
-                State.CONNECTING,
-                HELD,
-            )
+            return State.CONNECTING, HELD
         return State.CONNECTING, f"the event stream failed: {error.status.name}"
 
     async def _session_either_way(self) -> None:
         """With TLS or without, as configured; `auto` tries TLS first and keeps to it once it worked."""
-        wanted = self._settings.tls
-        if wanted != "auto" or self._secure is not None:
-            return await self._session(secure=self._secure if wanted == "auto" else wanted)  # type: ignore[arg-type]
+        known = self._secure if self._settings.tls == "auto" else self._settings.tls
+        if known is not None:
+            return await self._session(secure=known)
         try:
             await self._session(secure=True)
         except (ssl.SSLCertVerificationError, ConnectionRefusedError):

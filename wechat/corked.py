@@ -57,15 +57,15 @@ class CorkedTransport:
                 self._transport.write(data)
 
 
-class CorkedProtocol(H2Protocol):  # type: ignore[misc] # grpclib's types are not followed
+class CorkedProtocol(H2Protocol):
     """HTTP/2 over a corked transport."""
 
     def connection_made(self, transport: Any) -> None:
         """There is a connection."""
-        super().connection_made(CorkedTransport(transport))
+        super().connection_made(CorkedTransport(transport))  # type: ignore[arg-type] # it stands for one
 
 
-class CorkedChannel(Channel):  # type: ignore[misc]
+class CorkedChannel(Channel):
     """A client's channel over a corked transport."""
 
     def _protocol_factory(self) -> H2Protocol:

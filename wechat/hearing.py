@@ -62,11 +62,11 @@ class Hearing:
         self._puppet.detach()
         await self._assistant.become(state, reason)
 
-    async def heard(self, type: int, payload: str) -> None:
+    async def heard(self, number: int, payload: str) -> None:
         """An event. Never raises: one odd event must not make the account deaf."""
-        kind = intake.TAKEN.get(type) or intake.CONTROL.get(type) or "unknown"
+        kind = intake.TAKEN.get(number) or intake.CONTROL.get(number) or "unknown"
         try:
-            if type in intake.TAKEN:
+            if number in intake.TAKEN:
                 raw = intake.raw_event(self._assistant.account, kind, intake.parse(payload), datetime.now(UTC))
                 self._apply(raw)
                 if raw.id not in self._assistant._own:
@@ -74,12 +74,12 @@ class Hearing:
             elif kind in CONTROLS:
                 data = {} if kind == "logout" else intake.parse(payload)  # which means the same whatever it says
                 await CONTROLS[kind](self, data)
-            elif type not in intake.CONTROL:
-                log.warning("%s: event of unknown type %d survived", self._assistant.account, type)
+            elif number not in intake.CONTROL:
+                log.warning("%s: event of unknown type %d survived", self._assistant.account, number)
         except intake.OddEvent as error:
             log.warning("%s: odd %s event survived: %s", self._assistant.account, kind, error)
         except Exception as error:  # noqa: BLE001 - its text may hold what people wrote, so only its type is logged
-            log.error("%s: %s event failed: %s", self._assistant.account, kind, type_name(error))  # noqa: TRY400
+            log.error("%s: %s event failed: %s", self._assistant.account, kind, type(error).__name__)  # noqa: TRY400
 
     # ---- what the directory learns at once ----
 
@@ -248,11 +248,6 @@ class Hearing:
         else:
             await self._assistant._sync.read_new()
             await self._tell_news()
-
-
-def type_name(error: Exception) -> str:
-    """The error's type, for a log line."""
-    return type(error).__name__
 
 
 CONTROLS = {

@@ -12,6 +12,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
+from grpclib.client import Channel
 
 from errors import WeChatNotDone, WeChatOffline
 from protocol import puppet_pb2 as pb
@@ -27,6 +28,7 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         # The SDK wants an endpoint and warns of environment variables; the connection is made elsewhere.
         super().__init__(PuppetOptions(end_point=f"{account}.invalid:1", token=None), name=account)
         self.wire: Wire | None = None
+        self.channel: Channel | None = None
         self.login_user_id: str | None = None
 
     # ---- the life of the connection, which is not the SDK's business ----
@@ -94,14 +96,6 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         """Accept a friend request."""
         await self.call("FriendshipAccept", pb.Id(id=friendship_id))
 
-    async def friendship_search(self, weixin: str | None = None, phone: str | None = None) -> str | None:
-        """The id of the stranger with this 微信号 or phone number; None when there is none."""
-        if phone:
-            answer = await self.call("FriendshipSearchPhone", pb.FriendshipSearchPhoneRequest(phone=phone))
-        else:
-            answer = await self.call("FriendshipSearchHandle", pb.FriendshipSearchHandleRequest(weixin=weixin))
-        return answer.contact_id or answer.contact_id_wrapped.value or None
-
     # ---- groups ----
 
     async def room_list(self) -> list[str]:
@@ -137,10 +131,6 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         """Take a person out."""
         await self.call("RoomDel", pb.RoomDelRequest(id=room_id, contact_id=contact_id))
 
-    async def room_quit(self, room_id: str) -> None:
-        """Leave a group."""
-        await self.call("RoomQuit", pb.Id(id=room_id))
-
     async def room_topic(self, room_id: str, new_topic: str | None = None) -> str:
         """Read the topic, or set it."""
         request = pb.RoomTopicRequest(id=room_id, topic=new_topic, topic_wrapped=_wrapped(new_topic))
@@ -152,10 +142,6 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         request = pb.RoomAnnounceRequest(id=room_id, text=announcement, text_wrapped=_wrapped(announcement))
         answer = await self.call("RoomAnnounce", request)
         return answer.text or answer.text_wrapped.value or ""
-
-    async def room_qr_code(self, room_id: str) -> str:
-        """The content of the group's QR code."""
-        return str((await self.call("RoomQRCode", pb.Id(id=room_id))).qrcode)
 
     async def room_invitation_payload(self, room_invitation_id: str, payload: Any = None) -> Any:
         """Who invites the account into which group."""

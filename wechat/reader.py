@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TypeVar
 
 import stamina
@@ -102,7 +103,7 @@ class Reader:
         async def work() -> None:
             for id in left:
                 try:
-                    await patiently(lambda id=id: read(id))  # type: ignore[misc]
+                    await patiently(partial(read, id))
                 except WeChatOffline:
                     raise
                 except WeChatError as error:

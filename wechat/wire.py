@@ -62,7 +62,7 @@ def translate(call: str, error: GRPCError, token: str = "") -> WeChatError:
     return WeChatRefused(call, text)
 
 
-class CancelOnce(DeadlineWrapper):  # type: ignore[misc] # grpclib has no types for us
+class CancelOnce(DeadlineWrapper):
     """grpclib wakes a call whose connection is lost by cancelling its task, and does so twice when it closes the
     connection itself. Once is enough, and lets `Wire` see whether somebody else cancelled the task too."""
 

@@ -17,7 +17,7 @@ async def run(host: str, ports: tuple[int, int]) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     systems = await start_systems(host, ports)
     for name, url in systems.urls.items():
-        print(f"{name}: {url}", flush=True)  # noqa: T201 - for the person who started it
+        print(f"{name}: {url}", flush=True)
     if not systems.problems:  # they are in the log, which here is stderr
         await stopping.wait()
     await systems.stop()

@@ -1,4 +1,4 @@
-"""/帮助 /令牌 /换令牌 /群信息 /统计"""
+"""/令牌 /换令牌 /群信息 /统计: what there is to know of a group, and its join token."""
 
 from __future__ import annotations
 

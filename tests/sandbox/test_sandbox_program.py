@@ -62,6 +62,7 @@ async def test_it_says_where_it_is_and_keeps_its_world(tmp_path: Path) -> None:
         (("--account", " "), "昵称不能为空"),
         (("--grpc-port", "0", "--grpc-port", "0"), "more --grpc-port than --account"),
         (("--host", "192.0.2.1"), "192.0.2.1"),
+        (("--port", "99999"), "port must be 0-65535"),
     ],
 )
 async def test_what_keeps_it_from_starting_is_said_in_a_line(arguments: tuple[str, ...], why: str) -> None:

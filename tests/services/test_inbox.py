@@ -17,7 +17,8 @@ from logs import JsonFormatter
 from models.db import Store
 from models.durable import InboxEvent
 from services import arrival, inbox
-from services.inbox import Inbox, end_event
+from services.inbox import Inbox
+from services.inbox_rows import end_event
 from tests.services.conftest import OpenStore, until
 from wechat.events import Event, PrivateMessage, RawEvent
 

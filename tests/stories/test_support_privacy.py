@@ -28,6 +28,14 @@ def command(town: Town, what: str, who: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
+def test_a_database_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("database: postgresql://wxbot:s3cret@127.0.0.1:1/db\n", encoding="utf-8")
+    line = [sys.executable, "-m", "services.privacy", "export", "--config", str(tmp_path / "config.yaml"), "wxid_1"]
+    ended = subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert ended.stderr.startswith("the database: connection failed")
+
+
 def leftovers(town: Town, secret: str) -> list[str]:
     """The tables in which a text is still found."""
     with closing(sqlite3.connect(town.folder / "wxbot.db")) as connection:
