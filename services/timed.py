@@ -18,7 +18,6 @@ from models.db import Store
 from models.durable import Priority
 from models.groups import Qun
 from models.rules import TimedMessage
-from models.schema import MOST_ID
 from services.groups import Groups
 from services.lane import Clock
 from services.messages import Messages
@@ -56,7 +55,7 @@ class Timed:
 
     def remove(self, session: Session, qun: Qun, timed_id: int) -> bool:
         """Drop one of a group's messages, inside a transaction; False when it has none of this number."""
-        row = session.get(TimedMessage, timed_id) if timed_id <= MOST_ID else None
+        row = session.get(TimedMessage, timed_id)
         if row is None or row.number != qun.number:
             return False
         session.delete(row)

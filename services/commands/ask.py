@@ -11,11 +11,11 @@ from sqlmodel import Session
 from config.texts import Texts, fill
 from errors import BotError, WeChatNotDone, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
 from models.groups import Qun
+from models.schema import MOST_ID
 from services.house import House
 from wechat.events import Room
 
 MOST: Final = 500  # characters of a text that a command takes
-MOST_DIGITS: Final = 18  # of a number that the database can hold
 NO_RIGHT: Final = ("群主", "管理员", "owner", "admin", "permission", "权限")
 
 
@@ -92,9 +92,9 @@ def first_word(words: str) -> tuple[str, str]:
 
 
 def whole(word: str) -> int | None:
-    """The number that a word is, with or without a #; None for none, and for one longer than any there is."""
+    """The number that a word is, with or without a #; None for none, and for one that no row can have."""
     digits = word.removeprefix("#")
-    return int(digits) if digits.isdecimal() and len(digits) <= MOST_DIGITS else None
+    return int(digits) if digits.isdecimal() and int(digits) <= MOST_ID else None
 
 
 def why(texts: Texts, error: Exception) -> str:

@@ -69,4 +69,5 @@ async def test_a_number_that_no_row_can_have_is_not_there(make_town: MakeTown, d
             status, answer, _ = await town.call(method, f"/wxbot/{path.format(number)}")
             assert (status, answer["error"]["code"]) == (404, 1004), (path, number)
         town.say("宋公明", f"/定时 删 {number}", qun["room"])
-        await town.hears("宋公明", f"没有编号为 {number} 的定时消息", qun["room"])
+        answer = f"没有编号为 {number} 的定时消息" if number < 2**31 else "/定时 [加"
+        await town.hears("宋公明", answer, qun["room"])
