@@ -29,6 +29,7 @@ from services.outbox import Outbox
 log = logging.getLogger(__name__)
 LANE = "accept"
 MOST_TRIES = 4
+TOO_FAST_WAIT = 600.0  # seconds
 
 
 class Friends:
@@ -148,6 +149,7 @@ class Friends:
             return Later(1, str(error), counts=False)
         if isinstance(error, WeChatTooFast):
             self._accounts.governor(account).slow_down()
+            return Later(TOO_FAST_WAIT, str(error), counts=False)  # strict for an hour, or the rest of the day
         if work.attempts >= MOST_TRIES:
             return Gone(str(error))
         return Later(2 if isinstance(error, WeChatUnknown) else 60, str(error))
