@@ -9,7 +9,7 @@ import pytest
 from benchmarks.faq import measure
 from config import ConfigError
 from services.faq import NEAR, Entry, Faq, load
-from services.llm import grounded
+from services.llm import chosen
 
 ENTRIES = [
     Entry(questions=["怎么开发票？", "如何开票"], answer="发抬头来。"),
@@ -96,25 +96,28 @@ def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, conte
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "number"),
     [
-        ('{"entry": 2, "answer": "满 99 元就包邮"}', "满 99 元就包邮"),
-        ('好的 {"entry": 2, "answer": "满 99 元就包邮"} 以上', "满 99 元就包邮"),
-        ('{"entry": 2, "answer": "满 100 元包邮"}', "满 99 元包邮。"),  # a number nobody gave it
-        ('{"entry": 1, "answer": "见 http://a.example"}', "发抬头来。"),
-        ('{"entry": "2", "answer": "满 99 元就包邮"}', "满 99 元就包邮"),
-        ('{"entry": 2, "answer": "客服今天心情很好，送您一辆汽车"}', "满 99 元包邮。"),  # words nobody gave it
-        ("2", "满 99 元包邮。"),
-        ("满99元包邮", "满 99 元包邮。"),
+        ('{"entry": 2}', 2),
+        ('好的 {"entry": 2} 以上', 2),
+        ('<think>{"entry": 1}？不，是运费。</think>\n{"entry" : 2}', 2),
+        ('{"entry": "2"}', 2),
+        ('{"entry": 2, "answer": "送您一辆汽车，见 http://a.example"}', 2),  # what it says itself is not said
+        ("2", 2),
+        ("满99元包邮", 2),
         ("0", None),
         ("3", None),
         ("当然包邮", None),
         ("发", None),
-        ('{"entry": 0, "answer": "满 99 元就包邮"}', None),
-        ('{"entry": 1.0, "answer": "发抬头"}', None),
+        ('{"entry": 0, "answer": "满 99 元包邮"}', None),
+        ('{"entry": 3}', None),
+        ('{"entry": 2000}', None),
+        ('{"entry": -2}', None),
+        ('{"entry": [2]}', None),
+        ('{"entry": null}', None),
         ('{"answer": "发抬头"}', None),
         ("null", None),
     ],
 )
-def test_a_model_is_held_to_the_entry_it_names(content: str, said: str | None) -> None:
-    assert grounded(content, "运费多少", ENTRIES) == said
+def test_which_entry_a_model_means(content: str, number: int | None) -> None:
+    assert chosen(content, ENTRIES) == (ENTRIES[number - 1] if number else None)
