@@ -24,7 +24,6 @@ AT_SIGN_END = "\u2005"  # what WeChat itself puts behind an @name
 WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between the tries of a message that WeChat refuses
 LOST_WAITS = (1.0, 2.0, 5.0, 10.0, 60.0, 300.0)  # of one whose answer is lost, as when the gateway is killed
 FILE_WAITS = (2.0, 10.0)  # of a file, either way: a conversation does not wait so long behind it
-TOO_FAST_WAITS = (30.0, 60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)  # WeChat may be strict for an hour and more
 
 Body = dict[str, Any]
 
@@ -86,27 +85,22 @@ class Messages:
         except WeChatOffline as error:
             return Later(1.0, str(error), counts=False)
         except WeChatUnknown as error:
-            again = Gone(str(error)) if work.priority == Priority.BROADCAST else _again(work, error)
+            again = Gone(str(error)) if work.priority == Priority.BROADCAST else _again(work, error, LOST_WAITS)
             return Gone(again.why, unknown=True) if isinstance(again, Gone) else again
         except WeChatTooFast as error:
             self._accounts.governor(account).slow_down()
-            return _again(work, error)
+            return _again(work, error, WAITS, at_least=30.0)
         except (WeChatRefused, OSError) as error:
-            return _again(work, error)
+            return _again(work, error, WAITS)
         except WeChatError as error:
             return Gone(str(error))
 
 
-def _again(work: Work, error: Exception) -> Later | Gone:
-    if isinstance(error, WeChatTooFast):
-        waits: Sequence[float] = TOO_FAST_WAITS
-    elif work.body["type"] == "file":
-        waits = FILE_WAITS
-    else:
-        waits = LOST_WAITS if isinstance(error, WeChatUnknown) else WAITS
+def _again(work: Work, error: Exception, waits: Sequence[float], at_least: float = 0) -> Later | Gone:
+    waits = FILE_WAITS if work.body["type"] == "file" else waits
     if work.attempts >= len(waits):
         return Gone(str(error))
-    return Later(waits[work.attempts], str(error))
+    return Later(max(at_least, waits[work.attempts]), str(error))
 
 
 async def _send(wechat: WeChat, to: str, body: Body) -> str:

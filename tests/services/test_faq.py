@@ -96,28 +96,24 @@ def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, conte
 
 
 @pytest.mark.parametrize(
-    ("content", "number"),
+    ("content", "answer"),
     [
-        ('{"entry": 2}', 2),
-        ('好的 {"entry": 2} 以上', 2),
-        ('<think>{"entry": 1}？不，是运费。</think>\n{"entry" : 2}', 2),
-        ('{"entry": "2"}', 2),
-        ('{"entry": 2, "answer": "送您一辆汽车，见 http://a.example"}', 2),  # what it says itself is not said
-        ("2", 2),
-        ("满99元包邮", 2),
+        ('{"entry": 2}', "满 99 元包邮。"),
+        ('好的 {"entry": 2, "answer": "送您一辆汽车"} 以上', "满 99 元包邮。"),  # what it says itself is nobody's
+        ('{"entry": "2"}', "满 99 元包邮。"),
+        ('{"entry": 1}？不，{"entry": 2}', "满 99 元包邮。"),
+        ("2", "满 99 元包邮。"),
+        ("满99元包邮", "满 99 元包邮。"),
         ("0", None),
         ("3", None),
         ("当然包邮", None),
         ("发", None),
-        ('{"entry": 0, "answer": "满 99 元包邮"}', None),
-        ('{"entry": 3}', None),
-        ('{"entry": 2000}', None),
-        ('{"entry": -2}', None),
-        ('{"entry": [2]}', None),
-        ('{"entry": null}', None),
+        ('{"entry": 0, "answer": "满 99 元就包邮"}', None),
+        ('{"entry": 1234}', None),
         ('{"answer": "发抬头"}', None),
         ("null", None),
     ],
 )
-def test_which_entry_a_model_means(content: str, number: int | None) -> None:
-    assert chosen(content, ENTRIES) == (ENTRIES[number - 1] if number else None)
+def test_a_model_chooses_an_entry_and_words_nothing(content: str, answer: str | None) -> None:
+    entry = chosen(content, ENTRIES)
+    assert (entry.answer if entry else None) == answer

@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlmodel import Session
 
-from sandbox.faults import TOO_FAST
 from sandbox.model import Kind
-from services import messages
 from services.media import MediaStore
 from tests.stories.conftest import PATIENCE, MakeTown, until
 from tests.stories.service import known, service, staff_room, words
@@ -159,14 +157,3 @@ async def test_files_are_kept_once_by_their_hash(make_town: MakeTown) -> None:
     media: MediaStore = town.bot.house.media
     assert media.folder == town.folder / "media"
     assert len([p for p in media.folder.glob("*/*") if p.is_file()]) == 1
-
-
-async def test_what_is_too_fast_for_wechat_waits(make_town: MakeTown, monkeypatch: pytest.MonkeyPatch) -> None:
-    """WeChat may be strict for an hour: a message is not given up for that as for a refusal."""
-    tries = len(messages.TOO_FAST_WAITS)
-    assert sum(messages.TOO_FAST_WAITS) > 3600
-    monkeypatch.setattr(messages, "TOO_FAST_WAITS", [0.01] * tries)
-    town, room = await opened(make_town)
-    town.world.faults.call("MessageSendText", "fail", text=TOO_FAST, count=tries)
-    town.say("黑旋风", "人工")
-    await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
