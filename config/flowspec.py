@@ -103,9 +103,9 @@ class Flow(Section):
 
 
 def spoken(words: str) -> str:
-    """Words as they are compared: 增加pos机, 增加 POS机 and 增加POS机。 are one."""
+    """Words as they are compared: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are one."""
     bare = "".join(unicodedata.normalize("NFKC", words).casefold().split())
-    return bare.rstrip("。.!?,~") or bare
+    return bare.rstrip('。.!?,~”"」').lstrip('“"「') or bare
 
 
 def check_flows(flows: Sequence[Flow], systems: Collection[str]) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 from config.service import ReplyPart
 from handlers.turn import Turn
-from services.matching import without_mention
+from services.matching import without_mention, without_quote
 from services.messages import Body, file, link, text
 from wechat.events import GroupMessage, Link, Message, MessageKind, PrivateMessage
 
@@ -14,11 +14,12 @@ TALK = (MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDE
 
 
 def said_to_me(event: Message, turn: Turn) -> str:
-    """What is said, without the @ of the assistant."""
+    """What is said, without the @ of the assistant and without what is quoted."""
+    words, _ = without_quote(event.text)
     if not isinstance(event, GroupMessage):
-        return event.text
+        return words
     me = turn.wechat.directory.contacts.get(turn.wechat.self_id)
-    return without_mention(event.text, me.name if me else "")
+    return without_mention(words, me.name if me else "")
 
 
 async def keyword(event: PrivateMessage | GroupMessage, turn: Turn) -> bool:
@@ -77,7 +78,7 @@ def _not_understood(event: PrivateMessage | GroupMessage, turn: Turn) -> bool:
         turn.write(partial(turn.house.questions.missed, account=event.account, text=said_to_me(event, turn)))
         return True
     if turn.house.tickets.of(event.account, event.contact_id) is None:  # who waits for a person knows already
-        turn.follow(turn.house.questions.fallback(event.account, event.contact_id, event.text))
+        turn.follow(turn.house.questions.fallback(event.account, event.contact_id, said_to_me(event, turn)))
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.answers import said_to_me
 from handlers.turn import Turn
 from wechat.events import MessageKind, PrivateMessage
 
@@ -10,7 +11,7 @@ async def talked(event: PrivateMessage, turn: Turn) -> bool:
     """Take a message that is a flow's: a start word, 取消, or the answer to what the flow asked."""
     if turn.is_old or event.is_official:
         return False
-    words = event.text if event.kind is MessageKind.TEXT else None
+    words = said_to_me(event, turn) if event.kind is MessageKind.TEXT else None
     decision = await turn.house.flows.heard(event.account, event.contact_id, words)
     if decision is None:
         return False

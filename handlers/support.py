@@ -73,7 +73,7 @@ async def held(event: PrivateMessage, turn: Turn) -> bool:
 async def asked(event: PrivateMessage, turn: Turn) -> bool:
     """“人工” opens a ticket."""
     support = turn.house.support
-    if event.kind is not MessageKind.TEXT or not support.wants_person(event.text):
+    if event.kind is not MessageKind.TEXT or not support.wants_person(said_to_me(event, turn)):
         return False
     await support.look_for_room(event.account)
     await support.fetch_recent(event.account, event.contact_id)
@@ -95,7 +95,7 @@ async def marked(event: PrivateMessage, turn: Turn) -> bool:
     """The customer's mark, 1–5, within a day of the ticket's end; what was asked of them since then, by a menu or a
     flow, goes first."""
     house = turn.house
-    mark = MARKS.get(plain(event.text).removeprefix("回复")) if event.kind is MessageKind.TEXT else None
+    mark = MARKS.get(plain(said_to_me(event, turn)).removeprefix("回复")) if event.kind is MessageKind.TEXT else None
     asked = house.tickets.mark_asked(event.account, event.contact_id)
     if mark is None or asked is None:
         return False

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from config.service import CustomerService
 from config.texts import fill
-from errors import WeChatError, WeChatOffline, WeChatUnknown
+from errors import WeChatError, WeChatOffline, WeChatTooFast, WeChatUnknown
 from models.conversations import Greeted
 from models.db import Store
 from models.durable import Action, Priority
@@ -28,6 +28,7 @@ from services.outbox import Outbox
 log = logging.getLogger(__name__)
 LANE = "accept"
 MOST_TRIES = 4
+TOO_FAST_WAIT = 600.0  # seconds
 
 
 class Friends:
@@ -145,6 +146,8 @@ class Friends:
         if isinstance(error, WeChatOffline):
             return Later(1, str(error), counts=False)
         self._accounts.heed(account, error)
+        if isinstance(error, WeChatTooFast):
+            return Later(TOO_FAST_WAIT, str(error), counts=False)  # strict for an hour, or the rest of the day
         if work.attempts >= MOST_TRIES:
             return Gone(str(error))
         return Later(2 if isinstance(error, WeChatUnknown) else 60, str(error))

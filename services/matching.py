@@ -16,6 +16,9 @@ from config.service import KeywordRule, LinkPart, ReplyPart
 Value = TypeVar("Value")
 LONGEST = 4000  # characters of a message that are looked at
 _MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is what WeChat itself puts behind an @name
+# How WeChat's clients write a quotation into the text: 「name：what they said」, dashes, the reply. What they said may
+# quote somebody too: the last dashes count.
+_QUOTE = re.compile(r"「(.*)」\s*\n(?:[-—] ?){5,}\s*\n(.*\S.*)", re.DOTALL)
 _GROUP = re.compile(r"\{(\d)\}")
 
 
@@ -24,6 +27,12 @@ def normal(text: str) -> str:
     if text.isascii():
         return text.strip().lower()
     return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def without_quote(text: str) -> tuple[str, str]:
+    """What somebody says, and what they quote; nothing where they quote nothing."""
+    quote = _QUOTE.fullmatch(text.strip())
+    return (quote[2].strip(), quote[1]) if quote else (text, "")
 
 
 def without_mention(text: str, name: str) -> str:

@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.matching import without_quote
+
 _LINE = re.compile(r"[#＃]\s*(\d{1,12})\s*[:：,，]?\s*(.*)", re.DOTALL)
 _LIST = re.compile(r"[#＃]\s*")
-# How WeChat's clients write a quotation into the text: 「name：what they said」, dashes, the reply. What they said may
-# quote somebody too: the last dashes count.
-_QUOTE = re.compile(r"「(.*)」\s*\n(?:[-—] ?){5,}\s*\n(.*)", re.DOTALL)
 _RELAYED = re.compile(r"【#(\d+) ")
 _PASS = re.compile(r"转给?\s*@(.+)", re.DOTALL)
 _NOTE = re.compile(r"记录[\s:：]+(.+)", re.DOTALL)
@@ -41,14 +40,11 @@ class Line:
 def parse(text: str) -> Line | None:
     """What a text in the staff room asks for; None: it is talk among the staff. To quote what was relayed is to name
     its ticket, unless another is named, or a colleague is called."""
-    text = text.strip()
-    quote = _QUOTE.fullmatch(text)
-    if quote:
-        text = quote[2].strip()
-        relayed = _RELAYED.search(quote[1])
-        if relayed and not text.startswith("@"):
-            return _named(text) or _line(int(relayed[1]), text)
-    return _named(text)
+    words, quoted = without_quote(text.strip())
+    relayed = _RELAYED.search(quoted)
+    if relayed and not words.startswith("@"):
+        return _named(words) or _line(int(relayed[1]), words)
+    return _named(words)
 
 
 def _named(text: str) -> Line | None:

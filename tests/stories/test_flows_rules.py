@@ -139,7 +139,7 @@ async def test_an_answer_is_a_text_and_people_stay_reachable(make_town: MakeTown
     await town.hears("黑旋风", "请用文字回答，或回复“取消”结束。")
     town.say("黑旋风", "  {flow}\n第二行  ")  # what stands in braces in an answer stays as it is
     await town.hears("黑旋风", "乙，{flow}\n第二行？")
-    town.say("黑旋风", "好")
+    town.say("黑旋风", "「助手：乙，{flow}\n第二行？」\n- - - - - - - - - - - - - - -\n好")
     await town.hears("黑旋风", "{flow}\n第二行、好")
 
 

@@ -148,7 +148,7 @@ async def test_who_waits_too_long_is_told_and_hears_of_a_late_result(
 
 async def test_who_cancelled_is_not_told_of_the_result(town: Town, systems: Systems, receiver: Receiver) -> None:
     asked = await asked_for(town, systems, "一店")
-    town.say("店长", "取消。")
+    town.say("店长", "“取消”")
     await town.hears("店长", "已取消流程“增加POS机”。")
     assert await call_back(systems.book, asked, "failed")
     (late,) = await until(lambda: receiver.of("flow.late"), "told")
@@ -157,7 +157,7 @@ async def test_who_cancelled_is_not_told_of_the_result(town: Town, systems: Syst
     assert told(town)[-1] == "已取消流程“增加POS机”。"
 
 
-@pytest.mark.parametrize("words", ["增加pos机", "增加 POS机", "增加ＰＯＳ机。"])
+@pytest.mark.parametrize("words", ["增加pos机", "增加 POS机", "增加ＰＯＳ机。", "“增加POS机”。"])
 async def test_a_start_word_is_known_however_it_is_typed(town: Town, words: str) -> None:
     town.say("店长", words)
     await town.hears("店长", "请问哪家门店？")

@@ -112,6 +112,19 @@ async def test_a_near_question_gets_a_menu_whose_number_answers_after_a_restart(
     assert await answers(shop, "宋公明", "1") == [FALLBACK]  # whose menu it is not
 
 
+async def test_what_is_quoted_is_not_said(shop: Town) -> None:
+    """As phones write it into the text: the quotation asks for nothing, what stands under it does."""
+    under = "「助手：{}」\n- - - - - - - - - - - - - - -\n{}"
+    (menu,) = await answers(shop, "黑旋风", "会员怎么弄呀")
+    said = await answers(shop, "黑旋风", under.format(menu, "1"))
+    assert said in (["绑定手机号即可。"], ["在“我的”里查。"], ["不用实体卡。"])
+    assert await answers(shop, "黑旋风", under.format("开发票请发抬头和税号。", "营业时间")) == [
+        "我们每天 9:00-18:00 营业。"
+    ]
+    assert await answers(shop, "黑旋风", under.format("开发票请发抬头和税号。", "好吧")) == [FALLBACK]
+    assert await answers(shop, "黑旋风", under.format(FALLBACK, "人工")) != []
+
+
 async def test_its_own_words_coming_back_are_not_answered(shop: Town) -> None:
     """Another bot that says everything back: no answer begins a second round."""
     shop.say("黑旋风", "发票")

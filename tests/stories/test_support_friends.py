@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from sqlmodel import select
 
 from models.durable import Action, OutboxItem
+from sandbox.faults import TOO_FAST
 from sandbox.model import Kind
 from services.reception import FEW
 from tests.stories.conftest import MakeTown, Town, until
@@ -156,3 +158,15 @@ async def test_a_lost_answer_to_the_acceptance(make_town: MakeTown) -> None:
     assert [w[:2] for w in words(town.seen(who))] == ["您好", "入群"]
     done = select(Action).where(Action.kind == "accept", Action.outcome == "done")
     assert len(await town.bot.house.store.read(lambda s: s.exec(done).all())) <= 1
+
+
+async def test_what_is_too_fast_for_wechat_is_accepted_later(
+    make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often WeChat says so: nobody who asked is forgotten for it."""
+    monkeypatch.setattr("services.friends.TOO_FAST_WAIT", 0.01, raising=False)
+    monkeypatch.setattr("services.friends.MOST_TRIES", 0)
+    town = await make_town(customer_service={"keywords": [MARKER]})
+    town.world.faults.call("FriendshipAccept", "fail", text=TOO_FAST, count=3)
+    who = ask(town, "阮小七", "")
+    await town.hears(who, "您好，我是")
