@@ -101,7 +101,10 @@ def beside(value: Any, folder: Path, key: str = "") -> Any:
 
 def load(path: str | Path | None = None) -> Config:
     """Read the file (none: all defaults) and the environment; ConfigError with one line when something is wrong."""
-    tree = expand((read_yaml(path) if path is not None else None) or {}, os.environ)
+    try:
+        tree = expand((read_yaml(path) if path is not None else None) or {}, os.environ)
+    except RecursionError:
+        raise ConfigError(f"{path}: an alias (*) stands inside of what it names") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: a mapping of keys is wanted, not {type(tree).__name__}")
     sources: Sources = {}

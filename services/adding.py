@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from config.settings import Groups as GroupSettings
@@ -44,6 +45,14 @@ class Seen(StrEnum):
     OWNER_ASKED = "owner_asked"  # the group's owner must confirm
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What the adder asks and tells of the way in that it serves."""
+
+    is_open: Callable[[], Awaitable[bool]]
+    invited: Callable[[], Awaitable[None]]
+
+
 class Adder:
     """Adds people at the account's pace."""
 
@@ -53,24 +62,21 @@ class Adder:
         self._settings = settings
         self._pacing = pacing
 
-    async def add(
-        self, qun: Qun, room: Room, contact_id: str, who: str, *, patient: bool, wanted: Callable[[], Awaitable[bool]]
-    ) -> Seen:
+    async def add(self, qun: Qun, room: Room, contact_id: str, who: str, way: Way, *, patient: bool) -> Seen:
         """Add the person and say what was seen; TooManyRequests, GroupFull, InviteFailed.
 
-        `patient`: wait as long as the pace asks for, instead of refusing what a request cannot wait for. `wanted`:
-        whether it still is to be done when its turn comes.
+        `patient`: wait as long as the pace asks for, instead of refusing what a request cannot wait for.
         """
         wechat = self._accounts.online(qun.account)
         wait = self._accounts.governor(qun.account).reserve_add(None if patient else self._pacing.request_seconds)
         if wait > self._pacing.request_seconds and not patient:
             raise TooManyRequests(f"{qun.account} adds people too fast", retry_after=wait)
         await asyncio.sleep(wait)
-        if wait and not await wanted():
+        if wait and not await way.is_open():
             raise InviteFailed(TAKEN_BACK)
         action = await self._audit.tried(qun.account, "add", who, contact_id, number=str(qun.number), room=room.id)
         try:
-            seen = await self._add(wechat, room, contact_id)
+            seen = await self._add(wechat, room, contact_id, way)
         except WeChatError as error:
             await self._audit.ended(action, "failed", str(error))
             raise self._refusal(qun.account, error) from error
@@ -80,7 +86,7 @@ class Adder:
         await self._audit.ended(action, "done" if seen is Seen.JOINED else "invited", seen)
         return seen
 
-    async def _add(self, wechat: WeChat, room: Room, contact_id: str) -> Seen | None:
+    async def _add(self, wechat: WeChat, room: Room, contact_id: str, way: Way) -> Seen | None:
         by_invitation = len(room.member_ids) >= self._settings.direct_add_limit
         try:
             await wechat.add_member(room.id, contact_id)
@@ -90,9 +96,10 @@ class Adder:
             if await wechat.wait_member(room.id, contact_id, INVITATION_SHOWN):
                 return Seen.JOINED
             raise
-        patience = (
-            min(INVITATION_SHOWN, self._settings.confirm_seconds) if by_invitation else self._settings.confirm_seconds
-        )
+        patience = self._settings.confirm_seconds
+        if by_invitation:
+            await way.invited()  # first: a crash must not lead to another invitation
+            patience = min(INVITATION_SHOWN, patience)
         if await wechat.wait_member(room.id, contact_id, patience):
             return Seen.JOINED
         return Seen.INVITED if by_invitation else None

@@ -32,7 +32,7 @@ from errors import (
 from models.db import Store
 from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
 from services.accounts import Accounts
-from services.adding import TAKEN_BACK, Adder, Seen
+from services.adding import TAKEN_BACK, Adder, Seen, Way
 from services.arrivals import Arrivals
 from services.audit import Audit
 from services.blacklist import Blacklist
@@ -215,8 +215,8 @@ class Memberships(Departures):
         row = await self._store.write(
             lambda s: put_membership(s, qun, self._clock(), name=person.name, contact_id=person.id, **values)
         )
-        wanted = partial(self._is_open, row.id or 0)
-        add = partial(self._adder.add, qun, contact_id=person.id, who=who, patient=source != "rest", wanted=wanted)
+        way = Way(partial(self._is_open, row.id or 0), partial(self._note_invited, row.id or 0))
+        add = partial(self._adder.add, qun, contact_id=person.id, who=who, way=way, patient=source != "rest")
         try:
             seen = await add(room)
         except GroupFull:  # somebody was faster, or WeChat lets in fewer than the config says
@@ -224,6 +224,15 @@ class Memberships(Departures):
             seen = await add(room)
         await self._store.write(lambda s: self._note_seen(s, qun, room, person, seen, row.id or 0))
         return Answer(Approved.OK if seen is Seen.JOINED else Approved.INVITED, qun.account, row.id)
+
+    async def _note_invited(self, row_id: int) -> None:
+        def note(session: Session) -> None:
+            row = session.get_one(Membership, row_id)
+            if row.state == MemberState.ADDING:
+                until = self._clock() + self._settings.pending_days * DAY
+                move(session, row, self._clock(), MemberState.INVITED, "", until)
+
+        await self._store.write(note)
 
     def _note_seen(self, session: Session, qun: Qun, room: Room, person: Contact, seen: Seen, row_id: int) -> None:
         if seen is Seen.JOINED:

@@ -138,6 +138,7 @@ def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pyt
         ("flows: [{name: f, start: [f], steps: [{call: {system: s, path: /}}]}]", "flow f, step 1: there is no system"),
         ("flows: [{name: f, start: [f], steps: [{shout: x}]}]", "flows.0.steps.0"),
         ("- a list", "a mapping of keys is wanted"),
+        ("groups: &g {topic: *g}", "an alias (*) stands inside of what it names"),
         ("a: [", "not readable as YAML: line 1, column 5"),
     ],
 )

@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 
 from errors import CodeTaken, OwnerUnknown, WeChatOffline, WeChatRefused, WeChatTooFast
+from services.rows import membership_of
 from tests.api.conftest import QUN, Door, OpenDoor, error
 from wechat.interface import State
 
@@ -186,6 +187,22 @@ async def test_invited_when_the_group_is_large(opened: OpenDoor) -> None:
     assert (await door.call("GET", headers["Location"]))[1]["membership"]["state"] == "invited"
     assert (await door.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"] == headers["Location"]
     assert door.wechat.calls.count("add_member") == 1
+
+
+async def test_an_invitation_is_noted_before_it_is_looked_for(opened: OpenDoor) -> None:
+    """Killed while the bot looks whether the person came in at once: the repeated call invites nobody again."""
+    door = await opened(groups={"direct_add_limit": 3})
+    qun = await door.make_group()
+    door.wechat.only_invites = True
+    door.wechat.holds["wait_member"] = asyncio.Event()
+    body = {"token": qun["token"], "member": "黑旋风"}
+    asking = asyncio.create_task(door.call("POST", "/wxbot/qun/membership", json=body))
+    await door.wechat.reached("wait_member")
+    row = await door.house.store.read(lambda s: membership_of(s, qun["number"], "wxid_hei"))
+    assert row is not None
+    assert row.state == "invited"
+    door.wechat.holds["wait_member"].set()
+    assert (await asking)[1] == {"membership_join_response": {"approved": "invited"}}
 
 
 async def test_taken_out(door: Door) -> None:
