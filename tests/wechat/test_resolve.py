@@ -248,11 +248,13 @@ async def test_a_stranger_who_writes_much_is_not_read_anew_each_time(
 ) -> None:
     monkeypatch.setattr(resolve, "LOOK_EVERY", 3600.0)  # however slow the machine is
     await gateway.contact("wxid_late", "来迟", friend=False)
-    for number in range(1, 6):
+    for number in range(1, 11):
         await gateway.say("wxid_late", "在吗")
         await official_heard.resolved("message", number)
     asked = [call for call in await gateway.calls("contactPayload") if call["args"][0] == "wxid_late"]
-    assert len(asked) <= 3, asked
+    # Read as somebody new, and anew; each reading past the cache brings a dirty event, and so another. When `ready`
+    # comes late the list of contacts has them read the same way once more.
+    assert len(asked) <= 5, asked
 
 
 @pytest.mark.gateway
