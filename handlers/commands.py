@@ -57,7 +57,7 @@ async def show_help(ask: Ask) -> Answer:
 COMMANDS: Final = (
     Command("/帮助", "", "看这一页", About.NOTHING, show_help),
     Command("/令牌", "", "看入群令牌", About.GROUP, info.token),
-    Command("/换令牌", "", "旧令牌作废", About.GROUP, info.new),
+    Command("/换令牌", "", "旧令牌作废", About.GROUP, info.change_token),
     Command("/群信息", "", "看群信息", About.GROUP, info.info),
     Command("/统计", "", "近14天数据", About.GROUP, info.statistics),
     Command("/欢迎", "文本", "改欢迎语（关｜默认）", About.GROUP, looks.welcome),

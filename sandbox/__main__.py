@@ -44,8 +44,7 @@ async def run(options: argparse.Namespace) -> None:
     )
     lines = [f"page         {running.url}", f"control API  {running.url}/api/state", f"token        {running.token}"]
     lines += [f"gateway      {endpoint}  ({account}, plaintext)" for account, endpoint in running.endpoints.items()]
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    print("\n".join(lines), flush=True)
     await stopping.wait()
     await running.stop()
 
@@ -56,7 +55,7 @@ def main(given: list[str]) -> int:
     try:
         asyncio.run(run(options))
     except (OSError, OverflowError, Refused) as error:  # a port above 65535 is an overflow
-        sys.stderr.write(f"cannot start: {error}\n")
+        print(f"cannot start: {error}", file=sys.stderr)
         return 1
     return 0
 

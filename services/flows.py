@@ -257,12 +257,6 @@ class Flows:
         self._steps.cancel(session, run, self._texts.flow_ended)
         return run
 
-    async def counts(self) -> dict[str, int]:
-        """How many runs there are in each state."""
-        wanted = select(FlowRun.state, func.count(col(FlowRun.id))).group_by(col(FlowRun.state))
-        found = dict(await self._store.read(lambda s: s.exec(wanted).all()))
-        return {str(state): found.get(state, 0) for state in RunState}
-
     def open_counts(self) -> dict[str, int]:
         """How many runs are asking, calling, waiting; from memory, for the figures."""
         counted = Counter(self._open.values())

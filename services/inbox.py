@@ -20,8 +20,8 @@ from errors import WeChatError, WeChatOffline
 from models.db import Store, after_commit, is_away
 from models.durable import EventState
 from services import codec
-from services.arrival import Arrival, Arrivals
 from services.gather import Gather
+from services.inbox_order import Arrival, Order
 from services.inbox_rows import InboxRows
 from wechat.events import Event, RawEvent
 
@@ -49,7 +49,7 @@ class Inbox:
         self._ends = Gather[dict[str, Any]](store, self._table.end)
         self._in_memory = 0
         self._space = asyncio.Event()
-        self._arrivals = Arrivals(self._line_up)
+        self._order = Order(self._line_up)
         self._to_read: asyncio.Queue[Arrival] = asyncio.Queue()
         self._reading = asyncio.Semaphore(READING_AT_ONCE)
         self._handling = asyncio.Semaphore(HANDLING_AT_ONCE)
@@ -77,7 +77,7 @@ class Inbox:
             line[0].give_up_waiting()
         if self._working:
             await asyncio.wait(self._working, timeout=grace)
-        self._arrivals.stop()
+        self._order.stop()
         for task in self._tasks | self._working:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._working, return_exceptions=True)
@@ -125,11 +125,11 @@ class Inbox:
                 self._arrive(Arrival(raw, row))
 
     def _arrive(self, arrival: Arrival, event: Event | None = None) -> None:
-        self._arrivals.add(arrival)
+        self._order.add(arrival)
         if event is None:
             self._to_read.put_nowait(arrival)
         else:
-            self._arrivals.place(arrival, event.conversation)
+            self._order.place(arrival, event.conversation)
             arrival.settle(event)
 
     # ---- reading payloads ----
@@ -146,7 +146,7 @@ class Inbox:
 
         def placed(conversation: str) -> None:
             nonlocal reading
-            self._arrivals.place(arrival, conversation)
+            self._order.place(arrival, conversation)
             if reading:
                 reading = False
                 self._reading.release()
@@ -165,10 +165,10 @@ class Inbox:
             self._log(raw.id, raw.kind, "-", why, began)
         else:
             self._bodies.put({"row": arrival.row, "kept": codec.encode(event)})
-            self._arrivals.place(arrival, event.conversation)
+            self._order.place(arrival, event.conversation)
         arrival.settle(event)
         if arrival.conversation is None:
-            self._arrivals.settled(arrival)
+            self._order.settled(arrival)
 
     async def _patiently(self, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
         wait, failed = 0.2, 0

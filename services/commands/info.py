@@ -23,7 +23,7 @@ async def token(ask: Ask) -> Answer:
     return Answer(words + _until(ask, qun.token_expires_at))
 
 
-async def new(ask: Ask) -> Answer:
+async def change_token(ask: Ask) -> Answer:
     """Another join token; the old one leads nowhere from now on."""
     if ask.rest:
         return ask.misuse()

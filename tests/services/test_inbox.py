@@ -16,7 +16,7 @@ from errors import WeChatOffline, WeChatRefused, WeChatUnknown
 from logs import JsonFormatter
 from models.db import Store
 from models.durable import InboxEvent
-from services import arrival, inbox
+from services import inbox, inbox_order
 from services.inbox import Inbox
 from services.inbox_rows import end_event
 from tests.services.conftest import OpenStore, until
@@ -208,7 +208,7 @@ async def test_a_slow_handler_holds_up_its_own_conversation_only(house: House) -
 
 
 async def test_a_slow_contact_holds_up_its_own_conversation_only(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrival, "PATIENCE", 1000.0)  # nobody may need it here
+    monkeypatch.setattr(inbox_order, "PATIENCE", 1000.0)  # nobody may need it here
     gate = house.slow_contact["x"] = asyncio.Event()
     await house.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read at once
     await until(lambda: len(house.handled) == 2, "the others go on")
@@ -221,7 +221,7 @@ async def test_a_slow_contact_holds_up_its_own_conversation_only(house: House, m
 async def test_messages_that_cannot_be_had_hold_the_others_up_for_a_moment_only(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrival, "PATIENCE", 0.3)
+    monkeypatch.setattr(inbox_order, "PATIENCE", 0.3)
     gates = {f"x-{i}": asyncio.Event() for i in range(20)}
     house.slow_message.update(gates)
     await house.say(*gates, "y-1", "y-2")

@@ -13,11 +13,14 @@ from typing import Any
 
 import yaml
 from aiohttp import web
+from sqlmodel import select
 from standardwebhooks import Webhook as Verifier
 
 from api.events import EVENTS
+from models.flows import FlowRun
 from sandbox.model import Kind
 from sandbox.systems import Systems, start_systems
+from services.house import House
 from tests.stories.conftest import Town
 
 ROOT = Path(__file__).parent.parent.parent
@@ -31,6 +34,11 @@ def free_port() -> int:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
         return port
+
+
+async def runs(house: House) -> list[str]:
+    """The state of every run of a flow there has been."""
+    return list(await house.store.read(lambda s: s.exec(select(FlowRun.state)).all()))
 
 
 def shipped(systems: Systems, port: int) -> dict[str, Any]:

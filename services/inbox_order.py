@@ -46,7 +46,7 @@ class Arrival:
             self._waiter.cancel()
 
 
-class Arrivals:
+class Order:
     """Keeps the order of arrival: each event is passed on when it is placed or settled, and all before it were.
 
     Until its message is read nobody knows whose line an event belongs to; so it holds the others up, for PATIENCE.
