@@ -15,6 +15,7 @@ from wechat.mentions import readings
 
 T = TypeVar("T")
 Names = dict[str, set[str]]  # name -> ids
+BLANKS: Final = " \u3000"
 _AT: Final = re.compile(rf"@[^@{END}]*{END}")
 _MARK: Final = re.compile(r"(?<!\S)@")
 
@@ -63,7 +64,7 @@ async def _named(ask: Ask, members: Collection[str], once: Collection[str], told
     people: dict[str, Contact] = {}
     words = ask.rest
     while not people or words.startswith("@"):
-        words = words.lstrip("@ \u3000")
+        words = words.lstrip(BLANKS).removeprefix("@").lstrip(BLANKS)
         if not words:
             return Meant(problem=ask.misuse().words)
         name, found = await _called(ask, words, members, once, shown)
@@ -74,7 +75,7 @@ async def _named(ask: Ask, members: Collection[str], once: Collection[str], told
             return Meant(problem=describe(ask, name, found))
         if found[0].id != me:
             people[found[0].id] = found[0]
-        words = words.removeprefix(name).strip(f"{END} \u3000\n")
+        words = words.removeprefix(name).strip(f"{END}{BLANKS}\n")
     return Meant(tuple(people.values()), words)
 
 

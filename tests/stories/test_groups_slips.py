@@ -36,6 +36,15 @@ async def test_one_persons_nickname_is_anothers_name_in_the_group(town: Town) ->
     assert await asks(town, "宋公明", "/踢 @黑旋风", qun["room"], ("黑旋风",)) == "已移出：黑旋风。"
 
 
+async def test_names_that_begin_with_an_at(town: Town) -> None:
+    qun = await group(town)
+    bring(town, qun, town.newcomer("@好汉"))
+    await town.hears("宋公明", "欢迎 @好汉", qun["room"])
+    await town.quiet()
+    assert "请注意：吵。" in await asks(town, "宋公明", "/警告 @@好汉 吵", qun["room"])
+    assert await asks(town, "店长", "/踢 100001 @ @好汉") == "已移出：@好汉。"
+
+
 async def test_an_at_of_the_assistant_among_others(town: Town) -> None:
     qun = await group(town, "黑旋风")
     assert "黑旋风\u2005请注意：吵" in await asks(town, "宋公明", "/警告 @weimi1001 @黑旋风 吵", qun["room"])
