@@ -15,6 +15,7 @@ from wechat.mentions import readings
 
 T = TypeVar("T")
 Names = dict[str, set[str]]  # name -> ids
+TAIL: Final = 4  # characters of an id that tell people apart
 BLANKS: Final = " \u3000"
 _AT: Final = re.compile(rf"@[^@{END}]*{END}")
 _MARK: Final = re.compile(r"(?<!\S)@")
@@ -92,12 +93,15 @@ async def _called(
     called in the group; in private by the latter only where the former is nobody's."""
     wechat = ask.house.accounts.get(ask.account)
 
-    def ids_of(name: str) -> list[str]:
+    def called(name: str) -> list[str]:
         people = wechat.directory.find(name, among=members)
         ids = [person.id for person in people]
         if not any(name in (person.id, person.weixin) for person in people):
             ids += [who for names in shown for who in names.get(name, ()) if who in members]
         return list(dict.fromkeys(ids))
+
+    def ids_of(name: str) -> list[str]:
+        return called(name) or with_tail(name, called, str)
 
     name, ids = _first(words, ids_of)
     if not ids and not shown:
@@ -118,6 +122,12 @@ def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:
     return name, found
 
 
+def with_tail(name: str, find: Callable[[str], list[T]], id_of: Callable[[T], str]) -> list[T]:
+    """Of those who share a name, whose id ends as what stands behind it: how they are told apart by `describe`."""
+    shared, _, tail = name.rpartition(" ")
+    return [one for one in find(shared) if id_of(one).endswith(tail)] if shared and len(tail) == TAIL else []
+
+
 def describe(ask: Ask, name: str, people: Sequence[Contact]) -> str:
     """That a name stands for several people, with what tells them apart."""
     nothing = ask.texts.nothing
@@ -127,7 +137,7 @@ def describe(ask: Ask, name: str, people: Sequence[Contact]) -> str:
             name=person.name,
             alias=person.alias or nothing,
             weixin=person.weixin or nothing,
-            tail=person.id[-4:],
+            tail=person.id[-TAIL:],
         )
         for person in people
     ]

@@ -36,6 +36,27 @@ async def test_one_persons_nickname_is_anothers_name_in_the_group(town: Town) ->
     assert await asks(town, "宋公明", "/踢 @黑旋风", qun["room"], ("黑旋风",)) == "已移出：黑旋风。"
 
 
+async def test_the_tail_tells_apart_who_share_a_name(town: Town) -> None:
+    """Also where nobody can be @-ed: in private, and who is out and blacklisted."""
+    qun = await group(town)
+    twins = [town.newcomer("张 三"), town.newcomer("张 三")]
+    bring(town, qun, *twins)
+    await until(lambda: len(town.bot.assistants[0].directory.find("张 三")) == 2, "both are known")
+    await town.quiet()
+    one, other = (who[-4:] for who in twins)
+    assert one != other
+    assert "加尾号" in await asks(town, "店长", "/拉黑 100001 张 三")
+    assert await asks(town, "店长", f"/警告 100001 张 三 {one} 吵 闹") == "已警告 张 三，共 1 次（上限 3 次）。"
+    assert (await standing(town, qun, twins[0])) is not None
+    for tail in (one, other):
+        assert await asks(town, "店长", f"/拉黑 100001 张 三 {tail}") == "已拉黑：张 三。"
+    assert "“张 三”不止一位" in await asks(town, "宋公明", "/解除拉黑 张 三", qun["room"])
+    assert await asks(town, "宋公明", f"/解除拉黑 张 三 {other}", qun["room"]) == "已解除拉黑：张 三。"
+    kept = [await standing(town, qun, who) for who in twins]
+    assert [row.blacklisted for row in kept if row] == [True, False]
+    assert "黑名单里没有“张 三 0000”" in await asks(town, "宋公明", "/解除拉黑 张 三 0000", qun["room"])
+
+
 async def test_names_that_begin_with_an_at(town: Town) -> None:
     qun = await group(town)
     bring(town, qun, town.newcomer("@好汉"))
