@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -13,8 +15,10 @@ from wechat.events import Contact
 from wechat.mentions import SEPARATOR as END
 from wechat.mentions import readings
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 Names = dict[str, set[str]]  # name -> ids
+SHOWN_WITHIN: Final = 5.0  # seconds: every member is asked for
 TAIL: Final = 4  # characters of an id that tell people apart
 BLANKS: Final = " \u3000"
 _AT: Final = re.compile(rf"@[^@{END}]*{END}")
@@ -81,9 +85,14 @@ async def _named(ask: Ask, members: Collection[str], once: Collection[str], told
 
 
 async def _shown(ask: Ask) -> list[Names]:
-    """Who is called what in the group's rooms: what an @ writes."""
+    """Who is called what in the group's rooms: what an @ writes. Nothing where the gateway takes too long to tell."""
     wechat = ask.house.accounts.get(ask.account)
-    return [await wechat.names_in(room.id) for room in ask.rooms]
+    try:
+        async with asyncio.timeout(SHOWN_WITHIN):
+            return [await wechat.names_in(room.id) for room in ask.rooms]
+    except TimeoutError:
+        log.warning("group %s: the names in it could not be read in time", ask.number)
+        return []
 
 
 async def _called(

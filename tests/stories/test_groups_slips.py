@@ -57,6 +57,15 @@ async def test_the_tail_tells_apart_who_share_a_name(town: Town) -> None:
     assert "黑名单里没有“张 三 0000”" in await asks(town, "宋公明", "/解除拉黑 张 三 0000", qun["room"])
 
 
+async def test_names_in_the_group_that_are_never_told(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of everybody decides, instead of no answer at all."""
+    monkeypatch.setattr("services.commands.meant.SHOWN_WITHIN", 0.2)
+    qun = await group(town, "黑旋风")
+    town.world.faults.call("RoomMemberPayload", "hang")
+    assert "黑旋风\u2005请注意：吵" in await asks(town, "宋公明", "/警告 @黑旋风 吵", qun["room"])
+    assert await asks(town, "宋公明", "/踢 @没有这人", qun["room"]) == "群里没有找到“没有这人”。"
+
+
 async def test_names_that_begin_with_an_at(town: Town) -> None:
     qun = await group(town)
     bring(town, qun, town.newcomer("@好汉"))
