@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from enum import StrEnum
 
 from config.settings import Groups as GroupSettings
@@ -51,7 +50,6 @@ class Adder:
         self._audit = audit
         self._settings = settings
         self._pacing = pacing
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def add(self, qun: Qun, room: Room, contact_id: str, who: str, *, patient: bool) -> Seen:
         """Add the person and say what was seen; TooManyRequests, GroupFull, InviteFailed.
@@ -90,7 +88,8 @@ class Adder:
         )
         if await wechat.wait_member(room.id, contact_id, patience):
             return Seen.JOINED
-        return Seen.INVITED if by_invitation else None
+        size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have come in meanwhile
+        return Seen.INVITED if by_invitation or size >= self._settings.direct_add_limit else None
 
     def _refusal(self, account: str, error: WeChatError) -> Exception:
         if isinstance(error, WeChatOffline):

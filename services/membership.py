@@ -39,6 +39,7 @@ from services.departures import Departures
 from services.groups import Groups
 from services.lane import Clock
 from services.notices import Notices
+from services.places import Places
 from services.rows import claim, membership_of, move, put_membership
 from services.sight import Sight
 from wechat.events import Contact, Room
@@ -74,6 +75,7 @@ class Memberships(Departures):
         accounts: Accounts,
         groups: Groups,
         adder: Adder,
+        places: Places,
         blacklist: Blacklist,
         arrivals: Arrivals,
         sight: Sight,
@@ -84,6 +86,7 @@ class Memberships(Departures):
     ) -> None:
         super().__init__(store, accounts, groups, arrivals, sight, audit, settings, clock)
         self._adder = adder
+        self._places = places
         self._blacklist = blacklist
         self._notices = notices
         self._ids: dict[tuple[int, str], int] = {}  # of memberships: a row's never changes
@@ -185,7 +188,7 @@ class Memberships(Departures):
                 await self._store.write(lambda s: self._arrivals.joined(s, qun, there.id, person.id))
                 return Answer(Approved.OK, qun.account, await self._id_of(qun, person.id))
             until = row.expires_at if row and row.state == MemberState.REQUESTED else None
-            return await self._add(qun, await self._room_with_a_place(qun, who), person, source, who, until)
+            return await self._add_somewhere(qun, person, source, who, until)
         except (BotError, WeChatError) as error:
             if isinstance(error, InviteFailed) and await self._is_stranger(qun, person.id, error):
                 row = await self._store.write(lambda s: self._wait_for_friend(s, qun, person.name, person))
@@ -202,21 +205,28 @@ class Memberships(Departures):
         except WeChatError:
             return False
 
+    async def _add_somewhere(self, qun: Qun, person: Contact, source: str, who: str, until: float | None) -> Answer:
+        """Where there is a place: in the next room where WeChat lets in fewer than the config says."""
+        before, full = len(self._groups.live_rooms(qun)), set[str]()
+        try:
+            while True:
+                room = await self._places.take(qun, person.id, who, full)
+                try:
+                    return await self._add(qun, room, person, source, who, until)
+                except GroupFull:
+                    full.add(room.id)
+                    if not self._settings.overflow or len(full) > before:  # a new one, too
+                        raise
+        finally:
+            self._places.give_back(qun, person.id)
+
     async def _add(self, qun: Qun, room: Room, person: Contact, source: str, who: str, until: float | None) -> Answer:
         until = until or self._clock() + self._settings.pending_days * DAY
         values = {"state": MemberState.ADDING, "source": source, "room_id": room.id, "expires_at": until}
         row = await self._store.write(
             lambda s: put_membership(s, qun, self._clock(), name=person.name, contact_id=person.id, **values)
         )
-        try:
-            seen = await self._adder.add(qun, room, person.id, who, patient=source != "rest")
-        except GroupFull:  # somebody was faster, or WeChat lets in fewer than the config says
-            others = self._groups.live_rooms(qun)
-            if not self._settings.overflow or room.id != others[-1].id:
-                raise
-            opened = await self._groups.open_next_room(qun, who)
-            room = await self._accounts.get(qun.account).room(opened.room_id or "")
-            seen = await self._adder.add(qun, room, person.id, who, patient=source != "rest")
+        seen = await self._adder.add(qun, room, person.id, who, patient=source != "rest")
         await self._store.write(lambda s: self._note_seen(s, qun, room, person, seen, row.id or 0))
         return Answer(Approved.OK if seen is Seen.JOINED else Approved.INVITED, qun.account, row.id)
 
@@ -247,18 +257,6 @@ class Memberships(Departures):
         why = "owner" if seen is Seen.OWNER_ASKED else ""
         move(session, row, self._clock(), MemberState.INVITED, why, until)
         self._notices.tell(session, "member.invited", str(qun.number), self._arrivals.data(qun, row))
-
-    async def _room_with_a_place(self, qun: Qun, who: str) -> Room:
-        rooms = self._groups.live_rooms(qun)
-        for room in rooms:
-            if len(room.member_ids) < self._settings.capacity:
-                return room
-        if not rooms:
-            raise InviteFailed(f"WeChat shows no room of group {qun.number}")
-        if not self._settings.overflow:
-            raise GroupFull(str(qun.number))
-        opened = await self._groups.open_next_room(qun, who)
-        return await self._accounts.get(qun.account).room(opened.room_id or "")
 
     # ---- who became a friend, what a crash left open ----
 
