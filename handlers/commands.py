@@ -81,7 +81,7 @@ BY_NAME: Final = {command.name: command for command in COMMANDS}
 ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for WeChat
 CONFIRM, CANCEL = "确认", "取消"
 _COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
-_ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*[\u2005\s]\s*)+(?=[/／])")
+_ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
 
 

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from handlers.commands import parse
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import bring, hand_over, qun_of, standing, texts
 from tests.stories.test_groups_commands import asks, group
+from wechat.mentions import called
+
+
+@pytest.mark.parametrize("said", ["@" + " " * 20_000 + "x", "@a " * 20_000, "@" + "a " * 20_000, "@a@b" * 20_000])
+def test_nothing_that_is_said_holds_the_bot_up(said: str) -> None:
+    """It is read before anybody asks who says it: seconds would be a minute of a spammer's for everybody."""
+    began = time.monotonic()
+    assert parse(said) is None
+    assert called(said, lambda _name: []) == ()
+    assert time.monotonic() - began < 2
+    assert parse("@微秘 @a b\u2005 /踢 @张三") is not None
 
 
 async def test_one_of_several_is_not_known(town: Town) -> None:
