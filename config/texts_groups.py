@@ -42,7 +42,7 @@ class GroupTexts(Section):
     refused_unknown: str = "没有等到微信的回应，请稍后查看结果"
     refused_not_in_group: str = "助手不在群里"
     person_unknown: str = "群里没有找到“{name}”。"
-    person_ambiguous: str = "“{name}”不止一位：\n{people}\n请 @ 本人，或写微信号。"
+    person_ambiguous: str = "“{name}”不止一位：\n{people}\n请 @ 本人，或写微信号，或在名字后加尾号。"
     person_line: str = "{name}（备注：{alias}，微信号：{weixin}，尾号：{tail}）"
     person_exempt: str = "{name} 是群主、管理员或助手，不能这样做。"
     nothing: str = "无"

@@ -78,9 +78,10 @@ COMMANDS: Final = (
 )
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
+ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for WeChat
 CONFIRM, CANCEL = "确认", "取消"
 _COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
-_ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*[\u2005\s]\s*)+(?=[/／])")
+_ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
 
 
@@ -162,7 +163,9 @@ async def in_private(event: PrivateMessage, turn: Turn) -> bool:
 
 
 async def _run(command: Command, ask: Ask) -> Answer:
-    """Its answer, also where WeChat does not tell what the command must know."""
+    """Its answer, also where WeChat does not tell what the command must know. One that a crash left is taken up before
+    WeChat is reached again."""
+    await ask.house.accounts.all_online(ONLINE_WITHIN, ask.account)
     try:
         return await command.run(ask)
     except WeChatError as error:

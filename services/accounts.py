@@ -58,11 +58,11 @@ class Accounts:
         """Look again: an account's connection went to another state."""
         self._changed.set()
 
-    async def all_online(self, seconds: float) -> None:
-        """Wait until every account is ready to act, at most so many seconds."""
+    async def all_online(self, seconds: float, *accounts: str) -> None:
+        """Wait until these accounts, or every one, are ready to act, at most so many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not all(map(self.is_online, self._wechats)):
+                while not all(map(self.is_online, accounts or self._wechats)):
                     self._changed.clear()
                     await self._changed.wait()
 

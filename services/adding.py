@@ -102,7 +102,8 @@ class Adder:
             patience = min(INVITATION_SHOWN, patience)
         if await wechat.wait_member(room.id, contact_id, patience):
             return Seen.JOINED
-        return Seen.INVITED if by_invitation else None
+        size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have come in meanwhile
+        return Seen.INVITED if by_invitation or size >= self._settings.direct_add_limit else None
 
     def _refusal(self, account: str, error: WeChatError) -> Exception:
         if isinstance(error, WeChatOffline):

@@ -88,6 +88,7 @@ class Guard:
     async def _in_picture(self, event: GroupMessage) -> Offence | None:
         try:
             async with asyncio.timeout(SECONDS):
+                await self._accounts.all_online(SECONDS, event.account)  # what a crash left is handled at once
                 media = await self._accounts.get(event.account).image(event.id)
                 codes = await self._qr.read(media.data)
         except (WeChatError, TimeoutError) as error:
@@ -98,6 +99,7 @@ class Guard:
     async def _in_link(self, event: GroupMessage, qun: Qun) -> Offence | None:
         try:
             async with asyncio.timeout(SECONDS):
+                await self._accounts.all_online(SECONDS, event.account)
                 link = await self._accounts.get(event.account).link(event.id)
         except (WeChatError, TimeoutError) as error:
             log.info("link %s could not be looked at: %s", event.id, type(error).__name__)

@@ -39,6 +39,7 @@ from services.notices import Notices
 from services.outbox import Outbox
 from services.outside import Outside
 from services.paces import Paces
+from services.places import Places
 from services.policy import Policy
 from services.promises import Promises
 from services.pruning import Pruning
@@ -101,8 +102,8 @@ class House:
         groups.on_lost, groups.on_found = self.arrivals.lost, self.arrivals.found
         self.blacklist = Blacklist(store)
         self.memberships = Memberships(
-            store, accounts, groups, Adder(accounts, audit, settings, config.pacing), self.blacklist, self.arrivals,
-            Sight(accounts, groups), audit, self.notices, settings, clock,
+            store, accounts, groups, Adder(accounts, audit, settings, config.pacing), Places(groups, settings),
+            self.blacklist, self.arrivals, Sight(accounts, groups), audit, self.notices, settings, clock,
         )  # fmt: skip
         self.ladder = Ladder(
             store, accounts, groups, self.memberships, self.blacklist,

@@ -76,6 +76,7 @@ class Memberships(Departures):
         accounts: Accounts,
         groups: Groups,
         adder: Adder,
+        places: Places,
         blacklist: Blacklist,
         arrivals: Arrivals,
         sight: Sight,
@@ -86,9 +87,9 @@ class Memberships(Departures):
     ) -> None:
         super().__init__(store, accounts, groups, arrivals, sight, audit, settings, clock)
         self._adder = adder
+        self._places = places
         self._blacklist = blacklist
         self._notices = notices
-        self._places = Places(settings.capacity)
         self._ids: dict[tuple[int, str], int] = {}  # of memberships: a row's never changes
 
     def group_of(self, token: str) -> Qun:
@@ -189,15 +190,13 @@ class Memberships(Departures):
                 await self._store.write(lambda s: self._arrivals.joined(s, qun, there.id, person.id))
                 return Answer(Approved.OK, qun.account, await self._id_of(qun, person.id))
             until = row.expires_at if row and row.state == MemberState.REQUESTED else None
-            return await self._add(qun, person, source, who, until)
+            return await self._add_somewhere(qun, person, source, who, until)
         except (BotError, WeChatError) as error:
             if isinstance(error, InviteFailed) and await self._is_stranger(qun, person.id, error):
                 row = await self._store.write(lambda s: self._wait_for_friend(s, qun, person.name, person))
                 return Answer(Approved.PENDING, qun.account, row.id)
             await self._note_failure(qun, person.id, error)
             raise
-        finally:
-            self._places.give_back([room.room_id or "" for room in self._groups.all_rooms(qun)], person.id)
 
     async def _is_stranger(self, qun: Qun, contact_id: str, error: InviteFailed) -> bool:
         """Who took the assistant out of their contacts cannot be added; WeChat tells when it is tried, or never."""
@@ -208,20 +207,29 @@ class Memberships(Departures):
         except WeChatError:
             return False
 
-    async def _add(self, qun: Qun, person: Contact, source: str, who: str, until: float | None) -> Answer:
-        room = await self._room_with_a_place(qun, person.id, who)
+    async def _add_somewhere(self, qun: Qun, person: Contact, source: str, who: str, until: float | None) -> Answer:
+        """Where there is a place: in the next room where WeChat lets in fewer than the config says."""
+        before, full = len(self._groups.live_rooms(qun)), set[str]()
+        try:
+            while True:
+                room = await self._places.take(qun, person.id, who, full)
+                try:
+                    return await self._add(qun, room, person, source, who, until)
+                except GroupFull:
+                    full.add(room.id)
+                    if not self._settings.overflow or len(full) > before:  # a new one, too
+                        raise
+        finally:
+            self._places.give_back(qun, person.id)
+
+    async def _add(self, qun: Qun, room: Room, person: Contact, source: str, who: str, until: float | None) -> Answer:
         until = until or self._clock() + self._settings.pending_days * DAY
         values = {"state": MemberState.ADDING, "source": source, "room_id": room.id, "expires_at": until}
         row = await self._store.write(
             lambda s: put_membership(s, qun, self._clock(), name=person.name, contact_id=person.id, **values)
         )
         way = Way(partial(self._is_open, row.id or 0), partial(self._note_invited, row.id or 0))
-        add = partial(self._adder.add, qun, contact_id=person.id, who=who, way=way, patient=source != "rest")
-        try:
-            seen = await add(room)
-        except GroupFull:  # somebody was faster, or WeChat lets in fewer than the config says
-            room = await self._room_with_a_place(qun, person.id, who, full=room)
-            seen = await add(room)
+        seen = await self._adder.add(qun, room, person.id, who, way=way, patient=source != "rest")
         await self._store.write(lambda s: self._note_seen(s, qun, room, person, seen, row.id or 0))
         return Answer(Approved.OK if seen is Seen.JOINED else Approved.INVITED, qun.account, row.id)
 
@@ -245,20 +253,6 @@ class Memberships(Departures):
         why = "owner" if seen is Seen.OWNER_ASKED else ""
         move(session, row, self._clock(), MemberState.INVITED, why, until)
         self._notices.tell(session, "member.invited", str(qun.number), self._arrivals.data(qun, row))
-
-    async def _room_with_a_place(self, qun: Qun, contact_id: str, who: str, full: Room | None = None) -> Room:
-        """A room that keeps a place for the person, another one than `full`; GroupFull, InviteFailed."""
-        while True:
-            rooms = self._groups.live_rooms(qun)
-            for room in rooms:
-                if (full is None or room.id != full.id) and self._places.take(room, contact_id):
-                    return room
-            if not rooms:
-                raise InviteFailed(f"WeChat shows no room of group {qun.number}")
-            if not self._settings.overflow or self._places.are_none_in_new_rooms:
-                raise GroupFull(str(qun.number))
-            opened = await self._groups.open_next_room(qun, who)
-            await self._accounts.get(qun.account).room(opened.room_id or "")
 
     # ---- who became a friend, what a crash left open ----
 

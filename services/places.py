@@ -1,37 +1,49 @@
-"""The places left in a room: who is on the way in has one, so that no room is overfilled by many who come at once."""
+"""Places in the rooms of groups: who is on the way in holds one, so that no room is filled beyond its size."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Final
 
+from config.settings import Groups as GroupSettings
+from errors import GroupFull, InviteFailed
+from models.groups import Qun
+from services.groups import Groups
 from wechat.events import Room
 
-FOUNDERS: Final = 3  # the assistant, the owner, a companion: no room has fewer people
+TRIO: Final = 3  # people that WeChat needs to make a room: another one of this size has no place
 
 
 class Places:
-    """Gives places away, in memory: what a crash cuts off takes none any more."""
+    """Finds a room with a place, and opens the next one where a group may have more."""
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._coming: defaultdict[str, set[str]] = defaultdict(set)
+    def __init__(self, groups: Groups, settings: GroupSettings) -> None:
+        self._groups = groups
+        self._settings = settings
+        self._held: dict[tuple[int, str], str] = {}  # group and person -> room
 
-    @property
-    def are_none_in_new_rooms(self) -> bool:
-        """Whether a room is full as soon as it is made."""
-        return self._capacity <= FOUNDERS
+    async def take(self, qun: Qun, contact_id: str, who: str, full: Collection[str]) -> Room:
+        """A place for the person, held until `give_back`, in none of the rooms that WeChat calls `full`; GroupFull,
+        InviteFailed, and what the making of a room raises."""
+        self.give_back(qun, contact_id)
+        while True:
+            rooms = self._groups.live_rooms(qun)
+            room = next((room for room in rooms if room.id not in full and self._has_place(room)), None)
+            if room is not None:
+                self._held[qun.number, contact_id] = room.id
+                return room
+            if not rooms:
+                raise InviteFailed(f"WeChat shows no room of group {qun.number}")
+            if not self._settings.overflow or self._settings.capacity <= TRIO:
+                raise GroupFull(str(qun.number))
+            opened = await self._groups.open_next_room(qun, who)
+            if opened.room_id not in {room.id for room in self._groups.live_rooms(qun)}:
+                raise InviteFailed(f"WeChat does not show room {opened.room_id}")
 
-    def take(self, room: Room, contact_id: str) -> bool:
-        """Keep a place for the person; False when the room has none left."""
-        coming = self._coming[room.id]
-        if len(room.member_ids | coming) >= self._capacity:
-            return False
-        coming.add(contact_id)
-        return True
+    def give_back(self, qun: Qun, contact_id: str) -> None:
+        """The person is in by now, or does not come."""
+        self._held.pop((qun.number, contact_id), None)
 
-    def give_back(self, room_ids: Iterable[str], contact_id: str) -> None:
-        """The person came in, or will not come."""
-        for room_id in room_ids:
-            self._coming[room_id].discard(contact_id)
+    def _has_place(self, room: Room) -> bool:
+        coming = {who for (_, who), room_id in self._held.items() if room_id == room.id} - room.member_ids
+        return len(room.member_ids) + len(coming) < self._settings.capacity

@@ -9,6 +9,7 @@ from typing import Final
 SEPARATOR: Final = "\u2005"  # what WeChat puts after a mention it made itself
 ENDS: Final = (SEPARATOR, " ", "\n")
 LONGEST_NAME: Final = 64
+MOST_MARKS: Final = 100  # of a message that are looked at
 _BLANKS: Final = re.compile(r"\s+")
 
 
@@ -37,10 +38,10 @@ def called(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...]:
 
 
 def _marks(text: str) -> Iterator[int]:
-    at = text.find("@")
-    while at >= 0:
+    at, left = text.find("@"), MOST_MARKS
+    while at >= 0 and left:
         yield at + 1
-        at = text.find("@", at + 1)
+        at, left = text.find("@", at + 1), left - 1
 
 
 def readings(words: str) -> Iterator[str]:
@@ -50,7 +51,7 @@ def readings(words: str) -> Iterator[str]:
     if found:
         yield from dict.fromkeys((name, name.strip()))
         return
-    line = words.split("\n", 1)[0].rstrip()
+    line = words.split("\n", 1)[0].rstrip()[: LONGEST_NAME + 1]
     for end in (len(line), *(blank.start() for blank in reversed(list(_BLANKS.finditer(line))))):
         if 0 < end <= LONGEST_NAME:
             yield line[:end]

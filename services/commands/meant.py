@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -13,8 +15,12 @@ from wechat.events import Contact
 from wechat.mentions import SEPARATOR as END
 from wechat.mentions import readings
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 Names = dict[str, set[str]]  # name -> ids
+SHOWN_WITHIN: Final = 5.0  # seconds: every member is asked for
+TAIL: Final = 4  # characters of an id that tell people apart
+BLANKS: Final = " \u3000"
 _AT: Final = re.compile(rf"@[^@{END}]*{END}")
 _MARK: Final = re.compile(r"(?<!\S)@")
 
@@ -63,7 +69,7 @@ async def _named(ask: Ask, members: Collection[str], once: Collection[str], told
     people: dict[str, Contact] = {}
     words = ask.rest
     while not people or words.startswith("@"):
-        words = words.lstrip("@ \u3000")
+        words = words.lstrip(BLANKS).removeprefix("@").lstrip(BLANKS)
         if not words:
             return Meant(problem=ask.misuse().words)
         name, found = await _called(ask, words, members, once, shown)
@@ -74,14 +80,19 @@ async def _named(ask: Ask, members: Collection[str], once: Collection[str], told
             return Meant(problem=describe(ask, name, found))
         if found[0].id != me:
             people[found[0].id] = found[0]
-        words = words.removeprefix(name).strip(f"{END} \u3000\n")
+        words = words.removeprefix(name).strip(f"{END}{BLANKS}\n")
     return Meant(tuple(people.values()), words)
 
 
 async def _shown(ask: Ask) -> list[Names]:
-    """Who is called what in the group's rooms: what an @ writes."""
+    """Who is called what in the group's rooms: what an @ writes. Nothing where the gateway takes too long to tell."""
     wechat = ask.house.accounts.get(ask.account)
-    return [await wechat.names_in(room.id) for room in ask.rooms]
+    try:
+        async with asyncio.timeout(SHOWN_WITHIN):
+            return [await wechat.names_in(room.id) for room in ask.rooms]
+    except TimeoutError:
+        log.warning("group %s: the names in it could not be read in time", ask.number)
+        return []
 
 
 async def _called(
@@ -91,12 +102,15 @@ async def _called(
     called in the group; in private by the latter only where the former is nobody's."""
     wechat = ask.house.accounts.get(ask.account)
 
-    def ids_of(name: str) -> list[str]:
+    def called(name: str) -> list[str]:
         people = wechat.directory.find(name, among=members)
         ids = [person.id for person in people]
         if not any(name in (person.id, person.weixin) for person in people):
             ids += [who for names in shown for who in names.get(name, ()) if who in members]
         return list(dict.fromkeys(ids))
+
+    def ids_of(name: str) -> list[str]:
+        return called(name) or with_tail(name, called, str)
 
     name, ids = _first(words, ids_of)
     if not ids and not shown:
@@ -117,6 +131,12 @@ def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:
     return name, found
 
 
+def with_tail(name: str, find: Callable[[str], list[T]], id_of: Callable[[T], str]) -> list[T]:
+    """Of those who share a name, whose id ends as what stands behind it: how they are told apart by `describe`."""
+    shared, _, tail = name.rpartition(" ")
+    return [one for one in find(shared) if id_of(one).endswith(tail)] if shared and len(tail) == TAIL else []
+
+
 def describe(ask: Ask, name: str, people: Sequence[Contact]) -> str:
     """That a name stands for several people, with what tells them apart."""
     nothing = ask.texts.nothing
@@ -126,7 +146,7 @@ def describe(ask: Ask, name: str, people: Sequence[Contact]) -> str:
             name=person.name,
             alias=person.alias or nothing,
             weixin=person.weixin or nothing,
-            tail=person.id[-4:],
+            tail=person.id[-TAIL:],
         )
         for person in people
     ]

@@ -11,7 +11,7 @@ from config.texts import fill
 from errors import BotError, WeChatError
 from models.groups import Standing
 from services.commands.ask import Answer, Ask, why
-from services.commands.meant import Meant, describe, meant
+from services.commands.meant import Meant, describe, meant, with_tail
 from wechat.events import Contact
 
 
@@ -78,8 +78,12 @@ async def forgive(ask: Ask) -> Answer:
         return ask.misuse()
     listed = await ask.house.ladder.blacklisted(ask.group)
     directory = ask.house.accounts.get(ask.account).directory
-    found = [row for row in listed if row.contact_id == name]
-    found = found or [row for row in listed if name in _names(row, directory.contacts.get(row.contact_id))]
+
+    def called(name: str) -> list[Standing]:
+        return [row for row in listed if name in _names(row, directory.contacts.get(row.contact_id))]
+
+    found = [row for row in listed if row.contact_id == name] or called(name)
+    found = found or with_tail(name, called, lambda row: row.contact_id)
     if not found:
         names = "、".join(row.name or row.contact_id[-4:] for row in listed) or ask.texts.nothing
         return Answer(fill(ask.texts.not_blacklisted, name=name, names=names))

@@ -14,7 +14,7 @@ from services.offences import letters, plain
 ADD: Final = "加"
 DROP: Final = "删"
 MOST_WORD: Final = 50
-_EQUALS: Final = re.compile(r"\s*[=＝]\s*")
+_EQUALS: Final = re.compile(r"[=＝]")
 
 
 async def blocked(ask: Ask) -> Answer:
@@ -72,7 +72,7 @@ async def keywords(ask: Ask) -> Answer:
     if not ask.rest:
         return await _listed(ask)
     what, words = first_word(ask.rest)
-    word, *reply = _EQUALS.split(words, maxsplit=1)
+    word, *reply = (part.strip() for part in _EQUALS.split(words, maxsplit=1))
     if what == DROP and word:
         return _drop(ask, words)
     if what != ADD or not word or not reply or not reply[0]:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from handlers.commands import parse
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import bring, hand_over, qun_of, standing, texts
 from tests.stories.test_groups_commands import asks, group
+from wechat.mentions import called
+
+
+@pytest.mark.parametrize("said", ["@" + " " * 20_000 + "x", "@a " * 20_000, "@" + "a " * 20_000, "@a@b" * 20_000])
+def test_nothing_that_is_said_holds_the_bot_up(said: str) -> None:
+    """It is read before anybody asks who says it: seconds would be a minute of a spammer's for everybody."""
+    began = time.monotonic()
+    assert parse(said) is None
+    assert called(said, lambda _name: []) == ()
+    assert time.monotonic() - began < 2
+    assert parse("@微秘 @a b\u2005 /踢 @张三") is not None
 
 
 async def test_one_of_several_is_not_known(town: Town) -> None:
@@ -34,6 +48,45 @@ async def test_one_persons_nickname_is_anothers_name_in_the_group(town: Town) ->
     town.world.rooms.set_alias(town.id("九纹龙"), qun["room"], "黑旋风 二")
     assert await asks(town, "宋公明", "/踢 @黑旋风 二", qun["room"]) == "已移出：九纹龙。"
     assert await asks(town, "宋公明", "/踢 @黑旋风", qun["room"], ("黑旋风",)) == "已移出：黑旋风。"
+
+
+async def test_the_tail_tells_apart_who_share_a_name(town: Town) -> None:
+    """Also where nobody can be @-ed: in private, and who is out and blacklisted."""
+    qun = await group(town)
+    twins = [town.newcomer("张 三"), town.newcomer("张 三")]
+    bring(town, qun, *twins)
+    await until(lambda: len(town.bot.assistants[0].directory.find("张 三")) == 2, "both are known")
+    await town.quiet()
+    one, other = (who[-4:] for who in twins)
+    assert one != other
+    assert "加尾号" in await asks(town, "店长", "/拉黑 100001 张 三")
+    assert await asks(town, "店长", f"/警告 100001 张 三 {one} 吵 闹") == "已警告 张 三，共 1 次（上限 3 次）。"
+    assert (await standing(town, qun, twins[0])) is not None
+    for tail in (one, other):
+        assert await asks(town, "店长", f"/拉黑 100001 张 三 {tail}") == "已拉黑：张 三。"
+    assert "“张 三”不止一位" in await asks(town, "宋公明", "/解除拉黑 张 三", qun["room"])
+    assert await asks(town, "宋公明", f"/解除拉黑 张 三 {other}", qun["room"]) == "已解除拉黑：张 三。"
+    kept = [await standing(town, qun, who) for who in twins]
+    assert [row.blacklisted for row in kept if row] == [True, False]
+    assert "黑名单里没有“张 三 0000”" in await asks(town, "宋公明", "/解除拉黑 张 三 0000", qun["room"])
+
+
+async def test_names_in_the_group_that_are_never_told(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of everybody decides, instead of no answer at all."""
+    monkeypatch.setattr("services.commands.meant.SHOWN_WITHIN", 0.2)
+    qun = await group(town, "黑旋风")
+    town.world.faults.call("RoomMemberPayload", "hang")
+    assert "黑旋风\u2005请注意：吵" in await asks(town, "宋公明", "/警告 @黑旋风 吵", qun["room"])
+    assert await asks(town, "宋公明", "/踢 @没有这人", qun["room"]) == "群里没有找到“没有这人”。"
+
+
+async def test_names_that_begin_with_an_at(town: Town) -> None:
+    qun = await group(town)
+    bring(town, qun, town.newcomer("@好汉"))
+    await town.hears("宋公明", "欢迎 @好汉", qun["room"])
+    await town.quiet()
+    assert "请注意：吵。" in await asks(town, "宋公明", "/警告 @@好汉 吵", qun["room"])
+    assert await asks(town, "店长", "/踢 100001 @ @好汉") == "已移出：@好汉。"
 
 
 async def test_an_at_of_the_assistant_among_others(town: Town) -> None:

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 
+import segno
+from sqlalchemy import update
+from sqlmodel import col
+
+from models.durable import EventState, InboxEvent
+from sandbox.model import Kind
 from tests.stories.conftest import Town, until
+from tests.stories.group_life import becomes, bring, texts
 
 
 async def test_people_are_known_before_wechat_is_reached_again(town: Town) -> None:
@@ -27,6 +35,27 @@ async def test_people_are_known_before_wechat_is_reached_again(town: Town) -> No
     await town.hears(li, "等微信回来")
     await town.quiet()
     assert len([m for m in town.seen(li) if m.text == "等微信回来"]) == 1
+
+
+async def test_what_a_crash_left_is_done_once_wechat_is_reached(town: Town) -> None:
+    """Stored and not acted on: a QR code in a group, and a command. Both need WeChat, which comes a moment later."""
+    qun = await town.make_group()
+    bring(town, qun, "黑旋风", "九纹龙")
+    await becomes(town, qun, "九纹龙", "joined")
+    picture = io.BytesIO()
+    segno.make("https://evil.com/qr", micro=False).save(picture, kind="png", scale=6)
+    town.world.chats.send_media(town.id("黑旋风"), qun["room"], Kind.IMAGE, "a.png", picture.getvalue())
+    await town.hears("宋公明", "第 1 次警告", qun["room"])
+    town.say("宋公明", "/踢 @九纹龙", qun["room"])
+    await town.hears("宋公明", "已移出：九纹龙。", qun["room"])
+    bring(town, qun, "九纹龙")
+    await becomes(town, qun, "九纹龙", "joined")
+    await town.quiet()
+    undone = update(InboxEvent).where(col(InboxEvent.kind) == "message").values(state=EventState.NEW)
+    await town.bot.house.store.write(lambda s: s.connection().execute(undone))
+    await town.restart_bot()
+    await town.hears("宋公明", "第 2 次警告", qun["room"])
+    await until(lambda: len(texts(town, "宋公明", qun["room"], "已移出：九纹龙。")) == 2, "taken out again")
 
 
 async def test_the_assistant_s_own_words_are_no_events(town: Town) -> None:
