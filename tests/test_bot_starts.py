@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,28 @@ async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
         if running.returncode is None:
             running.kill()
             await running.wait()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only /proc tells when it may be told")
+async def test_sigterm_in_the_middle_of_the_imports_ends_it(tmp_path: Path) -> None:
+    command = (sys.executable, "bot.py", "--config", str(write(tmp_path)))
+    running = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
+    try:
+        for _ in range(10_000):
+            if catches(running.pid, signal.SIGTERM):
+                break
+            await asyncio.sleep(0.001)
+        running.terminate()
+        _, said = await asyncio.wait_for(running.communicate(), 10)
+        assert (running.returncode, said) == (0, b"")
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = next(line for line in status.splitlines() if line.startswith("SigCgt:")).split()[1]
+    return bool(int(mask, 16) >> (number - 1) & 1)
