@@ -92,12 +92,12 @@ class Messages:
             self._accounts.governor(account).slow_down()
             return _again(work, error, SLOW_WAITS)
         except (WeChatRefused, OSError) as error:
-            return _again(work, error)
+            return _again(work, error, WAITS)
         except WeChatError as error:
             return Gone(str(error))
 
 
-def _again(work: Work, error: Exception, waits: Sequence[float] = WAITS) -> Later | Gone:
+def _again(work: Work, error: Exception, waits: Sequence[float]) -> Later | Gone:
     if work.attempts >= len(waits):
         return Gone(str(error), unknown=isinstance(error, WeChatUnknown))
     return Later(waits[work.attempts], str(error))
