@@ -194,7 +194,10 @@ async def run(config: Config) -> None:
     await bot.stopping.wait()
     log.info("stopping")
     _end_within(LIMIT)
-    await bot.stop()
+    try:
+        await bot.stop()
+    except Exception:  # a full disk, or a database that has gone
+        log.exception("not everything could be finished; what is stored goes on at the next start")
     if bot.database_lost:
         raise InUse("another wxbot has taken the database")
 

@@ -101,7 +101,11 @@ async def test_a_second_one_on_the_same_database_does_not_start(tmp_path: Path) 
         await running.wait()
 
 
-@pytest.mark.parametrize("how", [("bot.py", "--config"), ("-c", HANGS)], ids=["as usual", "something hangs"])
+@pytest.mark.parametrize(
+    "how",
+    [("bot.py", "--config"), ("-c", HANGS), ("-c", HANGS.replace("time.sleep(300)", "raise OSError"))],
+    ids=["as usual", "something hangs", "something fails"],
+)
 async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, *how, str(write(tmp_path))), cwd=ROOT, stdout=asyncio.subprocess.PIPE
