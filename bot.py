@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until `run` listens there is nothing to finish
     gc.disable()  # until the start is done: what it makes stays, and looking at it again and again is a tenth of it
 
 import argparse
@@ -12,8 +15,6 @@ import asyncio
 import functools
 import json
 import logging
-import os
-import signal
 import sys
 import threading
 import time
@@ -202,7 +203,10 @@ async def run(config: Config) -> None:
     await bot.stopping.wait()
     log.info("stopping")
     _end_within(LIMIT)
-    await bot.stop()
+    try:
+        await bot.stop()
+    except Exception:  # a full disk, or a database that has gone
+        log.exception("not everything could be finished; what is stored goes on at the next start")
     if bot.database_lost:
         raise InUse("another wxbot has taken the database")
 

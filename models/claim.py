@@ -19,7 +19,7 @@ from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from models.db import parse
+from models.db import lively, parse
 
 log = logging.getLogger(__name__)
 PATIENCE: Final = 30.0  # seconds until PostgreSQL has noticed that the machine of an earlier process is gone
@@ -87,9 +87,7 @@ class ServerClaim:
     """A lock of PostgreSQL's, held by a connection of its own."""
 
     def __init__(self, url: URL) -> None:
-        self._engine = create_engine(
-            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5}
-        )
+        self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=lively(url))
         self._connection: Connection | None = None
         self._ended = threading.Event()
 

@@ -37,6 +37,16 @@ ASK_AGAIN: Final = 1.0  # seconds until the database is asked again what became 
 ROWS_AT_ONCE: Final = 32
 
 
+# Without these a server whose machine has lost its power is waited for for two hours. tcp_user_timeout: milliseconds.
+LIVELY: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+
+
 def after_commit(session: Session, then: AfterCommit) -> None:
     """Have `then` called on the event loop once the session's work is committed, before the writer's caller goes on."""
     session.info["after_commit"].append(then)
@@ -46,6 +56,11 @@ def parse(url: str) -> URL:
     """The address of a database, with the driver that is used."""
     parsed = make_url(url)
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+
+
+def lively(url: URL) -> dict[str, Any]:
+    """What a connection to PostgreSQL is opened with; what the address says itself goes before it."""
+    return {name: value for name, value in LIVELY.items() if name not in url.query}
 
 
 class Store:
@@ -73,7 +88,8 @@ class Store:
             "hide_parameters": True,  # errors are logged, and what people write is among them
         }
         if not self.is_sqlite:
-            return create_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True, **usual)
+            alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": lively(self.url)}
+            return create_engine(self.url, pool_size=10, max_overflow=10, **alive, **usual)
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         connect = {"check_same_thread": False}

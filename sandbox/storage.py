@@ -112,14 +112,17 @@ class Keeper:
             await self._changed.wait()
             self._changed.clear()
             began = time.monotonic()
-            data, media = snapshot(self._state), list(self._state.media.values())
-            try:
-                await asyncio.to_thread(write, data, media, self._path)
-            except OSError:
-                log.exception("the sandbox's state could not be kept; the next change tries again")
+            await self._save()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), 10 * (time.monotonic() - began))
-        save(self._state, self._path)
+        await self._save()
+
+    async def _save(self) -> None:
+        data, media = snapshot(self._state), list(self._state.media.values())
+        try:
+            await asyncio.to_thread(write, data, media, self._path)
+        except OSError:
+            log.exception("the sandbox's state could not be kept; the next change tries again")
 
 
 def _plain(thing: Any) -> dict[str, Any]:

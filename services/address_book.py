@@ -51,15 +51,18 @@ class AddressBook:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self.save()
+        await self._try_to_save()
 
     async def _keep_forever(self) -> None:
         while True:
             await asyncio.sleep(EVERY)
-            try:
-                await self.save()
-            except Exception:
-                log.exception("%s: the address book could not be kept", self._wechat.account)
+            await self._try_to_save()
+
+    async def _try_to_save(self) -> None:
+        try:
+            await self.save()
+        except Exception:
+            log.exception("%s: the address book could not be kept", self._wechat.account)
 
 
 def _pack(rows: dict[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from typing import Final
 from sqlmodel import Session
 
 from services.address_book import AddressBook
+from services.gather import Gather
 from services.house import House
 from services.inbox import Handle, Inbox
 from wechat.events import Contact, RawEvent
@@ -29,6 +30,7 @@ class Reception:
         self._inbox: Inbox | None = None
         self._book: AddressBook | None = None
         self._was_online = False
+        self._news = Gather[tuple[str, str]](house.store, self._tell)
         self._catching_up = asyncio.Lock()
 
     def attach(self, wechat: WeChat) -> None:
@@ -59,6 +61,7 @@ class Reception:
     async def stop(self, grace: float) -> None:
         """Finish what runs, within so many seconds."""
         await self.inbox.stop(grace)
+        await self._news.drain(grace)
         await self.book.stop()
 
     async def taken(self, raw: RawEvent) -> None:
@@ -77,8 +80,12 @@ class Reception:
         if online != self._was_online and (online or gone):
             self._was_online = online
             kind = "assistant.online" if online else "assistant.offline"
-            data = {"assistant": account, "reason": reason}
-            await self._house.store.write(lambda s: self._house.notices.tell(s, kind, account, data))
+            self._news.put((kind, reason))  # nobody waits for it: the database may be away too
+
+    def _tell(self, session: Session, news: list[tuple[str, str]]) -> None:
+        for kind, reason in news:
+            data = {"assistant": self._account, "reason": reason}
+            self._house.notices.tell(session, kind, self._account, data)
 
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
         """Contacts and groups were read again: nothing that happened meanwhile is missed."""

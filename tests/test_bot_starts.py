@@ -115,7 +115,11 @@ async def test_a_second_one_on_the_same_database_does_not_start(tmp_path: Path) 
         await running.wait()
 
 
-@pytest.mark.parametrize("how", [("bot.py", "--config"), ("-c", HANGS)], ids=["as usual", "something hangs"])
+@pytest.mark.parametrize(
+    "how",
+    [("bot.py", "--config"), ("-c", HANGS), ("-c", HANGS.replace("time.sleep(300)", "raise OSError"))],
+    ids=["as usual", "something hangs", "something fails"],
+)
 async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, *how, str(write(tmp_path))), cwd=ROOT, stdout=asyncio.subprocess.PIPE
@@ -129,3 +133,26 @@ async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
         if running.returncode is None:
             running.kill()
             await running.wait()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only /proc tells how far the imports are")
+async def test_sigterm_in_the_middle_of_the_imports_ends_it(tmp_path: Path) -> None:
+    command = (sys.executable, "bot.py", "--config", str(write(tmp_path)))
+    running = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
+    try:
+        for _ in range(10_000):
+            if "pydantic_core" in files_of(running.pid):
+                break
+            await asyncio.sleep(0.001)
+        running.terminate()
+        _, said = await asyncio.wait_for(running.communicate(), 10)
+        assert (running.returncode, said) == (0, b"")
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
+
+
+def files_of(pid: int) -> str:
+    """The libraries that a process has loaded."""
+    return Path(f"/proc/{pid}/maps").read_text()

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from errors import WeChatError, WeChatNotDone, WeChatRefused
+from errors import WeChatError, WeChatNotDone, WeChatRefused, WeChatUnknown
 from wechat import filebox
 from wechat.connection import Timing
 from wechat.directory import Directory
@@ -38,11 +38,25 @@ class Calls:
     _sync: Sync
     _timing: Timing
 
+    async def _change(self, call: str, change: Awaitable[object], is_so: Callable[[], Awaitable[bool]]) -> None:
+        """Change something and read it back, also when the answer was lost: it may have happened all the same."""
+        lost: WeChatUnknown | None = None
+        try:
+            await change
+        except WeChatUnknown as error:
+            lost = error
+        try:
+            await self._seen(call, is_so)
+        except WeChatError:
+            if lost is not None:
+                raise lost from None
+            raise
+
     async def _seen(self, call: str, is_so: Callable[[], Awaitable[bool]]) -> None:
         """Wait a moment for a change to show; WeChatNotDone when it does not."""
         deadline = asyncio.get_running_loop().time() + self._timing.read_back
         pause = 0.05
-        while not await is_so():
+        while not await patiently(is_so):
             if asyncio.get_running_loop().time() + pause > deadline:
                 raise WeChatNotDone(call, "the call succeeded, and reading back shows no change")
             await asyncio.sleep(pause)
@@ -128,12 +142,11 @@ class People(Calls):
 
     async def set_alias(self, contact_id: str, alias: str) -> None:
         """Give a person a remark; "" takes it away."""
-        await self._mended.contact_alias(contact_id, alias)
 
         async def is_so() -> bool:
             return (await self._reader.read_contact(contact_id, fresh=True)).alias == alias
 
-        await self._seen("ContactAlias", is_so)
+        await self._change("ContactAlias", self._mended.contact_alias(contact_id, alias), is_so)
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
         """A person; `fresh`: read now, past every cache."""
@@ -229,21 +242,19 @@ class Groups(Calls):
 
     async def remove_member(self, room_id: str, contact_id: str) -> None:
         """Take a person out."""
-        await self._mended.room_delete(room_id, contact_id)
 
         async def is_so() -> bool:
             return contact_id not in (await self._reader.read_room(room_id, fresh=True)).member_ids
 
-        await self._seen("RoomDel", is_so)
+        await self._change("RoomDel", self._mended.room_delete(room_id, contact_id), is_so)
 
     async def set_topic(self, room_id: str, topic: str) -> None:
         """Rename a group."""
-        await self._mended.room_topic(room_id, topic)
 
         async def is_so() -> bool:
             return (await self._reader.read_room(room_id, fresh=True)).topic == topic
 
-        await self._seen("RoomTopic", is_so)
+        await self._change("RoomTopic", self._mended.room_topic(room_id, topic), is_so)
 
     async def announcement(self, room_id: str) -> str:
         """The group's announcement."""
@@ -251,12 +262,11 @@ class Groups(Calls):
 
     async def set_announcement(self, room_id: str, text: str) -> None:
         """Change the group's announcement."""
-        await self._mended.room_announce(room_id, text)
 
         async def is_so() -> bool:
             return await self._mended.room_announce(room_id) == text
 
-        await self._seen("RoomAnnounce", is_so)
+        await self._change("RoomAnnounce", self._mended.room_announce(room_id, text), is_so)
 
     async def accept_invitation(self, invitation_id: str) -> None:
         """Follow an invitation into a group; an event tells when the account is in."""

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 UNREAD_PAUSE = 5.0  # seconds until what could not be read is tried again; doubled each time
 UNREAD_LONGEST = 600.0
+TELL_AGAIN = 60.0  # seconds until the listener is told again what it could not take
 LISTS = ("lists", "")  # what `ready` asks to be read again
 NEWS = ("news", "")
 
@@ -198,10 +199,12 @@ class Hearing:
             pause = min(pause * 2, self._timing.backoff_most)
 
     async def _tell(self, since: datetime | None = None) -> None:
-        """Tell the listener what was found. What it does not take is told with the next."""
+        """Tell the listener what was found; what it does not take is told again later."""
         found = frozenset(self._assistant._sync.found)
         if await self._assistant.tell_synced(since, found):
             self._assistant._sync.found -= found
+        else:
+            asyncio.get_running_loop().call_later(TELL_AGAIN, self._read_again, *NEWS)
 
     async def _tell_news(self) -> None:
         if self._assistant._sync.found:

@@ -8,6 +8,7 @@ import pytest
 
 import sandbox
 from sandbox.model import Kind
+from sandbox.storage import Keeper
 from sandbox.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.client import Client, until
 from tests.sandbox.conftest import ACCOUNT, BOT
@@ -101,3 +102,14 @@ def test_a_crowd_is_made_quickly_and_keeps_to_the_rules() -> None:
     world.chats.say(crowd[0].id, rooms[0].id, "大家好")
     world.joins.add(BOT, rooms[0].id, crowd[20].id)
     assert len(rooms[0].members) == 18
+
+
+async def test_a_state_that_cannot_be_kept_fails_no_stop(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "folder" / "world.json"
+    keeper = Keeper(world.state, path)
+    keeper.start()
+    path.parent.write_text("a full disk would do as well")
+    await keeper.stop()
+    assert "could not be kept" in caplog.text

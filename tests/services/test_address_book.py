@@ -57,6 +57,12 @@ async def test_an_empty_book_leaves_an_empty_directory(store: Store, clock: Cloc
     assert await _saved_at(store) == 0, "nobody has logged in: there is nothing to keep"
 
 
+async def test_a_stop_does_not_fail_for_it(sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    await sqlite_store.close()
+    await AddressBook(sqlite_store, _known(), clock).stop()
+    assert "could not be kept" in caplog.text
+
+
 async def test_it_is_written_only_when_something_changed(sqlite_store: Store, clock: Clock) -> None:
     wechat = _known()
     book = AddressBook(sqlite_store, wechat, clock)

@@ -164,3 +164,14 @@ async def test_whoever_waits_is_told_when_the_store_closes(database: str, monkey
         with pytest.raises(DBAPIError):
             await asyncio.wait_for(lost, 10)
         await closing
+
+
+async def test_a_server_whose_machine_is_gone_is_not_waited_for_for_hours(database: str) -> None:
+    url = make_url(database).update_query_dict({"keepalives_idle": "7"})
+    store = Store(url.render_as_string(hide_password=False))
+    with store.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        said = driver.info.get_parameters()
+    store.engine.dispose()
+    assert (said["connect_timeout"], said["keepalives_interval"], said["tcp_user_timeout"]) == ("5", "5", "25000")
+    assert said["keepalives_idle"] == "7", "what the address says goes first"

@@ -6,12 +6,13 @@ import asyncio
 import io
 
 import segno
-from sqlalchemy import update
+from sqlalchemy import event, update
 from sqlmodel import col
 
 from models.durable import EventState, InboxEvent
 from sandbox.model import Kind
-from tests.stories.conftest import Town, until
+from tests.stories.business import receiving
+from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import becomes, bring, texts
 
 
@@ -65,3 +66,19 @@ async def test_the_assistant_s_own_words_are_no_events(town: Town) -> None:
     town.say("宋公明", "在吗")
     await town.quiet()
     assert not [m for m in town.seen("宋公明") if m.text == "您好"][1:]
+
+
+async def test_an_account_that_goes_while_the_database_is_away_is_told_of(make_town: MakeTown) -> None:
+    async with receiving() as receiver:
+        town = await make_town(webhooks=[{**receiver.config, "events": ["assistant.online", "assistant.offline"]}])
+        await until(lambda: receiver.types() == ["assistant.online"], "told")
+        away = [1]
+        engine = town.bot.house.store.engine
+        event.listen(engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA query_only={away[0]}"))
+        for change in (town.world.accounts.logout, town.world.accounts.login):
+            change("weimi1001")
+            is_online = change == town.world.accounts.login
+            await until(lambda is_online=is_online: town.bot.house.accounts.is_online("weimi1001") is is_online)
+        away[0] = 0
+        await until(lambda: len(receiver.types()) == 3, "told")
+        assert receiver.types() == ["assistant.online", "assistant.offline", "assistant.online"]

@@ -154,17 +154,26 @@ async def test_a_friend_found_before_the_connection_is_lost_again_is_reported(
     assert changed(heard) == {WENLONG}
 
 
-async def test_what_the_listener_cannot_take_is_told_again(server: PuppetServer, world: World, heard: Heard) -> None:
+@pytest.mark.parametrize("times", [2, 12])
+async def test_what_the_listener_cannot_take_is_told_again(
+    server: PuppetServer, world: World, heard: Heard, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr("wechat.assistant.STORE_ATTEMPTS", 3)
+    monkeypatch.setattr("wechat.hearing.TELL_AGAIN", 0.1)
     await heard.ear.until(lambda: heard.ear.syncs)
-    failures = iter([OSError("disk full"), OSError("disk full")])
+    failures = iter([OSError("disk full")] * times)
 
     def fail() -> None:
         if error := next(failures, None):
             raise error
 
     heard.ear.on_synced = fail
-    await restart(server, heard, lambda: world.people.befriend(WENLONG, ME))
-    assert changed(heard) == {WENLONG}
+    server.kill()
+    await heard.ear.state(State.CONNECTING)
+    world.people.befriend(WENLONG, ME)
+    heard.ear.syncs.clear()
+    await server.start()
+    await heard.ear.until(lambda: changed(heard) == {WENLONG})
 
 
 async def test_a_group_about_which_nothing_is_told_ends_no_sync(

@@ -1,0 +1,64 @@
+"""A change whose answer is lost, or whose reading back fails for a moment: what is told is what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from errors import WeChatUnknown
+from sandbox.model import Room
+from sandbox.world import SONG, XUANFENG, ZHIDUO, World
+from tests.wechat.ear import Heard
+from wechat.assistant import Assistant
+
+ME = "wxid_weimi1001"
+CHANGES: dict[str, Callable[[Assistant, str], Awaitable[None]]] = {
+    "RoomTopic": lambda bot, room: bot.set_topic(room, "新群名"),
+    "RoomAnnounce": lambda bot, room: bot.set_announcement(room, "公告"),
+    "RoomDel": lambda bot, room: bot.remove_member(room, XUANFENG),
+    "ContactAlias": lambda bot, _room: bot.set_alias(XUANFENG, "铁牛"),
+}
+
+
+@pytest.fixture
+async def room(world: World, heard: Heard) -> Room:
+    room = world.hall(ME, [SONG, ZHIDUO, XUANFENG], "群")
+    await heard.assistant.read_new_rooms()
+    return room
+
+
+@pytest.mark.parametrize("call", CHANGES)
+async def test_a_change_whose_answer_is_lost_is_done_all_the_same(
+    world: World, heard: Heard, room: Room, call: str
+) -> None:
+    world.faults.call(call, "lose", count=1)
+    await CHANGES[call](heard.assistant, room.id)
+    assert not world.faults.calls
+
+
+async def test_a_reading_back_that_fails_for_a_moment_is_tried_again(
+    world: World, heard: Heard, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, failures = heard.assistant._mended.dirty_payload, iter([WeChatUnknown("DirtyPayload", "no answer in time")])
+
+    async def dirty_payload(*what: Any) -> None:
+        if failure := next(failures, None):
+            raise failure
+        await read(*what)
+
+    monkeypatch.setattr(heard.assistant._mended, "dirty_payload", dirty_payload)
+    await heard.assistant.set_topic(room.id, "新群名")
+    assert world.rooms.get(room.id).topic == "新群名"
+
+
+async def test_a_change_that_is_lost_with_its_answer_is_an_error(
+    heard: Heard, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def room_topic(*_: Any) -> str:
+        raise WeChatUnknown("RoomTopic", "no answer in time")
+
+    monkeypatch.setattr(heard.assistant._mended, "room_topic", room_topic)
+    with pytest.raises(WeChatUnknown):
+        await heard.assistant.set_topic(room.id, "新群名")
