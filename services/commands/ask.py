@@ -94,7 +94,9 @@ def first_word(words: str) -> tuple[str, str]:
 def whole(word: str) -> int | None:
     """The number that a word is, with or without a #; None for none, and for one that no row can have."""
     digits = word.removeprefix("#")
-    return int(digits) if digits.isdecimal() and int(digits) <= MOST_ID else None
+    if not digits.isdecimal() or len(digits) > len(str(MOST_ID)) or int(digits) > MOST_ID:
+        return None
+    return int(digits)
 
 
 def why(texts: Texts, error: Exception) -> str:
