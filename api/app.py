@@ -43,7 +43,7 @@ def make_app(house: House, *, inboxes: InMemory = dict) -> web.Application:
     """Build the application over a house. `inboxes` tells how many events each account has in memory."""
     settings = house.config.api
     metrics = Metrics(house, inboxes)
-    door = Door(settings.allowed_networks, settings.trusted_proxies, settings.keys)
+    door = Door(settings.allowed_networks, settings.trusted_proxies, settings.keys, settings.public_url)
     app = web.Application(middlewares=[make_middleware(door, metrics)], client_max_size=MOST_BYTES)
     app[HOUSE] = house
     app[METRICS] = metrics

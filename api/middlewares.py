@@ -42,6 +42,8 @@ async def _answer(request: web.Request, handler: Handler, door: Door, route: str
         request[CLIENT] = client.text
         if not client.allowed and route not in OPEN_TO_ALL:
             raise OutsideNetwork(client.text)
+        if route.startswith(KEYED):
+            door.check_page(request)
         if route.startswith(KEYED) and not route.startswith(CALLBACKS):
             door.check_key(request)
         response = await handler(request)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from errors import BadKey
+from errors import BadKey, OutsideNetwork
 
 Networks = Sequence[IPv4Network | IPv6Network]
 MOST_REMEMBERED: Final = 4096
@@ -31,10 +32,13 @@ NOWHERE: Final = Address("unknown", allowed=False, trusted=False)
 class Door:
     """Judges addresses and keys; an address is judged once and remembered."""
 
-    def __init__(self, allowed: Sequence[str], trusted: Sequence[str], keys: Sequence[str]) -> None:
+    def __init__(
+        self, allowed: Sequence[str], trusted: Sequence[str], keys: Sequence[str], public_url: str = ""
+    ) -> None:
         self._allowed = [ip_network(network, strict=False) for network in allowed]
         self._trusted = [ip_network(network, strict=False) for network in trusted]
         self._keys = [key.encode() for key in keys]
+        self._public_host = urlsplit(public_url).netloc
         self._known: dict[str, Address] = {}
 
     def client(self, request: web.Request) -> Address:
@@ -49,6 +53,13 @@ class Door:
                 if not address.trusted:
                     break
         return address
+
+    def check_page(self, request: web.Request) -> None:
+        """Refuse what a web page of somebody else's has the browser of a person inside send; browsers name the page's
+        origin. OutsideNetwork."""
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.partition("://")[2] not in (request.host, self._public_host):
+            raise OutsideNetwork(f"a page of {origin}")
 
     def check_key(self, request: web.Request) -> None:
         """Whether the caller shows one of the keys, if any are set; BadKey."""

@@ -106,6 +106,26 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(door._known) <= MOST_REMEMBERED
 
 
+# ---- web pages ----
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "http://127.0.0.1:1", "http://weiqun.example.evil"])
+async def test_a_page_of_somebody_else_has_nothing_done(opened: OpenDoor, origin: str) -> None:
+    door = await opened(api={"public_url": "https://weiqun.example/wx"})
+    body = {"assistant": "weimi1001", "to": "宋公明", "text": "您好"}
+    headers = {"Origin": origin, "Content-Type": "text/plain"}  # what a page may send without asking
+    status, answer, _ = await door.call("POST", "/wxbot/message", json=body, headers=headers)
+    assert (status, answer) == (403, error(1002))
+    assert (await door.call("GET", "/healthz", headers=headers))[0] == 200
+
+
+async def test_pages_of_its_own_may_call(opened: OpenDoor) -> None:
+    door = await opened(api={"public_url": "https://weiqun.example/wx"})
+    for origin in (f"http://127.0.0.1:{door.port}", "https://weiqun.example"):
+        status, _, _ = await door.call("GET", "/wxbot/message/1", headers={"Origin": origin})
+        assert status == 404
+
+
 # ---- keys ----
 
 KEYS = {"keys": ["first-key", "second-key"]}
