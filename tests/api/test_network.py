@@ -109,7 +109,9 @@ def test_what_is_remembered_is_bounded() -> None:
 # ---- web pages ----
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "http://127.0.0.1:1", "http://weiqun.example.evil"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "", "http://127.0.0.1:1", "http://weiqun.example.evil"]
+)
 async def test_a_page_of_somebody_else_has_nothing_done(opened: OpenDoor, origin: str) -> None:
     door = await opened(api={"public_url": "https://weiqun.example/wx"})
     body = {"assistant": "weimi1001", "to": "宋公明", "text": "您好"}
