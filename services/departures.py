@@ -146,11 +146,15 @@ class Departures:
             if isinstance(error, GroupFull | MemberBlacklisted):
                 self._arrivals.refused(session, qun, row, type(error).__name__)
                 return
-            until = row.expires_at or self._clock() + self._settings.pending_days * DAY
+            until = row.expires_at or self._waits_until()
             why = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)  # no fault of this way in
             move(session, row, self._clock(), MemberState.REQUESTED, why, until)
 
         await self._store.write(note)
+
+    def _waits_until(self) -> float:
+        """How long somebody who begins to wait now is waited for."""
+        return self._clock() + self._settings.pending_days * DAY
 
     async def once_in(self, qun: Qun) -> list[str]:
         """The ids of people who were in the group and are no more."""

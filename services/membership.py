@@ -46,7 +46,6 @@ from services.sight import Sight
 from wechat.events import Contact, Room
 
 log = logging.getLogger(__name__)
-DAY = 86400.0
 STRANGER = "不是你的好友"  # WeChat, of somebody to be added
 
 
@@ -161,7 +160,7 @@ class Memberships(Departures):
                 return row
         return put_membership(
             session, qun, self._clock(), name=name, contact_id=person.id if person else None,
-            state=MemberState.WAITING_FRIEND, expires_at=self._clock() + self._settings.pending_days * DAY,
+            state=MemberState.WAITING_FRIEND, expires_at=self._waits_until(),
         )  # fmt: skip
 
     async def let_in(self, qun: Qun, person: Contact, *, source: str, who: str) -> Answer:
@@ -223,7 +222,7 @@ class Memberships(Departures):
             self._places.give_back(qun, person.id)
 
     async def _add(self, qun: Qun, room: Room, person: Contact, source: str, who: str, until: float | None) -> Answer:
-        until = until or self._clock() + self._settings.pending_days * DAY
+        until = until or self._waits_until()
         values = {"state": MemberState.ADDING, "source": source, "room_id": room.id, "expires_at": until}
         row = await self._store.write(
             lambda s: put_membership(s, qun, self._clock(), name=person.name, contact_id=person.id, **values)
@@ -237,8 +236,7 @@ class Memberships(Departures):
         def note(session: Session) -> None:
             row = session.get_one(Membership, row_id)
             if row.state == MemberState.ADDING:
-                until = self._clock() + self._settings.pending_days * DAY
-                move(session, row, self._clock(), MemberState.INVITED, "", until)
+                move(session, row, self._clock(), MemberState.INVITED, "", self._waits_until())
 
         await self._store.write(note)
 
@@ -249,9 +247,8 @@ class Memberships(Departures):
         row = session.get_one(Membership, row_id)
         if row.state not in OPEN_STATES:  # the join was seen while we were writing, or the request taken back
             return
-        until = self._clock() + self._settings.pending_days * DAY
         why = "owner" if seen is Seen.OWNER_ASKED else ""
-        move(session, row, self._clock(), MemberState.INVITED, why, until)
+        move(session, row, self._clock(), MemberState.INVITED, why, self._waits_until())
         self._notices.tell(session, "member.invited", str(qun.number), self._arrivals.data(qun, row))
 
     # ---- who became a friend, what a crash left open ----
