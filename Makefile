@@ -28,7 +28,7 @@ format: $(VENV)/.dev
 
 # Checks a rules file, and shows which rule answers a sentence: make keywords FILE=config.yaml SAY="怎么开发票"
 keywords: $(VENV)/.run
-	@$(PY) -m services.check_keywords $(or $(FILE),config.yaml) $(if $(SAY),"$(SAY)")
+	@$(PY) -m tools.check_keywords $(or $(FILE),config.yaml) $(if $(SAY),"$(SAY)")
 
 bench: $(VENV)/.dev $(VENV)/.compiled tests/gateway/node_modules/.installed
 	$(PY) -m benchmarks $(ARGS)
@@ -83,4 +83,4 @@ migration: $(VENV)/.dev
 
 backup: $(VENV)/.run
 	@test -n "$(FILE)" || { echo "say where: make backup FILE=copy.db"; exit 2; }
-	@$(PY) -m services.backup --config config.yaml make "$(FILE)"
+	@$(PY) -m tools.backup --config config.yaml make "$(FILE)"

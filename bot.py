@@ -28,15 +28,15 @@ from sqlalchemy.exc import DBAPIError
 
 import handlers
 from api import Runner, make_app
+from app.container import Container
+from app.listener import EventListener
 from config import Config, ConfigError, load
 from config.settings import AssistantSettings
 from jobs import JOBS
-from jobs.clock import Jobs
+from jobs.scheduler import Jobs
 from logs import set_up_logging
-from models.claim import InUse, claim
-from services.house import House
-from services.lane import Clock
-from services.reception import Reception
+from models.instance_lock import DatabaseInUse, acquire_instance_lock
+from services.work.delivery_queue import Clock
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 
@@ -59,9 +59,9 @@ class Bot:
         self.sandbox: Sandbox | None = None
         self.systems: Systems | None = None
         self.jobs: Jobs
-        self.house: House
+        self.container: Container
         self.assistants: list[Assistant] = []
-        self.receptions: list[Reception] = []
+        self.receptions: list[EventListener] = []
         self.port = 0
         self.stopping = asyncio.Event()  # set when it is to stop
         self.database_lost = False  # another process took it
@@ -71,12 +71,12 @@ class Bot:
     async def start(self) -> None:
         """The database for itself, storage, WeChat, jobs, web, in this order; whatever fails undoes what was begun."""
         async with AsyncExitStack() as stack:
-            claimed = await claim(self.config.database, self._lose_database)
+            claimed = await acquire_instance_lock(self.config.database, self._lose_database)
             stack.callback(claimed.close)
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if not a.endpoint]
-            self.house = House(self.config, sandboxed=sandboxed, clock=self.clock)
-            self.jobs = Jobs(self.house, JOBS)
+            self.container = Container(self.config, sandboxed=sandboxed, clock=self.clock)
+            self.jobs = Jobs(self.container, JOBS)
             await self._open_storage(stack)
             await self._start_assistants(stack, settings)
             await self.jobs.start()
@@ -132,27 +132,27 @@ class Bot:
         return database.with_suffix(f".{what}") if database else None
 
     async def _open_storage(self, stack: AsyncExitStack) -> None:
-        house = self.house
-        await house.store.open()
-        stack.push_async_callback(house.store.close)
-        stack.push_async_callback(house.outside.close)
-        await house.groups.load()
-        await house.blocked.load()
-        await house.blacklist.load()
-        await house.keywords.load()
-        await house.questions.load()
-        await house.tickets.load()
-        stack.push_async_callback(house.tally.drain)
-        await house.paces.recall()
-        stack.push_async_callback(house.paces.drain)
-        await house.outbox.load()
-        await house.admins.load()
+        container = self.container
+        await container.store.open()
+        stack.push_async_callback(container.store.close)
+        stack.push_async_callback(container.http_client.close)
+        await container.groups.load()
+        await container.blocked_words.load()
+        await container.blacklist.load()
+        await container.keywords.load()
+        await container.questions.load()
+        await container.tickets.load()
+        stack.push_async_callback(container.daily_stats.drain)
+        await container.pace_records.recall()
+        stack.push_async_callback(container.pace_records.drain)
+        await container.outbox.load()
+        await container.admins.load()
 
     async def _start_assistants(self, stack: AsyncExitStack, settings: list[AssistantSettings]) -> None:
-        house, began = self.house, self.house.clock()
+        container, began = self.container, self.container.clock()
         for one in settings:
-            handle = functools.partial(handlers.handle, house, began=began)
-            reception = Reception(house, one.account, handle)
+            handle = functools.partial(handlers.handle, container, began=began)
+            reception = EventListener(container, one.account, handle)
             assistant = Assistant(one, reception, self.timing)
             reception.attach(assistant)
             self.receptions.append(reception)
@@ -161,17 +161,17 @@ class Bot:
             await assistant.start()
             stack.push_async_callback(assistant.stop)
             self.assistants.append(assistant)
-        stack.push_async_callback(house.ways_in.stop)
-        await house.outbox.start()
-        stack.push_async_callback(lambda: house.outbox.stop(self._grace()))
-        await house.flows.start()
-        stack.push_async_callback(lambda: house.flows.stop(self._grace()))
+        stack.push_async_callback(container.token_joins.stop)
+        await container.outbox.start()
+        stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
+        await container.flows.start()
+        stack.push_async_callback(lambda: container.flows.stop(self._grace()))
 
-    async def _stop_reception(self, reception: Reception) -> None:
+    async def _stop_reception(self, reception: EventListener) -> None:
         await reception.stop(self._grace())
 
     async def _start_web(self, stack: AsyncExitStack) -> None:
-        runner = Runner(make_app(self.house, inboxes=self._in_memory), access_log=None, shutdown_timeout=GRACE / 2)
+        runner = Runner(make_app(self.container, inboxes=self._in_memory), access_log=None, shutdown_timeout=GRACE / 2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         with _named("api"):
@@ -198,8 +198,8 @@ async def run(config: Config) -> None:
     gc.enable()
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     print(_where_to_look(bot), flush=True)
-    if bot.house.admins.code:  # on the terminal only: a log may be read by others
-        print(f"no admin yet: send “绑定 {bot.house.admins.code}” to the assistant to become one", flush=True)
+    if bot.container.admins.code:  # on the terminal only: a log may be read by others
+        print(f"no admin yet: send “绑定 {bot.container.admins.code}” to the assistant to become one", flush=True)
     await bot.stopping.wait()
     log.info("stopping")
     _end_within(LIMIT)
@@ -208,7 +208,7 @@ async def run(config: Config) -> None:
     except Exception:  # a full disk, or a database that has gone
         log.exception("not everything could be finished; what is stored goes on at the next start")
     if bot.database_lost:
-        raise InUse("another wxbot has taken the database")
+        raise DatabaseInUse("another wxbot has taken the database")
 
 
 def _end_within(seconds: float) -> None:
@@ -273,7 +273,7 @@ def main() -> int:
     except ConfigError as error:  # a file that the config names
         print(f"config: {error}", file=sys.stderr)
         return 2
-    except (OSError, InUse) as error:
+    except (OSError, DatabaseInUse) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return 1
     except DBAPIError as error:

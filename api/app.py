@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from api import callback, docs, health, membership, message, qun, webhook, weiqun
-from api.body import MOST_BYTES
+from api.app_keys import HOUSE, METRICS, PAGES, QR_CODES, VIEWS
+from api.body import MAX_BYTES
 from api.metrics import InMemory, Metrics
 from api.middlewares import make_middleware
-from api.network import Door
+from api.network import AccessControl
 from api.pages import make_pages
-from api.parts import HOUSE, METRICS, PAGES, QR_CODES, VIEWS
 from api.qrcodes import QrCodes
-from api.views import ViewLimit
-from services.house import House
+from api.view_limit import ViewLimit
+from app.container import Container
 
 NUMBER = "[0-9]{1,18}"
 ROUTES = (
@@ -39,17 +39,17 @@ ROUTES = (
 )
 
 
-def make_app(house: House, *, inboxes: InMemory = dict) -> web.Application:
+def make_app(container: Container, *, inboxes: InMemory = dict) -> web.Application:
     """Build the application over a house. `inboxes` tells how many events each account has in memory."""
-    settings = house.config.api
-    metrics = Metrics(house, inboxes)
-    door = Door(settings.allowed_networks, settings.trusted_proxies, settings.keys, settings.public_url)
-    app = web.Application(middlewares=[make_middleware(door, metrics)], client_max_size=MOST_BYTES)
-    app[HOUSE] = house
+    settings = container.config.api
+    metrics = Metrics(container, inboxes)
+    door = AccessControl(settings.allowed_networks, settings.trusted_proxies, settings.keys, settings.public_url)
+    app = web.Application(middlewares=[make_middleware(door, metrics)], client_max_size=MAX_BYTES)
+    app[HOUSE] = container
     app[METRICS] = metrics
     app[PAGES] = make_pages()
-    app[QR_CODES] = QrCodes(house.accounts, house.clock)
-    app[VIEWS] = ViewLimit(house.clock)
+    app[QR_CODES] = QrCodes(container.accounts, container.clock)
+    app[VIEWS] = ViewLimit(container.clock)
     app[docs.DOCUMENT] = docs.Document(settings)
     app.cleanup_ctx.append(_qr_codes)
     app.add_routes(ROUTES)

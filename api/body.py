@@ -11,13 +11,13 @@ from typing import Any, Final, NoReturn
 from aiohttp import web
 
 from errors import BodyTooLarge, InvalidParameter, NotFound
-from models.schema import MOST_ID
+from models.schema import MAX_ID
 
 PATIENCE: Final = 10.0  # seconds for a body to arrive
-MOST_BYTES: Final = 64 * 1024
-MOST_CHARACTERS: Final = 256
-MOST_TEXT: Final = 4000
-MOST_MENTIONS: Final = 100
+MAX_BYTES: Final = 64 * 1024
+MAX_CHARACTERS: Final = 256
+MAX_TEXT: Final = 4000
+MAX_MENTIONS: Final = 100
 # Control characters, and halves of surrogate pairs: JSON can escape these, UTF-8 cannot carry them.
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # lines and tabs may stay
@@ -32,7 +32,7 @@ _decode: Final = json.JSONDecoder(parse_constant=_no_constant).decode
 
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The body's JSON object, whatever the content type says."""
-    if (request.content_length or 0) > MOST_BYTES:  # else aiohttp says so when all of it is there
+    if (request.content_length or 0) > MAX_BYTES:  # else aiohttp says so when all of it is there
         raise BodyTooLarge(f"{request.content_length} bytes")
     try:
         raw = await request.read() if request.content.is_eof() else await _read_late(request)
@@ -55,7 +55,7 @@ async def _read_late(request: web.Request) -> bytes:
 
 def line(name: str, value: object) -> str:
     """A name, a code, a token: one line of text that is not empty."""
-    if not isinstance(value, str) or len(value) > MOST_CHARACTERS or not value.strip() or _FORBIDDEN.search(value):
+    if not isinstance(value, str) or len(value) > MAX_CHARACTERS or not value.strip() or _FORBIDDEN.search(value):
         raise InvalidParameter(name)
     return value
 
@@ -68,7 +68,7 @@ def field(body: Mapping[str, Any], name: str) -> str:
 def text(body: Mapping[str, Any], name: str) -> str:
     """A field of several lines."""
     value = body.get(name)
-    if not isinstance(value, str) or len(value) > MOST_TEXT or not value.strip() or _FORBIDDEN_IN_TEXT.search(value):
+    if not isinstance(value, str) or len(value) > MAX_TEXT or not value.strip() or _FORBIDDEN_IN_TEXT.search(value):
         raise InvalidParameter(name)
     return value
 
@@ -76,7 +76,7 @@ def text(body: Mapping[str, Any], name: str) -> str:
 def lines(body: Mapping[str, Any], name: str) -> list[str]:
     """A list of names, each once; none when the field is not there."""
     value = body.get(name, [])
-    if not isinstance(value, list) or len(value) > MOST_MENTIONS:
+    if not isinstance(value, list) or len(value) > MAX_MENTIONS:
         raise InvalidParameter(name)
     return list(dict.fromkeys(line(name, one) for one in value))
 
@@ -84,6 +84,6 @@ def lines(body: Mapping[str, Any], name: str) -> list[str]:
 def number(request: web.Request, name: str = "id") -> int:
     """The number in the path, where the routes let only digits through; NotFound when no row can have it."""
     value = int(request.match_info[name])
-    if value > MOST_ID:
+    if value > MAX_ID:
         raise NotFound(f"{name} {value}")
     return value

@@ -6,9 +6,9 @@ import re
 
 from aiohttp import web
 
-from api.answers import reply
+from api.app_keys import HOUSE
 from api.body import read_object
-from api.parts import HOUSE
+from api.responses import reply
 from errors import NotFound
 
 SECRET = re.compile(r"[A-Za-z0-9_-]{8,64}")

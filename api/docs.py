@@ -9,16 +9,16 @@ from typing import Any
 
 from aiohttp import web
 
-from api.answers import HEADERS
 from api.pages import page
-from config.settings import Api
+from api.responses import HEADERS
+from config.settings import ApiSettings
 
 
 class Document:
     """What does not change while the process lives: made once, when somebody first asks for it, as it costs a start a
     quarter of a second."""
 
-    def __init__(self, settings: Api) -> None:
+    def __init__(self, settings: ApiSettings) -> None:
         self._url, self._keyed = settings.public_url, bool(settings.keys)
 
     @cached_property

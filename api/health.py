@@ -9,9 +9,9 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.answers import reply
+from api.app_keys import HOUSE, METRICS
 from api.metrics import assistant_states
-from api.parts import HOUSE, METRICS
+from api.responses import reply
 from models.db import Store
 from wechat.interface import State
 
@@ -26,9 +26,9 @@ async def healthz(_request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """GET /readyz: 200 once the database and every assistant are up, else 503; both name the state of each."""
-    house = request.app[HOUSE]
-    database = await _database(house.store)
-    assistants = assistant_states(house)
+    container = request.app[HOUSE]
+    database = await _database(container.store)
+    assistants = assistant_states(container)
     ready = database == "ok" and all(state is State.ONLINE for state in assistants.values())
     return reply({"ready": ready, "database": database, "assistants": assistants}, 200 if ready else 503)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from api.answers import iso, reply
+from api.app_keys import HOUSE, caller
 from api.body import field, number, read_object
-from api.parts import HOUSE, caller
-from services.membership import Approved
+from api.responses import iso, reply
+from services.groups.memberships import Approved
 
 PATH = "/wxbot/qun/membership"
 

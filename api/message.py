@@ -7,12 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
-from api.answers import reply
+from api.app_keys import HOUSE
 from api.body import field, line, lines, number, read_object, text
-from api.parts import HOUSE
+from api.responses import reply
 from errors import InvalidParameter
 from models.durable import WorkState
-from services.promises import Order
+from services.outreach.outbound_requests import MessageRequest
 
 PATH = "/wxbot/message"
 
@@ -24,19 +24,21 @@ async def send(request: web.Request) -> web.Response:
     key = request.headers.get("Idempotency-Key")
     if key is not None:
         key = f"rest:{line('Idempotency-Key', key)}"
-    message_id = await request.app[HOUSE].promises.promise(order, key)
+    message_id = await request.app[HOUSE].outbound_requests.promise(order, key)
     answer = {"message": {"id": message_id, "state": WorkState.QUEUED.value}}
     return reply(answer, 202, {"Location": f"{PATH}/{message_id}"})
 
 
-def _order(body: Mapping[str, Any]) -> Order:
+def _order(body: Mapping[str, Any]) -> MessageRequest:
     if ("to" in body) == ("qun" in body):
         raise InvalidParameter("exactly one of to, qun")
     to = field(body, "to") if "to" in body else None
     mentions = tuple(lines(body, "mentions"))
     if mentions and to is not None:
         raise InvalidParameter("mentions are for groups")
-    return Order(field(body, "assistant"), to, _qun(body) if to is None else None, text(body, "text"), mentions)
+    return MessageRequest(
+        field(body, "assistant"), to, _qun(body) if to is None else None, text(body, "text"), mentions
+    )
 
 
 def _qun(body: Mapping[str, Any]) -> str | int:
@@ -50,4 +52,6 @@ def _qun(body: Mapping[str, Any]) -> str | int:
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/message/{id}."""
     message_id = number(request)
-    return reply({"message": {"id": message_id, "state": await request.app[HOUSE].promises.state_of(message_id)}})
+    return reply(
+        {"message": {"id": message_id, "state": await request.app[HOUSE].outbound_requests.state_of(message_id)}}
+    )

@@ -17,8 +17,8 @@ from sqlalchemy import func
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
+from app.container import Container
 from models.groups import Membership
-from services.house import House
 from wechat.interface import State
 
 log = logging.getLogger(__name__)
@@ -31,10 +31,10 @@ InMemory = Callable[[], Mapping[str, int]]
 class Metrics:
     """The numbers of one application, in a registry of its own."""
 
-    def __init__(self, house: House, inboxes: InMemory) -> None:
-        self._house = house
+    def __init__(self, container: Container, inboxes: InMemory) -> None:
+        self._container = container
         self._registry = CollectorRegistry()
-        self._numbers = HouseNumbers(house, inboxes)
+        self._numbers = ContainerMetrics(container, inboxes)
         self._registry.register(self._numbers)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
@@ -60,7 +60,7 @@ class Metrics:
     async def read(self) -> bytes:
         """The text that Prometheus takes in."""
         try:
-            self._numbers.memberships = await self._house.store.read(_memberships)
+            self._numbers.memberships = await self._container.store.read(_memberships)
         except SQLAlchemyError:
             log.exception("memberships cannot be counted")
             self._numbers.memberships = {}
@@ -71,11 +71,11 @@ def _memberships(session: Session) -> dict[str, int]:
     return dict(session.exec(select(Membership.state, func.count()).group_by(col(Membership.state))).all())
 
 
-class HouseNumbers(Collector):
+class ContainerMetrics(Collector):
     """Reads the house, so that services need not know of Prometheus."""
 
-    def __init__(self, house: House, inboxes: InMemory) -> None:
-        self._house = house
+    def __init__(self, container: Container, inboxes: InMemory) -> None:
+        self._container = container
         self._inboxes = inboxes
         self.memberships: Mapping[str, int] = {}
 
@@ -89,19 +89,19 @@ class HouseNumbers(Collector):
         yield from self._outbox()
         yield _gauge("wxbot_inbox_in_memory", "Events taken and not yet handled.", "account", self._inboxes())
         states: dict[str, int] = defaultdict(int)
-        for qun in self._house.groups:
+        for qun in self._container.groups:
             states[qun.state] += 1
         yield _gauge("wxbot_groups", "Groups by state.", "state", states)
         yield _gauge("wxbot_memberships", "Memberships by state.", "state", self.memberships)
         yield _gauge(
-            "wxbot_flows_open", "Flows under way, by what they wait for.", "state", self._house.flows.open_counts()
+            "wxbot_flows_open", "Flows under way, by what they wait for.", "state", self._container.flows.open_counts()
         )
 
     def _assistants(self) -> Metric:
         family = GaugeMetricFamily(
             "wxbot_assistant_state", "1 for the state each assistant is in.", labels=("account", "state")
         )
-        for account, now in assistant_states(self._house).items():
+        for account, now in assistant_states(self._container).items():
             for state in State:
                 family.add_metric((account, state), float(state == now))
         return family
@@ -109,18 +109,18 @@ class HouseNumbers(Collector):
     def _outbox(self) -> Iterator[Metric]:
         waiting: dict[str, int] = defaultdict(int)
         oldest: dict[str, float] = defaultdict(float)
-        for lane, number in self._house.outbox.waiting().items():
-            shown = _without_secrets(lane)
+        for queue, number in self._container.outbox.waiting().items():
+            shown = _without_secrets(queue)
             waiting[shown] += number
-            oldest[shown] = max(oldest[shown], self._house.outbox.oldest(lane) if number else 0.0)
+            oldest[shown] = max(oldest[shown], self._container.outbox.oldest(queue) if number else 0.0)
         yield _gauge("wxbot_outbox_waiting", "Promised work that is not done yet.", "lane", waiting)
         yield _gauge("wxbot_outbox_oldest_seconds", "For how long the oldest due work has waited.", "lane", oldest)
 
 
-def assistant_states(house: House) -> dict[str, State]:
+def assistant_states(container: Container) -> dict[str, State]:
     """Where each configured assistant's connection stands; one that is not built yet is connecting."""
-    states = {settings.account: State.CONNECTING for settings in house.config.assistants}
-    return states | {wechat.account: wechat.state for wechat in house.accounts}
+    states = {settings.account: State.CONNECTING for settings in container.config.assistants}
+    return states | {wechat.account: wechat.state for wechat in container.accounts}
 
 
 def _gauge(name: str, help_: str, label: str, values: Mapping[str, float]) -> Metric:
@@ -130,10 +130,10 @@ def _gauge(name: str, help_: str, label: str, values: Mapping[str, float]) -> Me
     return family
 
 
-def _without_secrets(lane: str) -> str:
+def _without_secrets(queue: str) -> str:
     """A lane's name; of a receiver's URL only the host, as path and query may hold secrets."""
-    kind, _, rest = lane.partition(":")
+    kind, _, rest = queue.partition(":")
     if "://" not in rest:
-        return lane
+        return queue
     url = urlsplit(rest)
     return f"{kind}:{url.scheme}://{url.hostname}{f':{url.port}' if url.port else ''}"

@@ -9,10 +9,10 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.answers import as_bot_error, refusal, refusal_of
+from api.app_keys import CLIENT
 from api.metrics import UNMATCHED, Metrics
-from api.network import Door
-from api.parts import CLIENT
+from api.network import AccessControl
+from api.responses import as_bot_error, refusal, refusal_of
 from errors import BotError, OutsideNetwork, WeChatError
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ CALLBACKS: Final = "/wxbot/callback/"  # what such an address ends with is its o
 KEYED: Final = "/wxbot/"
 
 
-def make_middleware(door: Door, metrics: Metrics) -> Middleware:
+def make_middleware(door: AccessControl, metrics: Metrics) -> Middleware:
     """The one middleware; one, because each costs every request."""
 
     @web.middleware
@@ -36,7 +36,7 @@ def make_middleware(door: Door, metrics: Metrics) -> Middleware:
     return middleware
 
 
-async def _answer(request: web.Request, handler: Handler, door: Door, route: str) -> web.StreamResponse:
+async def _answer(request: web.Request, handler: Handler, door: AccessControl, route: str) -> web.StreamResponse:
     try:
         client = door.client(request)
         request[CLIENT] = client.text

@@ -14,7 +14,7 @@ from aiohttp import web
 from errors import BadKey, OutsideNetwork
 
 Networks = Sequence[IPv4Network | IPv6Network]
-MOST_REMEMBERED: Final = 4096
+MAX_REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Address:
 NOWHERE: Final = Address("unknown", allowed=False, trusted=False)
 
 
-class Door:
+class AccessControl:
     """Judges addresses and keys; an address is judged once and remembered."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Door:
         if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
             ip = ip.ipv4_mapped
         address = Address(str(ip), _within(ip, self._allowed), _within(ip, self._trusted))
-        if len(self._known) >= MOST_REMEMBERED:
+        if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
         self._known[text] = address
         return address

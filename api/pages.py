@@ -13,7 +13,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from api.parts import PAGES
+from api.app_keys import PAGES
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 

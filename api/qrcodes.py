@@ -11,7 +11,7 @@ from typing import Final
 import segno
 
 from errors import WeChatError
-from services.accounts import Accounts
+from services.accounts.registry import Accounts
 
 log = logging.getLogger(__name__)
 FRESH: Final = 600.0  # seconds a code is shown before it is asked for again

@@ -6,48 +6,48 @@ from typing import Any
 
 from aiohttp import web
 
-from api.answers import iso, reply
+from api.app_keys import HOUSE, caller
 from api.body import field, line, number, read_object
-from api.parts import HOUSE, caller
+from api.responses import iso, reply
+from app.container import Container
 from errors import NotFound
 from models.groups import Qun
-from services.house import House
 
 
 async def create(request: web.Request) -> web.Response:
     """POST /wxbot/qun 请求建群: 201 for the call that made it, 200 for every other."""
-    house = request.app[HOUSE]
+    container = request.app[HOUSE]
     body = await read_object(request)
     code, owner, assistant = (field(body, name) for name in ("code", "owner", "assistant"))
-    qun, made = await house.groups.create(code, owner, assistant, caller(request))
-    url = house.groups.url(qun)
+    qun, made = await container.groups.create(code, owner, assistant, caller(request))
+    url = container.groups.url(qun)
     answer = {"qun_create_response": {"url": url}}
     return reply(answer, 201, {"Location": url}) if made else reply(answer)
 
 
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/qun/{number}."""
-    house = request.app[HOUSE]
-    return _shown(house, house.groups.by_number(number(request, "number")))
+    container = request.app[HOUSE]
+    return _shown(container, container.groups.by_number(number(request, "number")))
 
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/qun?code=…"""
-    house = request.app[HOUSE]
-    return _shown(house, house.groups.by_code(line("code", request.query.get("code"))))
+    container = request.app[HOUSE]
+    return _shown(container, container.groups.by_code(line("code", request.query.get("code"))))
 
 
-def members_of(house: House, qun: Qun) -> int:
+def members_of(container: Container, qun: Qun) -> int:
     """How many people WeChat shows in the group; 0 while its assistant is not configured any more."""
-    return house.groups.member_count(qun) if qun.account in house.accounts.names() else 0
+    return container.groups.member_count(qun) if qun.account in container.accounts.names() else 0
 
 
-def capacity_of(house: House, qun: Qun) -> int:
+def capacity_of(container: Container, qun: Qun) -> int:
     """How many people its rooms can hold together."""
-    return house.config.groups.capacity * max(1, len(house.groups.rooms(qun)))
+    return container.config.groups.capacity * max(1, len(container.groups.rooms(qun)))
 
 
-def _shown(house: House, qun: Qun | None) -> web.Response:
+def _shown(container: Container, qun: Qun | None) -> web.Response:
     if qun is None:
         raise NotFound
     shown: dict[str, Any] = {
@@ -56,11 +56,11 @@ def _shown(house: House, qun: Qun | None) -> web.Response:
         "topic": qun.topic,
         "owner": qun.owner,
         "assistant": qun.account,
-        "url": house.groups.url(qun),
+        "url": container.groups.url(qun),
         "token": qun.token,
         "state": qun.state,
-        "members": members_of(house, qun),
-        "capacity": capacity_of(house, qun),
+        "members": members_of(container, qun),
+        "capacity": capacity_of(container, qun),
         "created_at": iso(qun.created_at),
     }
     return reply({"qun": shown})

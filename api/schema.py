@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from api.body import MOST_CHARACTERS, MOST_MENTIONS, MOST_TEXT
+from api.body import MAX_CHARACTERS, MAX_MENTIONS, MAX_TEXT
 from models.groups import MemberState, QunState
-from services.membership import Approved
+from services.groups.memberships import Approved
 from wechat.interface import State
 
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
@@ -24,9 +24,9 @@ def _not_blank(forbidden: str) -> dict[str, JsonValue]:
     return {"pattern": rf"^[^{forbidden}]*[^\s{forbidden}][^{forbidden}]*$"}
 
 
-LINE: dict[str, JsonValue] = {"minLength": 1, "maxLength": MOST_CHARACTERS, **_not_blank(_CONTROL)}
+LINE: dict[str, JsonValue] = {"minLength": 1, "maxLength": MAX_CHARACTERS, **_not_blank(_CONTROL)}
 Line = Annotated[str, Field(json_schema_extra=LINE)]
-Text = Annotated[str, Field(min_length=1, max_length=MOST_TEXT, json_schema_extra=_not_blank(_CONTROL_IN_TEXT))]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, json_schema_extra=_not_blank(_CONTROL_IN_TEXT))]
 
 
 class Answer(BaseModel):
@@ -157,7 +157,7 @@ class GroupMessage(BaseModel):
     assistant: Line = Field(examples=["weimi1001"])
     qun: Line | int = Field(description="群号或群号代码", examples=[100001])
     text: Text = Field(examples=["今晚八点直播。"])
-    mentions: list[Line] = Field([], max_length=MOST_MENTIONS, description="要 @ 的群员")
+    mentions: list[Line] = Field([], max_length=MAX_MENTIONS, description="要 @ 的群员")
 
 
 class Message(Answer):

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from api.answers import refusal, refusal_of
+from api.responses import refusal, refusal_of
 from errors import BotError, InvalidParameter
 
 log = logging.getLogger(__name__)

@@ -7,12 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
-from api.answers import iso, reply
+from api.app_keys import HOUSE
 from api.body import number
-from api.parts import HOUSE
+from api.responses import iso, reply
 from errors import InvalidParameter
 from models.durable import OutboxItem, WorkState
-from services.notices import LANE
+from services.messaging.webhook_events import QUEUE
 
 STATES = (WorkState.QUEUED, WorkState.SENT, WorkState.FAILED)
 
@@ -34,7 +34,7 @@ def _shown(item: OutboxItem) -> dict[str, Any]:
     event = json.loads(item.body)
     return {
         "id": item.id,
-        "receiver": item.lane.removeprefix(f"{LANE}:"),
+        "receiver": item.queue.removeprefix(f"{QUEUE}:"),
         "event": event["id"],
         "type": event["type"],
         "key": item.key,

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from aiohttp import web
 
+from api.app_keys import CLIENT, HOUSE, QR_CODES, VIEWS
 from api.pages import page
-from api.parts import CLIENT, HOUSE, QR_CODES, VIEWS
 from api.qun import capacity_of, members_of
+from app.container import Container
 from models.groups import Qun, QunState
-from services.house import House
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +35,42 @@ async def landing(request: web.Request) -> web.Response:
     wait = request.app[VIEWS].wait(request[CLIENT])
     if wait > 0:
         return page(request, "too_many.html", {}, 429, retry_after=wait)
-    house = request.app[HOUSE]
-    qun = house.groups.by_public_id(request.match_info["id"])
+    container = request.app[HOUSE]
+    qun = container.groups.by_public_id(request.match_info["id"])
     if qun is None or qun.state == QunState.MAKING:
         return page(request, "not_found.html", {}, 404)
     qr_code = await request.app[QR_CODES].picture(qun.account)
-    return page(request, "landing.html", {"it": _landing(house, qun, qr_code)})
+    return page(request, "landing.html", {"it": _landing(container, qun, qr_code)})
 
 
-def _landing(house: House, qun: Qun, qr_code: str) -> Landing:
-    why_closed = "lost" if qun.state == QunState.LOST else "expired" if house.groups.token_expired(qun) else ""
-    rooms = house.groups.live_rooms(qun) if _is_ours(house, qun) else []
-    members = members_of(house, qun)
+def _landing(container: Container, qun: Qun, qr_code: str) -> Landing:
+    why_closed = "lost" if qun.state == QunState.LOST else "expired" if container.groups.token_expired(qun) else ""
+    rooms = container.groups.live_rooms(qun) if _is_ours(container, qun) else []
+    members = members_of(container, qun)
     until = qun.token_expires_at
     return Landing(
         topic=rooms[0].topic if rooms and rooms[0].topic else qun.topic,
-        owner=_name(house, qun, qun.owner_id) or ("" if qun.owner == qun.owner_id else qun.owner),
+        owner=_name(container, qun, qun.owner_id) or ("" if qun.owner == qun.owner_id else qun.owner),
         members=members,
-        full=members >= capacity_of(house, qun) and not house.config.groups.overflow,
-        assistant=_name(house, qun, house.accounts.get(qun.account).self_id) if _is_ours(house, qun) else "",
-        online=house.accounts.is_online(qun.account),
+        full=members >= capacity_of(container, qun) and not container.config.groups.overflow,
+        assistant=_name(container, qun, container.accounts.get(qun.account).self_id)
+        if _is_ours(container, qun)
+        else "",
+        online=container.accounts.is_online(qun.account),
         qr_code=qr_code,
         token="" if why_closed else qun.token,
-        token_until=f"{datetime.fromtimestamp(until, house.zone):%Y-%m-%d %H:%M}" if until else "",
+        token_until=f"{datetime.fromtimestamp(until, container.zone):%Y-%m-%d %H:%M}" if until else "",
         why_closed=why_closed,
     )
 
 
-def _is_ours(house: House, qun: Qun) -> bool:
-    return qun.account in house.accounts.names()
+def _is_ours(container: Container, qun: Qun) -> bool:
+    return qun.account in container.accounts.names()
 
 
-def _name(house: House, qun: Qun, contact_id: str) -> str:
+def _name(container: Container, qun: Qun, contact_id: str) -> str:
     """The nickname WeChat shows, never the id."""
-    if not _is_ours(house, qun):
+    if not _is_ours(container, qun):
         return ""
-    contact = house.accounts.get(qun.account).directory.contacts.get(contact_id)
+    contact = container.accounts.get(qun.account).directory.contacts.get(contact_id)
     return contact.name if contact else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from services.faq import NEAR, Faq, load
+from services.support.faq import NEAR, Faq, load
 
 HERE = Path(__file__).parent
 THRESHOLDS = (0.10, 0.13, 0.15, 0.17, 0.19, 0.20, 0.22, 0.25, 0.30, 0.40)

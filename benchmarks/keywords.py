@@ -6,8 +6,8 @@ import random
 import time
 from collections.abc import Callable
 
-from config.service import KeywordRule
-from services.matching import Rules
+from config.customer_service import KeywordRule
+from services.support.matching import RuleSet
 
 SECONDS = 1.0
 LETTERS = [chr(0x4E00 + n) for n in range(1500)]  # about as many characters as everyday Chinese uses
@@ -32,7 +32,7 @@ def patterns(number: int, dice: random.Random) -> list[KeywordRule]:
 def rate(rules: list[KeywordRule], dice: random.Random) -> tuple[float, float]:
     """Look-ups per second in messages of 4 to 40 characters, every third of which meets a rule; seconds to build."""
     began = time.perf_counter()
-    built = Rules(rules, "private")
+    built = RuleSet(rules, "private")
     building = time.perf_counter() - began
     messages = [word(dice, dice.randint(4, 40)) for _ in range(1000)]
     for at in range(0, len(messages), 3):

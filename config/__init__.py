@@ -12,13 +12,13 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from config.business import System, Webhook
-from config.complaint import one_line
+from config.business import SystemSettings, WebhookSettings
+from config.customer_service import CustomerService
 from config.environment import BadVariable, Sources, expand, override
-from config.flowspec import Flow, check_flows
+from config.error_messages import one_line
+from config.flow_settings import FlowSettings, check_flows
 from config.section import NonEmpty, Section, TimeZone
-from config.service import CustomerService
-from config.settings import Api, AssistantSettings, Groups, Job, Pacing, Sandbox
+from config.settings import ApiSettings, AssistantSettings, GroupSettings, JobSettings, PacingSettings, SandboxSettings
 from config.texts import Texts
 
 DATABASES: Final = r"sqlite:///(?!:memory:).+|postgresql(\+psycopg)?://.+"
@@ -34,17 +34,17 @@ class Config(Section):
 
     assistants: list[AssistantSettings] = Field([AssistantSettings(account="weimi1001")], min_length=1)
     database: str = "sqlite:///data/wxbot.db"
-    api: Api = Api()
+    api: ApiSettings = ApiSettings()
     admins: list[NonEmpty] = Field([])
     timezone: TimeZone = "Asia/Shanghai"
-    groups: Groups = Groups()
+    groups: GroupSettings = GroupSettings()
     customer_service: CustomerService = CustomerService()
-    pacing: Pacing = Pacing()
-    webhooks: list[Webhook] = Field([])
-    systems: dict[str, System] = Field({})
-    flows: list[Flow] = Field([])
-    jobs: list[Job] = Field([])
-    sandbox: Sandbox = Sandbox()
+    pacing: PacingSettings = PacingSettings()
+    webhooks: list[WebhookSettings] = Field([])
+    systems: dict[str, SystemSettings] = Field({})
+    flows: list[FlowSettings] = Field([])
+    jobs: list[JobSettings] = Field([])
+    sandbox: SandboxSettings = SandboxSettings()
     log_format: Literal["text", "json"] = "text"
     keep_days: float = Field(180, gt=0)
     texts: Texts = Texts()
@@ -70,7 +70,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _business_fits(self) -> Config:
         check_flows(self.flows, self.systems)
-        if len({w.lane for w in self.webhooks}) != len(self.webhooks):  # here, so that no secret is shown
+        if len({w.queue for w in self.webhooks}) != len(self.webhooks):  # here, so that no secret is shown
             raise ValueError("webhooks: each url may stand here once")
         return self
 

@@ -42,7 +42,7 @@ def _decoded(text: str, *, strict: bool) -> bytes:
         return b""
 
 
-class Webhook(Section):
+class WebhookSettings(Section):
     """A business system that is told of events; no events listed means all."""
 
     url: WebAddress
@@ -65,7 +65,7 @@ class Webhook(Section):
         return tuple(filter(None, (_decoded(self.secret, strict=False), self.secret.encode())))
 
     @property
-    def lane(self) -> str:
+    def queue(self) -> str:
         """The receiver's name in the database, in logs and figures: its url without what may be secret in it."""
         parts = urlsplit(self.url)
         host = parts.netloc.rpartition("@")[2]
@@ -73,7 +73,7 @@ class Webhook(Section):
         return plain if plain == self.url else f"{plain}#{sha256(self.url.encode()).hexdigest()[:8]}"
 
 
-class System(Section):
+class SystemSettings(Section):
     """A business system that flows call."""
 
     base_url: WebAddress

@@ -14,7 +14,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-MOST_NAMED: Final = 25  # keys that one line may list
+MAX_NAMED: Final = 25  # keys that one line may list
 SCALARS: Final = {int: "a whole number is wanted", float: "a number is wanted", bool: "true or false is wanted"}
 _NAME: Final = re.compile(r"\{(\w+)\}")
 
@@ -97,7 +97,7 @@ def names_in(text: str) -> set[str]:
 
 
 def _choice(key: str, fields: Collection[str]) -> str:
-    if len(fields) <= MOST_NAMED:
+    if len(fields) <= MAX_NAMED:
         return ", ".join(fields)
     near = difflib.get_close_matches(key, fields, n=3, cutoff=0.3)
     return ", ".join([*near, "…"])

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from config.section import NonEmpty, Section, WebAddress, check_names
 
 OWN_URL = "http://127.0.0.1:8080"
-MOST_DAYS = 36500  # dates end with the year 9999
+MAX_DAYS = 36500  # dates end with the year 9999
 
 
 def _network(value: str) -> str:
@@ -75,7 +75,7 @@ class AssistantSettings(Section):
         return value
 
 
-class Api(Section):
+class ApiSettings(Section):
     """The REST door."""
 
     host: NonEmpty = "127.0.0.1"
@@ -98,14 +98,14 @@ class Api(Section):
         return f"http://127.0.0.1:{port}" if port and value == OWN_URL else value
 
 
-class Flood(Section):
+class FloodSettings(Section):
     """More than this many messages in this many seconds is flooding."""
 
     messages: int = Field(10, ge=1)
     seconds: float = Field(10, gt=0)
 
 
-class Block(Section):
+class BlockSettings(Section):
     """What a group's guard does not let pass."""
 
     links: bool = False
@@ -114,7 +114,7 @@ class Block(Section):
     mini_programs: bool = True
 
 
-class Groups(Section):
+class GroupSettings(Section):
     """微信群自动管理."""
 
     companions: list[NonEmpty] = Field(["智多星"], min_length=1)
@@ -126,20 +126,20 @@ class Groups(Section):
     warn_limit: int = Field(3, ge=1)
     blocked_words: list[NonEmpty] = Field([])
     own_hosts: list[NonEmpty] = Field([])
-    flood: Flood = Flood()
-    block: Block = Block()
-    token_days: float = Field(0, ge=0, le=MOST_DAYS)
-    pending_days: float = Field(7, gt=0, le=MOST_DAYS)
+    flood: FloodSettings = FloodSettings()
+    block: BlockSettings = BlockSettings()
+    token_days: float = Field(0, ge=0, le=MAX_DAYS)
+    pending_days: float = Field(7, gt=0, le=MAX_DAYS)
     confirm_seconds: float = Field(8, gt=0)
 
     @model_validator(mode="after")
-    def _known_names(self) -> Groups:
+    def _known_names(self) -> GroupSettings:
         check_names("topic", self.topic, {"owner", "number"})
         check_names("welcome", self.welcome, {"member", "topic"})
         return self
 
 
-class Pacing(Section):
+class PacingSettings(Section):
     """How fast the account may act; what is over it waits."""
 
     enabled: bool = True
@@ -153,7 +153,7 @@ class Pacing(Section):
     request_seconds: float = Field(10, ge=0)
 
 
-class Job(Section):
+class JobSettings(Section):
     """Another time for one of the built-in jobs, or off."""
 
     name: NonEmpty
@@ -161,7 +161,7 @@ class Job(Section):
     enabled: bool = True
 
 
-class Sandbox(Section):
+class SandboxSettings(Section):
     """Where the sandbox WeChat's page is."""
 
     host: NonEmpty = "127.0.0.1"

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from handlers import answers, commands, flows, friends, guard, members, staff, support, tokens
-from handlers.turn import Turn
-from services.house import House
+from app.container import Container
+from handlers import flows, friends, members, staff, support, tokens
+from handlers import moderation as guard
+from handlers import replies as answers
+from handlers.chat_commands import dispatch as commands
+from handlers.context import EventContext
 from wechat import events
 from wechat.events import Event
 
 # A handler takes an event and its turn. False: not mine, ask the next one.
-Handler = Callable[[Any, Turn], Awaitable[bool]]
+Handler = Callable[[Any, EventContext], Awaitable[bool]]
 
 HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.FriendRequested, friends.requested),
@@ -42,17 +45,17 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
 )
 
 
-async def dispatch(event: Event, turn: Turn) -> str:
+async def dispatch(event: Event, context: EventContext) -> str:
     """Offer the event to its handlers in order; answers with the name of the one that took it, or `unhandled`."""
     for kind, handler in HANDLERS:
-        if isinstance(event, kind) and await handler(event, turn):
+        if isinstance(event, kind) and await handler(event, context):
             return f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
     return "unhandled"
 
 
-async def handle(house: House, event: Event, row: int, began: float) -> str:
+async def handle(container: Container, event: Event, row: int, began: float) -> str:
     """Handle one event of the inbox and end it: one transaction for all that comes of it."""
-    turn = Turn(house, event, row, began)
-    name = await dispatch(event, turn)
-    await turn.end(name)
+    context = EventContext(container, event, row, began)
+    name = await dispatch(event, context)
+    await context.end(name)
     return name

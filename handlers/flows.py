@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from handlers.answers import said_to_me
-from handlers.turn import Turn
+from handlers.context import EventContext
+from handlers.replies import said_to_me
 from wechat.events import MessageKind, PrivateMessage
 
 
-async def talked(event: PrivateMessage, turn: Turn) -> bool:
+async def talked(event: PrivateMessage, context: EventContext) -> bool:
     """Take a message that is a flow's: a start word, 取消, or the answer to what the flow asked."""
-    if turn.is_old or event.is_official:
+    if context.is_old or event.is_official:
         return False
-    words = said_to_me(event, turn) if event.kind is MessageKind.TEXT else None
-    decision = await turn.house.flows.heard(event.account, event.contact_id, words)
+    words = said_to_me(event, context) if event.kind is MessageKind.TEXT else None
+    decision = await context.container.flows.heard(event.account, event.contact_id, words)
     if decision is None:
         return False
-    turn.follow(decision)
+    context.follow(decision)
     return True

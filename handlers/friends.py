@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-from handlers.turn import Turn
-from services.tokens import find_token
+from handlers.context import EventContext
+from services.groups.join_tokens import find_token
 from wechat.events import FriendAdded, FriendRequested, MessageKind, PrivateMessage
 
 BIND = "绑定"
 
 
-async def requested(event: FriendRequested, turn: Turn) -> bool:
+async def requested(event: FriendRequested, context: EventContext) -> bool:
     """Accept whom the rules accept, a moment later as a person would; a valid join token always does."""
     token = find_token(event.hello)
-    ways_in, friends = turn.house.ways_in, turn.house.friends
+    token_joins, friends = context.container.token_joins, context.container.friends
     words, let_in = "", False
     if token is not None:
-        decision = await ways_in.token_in_request(event.account, event.contact_id, event.name, token)
+        decision = await token_joins.token_in_request(event.account, event.contact_id, event.name, token)
         words, let_in = decision.words, decision.opens
         if decision.write:
-            turn.write(decision.write)
+            context.write(decision.write)
     if let_in or friends.accepts(event.hello):
         # What is wrong with a token can be told to a friend only, so after the acceptance.
-        turn.write(lambda s: friends.accept_soon(s, event.account, event.friendship_id, event.contact_id, words))
+        context.write(lambda s: friends.accept_soon(s, event.account, event.friendship_id, event.contact_id, words))
     return True
 
 
-async def added(event: FriendAdded, turn: Turn) -> bool:
+async def added(event: FriendAdded, context: EventContext) -> bool:
     """Greet a new friend once, tell of it, and do at once what was approved for them while they were none."""
-    if not turn.is_old:
-        turn.write(lambda s: turn.house.friends.greet(s, event.account, event.contact_id))
-    turn.write(lambda s: turn.house.notices.friend_added(s, event.account, event.contact_id, event.name))
-    turn.after(lambda: turn.house.ways_in.became_friend_soon(event.account, event.contact_id))
+    if not context.is_old:
+        context.write(lambda s: context.container.friends.greet(s, event.account, event.contact_id))
+    context.write(
+        lambda s: context.container.webhook_events.friend_added(s, event.account, event.contact_id, event.name)
+    )
+    context.after(lambda: context.container.token_joins.became_friend_soon(event.account, event.contact_id))
     return True
 
 
-async def bind_admin(event: PrivateMessage, turn: Turn) -> bool:
+async def bind_admin(event: PrivateMessage, context: EventContext) -> bool:
     """While there is no admin: who sends “绑定 CODE” with the code printed at start becomes one."""
     words = event.text.split()
     if event.kind is not MessageKind.TEXT or len(words) != 2 or words[0] != BIND:
         return False
-    admins = turn.house.admins
+    admins = context.container.admins
     if not admins.fits(words[1], event.contact_id):
         return False
-    turn.write(lambda s: admins.bind(s, event.contact_id))
-    turn.reply(turn.house.config.texts.admin_bound)
+    context.write(lambda s: admins.bind(s, event.contact_id))
+    context.reply(context.container.config.texts.admin_bound)
     return True

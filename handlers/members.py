@@ -6,91 +6,91 @@ from functools import partial
 from typing import Final
 
 from errors import WeChatError
-from handlers.turn import Turn
+from handlers.context import EventContext
 from wechat.events import MemberJoined, MemberLeft, RoomEvent, RoomInvited, TopicChanged
 
 LIST_BEHIND: Final = 2.0  # seconds that WeChat's member list may be behind its join event
 
 
-async def joined(event: MemberJoined, turn: Turn) -> bool:
+async def joined(event: MemberJoined, context: EventContext) -> bool:
     """Keep the membership true and welcome each person once; the assistant let in again finds its room again."""
-    house = turn.house
-    qun = house.groups.by_room(event.account, event.room_id)
+    container = context.container
+    qun = container.groups.by_room(event.account, event.room_id)
     if qun is None:
         return False
-    if turn.wechat.self_id in event.contact_ids:
-        await _look_again(event, turn)
+    if context.wechat.self_id in event.contact_ids:
+        await _look_again(event, context)
         return True
-    if not house.groups.is_active(event.account, event.room_id):
+    if not container.groups.is_active(event.account, event.room_id):
         return True  # being made: whoever it is made with is taken in by that
-    if not _are_known(event, turn):
-        await _look_again(event, turn)
+    if not _are_known(event, context):
+        await _look_again(event, context)
     for contact_id in event.contact_ids:
         # Gone again already, or not on WeChat's list yet (which may be a moment behind its own event).
-        if contact_id not in _members(event, turn) and not await _shows_up(event, turn, contact_id):
+        if contact_id not in _members(event, context) and not await _shows_up(event, context, contact_id):
             break
-    there = _members(event, turn)
+    there = _members(event, context)
     came = [contact_id for contact_id in event.contact_ids if contact_id in there]
-    turn.write(lambda s: house.arrivals.joined(s, qun, event.room_id, *came))
+    context.write(lambda s: container.recorder.joined(s, qun, event.room_id, *came))
     return True
 
 
-async def left(event: MemberLeft, turn: Turn) -> bool:
+async def left(event: MemberLeft, context: EventContext) -> bool:
     """Keep the membership true; the assistant itself leaving makes the room a lost one."""
-    qun = turn.house.groups.by_room(event.account, event.room_id)
+    qun = context.container.groups.by_room(event.account, event.room_id)
     if qun is None:
         return False
     gone = set(event.contact_ids)
-    if turn.wechat.self_id in gone or gone & _members(event, turn) or not _are_known(event, turn):
-        await _look_again(event, turn)
-        gone &= turn.wechat.directory.contacts.keys() - _members(event, turn) - {turn.wechat.self_id}
-    leave = partial(turn.house.arrivals.left, qun=qun, room_id=event.room_id, told_of=event.at.timestamp())
+    if context.wechat.self_id in gone or gone & _members(event, context) or not _are_known(event, context):
+        await _look_again(event, context)
+        gone &= context.wechat.directory.contacts.keys() - _members(event, context) - {context.wechat.self_id}
+    leave = partial(context.container.recorder.left, qun=qun, room_id=event.room_id, told_of=event.at.timestamp())
     for contact_id in sorted(gone):
         removed = event.remover_id not in ("", contact_id)
-        turn.write(partial(leave, contact_id=contact_id, removed=removed))
+        context.write(partial(leave, contact_id=contact_id, removed=removed))
     return True
 
 
-async def topic_changed(event: TopicChanged, turn: Turn) -> bool:
+async def topic_changed(event: TopicChanged, context: EventContext) -> bool:
     """The directory knows the new name already; the drift check decides what to do about it."""
-    return turn.house.groups.by_room(event.account, event.room_id) is not None
+    return context.container.groups.by_room(event.account, event.room_id) is not None
 
 
-async def invited(event: RoomInvited, turn: Turn) -> bool:
+async def invited(event: RoomInvited, context: EventContext) -> bool:
     """The assistant follows its admins and the owners of its groups into a group; it is a stranger's toy otherwise."""
-    house, account = turn.house, event.account
-    owners = {qun.owner_id for qun in house.groups if qun.account == account}
-    if not house.accounts.is_admin(account, event.inviter_id) and event.inviter_id not in owners:
+    container, account = context.container, event.account
+    owners = {qun.owner_id for qun in container.groups if qun.account == account}
+    if not container.accounts.is_admin(account, event.inviter_id) and event.inviter_id not in owners:
         return False
     try:
-        await turn.wechat.accept_invitation(event.invitation_id)
+        await context.wechat.accept_invitation(event.invitation_id)
         outcome, seen = "done", ""
     except WeChatError as error:
         outcome, seen = "failed", str(error)
     who = f"person:{event.inviter_id}"
-    turn.write(lambda s: house.audit.note(s, account, "enter", who, event.invitation_id, outcome, seen=seen))
+    context.write(lambda s: container.audit.note(s, account, "enter", who, event.invitation_id, outcome, seen=seen))
     return True
 
 
-def _are_known(event: MemberJoined | MemberLeft, turn: Turn) -> bool:
+def _are_known(event: MemberJoined | MemberLeft, context: EventContext) -> bool:
     """Whether all whom the event names can be read: there are gateways that tell names for ids."""
-    return turn.wechat.directory.contacts.keys() >= set(event.contact_ids)
+    return context.wechat.directory.contacts.keys() >= set(event.contact_ids)
 
 
-def _members(event: RoomEvent, turn: Turn) -> set[str]:
+def _members(event: RoomEvent, context: EventContext) -> set[str]:
     """Who is in the room as far as is known. The directory has heard of everything up to now: it is never behind an
     event that is being handled."""
-    room = turn.wechat.directory.rooms.get(event.room_id)
+    room = context.wechat.directory.rooms.get(event.room_id)
     return room.member_ids if room is not None else set()
 
 
-async def _shows_up(event: RoomEvent, turn: Turn, contact_id: str) -> bool:
+async def _shows_up(event: RoomEvent, context: EventContext, contact_id: str) -> bool:
     try:
-        return await turn.wechat.wait_member(event.room_id, contact_id, LIST_BEHIND)
+        return await context.wechat.wait_member(event.room_id, contact_id, LIST_BEHIND)
     except WeChatError:
         return False
 
 
-async def _look_again(event: RoomEvent, turn: Turn) -> None:
+async def _look_again(event: RoomEvent, context: EventContext) -> None:
     """What was told is late, about nobody, or about the assistant itself: read the room, and believe that."""
-    await turn.house.reconcile.try_room(event.account, event.room_id)
+    await context.container.reconcile.try_room(event.account, event.room_id)

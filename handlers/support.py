@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from errors import WeChatError
-from handlers.answers import said_to_me
-from handlers.turn import Turn
-from services.faq import plain
-from services.tokens import find_token
+from handlers.context import EventContext
+from handlers.replies import said_to_me
+from services.groups.join_tokens import find_token
+from services.support.faq import plain
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
 MARKS = {
@@ -21,23 +21,23 @@ COMMAND = ("/", "／")
 NOT_SAID = (MessageKind.SYSTEM, MessageKind.RECALLED)
 
 
-async def heard(event: PrivateMessage, turn: Turn) -> bool:
+async def heard(event: PrivateMessage, context: EventContext) -> bool:
     """Keep what is said, and relay it while a ticket is open. Official accounts and our own assistants end here."""
-    house = turn.house
-    ticket = house.tickets.of(event.account, event.contact_id)
+    container = context.container
+    ticket = container.tickets.of(event.account, event.contact_id)
     if ticket is None or event.kind is MessageKind.SYSTEM:
-        turn.write(partial(house.conversations.heard, message=event))
-        return event.is_official or house.accounts.is_own(event.contact_id)
-    event, kept = await house.media.of(turn.wechat, event)
-    line = kept.name if kept else await _described(event, turn)
-    turn.write(partial(house.conversations.heard, message=event, kept=kept, ticket=ticket.id))
-    turn.write(partial(house.support.relay, ticket=ticket, kind=event.kind, line=line, kept=kept))
+        context.write(partial(container.conversations.heard, message=event))
+        return event.is_official or container.accounts.is_own(event.contact_id)
+    event, kept = await container.media.of(context.wechat, event)
+    line = kept.name if kept else await _described(event, context)
+    context.write(partial(container.conversations.heard, message=event, kept=kept, ticket=ticket.id))
+    context.write(partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, kept=kept))
     return False
 
 
-async def _described(event: PrivateMessage, turn: Turn) -> str:
+async def _described(event: PrivateMessage, context: EventContext) -> str:
     """What a message that is neither text nor file says, as far as WeChat tells."""
-    wechat = turn.wechat
+    wechat = context.wechat
     try:
         if event.kind is MessageKind.LINK:
             card = await wechat.link(event.id)
@@ -54,53 +54,53 @@ async def _described(event: PrivateMessage, turn: Turn) -> str:
     return event.text
 
 
-async def heard_in_group(event: GroupMessage, turn: Turn) -> bool:
+async def heard_in_group(event: GroupMessage, context: EventContext) -> bool:
     """Keep what is said to the assistant in a group; its own kind is not answered."""
     if event.mentioned:
-        turn.write(partial(turn.house.conversations.heard, message=event))
-    return turn.house.accounts.is_own(event.contact_id)
+        context.write(partial(context.container.conversations.heard, message=event))
+    return context.container.accounts.is_own(event.contact_id)
 
 
-async def held(event: PrivateMessage, turn: Turn) -> bool:
+async def held(event: PrivateMessage, context: EventContext) -> bool:
     """The assistant is silent while a person is asked, and to what is old; join tokens and commands still count."""
     if event.kind in NOT_SAID:
         return True
     if event.kind is MessageKind.TEXT and (find_token(event.text) or event.text.lstrip().startswith(COMMAND)):
         return False
-    return turn.is_old or turn.house.tickets.has_open(event.account, event.contact_id)
+    return context.is_old or context.container.tickets.has_open(event.account, event.contact_id)
 
 
-async def asked(event: PrivateMessage, turn: Turn) -> bool:
+async def asked(event: PrivateMessage, context: EventContext) -> bool:
     """“人工” opens a ticket."""
-    support = turn.house.support
-    if event.kind is not MessageKind.TEXT or not support.wants_person(said_to_me(event, turn)):
+    support = context.container.handover
+    if event.kind is not MessageKind.TEXT or not support.wants_person(said_to_me(event, context)):
         return False
     await support.look_for_room(event.account)
     await support.fetch_recent(event.account, event.contact_id)
     name = event.name or "客户"
-    turn.write(lambda s: support.open(s, event.account, event.contact_id, name))
+    context.write(lambda s: support.open(s, event.account, event.contact_id, name))
     return True
 
 
-async def asked_in_group(event: GroupMessage, turn: Turn) -> bool:
+async def asked_in_group(event: GroupMessage, context: EventContext) -> bool:
     """A person is asked for in a group: that is talked about in private."""
-    words = said_to_me(event, turn)
-    if not event.mentioned or turn.is_old or not turn.house.support.wants_person(words):
+    words = said_to_me(event, context)
+    if not event.mentioned or context.is_old or not context.container.handover.wants_person(words):
         return False
-    turn.reply(turn.house.config.texts.handoff_in_private, mentions=[event.contact_id])
+    context.reply(context.container.config.texts.handoff_in_private, mentions=[event.contact_id])
     return True
 
 
-async def marked(event: PrivateMessage, turn: Turn) -> bool:
+async def marked(event: PrivateMessage, context: EventContext) -> bool:
     """The customer's mark, 1–5, within a day of the ticket's end; what was asked of them since then, by a menu or a
     flow, goes first."""
-    house = turn.house
-    mark = MARKS.get(plain(said_to_me(event, turn)).removeprefix("回复")) if event.kind is MessageKind.TEXT else None
-    asked = house.tickets.mark_asked(event.account, event.contact_id)
+    container = context.container
+    mark = MARKS.get(plain(said_to_me(event, context)).removeprefix("回复")) if event.kind is MessageKind.TEXT else None
+    asked = container.tickets.mark_asked(event.account, event.contact_id)
     if mark is None or asked is None:
         return False
-    menu = house.questions.menu_since((event.account, event.contact_id, event.contact_id))
-    if max(menu, await house.flows.asked_at(event.account, event.contact_id)) > asked.at:
+    menu = container.questions.menu_since((event.account, event.contact_id, event.contact_id))
+    if max(menu, await container.flows.asked_at(event.account, event.contact_id)) > asked.at:
         return False
-    turn.write(lambda s: house.desk.marked(s, event.account, event.contact_id, asked, mark))
+    context.write(lambda s: container.ticket_actions.marked(s, event.account, event.contact_id, asked, mark))
     return True

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from handlers.turn import Turn
-from services.tokens import find_token
+from handlers.context import EventContext
+from services.groups.join_tokens import find_token
 from wechat.events import MessageKind, PrivateMessage
 
 
-async def sent(event: PrivateMessage, turn: Turn) -> bool:
+async def sent(event: PrivateMessage, context: EventContext) -> bool:
     """Let the sender into the token's group; a wrong token is told, five in an hour are ignored for an hour."""
     token = find_token(event.text) if event.kind is MessageKind.TEXT else None
-    if token is None or not event.is_friend or turn.is_old:
+    if token is None or not event.is_friend or context.is_old:
         return False
-    turn.follow(await turn.house.ways_in.token_sent(event.account, event.contact_id, token))
+    context.follow(await context.container.token_joins.token_sent(event.account, event.contact_id, token))
     return True

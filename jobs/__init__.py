@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from jobs.job import Job
+from jobs.job import ScheduledJob
 
-JOBS: Final[tuple[Job, ...]] = (
-    Job("expire_memberships", "* * * * *", lambda house: house.memberships.expire(), made_up=False),
-    Job("go_on_with_requests", "*/5 * * * *", lambda house: house.ways_in.resume_all(), made_up=False),
-    Job("timed_messages", "* * * * *", lambda house: house.timed.run()),
-    Job("drift_check", "*/10 * * * *", lambda house: house.policy.check(), made_up=False),
-    Job("expire_flows", "* * * * *", lambda house: house.flows.expire(), made_up=False),
-    Job("idle_tickets", "* * * * *", lambda house: house.desk.close_idle(), made_up=False),
-    Job("waiting_tickets", "* * * * *", lambda house: house.support.announce_waiting(), made_up=False),
-    Job("daily_report", "0 9 * * *", lambda house: house.reports.send()),
-    Job("prune_media", "45 4 * * *", lambda house: house.retention.run()),
-    Job("prune", "30 4 * * *", lambda house: house.pruning.run()),
+JOBS: Final[tuple[ScheduledJob, ...]] = (
+    ScheduledJob("expire_memberships", "* * * * *", lambda container: container.memberships.expire(), made_up=False),
+    ScheduledJob(
+        "go_on_with_requests", "*/5 * * * *", lambda container: container.token_joins.resume_all(), made_up=False
+    ),
+    ScheduledJob("timed_messages", "* * * * *", lambda container: container.timed_messages.run()),
+    ScheduledJob("drift_check", "*/10 * * * *", lambda container: container.policy.check(), made_up=False),
+    ScheduledJob("expire_flows", "* * * * *", lambda container: container.flows.expire(), made_up=False),
+    ScheduledJob("idle_tickets", "* * * * *", lambda container: container.ticket_actions.close_idle(), made_up=False),
+    ScheduledJob(
+        "waiting_tickets", "* * * * *", lambda container: container.handover.announce_waiting(), made_up=False
+    ),
+    ScheduledJob("daily_report", "0 9 * * *", lambda container: container.reports.send()),
+    ScheduledJob("prune_media", "45 4 * * *", lambda container: container.retention.run()),
+    ScheduledJob("prune", "30 4 * * *", lambda container: container.pruning.run()),
 )

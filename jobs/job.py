@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services.house import House
+from app.container import Container
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ScheduledJob:
     """A job with its usual time as a crontab line, in the config's time zone.
 
     `run` answers with what it did (a number, a word), for the log. A job may be begun again after a crash in its
@@ -19,5 +19,5 @@ class Job:
 
     name: str
     cron: str
-    run: Callable[[House], Awaitable[Any]]
+    run: Callable[[Container], Awaitable[Any]]
     made_up: bool = True

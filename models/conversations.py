@@ -33,7 +33,7 @@ class Greeted(SQLModel, table=True):
     at: float
 
 
-class Befriended(SQLModel, table=True):
+class BecameFriend(SQLModel, table=True):
     """When a person last became a friend, so that it is told once however often it is seen."""
 
     account: str = Field(primary_key=True)

@@ -23,13 +23,13 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel
 
-from models.commits import AfterCommit, Commits, Job, Outcome
 from models.durable import Setting
+from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob
 from models.schema import bring_up_to_date
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-MOST_PER_COMMIT: Final = 256
+MAX_PER_COMMIT: Final = 256
 PING: Final = "ping"  # the row of a write that only tries whether one is taken
 ASK_AGAIN: Final = 1.0  # seconds until the database is asked again what became of a commit
 # Of an INSERT that returns ids. Every number of rows is another statement, which the driver keeps prepared: with
@@ -70,9 +70,9 @@ class Store:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = self._make_engine()
-        self._commits = Commits(self._engine)
+        self._commits = GroupCommit(self._engine)
         self._readers = ThreadPoolExecutor(4 if self.is_sqlite else 10, "store-read")
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[WriteJob | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._takes_writes = True  # whether the last one was taken
@@ -142,7 +142,7 @@ class Store:
         """Queue a write; it is committed after all that were queued before it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        job = Job(fn, future)
+        job = WriteJob(fn, future)
         if self._thread is None:
             raise RuntimeError("the store is not open")
         self._jobs.put(job)
@@ -162,10 +162,10 @@ class Store:
             self._deliver(self._commits.commit(batch))
         self._deliver(self._commits.give_up())
 
-    def _next_batch(self) -> tuple[list[Job], bool]:
+    def _next_batch(self) -> tuple[list[WriteJob], bool]:
         """The writes that wait, and whether more may come. None of them when it is time to ask for an unsure commit."""
-        batch: list[Job] = []
-        while len(batch) < MOST_PER_COMMIT:
+        batch: list[WriteJob] = []
+        while len(batch) < MAX_PER_COMMIT:
             try:
                 wait = not batch
                 job = self._jobs.get(wait, ASK_AGAIN if self._commits.are_unsure else None)

@@ -28,7 +28,7 @@ class WorkState(StrEnum):
 
 
 class Priority(StrEnum):
-    """Who goes first on a lane; also what a crash in the middle of sending means.
+    """Who goes first on a queue; also what a crash in the middle of sending means.
 
     A reply or a notice that a crash left unknown is sent again; a broadcast is not.
     """
@@ -58,7 +58,7 @@ class InboxEvent(SQLModel, table=True):
 
 
 class OutboxItem(SQLModel, table=True):
-    """A promised piece of work: a message on an account's lane, a webhook on its receiver's lane."""
+    """A promised piece of work: a message on an account's queue, a webhook on its receiver's queue."""
 
     __table_args__ = (
         Index(
@@ -70,8 +70,8 @@ class OutboxItem(SQLModel, table=True):
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    lane: str = Field(index=True)  # "wx:ACCOUNT" or "hook:URL"
-    key: str  # within a lane, one key's items go in order
+    queue: str = Field(index=True)  # "wx:ACCOUNT" or "hook:URL"
+    key: str  # within a queue, one key's items go in order
     priority: str = Priority.REPLY
     body: str  # JSON
     state: str = WorkState.QUEUED

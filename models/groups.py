@@ -92,7 +92,7 @@ class Membership(SQLModel, table=True):
     expires_at: float | None = None
 
 
-class Standing(SQLModel, table=True):
+class MemberRecord(SQLModel, table=True):
     """How a person has behaved in a qun: warnings, and the blacklist."""
 
     number: int = Field(primary_key=True, foreign_key="qun.number", sa_column_kwargs={"autoincrement": False})

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
-MOST_ID: Final = 2**31 - 1  # what a row's number can be on PostgreSQL
+MAX_ID: Final = 2**31 - 1  # what a row's number can be on PostgreSQL
 _STAMP: Final = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sandbox.control import make_app
-from sandbox.server import PuppetServer
-from sandbox.world import ADMIN, ZHIDUO, World
+from sandbox.control.app import make_app
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.world import ADMIN, ZHIDUO, World
 
 __all__ = ["PuppetServer", "Sandbox", "World", "start"]
 
@@ -101,8 +101,8 @@ def _world(state: Path | str | None, seed: int | None) -> World:
 
 
 async def _keep(world: World, path: Path, stack: AsyncExitStack) -> None:
-    from sandbox.storage import Keeper
+    from sandbox.world.storage import StateStore
 
-    keeper = Keeper(world.state, path)
+    keeper = StateStore(world.state, path)
     world.on_change = keeper.start()
     stack.push_async_callback(keeper.stop)

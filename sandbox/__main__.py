@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import sandbox
-from sandbox.model import Refused
+from sandbox.world.model import Refused
 
 
 def _arguments(given: list[str]) -> argparse.Namespace:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from wechat.directory import Directory
+from wechat.directory import CachedDirectory
 from wechat.events import Contact, Room
 from wechat.interface import State
 
@@ -23,7 +23,7 @@ class InMemoryWeChat:
         self.account = account
         self.state = state
         self.self_id = SELF
-        self.directory: Any = Directory()
+        self.directory: Any = CachedDirectory()
         self.directory.owner_id = SELF
         self.fails: dict[str, BaseException] = {}
         self.holds: dict[str, asyncio.Event] = {}

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from models.claim import FileClaim
 from models.db import Store
 from models.durable import Setting
-from services.backup import BackupError, make, restore
+from models.instance_lock import FileLock
+from tools.backup import BackupError, make, restore
 
 
 async def write(store: Store, first: int, last: int) -> None:
@@ -57,12 +57,12 @@ async def test_a_bot_that_holds_the_database_is_not_restored_under(tmp_path: Pat
     await store.open()
     await store.close()
     make(database, copy)
-    claim = FileClaim(database)
+    claim = FileLock(database)
     with pytest.raises(BackupError, match="running"):
         restore(database, copy)
     claim.close()
     restore(database, copy)
-    FileClaim(database).close()
+    FileLock(database).close()
 
 
 def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "services.backup", "--config", str(tmp_path / "none.yaml"), "make", "x"]
+    command = [sys.executable, "-m", "tools.backup", "--config", str(tmp_path / "none.yaml"), "make", "x"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

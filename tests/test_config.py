@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config import Config, ConfigError, load
-from config.service import ReplyPart
+from config.customer_service import ReplyPart
 
 ROOT = Path(__file__).parent.parent
 

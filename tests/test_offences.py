@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import Flood as FloodSettings
-from services.offences import Flood, WordFilter, foreign_link, host_of
+from config.settings import FloodSettings
+from services.moderation.offences import FloodDetector, WordFilter, foreign_link, host_of
 
 WORDS = WordFilter(["加微信", "sex", "💰", "ＶＸ", "1 2 3 4"])
 BETWEEN = st.text(st.sampled_from(" .-_*。，·~\u200b\u200d\u2060\ufeff\u3000\u3164\u00ad!"), max_size=3)
@@ -81,7 +81,7 @@ def test_a_backslash_is_a_slash(url: str) -> None:
 
 
 def test_flooding_is_more_than_so_many_within_so_long() -> None:
-    flood = Flood(FloodSettings(messages=3, seconds=10))
+    flood = FloodDetector(FloodSettings(messages=3, seconds=10))
     one, other = ("a", "room", "one"), ("a", "room", "other")
     assert [flood.hit(one, at) for at in (0, 1, 2, 3)] == [False, False, False, True]
     assert [flood.hit(one, at) for at in (4, 5, 6, 7)] == [False, False, False, True], "counting begins anew"

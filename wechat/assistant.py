@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from wechat.calls import Groups, People, Sending
+from wechat.account_calls import GroupCalls, PeopleCalls, Sending
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
 from wechat.connection import Connection, Timing, end
-from wechat.directory import Directory
+from wechat.directory import CachedDirectory
+from wechat.directory_reader import DirectoryReader
+from wechat.directory_sync import DirectorySync
+from wechat.event_resolver import EventResolver, Placed
 from wechat.events import Event, RawEvent
-from wechat.hearing import Hearing
+from wechat.gateway_events import GatewayEvents
 from wechat.interface import Listener, State
-from wechat.own import OwnMessages
 from wechat.puppet import MendedPuppet
-from wechat.reader import Reader
-from wechat.resolve import Placed, Resolver
-from wechat.sync import Sync
+from wechat.sent_messages import SentMessages
 
 if TYPE_CHECKING:
     from config.settings import AssistantSettings
@@ -33,7 +33,7 @@ STORE_ATTEMPTS: Final = 6
 DRAIN_SECONDS: Final = 5.0
 
 
-class Assistant(Sending, People, Groups, Wechaty):  # type: ignore[misc] # the SDK has no types
+class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc] # the SDK has no types
     """An account. `start` returns at once and keeps it connected until `stop`; what happens goes to the listener."""
 
     def __init__(self, settings: AssistantSettings, listener: Listener, timing: Timing | None = None) -> None:
@@ -51,14 +51,14 @@ class Assistant(Sending, People, Groups, Wechaty):  # type: ignore[misc] # the S
         self.contact_id = ""
         self._timing = timing or Timing()
         self._listener = listener
-        self.directory = Directory()
-        self._reader = Reader(self._mended, self.directory)
-        self._sync = Sync(self._mended, self.directory, self._reader, self._timing.reread_pause)
-        self._own = OwnMessages()
-        self._resolver = Resolver(self._mended, self.directory, self._reader, self._own)
+        self.directory = CachedDirectory()
+        self._reader = DirectoryReader(self._mended, self.directory)
+        self._sync = DirectorySync(self._mended, self.directory, self._reader, self._timing.reread_pause)
+        self._own = SentMessages()
+        self._resolver = EventResolver(self._mended, self.directory, self._reader, self._own)
         self._join_seen = asyncio.Event()
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
-        self._hearing = Hearing(self, self._timing)
+        self._hearing = GatewayEvents(self, self._timing)
         self._connection = Connection(settings, self._timing, self._hearing)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -14,7 +14,7 @@ COARSE: Final = timedelta(seconds=1)  # gateways tell time in whole seconds
 Index = dict[str, dict[str, None]]  # value -> ids, in the order they came
 
 
-class Directory:
+class CachedDirectory:
     """The people and groups of one account. Contacts and rooms are replaced (`put_…`), never changed in place."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 SEPARATOR: Final = "\u2005"  # what WeChat puts after a mention it made itself
 ENDS: Final = (SEPARATOR, " ", "\n")
 LONGEST_NAME: Final = 64
-MOST_MARKS: Final = 100  # of a message that are looked at
+MAX_MARKS: Final = 100  # of a message that are looked at
 _BLANKS: Final = re.compile(r"\s+")
 
 
@@ -38,7 +38,7 @@ def called(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...]:
 
 
 def _marks(text: str) -> Iterator[int]:
-    at, left = text.find("@"), MOST_MARKS
+    at, left = text.find("@"), MAX_MARKS
     while at >= 0 and left:
         yield at + 1
         at, left = text.find("@", at + 1), left - 1

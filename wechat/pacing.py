@@ -9,17 +9,17 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from config.settings import Pacing
+from config.settings import PacingSettings
 
 MINUTE = 60.0
 DAY = 86400.0
-MOST_BACK = 1.0  # seconds that a clock may go back without having been set
+MAX_BACK = 1.0  # seconds that a clock may go back without having been set
 
 
 class Governor:
     """The pace of one account. Delays are seconds until the action may happen, 0 = now."""
 
-    def __init__(self, settings: Pacing, clock: Callable[[], float], rng: random.Random | None = None) -> None:
+    def __init__(self, settings: PacingSettings, clock: Callable[[], float], rng: random.Random | None = None) -> None:
         self._settings = settings
         self._clock = clock
         self._latest = 0.0  # what the clock said last
@@ -63,7 +63,7 @@ class Governor:
     def _now(self) -> float:
         """The clock; when it was set back, everything counted goes back with it."""
         now, latest = self._clock(), self._latest
-        if now < latest - MOST_BACK:
+        if now < latest - MAX_BACK:
             back = latest - now
             self._messages = deque(at - back for at in self._messages)
             self._groups = deque(at - back for at in self._groups)
@@ -73,7 +73,7 @@ class Governor:
         self._latest = now
         return now
 
-    # ---- messages: a lane's pace ----
+    # ---- messages: a queue's pace ----
 
     def lane_delay(self) -> float:
         """Until the account may say anything again."""

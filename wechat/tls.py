@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from grpclib.client import Channel
 from grpclib.config import Configuration
 
-from wechat.corked import CorkedChannel
+from wechat.batched_channel import BatchedChannel
 
 if TYPE_CHECKING:
     from config.settings import AssistantSettings
@@ -81,12 +81,12 @@ def make_channel(settings: AssistantSettings, *, secure: bool) -> Channel:
     host, _, port = settings.endpoint.rpartition(":")
     host = host.strip("[]")
     if not secure:
-        channel = CorkedChannel(host, int(port))
+        channel = BatchedChannel(host, int(port))
         if AUTHORITY.fullmatch(settings.token):
             # Gateways before 1.0 (and python-wechaty) take the token from :authority.
             channel._authority = settings.token
         return channel
     name = settings.tls_server_name or server_name(settings.token) or (host if settings.tls_ca else SHIPPED)
-    return CorkedChannel(
+    return BatchedChannel(
         host, int(port), ssl=context(settings.tls_ca), config=Configuration(ssl_target_name_override=name)
     )

@@ -22,7 +22,7 @@ from errors import (
     WeChatTooFast,
     WeChatUnknown,
 )
-from protocol import CALLS, Call
+from protocol import CALLS, ProtocolCall
 from protocol import puppet_pb2 as pb
 
 CALL_SECONDS: Final = 10.0
@@ -149,14 +149,14 @@ class Wire:
                 raise self._said(call, error, True, asked) from None
         return bytes(data)
 
-    def _open(self, call: Call, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
+    def _open(self, call: ProtocolCall, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
         if self._closed:
             raise WeChatOffline(call.name, "not connected")
         return self.channel.request(
             call.path, cardinality, call.request, call.response, timeout=timeout, metadata=self.metadata
         )
 
-    async def _unary(self, call: Call, request: Message, timeout: float) -> Any:
+    async def _unary(self, call: ProtocolCall, request: Message, timeout: float) -> Any:
         sent, asked = False, _cancels()
         try:
             async with self._open(call, Cardinality.UNARY_UNARY, timeout) as stream:
@@ -169,7 +169,7 @@ class Wire:
             raise self._said(call, error, sent, asked) from None
         return _given(call, answer)
 
-    def _said(self, call: Call, error: Exception, sent: bool, asked: int) -> BaseException:
+    def _said(self, call: ProtocolCall, error: Exception, sent: bool, asked: int) -> BaseException:
         """Our word for it. When somebody cancelled the task at the moment the call was lost, that must not be
         swallowed. `asked`: the cancellations before the call."""
         task = asyncio.current_task()
@@ -189,7 +189,7 @@ def _cancels() -> int:
     return task.cancelling() if task is not None else 0
 
 
-def _given(call: Call, answer: Any) -> Any:
+def _given(call: ProtocolCall, answer: Any) -> Any:
     if answer is None:
         raise WeChatUnknown(call.name, "the gateway ended the call without an answer")
     return answer

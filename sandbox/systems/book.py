@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sandbox.feed import Channels
-from sandbox.storage import read_json
+from sandbox.world.feed import Channels
+from sandbox.world.storage import read_json
 
-MOST_KEPT: Final = 200
+MAX_KEPT: Final = 200
 TOPIC: Final = "systems"
 MODES: Final = ("ok", "refuse", "error", "garbage", "hang")
 
@@ -45,7 +45,7 @@ class Book:
 
     path: Path | None = None
     clock: Callable[[], float] = time.time
-    asked: deque[Asked] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
+    asked: deque[Asked] = field(default_factory=lambda: deque(maxlen=MAX_KEPT))
     merchants: dict[str, Any] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
     channels: Channels = field(default_factory=Channels)

@@ -15,8 +15,8 @@ import pytest
 from aiohttp import web
 
 from api import Runner, make_app
+from app.container import Container
 from config import Config
-from services.house import House
 from tests.doubles import InMemoryWeChat
 
 QUN = {"code": "shop-1", "owner": "宋公明", "assistant": "weimi1001"}
@@ -33,10 +33,10 @@ class Clock:
 
 
 @dataclass
-class Door:
+class AccessControl:
     """A running application and what stands behind it."""
 
-    house: House
+    container: Container
     wechat: InMemoryWeChat
     clock: Clock
     app: web.Application
@@ -59,30 +59,30 @@ class Door:
         return (await self.call("GET", "/wxbot/qun", params={"code": code}))[1]["qun"]
 
 
-async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Door:
+async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> AccessControl:
     """Build everything up to the listening socket; the stack closes it."""
     data = {"database": f"sqlite:///{folder}/wxbot.db", "pacing": {"enabled": False}, **config}
     clock = Clock()
-    house = House(Config(**data), clock=clock)
+    container = Container(Config(**data), clock=clock)
     wechat = InMemoryWeChat()
     for id, name in (("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_hei", "黑旋风")):
         wechat.knows(id, name)
-    house.accounts.add(wechat)
-    await house.store.open()
-    stack.push_async_callback(house.store.close)
-    await house.groups.load()
-    await house.outbox.start()
-    stack.push_async_callback(house.outbox.stop, 5.0)
-    app = make_app(house)
+    container.accounts.add(wechat)
+    await container.store.open()
+    stack.push_async_callback(container.store.close)
+    await container.groups.load()
+    await container.outbox.start()
+    stack.push_async_callback(container.outbox.stop, 5.0)
+    app = make_app(container)
     runner = Runner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     http = await stack.enter_async_context(aiohttp.ClientSession())
-    return Door(house, wechat, clock, app, http, runner.addresses[0][1])
+    return AccessControl(container, wechat, clock, app, http, runner.addresses[0][1])
 
 
-OpenDoor = Callable[..., Awaitable[Door]]
+OpenDoor = Callable[..., Awaitable[AccessControl]]
 
 
 @pytest.fixture
@@ -90,14 +90,14 @@ async def opened(tmp_path: Path) -> AsyncIterator[OpenDoor]:
     """Opens doors with the given config."""
     async with AsyncExitStack() as stack:
 
-        async def open_one(**config: Any) -> Door:
+        async def open_one(**config: Any) -> AccessControl:
             return await open_door(stack, tmp_path, **config)
 
         yield open_one
 
 
 @pytest.fixture
-async def door(opened: OpenDoor) -> Door:
+async def door(opened: OpenDoor) -> AccessControl:
     """The door with the default config."""
     return await opened()
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.body import MOST_CHARACTERS, line
+from api.body import MAX_CHARACTERS, line
 from errors import InvalidParameter
-from tests.api.conftest import QUN, Door, error
+from tests.api.conftest import QUN, AccessControl, error
 
 NOT_OBJECTS = [
     b"",
@@ -58,13 +58,13 @@ BAD_VALUES: list[Any] = [
 
 @pytest.mark.parametrize("raw", NOT_OBJECTS)
 @pytest.mark.parametrize("path", ["/wxbot/qun", "/wxbot/qun/membership", "/wxbot/message"])
-async def test_no_json_object(door: Door, path: str, raw: bytes) -> None:
+async def test_no_json_object(door: AccessControl, path: str, raw: bytes) -> None:
     assert (await door.call("POST", path, data=raw))[:2] == (400, error(1001))
     assert door.wechat.calls == []
 
 
 @pytest.mark.parametrize("value", BAD_VALUES)
-async def test_bad_values(door: Door, value: Any) -> None:
+async def test_bad_values(door: AccessControl, value: Any) -> None:
     bodies: list[tuple[str, dict[str, Any]]] = [
         ("/wxbot/qun", QUN),
         ("/wxbot/qun/membership", {"token": "NTkxNjkwNzE4RDY2", "member": "黑旋风"}),
@@ -80,19 +80,19 @@ async def test_bad_values(door: Door, value: Any) -> None:
     assert door.wechat.calls == []
 
 
-async def test_whatever_the_content_type_says(door: Door) -> None:
+async def test_whatever_the_content_type_says(door: AccessControl) -> None:
     for number, kind in enumerate(("text/plain", "application/x-www-form-urlencoded", "application/json; charset=gbk")):
         raw = json.dumps({**QUN, "code": f"c{number}", "extra": [1]}, ensure_ascii=False).encode()
         assert (await door.call("POST", "/wxbot/qun", data=raw, headers={"Content-Type": kind}))[0] == 201
 
 
-async def test_the_longest_values(door: Door) -> None:
-    code = "群" * MOST_CHARACTERS
+async def test_the_longest_values(door: AccessControl) -> None:
+    code = "群" * MAX_CHARACTERS
     assert (await door.call("POST", "/wxbot/qun", json={**QUN, "code": code}))[0] == 201
     assert (await door.call("GET", "/wxbot/qun", params={"code": code}))[0] == 200
 
 
-async def test_compressed_bodies_are_not_unpacked(door: Door) -> None:
+async def test_compressed_bodies_are_not_unpacked(door: AccessControl) -> None:
     headers = {"Content-Encoding": "gzip"}
     for raw in (gzip.compress(json.dumps(QUN).encode()), b"no gzip", gzip.compress(b" " * 10_000_000)):
         assert (await door.call("POST", "/wxbot/qun", data=raw, headers=headers))[:2] == (400, error(1001))
@@ -100,7 +100,7 @@ async def test_compressed_bodies_are_not_unpacked(door: Door) -> None:
 
 
 @pytest.mark.parametrize("rest", [b"", b"zz\r\n"])
-async def test_a_body_that_never_comes(door: Door, monkeypatch: pytest.MonkeyPatch, rest: bytes) -> None:
+async def test_a_body_that_never_comes(door: AccessControl, monkeypatch: pytest.MonkeyPatch, rest: bytes) -> None:
     monkeypatch.setattr("api.body.PATIENCE", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(b"POST /wxbot/qun HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
@@ -113,7 +113,7 @@ async def test_a_body_that_never_comes(door: Door, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("query", ["", "?code=", "?code=%20", "?code=a%0Ab", f"?code={'x' * 257}", "?other=a", "?code"])
-async def test_bad_queries(door: Door, query: str) -> None:
+async def test_bad_queries(door: AccessControl, query: str) -> None:
     assert (await door.call("GET", f"/wxbot/qun{query}"))[:2] == (400, error(1001))
 
 
@@ -126,4 +126,4 @@ def test_what_passes_can_be_carried_by_every_wire(value: str) -> None:
         return
     assert passed.encode().decode() == value
     assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in passed)
-    assert 1 <= len(passed) <= MOST_CHARACTERS
+    assert 1 <= len(passed) <= MAX_CHARACTERS

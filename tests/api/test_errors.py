@@ -11,7 +11,7 @@ import pytest
 
 from api.openapi import all_errors
 from errors import WeChatNotDone, WeChatOffline
-from tests.api.conftest import QUN, Door, OpenDoor, error, eventually
+from tests.api.conftest import QUN, AccessControl, OpenDoor, error, eventually
 
 SPEC_TABLE = {
     1001: (400, "缺少必须的参数或参数值无效！"),
@@ -57,7 +57,7 @@ def test_the_table() -> None:
         "/%zz",
     ],
 )
-async def test_nothing_there(door: Door, path: str) -> None:
+async def test_nothing_there(door: AccessControl, path: str) -> None:
     status, body, headers = await door.call("GET", path)
     assert (status, body) == (404, error(1004))
     assert headers["Content-Type"] == "application/json; charset=utf-8"
@@ -74,19 +74,19 @@ async def test_nothing_there(door: Door, path: str) -> None:
         ("PATCH", "/wxbot/message", "POST"),
     ],
 )
-async def test_method_not_known(door: Door, method: str, path: str, allowed: str) -> None:
+async def test_method_not_known(door: AccessControl, method: str, path: str, allowed: str) -> None:
     status, body, headers = await door.call(method, path)
     assert (status, body, headers["Allow"]) == (405, error(1005), allowed)
 
 
-async def test_head_has_the_headers_and_no_body(door: Door) -> None:
+async def test_head_has_the_headers_and_no_body(door: AccessControl) -> None:
     assert (await door.call("HEAD", "/healthz"))[0] == 200
     status, body, headers = await door.call("HEAD", "/nothing")
     assert (status, headers["Content-Type"]) == (404, "application/json; charset=utf-8")
     assert not body
 
 
-async def test_too_large(door: Door) -> None:
+async def test_too_large(door: AccessControl) -> None:
     assert (await door.call("POST", "/wxbot/qun", data=b" " * 65_537))[:2] == (413, error(1006))
 
     async def chunks() -> Any:
@@ -99,12 +99,12 @@ async def test_too_large(door: Door) -> None:
 
 
 async def test_our_own_fault_is_logged_and_told_in_the_one_shape(
-    door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    door: AccessControl, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_self: object, _code: str) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(type(door.house.groups), "by_code", broken)
+    monkeypatch.setattr(type(door.container.groups), "by_code", broken)
     assert (await door.call("GET", "/wxbot/qun?code=a"))[:2] == (500, error(5000))
     assert "ZeroDivisionError" in caplog.text
 
@@ -112,18 +112,18 @@ async def test_our_own_fault_is_logged_and_told_in_the_one_shape(
 @pytest.mark.parametrize(("raised", "code"), [(WeChatOffline("room"), 2002), (WeChatNotDone("room"), 5000),
                                               (TimeoutError(), 5000)])  # fmt: skip
 async def test_what_no_service_has_translated(
-    door: Door, monkeypatch: pytest.MonkeyPatch, raised: Exception, code: int
+    door: AccessControl, monkeypatch: pytest.MonkeyPatch, raised: Exception, code: int
 ) -> None:
     async def fail(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(type(door.house.memberships), "get", fail)
+    monkeypatch.setattr(type(door.container.memberships), "get", fail)
     status, body, headers = await door.call("GET", "/wxbot/qun/membership/1")
     assert (status, body) == (SPEC_TABLE[code][0], error(code))
     assert ("Retry-After" in headers) == (code == 2002)
 
 
-async def test_a_refusal_is_logged_without_secrets(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refusal_is_logged_without_secrets(door: AccessControl, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     secret = "NTkxNjkwNzE4RDY2"
     status, _, _ = await door.call("POST", "/wxbot/qun/membership", json={"token": secret, "member": "黑旋风"})
@@ -134,7 +134,7 @@ async def test_a_refusal_is_logged_without_secrets(door: Door, caplog: pytest.Lo
     assert not [line for line in ours if secret in line]
 
 
-async def _raw(door: Door, sent: bytes) -> tuple[int, str, bytes]:
+async def _raw(door: AccessControl, sent: bytes) -> tuple[int, str, bytes]:
     """Status, content type and body of an answer to bytes that no client would send."""
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(sent)
@@ -162,7 +162,7 @@ async def _raw(door: Door, sent: bytes) -> tuple[int, str, bytes]:
         (b"GET /%zz/%f HTTP/1.1\r\nHost: a\r\n\r\n", 1004),
     ],
 )
-async def test_what_is_hardly_http(door: Door, sent: bytes, code: int) -> None:
+async def test_what_is_hardly_http(door: AccessControl, sent: bytes, code: int) -> None:
     status, kind, body = await _raw(door, sent)
     assert (status, kind) == (SPEC_TABLE[code][0], "application/json; charset=utf-8")
     assert json.loads(body) == error(code)
@@ -170,7 +170,7 @@ async def test_what_is_hardly_http(door: Door, sent: bytes, code: int) -> None:
 
 
 async def test_a_caller_that_hangs_up_within_its_body_is_no_fault_of_ours(
-    door: Door, caplog: pytest.LogCaptureFixture
+    door: AccessControl, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
     _, writer = await asyncio.open_connection("127.0.0.1", door.port)
@@ -186,8 +186,8 @@ async def test_a_caller_that_hangs_up_within_its_body_is_no_fault_of_ours(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_retry_after_is_whole_seconds(door: Door) -> None:
-    from api.answers import refusal
+async def test_retry_after_is_whole_seconds(door: AccessControl) -> None:
+    from api.responses import refusal
     from errors import TooManyRequests
 
     assert refusal(TooManyRequests(retry_after=0.2)).headers["Retry-After"] == "1"

@@ -11,15 +11,15 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from models.durable import Setting
-from tests.api.conftest import QUN, Door, OpenDoor
+from tests.api.conftest import QUN, AccessControl, OpenDoor
 from wechat.interface import State
 
 
-async def test_alive(door: Door) -> None:
+async def test_alive(door: AccessControl) -> None:
     assert (await door.call("GET", "/healthz"))[:2] == (200, {"status": "ok"})
 
 
-async def test_ready(door: Door) -> None:
+async def test_ready(door: AccessControl) -> None:
     wanted = {"ready": True, "database": "ok", "assistants": {"weimi1001": "online"}}
     assert (await door.call("GET", "/readyz"))[:2] == (200, wanted)
 
@@ -37,26 +37,26 @@ async def test_not_ready_names_what_is_not(opened: OpenDoor) -> None:
         }
 
 
-async def test_no_database_no_readiness(door: Door) -> None:
-    await door.house.store.close()
+async def test_no_database_no_readiness(door: AccessControl) -> None:
+    await door.container.store.close()
     status, body, _ = await door.call("GET", "/readyz")
     assert status == 503
     assert (body["ready"], body["database"]) == (False, "down")
     assert (await door.call("GET", "/healthz"))[0] == 200
 
 
-async def test_a_database_that_takes_no_write_is_not_ready(door: Door) -> None:
+async def test_a_database_that_takes_no_write_is_not_ready(door: AccessControl) -> None:
     closed = [1]
-    event.listen(door.house.store.engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA query_only={closed[0]}"))
+    event.listen(door.container.store.engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA query_only={closed[0]}"))
     with pytest.raises(OperationalError, match="readonly"):
-        await door.house.store.write(lambda s: s.add(Setting(key="row", value="")))
+        await door.container.store.write(lambda s: s.add(Setting(key="row", value="")))
     status, body, _ = await door.call("GET", "/readyz")
     assert (status, body["database"]) == (503, "down")
     closed[0] = 0
     assert (await door.call("GET", "/readyz"))[0] == 200
 
 
-async def _numbers(door: Door) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+async def _numbers(door: AccessControl) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     status, text, headers = await door.call("GET", "/metrics")
     assert status == 200
     assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -67,7 +67,7 @@ async def _numbers(door: Door) -> dict[tuple[str, frozenset[tuple[str, str]]], f
     }
 
 
-async def test_metrics(door: Door) -> None:
+async def test_metrics(door: AccessControl) -> None:
     await door.make_group()
     await door.call("GET", "/nothing/at/all")
     await door.call("GET", "/weiqun/one-address")
@@ -86,14 +86,14 @@ async def test_metrics(door: Door) -> None:
     assert number(count, method="GET", route="/weiqun/{id}", status="404") == 2
     assert number("wxbot_assistant_state", account="weimi1001", state="syncing") == 1
     assert number("wxbot_assistant_state", account="weimi1001", state="online") == 0
-    assert number("wxbot_outbox_waiting", lane="wx:weimi1001") == 1
-    assert 29 < number("wxbot_outbox_oldest_seconds", lane="wx:weimi1001") < 60
+    assert number("wxbot_outbox_waiting", queue="wx:weimi1001") == 1
+    assert 29 < number("wxbot_outbox_oldest_seconds", queue="wx:weimi1001") < 60
     assert number("wxbot_groups", state="active") == 1
     assert number("wxbot_memberships", state="joined") == 2
     assert number("process_resident_memory_bytes") > 0
 
 
-async def test_labels_do_not_grow_with_what_callers_make_up(door: Door) -> None:
+async def test_labels_do_not_grow_with_what_callers_make_up(door: AccessControl) -> None:
     async def lines() -> int:
         return len({labels for name, labels in await _numbers(door) if name.startswith("wxbot_http")})
 
@@ -118,9 +118,9 @@ async def test_metrics_show_no_secrets(opened: OpenDoor) -> None:
         await gone.wait()
         return ""
 
-    door.house.outbox.serve("hook", never)
+    door.container.outbox.serve("hook", never)
     await door.call("POST", "/wxbot/qun", json=QUN)
     text = (await door.call("GET", "/metrics"))[1]
     gone.set()
-    assert 'wxbot_outbox_waiting{lane="hook:http://127.0.0.1:9"} 1.0' in text
+    assert 'wxbot_outbox_waiting{queue="hook:http://127.0.0.1:9"} 1.0' in text
     assert not re.search("secret|user:|pass@", text)

@@ -13,20 +13,20 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from api.views import MOST_VIEWS, ViewLimit
+from api.view_limit import MAX_VIEWS, ViewLimit
 from errors import WeChatRefused
 from models.groups import QunState
-from tests.api.conftest import QUN, Door, OpenDoor
+from tests.api.conftest import QUN, AccessControl, OpenDoor
 from wechat.interface import State
 
 
-async def _page(door: Door, code: str = "shop-1") -> tuple[int, str, Any]:
+async def _page(door: AccessControl, code: str = "shop-1") -> tuple[int, str, Any]:
     await door.make_group(code)
     return await _page_of(door, code)
 
 
-async def _page_of(door: Door, code: str) -> tuple[int, str, Any]:
-    qun = door.house.groups.by_code(code)
+async def _page_of(door: AccessControl, code: str) -> tuple[int, str, Any]:
+    qun = door.container.groups.by_code(code)
     assert qun is not None
     return await door.call("GET", f"/weiqun/{qun.public_id}")
 
@@ -39,7 +39,7 @@ def _reads(html: str) -> str:
         return str(zxingcpp.read_barcodes(Image.open(file.name).convert("L"))[0].text)
 
 
-async def test_what_it_shows(door: Door) -> None:
+async def test_what_it_shows(door: AccessControl) -> None:
     status, html, headers = await _page(door)
     qun = await door.make_group()
     assert status == 200
@@ -53,14 +53,14 @@ async def test_what_it_shows(door: Door) -> None:
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
 
 
-async def test_what_it_hides(door: Door) -> None:
+async def test_what_it_hides(door: AccessControl) -> None:
     door.wechat.knows("wxid_song", "宋公明", weixin="songgm", alias="老宋")
     html = (await _page(door, "secret-code"))[1]
     for hidden in ("secret-code", "wxid_", "songgm", "老宋", "智多星", "100001@", "weimi1001"):
         assert hidden not in html
 
 
-async def test_nothing_comes_from_outside(door: Door) -> None:
+async def test_nothing_comes_from_outside(door: AccessControl) -> None:
     html = (await _page(door))[1]
     assert not re.findall(r'(?:src|href)="(?!data:)', html)
     assert "@import" not in html
@@ -77,7 +77,7 @@ async def test_names_are_shown_as_they_are(opened: OpenDoor) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
-async def test_an_owner_named_by_id_who_is_not_known_any_more(door: Door) -> None:
+async def test_an_owner_named_by_id_who_is_not_known_any_more(door: AccessControl) -> None:
     await door.call("POST", "/wxbot/qun", json={**QUN, "owner": "wxid_song"})
     door.wechat.directory.drop_contact("wxid_song")
     status, html, _ = await _page_of(door, "shop-1")
@@ -86,27 +86,27 @@ async def test_an_owner_named_by_id_who_is_not_known_any_more(door: Door) -> Non
 
 
 @pytest.mark.parametrize("path", ["none", "MTAwMTEx", "%00", "%F0%9F%92%A9", "a" * 2000])
-async def test_unknown(door: Door, path: str) -> None:
+async def test_unknown(door: AccessControl, path: str) -> None:
     status, html, headers = await door.call("GET", f"/weiqun/{path}")
     assert (status, headers["Content-Type"]) == (404, "text/html; charset=utf-8")
     assert "没有找到这个群" in html
 
 
-async def test_a_group_that_was_never_finished(door: Door) -> None:
+async def test_a_group_that_was_never_finished(door: AccessControl) -> None:
     door.wechat.fails["create_room"] = WeChatRefused("create_room", "no")
     assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 502
-    qun = door.house.groups.by_code("shop-1")
+    qun = door.container.groups.by_code("shop-1")
     assert qun is not None
     assert (await door.call("GET", f"/weiqun/{qun.public_id}"))[0] == 404
 
 
-async def test_head(door: Door) -> None:
+async def test_head(door: AccessControl) -> None:
     qun = await door.make_group()
     assert (await door.call("HEAD", qun["url"].removeprefix("http://127.0.0.1:8080")))[0] == 200
     assert (await door.call("HEAD", "/weiqun/none"))[0] == 404
 
 
-async def test_the_assistant_is_away(door: Door) -> None:
+async def test_the_assistant_is_away(door: AccessControl) -> None:
     await _page(door)
     door.wechat.state = State.LOGGED_OUT
     status, html, _ = await _page(door)
@@ -116,7 +116,7 @@ async def test_the_assistant_is_away(door: Door) -> None:
     assert (await door.make_group())["token"] in html
 
 
-async def test_the_code_is_asked_for_once_in_a_while(door: Door) -> None:
+async def test_the_code_is_asked_for_once_in_a_while(door: AccessControl) -> None:
     door.wechat.holds["self_qr_code"] = asyncio.Event()
     views = [asyncio.create_task(_page(door)) for _ in range(5)]
     await door.wechat.reached("self_qr_code")
@@ -129,7 +129,7 @@ async def test_the_code_is_asked_for_once_in_a_while(door: Door) -> None:
 
 
 @pytest.mark.parametrize("trouble", [WeChatRefused("qr", "no"), TimeoutError()])
-async def test_a_code_that_cannot_be_had(door: Door, trouble: Exception) -> None:
+async def test_a_code_that_cannot_be_had(door: AccessControl, trouble: Exception) -> None:
     door.wechat.fails["self_qr_code"] = trouble
     for _ in range(3):
         status, html, _ = await _page(door)
@@ -141,7 +141,9 @@ async def test_a_code_that_cannot_be_had(door: Door, trouble: Exception) -> None
     assert "<img" in (await _page(door))[1]
 
 
-async def test_a_gateway_that_hangs_does_not_hold_the_page(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_gateway_that_hangs_does_not_hold_the_page(
+    door: AccessControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("api.qrcodes.PATIENCE", 0.05)
     door.wechat.holds["self_qr_code"] = asyncio.Event()
     assert "二维码暂时取不到" in (await _page(door))[1]
@@ -157,7 +159,7 @@ async def test_a_token_that_leads_nowhere(opened: OpenDoor) -> None:
     html = (await _page(door))[1]
     assert "入群令牌已过期" in html
     assert token not in html
-    await door.house.groups.change(100001, state=QunState.LOST)
+    await door.container.groups.change(100001, state=QunState.LOST)
     html = (await _page(door))[1]
     assert "这个群暂时不能加入" in html
     assert token not in html
@@ -170,7 +172,7 @@ async def test_too_many_views(opened: OpenDoor) -> None:
     async def view(address: str) -> tuple[int, str, Any]:
         return await door.call("GET", path, headers={"X-Forwarded-For": address})
 
-    for _ in range(MOST_VIEWS):
+    for _ in range(MAX_VIEWS):
         assert (await view("8.8.8.8"))[0] == 200
     status, html, headers = await view("8.8.8.8")
     assert status == 429
@@ -181,9 +183,9 @@ async def test_too_many_views(opened: OpenDoor) -> None:
     assert (await view("8.8.8.8"))[0] == 200
 
 
-async def test_looking_for_pages_counts_too(door: Door) -> None:
-    statuses = [(await door.call("GET", f"/weiqun/{number}"))[0] for number in range(MOST_VIEWS + 1)]
-    assert statuses == [404] * MOST_VIEWS + [429]
+async def test_looking_for_pages_counts_too(door: AccessControl) -> None:
+    statuses = [(await door.call("GET", f"/weiqun/{number}"))[0] for number in range(MAX_VIEWS + 1)]
+    assert statuses == [404] * MAX_VIEWS + [429]
 
 
 def test_views_are_bounded_and_slide() -> None:
@@ -192,7 +194,7 @@ def test_views_are_bounded_and_slide() -> None:
     for number in range(1000):
         assert limit.wait(f"10.0.{number // 256}.{number % 256}") == 0
     assert len(limit) == 100
-    for number in range(MOST_VIEWS):
+    for number in range(MAX_VIEWS):
         now = number / 2
         assert limit.wait("2001:db8::1") == 0
     assert limit.wait("2001:db8::2:2") == pytest.approx(60 - now)  # the same /64

@@ -11,15 +11,15 @@ from sqlmodel import select
 from errors import WeChatNotDone, WeChatTooFast, WeChatUnknown
 from models.durable import OutboxItem, WorkState
 from models.groups import QunState
-from services.messages import SLOW_WAITS
-from tests.api.conftest import Door, error, eventually
+from services.messaging.messages import SLOW_WAITS
+from tests.api.conftest import AccessControl, error, eventually
 from wechat.events import Room
 from wechat.interface import State
 
 TO = {"assistant": "weimi1001", "to": "黑旋风", "text": "您的订单已发货。"}
 
 
-async def _until(door: Door, message_id: int, state: str) -> None:
+async def _until(door: AccessControl, message_id: int, state: str) -> None:
     async def reached() -> bool:
         now: str = (await door.call("GET", f"/wxbot/message/{message_id}"))[1]["message"]["state"]
         return now == state
@@ -27,7 +27,7 @@ async def _until(door: Door, message_id: int, state: str) -> None:
     await eventually(reached)
 
 
-async def _send(door: Door, key: str | None = None, **body: Any) -> Any:
+async def _send(door: AccessControl, key: str | None = None, **body: Any) -> Any:
     headers = {} if key is None else {"Idempotency-Key": key}
     status, answer, answered = await door.call("POST", "/wxbot/message", json=body, headers=headers)
     assert status == 202, answer
@@ -36,7 +36,7 @@ async def _send(door: Door, key: str | None = None, **body: Any) -> Any:
     return answer["message"]["id"]
 
 
-async def _code(door: Door, **body: Any) -> int:
+async def _code(door: AccessControl, **body: Any) -> int:
     status, answer, _ = await door.call("POST", "/wxbot/message", json=body)
     assert status >= 400, answer
     code: int = answer["error"]["code"]
@@ -44,20 +44,20 @@ async def _code(door: Door, **body: Any) -> int:
     return code
 
 
-async def test_to_a_friend(door: Door) -> None:
+async def test_to_a_friend(door: AccessControl) -> None:
     message_id = await _send(door, **TO)
     await _until(door, message_id, "sent")
     assert door.wechat.sent == [("wxid_hei", "您的订单已发货。", ())]
 
 
 @pytest.mark.parametrize("name", ["wxid_hei", "tieniu", "李逵", "黑旋风"])
-async def test_a_friend_by_any_name(door: Door, name: str) -> None:
+async def test_a_friend_by_any_name(door: AccessControl, name: str) -> None:
     door.wechat.knows("wxid_hei", "黑旋风", alias="李逵", weixin="tieniu")
     await _until(door, await _send(door, **TO | {"to": name}), "sent")
     assert door.wechat.sent[0][0] == "wxid_hei"
 
 
-async def test_nobody_or_several(door: Door) -> None:
+async def test_nobody_or_several(door: AccessControl) -> None:
     door.wechat.knows("wxid_a", "同名")
     door.wechat.knows("wxid_b", "同名")
     door.wechat.knows("wxid_c", "路人", friend=False)
@@ -68,17 +68,17 @@ async def test_nobody_or_several(door: Door) -> None:
     assert door.wechat.sent == []
 
 
-async def test_offline_it_waits(door: Door) -> None:
+async def test_offline_it_waits(door: AccessControl) -> None:
     door.wechat.state = State.CONNECTING
     assert await _code(door, **TO | {"to": "无名"}) == 2002  # who is a friend is not known for sure now
     message_id = await _send(door, **TO)
     assert (await door.call("GET", f"/wxbot/message/{message_id}"))[1]["message"]["state"] == "queued"
     door.wechat.state = State.ONLINE
-    door.house.outbox.poke("wx:weimi1001")
+    door.container.outbox.poke("wx:weimi1001")
     await _until(door, message_id, "sent")
 
 
-async def test_its_way(door: Door) -> None:
+async def test_its_way(door: AccessControl) -> None:
     door.wechat.holds["send_text"] = asyncio.Event()
     message_id = await _send(door, **TO)
     await _until(door, message_id, "sending")
@@ -87,19 +87,21 @@ async def test_its_way(door: Door) -> None:
     await _until(door, message_id, "failed")
 
 
-async def test_a_lost_answer_is_asked_for_again_and_not_for_ever(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.messages.LOST_WAITS", (0.01, 0.01))
+async def test_a_lost_answer_is_asked_for_again_and_not_for_ever(
+    door: AccessControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.messaging.messages.LOST_WAITS", (0.01, 0.01))
     door.wechat.fails["send_text"] = WeChatUnknown("MessageSendText", "no answer in time")
     message_id = await _send(door, **TO)
     await _until(door, message_id, "failed")
     assert door.wechat.calls.count("send_text") == 3, "each of them may have been heard"
-    item = await door.house.store.read(lambda s: s.get(OutboxItem, message_id))
+    item = await door.container.store.read(lambda s: s.get(OutboxItem, message_id))
     assert item is not None
     assert item.state == WorkState.UNKNOWN
 
 
-async def test_wechat_s_complaint_is_waited_out(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.messages.SLOW_WAITS", tuple(wait / 100_000 for wait in SLOW_WAITS))
+async def test_wechat_s_complaint_is_waited_out(door: AccessControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.messaging.messages.SLOW_WAITS", tuple(wait / 100_000 for wait in SLOW_WAITS))
     assert sum(SLOW_WAITS) > 3600, "for an hour the pace is halved"
     door.wechat.fails["send_text"] = WeChatTooFast("MessageSendText", "操作过于频繁")
     message_id = await _send(door, **TO)
@@ -107,26 +109,26 @@ async def test_wechat_s_complaint_is_waited_out(door: Door, monkeypatch: pytest.
     assert door.wechat.calls.count("send_text") == 1 + len(SLOW_WAITS)
 
 
-async def test_it_is_in_the_database_before_the_answer(door: Door) -> None:
+async def test_it_is_in_the_database_before_the_answer(door: AccessControl) -> None:
     door.wechat.state = State.CONNECTING
     message_id = await _send(door, **TO)
-    row = await door.house.store.read(lambda s: s.get(OutboxItem, message_id))
+    row = await door.container.store.read(lambda s: s.get(OutboxItem, message_id))
     assert row is not None
-    assert (row.lane, row.key, row.state) == ("wx:weimi1001", "wxid_hei", WorkState.QUEUED)
+    assert (row.queue, row.key, row.state) == ("wx:weimi1001", "wxid_hei", WorkState.QUEUED)
 
 
 # ---- groups ----
 
 
 @pytest.mark.parametrize("name", [100001, "100001", "shop-1"])
-async def test_to_a_group(door: Door, name: str | int) -> None:
+async def test_to_a_group(door: AccessControl, name: str | int) -> None:
     await door.make_group()
     message_id = await _send(door, assistant="weimi1001", qun=name, text="开会\n八点", mentions=["智多星", "wxid_zhi"])
     await _until(door, message_id, "sent")
     assert door.wechat.sent == [("room-1@chatroom", "@智多星\u2005开会\n八点", ("wxid_zhi",))]
 
 
-async def test_group_refusals(door: Door) -> None:
+async def test_group_refusals(door: AccessControl) -> None:
     await door.make_group()
     to = {"assistant": "weimi1001", "qun": 100001, "text": "开会"}
     assert await _code(door, **to | {"qun": 100002}) == 1004
@@ -137,13 +139,13 @@ async def test_group_refusals(door: Door) -> None:
         assert await _code(door, **to | {"qun": bad}) == 1001
     for bad in ("智多星", [1], [""], None, ["a"] * 101):
         assert await _code(door, **to | {"mentions": bad}) == 1001
-    await door.house.groups.change(100001, state=QunState.LOST)
-    room = door.house.groups.rooms(door.house.groups.by_number(100001))[0]  # type: ignore[arg-type]
-    await door.house.store.write(lambda s: door.house.groups.patch_room(s, room, state=QunState.LOST))
+    await door.container.groups.change(100001, state=QunState.LOST)
+    room = door.container.groups.rooms(door.container.groups.by_number(100001))[0]  # type: ignore[arg-type]
+    await door.container.store.write(lambda s: door.container.groups.patch_room(s, room, state=QunState.LOST))
     assert await _code(door, **to) == 1004
 
 
-async def test_a_code_that_is_another_groups_number(door: Door) -> None:
+async def test_a_code_that_is_another_groups_number(door: AccessControl) -> None:
     await door.make_group("shop-1")
     await door.make_group("100001")
     assert await _code(door, assistant="weimi1001", qun="100001", text="开会") == 1001
@@ -152,11 +154,11 @@ async def test_a_code_that_is_another_groups_number(door: Door) -> None:
     assert door.wechat.sent[0][0] == "room-1@chatroom"
 
 
-async def test_a_group_of_two_rooms_hears_it_in_both(door: Door) -> None:
+async def test_a_group_of_two_rooms_hears_it_in_both(door: AccessControl) -> None:
     await door.make_group()
-    qun = door.house.groups.by_number(100001)
+    qun = door.container.groups.by_number(100001)
     assert qun is not None
-    await door.house.groups.open_next_room(qun, "test")
+    await door.container.groups.open_next_room(qun, "test")
     door.wechat.directory.put_room(Room("room-2@chatroom", "宋公明的群100001·2", "", (), {"wxid_hei", "wxid_song"}))
     message_id = await _send(door, assistant="weimi1001", qun="shop-1", text="开会", mentions=["黑旋风"])
     await _until(door, message_id, "sent")
@@ -164,7 +166,7 @@ async def test_a_group_of_two_rooms_hears_it_in_both(door: Door) -> None:
     assert sent == {"room-1@chatroom": (), "room-2@chatroom": ("wxid_hei",)}
 
 
-async def test_what_is_wanted(door: Door) -> None:
+async def test_what_is_wanted(door: AccessControl) -> None:
     await door.make_group()
     assert await _code(door, **TO | {"qun": 100001}) == 1001
     assert await _code(door, assistant="weimi1001", text="你好") == 1001
@@ -179,7 +181,7 @@ async def test_what_is_wanted(door: Door) -> None:
 # ---- repeats ----
 
 
-async def test_one_key_one_message(door: Door) -> None:
+async def test_one_key_one_message(door: AccessControl) -> None:
     first = await _send(door, key="order-1", **TO)
     await _until(door, first, "sent")
     assert await _send(door, key="order-1", **TO) == first
@@ -189,14 +191,14 @@ async def test_one_key_one_message(door: Door) -> None:
     assert len(door.wechat.sent) == 3
 
 
-async def test_one_key_at_the_same_moment(door: Door) -> None:
+async def test_one_key_at_the_same_moment(door: AccessControl) -> None:
     ids = await asyncio.gather(*(_send(door, key="order-1", **TO) for _ in range(20)))
     assert len(set(ids)) == 1
     await _until(door, ids[0], "sent")
     assert len(door.wechat.sent) == 1
 
 
-async def test_one_key_another_message(door: Door) -> None:
+async def test_one_key_another_message(door: AccessControl) -> None:
     first = await _send(door, key="order-1", **TO)
     headers = {"Idempotency-Key": "order-1"}
     for other in (TO | {"text": "别的"}, TO | {"to": "智多星"}):
@@ -205,37 +207,37 @@ async def test_one_key_another_message(door: Door) -> None:
     assert len(door.wechat.sent) == 1
 
 
-async def test_one_key_two_messages_at_the_same_moment(door: Door) -> None:
+async def test_one_key_two_messages_at_the_same_moment(door: AccessControl) -> None:
     headers, others = {"Idempotency-Key": "order-1"}, (TO, TO | {"text": "别的"}, TO)
     calls = (door.call("POST", "/wxbot/message", json=body, headers=headers) for body in others)
     assert [answer[0] for answer in await asyncio.gather(*calls)] == [202, 400, 202]
 
 
-async def test_a_key_is_not_spent_by_a_call_that_is_refused(door: Door) -> None:
+async def test_a_key_is_not_spent_by_a_call_that_is_refused(door: AccessControl) -> None:
     headers, nobody = {"Idempotency-Key": "order-1"}, TO | {"to": "没有这个人"}
     calls = (door.call("POST", "/wxbot/message", json=body, headers=headers) for body in (nobody, TO))
     assert [answer[0] for answer in await asyncio.gather(*calls)] == [404, 202]
 
 
-async def test_a_repeat_is_safe_whatever_has_changed_since(door: Door) -> None:
+async def test_a_repeat_is_safe_whatever_has_changed_since(door: AccessControl) -> None:
     first = await _send(door, key="order-1", **TO)
     door.wechat.directory.drop_contact("wxid_hei")
     assert await _send(door, key="order-1", **TO) == first
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 257])
-async def test_a_key_worth_nothing(door: Door, key: str) -> None:
+async def test_a_key_worth_nothing(door: AccessControl, key: str) -> None:
     headers = {"Idempotency-Key": key}
     assert (await door.call("POST", "/wxbot/message", json=TO, headers=headers))[:2] == (400, error(1001))
 
 
-async def test_only_messages_are_found(door: Door) -> None:
+async def test_only_messages_are_found(door: AccessControl) -> None:
     def other(session: Any) -> int:
-        item = OutboxItem(lane="hook:http://a", key="1", body="{}", state=WorkState.SENT)
+        item = OutboxItem(queue="hook:http://a", key="1", body="{}", state=WorkState.SENT)
         session.add(item)
         session.flush()
         return item.id or 0
 
-    other_id = await door.house.store.write(other)
+    other_id = await door.container.store.write(other)
     assert (await door.call("GET", f"/wxbot/message/{other_id}"))[:2] == (404, error(1004))
-    assert await door.house.store.read(lambda s: len(s.exec(select(OutboxItem)).all())) == 1
+    assert await door.container.store.read(lambda s: len(s.exec(select(OutboxItem)).all())) == 1

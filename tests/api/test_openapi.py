@@ -30,7 +30,7 @@ from api.events import EVENTS
 from api.openapi import all_errors
 from api.operations import OPERATIONS
 from config.business import EventType
-from tests.api.conftest import Door, OpenDoor, open_door
+from tests.api.conftest import AccessControl, OpenDoor, open_door
 
 CHECKS = [
     not_a_server_error,
@@ -45,14 +45,14 @@ CHECKS = [
 ]
 
 
-async def test_every_route_is_described_and_every_description_has_a_route(door: Door) -> None:
+async def test_every_route_is_described_and_every_description_has_a_route(door: AccessControl) -> None:
     routes = {(route.method.lower(), re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", route.path)) for route in ROUTES}
     assert routes == {(operation.method, operation.path) for operation in OPERATIONS}
     paths = (await door.call("GET", "/openapi.json"))[1]["paths"]
     assert routes == {(method, path) for path, methods in paths.items() for method in methods}
 
 
-async def test_every_code_of_the_contract_is_described(door: Door) -> None:
+async def test_every_code_of_the_contract_is_described(door: AccessControl) -> None:
     status, document, headers = await door.call("GET", "/openapi.json")
     assert (status, headers["Content-Type"]) == (200, "application/json; charset=utf-8")
     assert document["openapi"].startswith("3.1")
@@ -69,7 +69,7 @@ async def test_keys_are_described_where_they_are_set(opened: OpenDoor) -> None:
     assert "security" not in document["paths"]["/healthz"]["get"]
 
 
-async def test_every_event_is_described(door: Door) -> None:
+async def test_every_event_is_described(door: AccessControl) -> None:
     document = (await door.call("GET", "/openapi.json"))[1]
     assert set(document["webhooks"]) == set(get_args(EventType))
     html = (await door.call("GET", "/docs"))[1]

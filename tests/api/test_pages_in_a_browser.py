@@ -12,7 +12,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.api.conftest import Door
+from tests.api.conftest import AccessControl
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -53,7 +53,7 @@ async def _open(browser: Browser, url: str, complaints: list[str], scheme: str =
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_fits_a_phone_and_its_code_can_be_scanned(browser: Browser, door: Door, scheme: str) -> None:
+async def test_it_fits_a_phone_and_its_code_can_be_scanned(browser: Browser, door: AccessControl, scheme: str) -> None:
     qun = await door.make_group()
     complaints: list[str] = []
     page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", complaints, scheme)
@@ -67,7 +67,7 @@ async def test_it_fits_a_phone_and_its_code_can_be_scanned(browser: Browser, doo
 
 
 @pytest.mark.parametrize("width", [320, 360, 390])
-async def test_the_token_stands_in_one_line(browser: Browser, door: Door, width: int) -> None:
+async def test_the_token_stands_in_one_line(browser: Browser, door: AccessControl, width: int) -> None:
     qun = await door.make_group()
     page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", [])
     await page.set_viewport_size({"width": width, "height": 740})
@@ -75,7 +75,7 @@ async def test_the_token_stands_in_one_line(browser: Browser, door: Door, width:
     assert await page.evaluate(f"({lines})(document.createRange())") == 1
 
 
-async def test_the_copy_button(browser: Browser, door: Door) -> None:
+async def test_the_copy_button(browser: Browser, door: AccessControl) -> None:
     qun = await door.make_group()
     page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", [])
     await page.click("text=复制")
@@ -84,7 +84,7 @@ async def test_the_copy_button(browser: Browser, door: Door) -> None:
     await page.wait_for_selector("button:text-is('复制')")
 
 
-async def test_the_copy_button_without_https(browser: Browser, door: Door) -> None:
+async def test_the_copy_button_without_https(browser: Browser, door: AccessControl) -> None:
     qun = await door.make_group()
     page = await _open(browser, f"http://plain.test:{door.port}/weiqun/{qun['url'].rpartition('/')[2]}", [])
     assert await page.evaluate("window.isSecureContext") is False
@@ -94,7 +94,7 @@ async def test_the_copy_button_without_https(browser: Browser, door: Door) -> No
     assert await page.evaluate("navigator.clipboard.readText()") == qun["token"]
 
 
-async def test_the_docs(browser: Browser, door: Door) -> None:
+async def test_the_docs(browser: Browser, door: AccessControl) -> None:
     complaints: list[str] = []
     page = await _open(browser, f"{door.url}/docs", complaints)
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

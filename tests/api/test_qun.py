@@ -8,8 +8,8 @@ import re
 from datetime import UTC, datetime
 
 from errors import CodeTaken, OwnerUnknown, WeChatOffline, WeChatRefused, WeChatTooFast
-from services.rows import membership_of
-from tests.api.conftest import QUN, Door, OpenDoor, error
+from services.groups.membership_rows import membership_of
+from tests.api.conftest import QUN, AccessControl, OpenDoor, error
 from wechat.interface import State
 
 
@@ -27,16 +27,16 @@ async def test_made_and_made_again(opened: OpenDoor) -> None:
     assert door.wechat.calls.count("create_room") == 1
 
 
-async def test_at_the_same_moment(door: Door) -> None:
+async def test_at_the_same_moment(door: AccessControl) -> None:
     answers = await asyncio.gather(*(door.call("POST", "/wxbot/qun", json=QUN) for _ in range(20)))
     assert sorted(status for status, _, _ in answers) == [200] * 19 + [201]
     assert len({body["qun_create_response"]["url"] for _, body, _ in answers}) == 1
     assert door.wechat.calls.count("create_room") == 1
 
 
-async def test_a_bad_call_at_the_same_moment_spoils_nothing(door: Door) -> None:
+async def test_a_bad_call_at_the_same_moment_spoils_nothing(door: AccessControl) -> None:
     bodies = [{**QUN, "owner": "nobody"}, QUN, {**QUN, "owner": "wxid_song"}, {**QUN, "owner": "智多星"}]
-    tasks = [door.house.groups.create(b["code"], b["owner"], b["assistant"], "test") for b in bodies]
+    tasks = [door.container.groups.create(b["code"], b["owner"], b["assistant"], "test") for b in bodies]
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(answers[0], OwnerUnknown)
     assert isinstance(answers[3], CodeTaken)
@@ -44,7 +44,7 @@ async def test_a_bad_call_at_the_same_moment_spoils_nothing(door: Door) -> None:
     assert door.wechat.calls.count("create_room") == 1
 
 
-async def test_a_caller_that_hangs_up_does_not_stop_it(door: Door) -> None:
+async def test_a_caller_that_hangs_up_does_not_stop_it(door: AccessControl) -> None:
     door.wechat.holds["create_room"] = asyncio.Event()
     asking = asyncio.create_task(door.call("POST", "/wxbot/qun", json=QUN))
     await door.wechat.reached("create_room")
@@ -55,7 +55,7 @@ async def test_a_caller_that_hangs_up_does_not_stop_it(door: Door) -> None:
     assert door.wechat.calls.count("create_room") == 1
 
 
-async def test_refusals_in_their_order(door: Door) -> None:
+async def test_refusals_in_their_order(door: AccessControl) -> None:
     door.wechat.knows("wxid_a", "同名")
     door.wechat.knows("wxid_b", "同名")
     door.wechat.knows("wxid_c", "路人", friend=False)
@@ -96,12 +96,12 @@ async def test_another_companion_is_taken_when_the_first_one_will_not_do(opened:
     qun = await door.make_group()
     (room,) = door.wechat.directory.rooms.values()
     assert room.member_ids == {"wxid_bot", "wxid_song", "wxid_gong"}
-    kept = door.house.groups.by_number(qun["number"])
+    kept = door.container.groups.by_number(qun["number"])
     assert kept is not None
     assert kept.companion_id == "wxid_gong"
 
 
-async def test_offline_tells_when_to_come_back(door: Door) -> None:
+async def test_offline_tells_when_to_come_back(door: AccessControl) -> None:
     await door.make_group()
     door.wechat.state = State.CONNECTING
     status, body, headers = await door.call("POST", "/wxbot/qun", json={**QUN, "code": "shop-2"})
@@ -110,7 +110,7 @@ async def test_offline_tells_when_to_come_back(door: Door) -> None:
     assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 200  # what is made already is known all the same
 
 
-async def test_looked_up_by_code_and_by_number(door: Door) -> None:
+async def test_looked_up_by_code_and_by_number(door: AccessControl) -> None:
     await door.call("POST", "/wxbot/qun", json=QUN)
     status, found, _ = await door.call("GET", "/wxbot/qun", params={"code": "shop-1"})
     qun = found["qun"]
@@ -139,7 +139,7 @@ async def test_looked_up_by_code_and_by_number(door: Door) -> None:
 # ---- memberships ----
 
 
-async def test_let_in_at_once(door: Door) -> None:
+async def test_let_in_at_once(door: AccessControl) -> None:
     qun = await door.make_group()
     body = {"token": qun["token"], "member": "黑旋风"}
     for _ in range(2):
@@ -149,7 +149,7 @@ async def test_let_in_at_once(door: Door) -> None:
     assert door.wechat.calls.count("add_member") == 1
 
 
-async def test_pending_until_they_are_friends(door: Door) -> None:
+async def test_pending_until_they_are_friends(door: AccessControl) -> None:
     qun = await door.make_group()
     body = {"token": qun["token"], "member": "九纹龙"}
     status, answer, headers = await door.call("POST", "/wxbot/qun/membership", json=body)
@@ -198,14 +198,14 @@ async def test_an_invitation_is_noted_before_it_is_looked_for(opened: OpenDoor) 
     body = {"token": qun["token"], "member": "黑旋风"}
     asking = asyncio.create_task(door.call("POST", "/wxbot/qun/membership", json=body))
     await door.wechat.reached("wait_member")
-    row = await door.house.store.read(lambda s: membership_of(s, qun["number"], "wxid_hei"))
+    row = await door.container.store.read(lambda s: membership_of(s, qun["number"], "wxid_hei"))
     assert row is not None
     assert row.state == "invited"
     door.wechat.holds["wait_member"].set()
     assert (await asking)[1] == {"membership_join_response": {"approved": "invited"}}
 
 
-async def test_taken_out(door: Door) -> None:
+async def test_taken_out(door: AccessControl) -> None:
     qun = await door.make_group()
     body = {"token": qun["token"], "member": "黑旋风"}
     path = (await door.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"]
@@ -217,7 +217,7 @@ async def test_taken_out(door: Door) -> None:
     assert (await door.call("DELETE", "/wxbot/qun/membership/999"))[:2] == (404, error(1004))
 
 
-async def test_a_member_s_own_name_goes_before_a_friend_s_nickname(door: Door) -> None:
+async def test_a_member_s_own_name_goes_before_a_friend_s_nickname(door: AccessControl) -> None:
     """Friends and members are one crowd: the first tier in which anybody is called so decides."""
     qun = await door.make_group()
     door.wechat.knows("wxid_m", "某人", friend=False, weixin="li01")
@@ -256,14 +256,14 @@ async def test_membership_refusals(opened: OpenDoor) -> None:
     assert await code() == 3002
 
 
-async def test_a_blacklisted_stranger_is_refused_by_what_is_theirs_alone(door: Door) -> None:
+async def test_a_blacklisted_stranger_is_refused_by_what_is_theirs_alone(door: AccessControl) -> None:
     """By id and 微信号; a nickname may be anybody's, and is waited for."""
     qun = await door.make_group()
     door.wechat.knows("wxid_lu", "陆谦", friend=False, weixin="luqian")
-    group = door.house.groups.by_number(qun["number"])
+    group = door.container.groups.by_number(qun["number"])
     assert group is not None
-    await door.house.store.write(
-        lambda s: door.house.ladder.blacklist(s, group, "wxid_lu", "陆谦", "spam", "person:wxid_song")
+    await door.container.store.write(
+        lambda s: door.container.sanctions.blacklist(s, group, "wxid_lu", "陆谦", "spam", "person:wxid_song")
     )
     for member, status in (("wxid_lu", 403), ("luqian", 403), ("陆谦", 202)):
         body = {"token": qun["token"], "member": member}
@@ -272,7 +272,7 @@ async def test_a_blacklisted_stranger_is_refused_by_what_is_theirs_alone(door: D
         assert status == 202 or answer[1] == error(3005)
 
 
-async def test_a_connection_that_is_lost_on_the_way(door: Door) -> None:
+async def test_a_connection_that_is_lost_on_the_way(door: AccessControl) -> None:
     """What did not reach WeChat says so, and when to come back."""
     qun = await door.make_group()
     body = {"token": qun["token"], "member": "黑旋风"}

@@ -15,7 +15,7 @@ from playwright.async_api import Page, expect
 
 from bot import Bot
 from config import Config
-from sandbox.world import ADMIN, SONG, WENLONG
+from sandbox.world.world import ADMIN, SONG, WENLONG
 from tests.browser.conftest import ACCOUNT, PHONE, Windows
 from tests.browser.pictures import take
 from tests.stories.conftest import until
@@ -64,7 +64,7 @@ async def shop(windows: Windows, tmp_path: Path) -> AsyncIterator[Shop]:
     }
     bot = Bot(Config(**settings))
     await bot.start()
-    await until(lambda: bot.house.accounts.is_online(ACCOUNT), "online")
+    await until(lambda: bot.container.accounts.is_online(ACCOUNT), "online")
     yield Shop(bot, windows)
     await windows.close()
     await bot.stop()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from sandbox.model import Room
-from sandbox.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO
+from sandbox.world.model import WorldRoom
+from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO
 from tests.browser.conftest import ACCOUNT, BOT, Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 TOKEN = "NTkxNjkwNzE4RDY2"
 
 
-def room(chat: Chat, owner: str = SONG) -> Room:
+def room(chat: Chat, owner: str = SONG) -> WorldRoom:
     return chat.world.rooms.create(owner, [who for who in (SONG, XUANFENG, ZHIDUO) if who != owner], "梁山")
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import pytest
 from playwright.async_api import Page, expect
 
-from sandbox.model import Refused
-from sandbox.world import SONG, XUANFENG
+from sandbox.world.model import Refused
+from sandbox.world.world import SONG, XUANFENG
 from tests.browser.conftest import ACCOUNT, BOT, Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

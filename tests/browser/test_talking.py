@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from playwright.async_api import FilePayload, Page, Route, expect
 
-from sandbox.model import Kind
-from sandbox.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO
+from sandbox.world.model import Kind
+from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO
 from tests.browser.conftest import Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

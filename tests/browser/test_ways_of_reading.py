@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from sandbox.world import SONG, XUANFENG, ZHIDUO
+from sandbox.world.world import SONG, XUANFENG, ZHIDUO
 from tests.browser.conftest import BOT, PHONE, Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

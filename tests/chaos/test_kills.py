@@ -14,7 +14,7 @@ import pytest
 
 from tests.bot_process import BotProcess
 from tests.chaos.load import OWNER, PEOPLE, Load
-from tests.chaos.reckoning import reckon
+from tests.chaos.verification import reckon
 from tests.official import OfficialGateway, Start, official
 
 __all__ = ["official"]

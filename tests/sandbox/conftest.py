@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.server import PuppetServer
-from sandbox.world import World
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.world import World
 from tests.sandbox.client import TOKEN, Client
 
 ACCOUNT = "weimi1001"

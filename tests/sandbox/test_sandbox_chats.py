@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.model import Kind, NotThere, Refused
-from sandbox.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
+from sandbox.world.model import Kind, NotThere, Refused
+from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.conftest import ACCOUNT, BOT, Clock, Ear
 
 

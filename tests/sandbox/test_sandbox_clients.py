@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.model import Kind, Message
-from sandbox.server import PuppetServer
-from sandbox.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.model import ChatMessage, Kind
+from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.client import TOKEN, until
 from tests.sandbox.conftest import BOT
 
@@ -93,7 +93,7 @@ async def answered(world: World, text: str) -> None:
 async def sent_file(world: World) -> tuple[str, bytes]:
     """Wait until the bot has sent a file to 宋公明."""
 
-    def files() -> list[Message]:
+    def files() -> list[ChatMessage]:
         return [said for said in world.chats.history(SONG, BOT) if said.sender == BOT and said.kind is Kind.FILE]
 
     await until(lambda: bool(files()))

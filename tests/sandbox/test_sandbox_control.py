@@ -13,8 +13,8 @@ import pytest
 
 import sandbox
 from sandbox import Sandbox
-from sandbox.storage import snapshot
-from sandbox.world import SONG, WENLONG, XUANFENG, ZHIDUO
+from sandbox.world.storage import snapshot
+from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import ACCOUNT, BOT
 

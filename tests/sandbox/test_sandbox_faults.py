@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.faults import Faults, Limits
-from sandbox.model import Refused
-from sandbox.world import SONG, World
+from sandbox.world.faults import Faults, Limits
+from sandbox.world.model import Refused
+from sandbox.world.world import SONG, World
 from tests.sandbox.conftest import BOT, Clock, Ear
 
 

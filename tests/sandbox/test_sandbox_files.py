@@ -10,9 +10,9 @@ import pytest
 from grpclib.exceptions import GRPCError
 
 from protocol import puppet_pb2 as pb
-from sandbox.model import Kind
-from sandbox.server import PuppetServer
-from sandbox.world import SONG, ZHIDUO, World
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.model import Kind
+from sandbox.world.world import SONG, ZHIDUO, World
 from tests.sandbox.client import TOKEN, Client
 from tests.sandbox.conftest import ACCOUNT, BOT
 

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 import sandbox
-from sandbox.front import is_no_name
+from sandbox.control.page_files import is_no_name
 from tests.sandbox.conftest import ACCOUNT
 
 

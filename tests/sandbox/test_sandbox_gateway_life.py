@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 
-from sandbox.server import PuppetServer, tls_context
-from sandbox.world import SONG, ZHIDUO, World
+from sandbox.gateway.server import PuppetServer, tls_context
+from sandbox.world.world import SONG, ZHIDUO, World
 from tests.sandbox.client import TOKEN, Client, until
 from tests.sandbox.conftest import ACCOUNT, BOT
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.model import Kind, NotThere, Refused, Room
-from sandbox.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
+from sandbox.world.model import Kind, NotThere, Refused, WorldRoom
+from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.conftest import ACCOUNT, BOT, Clock, Ear
 
 
 @pytest.fixture
-def room(world: World) -> Room:
+def room(world: World) -> WorldRoom:
     """Owned by 宋公明; 智多星 and the assistant are in it."""
     return world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
 
 
-def grow(world: World, room: Room, size: int) -> None:
+def grow(world: World, room: WorldRoom, size: int) -> None:
     """Fill a group with strangers up to a size, without events."""
     for person in world.crowd(ACCOUNT, size - len(room.members), prefix="filler", friends=False):
         world.rooms.let_in(room, [person.id], SONG)
 
 
-def test_a_friend_is_added_at_once_and_only_once(world: World, room: Room, ear: Ear) -> None:
+def test_a_friend_is_added_at_once_and_only_once(world: World, room: WorldRoom, ear: Ear) -> None:
     assert world.joins.add(BOT, room.id, XUANFENG) is None
     assert XUANFENG in room.members
     assert world.joins.add(BOT, room.id, XUANFENG) is None
@@ -29,7 +29,7 @@ def test_a_friend_is_added_at_once_and_only_once(world: World, room: Room, ear: 
     assert joins == [([XUANFENG], BOT)]
 
 
-def test_strangers_and_outsiders_are_refused(world: World, room: Room) -> None:
+def test_strangers_and_outsiders_are_refused(world: World, room: WorldRoom) -> None:
     with pytest.raises(Refused, match="不是你的好友"):
         world.joins.add(BOT, room.id, WENLONG)
     with pytest.raises(NotThere):
@@ -37,7 +37,7 @@ def test_strangers_and_outsiders_are_refused(world: World, room: Room) -> None:
     assert WENLONG not in room.members
 
 
-def test_the_fortieth_is_added_the_next_one_gets_a_card(world: World, room: Room, ear: Ear) -> None:
+def test_the_fortieth_is_added_the_next_one_gets_a_card(world: World, room: WorldRoom, ear: Ear) -> None:
     grow(world, room, 39)
     assert world.joins.add(BOT, room.id, XUANFENG) is None
     assert len(room.members) == 40
@@ -51,7 +51,7 @@ def test_the_fortieth_is_added_the_next_one_gets_a_card(world: World, room: Room
     assert ear.of("room-join")[-1]["inviteeIdList"] == [WENLONG]
 
 
-def test_a_card_is_for_one_person_and_for_once(world: World, room: Room, ear: Ear) -> None:
+def test_a_card_is_for_one_person_and_for_once(world: World, room: WorldRoom, ear: Ear) -> None:
     card = world.joins.add(BOT, room.id, XUANFENG, card=True)
     assert card is not None
     assert world.joins.add(BOT, room.id, XUANFENG, card=True) is card
@@ -66,7 +66,7 @@ def test_a_card_is_for_one_person_and_for_once(world: World, room: Room, ear: Ea
         world.joins.tap(XUANFENG, card.id)
 
 
-def test_a_card_dies_with_its_inviters_membership(world: World, room: Room) -> None:
+def test_a_card_dies_with_its_inviters_membership(world: World, room: WorldRoom) -> None:
     card = world.joins.add(BOT, room.id, XUANFENG, card=True)
     assert card is not None
     world.rooms.leave(BOT, room.id)
@@ -84,7 +84,7 @@ def test_an_assistant_is_invited(world: World, ear: Ear) -> None:
     assert ear.of("room-join")[-1]["inviteeIdList"] == [BOT]
 
 
-def test_the_owners_confirmation(world: World, room: Room, ear: Ear) -> None:
+def test_the_owners_confirmation(world: World, room: WorldRoom, ear: Ear) -> None:
     world.rooms.set_confirm(SONG, room.id, True)
     for _ in range(2):
         with pytest.raises(Refused, match="群主已启用群聊邀请确认") as refused:
@@ -103,7 +103,7 @@ def test_the_owners_confirmation(world: World, room: Room, ear: Ear) -> None:
         world.joins.decide(SONG, "confirm_nothing", True)
 
 
-def test_a_refusing_owner_and_a_second_try(world: World, room: Room) -> None:
+def test_a_refusing_owner_and_a_second_try(world: World, room: WorldRoom) -> None:
     world.rooms.set_confirm(SONG, room.id, True)
     with pytest.raises(Refused):
         world.joins.add(BOT, room.id, XUANFENG)
@@ -115,7 +115,7 @@ def test_a_refusing_owner_and_a_second_try(world: World, room: Room) -> None:
     assert len(world.state.confirmations) == 2
 
 
-def test_the_owner_needs_no_confirmation_and_only_managers_switch_it(world: World, room: Room) -> None:
+def test_the_owner_needs_no_confirmation_and_only_managers_switch_it(world: World, room: WorldRoom) -> None:
     with pytest.raises(Refused, match="群主或管理员"):
         world.rooms.set_confirm(BOT, room.id, True)
     world.rooms.set_confirm(SONG, room.id, True)
@@ -123,7 +123,7 @@ def test_the_owner_needs_no_confirmation_and_only_managers_switch_it(world: Worl
     assert XUANFENG in room.members
 
 
-def test_a_card_tapped_in_a_confirming_group_waits_for_the_owner(world: World, room: Room) -> None:
+def test_a_card_tapped_in_a_confirming_group_waits_for_the_owner(world: World, room: WorldRoom) -> None:
     card = world.joins.add(BOT, room.id, XUANFENG, card=True)
     assert card is not None
     world.rooms.set_confirm(SONG, room.id, True)
@@ -133,7 +133,7 @@ def test_a_card_tapped_in_a_confirming_group_waits_for_the_owner(world: World, r
     assert XUANFENG in room.members
 
 
-def test_a_large_confirming_group_wants_the_owner_then_the_person(world: World, room: Room) -> None:
+def test_a_large_confirming_group_wants_the_owner_then_the_person(world: World, room: WorldRoom) -> None:
     grow(world, room, 40)
     world.rooms.set_confirm(SONG, room.id, True)
     with pytest.raises(Refused, match="-2028"):
@@ -145,7 +145,7 @@ def test_a_large_confirming_group_wants_the_owner_then_the_person(world: World, 
     assert world.joins.tap(XUANFENG, card.id) is True
 
 
-def test_five_hundred_is_full_for_every_way_in(world: World, room: Room) -> None:
+def test_five_hundred_is_full_for_every_way_in(world: World, room: WorldRoom) -> None:
     card = world.joins.add(BOT, room.id, XUANFENG, card=True)
     assert card is not None
     grow(world, room, 500)
@@ -159,7 +159,7 @@ def test_five_hundred_is_full_for_every_way_in(world: World, room: Room) -> None
     assert len(room.members) == 500
 
 
-def test_a_qr_code_lives_seven_days(world: World, room: Room, clock: Clock, ear: Ear) -> None:
+def test_a_qr_code_lives_seven_days(world: World, room: WorldRoom, clock: Clock, ear: Ear) -> None:
     code = world.joins.qr_code(BOT, room.id)
     assert world.joins.qr_code(BOT, room.id) != code
     clock.now += 7 * 86400 - 1
@@ -174,7 +174,7 @@ def test_a_qr_code_lives_seven_days(world: World, room: Room, clock: Clock, ear:
         world.joins.qr_code(XUANFENG, room.id)
 
 
-def test_a_qr_code_is_closed_by_confirmation_and_from_two_hundred_on(world: World, room: Room) -> None:
+def test_a_qr_code_is_closed_by_confirmation_and_from_two_hundred_on(world: World, room: WorldRoom) -> None:
     code = world.joins.qr_code(BOT, room.id)
     world.rooms.set_confirm(SONG, room.id, True)
     with pytest.raises(Refused, match="扫码"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.model import NotThere, Refused
-from sandbox.world import SONG, WENLONG, World
+from sandbox.world.model import NotThere, Refused
+from sandbox.world.world import SONG, WENLONG, World
 from tests.sandbox.conftest import ACCOUNT, BOT, Ear
 
 

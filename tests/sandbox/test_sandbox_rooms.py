@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.model import NotThere, Refused, Room
-from sandbox.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
+from sandbox.world.model import NotThere, Refused, WorldRoom
+from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.conftest import ACCOUNT, BOT, Clock, Ear
 
 
 @pytest.fixture
-def room(world: World) -> Room:
+def room(world: World) -> WorldRoom:
     """Owned by 宋公明; 智多星 and the assistant are in it."""
     return world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
 
@@ -51,7 +51,7 @@ def test_making_a_group_of_more_than_forty_sends_cards(world: World) -> None:
     assert len(world.state.invitations) == 6
 
 
-def test_anybody_inside_may_rename_but_the_same_name_is_no_news(world: World, room: Room, ear: Ear) -> None:
+def test_anybody_inside_may_rename_but_the_same_name_is_no_news(world: World, room: WorldRoom, ear: Ear) -> None:
     world.rooms.set_topic(BOT, room.id, "水泊")
     world.rooms.set_topic(BOT, room.id, "水泊")
     assert [payload["oldTopic"] for payload in ear.of("room-topic")] == ["梁山"]
@@ -62,7 +62,7 @@ def test_anybody_inside_may_rename_but_the_same_name_is_no_news(world: World, ro
         world.rooms.set_topic(ADMIN, room.id, "x")
 
 
-def test_the_announcement_is_the_owners_and_the_admins(world: World, room: Room, ear: Ear) -> None:
+def test_the_announcement_is_the_owners_and_the_admins(world: World, room: WorldRoom, ear: Ear) -> None:
     with pytest.raises(Refused, match="群主"):
         world.rooms.announce(BOT, room.id, "我说")
     world.rooms.announce(SONG, room.id, "今晚集合")
@@ -74,7 +74,7 @@ def test_the_announcement_is_the_owners_and_the_admins(world: World, room: Room,
     assert room.announcement == "管理员说"
 
 
-def test_only_owner_and_admins_remove(world: World, room: Room, ear: Ear) -> None:
+def test_only_owner_and_admins_remove(world: World, room: WorldRoom, ear: Ear) -> None:
     world.joins.add(SONG, room.id, XUANFENG)
     with pytest.raises(Refused, match="群主或管理员"):
         world.rooms.remove(BOT, room.id, XUANFENG)
@@ -91,7 +91,7 @@ def test_only_owner_and_admins_remove(world: World, room: Room, ear: Ear) -> Non
         world.rooms.remove(BOT, room.id, BOT)
 
 
-def test_the_removed_assistant_is_told_and_is_out(world: World, room: Room, ear: Ear) -> None:
+def test_the_removed_assistant_is_told_and_is_out(world: World, room: WorldRoom, ear: Ear) -> None:
     world.rooms.remove(SONG, room.id, BOT)
     assert ear.of("room-leave")[-1]["removeeIdList"] == [BOT]
     heard = len(ear.all)
@@ -101,7 +101,7 @@ def test_the_removed_assistant_is_told_and_is_out(world: World, room: Room, ear:
         world.rooms.seen_by(BOT, room.id)
 
 
-def test_when_the_owner_leaves_the_eldest_member_owns(world: World, room: Room, ear: Ear) -> None:
+def test_when_the_owner_leaves_the_eldest_member_owns(world: World, room: WorldRoom, ear: Ear) -> None:
     world.rooms.leave(SONG, room.id)
     assert room.owner == ZHIDUO
     assert ear.of("room-leave")[-1]["removerId"] == SONG
@@ -109,7 +109,7 @@ def test_when_the_owner_leaves_the_eldest_member_owns(world: World, room: Room, 
         world.rooms.leave(SONG, room.id)
 
 
-def test_the_last_one_out(world: World, room: Room) -> None:
+def test_the_last_one_out(world: World, room: WorldRoom) -> None:
     for who in (ZHIDUO, SONG, BOT):
         world.rooms.leave(who, room.id)
     assert room.members == {}
@@ -127,7 +127,7 @@ def test_ownership_goes_from_the_owner_to_a_member(world: World) -> None:
         world.rooms.transfer(BOT, room.id, BOT)
 
 
-def test_three_admins_at_most_all_members_named_by_the_owner(world: World, room: Room) -> None:
+def test_three_admins_at_most_all_members_named_by_the_owner(world: World, room: WorldRoom) -> None:
     with pytest.raises(Refused, match="只有群主"):
         world.rooms.set_admins(BOT, room.id, [BOT])
     with pytest.raises(Refused, match="管理员"):
@@ -136,7 +136,7 @@ def test_three_admins_at_most_all_members_named_by_the_owner(world: World, room:
     assert room.admins == {BOT}
 
 
-def test_the_group_alias_is_ones_own(world: World, room: Room) -> None:
+def test_the_group_alias_is_ones_own(world: World, room: WorldRoom) -> None:
     world.rooms.set_alias(ZHIDUO, room.id, "军师")
     assert world.called_in(room.id, ZHIDUO) == "军师"
     assert world.people.get(ZHIDUO).name == "智多星"

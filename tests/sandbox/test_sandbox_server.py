@@ -10,8 +10,8 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 from protocol import puppet_pb2 as pb
-from sandbox.server import PuppetServer
-from sandbox.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.client import TOKEN, Client, until
 from tests.sandbox.conftest import ACCOUNT, BOT, Clock
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import sandbox
-from sandbox.model import Kind
-from sandbox.storage import Keeper
-from sandbox.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
+from sandbox.world.model import Kind
+from sandbox.world.storage import StateStore
+from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.client import Client, until
 from tests.sandbox.conftest import ACCOUNT, BOT
 
@@ -108,7 +108,7 @@ async def test_a_state_that_cannot_be_kept_fails_no_stop(
     world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "folder" / "world.json"
-    keeper = Keeper(world.state, path)
+    keeper = StateStore(world.state, path)
     keeper.start()
     path.parent.write_text("a full disk would do as well")
     await keeper.stop()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from protocol import puppet_pb2 as pb
-from sandbox.stream import Outbox
+from sandbox.gateway.event_stream import EventBacklog
 
 
 async def test_it_is_bounded_and_keeps_its_order() -> None:
-    outbox = Outbox(bound=2)
+    outbox = EventBacklog(bound=2)
     for n in range(5):
         outbox.tell("message", {"messageId": str(n)})
     outbox.put(None)
@@ -20,7 +20,7 @@ async def test_it_is_bounded_and_keeps_its_order() -> None:
 
 
 async def test_what_is_late_comes_after_what_is_prompt_and_never_when_closed() -> None:
-    outbox = Outbox()
+    outbox = EventBacklog()
     outbox.tell("message", {"messageId": "late"}, 0.02)
     outbox.tell("message", {"messageId": "prompt"})
     first, second = await outbox.get(5), await outbox.get(5)

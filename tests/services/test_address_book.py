@@ -8,10 +8,10 @@ import pytest
 
 from models.db import Store
 from models.durable import DirectoryRow
-from services.address_book import AddressBook
+from services.accounts.address_book import AddressBook
 from tests.doubles import SELF, InMemoryWeChat
 from tests.services.conftest import Clock
-from wechat.directory import Directory
+from wechat.directory import CachedDirectory
 from wechat.events import Contact, Room
 
 LI = Contact("wxid_li", "李逵", "铁牛", "li_kui", True, False, "http://x/a.jpg")
@@ -26,7 +26,7 @@ def _known() -> InMemoryWeChat:
 
 def _fresh() -> InMemoryWeChat:
     wechat = InMemoryWeChat("a")
-    wechat.directory = Directory()
+    wechat.directory = CachedDirectory()
     return wechat
 
 

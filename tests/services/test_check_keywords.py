@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.check_keywords import main
+from tools.check_keywords import main
 
 RULES = """
 - { equals: 营业时间, reply: 九点到六点。 }
@@ -21,7 +21,7 @@ def test_it_shows_which_rule_answers(tmp_path: Path) -> None:
     """The whole road, as `make keywords` goes it."""
     path = tmp_path / "rules.yaml"
     path.write_text(RULES, encoding="utf-8")
-    command = [sys.executable, "-m", "services.check_keywords", str(path), "我的订单42"]
+    command = [sys.executable, "-m", "tools.check_keywords", str(path), "我的订单42"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
     assert "3 rules" in done.stdout

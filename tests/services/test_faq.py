@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.faq import measure
 from config import ConfigError
-from services.faq import NEAR, Entry, Faq, load
-from services.llm import chosen
+from services.support.faq import NEAR, Entry, Faq, load
+from services.support.llm import chosen
 
 ENTRIES = [
     Entry(questions=["怎么开发票？", "如何开票"], answer="发抬头来。"),

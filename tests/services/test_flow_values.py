@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.flow_values import meets
+from services.flows.values import meets
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 from aiohttp import web
 from sqlmodel import select
 
+from app.container import Container
 from config import Config
 from errors import NotFound
 from models.durable import OutboxItem
 from models.flows import FlowCallback, FlowRun
-from services.house import House
 from tests.services.conftest import until
 from tests.stories.business import forever, runs, serving
 
@@ -26,7 +26,7 @@ STEPS = [
     {"wait": {"callback": "result", "hours": 1, "expect": {"status": "success"}}},
     {"say": "好了{result.n}"},
 ]
-MakeHouse = Callable[[], Awaitable[House]]
+MakeHouse = Callable[[], Awaitable[Container]]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def asked() -> list[dict[str, Any]]:
 @pytest.fixture
 async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterator[MakeHouse]:
     """A house on the database, as a process would build it; nothing of it is sent, as no account is online."""
-    houses: list[House] = []
+    houses: list[Container] = []
 
     async def shop(request: web.Request) -> web.StreamResponse:
         asked.append({**(await request.json()), "key": request.headers["Idempotency-Key"]})
@@ -46,112 +46,112 @@ async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterato
     async with serving(shop) as url:
         flow = {"name": "试", "start": ["开始"], "allow": "everyone", "steps": STEPS}
 
-        async def make() -> House:
+        async def make() -> Container:
             config = Config(database=database, admins=[ADMIN], systems={"shop": {"base_url": url}}, flows=[flow])  # type: ignore[arg-type, list-item]
-            house = House(config)
-            await house.store.open()
-            houses.append(house)
-            return house
+            container = Container(config)
+            await container.store.open()
+            houses.append(container)
+            return container
 
         yield make
-        for house in houses:
-            await house.flows.stop(5)
-            await house.outside.close()
-            await house.store.close()
+        for container in houses:
+            await container.flows.stop(5)
+            await container.http_client.close()
+            await container.store.close()
 
 
-async def hear(house: House, words: str, person: str = PERSON) -> None:
+async def hear(container: Container, words: str, person: str = PERSON) -> None:
     """A person says something, and it is written."""
-    decision = await house.flows.heard(ACCOUNT, person, words)
+    decision = await container.flows.heard(ACCOUNT, person, words)
     if decision is not None and decision.write is not None:
-        await house.store.write(decision.write)
+        await container.store.write(decision.write)
 
 
-async def called_back(house: House, secret: str, result: dict[str, Any]) -> None:
+async def called_back(container: Container, secret: str, result: dict[str, Any]) -> None:
     """A system brings a result."""
-    await house.flows.called_back(await house.flows.callback(secret), result)
+    await container.flows.called_back(await container.flows.callback(secret), result)
 
 
-async def said(house: House) -> list[str]:
+async def said(container: Container) -> list[str]:
     """All that was promised to be said."""
-    items = await house.store.read(lambda s: s.exec(select(OutboxItem).order_by(OutboxItem.id)).all())  # type: ignore[arg-type]
+    items = await container.store.read(lambda s: s.exec(select(OutboxItem).order_by(OutboxItem.id)).all())  # type: ignore[arg-type]
     return [json.loads(item.body)["text"] for item in items]
 
 
-async def waiting(house: House, asked: list[dict[str, Any]]) -> str:
+async def waiting(container: Container, asked: list[dict[str, Any]]) -> str:
     """Bring a flow to its wait; the secret it can be called back with."""
-    await hear(house, "开始")
-    await hear(house, "一店")
-    await until(lambda: house.flows.open_counts()["waiting"] == 1, "it waits")
+    await hear(container, "开始")
+    await hear(container, "一店")
+    await until(lambda: container.flows.open_counts()["waiting"] == 1, "it waits")
     return str(asked[0]["callback"]).rpartition("/")[2]
 
 
 async def test_one_callback_counts_though_twenty_come_at_once(
     make_house: MakeHouse, asked: list[dict[str, Any]]
 ) -> None:
-    house = await make_house()
-    await house.flows.start()
-    secret = await waiting(house, asked)
+    container = await make_house()
+    await container.flows.start()
+    secret = await waiting(container, asked)
     results = [{"status": "success", "n": n} for n in range(20)]
-    await asyncio.gather(*(called_back(house, secret, result) for result in results))
-    assert len([line for line in await said(house) if line.startswith("好了")]) == 1
-    assert await runs(house) == ["finished"]
-    assert house.flows.open_counts() == {"asking": 0, "calling": 0, "waiting": 0}
+    await asyncio.gather(*(called_back(container, secret, result) for result in results))
+    assert len([line for line in await said(container) if line.startswith("好了")]) == 1
+    assert await runs(container) == ["finished"]
+    assert container.flows.open_counts() == {"asking": 0, "calling": 0, "waiting": 0}
     with pytest.raises(NotFound):
-        await house.flows.callback("x" * 32)
+        await container.flows.callback("x" * 32)
 
 
 async def test_what_a_run_was_told_is_forgotten_when_it_is_over(
     make_house: MakeHouse, asked: list[dict[str, Any]]
 ) -> None:
-    house = await make_house()
-    await house.flows.start()
-    secret = await waiting(house, asked)
-    run = (await house.flows.open_runs())[0]
+    container = await make_house()
+    await container.flows.start()
+    secret = await waiting(container, asked)
+    run = (await container.flows.open_runs())[0]
     assert run.values["store"] == "一店"
-    await called_back(house, secret, {"status": "success", "n": 1})
-    over = await house.store.read(lambda s: s.get_one(FlowRun, run.id))
-    kept = await house.store.read(lambda s: s.exec(select(FlowCallback)).one())
+    await called_back(container, secret, {"status": "success", "n": 1})
+    over = await container.store.read(lambda s: s.get_one(FlowRun, run.id))
+    kept = await container.store.read(lambda s: s.exec(select(FlowCallback)).one())
     assert (over.state, over.values, kept.body) == ("finished", {}, "{}")
-    await called_back(house, secret, {"status": "success", "n": 2})
-    assert [line for line in await said(house) if line.startswith("好了")] == ["好了1"]
+    await called_back(container, secret, {"status": "success", "n": 2})
+    assert [line for line in await said(container) if line.startswith("好了")] == ["好了1"]
 
 
 async def test_a_callback_and_the_end_of_its_wait_at_once_have_one_outcome(
     make_house: MakeHouse, asked: list[dict[str, Any]]
 ) -> None:
-    house = await make_house()
-    await house.flows.start()
-    secret = await waiting(house, asked)
-    run = (await house.flows.open_runs())[0]
+    container = await make_house()
+    await container.flows.start()
+    secret = await waiting(container, asked)
+    run = (await container.flows.open_runs())[0]
     await asyncio.gather(
-        called_back(house, secret, {"status": "success", "n": 1}),
-        house.store.write(lambda s: house.flows.end(s, run.id or 0)),
-        hear(house, "取消"),
+        called_back(container, secret, {"status": "success", "n": 1}),
+        container.store.write(lambda s: container.flows.end(s, run.id or 0)),
+        hear(container, "取消"),
     )
-    ends = [line for line in await said(house) if line != "哪家？"]
+    ends = [line for line in await said(container) if line != "哪家？"]
     assert len(ends) == 1
-    assert len(await runs(house)) == 1
+    assert len(await runs(container)) == 1
 
 
 async def test_one_person_has_one_flow_open(make_house: MakeHouse) -> None:
     """And may not start flows without end; an admin, who is at work, may."""
-    house = await make_house()
-    await house.flows.start()
-    await asyncio.gather(*(hear(house, "开始", f"wxid_{n}") for n in range(5)))
+    container = await make_house()
+    await container.flows.start()
+    await asyncio.gather(*(hear(container, "开始", f"wxid_{n}") for n in range(5)))
     for n in range(5):
-        await hear(house, "开始", f"wxid_{n}")
-    assert len(await house.flows.open_runs()) == 5
+        await hear(container, "开始", f"wxid_{n}")
+    assert len(await container.flows.open_runs()) == 5
     for _ in range(40):
-        await hear(house, "取消", "wxid_0")
-        await hear(house, "开始", "wxid_0")
-    assert (await said(house))[-1] == "您发起的流程太多了，请过一会儿再试。"
-    started = await house.store.read(lambda s: s.exec(select(FlowRun).where(FlowRun.person == "wxid_0")).all())
+        await hear(container, "取消", "wxid_0")
+        await hear(container, "开始", "wxid_0")
+    assert (await said(container))[-1] == "您发起的流程太多了，请过一会儿再试。"
+    started = await container.store.read(lambda s: s.exec(select(FlowRun).where(FlowRun.person == "wxid_0")).all())
     assert len(started) == 30
     for _ in range(31):
-        await hear(house, "取消", ADMIN)
-        await hear(house, "开始", ADMIN)
-    assert (await said(house))[-1] == "哪家？"
+        await hear(container, "取消", ADMIN)
+        await hear(container, "开始", ADMIN)
+    assert (await said(container))[-1] == "哪家？"
 
 
 async def test_a_call_that_was_cut_off_is_made_again_with_its_key(
@@ -188,17 +188,17 @@ async def test_a_call_that_takes_too_long_at_the_end_is_left_to_the_next_start(
 async def test_a_call_whose_end_cannot_be_written_is_made_again_with_its_key(
     make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = await make_house()
-    monkeypatch.setattr("services.flows.CALL_AGAIN", 0.05)
-    called = house.flows._steps.called
+    container = await make_house()
+    monkeypatch.setattr("services.flows.flows.CALL_AGAIN", 0.05)
+    called = container.flows._steps.called
 
     def away_once(*given: Any) -> None:
         if len(asked) == 1:
             raise OSError("the database is away")
         called(*given)
 
-    monkeypatch.setattr(house.flows._steps, "called", away_once)
-    await house.flows.start()
-    await waiting(house, asked)
+    monkeypatch.setattr(container.flows._steps, "called", away_once)
+    await container.flows.start()
+    await waiting(container, asked)
     assert len(asked) == 2
     assert asked[0]["key"] == asked[1]["key"]

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import Session
 
-from config.settings import Pacing
+from config.settings import PacingSettings
 from models.db import Store
 from models.durable import OutboxItem
-from services.audit import Audit
-from services.outbox import Outbox
-from services.paces import Paces
+from services.accounts.audit import Audit
+from services.messaging.pace_records import PaceRecords
+from services.work.outbox import Outbox
 from tests.services.conftest import Clock
 from wechat.pacing import Governor
 
-SETTINGS = Pacing()
+SETTINGS = PacingSettings()
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_complaint_halves_every_pace_for_an_hour(governor: Governor, clock: Cl
 
 
 def test_pacing_that_is_off_never_waits(clock: Clock) -> None:
-    governor = Governor(Pacing(enabled=False), clock)
+    governor = Governor(PacingSettings(enabled=False), clock)
     for _ in range(1000):
         governor.spend("k")
         governor.spend_group()
@@ -100,7 +100,7 @@ def test_pacing_that_is_off_never_waits(clock: Clock) -> None:
 @given(st.lists(st.floats(0, 30), max_size=200), st.integers(1, 50), st.booleans())
 def test_no_minute_ever_holds_more_than_allowed(pauses: list[float], most: int, slow: bool) -> None:
     clock = Clock()
-    governor = Governor(Pacing(messages_per_minute=most), clock)
+    governor = Governor(PacingSettings(messages_per_minute=most), clock)
     if slow:
         governor.slow_down()
     sent: list[float] = []
@@ -137,7 +137,7 @@ def test_a_clock_that_is_set_back_stops_nothing(governor: Governor, clock: Clock
 
 async def _recalled(store: Store, clock: Clock) -> Governor:
     governor = Governor(SETTINGS, clock)
-    await Paces(store, Outbox(store, clock), {"a": governor}, clock).recall()
+    await PaceRecords(store, Outbox(store, clock), {"a": governor}, clock).recall()
     return governor
 
 
@@ -147,8 +147,8 @@ async def test_counters_survive_a_restart(store: Store, clock: Clock) -> None:
     def write(session: Session) -> None:
         for i in range(60):  # one a second: only the last minute's count
             clock.now = now - 80 + i
-            item = OutboxItem(lane="wx:a", key="k", body="{}", state="sent", done_at=clock.now)
-            session.add_all([item, OutboxItem(lane="wx:b", key="k", body="{}", state="sent", done_at=clock.now)])
+            item = OutboxItem(queue="wx:a", key="k", body="{}", state="sent", done_at=clock.now)
+            session.add_all([item, OutboxItem(queue="wx:b", key="k", body="{}", state="sent", done_at=clock.now)])
         for ago in (86401, 3600, 40):
             clock.now = now - ago
             audit.note(session, "a", "group", "test", "g")
@@ -171,12 +171,14 @@ async def test_counters_survive_a_restart(store: Store, clock: Clock) -> None:
 
 async def test_counters_of_a_clock_that_was_ahead_stop_nothing(store: Store, clock: Clock) -> None:
     governor, audit = Governor(SETTINGS, clock), Audit(store, clock)
-    paces = Paces(store, Outbox(store, clock), {"a": governor}, clock)
+    pace_records = PaceRecords(store, Outbox(store, clock), {"a": governor}, clock)
     governor.slow_down()
-    await paces.drain()
+    await pace_records.drain()
 
     def write(session: Session) -> None:
-        session.add_all(OutboxItem(lane="wx:a", key="k", body="{}", state="sent", done_at=clock.now) for _ in range(40))
+        session.add_all(
+            OutboxItem(queue="wx:a", key="k", body="{}", state="sent", done_at=clock.now) for _ in range(40)
+        )
         for kind in ("add", "group"):
             audit.note(session, "a", kind, "test", "x")
 
@@ -190,11 +192,11 @@ async def test_counters_of_a_clock_that_was_ahead_stop_nothing(store: Store, clo
 
 async def test_a_complaint_is_heeded_after_a_restart(store: Store, clock: Clock) -> None:
     governor = Governor(SETTINGS, clock)
-    paces = Paces(store, Outbox(store, clock), {"a": governor}, clock)
+    pace_records = PaceRecords(store, Outbox(store, clock), {"a": governor}, clock)
     governor.slow_down()
     clock.now += 60
     governor.slow_down()
-    await paces.drain()
+    await pace_records.drain()
     again = await _recalled(store, clock)
     assert again.factor == 2
     assert again.slow_until == clock.now + 3600

@@ -16,16 +16,17 @@ from errors import WeChatOffline, WeChatRefused, WeChatUnknown
 from logs import JsonFormatter
 from models.db import Store
 from models.durable import InboxEvent
-from services import inbox, inbox_order
-from services.inbox import Inbox
-from services.inbox_rows import end_event
+from services.work import arrival_sequencer as inbox_order
+from services.work import inbox
+from services.work.inbox import Inbox
+from services.work.inbox_table import end_event
 from tests.services.conftest import OpenStore, until
 from wechat.events import Event, PrivateMessage, RawEvent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class House:
+class Container:
     """A gateway and a handler, as slow, absent or broken as a test says. An event's id is PERSON-NUMBER."""
 
     def __init__(self, store: Store) -> None:
@@ -77,46 +78,46 @@ class House:
         return {row.event_id: f"{row.state} {row.handler}".strip() for row in rows}
 
 
-Move = Callable[[Store], Awaitable[House]]
+Move = Callable[[Store], Awaitable[Container]]
 
 
 @pytest.fixture
 async def move_in() -> AsyncIterator[Move]:
-    houses: list[House] = []
+    houses: list[Container] = []
 
-    async def move(store: Store) -> House:
-        house = House(store)
-        houses.append(house)
-        await house.inbox.start()
-        return house
+    async def move(store: Store) -> Container:
+        container = Container(store)
+        houses.append(container)
+        await container.inbox.start()
+        return container
 
     yield move
-    for house in houses:
-        await house.inbox.stop(0)
+    for container in houses:
+        await container.inbox.stop(0)
 
 
 @pytest.fixture
-async def house(sqlite_store: Store, move_in: Move) -> House:
+async def container(sqlite_store: Store, move_in: Move) -> Container:
     return await move_in(sqlite_store)
 
 
-async def idle(house: House) -> None:
-    await until(lambda: len(house.inbox) == 0, "nothing in memory")
+async def idle(container: Container) -> None:
+    await until(lambda: len(container.inbox) == 0, "nothing in memory")
 
 
-async def on_disk(house: House) -> None:
+async def on_disk(container: Container) -> None:
     """Wait until what came and what was read of it is stored."""
-    await house.inbox._rows.drain()
-    await house.inbox._bodies.drain()
+    await container.inbox._rows.drain()
+    await container.inbox._bodies.drain()
 
 
 async def test_stored_before_it_is_acted_on_and_ended_with_it(store: Store, move_in: Move) -> None:
-    house = await move_in(store)
-    await house.say("x-1", "x-2", "y-1")
-    await idle(house)
-    assert house.rows_seen == house.handled, "each had its row when it was handled"
-    assert sorted(house.handled) == ["x-1", "x-2", "y-1"]
-    assert await house.states() == {"x-1": "done test", "x-2": "done test", "y-1": "done test"}
+    container = await move_in(store)
+    await container.say("x-1", "x-2", "y-1")
+    await idle(container)
+    assert container.rows_seen == container.handled, "each had its row when it was handled"
+    assert sorted(container.handled) == ["x-1", "x-2", "y-1"]
+    assert await container.states() == {"x-1": "done test", "x-2": "done test", "y-1": "done test"}
 
 
 async def test_a_repeat_does_nothing_not_even_after_a_restart(open_store: OpenStore, move_in: Move) -> None:
@@ -171,8 +172,8 @@ async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
     await until(lambda: len(first.read) == 40, "all are stored")
     await on_disk(first)
     await first.inbox.stop(0)
-    monkeypatch.setattr(inbox, "MOST_IN_MEMORY", 10)
-    second = House(sqlite_store)
+    monkeypatch.setattr(inbox, "MAX_IN_MEMORY", 10)
+    second = Container(sqlite_store)
     second.slow_message["x-0"] = asyncio.Event()
     await asyncio.wait_for(second.inbox.start(), 5)  # before the gateway is even connected
     second.slow_message["x-0"].set()
@@ -184,78 +185,82 @@ async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
 # ---- order, and what is slow ----
 
 
-async def test_a_conversation_keeps_its_order_when_its_payloads_come_out_of_order(house: House) -> None:
+async def test_a_conversation_keeps_its_order_when_its_payloads_come_out_of_order(container: Container) -> None:
     gates = {f"x-{i}": asyncio.Event() for i in range(5)}
-    house.slow_message.update(gates)
-    await house.say(*gates)
+    container.slow_message.update(gates)
+    await container.say(*gates)
     for id in reversed(gates):
-        await until(lambda: len(house.read) == 5)
+        await until(lambda: len(container.read) == 5)
         gates[id].set()
         await asyncio.sleep(0)
-    await idle(house)
-    assert house.handled == list(gates)
+    await idle(container)
+    assert container.handled == list(gates)
 
 
-async def test_a_slow_handler_holds_up_its_own_conversation_only(house: House) -> None:
-    house.slow_handler["x-1"] = asyncio.Event()
-    await house.say("x-1", "x-2", "y-1", "z-1", "y-2")
-    await until(lambda: len(house.handled) == 3, "the others go on")
-    assert house.by("y") == ["y-1", "y-2"]
-    assert house.by("x") == []
-    house.slow_handler["x-1"].set()
-    await idle(house)
-    assert house.by("x") == ["x-1", "x-2"]
+async def test_a_slow_handler_holds_up_its_own_conversation_only(container: Container) -> None:
+    container.slow_handler["x-1"] = asyncio.Event()
+    await container.say("x-1", "x-2", "y-1", "z-1", "y-2")
+    await until(lambda: len(container.handled) == 3, "the others go on")
+    assert container.by("y") == ["y-1", "y-2"]
+    assert container.by("x") == []
+    container.slow_handler["x-1"].set()
+    await idle(container)
+    assert container.by("x") == ["x-1", "x-2"]
 
 
-async def test_a_slow_contact_holds_up_its_own_conversation_only(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_contact_holds_up_its_own_conversation_only(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(inbox_order, "PATIENCE", 1000.0)  # nobody may need it here
-    gate = house.slow_contact["x"] = asyncio.Event()
-    await house.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read at once
-    await until(lambda: len(house.handled) == 2, "the others go on")
-    assert house.handled == ["y-1", "y-2"]
+    gate = container.slow_contact["x"] = asyncio.Event()
+    await container.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read at once
+    await until(lambda: len(container.handled) == 2, "the others go on")
+    assert container.handled == ["y-1", "y-2"]
     gate.set()
-    await idle(house)
-    assert house.by("x") == [f"x-{i}" for i in range(100)]
+    await idle(container)
+    assert container.by("x") == [f"x-{i}" for i in range(100)]
 
 
 async def test_messages_that_cannot_be_had_hold_the_others_up_for_a_moment_only(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inbox_order, "PATIENCE", 0.3)
     gates = {f"x-{i}": asyncio.Event() for i in range(20)}
-    house.slow_message.update(gates)
-    await house.say(*gates, "y-1", "y-2")
+    container.slow_message.update(gates)
+    await container.say(*gates, "y-1", "y-2")
     began = asyncio.get_running_loop().time()
-    await until(lambda: len(house.handled) == 2, "the others go on")
+    await until(lambda: len(container.handled) == 2, "the others go on")
     spent = asyncio.get_running_loop().time() - began
     assert spent < 3, "each of the twenty would have cost its own moment: six seconds"
-    assert house.handled == ["y-1", "y-2"]
+    assert container.handled == ["y-1", "y-2"]
     for gate in gates.values():
         gate.set()
-    await idle(house)
-    assert len(house.by("x")) == 20
+    await idle(container)
+    assert len(container.by("x")) == 20
 
 
 # ---- what fails ----
 
 
-async def test_a_failing_handler_ends_its_event_and_no_other(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    house.handler_fails["x-1"] = [ValueError("bug")]
-    await house.say("x-1", "x-2", "y-1")
-    await idle(house)
-    assert sorted(house.handled) == ["x-2", "y-1"]
-    await house.inbox.stop(1)
-    assert (await house.states())["x-1"] == "failed failed"
+async def test_a_failing_handler_ends_its_event_and_no_other(
+    container: Container, caplog: pytest.LogCaptureFixture
+) -> None:
+    container.handler_fails["x-1"] = [ValueError("bug")]
+    await container.say("x-1", "x-2", "y-1")
+    await idle(container)
+    assert sorted(container.handled) == ["x-2", "y-1"]
+    await container.inbox.stop(1)
+    assert (await container.states())["x-1"] == "failed failed"
     assert "words of" not in caplog.text, "no message's text in the log"
 
 
-async def test_an_event_is_one_line_in_the_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_event_is_one_line_in_the_log(container: Container, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    house.handler_fails["x-2"] = [ValueError("bug")]
-    await house.say("x-1", "x-2")
-    await idle(house)
-    await house.say("x-1")
-    await idle(house)
+    container.handler_fails["x-2"] = [ValueError("bug")]
+    await container.say("x-1", "x-2")
+    await idle(container)
+    await container.say("x-1")
+    await idle(container)
     lines = [record for record in caplog.records if hasattr(record, "facts")]
     told = [json.loads(JsonFormatter().format(record)) for record in lines]
     assert [(line["id"], line["result"]) for line in told] == [("x-1", "ok"), ("x-2", "failed"), ("x-1", "repeated")]
@@ -263,13 +268,13 @@ async def test_an_event_is_one_line_in_the_log(house: House, caplog: pytest.LogC
     assert "event x-1" in told[0]["message"]
 
 
-async def test_a_database_that_is_away_fails_no_event(house: House) -> None:
+async def test_a_database_that_is_away_fails_no_event(container: Container) -> None:
     away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
-    house.handler_fails["x-1"] = [away, away]
-    await house.say("x-1", "x-2")
-    await idle(house)
-    assert house.handled == ["x-1", "x-2"]
-    assert set((await house.states()).values()) == {"done test"}
+    container.handler_fails["x-1"] = [away, away]
+    await container.say("x-1", "x-2")
+    await idle(container)
+    assert container.handled == ["x-1", "x-2"]
+    assert set((await container.states()).values()) == {"done test"}
 
 
 async def test_a_stop_while_the_database_is_away_leaves_the_event_to_the_next_start(
@@ -287,79 +292,79 @@ async def test_a_stop_while_the_database_is_away_leaves_the_event_to_the_next_st
     assert second.handled == ["x-1"]
 
 
-async def test_a_payload_that_is_refused_for_a_while_is_read(house: House) -> None:
-    house.fails["x-1"] = [WeChatRefused("MessagePayload", "14 UNAVAILABLE")] * (inbox.MOST_TRIES - 1)
-    await house.say("x-1", "x-2")
-    await idle(house)
-    assert sorted(house.handled) == ["x-1", "x-2"]
+async def test_a_payload_that_is_refused_for_a_while_is_read(container: Container) -> None:
+    container.fails["x-1"] = [WeChatRefused("MessagePayload", "14 UNAVAILABLE")] * (inbox.MAX_TRIES - 1)
+    await container.say("x-1", "x-2")
+    await idle(container)
+    assert sorted(container.handled) == ["x-1", "x-2"]
 
 
-async def test_an_unreadable_payload_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "MOST_TRIES", 2)
-    house.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")] * 2
-    await house.say("x-1", "x-2", "echo-1")
-    await idle(house)
-    assert house.handled == ["x-2"]
-    await house.inbox.stop(1)
-    assert await house.states() == {"x-1": "failed unreadable", "x-2": "done test", "echo-1": "done ignored"}
+async def test_an_unreadable_payload_is_given_up(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "MAX_TRIES", 2)
+    container.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")] * 2
+    await container.say("x-1", "x-2", "echo-1")
+    await idle(container)
+    assert container.handled == ["x-2"]
+    await container.inbox.stop(1)
+    assert await container.states() == {"x-1": "failed unreadable", "x-2": "done test", "echo-1": "done ignored"}
 
 
-async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(house: House) -> None:
-    house.fails["x-1"] = [WeChatOffline("MessagePayload")] * 5  # waits 0.2 + 0.4 + … = 6.2 s if nobody pokes
-    await house.say("x-1", "x-2")
+async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(container: Container) -> None:
+    container.fails["x-1"] = [WeChatOffline("MessagePayload")] * 5  # waits 0.2 + 0.4 + … = 6.2 s if nobody pokes
+    await container.say("x-1", "x-2")
     began = asyncio.get_running_loop().time()
     for tries in range(1, 6):
-        await until(lambda tries=tries: house.read.count("x-1") == tries, "tried")
-        house.inbox.poke()
-    await idle(house)
+        await until(lambda tries=tries: container.read.count("x-1") == tries, "tried")
+        container.inbox.poke()
+    await idle(container)
     assert asyncio.get_running_loop().time() - began < 4
-    assert house.handled == ["x-1", "x-2"]
+    assert container.handled == ["x-1", "x-2"]
 
 
-async def test_a_payload_that_never_answers_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "MOST_TRIES", 2)
-    house.fails["x-1"] = [WeChatUnknown("MessagePayload", "no answer")] * 10
-    await house.say("x-1")
-    await idle(house)
-    await house.inbox.stop(1)
-    assert await house.states() == {"x-1": "failed unreadable"}
+async def test_a_payload_that_never_answers_is_given_up(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "MAX_TRIES", 2)
+    container.fails["x-1"] = [WeChatUnknown("MessagePayload", "no answer")] * 10
+    await container.say("x-1")
+    await idle(container)
+    await container.inbox.stop(1)
+    assert await container.states() == {"x-1": "failed unreadable"}
 
 
 # ---- stopping ----
 
 
 async def test_a_stop_stores_what_was_taken_and_lets_what_runs_finish(sqlite_store: Store, move_in: Move) -> None:
-    house = await move_in(sqlite_store)
-    gate = house.slow_handler["x-1"] = asyncio.Event()
-    await house.say("x-1", "x-2")
-    await until(lambda: house.rows_seen, "one is being handled")
-    await house.say(*(f"y-{i}" for i in range(50)))
+    container = await move_in(sqlite_store)
+    gate = container.slow_handler["x-1"] = asyncio.Event()
+    await container.say("x-1", "x-2")
+    await until(lambda: container.rows_seen, "one is being handled")
+    await container.say(*(f"y-{i}" for i in range(50)))
     asyncio.get_running_loop().call_later(0.2, gate.set)
-    await house.inbox.stop(5)
-    assert house.by("x") == ["x-1"]
-    states = await house.states()
+    await container.inbox.stop(5)
+    assert container.by("x") == ["x-1"]
+    states = await container.states()
     assert len(states) == 52
     assert (states["x-1"], states["x-2"]) == ("done test", "new")
 
 
 async def test_a_stop_does_not_wait_longer_than_it_may(sqlite_store: Store, move_in: Move) -> None:
-    house = await move_in(sqlite_store)
-    house.slow_handler["x-1"] = asyncio.Event()
-    house.slow_contact["y"] = asyncio.Event()
-    await house.say("x-1", "y-1")
-    await until(lambda: house.rows_seen, "one is being handled")
-    await asyncio.wait_for(house.inbox.stop(0.2), 2)
-    assert (await house.states())["x-1"] == "new"
+    container = await move_in(sqlite_store)
+    container.slow_handler["x-1"] = asyncio.Event()
+    container.slow_contact["y"] = asyncio.Event()
+    await container.say("x-1", "y-1")
+    await until(lambda: container.rows_seen, "one is being handled")
+    await asyncio.wait_for(container.inbox.stop(0.2), 2)
+    assert (await container.states())["x-1"] == "new"
 
 
-async def test_a_full_inbox_makes_the_gateway_wait(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "MOST_IN_MEMORY", 3)
-    gate = house.slow_handler["x-1"] = asyncio.Event()
-    saying = asyncio.create_task(house.say(*(f"x-{i}" for i in range(1, 7))))
-    await until(lambda: house.rows_seen, "one is being handled")
+async def test_a_full_inbox_makes_the_gateway_wait(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "MAX_IN_MEMORY", 3)
+    gate = container.slow_handler["x-1"] = asyncio.Event()
+    saying = asyncio.create_task(container.say(*(f"x-{i}" for i in range(1, 7))))
+    await until(lambda: container.rows_seen, "one is being handled")
     assert not saying.done()
-    assert len(house.inbox) == 3
+    assert len(container.inbox) == 3
     gate.set()
     await saying
-    await idle(house)
-    assert len(house.handled) == 6
+    await idle(container)
+    assert len(container.handled) == 6

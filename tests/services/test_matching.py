@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from config.service import KeywordRule, LinkPart, ReplyPart
-from services.matching import Rules, Words, normal, without_mention
+from config.customer_service import KeywordRule, LinkPart, ReplyPart
+from services.support.matching import RuleSet, WordIndex, normal, without_mention
 
 LETTERS = st.sampled_from("ab发票Ａé\u2005 12")
 WORD = st.text(LETTERS, min_size=1, max_size=5).filter(lambda w: bool(w.strip()))
@@ -43,7 +43,7 @@ def some_rules(draw: st.DrawFn) -> list[KeywordRule]:
 @settings(max_examples=400, deadline=None)
 @given(some_rules(), SENTENCE)
 def test_the_same_rule_as_a_plain_reading(rules: list[KeywordRule], text: str) -> None:
-    found = Rules(rules, "private").find(text)
+    found = RuleSet(rules, "private").find(text)
     expected = plainly(rules, text)
     assert (found.rule if found else None) is expected
 
@@ -51,7 +51,7 @@ def test_the_same_rule_as_a_plain_reading(rules: list[KeywordRule], text: str) -
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), WORD), max_size=20), SENTENCE)
 def test_words_come_and_go(changes: list[tuple[bool, str]], text: str) -> None:
-    words, known = Words[str](), dict[str, None]()
+    words, known = WordIndex[str](), dict[str, None]()
     for add, word in changes:
         if add:
             words.add(word, normal(word))
@@ -73,7 +73,7 @@ def test_the_order_of_the_kinds_and_the_place() -> None:
         KeywordRule(equals="发票", reply="equal"),
         KeywordRule(contains="开发票", reply="in groups", where="group"),
     ]
-    private, group = Rules(rules, "private"), Rules(rules, "group")
+    private, group = RuleSet(rules, "private"), RuleSet(rules, "group")
 
     def reply(found: object) -> str:
         return found.rule.reply if found else ""  # type: ignore[attr-defined]
@@ -91,7 +91,7 @@ def test_captured_groups_fill_texts_and_links() -> None:
         ReplyPart(link=LinkPart(title="订单 {1}", url="https://x.example/?q={1}&n={2}")),
         "其余 {2} 不变",
     ]
-    rules = Rules([KeywordRule(regex="订单(\\S+)(?: 共(\\d+))?", reply=parts)], "private")
+    rules = RuleSet([KeywordRule(regex="订单(\\S+)(?: 共(\\d+))?", reply=parts)], "private")
     found = rules.find("我的订单A&b")
     assert found is not None
     text, link, rest = found.parts()
@@ -102,7 +102,7 @@ def test_captured_groups_fill_texts_and_links() -> None:
 
 
 def test_no_pattern_hangs_and_a_bad_one_is_refused() -> None:
-    rules = Rules([KeywordRule(regex="(a+)+$", reply="x"), KeywordRule(regex="b", reply="y")], "private")
+    rules = RuleSet([KeywordRule(regex="(a+)+$", reply="x"), KeywordRule(regex="b", reply="y")], "private")
     began = time.perf_counter()
     assert rules.find("a" * 3000 + "c") is None
     assert time.perf_counter() - began < 1
@@ -115,7 +115,7 @@ def test_no_pattern_hangs_and_a_bad_one_is_refused() -> None:
 def test_many_rules_are_no_slower() -> None:
     """A hundred thousand words: a look-up stays under a millisecond, on a busy machine too."""
     rules = [KeywordRule(contains=f"词{n:06d}", reply="x") for n in range(100_000)]
-    built = Rules(rules, "private")
+    built = RuleSet(rules, "private")
     began = time.perf_counter()
     for n in range(200):
         found = built.find(f"请问词{n:06d}是什么意思，谢谢")

@@ -14,12 +14,12 @@ from sqlmodel import Session, select
 
 from models.db import Store
 from models.durable import OutboxItem, Priority
-from services import lane
-from services.lane import Gone, Later, Work
-from services.outbox import Outbox
+from services.work import delivery_queue as queue
+from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.outbox import Outbox
 from tests.services.conftest import Clock, OpenStore, until
 
-LANE = "wx:a"
+QUEUE = "wx:a"
 
 
 class Post:
@@ -37,7 +37,7 @@ class Post:
         self.outbox.serve("wx", self.deliver, at_once=at_once, is_open=lambda _name: self.open)
         self.outbox.on_failed(lambda _session, work, gone: self.failed.append(f"{work.body['n']}: {gone.why}"))
 
-    async def deliver(self, work: Work) -> str | Later | Gone:
+    async def deliver(self, work: Job) -> str | Retry | GiveUp:
         name = work.body["n"]
         self.began.append(name)
         if work.priority == Priority.BROADCAST:
@@ -54,7 +54,7 @@ class Post:
         return f"id of {name}"
 
     def add(self, session: Session, name: str, key: str = "k", **how: Any) -> int:
-        return self.outbox.add(session, LANE, key, {"n": name}, **how)
+        return self.outbox.add(session, QUEUE, key, {"n": name}, **how)
 
     async def promise(self, *names: str, key: str = "k", **how: Any) -> None:
         for name in names:
@@ -168,7 +168,7 @@ async def test_a_notice_before_a_reply_keeps_its_place_and_shares_its_urgency(
 
 
 async def test_a_retry_keeps_its_place(post: Post, clock: Clock) -> None:
-    post.answers["one"] = [Later(0.05, "busy"), Later(0.05, "busy")]
+    post.answers["one"] = [Retry(0.05, "busy"), Retry(0.05, "busy")]
     later = asyncio.create_task(_clock_runs(clock))
     await post.promise("one", "two")
     await post.ended(2)
@@ -179,8 +179,8 @@ async def test_a_retry_keeps_its_place(post: Post, clock: Clock) -> None:
 
 async def test_tries_that_count_are_remembered_over_a_restart(open_store: OpenStore, move_in: Move) -> None:
     first = await move_in(await open_store())
-    first.answers["one"] = [Later(0, "refused"), Later(100, "refused")]
-    first.answers["two"] = [Later(100, "offline", counts=False)]
+    first.answers["one"] = [Retry(0, "refused"), Retry(100, "refused")]
+    first.answers["two"] = [Retry(100, "offline", counts=False)]
     await first.promise("one", key="x")
     await first.promise("two", "three", key="y")
     await until(lambda: first.began.count("one") == 2 and "two" in first.began)
@@ -195,7 +195,7 @@ async def test_tries_that_count_are_remembered_over_a_restart(open_store: OpenSt
 
 
 async def test_given_up_is_failed_and_told(post: Post) -> None:
-    post.answers["one"] = [Gone("no such person")]
+    post.answers["one"] = [GiveUp("no such person")]
     post.answers["two"] = [ValueError("bug")]
     await post.promise("one", "two", "three")
     await post.ended(1)
@@ -207,7 +207,7 @@ async def test_given_up_is_failed_and_told(post: Post) -> None:
 async def test_a_database_that_is_away_gives_nothing_up(
     post: Post, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    monkeypatch.setattr(lane, "DATABASE_AWAY", 0.05)
+    monkeypatch.setattr(queue, "DATABASE_AWAY", 0.05)
     away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
     post.answers["one"] = [away, away]
     running = asyncio.create_task(_clock_runs(clock))
@@ -245,7 +245,7 @@ async def test_timed_work_of_an_earlier_process_comes_at_its_time(
 
 
 async def test_a_clock_that_is_set_back_keeps_nobody_waiting(post: Post, clock: Clock) -> None:
-    post.answers["one"] = [Later(0.2, "offline", counts=False), Later(0.2, "refused")]
+    post.answers["one"] = [Retry(0.2, "offline", counts=False), Retry(0.2, "refused")]
     await post.promise("one", key="x")
     await post.promise("two", key="y", run_at=clock.now + 0.2)
     await until(lambda: post.began)
@@ -317,7 +317,7 @@ async def test_work_for_an_account_that_is_gone_waits_and_stops_no_start(
     old.serve("fax", lambda _work: asyncio.sleep(0, "sent"), is_open=lambda _name: False)
     await sqlite_store.write(lambda s: old.add(s, "fax:1", "k", {"n": "x"}))
     post = await move_in(sqlite_store)
-    assert "nobody serves lane fax:1" in caplog.text
+    assert "nobody serves queue fax:1" in caplog.text
     await post.promise("one")
     await post.ended(1)
     assert (await post.rows())["x"] == "queued"
@@ -338,8 +338,8 @@ async def test_how_long_the_oldest_has_waited(post: Post, clock: Clock) -> None:
     clock.now += 30
     await post.promise("two")
     await post.promise("timed", run_at=clock.now + 3600)
-    assert post.outbox.waiting() == {LANE: 2}
-    assert post.outbox.oldest(LANE) == 30
+    assert post.outbox.waiting() == {QUEUE: 2}
+    assert post.outbox.oldest(QUEUE) == 30
     assert post.outbox.oldest("wx:nobody") == 0
 
 

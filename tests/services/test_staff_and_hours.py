@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.service import Hours
-from services.conversations import shown
-from services.echoes import ROUNDS, SECONDS, Echoes
-from services.hours import OfficeHours
-from services.matching import normal
-from services.staff import Line, Verb, parse
-from services.support import asking
-from services.tickettexts import LONGEST, packed
+from config.customer_service import HoursSettings
+from services.messaging.conversations import shown
+from services.messaging.loop_detector import ROUNDS, SECONDS, LoopDetector
+from services.support.handover import asking
+from services.support.hours import OfficeHours
+from services.support.matching import normal
+from services.support.staff_syntax import StaffCommand, StaffVerb, parse
+from services.support.ticket_texts import LONGEST, packed
 from wechat.events import MessageKind
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -28,7 +28,7 @@ def at(text: str) -> float:
 
 
 def hours(days: str, begin: str, end: str) -> OfficeHours:
-    return OfficeHours(Hours(**{"days": days, "from": begin, "to": end, "timezone": "Asia/Shanghai"}))
+    return OfficeHours(HoursSettings(**{"days": days, "from": begin, "to": end, "timezone": "Asia/Shanghai"}))
 
 
 @pytest.mark.parametrize(
@@ -84,36 +84,42 @@ QUOTE = "「助手：【#12 张三】在吗」\n- - - - - - - - - - - - - - -\n"
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("#12 您好", Line(Verb.ANSWER, 12, "您好")),
-        ("＃12您好\n第二行", Line(Verb.ANSWER, 12, "您好\n第二行")),
-        ("#１２：您好", Line(Verb.ANSWER, 12, "您好")),
-        ("# 12 结束", Line(Verb.CLOSE, 12)),
-        ("#12 结束。", Line(Verb.CLOSE, 12)),
-        ("#12 结束了吗？", Line(Verb.ANSWER, 12, "结束了吗？")),
-        ("#12 转 @小李\u2005", Line(Verb.PASS, 12, "小李")),
-        ("#12 转给@小李", Line(Verb.PASS, 12, "小李")),
-        ("#12 转账请看", Line(Verb.ANSWER, 12, "转账请看")),
-        ("#12 记录 老客户", Line(Verb.NOTE, 12, "老客户")),
-        ("#12 记录：老客户", Line(Verb.NOTE, 12, "老客户")),
-        ("#12 /发票", Line(Verb.CANNED, 12, "发票")),
-        ("#12", Line(Verb.CALL, 12)),
-        ("#", Line(Verb.LIST)),
-        (f"{QUOTE}您好", Line(Verb.ANSWER, 12, "您好")),
-        (f"{QUOTE}#12 结束", Line(Verb.CLOSE, 12)),
-        (f"{QUOTE}结束", Line(Verb.CLOSE, 12)),
-        (f"{QUOTE}#13 您好", Line(Verb.ANSWER, 13, "您好")),  # the number that is written, not the one quoted
+        ("#12 您好", StaffCommand(StaffVerb.ANSWER, 12, "您好")),
+        ("＃12您好\n第二行", StaffCommand(StaffVerb.ANSWER, 12, "您好\n第二行")),
+        ("#１２：您好", StaffCommand(StaffVerb.ANSWER, 12, "您好")),
+        ("# 12 结束", StaffCommand(StaffVerb.CLOSE, 12)),
+        ("#12 结束。", StaffCommand(StaffVerb.CLOSE, 12)),
+        ("#12 结束了吗？", StaffCommand(StaffVerb.ANSWER, 12, "结束了吗？")),
+        ("#12 转 @小李\u2005", StaffCommand(StaffVerb.PASS, 12, "小李")),
+        ("#12 转给@小李", StaffCommand(StaffVerb.PASS, 12, "小李")),
+        ("#12 转账请看", StaffCommand(StaffVerb.ANSWER, 12, "转账请看")),
+        ("#12 记录 老客户", StaffCommand(StaffVerb.NOTE, 12, "老客户")),
+        ("#12 记录：老客户", StaffCommand(StaffVerb.NOTE, 12, "老客户")),
+        ("#12 /发票", StaffCommand(StaffVerb.CANNED, 12, "发票")),
+        ("#12", StaffCommand(StaffVerb.CALL, 12)),
+        ("#", StaffCommand(StaffVerb.LIST)),
+        (f"{QUOTE}您好", StaffCommand(StaffVerb.ANSWER, 12, "您好")),
+        (f"{QUOTE}#12 结束", StaffCommand(StaffVerb.CLOSE, 12)),
+        (f"{QUOTE}结束", StaffCommand(StaffVerb.CLOSE, 12)),
+        (
+            f"{QUOTE}#13 您好",
+            StaffCommand(StaffVerb.ANSWER, 13, "您好"),
+        ),  # the number that is written, not the one quoted
         (f"{QUOTE}@小李\u2005这个你来", None),
-        (f"{QUOTE}＃", Line(Verb.LIST)),
-        (f"「助手：【#12 张三】{QUOTE}在的」\n- - - - - - - - - - - - - - -\n好", Line(Verb.ANSWER, 12, "好")),
+        (f"{QUOTE}＃", StaffCommand(StaffVerb.LIST)),
+        (
+            f"「助手：【#12 张三】{QUOTE}在的」\n- - - - - - - - - - - - - - -\n好",
+            StaffCommand(StaffVerb.ANSWER, 12, "好"),
+        ),
         ("「小王：吃饭吗」\n- - - - - - - - - - - - - - -\n好", None),
-        ("「小王：吃饭吗」\n- - - - - - - - - - - - - - -\n#12 好", Line(Verb.ANSWER, 12, "好")),
+        ("「小王：吃饭吗」\n- - - - - - - - - - - - - - -\n#12 好", StaffCommand(StaffVerb.ANSWER, 12, "好")),
         ("大家好", None),
         ("#话题# 大家好", None),
         ("见 #12", None),
         ("", None),
     ],
 )
-def test_what_staff_write(text: str, line: Line | None) -> None:
+def test_what_staff_write(text: str, line: StaffCommand | None) -> None:
     assert parse(text) == line
 
 
@@ -160,30 +166,33 @@ def test_which_sentences_ask_for_a_person(text: str, asks: bool) -> None:
 
 def test_what_goes_round_is_let_go_after_a_while() -> None:
     now = [1000.0]
-    echoes = Echoes(lambda: now[0])
-    assert [echoes.goes_round("a", "c", "c", "x") for _ in range(ROUNDS + 1)] == [False] * ROUNDS + [True]
-    assert not echoes.goes_round("a", "c", "c", "another")
-    assert not echoes.goes_round("a", "d", "d", "x")
-    assert [echoes.goes_round("a", "c", "c", "x") for _ in range(ROUNDS + 1)][-1]
-    assert [echoes.goes_round("a", "e", "e", words) for _ in range(ROUNDS + 1) for words in "xy"][-2:] == [True, True]
+    loop_detector = LoopDetector(lambda: now[0])
+    assert [loop_detector.goes_round("a", "c", "c", "x") for _ in range(ROUNDS + 1)] == [False] * ROUNDS + [True]
+    assert not loop_detector.goes_round("a", "c", "c", "another")
+    assert not loop_detector.goes_round("a", "d", "d", "x")
+    assert [loop_detector.goes_round("a", "c", "c", "x") for _ in range(ROUNDS + 1)][-1]
+    assert [loop_detector.goes_round("a", "e", "e", words) for _ in range(ROUNDS + 1) for words in "xy"][-2:] == [
+        True,
+        True,
+    ]
     now[0] += SECONDS + 1
-    assert not echoes.goes_round("a", "c", "c", "x")
-    echoes.spoke("a", "c", "您好 ")
-    assert echoes.is_echo("a", "c", "您好")
-    assert not echoes.is_echo("b", "c", "您好")
+    assert not loop_detector.goes_round("a", "c", "c", "x")
+    loop_detector.spoke("a", "c", "您好 ")
+    assert loop_detector.is_echo("a", "c", "您好")
+    assert not loop_detector.is_echo("b", "c", "您好")
 
 
 def test_every_part_of_what_was_said_last_is_an_echo() -> None:
     """A bot that says all back would else be answered on the first part of two, for ever."""
-    echoes = Echoes(lambda: 0.0)
+    loop_detector = LoopDetector(lambda: 0.0)
     for words in ("开发票请发抬头", "谢谢"):
-        echoes.spoke("a", "wxid_bot", words)
-    assert echoes.is_echo("a", "wxid_bot", "开发票请发抬头")
-    assert echoes.is_echo("a", "wxid_bot", " 谢谢")
-    assert not echoes.is_echo("a", "wxid_other", "谢谢")
+        loop_detector.spoke("a", "wxid_bot", words)
+    assert loop_detector.is_echo("a", "wxid_bot", "开发票请发抬头")
+    assert loop_detector.is_echo("a", "wxid_bot", " 谢谢")
+    assert not loop_detector.is_echo("a", "wxid_other", "谢谢")
     for n in range(8):
-        echoes.spoke("a", "wxid_bot", str(n))
-    assert not echoes.is_echo("a", "wxid_bot", "谢谢")
+        loop_detector.spoke("a", "wxid_bot", str(n))
+    assert not loop_detector.is_echo("a", "wxid_bot", "谢谢")
 
 
 def test_what_is_no_text_is_named() -> None:

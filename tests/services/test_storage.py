@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, select
 
 from models import schema
-from models.bulk import in_bulk, write_bulk
+from models.bulk_insert import in_bulk, write_bulk
 from models.db import Store, after_commit
 from models.durable import Setting
 from tests.services.conftest import OpenStore
@@ -211,7 +211,7 @@ async def test_two_who_deadlock_both_get_through(store: Store) -> None:
 @pytest.mark.parametrize("after", [0, 300])
 async def test_kill_9_loses_no_acknowledged_row(database: str, open_store: OpenStore, after: int) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.services.storm", database, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "tests.services.write_load", database, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     for _ in range(after + 1):

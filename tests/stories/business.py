@@ -17,10 +17,10 @@ from sqlmodel import select
 from standardwebhooks import Webhook as Verifier
 
 from api.events import EVENTS
+from app.container import Container
 from models.flows import FlowRun
-from sandbox.model import Kind
 from sandbox.systems import Systems, start_systems
-from services.house import House
+from sandbox.world.model import Kind
 from tests.stories.conftest import Town
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,9 +36,9 @@ def free_port() -> int:
         return port
 
 
-async def runs(house: House) -> list[str]:
+async def runs(container: Container) -> list[str]:
     """The state of every run of a flow there has been."""
-    return list(await house.store.read(lambda s: s.exec(select(FlowRun.state)).all()))
+    return list(await container.store.read(lambda s: s.exec(select(FlowRun.state)).all()))
 
 
 def shipped(systems: Systems, port: int) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from bot import Bot
 from config import Config
 from models.durable import InboxEvent
 from protocol import puppet_pb2 as pb
-from sandbox.model import Message, Room
-from sandbox.world import World
+from sandbox.world.model import ChatMessage, WorldRoom
+from sandbox.world.world import World
 from tests.databases import database, postgres
 from wechat.connection import Timing
 
@@ -96,7 +96,7 @@ class Town:
 
     async def ready(self) -> None:
         """Wait until every assistant is online."""
-        await until(lambda: all(self.bot.house.accounts.is_online(a) for a in self.accounts), "online")
+        await until(lambda: all(self.bot.container.accounts.is_online(a) for a in self.accounts), "online")
 
     def config(self) -> Config:
         """Fast settings: no pacing, no human-like delays; what a story gives goes before them, section by section."""
@@ -135,9 +135,9 @@ class Town:
         assert status in (200, 201), answer
         _, answer, _ = await self.call("GET", "/wxbot/qun", params={"code": code})
         qun = answer["qun"]
-        kept = self.bot.house.groups.by_number(qun["number"])
+        kept = self.bot.container.groups.by_number(qun["number"])
         assert kept is not None
-        qun["room"] = self.bot.house.groups.rooms(kept)[0].room_id
+        qun["room"] = self.bot.container.groups.rooms(kept)[0].room_id
         return qun
 
     async def join(self, token: str, member: str) -> tuple[int, Any, dict[str, str]]:
@@ -166,22 +166,22 @@ class Town:
             self.world.people.befriend(person.id, self.id(account or "bot"))
         return person.id
 
-    def room(self, room_id: str) -> Room:
+    def room(self, room_id: str) -> WorldRoom:
         """A group as WeChat has it."""
         return self.world.rooms.get(room_id)
 
-    def say(self, who: str, text: str, to: str = "bot", mentions: Iterable[str] = ()) -> Message:
+    def say(self, who: str, text: str, to: str = "bot", mentions: Iterable[str] = ()) -> ChatMessage:
         """A person says something, to the assistant unless `to` names another person or a room id."""
         return self.world.chats.say(self.id(who), self.id(to), text, [self.id(m) for m in mentions])
 
-    def seen(self, who: str, chat: str = "bot") -> list[Message]:
+    def seen(self, who: str, chat: str = "bot") -> list[ChatMessage]:
         """What others said in a chat of this person, oldest first."""
         me, where = self.id(who), self.id(chat)
         return [m for m in self.world.chats.history(me, where, limit=1000) if m.sender != me]
 
-    async def hears(self, who: str, words: str, chat: str = "bot", within: float = PATIENCE) -> Message:
+    async def hears(self, who: str, words: str, chat: str = "bot", within: float = PATIENCE) -> ChatMessage:
         """Wait until the person sees a text holding `words` in a chat; that message."""
-        found: Message = await until(
+        found: ChatMessage = await until(
             lambda: next((m for m in self.seen(who, chat) if words in m.text), None), f"{who} hears {words!r}", within
         )
         return found
@@ -202,13 +202,13 @@ class Town:
         self.sandbox.servers[account].send_raw(pb.EventResponse(type=pb.EVENT_ROOM_TOPIC, payload=payload))
         stored = select(InboxEvent).where(InboxEvent.account == account, col(InboxEvent.data).contains(f'"{topic}"'))
         deadline = time.monotonic() + PATIENCE
-        while await self.bot.house.store.read(lambda s: s.exec(stored).first()) is None:
+        while await self.bot.container.store.read(lambda s: s.exec(stored).first()) is None:
             assert time.monotonic() < deadline, "the bot does not hear"
             await asyncio.sleep(0.01)
 
     def _is_quiet(self) -> bool:
         idle = all(len(reception.inbox) == 0 for reception in self.bot.receptions)
-        return idle and not any(self.bot.house.outbox.waiting().values())
+        return idle and not any(self.bot.container.outbox.waiting().values())
 
 
 def _merge(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

@@ -7,22 +7,22 @@ from typing import Any
 from sqlmodel import select
 
 from models.durable import Action
-from models.groups import Membership, MemberState, Qun, Standing
-from sandbox.model import Kind
-from services.rows import membership_of
+from models.groups import MemberRecord, Membership, MemberState, Qun
+from sandbox.world.model import Kind
+from services.groups.membership_rows import membership_of
 from tests.stories.conftest import Town, until
 
 
 def qun_of(town: Town, qun: dict[str, Any]) -> Qun:
     """The group as the bot keeps it."""
-    kept = town.bot.house.groups.by_number(qun["number"])
+    kept = town.bot.container.groups.by_number(qun["number"])
     assert kept is not None
     return kept
 
 
 async def state_of(town: Town, qun: dict[str, Any], who: str) -> str:
     """Where a person stands with a group; "" when nothing is known of them."""
-    row = await town.bot.house.store.read(lambda s: membership_of(s, qun["number"], town.id(who)))
+    row = await town.bot.container.store.read(lambda s: membership_of(s, qun["number"], town.id(who)))
     return row.state if row else ""
 
 
@@ -54,17 +54,17 @@ async def members(town: Town, qun: dict[str, Any]) -> set[str]:
     wanted = select(Membership.contact_id).where(
         Membership.number == qun["number"], Membership.state == MemberState.JOINED
     )
-    return {one for one in await town.bot.house.store.read(lambda s: s.exec(wanted).all()) if one}
+    return {one for one in await town.bot.container.store.read(lambda s: s.exec(wanted).all()) if one}
 
 
-async def standing(town: Town, qun: dict[str, Any], who: str) -> Standing | None:
+async def standing(town: Town, qun: dict[str, Any], who: str) -> MemberRecord | None:
     """How a person has behaved."""
-    return await town.bot.house.store.read(lambda s: s.get(Standing, (qun["number"], town.id(who))))
+    return await town.bot.container.store.read(lambda s: s.get(MemberRecord, (qun["number"], town.id(who))))
 
 
 async def audit(town: Town, kind: str) -> list[Action]:
     """The audit log's lines of a kind."""
-    return list(await town.bot.house.store.read(lambda s: s.exec(select(Action).where(Action.kind == kind)).all()))
+    return list(await town.bot.container.store.read(lambda s: s.exec(select(Action).where(Action.kind == kind)).all()))
 
 
 def texts(town: Town, who: str, chat: str = "bot", words: str = "") -> list[str]:

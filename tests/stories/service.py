@@ -7,14 +7,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sandbox.model import Kind, Message
+from sandbox.world.model import ChatMessage, Kind
 from tests.stories.conftest import PATIENCE, Town, until
 
 STAFF_ROOM = "客服值班群"
 MARKER = {"equals": "好了吗", "reply": "好了。"}  # a conversation is worked off in order: this answer comes last
 
 
-def words(messages: list[Message]) -> list[str]:
+def words(messages: list[ChatMessage]) -> list[str]:
     """The texts of messages; what is no text is shown by its kind. The grey lines of a chat are left out."""
     return [m.text if m.kind is Kind.TEXT else f"<{m.kind}>" for m in messages if m.kind is not Kind.NOTE]
 
@@ -49,7 +49,7 @@ def staff_room(town: Town, topic: str = STAFF_ROOM) -> str:
 
 async def known(town: Town, room_id: str) -> None:
     """Wait until the bot knows a group and its topic."""
-    directory = town.bot.house.accounts.get(town.accounts[0]).directory
+    directory = town.bot.container.accounts.get(town.accounts[0]).directory
     await until(lambda: directory.rooms.get(room_id) and directory.rooms[room_id].topic, "the bot knows the group")
 
 

@@ -18,17 +18,17 @@ async def test_open_work_of_what_is_gone_waits(town: Town) -> None:
 
     def leave_behind(session: Session) -> None:
         body = json.dumps({"type": "text", "text": "x"})
-        session.add(OutboxItem(lane="wx:gone", key="wxid_songgongming", body=body))
-        session.add(OutboxItem(lane="accept:gone", key="a", body=json.dumps({"friendship": "f", "contact": "c"})))
-        session.add(OutboxItem(lane="remove:gone", key="a", body=json.dumps({"number": 1, "contact": "c"})))
+        session.add(OutboxItem(queue="wx:gone", key="wxid_songgongming", body=body))
+        session.add(OutboxItem(queue="accept:gone", key="a", body=json.dumps({"friendship": "f", "contact": "c"})))
+        session.add(OutboxItem(queue="remove:gone", key="a", body=json.dumps({"number": 1, "contact": "c"})))
         session.add(InboxEvent(account="gone", event_id="1", kind="message", data="{}"))
 
-    await town.bot.house.store.write(leave_behind)
+    await town.bot.container.store.write(leave_behind)
     await town.restart_bot()
     town.say("黑旋风", "绑定")
     await town.hears("黑旋风", "抱歉，我没听懂")
-    states = await town.bot.house.store.read(
-        lambda s: s.exec(select(OutboxItem.state).where(OutboxItem.lane.endswith(":gone"))).all()  # type: ignore[attr-defined]
+    states = await town.bot.container.store.read(
+        lambda s: s.exec(select(OutboxItem.state).where(OutboxItem.queue.endswith(":gone"))).all()  # type: ignore[attr-defined]
     )
     assert set(states) == {WorkState.QUEUED}
     assert not town.seen("宋公明") or all(m.text != "x" for m in town.seen("宋公明"))
@@ -36,8 +36,8 @@ async def test_open_work_of_what_is_gone_waits(town: Town) -> None:
 
 async def test_a_notice_to_a_webhook_that_is_gone_does_not_stop_the_start(town: Town) -> None:
     event = {"id": "evt_1", "type": "member.joined", "timestamp": "2026-01-01T00:00:00+00:00", "data": {}}
-    await town.bot.house.store.write(
-        lambda s: s.add(OutboxItem(lane="hook:http://127.0.0.1:1/gone", key="1", body=json.dumps(event)))
+    await town.bot.container.store.write(
+        lambda s: s.add(OutboxItem(queue="hook:http://127.0.0.1:1/gone", key="1", body=json.dumps(event)))
     )
     await town.restart_bot()
     status, answer, _ = await town.call("GET", "/readyz")
@@ -65,11 +65,11 @@ async def test_the_groups_and_tickets_of_an_account_that_is_gone(make_town: Make
                 Ticket(account="gone", contact_id=state, name="某人", state=state, room_id="r", opened_at=1, last_at=1)
             )
 
-    await town.bot.house.store.write(leave_behind)
+    await town.bot.container.store.write(leave_behind)
     await town.restart_bot()
-    for name in town.bot.house.job_book.names:
+    for name in town.bot.container.job_log.names:
         await town.bot.jobs.run(name)
-        assert town.bot.house.job_book.last[name].ok, name
+        assert town.bot.container.job_log.last[name].ok, name
     status, answer, _ = await town.call("GET", "/wxbot/qun/100900")
     assert (status, answer["qun"]["members"]) == (200, 0)
     status, answer, _ = await town.join("RTA5REU3NEY5MTU3", "黑旋风")

@@ -16,7 +16,7 @@ from bot import Bot
 from config import Config, ConfigError
 from models.durable import Action, EventState, InboxEvent, OutboxItem, Setting, WorkState
 from models.rules import Broadcast
-from sandbox.model import Kind
+from sandbox.world.model import Kind
 from tests.stories.conftest import MakeTown, Town, until
 
 DAY = 86400.0
@@ -66,7 +66,7 @@ async def test_an_owner_who_wants_it_gets_a_report_once_a_day(town: Town) -> Non
 
 
 async def test_a_clock_that_is_set_back_stops_no_job(make_town: MakeTown, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.clock.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("jobs.scheduler.LOOK_EVERY", 0.05)
     town = await make_town()
     jobs = town.bot.jobs._scheduler.get_jobs()
     for job in jobs:  # as planned by a clock that was a day ahead
@@ -78,19 +78,19 @@ async def test_a_clock_that_is_set_back_stops_no_job(make_town: MakeTown, monkey
 
 async def test_what_was_missed_is_made_up_once(town: Town) -> None:
     """A job whose time passed while the bot was down runs once at the start, however many times were missed."""
-    book = town.bot.house.job_book
+    book = town.bot.container.job_log
     assert book.last["daily_report"].result == "new"
     await town.stop_bot()
     town.ahead = 3 * DAY
     await town.start_bot()
     await town.bot.jobs.made_up()
-    book = town.bot.house.job_book
+    book = town.bot.container.job_log
     assert book.counts["daily_report", True] == 1
     assert book.counts["prune", True] == 1
     assert ("idle_tickets", True) not in book.counts
     await town.restart_bot()
     await town.bot.jobs.made_up()
-    assert ("daily_report", True) not in town.bot.house.job_book.counts
+    assert ("daily_report", True) not in town.bot.container.job_log.counts
 
 
 async def test_what_is_made_up_tells_of_groups_as_they_are_now(town: Town) -> None:
@@ -115,20 +115,20 @@ async def test_what_is_made_up_tells_of_groups_as_they_are_now(town: Town) -> No
 
 
 async def test_a_failing_job_is_told_and_runs_again(town: Town) -> None:
-    await town.bot.house.store.write(lambda s: s.merge(Setting(key="report:weimi1001:wxid_admin", value="")))
-    broken = town.bot.house.reports.send
+    await town.bot.container.store.write(lambda s: s.merge(Setting(key="report:weimi1001:wxid_admin", value="")))
+    broken = town.bot.container.reports.send
 
     async def fail() -> int:
         raise RuntimeError("no paper")
 
-    object.__setattr__(town.bot.house.reports, "send", fail)
+    object.__setattr__(town.bot.container.reports, "send", fail)
     await town.bot.jobs.run("daily_report")
-    assert not town.bot.house.job_book.last["daily_report"].ok
+    assert not town.bot.container.job_log.last["daily_report"].ok
     town.say("店长", "/任务")
     await town.hears("店长", "✗ RuntimeError")
-    object.__setattr__(town.bot.house.reports, "send", broken)
+    object.__setattr__(town.bot.container.reports, "send", broken)
     await town.bot.jobs.run("daily_report")
-    assert town.bot.house.job_book.last["daily_report"].ok
+    assert town.bot.container.job_log.last["daily_report"].ok
 
 
 async def test_jobs_are_shown_to_admins_only(town: Town) -> None:
@@ -141,17 +141,17 @@ async def test_jobs_are_shown_to_admins_only(town: Town) -> None:
 
 async def test_a_job_may_be_moved_or_switched_off(make_town: MakeTown) -> None:
     town = await make_town(jobs=[{"name": "daily_report", "cron": "0 20 * * *"}, {"name": "prune", "enabled": False}])
-    assert "prune" not in town.bot.house.job_book.names
-    at = town.bot.house.job_book.next_at("daily_report")
+    assert "prune" not in town.bot.container.job_log.names
+    at = town.bot.container.job_log.next_at("daily_report")
     assert at is not None
     assert (at + 8 * 3600) % DAY == 20 * 3600, "20:00 in Shanghai"
 
 
 async def test_a_weekday_of_a_job_is_crontabs(make_town: MakeTown) -> None:
     town = await make_town(jobs=[{"name": "daily_report", "cron": "0 20 * * 0"}])
-    at = town.bot.house.job_book.next_at("daily_report")
+    at = town.bot.container.job_log.next_at("daily_report")
     assert at is not None
-    assert datetime.fromtimestamp(at, town.bot.house.zone).strftime("%a %H") == "Sun 20"
+    assert datetime.fromtimestamp(at, town.bot.container.zone).strftime("%a %H") == "Sun 20"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ async def test_a_job_that_cannot_be_stops_the_start_with_one_line(
 
 async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> None:
     town = await make_town(keep_days=10)
-    old = town.bot.house.clock() - 11 * DAY
+    old = town.bot.container.clock() - 11 * DAY
 
     def put(session: Session) -> None:
         for number in range(450):
@@ -186,25 +186,25 @@ async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> No
                 account="gone", event_id=f"{number}", kind="message", data="{}", state=state, received_at=old
             )
             session.add(event)
-        session.add(OutboxItem(lane="wx:gone", key="a", body=json.dumps({}), state=WorkState.SENT, done_at=old))
+        session.add(OutboxItem(queue="wx:gone", key="a", body=json.dumps({}), state=WorkState.SENT, done_at=old))
         session.add(
-            OutboxItem(lane="wx:gone", key="b", body=json.dumps({}), state=WorkState.SENT, done_at=old + 5 * DAY)
+            OutboxItem(queue="wx:gone", key="b", body=json.dumps({}), state=WorkState.SENT, done_at=old + 5 * DAY)
         )
         session.add(Action(account="gone", kind="add", who="x", at=old))
         for at in (old, old + 5 * DAY):
             session.add(Broadcast(account="gone", by="x", text="好", expires_at=at, created_at=at))
 
-    await town.bot.house.store.write(put)
+    await town.bot.container.store.write(put)
     await town.bot.jobs.run("prune")
 
     def left(session: Session) -> list[int]:
         rows = (
             select(InboxEvent).where(InboxEvent.account == "gone"),
-            select(OutboxItem).where(col(OutboxItem.lane) == "wx:gone"),
+            select(OutboxItem).where(col(OutboxItem.queue) == "wx:gone"),
             select(Action).where(Action.account == "gone"),
             select(Broadcast).where(Broadcast.account == "gone"),
         )
         return [len(session.exec(wanted).all()) for wanted in rows]
 
-    assert await town.bot.house.store.read(left) == [1, 1, 0, 1]
-    assert town.bot.house.job_book.last["prune"].result == "452"
+    assert await town.bot.container.store.read(left) == [1, 1, 0, 1]
+    assert town.bot.container.job_log.last["prune"].result == "452"

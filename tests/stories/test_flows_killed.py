@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 import sandbox
-from sandbox.model import Kind
 from sandbox.systems import Systems, call_back
-from sandbox.world import ADMIN, World
+from sandbox.world.model import Kind
+from sandbox.world.world import ADMIN, World
 from tests.stories.business import ROOT, Receiver, free_port, receiving, shipped, stand_ins
 from tests.stories.conftest import ACCOUNT, until
 

@@ -107,7 +107,7 @@ async def test_one_at_a_time_and_cancelled_anywhere(make_town: MakeTown, shop: S
     assert status == 200
     await town.quiet()
     assert told(town, "黑旋风")[-1] == "好"
-    assert sorted(await runs(town.bot.house)) == ["cancelled", "finished"]
+    assert sorted(await runs(town.bot.container)) == ["cancelled", "finished"]
 
 
 async def test_a_slow_system_does_not_hold_up_its_person(make_town: MakeTown, shop: Shop) -> None:
@@ -184,7 +184,7 @@ async def test_old_and_group_messages_start_nothing(make_town: MakeTown, shop: S
     town.say("宋公明", "开始吧")
     await town.quiet()
     assert not shop.asked
-    assert await runs(town.bot.house) == []
+    assert await runs(town.bot.container) == []
 
 
 # ---- systems ----

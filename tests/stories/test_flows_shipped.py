@@ -115,7 +115,7 @@ async def test_a_callback_from_outside_the_network_is_refused(make_town: MakeTow
     assert not await call_back(systems.book, asked, "success")
     async with aiohttp.ClientSession() as http, http.post(asked.callback, json={}) as response:
         assert (response.status, (await response.json())["error"]["code"]) == (403, 1002)
-    assert await runs(town.bot.house) == ["waiting"]
+    assert await runs(town.bot.container) == ["waiting"]
 
 
 async def test_the_wait_outlives_restarts(town: Town, systems: Systems) -> None:

@@ -116,7 +116,7 @@ async def test_more_people_at_once_than_there_are_places(make_town: MakeTown, ov
     town = await make_town(groups={"capacity": 5, "overflow": overflow})
     qun = await town.make_group()
     people = [town.newcomer(name) for name in ("燕青", "李逵", "石秀", "张顺", "阮小七", "时迁")]
-    directory = town.bot.house.accounts.get("weimi1001").directory
+    directory = town.bot.container.accounts.get("weimi1001").directory
     await until(lambda: all(id in directory.contacts for id in people), "all are known")
     answers = await asyncio.gather(*(town.join(qun["token"], id) for id in people))
     sizes = [len(room.members) for room in town.world.state.rooms.values()]
@@ -147,9 +147,9 @@ async def test_removing_by_rest(town: Town) -> None:
 
 async def until_membership(town: Town, qun: dict[str, object], who: str) -> int:
     """The id of a person's membership, from the database."""
-    from services.rows import membership_of
+    from services.groups.membership_rows import membership_of
 
-    row = await town.bot.house.store.read(lambda s: membership_of(s, int(str(qun["number"])), town.id(who)))
+    row = await town.bot.container.store.read(lambda s: membership_of(s, int(str(qun["number"])), town.id(who)))
     assert row is not None
     assert row.id is not None
     return row.id
@@ -184,8 +184,8 @@ async def test_the_error_table(make_town: MakeTown) -> None:
     await refused("/wxbot/qun/membership", member | {"member": "张三"}, 409, 3003)
     town.world.faults.call("RoomAdd", "fail", count=1)
     await refused("/wxbot/qun/membership", member, 502, 3006)
-    await town.bot.house.groups.change(qun["number"], token_expires_at=1.0)
+    await town.bot.container.groups.change(qun["number"], token_expires_at=1.0)
     await refused("/wxbot/qun/membership", member, 410, 3002)
     town.world.accounts.logout("weimi1001")
-    await until(lambda: not town.bot.house.accounts.is_online("weimi1001"), "logged out")
+    await until(lambda: not town.bot.container.accounts.is_online("weimi1001"), "logged out")
     await refused("/wxbot/qun", make | {"code": "3"}, 503, 2002)

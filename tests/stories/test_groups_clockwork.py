@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from models.durable import Priority
 from models.rules import Broadcast, TimedMessage
-from services.timed import trigger, weekdays
+from services.outreach.timed_messages import trigger, weekdays
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import audit, bring, hand_over, qun_of, texts
 from tests.stories.test_groups_commands import asks, group
@@ -66,10 +66,10 @@ async def make_due(town: Town, minutes: float = 1) -> None:
 
     def turn_back(session: Any) -> None:
         for row in session.exec(select(TimedMessage)).all():
-            row.next_at = town.bot.house.clock() - minutes * 60
+            row.next_at = town.bot.container.clock() - minutes * 60
             session.add(row)
 
-    await town.bot.house.store.write(turn_back)
+    await town.bot.container.store.write(turn_back)
 
 
 async def test_timed_messages(town: Town) -> None:
@@ -80,26 +80,26 @@ async def test_timed_messages(town: Town) -> None:
     assert added.startswith("已添加定时消息 #1，下次发送：")
     assert added.rstrip("。").endswith(" 09:00")
     assert "#1 0 9 * * 1-5 下次" in await asks(town, "店长", "/定时 100001")
-    assert await town.bot.house.timed.run() == 0
+    assert await town.bot.container.timed_messages.run() == 0
     await make_due(town, minutes=3 * 24 * 60)
-    assert [await town.bot.house.timed.run() for _ in range(2)] == [1, 0]
+    assert [await town.bot.container.timed_messages.run() for _ in range(2)] == [1, 0]
     await town.hears("宋公明", "早上好\n各位", room)
     await make_due(town)
     await town.stop_bot()
     await town.start_bot()
-    assert [await town.bot.house.timed.run() for _ in range(2)] == [1, 0]
+    assert [await town.bot.container.timed_messages.run() for _ in range(2)] == [1, 0]
     await until(lambda: len(texts(town, "宋公明", room, "早上好\n各位")) == 2, "said again")
     assert await asks(town, "宋公明", "/定时 删 1", room) == "已删除定时消息 #1。"
     assert await asks(town, "宋公明", "/定时 删 1", room) == "没有编号为 1 的定时消息。"
     await make_due(town)
-    assert await town.bot.house.timed.run() == 0
+    assert await town.bot.container.timed_messages.run() == 0
 
 
 async def test_two_at_once_promise_a_time_once(town: Town) -> None:
     await group(town)
     await asks(town, "店长", "/定时 100001 加 * * * * * 喂")
     await make_due(town)
-    timed = town.bot.house.timed
+    timed = town.bot.container.timed_messages
     assert sum(await asyncio.gather(*(timed.run() for _ in range(5)))) == 1
 
 
@@ -119,7 +119,7 @@ async def test_two_at_once_promise_a_time_once(town: Town) -> None:
 async def test_a_time_that_is_none(town: Town, words: str, answer: str) -> None:
     qun = await group(town)
     assert answer in await asks(town, "宋公明", f"/定时 {words}", qun["room"])
-    assert await town.bot.house.timed.of(qun_of(town, qun)) == []
+    assert await town.bot.container.timed_messages.of(qun_of(town, qun)) == []
 
 
 async def test_another_groups_timed_message_cannot_be_dropped(town: Town) -> None:
@@ -139,7 +139,7 @@ async def test_a_broadcast(make_town: MakeTown) -> None:
     second = await town.make_group("code-2")
     body = {"code": "elsewhere", "owner": "宋公明", "assistant": "weimi1002"}
     await town.call("POST", "/wxbot/qun", body)
-    elsewhere = town.bot.house.groups.rooms(town.bot.house.groups.by_code("elsewhere"))[0].room_id or ""  # type: ignore[arg-type]
+    elsewhere = town.bot.container.groups.rooms(town.bot.container.groups.by_code("elsewhere"))[0].room_id or ""  # type: ignore[arg-type]
     asked = await asks(town, "店长", "/群发 明天放假")
     assert asked.startswith("将向 2 个群发送：\n明天放假")
     assert "10 分钟" in asked
@@ -152,11 +152,11 @@ async def test_a_broadcast(make_town: MakeTown) -> None:
     assert "群发" not in await asks(town, "店长", "确认")
     for room, times in ((first["room"], 1), (second["room"], 1), (elsewhere, 0)):
         assert len(texts(town, "宋公明", room, "明天放假")) == times
-    kept = await town.bot.house.store.read(lambda s: s.exec(select(Broadcast)).all())
+    kept = await town.bot.container.store.read(lambda s: s.exec(select(Broadcast)).all())
     assert [one.state for one in kept] == ["sent"]
     from models.durable import OutboxItem
 
-    items = await town.bot.house.store.read(lambda s: s.exec(select(OutboxItem)).all())
+    items = await town.bot.container.store.read(lambda s: s.exec(select(OutboxItem)).all())
     assert {item.priority for item in items if "明天放假" in item.body and "@chatroom" in item.key} == {
         Priority.BROADCAST
     }
@@ -174,7 +174,7 @@ async def test_a_broadcast_taken_back_or_too_late(town: Town) -> None:
             row.expires_at = 1.0
             session.add(row)
 
-    await town.bot.house.store.write(late)
+    await town.bot.container.store.write(late)
     assert "已过 10 分钟" in await asks(town, "店长", "确认")
     assert "写法：/群发 文本" in await asks(town, "店长", "/群发")
     assert "请私聊" in await asks(town, "宋公明", "/群发 四", qun["room"])
@@ -193,7 +193,7 @@ async def test_drift_is_repaired(town: Town) -> None:
     """Another topic, another announcement: as they were, and written into the log; what is right is left alone."""
     qun = await group(town)
     await asks(town, "店长", "/公告 100001 聚义")
-    check = town.bot.house.policy.check
+    check = town.bot.container.policy.check
     assert await check() == "1 rooms, 0 drifted, 0 repaired"
     town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
     town.room(qun["room"]).announcement = "乱改的公告"
@@ -210,7 +210,7 @@ async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
     for number in (100001, 100002):
         await asks(town, "店长", f"/公告 {number} 旧公告")
     town.world.faults.call("RoomAnnounce", "slow", ms=2000, count=1)
-    checking = asyncio.create_task(town.bot.house.policy.check())
+    checking = asyncio.create_task(town.bot.container.policy.check())
     await until(lambda: not town.world.faults.calls, "the check has begun")
     await asks(town, "店长", "/公告 100002 新公告")
     await asks(town, "店长", "/群名 100002 新群名")
@@ -221,7 +221,7 @@ async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
     town.world.faults.call("RoomAnnounce", "lose_silently", count=1)
     town.say("店长", "/公告 100002 更新的公告")
     await until(lambda: room.announcement == "更新的公告", "published")
-    assert await town.bot.house.policy.check() == "2 rooms, 0 drifted, 0 repaired"
+    assert await town.bot.container.policy.check() == "2 rooms, 0 drifted, 0 repaired"
     assert room.announcement == "更新的公告"
 
 
@@ -232,7 +232,7 @@ async def test_drift_that_comes_back_is_told(town: Town) -> None:
     town.world.faults.call("RoomTopic", "fail")
     town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
     for _ in range(5):
-        await town.bot.house.policy.check()
+        await town.bot.container.policy.check()
     await town.hears("宋公明", "“宋公明的群100001”（100001）的群名被改动")
     await town.quiet()
     assert len(texts(town, "宋公明", words="被改动")) == 1
@@ -245,7 +245,7 @@ async def test_a_room_that_cannot_be_read_is_not_lost(town: Town) -> None:
     qun = await group(town)
     for method in ("RoomPayload", "RoomMemberList"):
         town.world.faults.call(method, "fail")
-    await town.bot.house.policy.check()
+    await town.bot.container.policy.check()
     assert qun_of(town, qun).state == "active"
     town.world.faults.clear()
     await town.quiet()
@@ -260,7 +260,7 @@ async def test_lost_without_a_word(town: Town) -> None:
     town.world.rooms.remove(town.id("宋公明"), qun["room"], town.id("bot"))
     town.world.faults.clear()
     for _ in range(2):
-        await town.bot.house.policy.check()
+        await town.bot.container.policy.check()
     await town.hears("宋公明", "助手已不在“宋公明的群100001”")
     assert qun_of(town, qun).state == "lost"
     assert "助手不在群里" in await asks(town, "店长", "/群名 100001 别的")

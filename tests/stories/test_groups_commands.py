@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers.commands import COMMANDS, About, parse
+from handlers.chat_commands.dispatch import COMMANDS, About, parse
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import audit, becomes, bring, hand_over, members, qun_of, settled, standing, texts
 
@@ -62,7 +62,7 @@ async def test_help_fits_a_phone(town: Town) -> None:
 async def test_others_may_not(town: Town, command: str) -> None:
     """A member in the group, the owner and a member in private."""
     qun = await group(town, "黑旋风")
-    await_words = town.bot.house.config.texts.not_allowed
+    await_words = town.bot.container.config.texts.not_allowed
     assert await_words in await asks(town, "黑旋风", f"{command} x", qun["room"])
     assert await asks(town, "黑旋风", f"{command} 100001 x") == await_words
     assert await asks(town, "宋公明", f"{command} 100001 x") == await_words

@@ -9,7 +9,7 @@ import pytest
 import segno
 from PIL import Image
 
-from sandbox.model import Kind
+from sandbox.world.model import Kind
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import audit, becomes, bring, hand_over, settled, standing, state_of, texts
 
@@ -236,7 +236,7 @@ async def test_a_removal_is_one_whoever_sees_it_first(make_town: MakeTown) -> No
     town.world.faults.call("RoomDel", "lose_silently", count=1)
     town.say("黑旋风", "坏话", qun["room"])
     await until(lambda: town.id("黑旋风") not in town.room(qun["room"]).members, "out")
-    await town.bot.house.reconcile.room(town.accounts[0], qun["room"])
+    await town.bot.container.reconcile.room(town.accounts[0], qun["room"])
     assert await state_of(town, qun, "黑旋风") == "removed"
 
 
@@ -245,6 +245,6 @@ async def test_messages_are_counted(town: Town) -> None:
     for n in range(8):
         town.say("黑旋风", f"第{n}句", qun["room"])
     await settled(town, qun)
-    await town.bot.house.tally.drain()
-    today = (await town.bot.house.tally.days(qun["number"], 14))[-1]
+    await town.bot.container.daily_stats.drain()
+    today = (await town.bot.container.daily_stats.days(qun["number"], 14))[-1]
     assert (today.joins, today.leaves, today.messages) == (1, 0, 9), "the owner's command is a message too"

@@ -11,12 +11,12 @@ import pytest
 from sqlmodel import select
 
 from models.groups import Membership
-from services.rows import membership_of
+from services.groups.membership_rows import membership_of
 from tests.official import Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
 from tests.stories.group_life import holds
 from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
-from wechat.directory import Directory
+from wechat.directory import CachedDirectory
 
 pytestmark = pytest.mark.gateway
 PEOPLE = {"宋公明": "wxid_song", "黑旋风": "wxid_xuan", "智多星": "wxid_zhi", "店长": "wxid_admin"}
@@ -32,14 +32,14 @@ class Square(Street):
     async def open(self) -> None:
         """Start the bot, make the group, bring 黑旋风 in."""
         await self.bot.start()
-        await until(lambda: self.bot.house.accounts.is_online(ACCOUNT), "online")
+        await until(lambda: self.bot.container.accounts.is_online(ACCOUNT), "online")
         self.number = (await self.group())["number"]
         self.room = (await self.gateway.rooms())[0]["id"]
         await self.gateway.join(self.room, "wxid_xuan")
         await self.hears("欢迎 黑旋风")
 
     @property
-    def directory(self) -> Directory:
+    def directory(self) -> CachedDirectory:
         """What the account knows of WeChat."""
         return self.bot.assistants[0].directory
 
@@ -58,7 +58,7 @@ class Square(Street):
         """Wait until the database says so of a person."""
 
         async def look() -> bool:
-            row = await self.bot.house.store.read(lambda s: membership_of(s, self.number, contact_id))
+            row = await self.bot.container.store.read(lambda s: membership_of(s, self.number, contact_id))
             return row is not None and row.state == wanted
 
         await holds(look, lambda: f"{contact_id} is not {wanted}")
@@ -116,7 +116,7 @@ async def test_topic_and_announcement(square: Square) -> None:
         await square.gateway.clear_faults()
     await square.gateway.topic(square.room, "乱改", "wxid_zhi")
     await square.gateway.room(square.room, announce="乱改")
-    assert await square.bot.house.policy.check() == "1 rooms, 2 drifted, 2 repaired"
+    assert await square.bot.container.policy.check() == "1 rooms, 2 drifted, 2 repaired"
     room = await square.shown()
     assert (room["topic"], room["announce"]) == ("梁山", "今晚聚义")
 
@@ -142,7 +142,7 @@ async def test_joins_and_leaves_told_by_names(square: Square) -> None:
         await square.gateway.emit_raw("room-join", names, times=number + 1)
         welcome = await square.hears("欢迎 黑旋风")
         assert welcome["mentions"] == ["wxid_xuan"]
-    rows = await square.bot.house.store.read(lambda s: s.exec(select(Membership.who)).all())
+    rows = await square.bot.container.store.read(lambda s: s.exec(select(Membership.who)).all())
     assert sorted(rows) == ["wxid_song", "wxid_xuan", "wxid_zhi"]
 
 
@@ -174,7 +174,7 @@ async def test_who_is_pardoned_in_time_stays(square: Square) -> None:
     await square.gateway.wait_calls("roomDel")
     await square.command("/解除拉黑 黑旋风")
     await square.hears("已解除拉黑：黑旋风。")
-    await until(lambda: not any(square.bot.house.outbox.waiting().values()), "nothing is left to do")
+    await until(lambda: not any(square.bot.container.outbox.waiting().values()), "nothing is left to do")
     assert len(await square.gateway.calls("roomDel")) == 1
     assert "wxid_xuan" in (await square.shown())["memberIdList"]
 

@@ -65,7 +65,7 @@ async def street(request: pytest.FixtureRequest, official: Start, tmp_path: Path
     await gateway.contact("wxid_wen", "九纹龙", friend=False)
     street = Street(gateway, tmp_path, {"tls": True, "plain": False}.get(request.param, "auto"))
     await street.bot.start()
-    await until(lambda: street.bot.house.accounts.is_online(ACCOUNT), "online")
+    await until(lambda: street.bot.container.accounts.is_online(ACCOUNT), "online")
     yield street
     await street.bot.stop()
 
@@ -139,11 +139,11 @@ async def test_who_deleted_the_assistant_is_waited_for(street: Street) -> None:
         status, answer = await street.call("POST", "/wxbot/qun/membership", join)
         assert (status, answer["membership_join_response"]["approved"]) == (202, "pending")
     waiting = select(Membership).where(Membership.state == MemberState.WAITING_FRIEND)
-    assert len(await street.bot.house.store.read(lambda s: s.exec(waiting).all())) == 1
+    assert len(await street.bot.container.store.read(lambda s: s.exec(waiting).all())) == 1
     await street.gateway.befriend("wxid_xuan")
     room = (await street.gateway.rooms())[0]["id"]
     await street.gateway.wait_sent(1, room)
-    assert await street.bot.house.store.read(lambda s: s.exec(waiting).all()) == []
+    assert await street.bot.container.store.read(lambda s: s.exec(waiting).all()) == []
 
 
 async def test_an_admin_brings_the_assistant_into_a_group(street: Street) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from models.groups import Membership, MemberState
-from sandbox.model import Refused
+from sandbox.world.model import Refused
 from tests.stories.conftest import Town
 from tests.stories.group_life import holds, members
 
@@ -96,17 +96,17 @@ class Life:
         await asyncio.sleep(0.1)  # what was late is told by now
         await self.town.quiet()
         await holds(self._idle, lambda: "the ways in go on")
-        await self.town.bot.house.policy.check()
+        await self.town.bot.container.policy.check()
         await self.town.quiet()
 
     async def _idle(self) -> bool:
-        return not self.town.bot.house.ways_in._tasks
+        return not self.town.bot.container.token_joins._tasks
 
     async def check(self) -> None:
         """The database equals the world."""
         there = set(self.town.room(self.qun["room"]).members) - {self.town.id("bot")}
         assert await members(self.town, self.qun) == there
-        store = self.town.bot.house.store
+        store = self.town.bot.container.store
         rows = {row.contact_id: row for row in await store.read(lambda s: s.exec(select(Membership)).all())}
         assert len(rows) == len(set(rows)), "a person has one row"
         for one in self.ids.values():

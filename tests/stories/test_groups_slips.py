@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from handlers.commands import parse
+from handlers.chat_commands.dispatch import parse
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import bring, hand_over, qun_of, standing, texts
 from tests.stories.test_groups_commands import asks, group
@@ -73,7 +73,7 @@ async def test_the_tail_tells_apart_who_share_a_name(town: Town) -> None:
 
 async def test_names_in_the_group_that_are_never_told(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is known of everybody decides, instead of no answer at all."""
-    monkeypatch.setattr("services.commands.meant.SHOWN_WITHIN", 0.2)
+    monkeypatch.setattr("handlers.chat_commands.targets.SHOWN_WITHIN", 0.2)
     qun = await group(town, "黑旋风")
     town.world.faults.call("RoomMemberPayload", "hang")
     assert "黑旋风\u2005请注意：吵" in await asks(town, "宋公明", "/警告 @黑旋风 吵", qun["room"])
@@ -175,7 +175,7 @@ async def test_a_time_in_full_width(town: Town) -> None:
     qun = await group(town)
     assert "已添加定时消息 #1" in await asks(town, "宋公明", "/定时 加 ０ ９ ＊ ＊ １，３－５ 早安，各位", qun["room"])
     assert "#1 0 9 * * 1,3-5 下次" in await asks(town, "宋公明", "/定时", qun["room"])
-    [row] = await town.bot.house.timed.of(qun_of(town, qun))
+    [row] = await town.bot.container.timed_messages.of(qun_of(town, qun))
     assert row.text == "早安，各位"
 
 
@@ -199,7 +199,7 @@ async def test_a_word_that_is_blocked_elsewhere(make_town: MakeTown) -> None:
 async def test_wechat_says_too_fast(town: Town, method: str, said: str) -> None:
     """Told, and heeded: the account's pace is halved as after any other such complaint."""
     qun = await group(town, "黑旋风")
-    governor = town.bot.house.accounts.governor(town.accounts[0])
+    governor = town.bot.container.accounts.governor(town.accounts[0])
     assert governor.factor == 1
     town.world.faults.call(method, "fail", text="操作过于频繁，请稍后再试", count=1)
     assert "操作过于频繁，请稍后再试。" in await asks(town, "宋公明", said, qun["room"])

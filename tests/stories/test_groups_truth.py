@@ -20,7 +20,7 @@ LOST = {"lost": 1.0}
 @pytest.fixture(autouse=True)
 def nothing_holds_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LIST_HOLDS", "EVENT_HOLDS"):
-        monkeypatch.setattr(f"services.sight.{name}", timedelta(0))
+        monkeypatch.setattr(f"services.groups.roster_refresh.{name}", timedelta(0))
 
 
 async def _membership(town: Town, path: str) -> dict[str, Any]:
@@ -107,21 +107,21 @@ async def test_a_leave_told_after_the_next_invitation(town: Town) -> None:
     told = select(InboxEvent).where(InboxEvent.kind == "room-leave", InboxEvent.state == EventState.DONE)
 
     async def handled() -> bool:
-        return await town.bot.house.store.read(lambda s: s.exec(told).first()) is not None
+        return await town.bot.container.store.read(lambda s: s.exec(told).first()) is not None
 
     assert not await handled()
     await holds(handled, lambda: "the leave is told")
     assert (await _membership(town, headers["Location"]))["state"] == "invited"
     assert (await town.join(qun["token"], "黑旋风"))[0] == 202
     assert len([m for m in town.seen("黑旋风") if m.kind == "invitation"]) == 1
-    assert [day.leaves for day in await town.bot.house.tally.days(qun["number"], 1)] == [1]
+    assert [day.leaves for day in await town.bot.container.daily_stats.days(qun["number"], 1)] == [1]
 
 
 async def test_a_list_that_is_behind_a_join_takes_nobody_out(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked again right after a join, the event counts, not the list that does not show it yet."""
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
-    monkeypatch.setattr("services.sight.EVENT_HOLDS", timedelta(minutes=1))
+    monkeypatch.setattr("services.groups.roster_refresh.EVENT_HOLDS", timedelta(minutes=1))
     adds = len(await audit(town, "add"))
     town.world.faults.call("RoomPayload", "fail")
     assert (await town.join(qun["token"], "黑旋风"))[0] == 200
@@ -185,7 +185,7 @@ async def test_an_adding_that_takes_too_long_is_given_up(town: Town) -> None:
     asking = asyncio.create_task(town.join(qun["token"], "黑旋风"))
     await becomes(town, qun, "黑旋风", "adding")
     town.ahead = 8 * 86400.0
-    await town.bot.house.memberships.expire()
+    await town.bot.container.memberships.expire()
     assert (await _membership(town, headers["Location"]))["state"] == "expired"
     assert (await asking)[0] == 200
     assert (await _membership(town, headers["Location"]))["state"] == "joined"
@@ -248,7 +248,7 @@ async def test_asked_for_again_before_the_promise_came_due(town: Town) -> None:
         return (await _membership(town, headers["Location"]))["state"] == "joined"
 
     await holds(told, lambda: "the promise is kept")
-    await town.bot.house.memberships.became_friend("weimi1001", town.id("九纹龙"))
+    await town.bot.container.memberships.became_friend("weimi1001", town.id("九纹龙"))
     await town.quiet()
     assert len(texts(town, "宋公明", qun["room"], "欢迎 九纹龙")) == 1
 

@@ -8,8 +8,8 @@ import pytest
 from sqlmodel import Session, select
 
 from models.groups import Membership
-from services.groups import new_token
-from services.rows import membership_of
+from services.groups.groups import new_token
+from services.groups.membership_rows import membership_of
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import becomes, bring, hand_over, members, qun_of, state_of, texts
 
@@ -17,7 +17,7 @@ from tests.stories.group_life import becomes, bring, hand_over, members, qun_of,
 async def test_a_friend_sends_the_token(town: Town) -> None:
     """In, welcomed once with the group's own text and an @; the token again says so; a restart welcomes nobody."""
     qun = await town.make_group()
-    await town.bot.house.groups.change(qun["number"], welcome="{member}你好，这里是{topic}")
+    await town.bot.container.groups.change(qun["number"], welcome="{member}你好，这里是{topic}")
     town.say("黑旋风", f"我的令牌 {qun['token']}")
     await town.hears("黑旋风", "正在拉您进群“宋公明的群100001”")
     welcome = await town.hears("宋公明", "黑旋风你好，这里是宋公明的群100001", qun["room"])
@@ -32,7 +32,7 @@ async def test_a_friend_sends_the_token(town: Town) -> None:
 
 async def test_no_welcome_where_it_is_switched_off(town: Town) -> None:
     qun = await town.make_group()
-    await town.bot.house.groups.change(qun["number"], welcome="")
+    await town.bot.container.groups.change(qun["number"], welcome="")
     await town.join(qun["token"], "黑旋风")
     await becomes(town, qun, "黑旋风", "joined")
     await town.quiet()
@@ -56,7 +56,7 @@ async def test_wrong_tokens(town: Town) -> None:
 
 async def test_an_expired_token_says_so(town: Town) -> None:
     qun = await town.make_group()
-    await town.bot.house.groups.change(qun["number"], token_expires_at=1.0)
+    await town.bot.container.groups.change(qun["number"], token_expires_at=1.0)
     town.say("黑旋风", qun["token"])
     await town.hears("黑旋风", "令牌已过期")
     assert await state_of(town, qun, "黑旋风") == ""
@@ -117,7 +117,7 @@ async def test_events_that_come_twice_late_or_never(make_town: MakeTown) -> None
     bring(town, qun, "九纹龙")
     town.world.rooms.leave(town.id("黑旋风"), qun["room"])
     town.world.faults.clear()
-    await town.bot.house.policy.check()
+    await town.bot.container.policy.check()
     assert await members(town, qun) == set(town.room(qun["room"]).members) - {town.id("bot")}
     await town.quiet()
     assert len(texts(town, "宋公明", qun["room"], "欢迎 黑旋风")) == 1
@@ -166,7 +166,7 @@ async def test_overflow(make_town: MakeTown) -> None:
     assert [(status, answer["membership_join_response"]) for status, answer, _ in answers] == [
         (200, {"approved": "ok"})
     ] * 2
-    rooms = town.bot.house.groups.rooms(qun_of(town, qun))
+    rooms = town.bot.container.groups.rooms(qun_of(town, qun))
     assert [room.topic for room in rooms] == ["宋公明的群100001", "宋公明的群100001·2"]
     assert len(town.world.state.rooms) == 2
     assert {town.id("店长"), late} < set(town.room(rooms[1].room_id or "").members)
@@ -216,7 +216,7 @@ async def set_back(town: Town, **values: float) -> None:
         row.sqlmodel_update(values)
         session.add(row)
 
-    await town.bot.house.store.write(change)
+    await town.bot.container.store.write(change)
 
 
 async def test_a_failure_is_told_once_and_tried_again(town: Town) -> None:
@@ -224,17 +224,17 @@ async def test_a_failure_is_told_once_and_tried_again(town: Town) -> None:
     fault = town.world.faults.call("RoomAdd", "fail")
     town.say("黑旋风", qun["token"])
     await town.hears("黑旋风", "暂时没能拉您进群")
-    ways_in, clock = town.bot.house.ways_in, town.bot.house.clock
-    assert await ways_in.resume_all() == 0, "not at once"
+    token_joins, clock = town.bot.container.token_joins, town.bot.container.clock
+    assert await token_joins.resume_all() == 0, "not at once"
     await set_back(town, updated_at=clock() - 301)
-    assert await ways_in.resume_all() == 1
-    await until(lambda: not ways_in._tasks, "tried again")
+    assert await token_joins.resume_all() == 1
+    await until(lambda: not token_joins._tasks, "tried again")
     assert len(texts(town, "黑旋风", words="暂时没能")) == 1
     await set_back(town, updated_at=clock() - 400, expires_at=clock() + 7 * 86400 - 1000)
-    assert await ways_in.resume_all() == 0, "ever more seldom: 600 s went by between the first try and the last"
+    assert await token_joins.resume_all() == 0, "ever more seldom: 600 s went by between the first try and the last"
     await set_back(town, updated_at=clock() - 600, expires_at=clock() + 7 * 86400 - 1000)
     town.world.faults.calls.remove(fault)
-    assert await ways_in.resume_all() == 1
+    assert await token_joins.resume_all() == 1
     await becomes(town, qun, "黑旋风", "joined")
 
 
@@ -248,7 +248,7 @@ async def test_the_assistant_is_removed_and_comes_back(make_town: MakeTown) -> N
     await town.hears("宋公明", "助手已不在“宋公明的群100001”")
     status, answer, _ = await town.join(qun["token"], "黑旋风")
     assert (status, answer["error"]["code"]) == (502, 3006)
-    row = await town.bot.house.store.read(lambda s: membership_of(s, qun["number"], town.id("宋公明")))
+    row = await town.bot.container.store.read(lambda s: membership_of(s, qun["number"], town.id("宋公明")))
     assert row is not None
     status, answer, _ = await town.call("DELETE", f"/wxbot/qun/membership/{row.id}")
     assert (status, answer["error"]["code"]) == (502, 3006)
@@ -256,7 +256,7 @@ async def test_the_assistant_is_removed_and_comes_back(make_town: MakeTown) -> N
     await town.hears("黑旋风", "这个群暂时无法加入")
     _, answer, _ = await town.call("GET", f"/wxbot/qun/{qun['number']}")
     assert answer["qun"]["state"] == "lost"
-    await town.bot.house.policy.check()
+    await town.bot.container.policy.check()
     await town.restart_bot()
     await town.quiet()
     assert len(texts(town, "宋公明", words="助手已不在")) == 1

@@ -54,7 +54,7 @@ async def test_a_second_member_too_soon_is_refused_and_works_when_told_to(make_t
     qun = await town.make_group()
     for name in ("李逵", "燕青"):
         town.newcomer(name)
-    await until(lambda: town.bot.house.accounts.get("weimi1001").directory.find("燕青", friends=True), "known")
+    await until(lambda: town.bot.container.accounts.get("weimi1001").directory.find("燕青", friends=True), "known")
     status, answer, _ = await town.join(qun["token"], "李逵")
     assert status == 200, answer
     wait = await _refused(await town.join(qun["token"], "燕青"))

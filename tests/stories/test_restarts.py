@@ -10,7 +10,7 @@ from sqlalchemy import event, update
 from sqlmodel import col
 
 from models.durable import EventState, InboxEvent
-from sandbox.model import Kind
+from sandbox.world.model import Kind
 from tests.stories.business import receiving
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import becomes, bring, texts
@@ -18,14 +18,14 @@ from tests.stories.group_life import becomes, bring, texts
 
 async def test_people_are_known_before_wechat_is_reached_again(town: Town) -> None:
     li = town.newcomer("李逵")
-    directory = town.bot.house.accounts.get("weimi1001").directory
+    directory = town.bot.container.accounts.get("weimi1001").directory
     await until(lambda: directory.find("李逵", friends=True), "the newcomer is known")
     await town.stop_bot()
     old, extra = town.bot, town.extra
     town.extra = {**extra, "assistants": [{"account": "weimi1001", "endpoint": "127.0.0.1:1"}]}  # nobody is there
     starting = asyncio.create_task(town.start_bot())
     await until(lambda: town.bot is not old and town.bot.port, "the bot is up")
-    assert town.bot.house.accounts.get("weimi1001").directory.find("李逵", friends=True)
+    assert town.bot.container.accounts.get("weimi1001").directory.find("李逵", friends=True)
     body = {"assistant": "weimi1001", "to": "李逵", "text": "等微信回来"}
     assert (await town.call("POST", "/wxbot/message", body))[0] == 202, "it waits for WeChat"
     starting.cancel()
@@ -53,7 +53,7 @@ async def test_what_a_crash_left_is_done_once_wechat_is_reached(town: Town) -> N
     await becomes(town, qun, "九纹龙", "joined")
     await town.quiet()
     undone = update(InboxEvent).where(col(InboxEvent.kind) == "message").values(state=EventState.NEW)
-    await town.bot.house.store.write(lambda s: s.connection().execute(undone))
+    await town.bot.container.store.write(lambda s: s.connection().execute(undone))
     await town.restart_bot()
     await town.hears("宋公明", "第 2 次警告", qun["room"])
     await until(lambda: len(texts(town, "宋公明", qun["room"], "已移出：九纹龙。")) == 2, "taken out again")
@@ -73,12 +73,12 @@ async def test_an_account_that_goes_while_the_database_is_away_is_told_of(make_t
         town = await make_town(webhooks=[{**receiver.config, "events": ["assistant.online", "assistant.offline"]}])
         await until(lambda: receiver.types() == ["assistant.online"], "told")
         away = [1]
-        engine = town.bot.house.store.engine
+        engine = town.bot.container.store.engine
         event.listen(engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA query_only={away[0]}"))
         for change in (town.world.accounts.logout, town.world.accounts.login):
             change("weimi1001")
             is_online = change == town.world.accounts.login
-            await until(lambda is_online=is_online: town.bot.house.accounts.is_online("weimi1001") is is_online)
+            await until(lambda is_online=is_online: town.bot.container.accounts.is_online("weimi1001") is is_online)
         away[0] = 0
         await until(lambda: len(receiver.types()) == 3, "told")
         assert receiver.types() == ["assistant.online", "assistant.offline", "assistant.online"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.model import Kind
-from services.questions import top_misses
+from sandbox.world.model import Kind
+from services.support.questions import top_misses
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import MARKER, answers, words
 
@@ -85,7 +85,7 @@ async def test_fallback_once_in_ten_minutes_and_over_a_restart(shop: Town) -> No
     await shop.restart_bot()
     assert await answers(shop, "黑旋风", "还在吗") == []
     assert await answers(shop, "宋公明", "今天天气真好") == [FALLBACK]  # per person
-    misses = await shop.bot.house.store.read(lambda s: top_misses(s, 3))
+    misses = await shop.bot.container.store.read(lambda s: top_misses(s, 3))
     assert misses[0] == ("今天天气真好", 2)
 
 
@@ -147,22 +147,24 @@ async def test_official_accounts_are_kept_and_never_answered(shop: Town) -> None
     shop.say(paper.id, "营业时间")
     shop.say("黑旋风", "营业时间")
     await shop.hears("黑旋风", "9:00-18:00")
-    house = shop.bot.house
+    container = shop.bot.container
     await until(lambda: all(len(r.inbox) == 0 for r in shop.bot.receptions))
-    kept = await house.store.read(lambda s: house.conversations.last(s, shop.accounts[0], paper.id, 5))
+    kept = await container.store.read(lambda s: container.conversations.last(s, shop.accounts[0], paper.id, 5))
     assert [row.text for row in kept if row.by] == ["营业时间"]
     assert "9:00" not in "".join(words(shop.seen(paper.id)))
 
 
 async def test_keywords_of_chat_come_first_and_outlive_a_restart(shop: Town) -> None:
-    house, account = shop.bot.house, shop.accounts[0]
-    await house.store.write(lambda s: house.keywords.add(s, account, None, "营业", "今天休息。", shop.id("店长")))
+    container, account = shop.bot.container, shop.accounts[0]
+    await container.store.write(
+        lambda s: container.keywords.add(s, account, None, "营业", "今天休息。", shop.id("店长"))
+    )
     assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]
     await shop.restart_bot()
     assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]
-    house = shop.bot.house
-    assert await house.store.write(lambda s: house.keywords.drop(s, account, None, "营业"))
-    assert not await house.store.write(lambda s: house.keywords.drop(s, account, None, "营业"))
+    container = shop.bot.container
+    assert await container.store.write(lambda s: container.keywords.drop(s, account, None, "营业"))
+    assert not await container.store.write(lambda s: container.keywords.drop(s, account, None, "营业"))
     assert await answers(shop, "黑旋风", "营业时间") == ["我们每天 9:00-18:00 营业。"]
 
 

@@ -7,10 +7,10 @@ import time
 import pytest
 from sqlmodel import select
 
+from app.listener import FEW
 from models.durable import Action, OutboxItem
-from sandbox.faults import TOO_FAST
-from sandbox.model import Kind
-from services.reception import FEW
+from sandbox.world.faults import TOO_FAST
+from sandbox.world.model import Kind
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import MARKER, answers, until_done, words
 
@@ -113,13 +113,13 @@ async def test_what_exceeds_the_day_waits_for_tomorrow_over_a_restart(make_town:
     assert not is_friend(town, left)
     assert not is_friend(town, late)
     accepted = select(Action).where(Action.kind == "accept")
-    assert len(await town.bot.house.store.read(lambda s: s.exec(accepted).all())) == 2
+    assert len(await town.bot.container.store.read(lambda s: s.exec(accepted).all())) == 2
 
-    house = town.bot.house
-    open_work = select(OutboxItem).where(OutboxItem.lane == "accept:weimi1001", OutboxItem.state == "queued")
+    container = town.bot.container
+    open_work = select(OutboxItem).where(OutboxItem.queue == "accept:weimi1001", OutboxItem.state == "queued")
 
     async def both_put_off() -> bool:
-        rows = await house.store.read(lambda s: s.exec(open_work).all())
+        rows = await container.store.read(lambda s: s.exec(open_work).all())
         return {row.key for row in rows if "used up" in row.error} == {left, late}
 
     assert await until_done(both_put_off, "both wait for tomorrow")
@@ -157,15 +157,15 @@ async def test_a_lost_answer_to_the_acceptance(make_town: MakeTown) -> None:
     await town.quiet()
     assert [w[:2] for w in words(town.seen(who))] == ["您好", "入群"]
     done = select(Action).where(Action.kind == "accept", Action.outcome == "done")
-    assert len(await town.bot.house.store.read(lambda s: s.exec(done).all())) <= 1
+    assert len(await town.bot.container.store.read(lambda s: s.exec(done).all())) <= 1
 
 
 async def test_what_is_too_fast_for_wechat_is_accepted_later(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often WeChat says so: nobody who asked is forgotten for it."""
-    monkeypatch.setattr("services.friends.TOO_FAST_WAIT", 0.01, raising=False)
-    monkeypatch.setattr("services.friends.MOST_TRIES", 0)
+    monkeypatch.setattr("services.support.friends.TOO_FAST_WAIT", 0.01, raising=False)
+    monkeypatch.setattr("services.support.friends.MAX_TRIES", 0)
     town = await make_town(customer_service={"keywords": [MARKER]})
     town.world.faults.call("FriendshipAccept", "fail", text=TOO_FAST, count=3)
     who = ask(town, "阮小七", "")

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from models.support import Ticket
-from sandbox.model import Kind
+from sandbox.world.model import Kind
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import answers, known, service, staff_room, until_done, words
 
@@ -66,7 +66,7 @@ async def test_from_asking_to_the_mark(make_town: MakeTown) -> None:
     assert await answers(town, "黑旋风", "5") == ["感谢您的评价！"]
     await town.hears("店长", "#1 黑旋风 评分：5", room)
     assert await answers(town, "黑旋风", "4") != ["感谢您的评价！"]  # one mark only
-    ticket = await town.bot.house.store.read(lambda s: s.get(Ticket, 1))
+    ticket = await town.bot.container.store.read(lambda s: s.get(Ticket, 1))
     assert ticket is not None
     assert (ticket.mark, ticket.staff_name, ticket.state) == (5, "宋公明", "closed")
 
@@ -159,10 +159,10 @@ async def test_all_of_it_over_a_restart(make_town: MakeTown) -> None:
 async def test_silence_ends_a_ticket_once(make_town: MakeTown) -> None:
     town, room = await opened(make_town, handoff={"idle_minutes": 0.01})
     await ask_person(town, room)
-    assert await until_done(town.bot.house.desk.close_idle, "it is closed") == 1
+    assert await until_done(town.bot.container.ticket_actions.close_idle, "it is closed") == 1
     await town.hears("黑旋风", CLOSED)
     await town.hears("宋公明", "#1 黑旋风 0.01 分钟没有消息，已结束", room)
-    assert await town.bot.house.desk.close_idle() == 0
+    assert await town.bot.container.ticket_actions.close_idle() == 0
     await ask_person(town, room, "黑旋风", 2)  # and they may ask again
 
 
@@ -178,19 +178,19 @@ async def test_outside_the_hours_it_waits(make_town: MakeTown) -> None:
     assert await answers(town, "黑旋风", "随便说点什么") == []  # no fallback
     town.world.chats.send_media(town.id("黑旋风"), town.id("bot"), Kind.IMAGE, "sofa.png", b"\x89PNG sofa")
     await answers(town, "黑旋风")
-    assert await town.bot.house.support.announce_waiting() == 0
+    assert await town.bot.container.handover.announce_waiting() == 0
     assert words(town.seen("宋公明", room)) == []
 
     await town.stop_bot()
     town.extra = {"customer_service": service()}  # the hours begin
     await town.start_bot()
     await known(town, room)
-    assert await town.bot.house.support.announce_waiting() == 1
+    assert await town.bot.container.handover.announce_waiting() == 1
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
     assert "黑旋风：随便说点什么" in shown.text
     await until(lambda: any(m.media for m in town.seen("宋公明", room)), "the picture is shown too")
     await town.hears("黑旋风", HANDOFF)
-    assert await town.bot.house.support.announce_waiting() == 0
+    assert await town.bot.container.handover.announce_waiting() == 0
     assert sum("请求人工服务" in w for w in words(town.seen("宋公明", room))) == 1
 
 
@@ -225,7 +225,7 @@ async def test_without_a_staff_room_the_admins_are_told(make_town: MakeTown) -> 
     room = staff_room(town)
     await known(town, room)
     await answers(town, "黑旋风")
-    assert await town.bot.house.support.announce_waiting() == 1
+    assert await town.bot.container.handover.announce_waiting() == 1
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
     assert "有人吗有人吗" in shown.text
 
@@ -241,7 +241,7 @@ async def test_what_was_said_on_another_day_is_shown_with_its_day(make_town: Mak
     town.ahead = 2 * 86400
     await town.start_bot()
     await known(town, room)
-    await town.bot.house.support.announce_waiting()
+    await town.bot.container.handover.announce_waiting()
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
     day = datetime.fromtimestamp(said, ZoneInfo("Asia/Shanghai"))
     assert f"{day:%m-%d %H:%M} 黑旋风：人工" in shown.text
@@ -275,7 +275,7 @@ async def test_business_systems_are_told(make_town: MakeTown) -> None:
 async def test_a_word_inside_another_opens_no_ticket(make_town: MakeTown, words_said: str) -> None:
     town, _ = await opened(make_town)
     await answers(town, "黑旋风", words_said)
-    assert town.bot.house.tickets.of(town.accounts[0], town.id("黑旋风")) is None
+    assert town.bot.container.tickets.of(town.accounts[0], town.id("黑旋风")) is None
 
 
 async def test_what_is_old_is_relayed_and_not_answered(make_town: MakeTown) -> None:
@@ -293,16 +293,18 @@ async def test_what_is_old_is_relayed_and_not_answered(make_town: MakeTown) -> N
     await town.hears("宋公明", "【#1 黑旋风】好了吗", room)
     town.say("宋公明", "#1 在的", room)
     await town.hears("黑旋风", "在的")
-    house = town.bot.house
+    container = town.bot.container
 
     async def both_kept() -> bool:
-        rows = await house.store.read(lambda s: house.conversations.last(s, town.accounts[0], town.id("智多星"), 9))
+        rows = await container.store.read(
+            lambda s: container.conversations.last(s, town.accounts[0], town.id("智多星"), 9)
+        )
         return [row.text for row in rows] == ["好了吗", "人工"]
 
     assert await until_done(both_kept, "both are kept")
     await town.quiet()
     assert words(town.seen("智多星")) == []
-    assert house.tickets.of(town.accounts[0], town.id("智多星")) is None
+    assert container.tickets.of(town.accounts[0], town.id("智多星")) is None
 
 
 async def test_two_assistants_in_one_staff_room(make_town: MakeTown) -> None:
@@ -312,7 +314,7 @@ async def test_two_assistants_in_one_staff_room(make_town: MakeTown) -> None:
     town.world.people.befriend(first, second)
     room = town.world.rooms.create(town.id("宋公明"), [first, second, town.id("店长")], "客服值班群").id
     for account in town.accounts:
-        directory = town.bot.house.accounts.get(account).directory
+        directory = town.bot.container.accounts.get(account).directory
         await until(lambda d=directory: d.room_by_topic("客服值班群"), "both know the room")
     town.say("黑旋风", "人工", "weimi1001")
     await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)

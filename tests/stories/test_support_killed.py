@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 import sandbox
-from sandbox.model import Kind
-from sandbox.world import World
+from sandbox.world.model import Kind
+from sandbox.world.world import World
 from tests.stories.conftest import ACCOUNT, NAMES, until
 from tests.stories.service import STAFF_ROOM, words
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from services.outside import ANSWER_LIMIT
+from services.messaging.http_client import ANSWER_LIMIT
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import MARKER, answers, words
 

@@ -29,7 +29,7 @@ async def gateway(official: Start, tmp_path: Path) -> AsyncIterator[OfficialGate
     hours = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
     street = Street(gateway, tmp_path, False, handoff={"hours": hours})
     await street.bot.start()
-    await until(lambda: street.bot.house.accounts.is_online(ACCOUNT), "online")
+    await until(lambda: street.bot.container.accounts.is_online(ACCOUNT), "online")
     yield gateway
     await street.bot.stop()
 

@@ -13,7 +13,7 @@ import yaml
 from sqlmodel import col, func, select
 
 from models.conversations import Said
-from sandbox.model import Kind
+from sandbox.world.model import Kind
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import answers, known, service, staff_room, words
 
@@ -24,13 +24,13 @@ def command(town: Town, what: str, who: str) -> subprocess.CompletedProcess[str]
     """The command line, as an operator runs it."""
     path = town.folder / "config.yaml"
     path.write_text(yaml.safe_dump({"database": f"sqlite:///{town.folder}/wxbot.db"}), encoding="utf-8")
-    line = [sys.executable, "-m", "services.privacy", what, "--config", str(path), town.id(who)]
+    line = [sys.executable, "-m", "tools.privacy", what, "--config", str(path), town.id(who)]
     return subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
 def test_a_database_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("database: postgresql://wxbot:s3cret@127.0.0.1:1/db\n", encoding="utf-8")
-    line = [sys.executable, "-m", "services.privacy", "export", "--config", str(tmp_path / "config.yaml"), "wxid_1"]
+    line = [sys.executable, "-m", "tools.privacy", "export", "--config", str(tmp_path / "config.yaml"), "wxid_1"]
     ended = subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
     assert ended.stderr.startswith("the database: connection failed")
@@ -98,7 +98,7 @@ async def test_a_flow_is_deleted_once_it_is_over(make_town: MakeTown) -> None:
     refused = command(town, "delete", "黑旋风")
     assert (refused.returncode, refused.stderr) == (1, f"flow 报修 of {town.id('黑旋风')} is not finished yet\n")
     town.say("黑旋风", "SECRET-2")
-    await until(lambda: not town.bot.house.flows.open_counts()["asking"], "over")
+    await until(lambda: not town.bot.container.flows.open_counts()["asking"], "over")
     await town.quiet()
     assert "flowrun" not in leftovers(town, "SECRET")
     assert command(town, "delete", "黑旋风").returncode == 0
@@ -109,17 +109,17 @@ async def test_a_flow_is_deleted_once_it_is_over(make_town: MakeTown) -> None:
 async def test_what_is_old_is_pruned(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service(), keep_days=10)
     await answers(town, "黑旋风", "今天天气真好")
-    house = town.bot.house
+    container = town.bot.container
 
     async def kept() -> int:
-        return await house.store.read(lambda s: s.exec(select(func.count(col(Said.id)))).one())
+        return await container.store.read(lambda s: s.exec(select(func.count(col(Said.id)))).one())
 
     before = await kept()
     assert before >= 4  # both ways
-    await house.pruning.run()
-    await house.retention.run()
+    await container.pruning.run()
+    await container.retention.run()
     assert await kept() == before
     town.ahead += 11 * 86400
-    await house.pruning.run()
-    await house.retention.run()
+    await container.pruning.run()
+    await container.retention.run()
     assert await kept() == 0

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlmodel import Session
 
-from sandbox.model import Kind
-from services.media import MediaStore
+from sandbox.world.model import Kind
+from services.messaging.media import MediaStore
 from tests.stories.conftest import PATIENCE, MakeTown, until
 from tests.stories.service import known, service, staff_room, words
 from tests.stories.test_support_handover import ask_person, opened
@@ -80,21 +80,21 @@ async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_t
     town.say("黑旋风", "人工")
     await town.hears("黑旋风", "暂时联系不上人工客服")
     await town.quiet()
-    room, house, account = staff_room(town), town.bot.house, town.accounts[0]
+    room, container, account = staff_room(town), town.bot.container, town.accounts[0]
     await known(town, room)
-    ticket = house.tickets.get(1)
+    ticket = container.tickets.get(1)
     assert ticket is not None
     message = PrivateMessage(account, "m1", datetime.now(UTC), town.id("黑旋风"), "黑旋风", "等等")
 
     def said(session: Session) -> None:
-        house.conversations.heard(session, message, ticket=1)
-        house.support.relay(session, ticket, MessageKind.TEXT, "等等", None)
+        container.conversations.heard(session, message, ticket=1)
+        container.handover.relay(session, ticket, MessageKind.TEXT, "等等", None)
 
     writer_is_busy = threading.Event()
     writes = [
-        house.store.write_soon(lambda _: writer_is_busy.wait(PATIENCE)),
-        house.store.write_soon(lambda s: house.support.announce(s, ticket, room)),
-        house.store.write_soon(said),
+        container.store.write_soon(lambda _: writer_is_busy.wait(PATIENCE)),
+        container.store.write_soon(lambda s: container.handover.announce(s, ticket, room)),
+        container.store.write_soon(said),
     ]
     writer_is_busy.set()
     await asyncio.gather(*writes)
@@ -105,7 +105,7 @@ async def test_the_staff_is_told_what_did_not_reach_the_customer(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The customer has deleted the assistant: what the staff wrote is not taken for said."""
-    monkeypatch.setattr("services.messages.WAITS", ())
+    monkeypatch.setattr("services.messaging.messages.WAITS", ())
     town, room = await opened(make_town)
     await ask_person(town, room)
     town.world.people.forget(town.id("黑旋风"), town.id("bot"))
@@ -121,7 +121,7 @@ async def test_a_file_that_wechat_does_not_take_holds_up_no_other_customer(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is it missed in silence."""
-    monkeypatch.setattr("services.messages.FILE_WAITS", (0.01, 0.01))
+    monkeypatch.setattr("services.messaging.messages.FILE_WAITS", (0.01, 0.01))
     town, room = await opened(make_town)
     await ask_person(town, room)
     await ask_person(town, room, "智多星", 2)
@@ -137,7 +137,7 @@ async def test_a_message_whose_answer_is_always_lost_is_not_said_for_ever(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """WeChat says it each time, and the gateway never tells: nobody reads it without end, nor waits behind it."""
-    monkeypatch.setattr("services.messages.LOST_WAITS", (0.01, 0.01))
+    monkeypatch.setattr("services.messaging.messages.LOST_WAITS", (0.01, 0.01))
     town, room = await opened(make_town)
     town.world.faults.call("MessageSendText", "lose")
     town.say("黑旋风", "好了吗")
@@ -154,6 +154,6 @@ async def test_files_are_kept_once_by_their_hash(make_town: MakeTown) -> None:
     for name in ("a.png", "b.png"):
         town.world.chats.send_media(town.id("黑旋风"), town.id("bot"), Kind.IMAGE, name, b"\x89PNG same")
     await until(lambda: words(town.seen("宋公明", room)).count("<image>") == 2)
-    media: MediaStore = town.bot.house.media
+    media: MediaStore = town.bot.container.media
     assert media.folder == town.folder / "media"
     assert len([p for p in media.folder.glob("*/*") if p.is_file()]) == 1

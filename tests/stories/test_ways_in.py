@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.tokens import find_token
+from services.groups.join_tokens import find_token
 from tests.stories.conftest import MakeTown, Town, until
 
 WRONG = "NTkxNjkwNzE4RDY2"
@@ -93,7 +93,7 @@ async def test_five_wrong_tokens_are_enough_for_an_hour(town: Town) -> None:
 
 async def test_an_expired_token(town: Town) -> None:
     qun = await town.make_group()
-    await town.bot.house.groups.change(qun["number"], token_expires_at=1.0)
+    await town.bot.container.groups.change(qun["number"], token_expires_at=1.0)
     town.say("黑旋风", qun["token"])
     await town.hears("黑旋风", "入群令牌已过期")
     assert town.id("黑旋风") not in town.room(qun["room"]).members
@@ -112,27 +112,27 @@ async def test_a_token_accepted_before_a_restart_is_kept(town: Town) -> None:
 
 async def test_the_first_admin_binds_with_the_code(make_town: MakeTown) -> None:
     town = await make_town(admins=[])
-    code = town.bot.house.admins.code
+    code = town.bot.container.admins.code
     assert code
     town.say("黑旋风", "绑定 NOTTHIS1")
     await town.quiet()
-    assert not town.bot.house.accounts.is_admin("weimi1001", town.id("黑旋风"))
+    assert not town.bot.container.accounts.is_admin("weimi1001", town.id("黑旋风"))
     town.say("宋公明", f"绑定 {code}")
     await town.hears("宋公明", "绑定成功")
-    assert town.bot.house.accounts.is_admin("weimi1001", town.id("宋公明"))
+    assert town.bot.container.accounts.is_admin("weimi1001", town.id("宋公明"))
     town.say("黑旋风", f"绑定 {code}")
     await town.quiet()
-    assert not town.bot.house.accounts.is_admin("weimi1001", town.id("黑旋风"))
+    assert not town.bot.container.accounts.is_admin("weimi1001", town.id("黑旋风"))
     await town.restart_bot()
-    assert town.bot.house.admins.code == ""
-    assert town.bot.house.accounts.is_admin("weimi1001", town.id("宋公明"))
+    assert town.bot.container.admins.code == ""
+    assert town.bot.container.accounts.is_admin("weimi1001", town.id("宋公明"))
 
 
 async def test_two_who_send_the_code_at_once_are_not_both_admins(make_town: MakeTown) -> None:
     town = await make_town(admins=[])
     both = ("宋公明", "黑旋风")
     for who in both:
-        town.say(who, f"绑定 {town.bot.house.admins.code}")
+        town.say(who, f"绑定 {town.bot.container.admins.code}")
     await town.quiet()
-    assert [town.bot.house.accounts.is_admin("weimi1001", town.id(who)) for who in both].count(True) == 1
+    assert [town.bot.container.accounts.is_admin("weimi1001", town.id(who)) for who in both].count(True) == 1
     assert ["绑定成功" in message.text for who in both for message in town.seen(who)].count(True) == 1

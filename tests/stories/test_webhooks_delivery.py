@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from services.messages import file
+from services.messaging.messages import file
 from tests.stories.business import Receiver, forever, free_port, receiving, serving
 from tests.stories.conftest import PATIENCE, MakeTown, Town, until
 
@@ -25,7 +25,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def open_town(make_town: MakeTown, *webhooks: dict[str, Any], **config: Any) -> Town:
     """A town whose failed deliveries are tried again at once."""
     town = await make_town(webhooks=list(webhooks), **config)
-    town.bot.house.webhooks.waits = FAST
+    town.bot.container.webhooks.waits = FAST
     return town
 
 
@@ -109,7 +109,7 @@ async def test_what_is_not_taken_comes_again_in_order(
 
     receiver.answer = difficult
     town = await open_town(make_town, receiver.config)
-    town.bot.house.webhooks.timeout = 0.5
+    town.bot.container.webhooks.timeout = 0.5
     first, second = await town.make_group("a"), await town.make_group("b")
     await town.join(first["token"], "黑旋风")
     await town.join(second["token"], "黑旋风")
@@ -130,8 +130,8 @@ async def test_a_slow_receiver_holds_up_nobody_else(make_town: MakeTown, receive
         await town.join(qun["token"], "黑旋风")
         await until(lambda: "member.joined" in receiver.types(), "told", within=8)
         assert not slow.events
-        waiting = town.bot.house.outbox.waiting()
-        assert sum(number for lane, number in waiting.items() if slow.url in lane) == 3
+        waiting = town.bot.container.outbox.waiting()
+        assert sum(number for queue, number in waiting.items() if slow.url in queue) == 3
 
 
 async def test_redirects_lead_nowhere_else(make_town: MakeTown, receiver: Receiver) -> None:
@@ -157,7 +157,7 @@ async def test_redirects_lead_nowhere_else(make_town: MakeTown, receiver: Receiv
         receiver.answer = away
         hooks = [{"url": f"{mine}/{path}", "secret": "dGVzdA=="} for path in ("old", "loop")]
         town = await open_town(make_town, receiver.config, *hooks)
-        town.bot.house.webhooks.give_up_after = 0.3
+        town.bot.container.webhooks.give_up_after = 0.3
         await town.make_group()
         await until(lambda: len(moved) == 2, "moved")  # assistant.online, qun.created
         await until(lambda: len(receiver.tries) > 2, "tried")
@@ -175,7 +175,7 @@ async def test_what_was_given_up_is_kept_and_sent_again(make_town: MakeTown, rec
 
     receiver.answer = no
     town = await open_town(make_town, receiver.config)
-    town.bot.house.webhooks.give_up_after = 0.2
+    town.bot.container.webhooks.give_up_after = 0.2
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
     await town.quiet()
@@ -231,7 +231,7 @@ async def test_what_was_promised_is_told_after_a_restart(make_town: MakeTown) ->
     port = free_port()
     url = f"http://127.0.0.1:{port}/hook"
     town = await open_town(make_town, {"url": url, "secret": "dGVzdA=="})
-    town.bot.house.webhooks.waits = (0.5,)
+    town.bot.container.webhooks.waits = (0.5,)
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
     await town.stop_bot()
@@ -246,7 +246,7 @@ async def test_what_was_promised_is_told_after_a_restart(make_town: MakeTown) ->
 async def test_a_webhook_no_longer_configured_is_given_up(make_town: MakeTown) -> None:
     url = f"http://127.0.0.1:{free_port()}/hook?key=secret"
     town = await open_town(make_town, {"url": url, "secret": "dGVzdA=="})
-    town.bot.house.webhooks.waits = (0.5,)
+    town.bot.container.webhooks.waits = (0.5,)
     await town.make_group()
     await town.stop_bot()
     town.extra = {**town.extra, "webhooks": []}
@@ -279,15 +279,15 @@ async def test_a_friend_made_while_the_bot_was_away_is_told(make_town: MakeTown,
 
 
 async def test_a_lost_message_is_told(make_town: MakeTown, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.messages.FILE_WAITS", (0.01,))
+    monkeypatch.setattr("services.messaging.messages.FILE_WAITS", (0.01,))
     town = await open_town(make_town, {**receiver.config, "events": ["message.failed"]})
-    house, nothing = town.bot.house, file("/nowhere/price.pdf")
-    work = await house.store.write(lambda s: house.messages.say(s, "weimi1001", town.id("黑旋风"), nothing))
+    container, nothing = town.bot.container, file("/nowhere/price.pdf")
+    work = await container.store.write(lambda s: container.messages.say(s, "weimi1001", town.id("黑旋风"), nothing))
     told = (await until(lambda: receiver.of("message.failed"), "told"))[0]
     assert (told["message"], told["assistant"], told["to"]) == (work.id, "weimi1001", "wxid_heixuanfeng")
     _, answer, _ = await town.call("GET", f"/wxbot/message/{work.id}")
     assert answer["message"]["state"] == "failed"
     qun = await town.make_group()
-    await house.store.write(lambda s: house.messages.say(s, "weimi1001", qun["room"], nothing))
+    await container.store.write(lambda s: container.messages.say(s, "weimi1001", qun["room"], nothing))
     await until(lambda: len(receiver.events) == 2, "told")
     assert (receiver.events[1]["data"]["to"], receiver.events[1]["data"]["number"]) == (qun["room"], qun["number"])

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sandbox.server import PuppetServer
-from sandbox.world import World
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.world import World
 from tests.official import official
-from tests.wechat.ear import QUICK, Ear, Heard, settings
+from tests.wechat.recording_listener import QUICK, Ear, Heard, settings
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 

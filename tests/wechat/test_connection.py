@@ -14,10 +14,10 @@ from grpclib.exceptions import GRPCError
 
 from errors import WeChatOffline
 from protocol import puppet_pb2 as pb
-from sandbox.server import PuppetServer
-from sandbox.world import SONG, World
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.world import SONG, World
 from tests.wechat.conftest import TOKEN, Connect
-from tests.wechat.ear import Heard
+from tests.wechat.recording_listener import Heard
 from wechat.connection import HELD, Timing
 from wechat.interface import State
 from wechat.tls import WECHATY_CA

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wechat.directory import TIERS, UNIQUE, Directory
+from wechat.directory import TIERS, UNIQUE, CachedDirectory
 from wechat.events import Contact, Room
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,8 +22,8 @@ def at(seconds: float) -> datetime:
 
 
 @pytest.fixture
-def directory() -> Directory:
-    directory = Directory()
+def directory() -> CachedDirectory:
+    directory = CachedDirectory()
     directory.owner_id = "me"
     for contact in (
         Contact("me", "助手"),
@@ -62,11 +62,11 @@ def directory() -> Directory:
         ("", {}, []),
     ],
 )
-def test_the_first_tier_with_a_match_decides(directory: Directory, name: str, more: Any, ids: list[str]) -> None:
+def test_the_first_tier_with_a_match_decides(directory: CachedDirectory, name: str, more: Any, ids: list[str]) -> None:
     assert [contact.id for contact in directory.find(name, **more)] == ids
 
 
-def test_a_change_is_found_and_the_old_name_is_not(directory: Directory) -> None:
+def test_a_change_is_found_and_the_old_name_is_not(directory: CachedDirectory) -> None:
     directory.put_contact(Contact("a", "李大", friend=True))
     assert [c.id for c in directory.find("小李")] == ["b"]
     assert [c.id for c in directory.find("老李")] == ["d"]
@@ -76,7 +76,7 @@ def test_a_change_is_found_and_the_old_name_is_not(directory: Directory) -> None
     assert directory.find("李大") == []
 
 
-def test_topics(directory: Directory) -> None:
+def test_topics(directory: CachedDirectory) -> None:
     directory.put_room(Room("2@chatroom", "群"))
     assert [room.id for room in directory.room_by_topic("群")] == [ROOM, "2@chatroom"]
     directory.retitled(ROOM, "新")
@@ -87,7 +87,7 @@ def test_topics(directory: Directory) -> None:
     assert directory.room_by_topic("没有") == []
 
 
-def test_joins_and_leaves_may_come_twice(directory: Directory) -> None:
+def test_joins_and_leaves_may_come_twice(directory: CachedDirectory) -> None:
     for _ in range(2):
         assert directory.joined(ROOM, ["c"], at(1))
     for _ in range(2):
@@ -95,7 +95,7 @@ def test_joins_and_leaves_may_come_twice(directory: Directory) -> None:
     assert directory.rooms[ROOM].member_ids == {"me", "a", "b"}
 
 
-def test_what_comes_late_is_not_believed_but_asked(directory: Directory) -> None:
+def test_what_comes_late_is_not_believed_but_asked(directory: CachedDirectory) -> None:
     assert directory.left(ROOM, ["b"], at(5))
     assert not directory.joined(ROOM, ["b"], at(3))  # older than the leave
     assert "b" not in directory.rooms[ROOM].member_ids
@@ -108,21 +108,21 @@ def test_what_comes_late_is_not_believed_but_asked(directory: Directory) -> None
     assert not directory.joined(ROOM, ["b"], at(5.9))
 
 
-def test_the_account_itself_leaves(directory: Directory) -> None:
+def test_the_account_itself_leaves(directory: CachedDirectory) -> None:
     assert directory.left(ROOM, ["me"], at(1))
     assert ROOM not in directory.rooms
     assert directory.room_by_topic("群") == []
 
 
-def test_a_snapshot_is_plain_json_and_comes_back(directory: Directory) -> None:
-    other = Directory()
+def test_a_snapshot_is_plain_json_and_comes_back(directory: CachedDirectory) -> None:
+    other = CachedDirectory()
     other.load(json.loads(json.dumps(directory.snapshot())))
     assert other.snapshot() == directory.snapshot()
     assert other.contacts == directory.contacts
     assert other.rooms == directory.rooms
     assert [c.id for c in other.find("小李")] == ["a", "b"]
     other.clear()
-    assert other.snapshot() == Directory().snapshot()
+    assert other.snapshot() == CachedDirectory().snapshot()
     assert other.find("小李") == []
 
 
@@ -132,7 +132,7 @@ people = st.builds(Contact, st.sampled_from("xyzabc"), names, names, names, st.b
 
 @given(st.lists(people | st.sampled_from("xyzabc"), max_size=30), names, st.booleans())
 def test_the_indexes_say_what_a_scan_would(steps: list[Any], name: str, friends: bool) -> None:
-    directory = Directory()
+    directory = CachedDirectory()
     for step in steps:
         directory.drop_contact(step) if isinstance(step, str) else directory.put_contact(step)
     called: list[Contact] = []

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from errors import WeChatError
 from protocol import puppet_pb2 as pb
-from sandbox.server import PuppetServer
-from sandbox.world import SONG, World
-from tests.wechat.ear import Heard
-from wechat import intake
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.world import SONG, World
+from tests.wechat.recording_listener import Heard
+from wechat import event_parser as intake
 from wechat.interface import State
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -24,7 +24,7 @@ from errors import (
 )
 from tests.official import OfficialGateway, Start
 from tests.wechat.conftest import Connect
-from tests.wechat.ear import Heard
+from tests.wechat.recording_listener import Heard
 from wechat.assistant import Assistant
 from wechat.events import FriendAdded, Link, Media, MiniProgram, RoomInvited
 

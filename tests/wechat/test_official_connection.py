@@ -15,7 +15,7 @@ import pytest
 from errors import WeChatOffline
 from tests.official import OfficialGateway, Start
 from tests.wechat.conftest import Connect
-from tests.wechat.ear import QUICK, Heard
+from tests.wechat.recording_listener import QUICK, Heard
 from wechat.connection import HELD, Timing
 from wechat.interface import State
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from errors import WeChatUnknown
-from sandbox.model import Room
-from sandbox.world import SONG, XUANFENG, ZHIDUO, World
-from tests.wechat.ear import Heard
+from sandbox.world.model import WorldRoom
+from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
+from tests.wechat.recording_listener import Heard
 from wechat.assistant import Assistant
 
 ME = "wxid_weimi1001"
@@ -23,7 +23,7 @@ CHANGES: dict[str, Callable[[Assistant, str], Awaitable[None]]] = {
 
 
 @pytest.fixture
-async def room(world: World, heard: Heard) -> Room:
+async def room(world: World, heard: Heard) -> WorldRoom:
     room = world.hall(ME, [SONG, ZHIDUO, XUANFENG], "群")
     await heard.assistant.read_new_rooms()
     return room
@@ -31,7 +31,7 @@ async def room(world: World, heard: Heard) -> Room:
 
 @pytest.mark.parametrize("call", CHANGES)
 async def test_a_change_whose_answer_is_lost_is_done_all_the_same(
-    world: World, heard: Heard, room: Room, call: str
+    world: World, heard: Heard, room: WorldRoom, call: str
 ) -> None:
     world.faults.call(call, "lose", count=1)
     await CHANGES[call](heard.assistant, room.id)
@@ -39,7 +39,7 @@ async def test_a_change_whose_answer_is_lost_is_done_all_the_same(
 
 
 async def test_a_reading_back_that_fails_for_a_moment_is_tried_again(
-    world: World, heard: Heard, room: Room, monkeypatch: pytest.MonkeyPatch
+    world: World, heard: Heard, room: WorldRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, failures = heard.assistant._mended.dirty_payload, iter([WeChatUnknown("DirtyPayload", "no answer in time")])
 
@@ -54,7 +54,7 @@ async def test_a_reading_back_that_fails_for_a_moment_is_tried_again(
 
 
 async def test_a_change_that_is_lost_with_its_answer_is_an_error(
-    heard: Heard, room: Room, monkeypatch: pytest.MonkeyPatch
+    heard: Heard, room: WorldRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def room_topic(*_: Any) -> str:
         raise WeChatUnknown("RoomTopic", "no answer in time")

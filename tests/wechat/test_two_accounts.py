@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sandbox.server import PuppetServer
-from sandbox.world import SONG, ZHIDUO, World
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.world import SONG, ZHIDUO, World
 from tests.wechat.conftest import Connect
-from tests.wechat.ear import Heard
+from tests.wechat.recording_listener import Heard
 from wechat.compat import PuppetService, Wechaty
 from wechat.events import MessageKind
 

@@ -23,9 +23,9 @@ from errors import (
 )
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
-from sandbox.server import PuppetServer
-from sandbox.world import SONG, XUANFENG, ZHIDUO, World
-from tests.wechat.ear import Heard, settings
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
+from tests.wechat.recording_listener import Heard, settings
 from wechat import filebox, tls
 from wechat.events import Media
 from wechat.wire import Wire, translate

@@ -1,0 +1,23 @@
+"""What the resources share, under typed keys of the application and of a request."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from jinja2 import Environment
+
+from api.metrics import Metrics
+from api.qrcodes import QrCodes
+from api.view_limit import ViewLimit
+from app.container import Container
+
+HOUSE = web.AppKey("house", Container)
+METRICS = web.AppKey("metrics", Metrics)
+PAGES = web.AppKey("pages", Environment)
+QR_CODES = web.AppKey("qr_codes", QrCodes)
+VIEWS = web.AppKey("views", ViewLimit)
+CLIENT = web.RequestKey("client", str)
+
+
+def caller(request: web.Request) -> str:
+    """Who asks, as the audit log writes it."""
+    return f"rest:{request[CLIENT]}"

@@ -1,0 +1,46 @@
+"""How often one address may open landing pages."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from ipaddress import IPv6Network
+from typing import Final
+
+MAX_VIEWS: Final = 60
+WINDOW: Final = 60.0  # seconds
+MAX_ADDRESSES: Final = 10_000
+
+
+class ViewLimit:
+    """Counts views in a sliding minute; of more than `most_addresses` the ones longest unseen are forgotten."""
+
+    def __init__(self, clock: Callable[[], float], most_addresses: int = MAX_ADDRESSES) -> None:
+        self._clock = clock
+        self._most_addresses = most_addresses
+        self._views: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def wait(self, address: str) -> float:
+        """Count a view and return 0, or return the seconds until the next one is allowed."""
+        now = self._clock()
+        key = _subnet(address)
+        views = self._views.setdefault(key, deque())
+        self._views.move_to_end(key)
+        if len(self._views) > self._most_addresses:
+            self._views.popitem(last=False)
+        while views and views[0] <= now - WINDOW:
+            views.popleft()
+        if len(views) >= MAX_VIEWS:
+            return views[0] + WINDOW - now
+        views.append(now)
+        return 0.0
+
+
+def _subnet(address: str) -> str:
+    """An IPv6 caller has a whole /64 to itself and is counted as one."""
+    if ":" not in address:
+        return address
+    return str(IPv6Network((address.partition("%")[0], 64), strict=False))

@@ -1,0 +1,1 @@
+"""Builds every part of the bot and connects it to its accounts."""

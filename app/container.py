@@ -1,0 +1,169 @@
+"""Every part of the house, built once and passed around."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from zoneinfo import ZoneInfo
+
+from config import Config
+from models.db import Store
+from services.accounts.admins import Admins
+from services.accounts.audit import Audit
+from services.accounts.registry import Accounts
+from services.flows.calls import SystemCaller
+from services.flows.flows import Flows
+from services.flows.steps import FlowSteps
+from services.groups.adding import MemberAdder
+from services.groups.blacklist import Blacklist
+from services.groups.daily_stats import DailyStats
+from services.groups.groups import Groups
+from services.groups.membership_recorder import MembershipRecorder
+from services.groups.memberships import Memberships
+from services.groups.policy import GroupPolicy
+from services.groups.reconciliation import Reconciler
+from services.groups.room_creation import RoomCreator
+from services.groups.roster_refresh import RosterRefresh
+from services.groups.seat_reservations import SeatReservations
+from services.groups.token_joins import TokenJoins
+from services.messaging.conversations import Conversations
+from services.messaging.http_client import HttpClient
+from services.messaging.loop_detector import LoopDetector
+from services.messaging.media import MediaStore
+from services.messaging.messages import Messages
+from services.messaging.pace_records import PaceRecords
+from services.messaging.webhook_delivery import WebhookDelivery
+from services.messaging.webhook_events import WebhookEvents
+from services.moderation.blocked_words import BlockedWords
+from services.moderation.moderator import Moderator
+from services.moderation.sanctions import Sanctions
+from services.outreach.broadcasts import Broadcasts
+from services.outreach.outbound_requests import OutboundRequests
+from services.outreach.reports import Reports
+from services.outreach.timed_messages import TimedMessages
+from services.support.faq import Faq, load
+from services.support.friends import Friends
+from services.support.handover import Handover
+from services.support.keywords import Keywords
+from services.support.llm import LlmClient
+from services.support.questions import Questions
+from services.support.ticket_actions import TicketActions
+from services.support.tickets import Tickets
+from services.upkeep.job_log import JobLog
+from services.upkeep.pruning import Pruning
+from services.upkeep.retention import Retention
+from services.work.delivery_queue import Clock
+from services.work.outbox import Outbox
+from wechat.pacing import Governor
+
+
+class Container:
+    """The parts that handlers, the API and the jobs call, each made of those before it; nothing runs yet.
+
+    `sandboxed`: the accounts that live in the sandbox.
+    """
+
+    def __init__(self, config: Config, *, sandboxed: Collection[str] = (), clock: Clock = time.time) -> None:
+        self.config = config
+        self.clock = clock
+        self.zone = ZoneInfo(config.timezone)
+        self.store = Store(config.database)
+        self._speaking(sandboxed)
+        self._managing_groups()
+        self._token_joins()
+        self._serving_customers()
+        self._serving_business()
+        self._keeping_house()
+
+    def _speaking(self, sandboxed: Collection[str]) -> None:
+        config, clock = self.config, self.clock
+        governors = {a.account: Governor(config.pacing, clock) for a in config.assistants}
+        self.accounts = Accounts(governors, config.admins, sandboxed)
+        self.admins = Admins(self.store, self.accounts)
+        self.audit = Audit(self.store, clock)
+        self.outbox = Outbox(self.store, clock)
+        self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
+        self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
+        self.messages = Messages(self.outbox, self.accounts)
+        self.loop_detector = LoopDetector(clock)
+        self.conversations = Conversations(clock, self.loop_detector)
+        self.messages.on_said = self.conversations.spoken
+        self.media = MediaStore(config.folder / "media")
+
+    def _managing_groups(self) -> None:
+        config, settings, clock, texts = self.config, self.config.groups, self.clock, self.config.texts
+        store, accounts, audit, messages = self.store, self.accounts, self.audit, self.messages
+        maker = RoomCreator(store, accounts, audit, settings, config.pacing, clock)
+        self.groups = groups = Groups(store, accounts, maker, settings, config.api.public_url, clock)
+        self.daily_stats = DailyStats(store, self.zone, clock)
+        self.recorder = MembershipRecorder(
+            accounts, groups, messages, self.webhook_events, self.daily_stats, settings, texts, clock
+        )
+        self.webhook_events.group_of = groups.by_room
+        groups.on_active = self.recorder.made
+        groups.on_lost, groups.on_found = self.recorder.lost, self.recorder.found
+        self.blacklist = Blacklist(store)
+        self.memberships = Memberships(
+            store, accounts, groups, MemberAdder(accounts, audit, settings, config.pacing), SeatReservations(groups, settings),
+            self.blacklist, self.recorder, RosterRefresh(accounts, groups), audit, self.webhook_events, settings, clock,
+        )  # fmt: skip
+        self.sanctions = Sanctions(
+            store, accounts, groups, self.memberships, self.blacklist,
+            messages, self.outbox, audit, settings, texts, clock,
+        )  # fmt: skip
+        self.recorder.on_unwanted = self.sanctions.came_back
+        self.blocked_words = BlockedWords(store, settings.blocked_words, clock)
+        self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
+        self.reconcile = Reconciler(store, accounts, groups, self.recorder)
+        self.policy = GroupPolicy(store, accounts, groups, self.reconcile, messages, audit, texts, clock)
+
+    def _token_joins(self) -> None:
+        config, store, accounts, clock = self.config, self.store, self.accounts, self.clock
+        self.token_joins = TokenJoins(
+            store, accounts, self.groups, self.memberships, self.blacklist, config.groups, config.texts, clock
+        )
+        service = config.customer_service
+        self.friends = Friends(store, self.outbox, accounts, self.audit, self.messages, service, self.zone, clock)
+        self.friends.on_accepted = self.token_joins.became_friend_soon
+
+    def _serving_customers(self) -> None:
+        service, store, texts, clock = self.config.customer_service, self.store, self.config.texts, self.clock
+        self.keywords = Keywords(store, service.keywords)
+        faq, llm = Faq(load(service.faq)), LlmClient(service.llm, clock)
+        self.questions = Questions(store, faq, llm, service, texts, self.zone, clock)
+        self.tickets = Tickets(store, clock)
+        handing = (self.messages, self.webhook_events, service.handoff, texts, clock)
+        self.handover = Handover(store, self.accounts, self.tickets, self.conversations, self.media, *handing)
+        self.ticket_actions = TicketActions(store, self.tickets, self.conversations, *handing)
+        self.outbox.on_failed(self.ticket_actions.undelivered)
+
+    def _serving_business(self) -> None:
+        config, store, clock = self.config, self.store, self.clock
+        self.outbound_requests = OutboundRequests(
+            store, self.accounts, self.groups, self.messages, self.outbox.state_of
+        )
+        self.http_client = HttpClient()
+        self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
+        steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)
+        caller = SystemCaller(self.http_client, config.systems, config.texts)
+        wants_person = self.handover.wants_person
+        self.flows = Flows(store, self.accounts, self.groups, steps, caller, config, wants_person, clock)
+
+    def _keeping_house(self) -> None:
+        config, store, clock = self.config, self.store, self.clock
+        self.timed_messages = TimedMessages(store, self.groups, self.messages, self.zone, clock)
+        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.audit, clock)
+        self.reports = Reports(
+            store,
+            self.accounts,
+            self.groups,
+            self.daily_stats,
+            self.messages,
+            self.media,
+            config.texts,
+            self.zone,
+            clock,
+        )
+        self.retention = Retention(self.media, self.questions, config.keep_days, clock)
+        self.pruning = Pruning(store, config.keep_days, clock)
+        self.job_log = JobLog(store, clock)

@@ -1,0 +1,109 @@
+"""Where an account's news arrive: its events go into its inbox, its connection's state to who must know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from sqlmodel import Session
+
+from app.container import Container
+from services.accounts.address_book import AddressBook
+from services.work.inbox import Handle, Inbox
+from services.work.write_batcher import WriteBatcher
+from wechat.events import Contact, RawEvent
+from wechat.interface import State, WeChat
+
+FEW: Final = 20  # new friends found at once; more are a changed list rather than people who wait for a word
+
+
+class EventListener:
+    """The listener of one account (wechat.interface.Listener)."""
+
+    def __init__(self, container: Container, account: str, handle: Handle) -> None:
+        self._container = container
+        self._account = account
+        self._handle = handle
+        self._inbox: Inbox | None = None
+        self._book: AddressBook | None = None
+        self._was_online = False
+        self._news = WriteBatcher[tuple[str, str]](container.store, self._tell)
+        self._catching_up = asyncio.Lock()
+
+    def attach(self, wechat: WeChat) -> None:
+        """Know the account whose listener this is."""
+        self._container.accounts.add(wechat)
+        self._inbox = Inbox(self._account, self._container.store, wechat.resolve, self._handle)
+        self._book = AddressBook(self._container.store, wechat, self._container.clock)
+
+    @property
+    def inbox(self) -> Inbox:
+        """The account's inbox; there once `attach` was called."""
+        if self._inbox is None:
+            raise RuntimeError("no account attached")
+        return self._inbox
+
+    @property
+    def book(self) -> AddressBook:
+        """The account's kept directory; there once `attach` was called."""
+        if self._book is None:
+            raise RuntimeError("no account attached")
+        return self._book
+
+    async def start(self) -> None:
+        """Take up what was stored before."""
+        await self.book.load()
+        await self.inbox.start()
+
+    async def stop(self, grace: float) -> None:
+        """Finish what runs, within so many seconds."""
+        await self.inbox.stop(grace)
+        await self._news.drain(grace)
+        await self.book.stop()
+
+    async def taken(self, raw: RawEvent) -> None:
+        """An event arrived."""
+        await self.inbox.take(raw)
+
+    async def state_changed(self, account: str, state: State, reason: str) -> None:
+        """The connection went to another state: queues go on or wait, business systems are told of the change."""
+        if state in (State.SYNCING, State.ONLINE):
+            self.inbox.poke()
+        self._container.accounts.state_changed()
+        online = state is State.ONLINE
+        if online:
+            self._container.outbox.poke_account(account)
+        gone = self._was_online and state in (State.CONNECTING, State.LOGGED_OUT, State.REFUSED)
+        if online != self._was_online and (online or gone):
+            self._was_online = online
+            kind = "assistant.online" if online else "assistant.offline"
+            self._news.put((kind, reason))  # nobody waits for it: the database may be away too
+
+    def _tell(self, session: Session, news: list[tuple[str, str]]) -> None:
+        for kind, reason in news:
+            data = {"assistant": self._account, "reason": reason}
+            self._container.webhook_events.tell(session, kind, self._account, data)
+
+    async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
+        """Contacts and groups were read again: nothing that happened meanwhile is missed."""
+        async with self._catching_up:
+            contacts = self._container.accounts.get(account).directory.contacts
+            known = [contacts[id] for id in changed if id in contacts]
+            new = [person for person in known if person.friend and not person.official]
+            for person in new:
+                await self._container.store.write(partial(self._befriended, person=person, greet=len(new) <= FEW))
+            for contact_id in await self._container.reconcile.account(account):
+                self._container.token_joins.became_friend_soon(
+                    account, contact_id
+                )  # at the pace of adding, which is slow
+            await self._container.token_joins.resume(account)
+        await self.book.save()
+
+    def _befriended(self, session: Session, person: Contact, *, greet: bool) -> None:
+        """A friend nobody told of: made while the bot was away, or on the phone and its gateway kept it to itself."""
+        if greet:
+            self._container.friends.greet(session, self._account, person.id)
+        self._container.webhook_events.friend_added(session, self._account, person.id, person.name)

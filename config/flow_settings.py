@@ -1,0 +1,143 @@
+"""How a flow is written in config.yaml: four kinds of step, checked at start."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Container, Iterator, Sequence
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, model_validator
+
+from config.section import NonEmpty, Section
+
+PLACEHOLDER: Final = re.compile(r"\{(\w+)((?:\.\w+)*)\}")
+CALLBACK_URL: Final = "callback_url"
+ALWAYS_KNOWN: Final = frozenset({CALLBACK_URL, "person", "assistant", "flow"})
+CANCEL: Final = "取消"
+
+Name = Annotated[str, Field(pattern=r"^\w+$")]  # what may stand in braces
+
+
+class CallStep(Section):
+    """Ask a business system something; a JSON object comes back under the name `into`."""
+
+    system: NonEmpty
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    path: Annotated[str, Field(pattern=r"^/[^\s#]*$")]
+    body: dict[str, Any] | None = None
+    into: Name = "answer"
+
+
+class WaitStep(Section):
+    """Wait for the system to call `callback_url`; its JSON object comes under the name `callback`."""
+
+    callback: Name
+    hours: float = Field(24, gt=0, le=24 * 365)
+    expect: dict[str, Any] = Field({})
+
+
+class FlowStep(Section):
+    """One step: exactly one of ask, call, say, wait."""
+
+    ask: dict[Name, NonEmpty] | None = None
+    call: CallStep | None = None
+    say: NonEmpty | None = None
+    wait: WaitStep | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> FlowStep:
+        if len(self.model_fields_set) != 1 or not any((self.ask, self.call, self.say, self.wait)):
+            raise ValueError("exactly one of ask, call, say, wait is wanted")
+        return self
+
+    @property
+    def brings(self) -> tuple[str, ...]:
+        """The names later steps may use."""
+        if self.ask:
+            return tuple(self.ask)
+        if self.call:
+            return (self.call.into,)
+        return (self.wait.callback,) if self.wait else ()
+
+
+class FlowSettings(Section):
+    """A conversation that calls business systems."""
+
+    name: NonEmpty
+    start: list[Annotated[str, Field(pattern=r"^\S(.*\S)?$")]] = Field(min_length=1)
+    allow: Literal["admins", "owners", "everyone"] = "admins"
+    steps: list[FlowStep] = Field(min_length=1)
+    failed: str = "{flow}失败：{error}"
+
+    def check(self, systems: Container[str]) -> None:
+        """ValueError, naming the step, when a step cannot work as it is written."""
+        known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # the name, and whether it has fields
+        for number, step in enumerate(self.steps, 1):
+            where = f"flow {self.name}, step {number}"
+            if step.call and step.call.system not in systems:
+                raise ValueError(f"{where}: there is no system {step.call.system!r}")
+            taken = next((name for name in step.brings if name in ALWAYS_KNOWN | {"error"}), None)
+            if taken:
+                raise ValueError(f"{where}: {taken!r} has a meaning already and cannot be brought")
+            for name, question in (step.ask or {}).items():
+                _check_names(question, known, where)
+                known[name] = False
+            if not step.ask:
+                _check_names(step.model_dump(exclude_none=True), known, where)
+                known.update(dict.fromkeys(step.brings, True))
+        _check_names(self.failed, {**known, "error": False}, f"flow {self.name}, failed")
+        self._check_callbacks()
+
+    def _check_callbacks(self) -> None:
+        """Who hands out a callback_url waits for it, and the other way round."""
+        handed_out = 0
+        for number, step in enumerate(self.steps, 1):
+            if any(name == CALLBACK_URL for name, _ in placeholders(step.model_dump(exclude_none=True))):
+                handed_out = number
+            if step.wait and not handed_out:
+                raise ValueError(f"flow {self.name}, step {number}: nothing before it hands out {{{CALLBACK_URL}}}")
+            handed_out = 0 if step.wait else handed_out
+        if handed_out:
+            raise ValueError(f"flow {self.name}, step {handed_out}: no step after it waits for {{{CALLBACK_URL}}}")
+
+
+def spoken(words: str) -> str:
+    """Words as they are compared: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are one."""
+    bare = "".join(unicodedata.normalize("NFKC", words).casefold().split())
+    return bare.rstrip('。.!?,~”"」').lstrip('“"「') or bare
+
+
+def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None:
+    """ValueError when a flow cannot work, or two of them cannot be told apart."""
+    names: set[str] = set()
+    words: dict[str, str] = {CANCEL: "the word that ends any flow"}
+    for flow in flows:
+        if flow.name in names:
+            raise ValueError(f"flow {flow.name}: there are two of this name")
+        names.add(flow.name)
+        for word in flow.start:
+            if spoken(word) in words:
+                raise ValueError(f"flow {flow.name}, start: {word!r} is taken already ({words[spoken(word)]})")
+            words[spoken(word)] = f"flow {flow.name}"
+        flow.check(systems)
+
+
+def placeholders(value: Any) -> Iterator[tuple[str, str]]:
+    """Every {name.field} in a tree of texts, as (name, ".field")."""
+    if isinstance(value, str):
+        yield from ((match[1], match[2]) for match in PLACEHOLDER.finditer(value))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from placeholders(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from placeholders(item)
+
+
+def _check_names(value: Any, known: dict[str, bool], where: str) -> None:
+    for name, field in placeholders(value):
+        if name not in known:
+            raise ValueError(f"{where}: nothing before it brings {{{name}}}")
+        if field and not known[name]:
+            raise ValueError(f"{where}: {{{name}}} is a text and has no {field[1:]!r}")

@@ -1,0 +1,236 @@
+"""Chat commands: in a group by its owner or an admin, in private by an admin. The list below is all there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sqlmodel import Session
+
+from config.texts import fill
+from errors import WeChatError
+from handlers.chat_commands import info, words
+from handlers.chat_commands import members as people
+from handlers.chat_commands import presentation as looks
+from handlers.chat_commands import reports as daily
+from handlers.chat_commands import scheduled as clockwork
+from handlers.chat_commands import systems as business
+from handlers.chat_commands.request import CommandReply, CommandRequest, why
+from handlers.context import EventContext
+from models.groups import Qun
+from services.messaging.messages import text
+from services.outreach.broadcasts import MINUTES
+from wechat.events import GroupMessage, MessageKind, PrivateMessage
+
+
+class About(StrEnum):
+    """What a command is about, which says where it may stand and what is its first word in private."""
+
+    NOTHING = "nothing"
+    GROUP = "group"  # in private the group's number comes first
+    WORDS = "words"  # in private without a number: all groups
+    ACCOUNT = "account"  # in private only
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its name, how its arguments are written, what it does in a few words, and who does it."""
+
+    name: str
+    arguments: str
+    does: str
+    about: About
+    run: Callable[[CommandRequest], Awaitable[CommandReply]]
+
+    @property
+    def usage(self) -> str:
+        """How it is written."""
+        return f"{self.name} {self.arguments}".strip()
+
+
+async def show_help(request: CommandRequest) -> CommandReply:
+    """All commands, a line each, short enough for a phone."""
+    lines = [
+        f"{one.usage}　{one.does}".strip() for one in COMMANDS if not request.room_id or one.about is not About.ACCOUNT
+    ]
+    return CommandReply(fill(request.texts.help, commands="\n".join(lines)))
+
+
+COMMANDS: Final = (
+    Command("/帮助", "", "看这一页", About.NOTHING, show_help),
+    Command("/令牌", "", "看入群令牌", About.GROUP, info.token),
+    Command("/换令牌", "", "旧令牌作废", About.GROUP, info.change_token),
+    Command("/群信息", "", "看群信息", About.GROUP, info.info),
+    Command("/统计", "", "近14天数据", About.GROUP, info.statistics),
+    Command("/欢迎", "文本", "改欢迎语（关｜默认）", About.GROUP, looks.welcome),
+    Command("/公告", "文本", "发群公告", About.GROUP, looks.announcement),
+    Command("/群名", "文本", "改群名", About.GROUP, looks.topic),
+    Command("/踢", "@人", "移出群", About.GROUP, people.kick),
+    Command("/警告", "@人 [理由]", "警告", About.GROUP, people.warn),
+    Command("/拉黑", "@人", "移出并拉黑", About.GROUP, people.blacklist),
+    Command("/解除拉黑", "昵称", "", About.GROUP, people.forgive),
+    Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked),
+    Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, words.keywords),
+    Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, clockwork.timed),
+    Command("/群发", "文本", "发到所有群", About.ACCOUNT, clockwork.broadcast),
+    Command("/日报", "开|关", "每天早上给群主发日报", About.GROUP, daily.report),
+    Command("/任务", "", "看定时任务", About.ACCOUNT, daily.jobs),
+    Command("/流程", "[结束 编号]", "看、结束流程", About.ACCOUNT, business.flows),
+    Command("/重发", "[编号|全部]", "未送达的通知", About.ACCOUNT, business.resend),
+)
+BY_NAME: Final = {command.name: command for command in COMMANDS}
+
+ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for WeChat
+CONFIRM, CANCEL = "确认", "取消"
+_COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
+_ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
+_NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
+
+
+def parse(said: str) -> tuple[Command, str] | None:
+    """The command that a message is, and what stands behind its name, a number in front of it included; None when it
+    is none."""
+    match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", said.strip()))
+    command = BY_NAME.get("/" + match[2]) if match else None
+    return (command, f"{match[1] or ''}{match[3]}".strip()) if command and match else None
+
+
+def begun(said: str) -> Command | None:
+    """The command whose name a message begins with where a blank was forgotten behind it."""
+    match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", said.strip()))
+    return next((one for one in COMMANDS if match and f"/{match[2]}".startswith(one.name)), None)
+
+
+async def in_group(event: GroupMessage, context: EventContext) -> bool:
+    """A command said in a group."""
+    qun = context.container.groups.by_room(event.account, event.room_id)
+    if qun is None or event.kind is not MessageKind.TEXT:
+        return False
+    parsed = parse(event.text)
+    if parsed is None:
+        return _slip_in_group(event, context, qun)
+    command, rest = parsed
+    if context.is_old:
+        return True
+    if not _may(event, context, qun):
+        context.reply(text(context.container.config.texts.not_allowed, [event.contact_id]))
+        return True
+    number = _NUMBER.match(rest)
+    if number and command.about is not About.NOTHING and int(number[1]) == qun.number:
+        rest = number[2] or ""
+    if command.about is About.ACCOUNT:
+        context.reply(fill(context.container.config.texts.private_only, command=command.name))
+        return True
+    told = () if event.by_name else event.mentions
+    request = CommandRequest(
+        context.container, event.account, event.contact_id, qun, event.room_id, rest, told, command.usage
+    )
+    answer(context, await _run(command, request))
+    return True
+
+
+def _may(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
+    return event.contact_id == qun.owner_id or context.container.accounts.is_admin(event.account, event.contact_id)
+
+
+def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
+    """How a command is written, for whoever may give it and forgot the blank behind its name."""
+    command = begun(event.text)
+    if command is None or context.is_old or not _may(event, context, qun):
+        return False
+    context.reply(fill(context.container.config.texts.usage, usage=command.usage))
+    return True
+
+
+async def in_private(event: PrivateMessage, context: EventContext) -> bool:
+    """A command said to the assistant itself."""
+    parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
+    if parsed is None:
+        return False
+    if context.is_old:
+        return True
+    command, rest = parsed
+    texts = context.container.config.texts
+    if not context.container.accounts.is_admin(event.account, event.contact_id):
+        context.reply(texts.not_allowed)
+        return True
+    qun, number, rest = _group(context, command, event.account, rest)
+    usage = _private_usage(command)
+    if number and qun is None:
+        context.reply(fill(texts.group_unknown, number=number))
+    elif qun is None and command.about is About.GROUP:
+        context.reply(fill(texts.usage, usage=usage))
+    else:
+        request = CommandRequest(context.container, event.account, event.contact_id, qun, "", rest, (), usage)
+        answer(context, await _run(command, request))
+    return True
+
+
+async def _run(command: Command, request: CommandRequest) -> CommandReply:
+    """Its answer, also where WeChat does not tell what the command must know. One that a crash left is taken up before
+    WeChat is reached again."""
+    await request.container.accounts.all_online(ONLINE_WITHIN, request.account)
+    try:
+        return await command.run(request)
+    except WeChatError as error:
+        return CommandReply(fill(request.texts.wechat_refused, why=why(request.texts, error)))
+
+
+def _group(context: EventContext, command: Command, account: str, rest: str) -> tuple[Qun | None, str, str]:
+    """The group whose number comes first, that number, and what is left."""
+    match = _NUMBER.match(rest) if command.about in (About.GROUP, About.WORDS) else None
+    if match is None:
+        return None, "", rest
+    qun = context.container.groups.by_number(int(match[1]))
+    return qun if qun is not None and qun.account == account else None, match[1], match[2] or ""
+
+
+def _private_usage(command: Command) -> str:
+    number = {About.GROUP: " 群编号", About.WORDS: " [群编号]"}.get(command.about, "")
+    return f"{command.name}{number} {command.arguments}".strip()
+
+
+def answer(context: EventContext, given: CommandReply) -> None:
+    """Say it, in the transaction that does it."""
+    to = context.event.conversation
+
+    def say(session: Session) -> None:
+        if said := given.act(session) if given.act else given.words:
+            context.container.messages.say(session, context.event.account, to, said)
+
+    context.write(say)
+
+
+async def confirmed(event: PrivateMessage, context: EventContext) -> bool:
+    """An admin's 确认 or 取消 to the broadcast that was shown to them."""
+    said = event.text.strip()
+    if said not in (CONFIRM, CANCEL) or not context.container.accounts.is_admin(event.account, event.contact_id):
+        return False
+    broadcasts, texts = context.container.broadcasts, context.container.config.texts
+    waiting = await broadcasts.waiting(event.account, event.contact_id)
+    if waiting is None or context.is_old:
+        return False
+    if said == CANCEL or broadcasts.is_late(waiting):
+        context.write(lambda s: broadcasts.cancel(s, waiting))
+        late = fill(texts.broadcast_expired, minutes=MINUTES)
+        context.reply(texts.broadcast_cancelled if said == CANCEL else late)
+        return True
+    answer(context, CommandReply(act=lambda s: fill(texts.broadcast_sent, count=broadcasts.send(s, waiting))))
+    return True
+
+
+async def unknown(event: PrivateMessage, context: EventContext) -> bool:
+    """An admin's slip: told, where nobody else has taken it."""
+    match = _COMMAND.fullmatch(event.text.strip()) if event.kind is MessageKind.TEXT else None
+    is_admin = match is not None and context.container.accounts.is_admin(event.account, event.contact_id)
+    if match is None or not is_admin or match[2].isascii() or context.is_old:
+        return False
+    texts, meant = context.container.config.texts, begun(event.text)
+    if meant is not None:
+        context.reply(fill(texts.usage, usage=_private_usage(meant)))
+    else:
+        context.reply(fill(texts.command_unknown, command=f"/{match[2]}"))
+    return True

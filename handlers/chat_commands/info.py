@@ -1,0 +1,89 @@
+"""/令牌 /换令牌 /群信息 /统计: what there is to know of a group, and its join token."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlmodel import Session
+
+from config.texts import fill
+from handlers.chat_commands.request import CommandReply, CommandRequest
+from models.groups import Qun
+from services.groups.groups import new_token
+
+DAYS: Final = 14
+DAY: Final = 86400.0
+
+
+async def token(request: CommandRequest) -> CommandReply:
+    """The join token, where it was asked for: it is made to be handed on, and the landing page shows it as well."""
+    qun = request.group
+    words = fill(request.texts.token_shown, topic=qun.topic, token=qun.token, url=request.container.groups.url(qun))
+    return CommandReply(words + _until(request, qun.token_expires_at))
+
+
+async def change_token(request: CommandRequest) -> CommandReply:
+    """Another join token; the old one leads nowhere from now on."""
+    if request.rest:
+        return request.misuse()
+    fresh, days = new_token(), request.container.config.groups.token_days
+    until = request.container.clock() + days * DAY if days else None
+
+    def act(session: Session) -> str:
+        qun = request.container.groups.patch(session, request.group.number, token=fresh, token_expires_at=until)
+        request.note(session, "token")
+        return fill(request.texts.token_changed, topic=qun.topic, token=fresh) + _until(request, until)
+
+    return CommandReply(act=act)
+
+
+def _until(request: CommandRequest, at: float | None) -> str:
+    if at is None:
+        return ""
+    return "\n" + fill(
+        request.texts.token_until, date=f"{datetime.fromtimestamp(at, request.container.zone):%Y-%m-%d %H:%M}"
+    )
+
+
+async def info(request: CommandRequest) -> CommandReply:
+    """What there is to know of a group."""
+    container, texts, qun = request.container, request.texts, request.group
+    owner = container.accounts.get(qun.account).directory.contacts.get(qun.owner_id)
+    words = fill(
+        texts.group_info,
+        topic=qun.topic,
+        number=qun.number,
+        code=qun.code,
+        state=getattr(texts, f"state_{qun.state}"),
+        owner=owner.name if owner else qun.owner,
+        members=container.groups.member_count(qun),
+        capacity=container.config.groups.capacity * max(1, len(container.groups.rooms(qun))),
+        warn_limit=container.config.groups.warn_limit,
+        blacklisted=len(await container.sanctions.blacklisted(qun)),
+        welcome=_welcome(request, qun),
+        url=container.groups.url(qun),
+    )
+    return CommandReply(words)
+
+
+def _welcome(request: CommandRequest, qun: Qun) -> str:
+    welcome = request.container.config.groups.welcome if qun.welcome is None else qun.welcome
+    return welcome or request.texts.nothing
+
+
+async def statistics(request: CommandRequest) -> CommandReply:
+    """The numbers of the last 14 days."""
+    await request.container.daily_stats.drain()  # this command, too, is something that was said
+    qun, days = request.group, await request.container.daily_stats.days(request.group.number, DAYS)
+    words = fill(
+        request.texts.statistics,
+        topic=qun.topic,
+        days=DAYS,
+        lines="\n".join(f"{day.date[5:]} {day.joins} {day.leaves} {day.messages}" for day in days),
+        joins=sum(day.joins for day in days),
+        leaves=sum(day.leaves for day in days),
+        messages=sum(day.messages for day in days),
+        members=request.container.groups.member_count(qun),
+    )
+    return CommandReply(words)

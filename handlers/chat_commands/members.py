@@ -1,0 +1,131 @@
+"""/踢 /警告 /拉黑 /解除拉黑: what befalls members, who are found by their WeChat ids."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from config.texts import fill
+from errors import BotError, WeChatError
+from handlers.chat_commands.request import CommandReply, CommandRequest, why
+from handlers.chat_commands.targets import Targets, describe, meant, with_tail
+from models.groups import MemberRecord
+from wechat.events import Contact
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What came of taking people out: those who are out, and a line for each who is not."""
+
+    out: tuple[Contact, ...]
+    failures: tuple[str, ...]
+
+
+async def kick(request: CommandRequest) -> CommandReply:
+    """Take people out; they may come again."""
+    found = await _victims(request)
+    if found.problem:
+        return CommandReply(found.problem)
+    tried = await _take_out(request, found.people)
+    return CommandReply(_lines(request.texts.kicked, tried.out, tried.failures))
+
+
+async def warn(request: CommandRequest) -> CommandReply:
+    """Warn people as the guard does, with an @ in the group and up the same ladder."""
+    found = await _victims(request)
+    if found.problem:
+        return CommandReply(found.problem)
+    reason = found.rest or request.texts.reason_command
+    qun, sanctions, limit = request.group, request.container.sanctions, request.container.config.groups.warn_limit
+
+    def act(session: Session) -> str:
+        lines = []
+        for person in found.people:
+            room = request.container.groups.room_of(qun, person.id)
+            where = room.id if room else request.room_id
+            count = sanctions.warn(session, qun, where, person.id, person.name, reason, request.actor)
+            if count >= limit:
+                lines.append(fill(request.texts.banned_by_limit, name=person.name, limit=limit))
+            elif where != request.room_id:  # else the warning itself, with its @, is the answer
+                lines.append(fill(request.texts.warned_by_command, name=person.name, count=count, limit=limit))
+        return "\n".join(lines)
+
+    return CommandReply(act=act)
+
+
+async def blacklist(request: CommandRequest) -> CommandReply:
+    """Take people out, and out again whenever they come back; also who has gone already."""
+    found = await _victims(request, once=await request.container.memberships.once_in(request.group))
+    if found.problem:
+        return CommandReply(found.problem)
+    reason = found.rest or request.texts.reason_command
+
+    def keep(session: Session) -> None:
+        for person in found.people:
+            request.container.sanctions.blacklist(session, request.group, person.id, person.name, reason, request.actor)
+
+    await request.container.store.write(keep)  # first of all: whoever is out must not be let in again meanwhile
+    tried = await _take_out(request, found.people)
+    return CommandReply(_lines(request.texts.blacklisted_done, found.people, tried.failures))
+
+
+async def forgive(request: CommandRequest) -> CommandReply:
+    """Take somebody off the blacklist, by the name they had or have; their warnings are forgotten."""
+    name = request.rest.lstrip("@").strip().rstrip("\u2005")
+    if not name:
+        return request.misuse()
+    listed = await request.container.sanctions.blacklisted(request.group)
+    directory = request.container.accounts.get(request.account).directory
+
+    def called(name: str) -> list[MemberRecord]:
+        return [row for row in listed if name in _names(row, directory.contacts.get(row.contact_id))]
+
+    found = [row for row in listed if row.contact_id == name] or called(name)
+    found = found or with_tail(name, called, lambda row: row.contact_id)
+    if not found:
+        names = "、".join(row.name or row.contact_id[-4:] for row in listed) or request.texts.nothing
+        return CommandReply(fill(request.texts.not_blacklisted, name=name, names=names))
+    if len(found) > 1:
+        people = [directory.contacts.get(row.contact_id) or Contact(row.contact_id, row.name) for row in found]
+        return CommandReply(describe(request, name, people))
+
+    def act(session: Session) -> str:
+        request.container.sanctions.forgive(session, request.group, found[0].contact_id, request.actor)
+        return fill(request.texts.forgiven, name=found[0].name or name)
+
+    return CommandReply(act=act)
+
+
+def _names(row: MemberRecord, contact: Contact | None) -> set[str]:
+    now = {contact.name, contact.alias, contact.weixin} if contact else set()
+    return {row.name, *now} - {""}
+
+
+async def _victims(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
+    """The people a command is about; none of them may be out of its reach."""
+    if not request.rooms:
+        return Targets(problem=fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))
+    found = await meant(request, once=once)
+    spared = [person.name for person in found.people if request.container.sanctions.is_exempt(request.group, person.id)]
+    if spared:
+        return Targets(problem=fill(request.texts.person_exempt, name="、".join(spared)))
+    return found
+
+
+async def _take_out(request: CommandRequest, people: Iterable[Contact]) -> _Tried:
+    out, failures = [], []
+    for person in people:
+        try:
+            await request.container.memberships.put_out(request.group, person.id, request.actor)
+        except (WeChatError, BotError) as error:
+            failures.append(fill(request.texts.not_kicked, name=person.name, why=why(request.texts, error)))
+        else:
+            out.append(person)
+    return _Tried(tuple(out), tuple(failures))
+
+
+def _lines(done: str, people: Sequence[Contact], failures: Sequence[str]) -> str:
+    first = [fill(done, names="、".join(person.name for person in people))] if people else []
+    return "\n".join([*first, *failures])

@@ -1,0 +1,51 @@
+"""/日报 /任务: the morning report of a group, and what the clock does."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlmodel import Session
+
+from config.texts import fill
+from handlers.chat_commands.request import CommandReply, CommandRequest
+from services.upkeep.job_log import NEW
+
+ON: Final = "开"
+OFF: Final = "关"
+
+
+async def report(request: CommandRequest) -> CommandReply:
+    """The group's owner gets a report every morning, or no longer."""
+    if request.rest not in (ON, OFF):
+        return request.misuse()
+
+    def act(session: Session) -> str:
+        request.container.groups.patch(session, request.group.number, wants_report=request.rest == ON)
+        request.note(session, "report", wanted=request.rest)
+        return fill(
+            request.texts.report_on if request.rest == ON else request.texts.report_off, topic=request.group.topic
+        )
+
+    return CommandReply(act=act)
+
+
+async def jobs(request: CommandRequest) -> CommandReply:
+    """The jobs with their last and next runs."""
+    return CommandReply(
+        "\n".join(_line(request, name) for name in request.container.job_log.names) or request.texts.job_none
+    )
+
+
+def _line(request: CommandRequest, name: str) -> str:
+    book = request.container.job_log
+    run = book.last.get(name)
+    if run is not None and run.result == NEW:
+        run = None
+    went = "" if run is None else (run.result if run.ok else f"✗ {run.result}")
+    last = "—" if run is None else _when(request, run.at)
+    return fill(request.texts.job_line, name=name, last=last, result=went, next=_when(request, book.next_at(name)))
+
+
+def _when(request: CommandRequest, seconds: float | None) -> str:
+    return "—" if seconds is None else datetime.fromtimestamp(seconds, request.container.zone).strftime("%m-%d %H:%M")

@@ -1,0 +1,103 @@
+"""/定时 /群发: what is said later, again and again, or everywhere."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+from typing import Final
+
+from sqlmodel import Session
+
+from config.texts import fill
+from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
+from handlers.chat_commands.words import ADD, DROP
+from services.outreach.broadcasts import MINUTES
+from services.outreach.timed_messages import wrong_parts
+
+MAX_TIMED: Final = 20
+CRON_FIELDS: Final = 5
+
+
+async def timed(request: CommandRequest) -> CommandReply:
+    """A group's timed messages: listed, one added, one dropped."""
+    if not request.rest:
+        return await _listed(request)
+    what, words = first_word(request.rest)
+    if what == DROP and (timed_id := whole(words)) is not None:
+        return _drop(request, timed_id)
+    *fields, text = words.split(None, CRON_FIELDS) or [""]
+    if what != ADD or len(fields) != CRON_FIELDS:
+        return request.misuse()
+    if len(text) > MAX:
+        return CommandReply(fill(request.texts.too_long, most=MAX))
+    if len(await request.container.timed_messages.of(request.group)) >= MAX_TIMED:
+        return CommandReply(fill(request.texts.timed_too_many, most=MAX_TIMED))
+    return _add(request, unicodedata.normalize("NFKC", " ".join(fields)), text)
+
+
+def _add(request: CommandRequest, cron: str, text: str) -> CommandReply:
+    try:
+        due = request.container.timed_messages.next(cron)
+    except ValueError:
+        return CommandReply(fill(request.texts.timed_bad, why=_wrong(request, cron), usage=request.usage))
+    if due is None:
+        return CommandReply(fill(request.texts.timed_bad, why=request.texts.timed_never, usage=request.usage))
+
+    def act(session: Session) -> str:
+        timed_id = request.container.timed_messages.add(session, request.group, cron, text, request.who, due)
+        request.note(session, "timed", str(timed_id), cron=cron)
+        return fill(request.texts.timed_added, id=timed_id, next=_when(request, due))
+
+    return CommandReply(act=act)
+
+
+def _wrong(request: CommandRequest, cron: str) -> str:
+    """Which part of a crontab line cannot be meant."""
+    names, parts = request.texts.timed_parts.split(), cron.split()
+    wrong = [
+        fill(request.texts.timed_part, value=parts[place], name=names[place] if place < len(names) else "")
+        for place in wrong_parts(cron, request.container.zone)
+    ]
+    return "，".join(wrong)
+
+
+def _drop(request: CommandRequest, timed_id: int) -> CommandReply:
+    def act(session: Session) -> str:
+        if not request.container.timed_messages.remove(session, request.group, timed_id):
+            return fill(request.texts.timed_unknown, id=timed_id)
+        request.note(session, "timed_dropped", str(timed_id))
+        return fill(request.texts.timed_removed, id=timed_id)
+
+    return CommandReply(act=act)
+
+
+async def _listed(request: CommandRequest) -> CommandReply:
+    rows = await request.container.timed_messages.of(request.group)
+    lines = "\n".join(
+        fill(request.texts.timed_line, id=row.id, cron=row.cron, next=_when(request, row.next_at), words=row.text)
+        for row in rows
+    )
+    return CommandReply(
+        fill(request.texts.timed_shown, topic=request.group.topic, lines=lines or request.texts.nothing)
+    )
+
+
+def _when(request: CommandRequest, at: float) -> str:
+    return f"{datetime.fromtimestamp(at, request.container.zone):%Y-%m-%d %H:%M}"
+
+
+async def broadcast(request: CommandRequest) -> CommandReply:
+    """A text for every group of the assistant: kept, and shown with what it would do, until it is confirmed."""
+    if not request.rest:
+        return request.misuse()
+    if len(request.rest) > 4 * MAX:
+        return CommandReply(fill(request.texts.too_long, most=4 * MAX))
+    count = request.container.broadcasts.groups(request.account)
+    if not count:
+        return CommandReply(request.texts.broadcast_no_groups)
+
+    def act(session: Session) -> str:
+        request.container.broadcasts.ask(session, request.account, request.who, request.rest)
+        return fill(request.texts.broadcast_asked, count=count, words=request.rest, minutes=MINUTES)
+
+    return CommandReply(act=act)

@@ -1,0 +1,87 @@
+"""/流程 /重发: the conversations with business systems that are under way, and what those systems did not take."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Final
+
+from sqlmodel import Session
+
+from config.texts import fill
+from handlers.chat_commands.request import CommandReply, CommandRequest, whole
+from models.durable import OutboxItem, WorkState
+from models.flows import FlowRun
+
+END: Final = "结束"
+ALL: Final = "全部"
+MAX_SHOWN: Final = 20
+
+
+async def flows(request: CommandRequest) -> CommandReply:
+    """The flows under way on this account; 结束 编号 ends one, and its person is told."""
+    runs = [run for run in await request.container.flows.open_runs() if run.account == request.account]
+    words = request.rest.split()
+    if not words:
+        lines = "\n".join(_line(request, run) for run in runs[-MAX_SHOWN:])
+        return CommandReply(fill(request.texts.flow_list, runs=lines) if runs else request.texts.flow_none)
+    number = whole(words[1]) if len(words) == 2 and words[0] == END else None
+    if number is None:
+        return request.misuse()
+    unknown = fill(request.texts.flow_end_unknown, id=number)
+    if number not in {run.id for run in runs}:
+        return CommandReply(unknown)
+
+    def end(session: Session) -> str:
+        run = request.container.flows.end(session, number)
+        if run is None:
+            return unknown
+        request.note(session, "flow", str(number), flow=run.flow)
+        return fill(request.texts.flow_end_done, id=number, flow=run.flow)
+
+    return CommandReply(act=end)
+
+
+async def resend(request: CommandRequest) -> CommandReply:
+    """What was given up after three days; 编号 or 全部 sends it again."""
+    failed = await request.container.webhooks.listed(WorkState.FAILED)
+    if not request.rest:
+        lines = "\n".join(_event_line(request, item) for item in failed[:MAX_SHOWN])
+        return CommandReply(fill(request.texts.resend_list, events=lines) if failed else request.texts.resend_none)
+    number = whole(request.rest)
+    if number is None and request.rest != ALL:
+        return request.misuse()
+    ids = [item.id or 0 for item in reversed(failed) if number in (None, item.id)]  # the oldest first
+    if not ids:
+        return CommandReply(fill(request.texts.resend_unknown, id=number) if number else request.texts.resend_none)
+
+    def again(session: Session) -> str:
+        for item_id in ids:
+            request.container.webhooks.send_again(session, item_id)
+        request.note(session, "resend", request.rest)
+        return fill(request.texts.resend_done, count=len(ids))
+
+    return CommandReply(act=again)
+
+
+def _line(request: CommandRequest, run: FlowRun) -> str:
+    contact = request.container.accounts.get(request.account).directory.contacts.get(run.person)
+    person = contact.name if contact and contact.name else run.person
+    state = request.container.flows.state_words(run)
+    return fill(
+        request.texts.flow_line,
+        id=run.id,
+        flow=run.flow,
+        person=person,
+        state=state,
+        since=_at(request, run.started_at),
+    )
+
+
+def _event_line(request: CommandRequest, item: OutboxItem) -> str:
+    kind, at = json.loads(item.body)["type"], _at(request, item.done_at or item.created_at)
+    return fill(request.texts.resend_line, id=item.id, type=kind, at=at, error=item.error)
+
+
+def _at(request: CommandRequest, moment: float) -> str:
+    return datetime.fromtimestamp(moment, request.container.zone).strftime("%m-%d %H:%M")

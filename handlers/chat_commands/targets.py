@@ -1,0 +1,165 @@
+"""Which members a command means: by the ids WeChat gives for its @s, else by name, never by guess."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from config.texts import fill
+from handlers.chat_commands.request import CommandRequest
+from wechat.events import Contact
+from wechat.mentions import SEPARATOR as END
+from wechat.mentions import readings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Names = dict[str, set[str]]  # name -> ids
+SHOWN_WITHIN: Final = 5.0  # seconds: every member is asked for
+TAIL: Final = 4  # characters of an id that tell people apart
+BLANKS: Final = " \u3000"
+_AT: Final = re.compile(rf"@[^@{END}]*{END}")
+_MARK: Final = re.compile(r"(?<!\S)@")
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The people, and what was said besides; or what is wrong with it."""
+
+    people: tuple[Contact, ...] = ()
+    rest: str = ""
+    problem: str = ""
+
+
+async def meant(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
+    """The members of the group whom the command names; where there is none of that name, who was `once` one."""
+    told = _told(request)
+    if not told or len(told) < len(_MARK.findall(request.rest)):  # not all of them
+        return await _named(request, _members(request), once, told)
+    if set(told) - _members(request):  # joins are not always told
+        for room in request.rooms:
+            await request.container.reconcile.try_room(request.account, room.id)
+    wechat = request.container.accounts.get(request.account)
+    people = tuple([await wechat.contact(contact_id) for contact_id in told])
+    there = {*_members(request), *once}
+    absent = next((person for person in people if person.id not in there), None)
+    if absent is not None:
+        return Targets(problem=fill(request.texts.person_unknown, name=absent.name))
+    return Targets(people, _without_ats(request.rest, people))
+
+
+def _members(request: CommandRequest) -> set[str]:
+    return set[str]().union(*(room.member_ids for room in request.rooms))
+
+
+def _told(request: CommandRequest) -> list[str]:
+    """The ids told with the command, without the assistant's; an @ of all is told as an id that is nobody's."""
+    wechat = request.container.accounts.get(request.account)
+    known = _members(request) | wechat.directory.contacts.keys()
+    return list(dict.fromkeys(one for one in request.mentions if one in known and one != wechat.self_id))
+
+
+async def _named(
+    request: CommandRequest, members: Collection[str], once: Collection[str], told: Collection[str]
+) -> Targets:
+    """Those whose names come first, all but the first of them with an @; the assistant's own is passed over."""
+    me = request.container.accounts.get(request.account).self_id
+    shown = await _shown(request) if request.room_id else []
+    people: dict[str, Contact] = {}
+    words = request.rest
+    while not people or words.startswith("@"):
+        words = words.lstrip(BLANKS).removeprefix("@").lstrip(BLANKS)
+        if not words:
+            return Targets(problem=request.misuse().words)
+        name, found = await _called(request, words, members, once, shown)
+        found = [person for person in found if person.id in told] or found
+        if not found:
+            return Targets(problem=fill(request.texts.person_unknown, name=name))
+        if len(found) > 1:
+            return Targets(problem=describe(request, name, found))
+        if found[0].id != me:
+            people[found[0].id] = found[0]
+        words = words.removeprefix(name).strip(f"{END}{BLANKS}\n")
+    return Targets(tuple(people.values()), words)
+
+
+async def _shown(request: CommandRequest) -> list[Names]:
+    """Who is called what in the group's rooms: what an @ writes. Nothing where the gateway takes too long to tell."""
+    wechat = request.container.accounts.get(request.account)
+    try:
+        async with asyncio.timeout(SHOWN_WITHIN):
+            return [await wechat.names_in(room.id) for room in request.rooms]
+    except TimeoutError:
+        log.warning("group %s: the names in it could not be read in time", request.number)
+        return []
+
+
+async def _called(
+    request: CommandRequest, words: str, members: Collection[str], once: Collection[str], shown: Sequence[Names]
+) -> tuple[str, list[Contact]]:
+    """The name that the words begin with, and whose it may be: by what is known of everybody, and by what they are
+    called in the group; in private by the latter only where the former is nobody's."""
+    wechat = request.container.accounts.get(request.account)
+
+    def called(name: str) -> list[str]:
+        people = wechat.directory.find(name, among=members)
+        ids = [person.id for person in people]
+        if not any(name in (person.id, person.weixin) for person in people):
+            ids += [who for names in shown for who in names.get(name, ()) if who in members]
+        return list(dict.fromkeys(ids))
+
+    def ids_of(name: str) -> list[str]:
+        return called(name) or with_tail(name, called, str)
+
+    name, ids = _first(words, ids_of)
+    if not ids and not shown:
+        shown = await _shown(request)
+        name, ids = _first(words, ids_of)
+    if not ids and once:
+        name, found = _first(words, lambda name: wechat.directory.find(name, among=once))
+        return name, found
+    return name, [await wechat.contact(contact_id) for contact_id in ids]
+
+
+def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:
+    """The first reading of a name that stands for somebody, and for whom; else the last one."""
+    name, found = words[:20], list[T]()
+    for name in readings(words):
+        if found := find(name):
+            break
+    return name, found
+
+
+def with_tail(name: str, find: Callable[[str], list[T]], id_of: Callable[[T], str]) -> list[T]:
+    """Of those who share a name, whose id ends as what stands behind it: how they are told apart by `describe`."""
+    shared, _, tail = name.rpartition(" ")
+    return [one for one in find(shared) if id_of(one).endswith(tail)] if shared and len(tail) == TAIL else []
+
+
+def describe(request: CommandRequest, name: str, people: Sequence[Contact]) -> str:
+    """That a name stands for several people, with what tells them apart."""
+    nothing = request.texts.nothing
+    lines = [
+        fill(
+            request.texts.person_line,
+            name=person.name,
+            alias=person.alias or nothing,
+            weixin=person.weixin or nothing,
+            tail=person.id[-TAIL:],
+        )
+        for person in people
+    ]
+    return fill(request.texts.person_ambiguous, name=name, people="\n".join(lines))
+
+
+def _without_ats(words: str, people: Sequence[Contact]) -> str:
+    """What is left of a command without its @s."""
+    words = _AT.sub(" ", words)
+    for person in people:
+        for name in (person.name, person.alias):
+            if name:
+                words = words.replace(f"@{name}", " ")
+    return " ".join(word for word in words.split() if not word.startswith("@"))

@@ -1,0 +1,25 @@
+"""What is said in a group is counted, and looked at before anything answers it."""
+
+from __future__ import annotations
+
+from handlers.context import EventContext
+from wechat.events import GroupMessage
+
+
+async def watch(event: GroupMessage, context: EventContext) -> bool:
+    """Warn who breaks the rules of a group, and take them out at the limit; a clean message goes on to the others."""
+    container = context.container
+    qun = container.groups.by_room(event.account, event.room_id)
+    if qun is None:
+        return False
+    container.daily_stats.message(qun.number)
+    offence = None if context.is_old else await container.moderator.offence(event, qun)
+    if offence is None:
+        return False
+    reason = container.moderator.reason(offence)
+    context.write(
+        lambda s: container.sanctions.warn(
+            s, qun, event.room_id, event.contact_id, event.name, reason, "guard", rule=offence
+        )
+    )
+    return True

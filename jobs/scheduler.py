@@ -1,0 +1,134 @@
+"""Runs the jobs on APScheduler; what was missed while the bot was down is made up once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from app.container import Container
+from config import ConfigError
+from config.settings import JobSettings as Change
+from jobs.job import ScheduledJob
+from services.outreach.timed_messages import trigger
+from services.upkeep.job_log import JobRun
+
+log = logging.getLogger(__name__)
+PATIENCE: Final = 60.0  # seconds that what was missed waits for the accounts to be online
+LOOK_EVERY: Final = 20.0  # seconds, at whether the clock was set back
+
+
+def _times(jobs: Sequence[ScheduledJob], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, BaseTrigger]:
+    """When each job that is not turned off runs; ConfigError names the change that cannot be."""
+    times = {job.name: trigger(job.cron, zone) for job in jobs}
+    names = list(times)
+    for number, change in enumerate(changes):
+        if change.name not in names:
+            known = ", ".join(names)
+            raise ConfigError(f"jobs.{number}.name: {change.name!r} will not do: there is no such job, only {known}")
+        if not change.enabled:
+            times.pop(change.name, None)
+        elif change.cron:
+            try:
+                times[change.name] = trigger(change.cron, zone)
+            except ValueError as error:
+                raise ConfigError(
+                    f"jobs.{number}.cron: {change.cron!r} will not do: five fields as in crontab: {error}"
+                ) from None
+    return times
+
+
+class Jobs:
+    """The scheduler. A job never runs twice at once, and one that fails is logged and runs again at its next time.
+
+    ConfigError when the config changes a job that there is not, or to a time that is none.
+    """
+
+    def __init__(self, container: Container, jobs: Sequence[ScheduledJob]) -> None:
+        self._container = container
+        self._triggers = _times(jobs, container.config.jobs, container.zone)
+        self._jobs = {job.name: job for job in jobs if job.name in self._triggers}
+        self._running = {name: asyncio.Lock() for name in self._jobs}
+        # The memory store: what must outlive the process is a row (services.upkeep.job_log), not a scheduler's pickle.
+        self._scheduler = AsyncIOScheduler(timezone=container.zone)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Make up what was missed, and tick from now on."""
+        book = self._container.job_log
+        await book.load()
+        book.names, book.next_at = list(self._jobs), self._next_at
+        missed = [name for name in self._jobs if self._was_missed(name)]
+        for name, times in self._triggers.items():
+            await book.begin(name)
+            self._scheduler.add_job(
+                self.run, times, args=[name], id=name, coalesce=True, misfire_grace_time=None, max_instances=1
+            )
+        self._scheduler.start()
+        self._tasks = [asyncio.create_task(self._make_up(missed)), asyncio.create_task(self._follow_clock())]
+
+    async def stop(self) -> None:
+        """Tick no more."""
+        self._scheduler.shutdown(wait=False)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def made_up(self) -> None:
+        """Wait until what was missed is made up."""
+        await asyncio.gather(*self._tasks[:1])
+
+    async def run(self, name: str) -> None:
+        """Run a job now and write down how it went."""
+        began = time.perf_counter()
+        async with self._running[name]:
+            at = self._container.clock()
+            try:
+                result, ok = await self._jobs[name].run(self._container), True
+            except Exception as error:
+                log.exception("job %s failed", name)
+                result, ok = type(error).__name__, False
+            spent = (time.perf_counter() - began) * 1000
+            words = "" if result is None else str(result)
+            await self._container.job_log.note(name, JobRun(at, ok, words, round(spent, 1)))
+        level = logging.INFO if result or not ok else logging.DEBUG
+        log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", words, spent)
+
+    async def _make_up(self, names: Sequence[str]) -> None:
+        await self._container.accounts.all_online(PATIENCE)  # what is told of groups is true once they are read again
+        for name in names:
+            log.info("job %s was missed while the bot was down", name)
+            await self.run(name)
+
+    async def _follow_clock(self) -> None:
+        """Plan anew when the clock was set back: the scheduler would wait for the times that it saw before."""
+        latest = self._container.clock()
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if self._container.clock() < latest:
+                log.warning("the clock was set back: all jobs are planned anew")
+                for name, times in self._triggers.items():
+                    self._scheduler.reschedule_job(name, trigger=times)
+            latest = self._container.clock()
+
+    def _was_missed(self, name: str) -> bool:
+        last = self._container.job_log.last.get(name)
+        if last is None or not self._jobs[name].made_up:
+            return False
+        due = self._next_after(name, last.at)
+        return due is not None and due <= self._container.clock()
+
+    def _next_at(self, name: str) -> float | None:
+        return self._next_after(name, self._container.clock()) if name in self._triggers else None
+
+    def _next_after(self, name: str, seconds: float) -> float | None:
+        at = datetime.fromtimestamp(seconds, UTC)
+        due = self._triggers[name].get_next_fire_time(at, at)
+        return None if due is None else due.timestamp()

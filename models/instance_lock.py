@@ -1,0 +1,138 @@
+"""One process to a database: two would each send what was promised once.
+
+The operating system, or PostgreSQL, takes the claim back when the process ends, also by kill -9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from sqlalchemy import URL, Connection, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from models.db import lively, parse
+
+log = logging.getLogger(__name__)
+PATIENCE: Final = 30.0  # seconds until PostgreSQL has noticed that the machine of an earlier process is gone
+WATCH_EVERY: Final = 5.0
+# Without these a server may believe for hours in a client whose machine has lost its power.
+KEEPALIVE: Final = ("tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 2")
+LOCK: Final = text("SELECT pg_try_advisory_lock(hashtext('wxbot'), hashtext(coalesce(current_schema(), '')))")
+
+
+class DatabaseInUse(Exception):
+    """Another process has the database; the message names it."""
+
+
+class InstanceLock(Protocol):
+    """A database that this process has for itself."""
+
+    def close(self) -> None:
+        """Leave it to others."""
+
+
+async def acquire_instance_lock(url: str, on_lost: Callable[[], object], patience: float = PATIENCE) -> InstanceLock:
+    """Take the database for this process; DatabaseInUse when another has it. `on_lost` is called on the loop should another
+    process get it after all, while the server was away."""
+    parsed = parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return FileLock(Path(parsed.database or ""))
+    held = ServerLock(parsed)
+    deadline, told = time.monotonic() + patience, False
+    while not await asyncio.to_thread(held.take):
+        if time.monotonic() > deadline:
+            held.close()
+            raise DatabaseInUse(f"another wxbot runs on this database ({parsed.host or 'local'}/{parsed.database})")
+        if not told:
+            told = True
+            log.warning("another wxbot has the database; waiting %.0f s for it to end", patience)
+        await asyncio.sleep(0.5)
+    held.watch(asyncio.get_running_loop(), on_lost)
+    return held
+
+
+class FileLock:
+    """A lock on a file beside the database's. Not on that itself: to close it would end SQLite's own locks."""
+
+    def __init__(self, database: Path) -> None:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        path = database.resolve()
+        self._file = path.with_name(path.name + ".lock").open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            other = self._file.read(20).strip()
+            self._file.close()
+            raise DatabaseInUse(
+                f"another wxbot (process {other or 'unknown'}) runs on the database {database}"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Leave it to others. The file stays: another process may have it open already."""
+        self._file.close()
+
+
+class ServerLock:
+    """A lock of PostgreSQL's, held by a connection of its own."""
+
+    def __init__(self, url: URL) -> None:
+        self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=lively(url))
+        self._connection: Connection | None = None
+        self._ended = threading.Event()
+
+    def take(self) -> bool:
+        """Whether this process has it now."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            for setting in KEEPALIVE:
+                self._connection.execute(text(f"SET {setting}"))
+        return bool(self._connection.execute(LOCK).scalar())
+
+    def watch(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[], object]) -> None:
+        """Take it again whenever the connection was lost. A thread of its own, which a server that hangs cannot make
+        the stop wait for."""
+
+        def run() -> None:
+            while not self._ended.wait(WATCH_EVERY):
+                if not self._still():
+                    log.error("another wxbot has taken the database while it was away")
+                    loop.call_soon_threadsafe(on_lost)
+                    return
+
+        threading.Thread(target=run, name="claim", daemon=True).start()
+
+    def _still(self) -> bool:
+        """Whether nobody else has it; asked of a new connection when the old one is gone."""
+        try:
+            if self._connection is not None:
+                self._connection.execute(text("SELECT 1"))
+                return True
+            return self.take()
+        except SQLAlchemyError as error:
+            log.warning("the database's lock is to be taken again: %s", type(error).__name__)
+            self._drop()
+            return True
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+    def close(self) -> None:
+        """Leave it to others."""
+        self._ended.set()
+        self._drop()

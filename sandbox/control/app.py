@@ -1,0 +1,189 @@
+"""The control API: everything the world can do, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from typing import Final
+
+from aiohttp import web
+
+from protocol import CALLS
+from sandbox.control import chats as control_chats
+from sandbox.control import live as control_live
+from sandbox.control import page_files as front
+from sandbox.control import people as control_people
+from sandbox.control import rooms as control_rooms
+from sandbox.control import views
+from sandbox.control.parsing import WORLD, body, number, queried, text
+from sandbox.gateway.event_stream import EVENT_TYPES
+from sandbox.gateway.files import LARGEST, qr_png
+from sandbox.world.avatars import svg
+from sandbox.world.model import NotThere, Refused
+from sandbox.world.rooms import is_room
+from sandbox.world.world import World
+
+ENDPOINTS: Final = web.AppKey("endpoints", Mapping[str, str])
+SHOWN_AS_IS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "audio/", "video/")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(world: World, endpoints: Mapping[str, str]) -> web.Application:
+    """The API over a world, and its page; `endpoints` are shown beside the accounts."""
+    app = web.Application(middlewares=[_errors, front.own_browser], client_max_size=LARGEST)
+    app[WORLD], app[ENDPOINTS], app[control_live.STREAMS] = world, endpoints, set()
+    app.add_routes(
+        [*ROUTES, *control_people.ROUTES, *control_chats.ROUTES, *control_rooms.ROUTES, *control_live.ROUTES]
+    )
+    app.on_shutdown.append(control_live.end_streams)
+    front.set_up(app)
+    return app
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error as {"error": {"code", "message"}}."""
+    try:
+        return await handler(request)
+    except NotThere as error:
+        return _error(404, str(error))
+    except Refused as error:
+        return _error(400, str(error))
+    except web.HTTPRequestEntityTooLarge:
+        return _error(413, f"太大了，最多 {LARGEST // 1024**2} MB")
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _error(error.status, error.reason)
+
+
+def _error(code: int, message: str) -> web.Response:
+    return web.json_response({"error": {"code": code, "message": message}}, status=code)
+
+
+# ---- the world as a whole ----
+
+
+async def get_state(request: web.Request) -> web.Response:
+    """GET /api/state: accounts, people, switches."""
+    world = request.app[WORLD]
+    endpoints = request.app[ENDPOINTS]
+    return web.json_response(
+        {
+            "accounts": [views.account(world, name, endpoints.get(name, "")) for name in world.state.accounts],
+            "people": [views.person(world, someone) for someone in world.state.people.values()],
+            "faults": world.faults.shown(),
+            "limits": world.limits.shown(),
+            "rules": asdict(world.rules),
+            "now": world.clock(),
+        }
+    )
+
+
+def _switched(world: World) -> None:
+    """Have all open pages read the switches again."""
+    world.feed.tell_all({"type": "switches"})
+
+
+async def put_fault(request: web.Request) -> web.Response:
+    """PUT /api/faults {"event": kind or "*", twice?, late?, late_ms?, lost?} or
+    {"call": method or "*", effect, probability?, count?, ms?, text?}."""
+    world = request.app[WORLD]
+    given = await body(request)
+    named, known = (given["call"], CALLS) if "call" in given else (given.get("event", "*"), EVENT_TYPES)
+    if named != "*" and named not in list(known):
+        raise Refused(f"没有这种调用或事件：{named}")
+    try:
+        if "call" in given:
+            world.faults.call(given.pop("call"), given.pop("effect", ""), **given)
+        else:
+            world.faults.event(given.pop("event", "*"), **given)
+    except TypeError as error:
+        raise Refused(f"不认识的故障设置：{error}") from None
+    _switched(world)
+    return web.json_response(world.faults.shown())
+
+
+async def clear_faults(request: web.Request) -> web.Response:
+    """DELETE /api/faults: all is well again."""
+    request.app[WORLD].faults.clear()
+    _switched(request.app[WORLD])
+    return web.json_response(request.app[WORLD].faults.shown())
+
+
+async def put_limit(request: web.Request) -> web.Response:
+    """PUT /api/limits {"action", "times": N or null, "seconds"?}: how fast is too fast."""
+    world = request.app[WORLD]
+    given = await body(request)
+    times = None if given.get("times") is None else int(number(given, "times"))
+    world.limits.set(text(given, "action"), times, number(given, "seconds", 60.0))
+    _switched(world)
+    return web.json_response(world.limits.shown())
+
+
+async def put_rules(request: web.Request) -> web.Response:
+    """PUT /api/rules {"direct_limit"?, "capacity"?, "qr_limit"?}: smaller groups for trying things out."""
+    world = request.app[WORLD]
+    rules = world.rules
+    given = await body(request)
+    changed = {name: int(number(given, name)) for name in ("direct_limit", "capacity", "qr_limit") if name in given}
+    if any(value < 3 for value in changed.values()):
+        raise Refused("群规则的人数至少为 3")
+    for name, value in changed.items():
+        setattr(rules, name, value)
+    _switched(world)
+    return web.json_response(asdict(rules))
+
+
+async def act_on_account(request: web.Request) -> web.Response:
+    """POST /api/accounts/{account}/login, /logout {"reason"?}, /error {"text"?}."""
+    world, name = request.app[WORLD], request.match_info["account"]
+    given = await body(request)
+    action = request.match_info["action"]
+    if action == "login":
+        world.accounts.login(name)
+    elif action == "logout":
+        world.accounts.logout(name, text(given, "reason", "logout"))
+    else:
+        world.accounts.fail(name, text(given, "text", "sandbox error"))
+    return web.json_response(views.account(world, name, request.app[ENDPOINTS].get(name, "")))
+
+
+# ---- pictures and files ----
+
+
+async def get_media(request: web.Request) -> web.Response:
+    """GET /api/media/{id}: a file's bytes; what a browser might run is a download."""
+    media = request.app[WORLD].state.media.get(request.match_info["media"])
+    if media is None:
+        raise NotThere("没有这个文件")
+    response = web.Response(body=media.data, headers={"X-Content-Type-Options": "nosniff"})
+    response.content_type = control_chats.mime_of(media.name)
+    if not response.content_type.startswith(SHOWN_AS_IS):
+        response.content_type = "application/octet-stream"
+    return response
+
+
+async def get_avatar(request: web.Request) -> web.Response:
+    """GET /api/avatars/{id}.svg: a picture drawn from the name."""
+    world, thing_id = request.app[WORLD], request.match_info["thing"]
+    name = (world.rooms.get(thing_id).topic or "群") if is_room(thing_id) else world.people.get(thing_id).name
+    return web.Response(text=svg(thing_id, name), content_type="image/svg+xml")
+
+
+async def get_qr_code(request: web.Request) -> web.Response:
+    """GET /api/qrcode.png?text=…: a QR code."""
+    return web.Response(body=qr_png(queried(request, "text")), content_type="image/png")
+
+
+ROUTES: Final = [
+    web.get("/api/state", get_state),
+    web.put("/api/faults", put_fault),
+    web.delete("/api/faults", clear_faults),
+    web.put("/api/limits", put_limit),
+    web.put("/api/rules", put_rules),
+    web.post("/api/accounts/{account}/{action:login|logout|error}", act_on_account),
+    web.get("/api/media/{media}", get_media),
+    web.get("/api/avatars/{thing}.svg", get_avatar),
+    web.get("/api/qrcode.png", get_qr_code),
+]

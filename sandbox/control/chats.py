@@ -1,0 +1,122 @@
+"""The control API about what is said."""
+
+from __future__ import annotations
+
+import mimetypes
+from typing import Any, Final
+
+from aiohttp import web
+
+from sandbox.control import views
+from sandbox.control.parsing import actor, body, text, texts, whole
+from sandbox.gateway.files import kind_of
+from sandbox.world.model import ChatMessage, Kind, Person, Refused
+from sandbox.world.rooms import is_room
+from sandbox.world.world import World
+
+MAX: Final = 200  # messages in one answer
+
+
+def mime_of(name: str) -> str:
+    """The media type of a file with this name."""
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+async def list_chats(request: web.Request) -> web.Response:
+    """GET /api/people/{person}/chats: the liveliest first, each with its last message and unread count."""
+    world, me = actor(request)
+    return web.json_response({"chats": [views.chat(world, chat, me.id) for chat in world.chats.of(me.id)]})
+
+
+async def get_chat(request: web.Request) -> web.Response:
+    """GET /api/people/{person}/chats/{chat}: the group with its members, or the other person; of a group one was in,
+    its face and `gone`."""
+    world, me = actor(request)
+    chat = _chat(request, world, me)
+    line = views.chat(world, chat, me.id)
+    if is_room(chat) and me.id not in world.rooms.get(chat).members:
+        return web.json_response({**line, "gone": True})
+    if is_room(chat):
+        return web.json_response({**line, "group": views.room(world, world.rooms.get(chat), me.id)})
+    return web.json_response({**line, "person": views.person(world, world.people.get(chat), me.id)})
+
+
+async def list_messages(request: web.Request) -> web.Response:
+    """GET /api/people/{person}/chats/{chat}/messages?before=SEQ&limit=50: oldest first."""
+    world, me = actor(request)
+    limit = min(whole(request.query.get("limit"), 50), MAX)
+    before = whole(request.query.get("before"), 0) or None
+    found = world.chats.history(me.id, _chat(request, world, me), before=before, limit=limit)
+    return web.json_response({"messages": [views.message(world, said, me.id) for said in found]})
+
+
+async def send(request: web.Request) -> web.Response:
+    """POST /api/people/{person}/chats/{chat}/messages: one of {"text", "mentions"?}, {"card": id},
+    {"link": {title, url, description?, thumbnailUrl?}}, {"mini_program": {…}}, {"location": {…}},
+    or a form with a `file` (and a `kind`, where its name does not tell)."""
+    world, me = actor(request)
+    chat = request.match_info["chat"]
+    if request.content_type.startswith("multipart/"):
+        said = await _send_file(request, world, me, chat)
+    else:
+        said = _send(world, me, chat, await body(request))
+    return web.json_response(views.message(world, said, me.id), status=201)
+
+
+async def mark_read(request: web.Request) -> web.Response:
+    """POST /api/people/{person}/chats/{chat}/read: nothing there is unread any more."""
+    world, me = actor(request)
+    world.chats.mark_read(me.id, _chat(request, world, me))
+    return web.json_response({})
+
+
+async def recall(request: web.Request) -> web.Response:
+    """POST /api/people/{person}/messages/{seq}/recall: take back what one said."""
+    world, me = actor(request)
+    said = world.chats.recall(me.id, whole(request.match_info["seq"], 0))
+    return web.json_response(views.message(world, said, me.id))
+
+
+def _chat(request: web.Request, world: World, me: Person) -> str:
+    """The path's chat; NotThere for a group one was never in."""
+    chat = request.match_info["chat"]
+    return world.rooms.remembered_by(me.id, chat).id if is_room(chat) else world.people.get(chat).id
+
+
+def _send(world: World, me: Person, chat: str, given: dict[str, Any]) -> ChatMessage:
+    if "text" in given:
+        return world.chats.say(me.id, chat, text(given, "text"), texts(given, "mentions"))
+    if "card" in given:
+        return world.chats.send_card(me.id, chat, text(given, "card"))
+    for kind in (Kind.LINK, Kind.MINI_PROGRAM, Kind.LOCATION):
+        data = given.get(kind.value)
+        if isinstance(data, dict):
+            if kind is Kind.LINK:
+                text(data, "url")
+            return world.chats.send_data(me.id, chat, kind, data)
+    raise Refused("没有可发送的内容：text、card、link、mini_program、location 或文件")
+
+
+async def _send_file(request: web.Request, world: World, me: Person, chat: str) -> ChatMessage:
+    try:
+        form = await request.post()
+    except ValueError:
+        raise Refused("表单不完整") from None
+    upload, kind = form.get("file"), form.get("kind")
+    if not isinstance(upload, web.FileField):
+        raise Refused("缺少文件")
+    if kind and kind not in list(Kind):
+        raise Refused("不认识的类型")
+    chosen = Kind(kind) if isinstance(kind, str) and kind else kind_of(upload.filename)
+    name = upload.filename.encode(errors="replace").decode()  # another encoding than UTF-8 cannot be kept
+    return world.chats.send_media(me.id, chat, chosen, name, upload.file.read())
+
+
+ROUTES: Final = [
+    web.get("/api/people/{person}/chats", list_chats),
+    web.get("/api/people/{person}/chats/{chat}", get_chat),
+    web.get("/api/people/{person}/chats/{chat}/messages", list_messages),
+    web.post("/api/people/{person}/chats/{chat}/messages", send),
+    web.post("/api/people/{person}/chats/{chat}/read", mark_read),
+    web.post("/api/people/{person}/messages/{seq}/recall", recall),
+]

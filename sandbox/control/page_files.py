@@ -1,0 +1,79 @@
+"""The page's own files, and who may have them: a browser on this machine, and no other site's page within it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+PAGE: Final = Path(__file__).parent.parent / "page"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# Nothing from outside, nothing inline, and no text ever made into markup.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+BODIES: Final = frozenset({"application/json", "multipart/form-data"})
+
+
+def set_up(app: web.Application) -> None:
+    """Serve the page at `/`, and put its headers on every answer."""
+    app.add_routes([web.get("/", get_page), web.static("/page", PAGE)])
+    app.on_response_prepare.append(_add_headers)
+
+
+async def get_page(request: web.Request) -> web.FileResponse:
+    """GET /: the chat in the browser."""
+    return web.FileResponse(PAGE / "index.html")
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if not request.path.startswith("/api/"):
+        response.headers["Cache-Control"] = "no-cache"
+
+
+@web.middleware
+async def own_browser(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what another site's page, open in the same browser, could ask for: under a name of its own that it
+    has pointed at this machine (DNS rebinding), with its own Origin, or by a plain form."""
+    if not is_no_name(request.host):
+        raise web.HTTPForbidden(reason="the sandbox answers to IP addresses and localhost, not to names")
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2] != request.host:
+        raise web.HTTPForbidden(reason="another site's page may not do this")
+    if request.method not in SAFE:
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            raise web.HTTPForbidden(reason="another site's page may not do this")
+        if request.can_read_body and request.content_type not in BODIES:
+            raise web.HTTPUnsupportedMediaType(reason="JSON or a form with a file is what can be sent")
+    return await handler(request)
+
+
+def is_no_name(host: str) -> bool:
+    """Whether a Host header is an address, or localhost: what nobody else can point at this machine."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

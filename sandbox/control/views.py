@@ -1,0 +1,166 @@
+"""The world as JSON for its page: what one person sees."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sandbox.world.model import MEDIA_KINDS, ChatMessage, Kind, Person, WorldRoom
+from sandbox.world.rooms import is_room
+from sandbox.world.world import World
+
+Json = dict[str, Any]
+PREVIEWS: Final = {
+    Kind.IMAGE: "[图片]",
+    Kind.FILE: "[文件]",
+    Kind.AUDIO: "[语音]",
+    Kind.VIDEO: "[视频]",
+    Kind.EMOTICON: "[表情]",
+    Kind.CARD: "[名片]",
+    Kind.LINK: "[链接]",
+    Kind.MINI_PROGRAM: "[小程序]",
+    Kind.LOCATION: "[位置]",
+    Kind.INVITATION: "[群聊邀请]",
+}
+
+
+def avatar(thing_id: str) -> str:
+    """Where a person's or group's picture is."""
+    return f"/api/avatars/{thing_id}.svg"
+
+
+def person(world: World, someone: Person, viewer: str = "") -> Json:
+    """A person; with a viewer, also what they are to them."""
+    seen: Json = {
+        "id": someone.id,
+        "name": someone.name,
+        "weixin": someone.weixin,
+        "avatar": avatar(someone.id),
+        "official": someone.official,
+        "account": world.accounts.named(someone.id),
+    }
+    if viewer:
+        me = world.people.get(viewer)
+        seen |= {"alias": me.aliases.get(someone.id, ""), "friend": someone.id in me.friends}
+    return seen
+
+
+def account(world: World, name: str, endpoint: str = "") -> Json:
+    """An assistant's standing."""
+    state = world.accounts.get(name)
+    return {
+        "name": name,
+        "id": state.person_id,
+        "nickname": world.accounts.person(name).name,
+        "avatar": avatar(state.person_id),
+        "online": state.online,
+        "connected": world.accounts.connected(name),
+        "endpoint": endpoint,
+    }
+
+
+def room(world: World, group: WorldRoom, viewer: str) -> Json:
+    """A group with its members."""
+    return {
+        "id": group.id,
+        "topic": group.topic,
+        "name": title(world, group.id, viewer),
+        "avatar": avatar(group.id),
+        "owner": group.owner,
+        "admins": sorted(group.admins),
+        "announcement": group.announcement,
+        "confirm": group.confirm,
+        "manages": group.manages(viewer),
+        "created_at": group.created_at,
+        "members": [
+            {
+                "id": member.person_id,
+                "name": world.called_in(group.id, member.person_id),
+                "alias": member.alias,
+                "inviter": member.inviter,
+                "joined_at": member.joined_at,
+                "avatar": avatar(member.person_id),
+            }
+            for member in group.members.values()
+        ],
+    }
+
+
+def title(world: World, chat: str, viewer: str) -> str:
+    """What a chat is called in the viewer's list."""
+    if not is_room(chat):
+        return world.people.get(viewer).aliases.get(chat) or world.people.get(chat).name
+    group = world.rooms.get(chat)
+    names = "、".join(world.people.get(who).name for who in list(group.members)[:4])
+    return group.topic or names or "群聊"
+
+
+def chat(world: World, chat_id: str, viewer: str) -> Json:
+    """One line of the list of chats."""
+    last = world.chats.last(viewer, chat_id)
+    return {
+        "id": chat_id,
+        "room": is_room(chat_id),
+        "name": title(world, chat_id, viewer),
+        "avatar": avatar(chat_id),
+        "members": len(world.rooms.get(chat_id).members) if is_room(chat_id) else 2,
+        "unread": world.chats.unread(viewer, chat_id),
+        "last": _last(world, last) if last else None,
+    }
+
+
+def _last(world: World, said: ChatMessage) -> Json:
+    return {"text": preview(world, said), "kind": said.kind, "at": said.at, "sender": said.sender, "seq": said.seq}
+
+
+def preview(world: World, message: ChatMessage) -> str:
+    """A message in a few words."""
+    if message.recalled or message.kind is Kind.RECALLED:
+        return f"“{world.people.get(message.sender).name}”撤回了一条消息"
+    return PREVIEWS.get(message.kind, "") + (message.filename or message.text or str(message.data.get("title", "")))
+
+
+def message(world: World, said: ChatMessage, viewer: str) -> Json:
+    """A message as the viewer sees it; a recalled one shows nothing any more."""
+    seen: Json = {
+        "seq": said.seq,
+        "kind": said.kind,
+        "chat": said.chat_for(viewer),
+        "sender": said.sender,
+        "name": world.called_in(said.to, said.sender) if said.in_room else world.people.get(said.sender).name,
+        "avatar": avatar(said.sender),
+        "mine": said.sender == viewer,
+        "at": said.at,
+        "recalled": said.recalled,
+        "text": preview(world, said) if said.recalled or said.kind is Kind.RECALLED else said.text,
+        "mentions": said.mentions,
+    }
+    if said.recalled:
+        return seen
+    if said.kind in MEDIA_KINDS:
+        media = world.state.media[said.media]
+        seen["file"] = {"url": f"/api/media/{media.id}", "name": media.name, "size": len(media.data)}
+    elif said.data:
+        seen["data"] = {**said.data, **_standing(world, said)}
+    return seen
+
+
+def _standing(world: World, said: ChatMessage) -> Json:
+    """Whether a card can still be tapped, or a confirmation still be given."""
+    if said.kind is Kind.INVITATION:
+        card = world.state.invitations[said.data["invitation"]]
+        return {"state": card.state, "room": card.room_id, "topic": world.rooms.get(card.room_id).topic}
+    if said.kind is Kind.CONFIRMATION:
+        return {"state": world.state.confirmations[said.data["confirmation"]].state}
+    return {}
+
+
+def request(world: World, friendship_id: str) -> Json:
+    """A friend request."""
+    asked = world.state.friendships[friendship_id]
+    return {
+        "id": asked.id,
+        "from": person(world, world.people.get(asked.asker)),
+        "hello": asked.hello,
+        "at": asked.at,
+        "state": asked.state,
+    }

@@ -1,0 +1,1 @@
+"""The puppet service protocol over the world."""

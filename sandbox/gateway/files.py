@@ -1,0 +1,135 @@
+"""File boxes: how files travel through the protocol (the JSON of npm's `file-box`)."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import uuid
+from collections import OrderedDict
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import aiohttp
+import segno
+
+from sandbox.world.model import Kind, NotThere, Refused
+
+BASE64: Final = 1
+URL: Final = 2
+QR_CODE: Final = 3
+UUID: Final = 7
+INLINE: Final = 20 * 1024  # more bytes than these travel by uuid, as in the official gateway
+LARGEST: Final = 100 * 1024 * 1024
+KEPT: Final = 512 * 1024 * 1024  # bytes of uploads a gateway remembers
+
+KINDS: Final = {
+    Kind.IMAGE: frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"}),
+    Kind.EMOTICON: frozenset({".gif"}),
+    Kind.AUDIO: frozenset({".sil", ".silk", ".amr"}),
+    Kind.VIDEO: frozenset({".mp4", ".mov"}),
+}
+
+
+def kind_of(name: str) -> Kind:
+    """What WeChat makes of a file with this name."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return next((kind for kind, suffixes in KINDS.items() if suffix in suffixes), Kind.FILE)
+
+
+class Uploads:
+    """The files a gateway process holds by uuid; they die with it, and the oldest go when it holds too much."""
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[str, bytes] = OrderedDict()
+        self._size = 0
+
+    def keep(self, data: bytes) -> str:
+        """Hold these bytes; returns their uuid."""
+        if len(data) > LARGEST:
+            raise Refused(f"文件过大（{len(data)} 字节）")
+        made = str(uuid.uuid4())
+        self._files[made] = data
+        self._size += len(data)
+        while self._size > KEPT:
+            self._size -= len(self._files.popitem(last=False)[1])
+        return made
+
+    def get(self, file_id: str) -> bytes:
+        """The bytes of a uuid; NotThere."""
+        if file_id not in self._files:
+            raise NotThere(f"没有这个文件：{file_id}")
+        return self._files[file_id]
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._files.clear()
+        self._size = 0
+
+    def box(self, name: str, data: bytes) -> str:
+        """A file as the JSON of a file box: small ones within it, others by uuid."""
+        if len(data) <= INLINE:
+            kind, held = BASE64, {"base64": base64.b64encode(data).decode()}
+        else:
+            kind, held = UUID, {"uuid": self.keep(data)}
+        # `boxType` is what clients from before file-box 1.0 (python-wechaty among them) read and write.
+        facts = {"name": name, "size": len(data), "metadata": {}, "type": kind, "boxType": kind, **held}
+        return json.dumps(facts, ensure_ascii=False)
+
+    async def open(self, text: str) -> tuple[str, bytes]:
+        """The name and bytes of a file box's JSON; Refused when it is none, or its file cannot be had."""
+        box = _parsed(text)
+        name = str(box.get("name") or "file")
+        kind = box.get("type") or box.get("boxType")
+        if kind == BASE64:
+            return name, _decoded(box.get("base64"))
+        if kind == UUID:
+            return name, self.get(str(box.get("uuid")))
+        if kind == QR_CODE:
+            return name, qr_png(str(box.get("qrCode") or box.get("qrcode") or ""))
+        if kind == URL:
+            return name, await _fetched(str(box.get("url") or box.get("remoteUrl") or ""))
+        raise Refused(f"unknown file box type: {kind}")
+
+
+def qr_png(text: str) -> bytes:
+    """A QR code of a text as a PNG; Refused when it is too long for one."""
+    out = io.BytesIO()
+    try:
+        segno.make(text or " ", micro=False).save(out, kind="png", scale=8, border=2)
+    except segno.DataOverflowError:
+        raise Refused(f"二维码放不下这么多内容（{len(text)} 字）") from None
+    return out.getvalue()
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        box = json.loads(text)
+    except ValueError:
+        raise Refused("not a file box: no JSON") from None
+    if not isinstance(box, dict):
+        raise Refused("not a file box: no JSON object")
+    return box
+
+
+def _decoded(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise Refused("not a file box: no base64")
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError:
+        raise Refused("not a file box: bad base64") from None
+
+
+async def _fetched(url: str) -> bytes:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as session,
+            session.get(url, raise_for_status=True) as answer,
+        ):
+            data = await answer.content.read(LARGEST + 1)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise Refused(f"cannot fetch the file: {type(error).__name__}") from None
+    if len(data) > LARGEST:
+        raise Refused("文件过大")
+    return data

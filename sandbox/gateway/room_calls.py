@@ -1,0 +1,120 @@
+"""The protocol's calls about groups."""
+
+from __future__ import annotations
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.wrappers_pb2 import StringValue
+
+from protocol import puppet_pb2 as pb
+from sandbox.gateway.calls import CallHandlers
+from sandbox.world.avatars import svg
+from sandbox.world.model import NotThere
+
+
+class RoomCallHandlers(CallHandlers):
+    """One account's calls about groups."""
+
+    def RoomList(self, request: pb.Empty) -> pb.IdList:
+        """The groups the account is in."""
+        return pb.IdList(ids=[room.id for room in self._world.rooms.of(self._me.id)])
+
+    def RoomPayload(self, request: pb.Id) -> pb.RoomPayloadResponse:
+        """One group."""
+        room = self._world.rooms.remembered_by(self._me.id, request.id)
+        return pb.RoomPayloadResponse(
+            id=room.id,
+            topic=room.topic,
+            avatar=f"{self._world.avatar_base}{room.id}.svg",
+            owner_id=room.owner,
+            admin_ids=sorted(room.admins),
+            member_ids=list(room.members),
+        )
+
+    def RoomMemberList(self, request: pb.Id) -> pb.RoomMemberListResponse:
+        """Who is in a group."""
+        room = self._world.rooms.remembered_by(self._me.id, request.id)
+        return pb.RoomMemberListResponse(member_ids=list(room.members))
+
+    def RoomMemberPayload(self, request: pb.RoomMemberPayloadRequest) -> pb.RoomMemberPayloadResponse:
+        """One member of a group."""
+        room = self._world.rooms.remembered_by(self._me.id, request.id)
+        member = room.members.get(request.member_id)
+        if member is None:
+            raise NotThere(f"不在群里：{request.member_id}")
+        return pb.RoomMemberPayloadResponse(
+            id=member.person_id,
+            room_alias=member.alias,
+            inviter_id=member.inviter,
+            avatar=f"{self._world.avatar_base}{member.person_id}.svg",
+            name=self._world.people.get(member.person_id).name,
+        )
+
+    def RoomCreate(self, request: pb.RoomCreateRequest) -> pb.Id:
+        """Make a group of friends."""
+        return pb.Id(id=self._world.rooms.create(self._me.id, request.contact_ids, request.topic).id)
+
+    def RoomAdd(self, request: pb.RoomAddRequest) -> pb.Empty:
+        """Add a friend; a large group sends them a card instead, and says nothing of it."""
+        self._world.joins.add(self._me.id, request.id, request.contact_id, card=request.invite_only)
+        return pb.Empty()
+
+    def RoomDel(self, request: pb.RoomDelRequest) -> pb.Empty:
+        """Take a member out."""
+        self._world.rooms.remove(self._me.id, request.id, request.contact_id)
+        return pb.Empty()
+
+    def RoomQuit(self, request: pb.Id) -> pb.Empty:
+        """Leave a group."""
+        self._world.rooms.leave(self._me.id, request.id)
+        return pb.Empty()
+
+    def RoomTopic(self, request: pb.RoomTopicRequest) -> pb.RoomTopicResponse:
+        """Read, or set by presence, a group's name."""
+        room = self._world.rooms.seen_by(self._me.id, request.id)
+        if request.HasField("topic") or request.HasField("topic_wrapped"):
+            topic = request.topic if request.HasField("topic") else request.topic_wrapped.value
+            self._world.rooms.set_topic(self._me.id, room.id, topic)
+        return pb.RoomTopicResponse(topic_wrapped=StringValue(value=room.topic), topic=room.topic)
+
+    def RoomAnnounce(self, request: pb.RoomAnnounceRequest) -> pb.RoomAnnounceResponse:
+        """Read, or set by presence, a group's announcement."""
+        room = self._world.rooms.seen_by(self._me.id, request.id)
+        if request.HasField("text") or request.HasField("text_wrapped"):
+            text = request.text if request.HasField("text") else request.text_wrapped.value
+            self._world.rooms.announce(self._me.id, room.id, text)
+        return pb.RoomAnnounceResponse(text_wrapped=StringValue(value=room.announcement), text=room.announcement)
+
+    def RoomQRCode(self, request: pb.Id) -> pb.RoomQRCodeResponse:
+        """A QR code that lets people in for seven days."""
+        return pb.RoomQRCodeResponse(qrcode=self._world.joins.qr_code(self._me.id, request.id))
+
+    def RoomAvatar(self, request: pb.Id) -> pb.FileBoxResponse:
+        """A group's picture."""
+        room = self._world.rooms.seen_by(self._me.id, request.id)
+        return pb.FileBoxResponse(
+            file_box=self._uploads.box(f"{room.id}.svg", svg(room.id, room.topic or "群").encode())
+        )
+
+    def RoomInvitationPayload(self, request: pb.RoomInvitationPayloadRequest) -> pb.RoomInvitationPayloadResponse:
+        """One invitation to the account."""
+        card = self._world.joins.invited(self._me.id, request.id)
+        room = self._world.rooms.get(card.room_id)
+        at = Timestamp()
+        at.FromMilliseconds(int(card.at * 1000))
+        return pb.RoomInvitationPayloadResponse(
+            id=card.id,
+            inviter_id=card.inviter,
+            topic=room.topic,
+            member_count=len(room.members),
+            member_ids=list(room.members),
+            timestamp_deprecated=int(card.at * 1000),
+            avatar=f"{self._world.avatar_base}{room.id}.svg",
+            invitation=card.id,
+            receiver_id=card.invitee,
+            receive_time=at,
+        )
+
+    def RoomInvitationAccept(self, request: pb.Id) -> pb.Empty:
+        """Tap an invitation."""
+        self._world.joins.tap(self._me.id, request.id)
+        return pb.Empty()

@@ -1,0 +1,102 @@
+"""grpclib's server with what a gateway of ours needs besides: `:authority`, and connections that can freeze or die."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+from grpclib.protocol import H2Protocol
+from grpclib.server import Handler, Server
+
+AUTHORITY = "x-authority"  # the metadata key under which a call's `:authority` is found
+
+Headers = list[tuple[str, str]]
+
+
+class AuthorityHandler(Handler):
+    """Old clients (python-wechaty among them) show their token as `:authority` only; grpclib hides it."""
+
+    def accept(self, stream: Any, headers: Headers, release_stream: Any) -> None:
+        """Pass a call on, its authority among the metadata; one a client made up itself is dropped."""
+        shown = [(key, value) for key, value in headers if key != AUTHORITY]
+        authority = dict(headers).get(":authority", "")
+        super().accept(stream, [*shown, (AUTHORITY, authority)], release_stream)
+
+
+class GatewayConnection(H2Protocol):
+    """One client's connection, known to its server."""
+
+    def __init__(self, server: GatewayServer, *args: Any) -> None:
+        super().__init__(*args)
+        self._server = server
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Join the server's connections; frozen ones do not read."""
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._server.connections.add(self)
+        if self._server.frozen:
+            self.freeze()
+
+    def freeze(self) -> None:
+        """Neither read nor write, until thawed."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.pause_writing()
+
+    def thaw(self) -> None:
+        """Read and write again."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+            self.resume_writing()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Leave the server's connections."""
+        self._server.connections.discard(self)
+        super().connection_lost(exc)
+
+
+class GatewayServer(Server):
+    """An HTTP/2 server whose connections can be frozen (accepted, never answered, no ping either) and cut."""
+
+    def __init__(self, handlers: Collection[Any]) -> None:
+        super().__init__(handlers)
+        self.connections: set[GatewayConnection] = set()
+        self.frozen = False
+
+    def _protocol_factory(self) -> GatewayConnection:
+        self.__gc_step__()
+        handler = AuthorityHandler(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
+        self._handlers.add(handler)
+        return GatewayConnection(self, handler, self._config, self._h2_config)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        assert isinstance(self._server, asyncio.Server)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def freeze(self) -> None:
+        """Read and write nothing more, with anybody."""
+        self.frozen = True
+        for connection in self.connections:
+            connection.freeze()
+
+    def thaw(self) -> None:
+        """Go on, with what has piled up first."""
+        self.frozen = False
+        for connection in self.connections:
+            connection.thaw()
+
+    def cut(self, *, abruptly: bool) -> None:
+        """Close all connections; abruptly = with nothing more said, as are those whose client does not read."""
+        for connection in list(self.connections):
+            if (transport := connection.transport) is None:
+                continue
+            if abruptly or transport.get_write_buffer_size():
+                transport.abort()
+            else:
+                transport.close()

@@ -1,0 +1,1 @@
+"""WeChat's rules, without a network."""

@@ -1,0 +1,138 @@
+"""The assistants: their logins, and what each of them is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from sandbox.world.model import Account, NotThere, Person, Refused, WorldRoom
+
+if TYPE_CHECKING:
+    from sandbox.world.world import World
+
+
+# A gateway's event stream: told an event's name, its payload, and how many seconds to wait before passing it on.
+Subscriber = Callable[[str, dict[str, Any], float], None]
+
+
+class AssistantLogins:
+    """The people whom bots drive."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._by_person = {account.person_id: name for name, account in world.state.accounts.items()}
+        self._subscribers: dict[str, Subscriber] = {}
+
+    def add(self, name: str, *, friends: Iterable[str] = ()) -> Account:
+        """A new assistant called `name`, logged in, with these people as friends."""
+        state = self._world.state
+        if name in state.accounts:
+            raise Refused(f"助手已存在：{name}")
+        person = self._world.people.create(name, f"wxid_{name}", weixin=name)
+        account = state.accounts[name] = Account(name, person.id)
+        self._by_person[person.id] = name
+        for friend in friends:
+            self._world.people.befriend(friend, person.id)
+        return account
+
+    def get(self, name: str) -> Account:
+        """The assistant of this name; NotThere."""
+        account = self._world.state.accounts.get(name)
+        if account is None:
+            raise NotThere(f"没有这个助手：{name}")
+        return account
+
+    def person(self, name: str) -> Person:
+        """The assistant as a person."""
+        return self._world.people.get(self.get(name).person_id)
+
+    def named(self, person_id: str) -> str:
+        """The assistant's name if this person is one, else nothing."""
+        return self._by_person.get(person_id, "")
+
+    def among(self, people: Iterable[str]) -> list[str]:
+        """The names of the assistants among these people."""
+        crowd = people if isinstance(people, (set, frozenset, dict)) else set(people)
+        return [name for person_id, name in self._by_person.items() if person_id in crowd]
+
+    def acquainted_with(self, person_id: str) -> list[str]:
+        """The assistants that can see this person: friends, or in a group with them."""
+        state = self._world.state
+        near = {me for me in self._by_person if person_id in state.people[me].friends or person_id == me}
+        for room in state.rooms.values():
+            if person_id in room.members:
+                near.update(me for me in self._by_person if me in room.members)
+        return self.among(near)
+
+    # ---- the session ----
+
+    def login(self, name: str) -> None:
+        """Scan the QR code: the account is there again. Twice changes nothing."""
+        account = self.get(name)
+        if account.online:
+            return
+        account.online = True
+        self._world.changed()
+        self._world.feed.tell_all({"type": "account", "name": name, "online": True})
+        self.emit(name, "login", {"contactId": account.person_id})
+        self.emit(name, "ready", {"data": "ready"})
+
+    def logout(self, name: str, reason: str = "logout") -> None:
+        """Throw the account out. What is said to it from now on it never hears of."""
+        account = self.get(name)
+        if not account.online:
+            return
+        self.emit(name, "logout", {"contactId": account.person_id, "data": reason})
+        account.online = False
+        self._world.changed()
+        self._world.feed.tell_all({"type": "account", "name": name, "online": False})
+        self.emit(name, "scan", self.scan_payload(name))
+
+    def scan_payload(self, name: str) -> dict[str, Any]:
+        """The scan event of an account that waits for its login."""
+        return {"qrcode": f"https://login.weixin.qq.com/l/sandbox-{self.get(name).person_id}", "status": 2}
+
+    # ---- events ----
+
+    def subscribe(self, name: str, subscriber: Subscriber) -> Callable[[], None]:
+        """Have an account's events told to `subscriber` until the returned function is called; Refused when
+        somebody already listens."""
+        self.get(name)
+        if name in self._subscribers:
+            raise Refused("there is another event() call not end when receiving a new one")
+        self._subscribers[name] = subscriber
+        self._world.feed.tell_all({"type": "account", "name": name, "connected": True})
+
+        def leave() -> None:
+            if self._subscribers.get(name) is subscriber:
+                del self._subscribers[name]
+                self._world.feed.tell_all({"type": "account", "name": name, "connected": False})
+
+        return leave
+
+    def connected(self, name: str) -> bool:
+        """Whether a bot listens."""
+        return name in self._subscribers
+
+    def emit(self, name: str, event: str, payload: dict[str, Any]) -> None:
+        """Tell an account an event, with the faults that are switched on. Offline, only its session's are told."""
+        world = self._world
+        if not self.get(name).online and event not in ("logout", "scan"):
+            return
+        subscriber = self._subscribers.get(name)
+        plan = world.faults.plan_event(event) if subscriber else []
+        outcome = "unheard" if subscriber is None else "lost" if not plan else "told"
+        world.trace.add(name, world.clock(), "event", event, payload=payload, outcome=outcome, times=len(plan))
+        if subscriber:
+            for delay in plan:
+                subscriber(event, payload, delay)
+
+    def emit_room(self, room: WorldRoom, event: str, payload: dict[str, Any], also: Iterable[str] = ()) -> None:
+        """Tell every assistant in a group (and `also` these people, who have just left it)."""
+        for name in self.among({*room.members, *also}):
+            self.emit(name, event, payload)
+
+    def fail(self, name: str, text: str) -> None:
+        """Have the puppet report an error of its own, in the shape wechaty-puppet 1.21 gives it."""
+        self.emit(name, "error", {"gerror": json.dumps({"name": "Error", "message": text}, ensure_ascii=False)})

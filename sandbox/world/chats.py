@@ -1,0 +1,205 @@
+"""What is said: to one person or in a group, and who has seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from sandbox.world.model import MEDIA_KINDS, PEOPLE_ONLY, ROOM_SUFFIX, ChatMessage, Kind, MediaFile, NotThere, Refused
+
+if TYPE_CHECKING:
+    from sandbox.world.world import World
+
+RECALL_SECONDS: Final = 120
+SEQ_DIGITS: Final = 12
+
+
+def pair(one: str, other: str) -> str:
+    """The key of the chat between two people."""
+    return "|".join(sorted((one, other)))
+
+
+class ChatRules:
+    """All messages of the world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._by_chat: dict[str, list[int]] = {}
+        self._partners: dict[str, set[str]] = {}
+        for message in world.state.messages.values():
+            self._index(message)
+
+    # ---- saying ----
+
+    def say(self, sender: str, to: str, text: str, mentions: Sequence[str] = ()) -> ChatMessage:
+        """Say a text to a person or in a group, with an @ for those mentioned whose name it does not hold yet."""
+        if not text.strip():
+            raise Refused("不能发送空白消息")
+        self._check(sender, to)
+        mentioned = [who for who in dict.fromkeys(mentions) if self._is_member(to, who)]
+        ats = [f"@{self._world.called_in(to, who)}\u2005" for who in mentioned]
+        prefix = "".join(at for at in ats if at.rstrip("\u2005") not in text)
+        return self.post(Kind.TEXT, sender, to, text=prefix + text, mentions=mentioned)
+
+    def send_media(self, sender: str, to: str, kind: Kind, name: str, data: bytes) -> ChatMessage:
+        """Send a picture, file, voice message, video or sticker."""
+        if kind not in MEDIA_KINDS:
+            raise Refused(f"不是文件类消息：{kind}")
+        self._check(sender, to)
+        media = self.keep(name, data)
+        return self.post(kind, sender, to, media=media.id, filename=media.name)
+
+    def send_card(self, sender: str, to: str, contact_id: str) -> ChatMessage:
+        """Send a contact card."""
+        self._check(sender, to)
+        person = self._world.people.get(contact_id)
+        return self.post(Kind.CARD, sender, to, data={"contact_id": person.id, "name": person.name})
+
+    def send_data(self, sender: str, to: str, kind: Kind, data: dict[str, Any]) -> ChatMessage:
+        """Send a link, a mini-program or a location."""
+        self._check(sender, to)
+        return self.post(kind, sender, to, data=data)
+
+    def forward(self, sender: str, message: ChatMessage, to: str) -> ChatMessage:
+        """Send on what one has received."""
+        if message.kind in PEOPLE_ONLY or message.recalled:
+            raise Refused("此消息不能转发")
+        self._check(sender, to)
+        return self.post(
+            message.kind,
+            sender,
+            to,
+            text=message.text,
+            media=message.media,
+            filename=message.filename,
+            data=message.data,
+        )
+
+    def recall(self, by: str, seq: int) -> ChatMessage:
+        """Take back what one said at most two minutes ago; a second time is refused."""
+        message = self.visible(by, seq)
+        if message.sender != by or message.kind in PEOPLE_ONLY:
+            raise Refused("只能撤回自己的消息")
+        if message.recalled or self._world.clock() - message.at > RECALL_SECONDS:
+            raise Refused("消息已撤回或超过两分钟，不能撤回")
+        message.recalled = True
+        return self.post(Kind.RECALLED, by, message.to, data={"seq": seq}, audience=message.audience)
+
+    def keep(self, name: str, data: bytes) -> MediaFile:
+        """Keep a file's bytes in the world."""
+        if not data:
+            raise Refused("不能发送空文件")
+        state = self._world.state
+        media = MediaFile(self._world.new_id("media_", state.media), name or "file", data)
+        state.media[media.id] = media
+        return media
+
+    def post(self, kind: Kind, sender: str, to: str, audience: Iterable[str] = (), **fields: Any) -> ChatMessage:
+        """Put a message in the world and tell all who see it; no rule is asked."""
+        world = self._world
+        seen_by = frozenset(audience) or (
+            world.rooms.get(to).audience if to.endswith(ROOM_SUFFIX) else frozenset((sender, to))
+        )
+        message = ChatMessage(world.next_number(), kind, sender, to, world.clock(), audience=seen_by, **fields)
+        world.state.messages[message.seq] = message
+        self._index(message)
+        world.changed()
+        if kind not in PEOPLE_ONLY:
+            for account in world.accounts.among(seen_by):
+                world.accounts.emit(account, "message", {"messageId": self.wire_id(account, message)})
+        for person_id in world.feed.heard(seen_by):
+            world.tell(person_id, {"type": "message", "chat": message.chat_for(person_id), "seq": message.seq})
+        return message
+
+    def _check(self, sender: str, to: str) -> None:
+        people = self._world.people
+        if to.endswith(ROOM_SUFFIX):
+            if sender not in self._world.rooms.get(to).members:
+                raise Refused("你不在该群聊中，不能发送消息")
+            return
+        if to == sender:
+            return
+        if to not in people.get(sender).friends:
+            people.get(to)
+            raise Refused("对方不是你的好友，不能发送消息")
+        if sender not in people.get(to).friends:
+            people.needs_verifying(sender, to)
+            raise Refused("对方开启了朋友验证，你还不是他（她）朋友")
+
+    def _is_member(self, to: str, person_id: str) -> bool:
+        return to.endswith(ROOM_SUFFIX) and person_id in self._world.rooms.get(to).members
+
+    def _index(self, message: ChatMessage) -> None:
+        key = message.to if message.in_room else pair(message.sender, message.to)
+        self._by_chat.setdefault(key, []).append(message.seq)
+        if not message.in_room:
+            self._partners.setdefault(message.sender, set()).add(message.to)
+            self._partners.setdefault(message.to, set()).add(message.sender)
+
+    # ---- seeing ----
+
+    def visible(self, viewer: str, seq: int) -> ChatMessage:
+        """A message this person can see; NotThere."""
+        message = self._world.state.messages.get(seq)
+        if message is None or viewer not in message.audience:
+            raise NotThere(f"没有这条消息：{seq}")
+        return message
+
+    def wire_id(self, account: str, message: ChatMessage) -> str:
+        """The message's id as this assistant knows it: every account has ids of its own."""
+        return f"{self._world.accounts.person(account).uin}{message.seq:0{SEQ_DIGITS}d}"
+
+    def by_wire_id(self, account: str, wire_id: str) -> ChatMessage:
+        """The message an assistant means; NotThere for another account's id."""
+        me = self._world.accounts.person(account)
+        uin, seq = wire_id[:-SEQ_DIGITS], wire_id[-SEQ_DIGITS:]
+        if uin != str(me.uin) or not (seq.isascii() and seq.isdigit()):
+            raise NotThere(f"没有这条消息：{wire_id}")
+        message = self.visible(me.id, int(seq))
+        if message.kind in PEOPLE_ONLY:
+            raise NotThere(f"没有这条消息：{wire_id}")
+        return message
+
+    def history(self, viewer: str, chat: str, *, before: int | None = None, limit: int = 50) -> list[ChatMessage]:
+        """The newest messages of a chat this person can see, oldest first."""
+        older = (m for m in self._newest(viewer, chat) if before is None or m.seq < before)
+        return list(islice(older, limit))[::-1]
+
+    def unread(self, viewer: str, chat: str) -> int:
+        """How many messages of others this person has not read there."""
+        read = self._world.people.get(viewer).read.get(chat, 0)
+        count = 0
+        for message in self._newest(viewer, chat):
+            if message.seq <= read:
+                break
+            count += message.sender != viewer and message.kind is not Kind.NOTE
+        return count
+
+    def mark_read(self, viewer: str, chat: str) -> None:
+        """Note that this person has seen all there is in a chat."""
+        newest = next(self._newest(viewer, chat), None)
+        if newest is not None:
+            self._world.people.get(viewer).read[chat] = newest.seq
+            self._world.changed()
+
+    def of(self, viewer: str) -> list[str]:
+        """The chats of a person: groups they are in, and people they talked with; the liveliest first."""
+        rooms = [room.id for room in self._world.state.rooms.values() if viewer in room.members]
+        chats = [*rooms, *self._partners.get(viewer, ())]
+        return sorted(chats, key=lambda chat: -self._last_seq(viewer, chat))
+
+    def last(self, viewer: str, chat: str) -> ChatMessage | None:
+        """The newest message of a chat."""
+        return next(self._newest(viewer, chat), None)
+
+    def _last_seq(self, viewer: str, chat: str) -> int:
+        last = self.last(viewer, chat)
+        return last.seq if last else 0
+
+    def _newest(self, viewer: str, chat: str) -> Iterator[ChatMessage]:
+        key = chat if chat.endswith(ROOM_SUFFIX) else pair(viewer, chat)
+        messages = self._world.state.messages
+        for seq in reversed(self._by_chat.get(key, [])):
+            if viewer in messages[seq].audience:
+                yield messages[seq]

@@ -1,0 +1,155 @@
+"""The ways into a group: added at once, by a card, with the owner's yes, by QR code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sandbox.world.model import Confirmation, Invitation, Kind, NotThere, QrCode, Refused, WorldRoom
+
+if TYPE_CHECKING:
+    from sandbox.world.world import World
+
+QR_SECONDS: Final = 7 * 24 * 3600
+NEEDS_OWNER: Final = -2028
+OWNER_MUST_CONFIRM: Final = "群主已启用群聊邀请确认，需群主或管理员确认后才能邀请朋友进群"
+
+
+class JoinRules:
+    """Adding, inviting, confirming."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def add(self, by: str, room_id: str, who: str, *, card: bool = False) -> Invitation | None:
+        """Bring a friend into a group. From the direct limit on (or with `card`) they get an invitation, which is
+        returned. A member already is no news. Refused -2028 while the owner must confirm first."""
+        world = self._world
+        room = world.rooms.seen_by(by, room_id)
+        if who in room.members:
+            return None
+        if not world.people.are_friends(by, who):
+            raise Refused("对方不是你的好友，不能邀请进群")
+        self._check_place(room)
+        if room.confirm and not room.manages(by):
+            self._ask_owner(room, by, who)
+            raise Refused(OWNER_MUST_CONFIRM, NEEDS_OWNER)
+        if card or len(room.members) >= world.rules.direct_limit:
+            return self._invite(room, by, who)
+        world.rooms.let_in(room, [who], by)
+        return None
+
+    def tap(self, who: str, invitation_id: str) -> bool:
+        """Tap one's invitation. True: in; False: the owner must still confirm. A second tap is no news."""
+        invitation = self.invited(who, invitation_id)
+        room = self._world.rooms.get(invitation.room_id)
+        if who in room.members:
+            invitation.state = "used"
+            return True
+        if invitation.state == "used":
+            raise Refused("邀请已失效")
+        if invitation.inviter not in room.members:
+            raise Refused("邀请已失效")
+        self._check_place(room)
+        if room.confirm and not invitation.approved and not room.manages(invitation.inviter):
+            self._ask_owner(room, invitation.inviter, who)
+            return False
+        invitation.state = "used"
+        self._world.rooms.let_in(room, [who], invitation.inviter)
+        return True
+
+    def invited(self, who: str, invitation_id: str) -> Invitation:
+        """An invitation to this person; NotThere."""
+        invitation = self._world.state.invitations.get(invitation_id)
+        if invitation is None or invitation.invitee != who:
+            raise NotThere(f"没有这个邀请：{invitation_id}")
+        return invitation
+
+    def decide(self, by: str, confirmation_id: str, approve: bool) -> None:
+        """The owner (or an admin) answers one who waits. Deciding twice is refused."""
+        world = self._world
+        waiting = world.state.confirmations.get(confirmation_id)
+        if waiting is None:
+            raise NotThere(f"没有这个确认：{confirmation_id}")
+        room = world.rooms.seen_by(by, waiting.room_id)
+        if not room.manages(by):
+            raise Refused("只有群主或管理员可以确认")
+        if waiting.state != "open":
+            raise Refused("已经处理过了")
+        if approve and waiting.invitee not in room.members:
+            self._check_place(room)
+            if len(room.members) >= world.rules.direct_limit and not self._tapped(waiting):
+                self._invite(room, waiting.inviter, waiting.invitee, approved=True)
+            else:
+                world.rooms.let_in(room, [waiting.invitee], waiting.inviter)
+        waiting.state = "approved" if approve else "refused"
+        world.changed()
+
+    def qr_code(self, by: str, room_id: str) -> str:
+        """A QR code of a group, good for seven days; each call makes a new one."""
+        world = self._world
+        room = world.rooms.seen_by(by, room_id)
+        code = "https://weixin.qq.com/g/" + world.new_id("", world.state.qr_codes)
+        world.state.qr_codes[code] = QrCode(code, room.id, by, world.clock() + QR_SECONDS)
+        world.changed()
+        return code
+
+    def scan(self, who: str, code: str) -> WorldRoom:
+        """Come in by QR code: not past its days, not from 200 members on, not while the owner must confirm."""
+        world = self._world
+        qr = world.state.qr_codes.get(code)
+        if qr is None:
+            raise NotThere("没有这个二维码")
+        if world.clock() >= qr.expires:
+            raise Refused("该群二维码已过期")
+        room = world.rooms.get(qr.room_id)
+        if who in room.members:
+            return room
+        if room.confirm:
+            raise Refused("群主已启用群聊邀请确认，不能扫码进群")
+        if len(room.members) >= world.rules.qr_limit:
+            raise Refused(f"群聊人数超过 {world.rules.qr_limit} 人，只可通过邀请进群")
+        world.rooms.let_in(room, [world.people.get(who).id], qr.sharer)
+        return room
+
+    def _check_place(self, room: WorldRoom) -> None:
+        if len(room.members) >= self._world.rules.capacity:
+            raise Refused("群聊人数已达上限")
+
+    def _tapped(self, waiting: Confirmation) -> bool:
+        """Whether the person has already tapped a card of this group, and so agreed."""
+        return any(
+            (card.room_id, card.invitee, card.state) == (waiting.room_id, waiting.invitee, "open")
+            for card in self._world.state.invitations.values()
+        )
+
+    def _invite(self, room: WorldRoom, by: str, who: str, *, approved: bool = False) -> Invitation:
+        """Send a card; one that is still open is sent again instead of a second."""
+        world = self._world
+        cards = world.state.invitations
+        invitation = next(
+            (c for c in cards.values() if (c.room_id, c.inviter, c.invitee, c.state) == (room.id, by, who, "open")),
+            None,
+        )
+        if invitation is None:
+            invitation = Invitation(world.new_id("invite_", cards), room.id, by, who, world.clock())
+            cards[invitation.id] = invitation
+        invitation.approved = invitation.approved or approved
+        world.chats.post(Kind.INVITATION, by, who, text=room.topic, data={"invitation": invitation.id}, audience=[who])
+        account = world.accounts.named(who)
+        if account:
+            world.accounts.emit(account, "room-invite", {"roomInvitationId": invitation.id})
+        return invitation
+
+    def _ask_owner(self, room: WorldRoom, by: str, who: str) -> None:
+        """Have the owner asked; asked once while it is open."""
+        world = self._world
+        open_ones = world.state.confirmations
+        if any((c.room_id, c.invitee, c.state) == (room.id, who, "open") for c in open_ones.values()):
+            return
+        waiting = Confirmation(world.new_id("confirm_", open_ones), room.id, by, who, world.clock())
+        open_ones[waiting.id] = waiting
+        text = f"“{world.called_in(room.id, by)}”想邀请“{world.people.get(who).name}”加入群聊"
+        managers = [room.owner, *room.admins]
+        world.chats.post(
+            Kind.CONFIRMATION, by, room.id, text=text, data={"confirmation": waiting.id}, audience=managers
+        )

@@ -1,0 +1,197 @@
+"""People: who they are, what they are called, and who is whose friend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sandbox.world.model import ROOM_SUFFIX, Friendship, Kind, NotThere, Person, Refused
+
+if TYPE_CHECKING:
+    from sandbox.world.world import World
+
+CONFIRM: Final = 1
+RECEIVE: Final = 2
+VERIFY: Final = 3
+DIRTY_CONTACT: Final = 2
+GREETING: Final = "我通过了你的朋友验证请求，现在我们可以开始聊天了"
+
+
+class PeopleRules:
+    """Everybody in the world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def get(self, person_id: str) -> Person:
+        """The person of this id; NotThere."""
+        person = self._world.state.people.get(person_id)
+        if person is None:
+            raise NotThere(f"没有这个人：{person_id}")
+        return person
+
+    def create(
+        self, name: str, person_id: str = "", *, weixin: str = "", official: bool = False, phone: str = ""
+    ) -> Person:
+        """Somebody new. Ids and 微信号 are made up where none are given; each is unique."""
+        state = self._world.state
+        if not name.strip():
+            raise Refused("昵称不能为空")
+        person_id = person_id or self._world.new_id("wxid_", state.people)
+        weixin = weixin or f"wx-{person_id.removeprefix('wxid_')}"
+        if person_id.endswith(ROOM_SUFFIX):
+            raise Refused(f"这是群的 id：{person_id}")
+        if person_id in state.people or self.by_weixin(weixin):
+            raise Refused(f"微信 id 或微信号已存在：{person_id} / {weixin}")
+        uin = 1_000_000 + len(state.people)
+        person = Person(person_id, name, weixin, uin, official=official, phone=phone)
+        state.people[person_id] = person
+        self._world.weixins[weixin] = person_id
+        self._world.changed()
+        return person
+
+    def by_weixin(self, weixin: str) -> Person | None:
+        """The person with this 微信号."""
+        found = self._world.weixins.get(weixin)
+        return self._world.state.people[found] if found else None
+
+    def by_phone(self, phone: str) -> Person | None:
+        """The person with this phone number."""
+        return next((p for p in self._world.state.people.values() if phone and p.phone == phone), None)
+
+    def rename(self, person_id: str, name: str) -> None:
+        """Give oneself another nickname."""
+        person = self.get(person_id)
+        if not name.strip():
+            raise Refused("昵称不能为空")
+        person.name = name
+        self._world.changed()
+        self._world.feed.tell_all({"type": "person", "id": person_id, "name": name})
+        for account in self._world.accounts.acquainted_with(person_id):
+            self._world.accounts.emit(account, "dirty", {"payloadType": DIRTY_CONTACT, "payloadId": person_id})
+
+    def set_alias(self, by: str, person_id: str, alias: str) -> None:
+        """Give a friend a remark (备注); an empty one clears it."""
+        person = self.get(by)
+        self.get(person_id)
+        if person_id not in person.friends:
+            raise Refused("对方不是好友，不能设置备注")
+        if alias:
+            person.aliases[person_id] = alias
+        else:
+            person.aliases.pop(person_id, None)
+        self._world.changed()
+
+    def are_friends(self, one: str, other: str) -> bool:
+        """Whether each has the other in the contact list."""
+        return other in self.get(one).friends and one in self.get(other).friends
+
+    def befriend(self, one: str, other: str) -> None:
+        """Make two people friends without asking; accounts among them are told."""
+        if one == other:
+            raise Refused("不能添加自己为好友")
+        if self.are_friends(one, other):
+            return
+        friendship = self._new(one, other, "")
+        self._become_friends(friendship)
+
+    def ask(self, asker: str, asked: str, hello: str = "") -> Friendship:
+        """Ask to become a friend. Asked again while it is open, the words are the newer ones and it is told again.
+        Somebody who never deleted the asker takes them back at once, as WeChat does."""
+        if asker == asked:
+            raise Refused("不能添加自己为好友")
+        if self.are_friends(asker, asked):
+            raise Refused("对方已经是你的好友")
+        friendship = self.waiting_between(asker, asked) or self._new(asker, asked, hello)
+        friendship.hello, friendship.at = hello, self._world.clock()
+        if asker in self.get(asked).friends:
+            self._become_friends(friendship)
+            return friendship
+        self._world.changed()
+        self._world.tell(asked, {"type": "friend_request", "id": friendship.id, "from": asker, "hello": hello})
+        self._tell_account(asked, friendship.id)
+        return friendship
+
+    def waiting_between(self, asker: str, asked: str) -> Friendship | None:
+        """The open request from one to the other."""
+        state = self._world.state
+        return next(
+            (f for f in state.friendships.values() if (f.asker, f.asked, f.state) == (asker, asked, "waiting")), None
+        )
+
+    def accept(self, by: str, friendship_id: str) -> None:
+        """Say yes to a request made to oneself; saying it again changes nothing."""
+        friendship = self._asked_of(by, friendship_id)
+        if friendship.state == "accepted":
+            return
+        if friendship.state == "refused":
+            raise Refused("好友请求已被拒绝")
+        self._become_friends(friendship)
+
+    def refuse(self, by: str, friendship_id: str) -> None:
+        """Leave a request unanswered for good. The asker is not told, as in WeChat."""
+        friendship = self._asked_of(by, friendship_id)
+        if friendship.state == "accepted":
+            raise Refused("已经是好友")
+        friendship.state = "refused"
+        self._world.changed()
+
+    def forget(self, by: str, other: str) -> None:
+        """Delete somebody from one's contact list; the other keeps theirs and is not told."""
+        person = self.get(by)
+        if other not in person.friends:
+            raise Refused("对方不是你的好友")
+        person.friends.discard(other)
+        person.aliases.pop(other, None)
+        self._world.changed()
+        self._world.tell(by, {"type": "friend_gone", "id": other})
+
+    def needs_verifying(self, sender: str, receiver: str) -> None:
+        """Note that `receiver` no longer has `sender` as a friend: an account hears a friendship of type verify."""
+        friendship = self._new(receiver, sender, "")
+        friendship.type, friendship.state = VERIFY, "refused"
+        self._tell_account(sender, friendship.id)
+
+    def seen_by(self, viewer: str, friendship_id: str) -> Friendship:
+        """A friendship that concerns the viewer; NotThere."""
+        friendship = self._world.state.friendships.get(friendship_id)
+        if friendship is None or viewer not in (friendship.asker, friendship.asked):
+            raise NotThere(f"没有这个好友请求：{friendship_id}")
+        return friendship
+
+    def _asked_of(self, by: str, friendship_id: str) -> Friendship:
+        friendship = self.seen_by(by, friendship_id)
+        if friendship.asked != by or friendship.type != RECEIVE:
+            raise NotThere(f"没有这个好友请求：{friendship_id}")
+        return friendship
+
+    def _new(self, asker: str, asked: str, hello: str) -> Friendship:
+        self.get(asker)
+        self.get(asked)
+        state = self._world.state
+        friendship = Friendship(self._world.new_id("fs_", state.friendships), asker, asked, hello, self._world.clock())
+        state.friendships[friendship.id] = friendship
+        return friendship
+
+    def _become_friends(self, friendship: Friendship) -> None:
+        world = self._world
+        friendship.state = "accepted"
+        one, other = self.get(friendship.asker), self.get(friendship.asked)
+        one.friends.add(other.id)
+        other.friends.add(one.id)
+        world.changed()
+        for me, you in ((one, other), (other, one)):
+            world.tell(me.id, {"type": "friend", "id": you.id, "name": you.name})
+            if account := world.accounts.named(me.id):
+                world.accounts.emit(account, "dirty", {"payloadType": DIRTY_CONTACT, "payloadId": you.id})
+                told = Friendship(
+                    world.new_id("fs_", world.state.friendships), you.id, me.id, friendship.hello, world.clock()
+                )
+                told.type, told.state = CONFIRM, "accepted"
+                world.state.friendships[told.id] = told
+                self._tell_account(me.id, told.id)
+        world.chats.post(Kind.NOTE, other.id, one.id, text=GREETING)
+
+    def _tell_account(self, person_id: str, friendship_id: str) -> None:
+        account = self._world.accounts.named(person_id)
+        if account:
+            self._world.accounts.emit(account, "friendship", {"friendshipId": friendship_id})

@@ -1,0 +1,157 @@
+"""Keeping a world across restarts: a JSON file, and a folder of its media beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.world import model
+from sandbox.world.model import ChatMessage, Kind, MediaFile, Member, Person, WorldRoom, WorldState
+
+FORMAT: Final = 1
+log = logging.getLogger(__name__)
+PLAIN: Final = {
+    "accounts": model.Account,
+    "friendships": model.Friendship,
+    "invitations": model.Invitation,
+    "confirmations": model.Confirmation,
+    "qr_codes": model.QrCode,
+}
+
+
+def snapshot(state: WorldState) -> dict[str, Any]:
+    """The state as JSON values, without the media's bytes."""
+    data: dict[str, Any] = {"format": FORMAT, "last_id": state.last_id}
+    for name in (*PLAIN, "people", "rooms"):
+        data[name] = [_plain(thing) for thing in getattr(state, name).values()]
+    data["messages"] = [_plain(message) for message in state.messages.values()]
+    data["media"] = [{"id": media.id, "name": media.name} for media in state.media.values()]
+    return data
+
+
+def write(data: dict[str, Any], media: list[MediaFile], path: Path) -> None:
+    """Write a snapshot; a crash leaves the old file or the new one, never a half."""
+    folder = media_folder(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    for thing in media:
+        target = folder / thing.id
+        if not target.exists():
+            _replace(target, thing.data)
+    _replace(path, json.dumps(data, ensure_ascii=False).encode())
+
+
+def save(state: WorldState, path: Path) -> None:
+    """Write the state to `path`."""
+    write(snapshot(state), list(state.media.values()), path)
+
+
+def load(path: Path) -> WorldState:
+    """Read the state from `path`; OSError when it cannot be read or is no sandbox's."""
+    data = read_json(path)
+    if data.get("format") != FORMAT:
+        raise OSError(f"{path} is not a sandbox's state of format {FORMAT}; delete it to begin anew")
+    state = WorldState(last_id=data["last_id"])
+    for name, made_of in PLAIN.items():
+        key = {"accounts": "name", "qr_codes": "code"}.get(name, "id")
+        getattr(state, name).update({row[key]: made_of(**row) for row in data[name]})
+    state.people = {row["id"]: Person(**{**row, "friends": set(row["friends"])}) for row in data["people"]}
+    state.rooms = {row["id"]: _room(row) for row in data["rooms"]}
+    state.messages = {row["seq"]: _message(row) for row in data["messages"]}
+    folder = media_folder(path)
+    state.media = {
+        row["id"]: MediaFile(row["id"], row["name"], (folder / row["id"]).read_bytes()) for row in data["media"]
+    }
+    return state
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; OSError."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise OSError(f"{path} is damaged; delete it to begin anew")
+    return data
+
+
+def media_folder(path: Path) -> Path:
+    """Where the media of a state file lie."""
+    return path.with_name(path.name + ".media")
+
+
+class StateStore:
+    """Saves a world soon after each change; a small world within milliseconds, a big one less often."""
+
+    def __init__(self, state: WorldState, path: Path) -> None:
+        self._state = state
+        self._path = path
+        self._changed = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> Callable[[], None]:
+        """Begin; returns what is to be called on a change."""
+        self._task = asyncio.create_task(self._run(), name="sandbox-keeper")
+        return self._changed.set
+
+    async def stop(self) -> None:
+        """Save a last time and end."""
+        self._stopping.set()
+        self._changed.set()
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            await self._changed.wait()
+            self._changed.clear()
+            began = time.monotonic()
+            await self._save()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), 10 * (time.monotonic() - began))
+        await self._save()
+
+    async def _save(self) -> None:
+        data, media = snapshot(self._state), list(self._state.media.values())
+        try:
+            await asyncio.to_thread(write, data, media, self._path)
+        except OSError:
+            log.exception("the sandbox's state could not be kept; the next change tries again")
+
+
+def _plain(thing: Any) -> dict[str, Any]:
+    """A dataclass as JSON values of its own; sets become sorted lists. asdict is too slow for thousands of messages."""
+    if isinstance(thing, WorldRoom):
+        return {name: _own(value) for name, value in asdict(thing).items() if name != "audience"}
+    return {f.name: _own(getattr(thing, f.name)) for f in fields(thing)}
+
+
+def _own(value: Any) -> Any:
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    return value.copy() if isinstance(value, (dict, list)) else value
+
+
+def _room(row: dict[str, Any]) -> WorldRoom:
+    members = {who: Member(**member) for who, member in row["members"].items()}
+    sets = {"admins": set(row["admins"]), "former": set(row.get("former", ())), "audience": frozenset(members)}
+    return WorldRoom(**{**row, **sets, "members": members})
+
+
+def _message(row: dict[str, Any]) -> ChatMessage:
+    return ChatMessage(**{**row, "kind": Kind(row["kind"]), "audience": frozenset(row["audience"])})
+
+
+def _replace(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(path.name + ".tmp")
+    half.write_bytes(data)
+    half.replace(path)

@@ -1,0 +1,161 @@
+"""WeChat's rules, with no network: who is there, who may do what, and who is told."""
+
+from __future__ import annotations
+
+import random
+import string
+import time
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.world.accounts import AssistantLogins
+from sandbox.world.chats import ChatRules
+from sandbox.world.faults import Faults, Limits
+from sandbox.world.feed import Channels, Trace
+from sandbox.world.joins import JoinRules
+from sandbox.world.model import ROOM_SUFFIX, Member, Person, WorldRoom, WorldState
+from sandbox.world.people import PeopleRules
+from sandbox.world.rooms import RoomRules
+
+Clock = Callable[[], float]
+LETTERS: Final = string.ascii_lowercase + string.digits
+
+SONG: Final = "wxid_songgongming"
+XUANFENG: Final = "wxid_heixuanfeng"
+ZHIDUO: Final = "wxid_zhiduoxing"
+ADMIN: Final = "wxid_admin"
+WENLONG: Final = "wxid_jiuwenlong"
+
+DEFAULT_PEOPLE: Final = (
+    (SONG, "宋公明", "jishiyu"),
+    (XUANFENG, "黑旋风", "likui01"),
+    (ZHIDUO, "智多星", "wuyong88"),
+    (ADMIN, "店长", "dianzhang"),
+    (WENLONG, "九纹龙", "shijin09"),
+)
+DEFAULT_FRIENDS: Final = (SONG, XUANFENG, ZHIDUO, ADMIN)
+
+
+@dataclass(slots=True)
+class WorldRules:
+    """The numbers of WeChat's rules; tests may make them smaller."""
+
+    direct_limit: int = 40  # from this many members on an add is a card
+    capacity: int = 500
+    qr_limit: int = 200  # from this many members on nobody comes in by QR code
+
+
+class World:
+    """One WeChat. All of it happens at once and in order: nothing in here waits."""
+
+    def __init__(self, *, seed: int | None = None, clock: Clock = time.time, state: WorldState | None = None) -> None:
+        self.clock = clock
+        self.state = state or WorldState()
+        self.rules = WorldRules()
+        self.on_change: Callable[[], None] | None = None
+        self.avatar_base = ""  # what the addresses of avatars begin with
+        self.weixins = {person.weixin: person.id for person in self.state.people.values()}
+        self._random = random.Random(seed)
+        self.faults = Faults(seed)
+        self.limits = Limits(clock)
+        self.feed = Channels()
+        self.trace = Trace()
+        self.accounts = AssistantLogins(self)
+        self.people = PeopleRules(self)
+        self.rooms = RoomRules(self)
+        self.joins = JoinRules(self)
+        self.chats = ChatRules(self)
+
+    @classmethod
+    def default(cls, accounts: Iterable[str] = (), *, seed: int | None = None, clock: Clock = time.time) -> World:
+        """A world with the people everybody knows, and these assistants."""
+        world = cls(seed=seed, clock=clock)
+        for person_id, name, weixin in DEFAULT_PEOPLE:
+            person = world.people.create(name, person_id, weixin=weixin)
+            for other in list(world.state.people.values()):
+                if other is not person:
+                    person.friends.add(other.id)
+                    other.friends.add(person.id)
+        world.ensure(accounts)
+        return world
+
+    def ensure(self, accounts: Iterable[str]) -> None:
+        """Add the assistants that are not there yet, as friends of those everybody is a friend of."""
+        friends = [person_id for person_id in DEFAULT_FRIENDS if person_id in self.state.people]
+        for name in accounts:
+            if name not in self.state.accounts:
+                self.accounts.add(name, friends=friends)
+
+    # ---- keeping ----
+
+    def save(self, path: Path | str) -> None:
+        """Write the world to a JSON file, and its media to a folder beside it."""
+        from sandbox.world.storage import save
+
+        save(self.state, Path(path))
+
+    @classmethod
+    def load(cls, path: Path | str, *, seed: int | None = None, clock: Clock = time.time) -> World:
+        """The world as it was saved."""
+        from sandbox.world.storage import load
+
+        return cls(seed=seed, clock=clock, state=load(Path(path)))
+
+    def changed(self) -> None:
+        """Say that something is to be kept."""
+        if self.on_change is not None:
+            self.on_change()
+
+    # ---- small things all parts use ----
+
+    def next_number(self) -> int:
+        """A number never given before."""
+        self.state.last_id += 1
+        return self.state.last_id
+
+    def new_id(self, prefix: str, taken: Container[str]) -> str:
+        """A random id that is not taken yet."""
+        while (made := prefix + "".join(self._random.choices(LETTERS, k=14))) in taken:
+            pass
+        return made
+
+    def new_room_id(self) -> str:
+        """A random id of a group."""
+        while (made := f"{self._random.randrange(10**10, 10**11)}{ROOM_SUFFIX}") in self.state.rooms:
+            pass
+        return made
+
+    def tell(self, person_id: str, item: dict[str, Any]) -> None:
+        """Tell a person's page of something."""
+        self.feed.tell(person_id, item)
+
+    def called_in(self, room_id: str, person_id: str) -> str:
+        """What a person is called in a group: the group alias, else the nickname."""
+        member = self.rooms.get(room_id).members.get(person_id)
+        return (member.alias if member else "") or self.people.get(person_id).name
+
+    # ---- crowds, for load tests ----
+
+    def crowd(self, account: str, number: int, *, prefix: str = "crowd", friends: bool = True) -> list[Person]:
+        """Many new people at once, friends of an account without an event; ids `wxid_{prefix}_{n}`."""
+        me = self.accounts.person(account)
+        made = []
+        for n in range(number):
+            person = self.people.create(f"{prefix}{n}", f"wxid_{prefix}_{n}", weixin=f"{prefix}-{n}")
+            if friends:
+                person.friends.add(me.id)
+                me.friends.add(person.id)
+            made.append(person)
+        return made
+
+    def hall(self, owner: str, members: Iterable[str], topic: str) -> WorldRoom:
+        """A group with these members, without an event or a rule; `owner` is a member too."""
+        room = WorldRoom(self.new_room_id(), owner, self.clock(), topic=topic)
+        for who in dict.fromkeys((owner, *members)):
+            room.members[self.people.get(who).id] = Member(who, room.created_at, owner)
+        room.audience = frozenset(room.members)
+        self.state.rooms[room.id] = room
+        self.changed()
+        return room

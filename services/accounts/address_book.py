@@ -1,0 +1,73 @@
+"""Who is who, kept in the database: a restart begins with what was known and asks WeChat only for what is new."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import zlib
+from typing import Any, Final
+
+from models.db import Store
+from models.durable import DirectoryRow
+from services.work.delivery_queue import Clock
+from wechat.interface import WeChat
+
+log = logging.getLogger(__name__)
+EVERY: Final = 300.0  # seconds between two looks at whether there is something new to keep
+
+
+class AddressBook:
+    """The kept directory of one account: a row, written whole, seldom, and only when something has changed."""
+
+    def __init__(self, store: Store, wechat: WeChat, clock: Clock) -> None:
+        self._store = store
+        self._wechat = wechat
+        self._clock = clock
+        self._kept = -1  # the version of the directory that is in the database
+        self._task: asyncio.Task[None] | None = None
+
+    async def load(self) -> None:
+        """Begin with what an earlier process knew, and keep what changes from now on."""
+        row = await self._store.read(lambda s: s.get(DirectoryRow, self._wechat.account))
+        if row is not None:
+            self._wechat.directory.load(await asyncio.to_thread(_unpack, row.data))
+            self._kept = self._wechat.directory.version
+        self._task = asyncio.create_task(self._keep_forever())
+
+    async def save(self) -> None:
+        """Write the directory if it has changed."""
+        directory = self._wechat.directory
+        version = directory.version
+        if version == self._kept or not directory.owner_id:
+            return
+        data = await asyncio.to_thread(_pack, directory.snapshot())
+        row = DirectoryRow(account=self._wechat.account, data=data, saved_at=self._clock())
+        await self._store.write(lambda s: s.merge(row))
+        self._kept = version
+
+    async def stop(self) -> None:
+        """Write what is new, a last time."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._try_to_save()
+
+    async def _keep_forever(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            await self._try_to_save()
+
+    async def _try_to_save(self) -> None:
+        try:
+            await self.save()
+        except Exception:
+            log.exception("%s: the address book could not be kept", self._wechat.account)
+
+
+def _pack(rows: dict[str, Any]) -> bytes:
+    return zlib.compress(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode(), 1)
+
+
+def _unpack(data: bytes) -> Any:
+    return json.loads(zlib.decompress(data))

@@ -1,0 +1,1 @@
+"""Conversations that call business systems."""

@@ -1,0 +1,99 @@
+"""Calls to business systems: asked again while they cannot be reached, always with the same idempotency key."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+import stamina
+from yarl import URL
+
+from config.business import SystemSettings
+from config.flow_settings import CallStep
+from config.texts import Texts, fill
+from services.flows.values import Unfillable, fill_body, fill_path, reason
+from services.messaging.http_client import HttpClient, TooLong, describe, read_bounded
+
+log = logging.getLogger(__name__)
+AGAIN: Final = 3  # times after the first
+FIRST_WAIT: Final = 1.0  # seconds; then three times as long each time
+AT_ONCE: Final = 8  # calls of one system
+
+
+class CallFailed(Exception):
+    """The call came to nothing; the message is for the person."""
+
+
+class _Away(Exception):
+    """The system cannot be reached, or says so itself (5xx): worth another try."""
+
+
+class SystemCaller:
+    """Calls the systems of the config."""
+
+    def __init__(self, outside: HttpClient, systems: Mapping[str, SystemSettings], texts: Texts) -> None:
+        self._outside = outside
+        self._systems = systems
+        self._texts = texts
+        self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def call(self, call: CallStep, values: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """The JSON object the system answers with; CallFailed. `key` is the same for every try of one call."""
+        system = self._systems.get(call.system)
+        if system is None:  # it was taken out of the config while the flow was under way
+            raise CallFailed(fill(self._texts.flow_system_away, system=call.system))
+        name = system.title or call.system
+        try:
+            path, body = fill_path(call.path, values), fill_body(call.body, values)
+        except Unfillable as error:
+            raise CallFailed(fill(self._texts.flow_missing, name=error)) from None
+        retrying = stamina.retry_context(
+            on=_Away, attempts=1 + AGAIN, timeout=None, wait_initial=FIRST_WAIT, wait_max=30, wait_exp_base=3
+        )
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    async with self._turns[call.system]:
+                        return await self._once(call, system, name, path, body, key)
+        except _Away as error:
+            log.warning("system %s: a call is given up: %s", call.system, error)
+        raise CallFailed(fill(self._texts.flow_system_away, system=name))
+
+    async def _once(
+        self, call: CallStep, system: SystemSettings, name: str, path: str, body: Any, key: str
+    ) -> dict[str, Any]:
+        url = URL(system.base_url.rstrip("/") + path, encoded=True)
+        headers = {**system.headers, "Accept": "application/json", "Idempotency-Key": key}
+        try:
+            async with (
+                asyncio.timeout(system.timeout),
+                self._outside.session.request(
+                    call.method, url, json=body, headers=headers, allow_redirects=False
+                ) as response,
+            ):
+                status, raw = response.status, await read_bounded(response)
+        except TooLong:
+            raise CallFailed(fill(self._texts.flow_bad_answer, system=name)) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.info("system %s: %s", call.system, describe(error))
+            raise _Away(describe(error)) from None
+        return self._answer(name, status, raw)
+
+    def _answer(self, name: str, status: int, raw: bytes) -> dict[str, Any]:
+        if status >= 500:
+            raise _Away(f"HTTP {status}")
+        try:
+            answer = json.loads(raw)
+        except (ValueError, RecursionError):
+            answer = None
+        if not 200 <= status < 300:
+            said = reason(answer)
+            raise CallFailed(said or fill(self._texts.flow_system_refused, system=name, status=status))
+        if not isinstance(answer, dict):
+            raise CallFailed(fill(self._texts.flow_bad_answer, system=name))
+        return answer

@@ -1,0 +1,104 @@
+"""What stands in braces in a flow, filled with what its steps brought."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from config.flow_settings import PLACEHOLDER
+
+LONGEST: Final = 2000  # characters of one value inside a text
+LONGEST_REASON: Final = 200
+_UNSAYABLE: Final = re.compile("[\x00\ud800-\udfff]")  # what no message and no database takes
+
+
+class Unfillable(Exception):
+    """A name has no value, or one that cannot stand there; the name is the message."""
+
+
+def look_up(values: Mapping[str, Any], name: str, field: str) -> Any:
+    """The value of {name.field}; Unfillable when there is none."""
+    value: Any = values.get(name)
+    for part in field.split(".")[1:]:
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isascii() and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            raise Unfillable(f"{name}{field}")
+    return value
+
+
+def fill_text(template: str, values: Mapping[str, Any]) -> str:
+    """A text with its values; Unfillable when one is missing."""
+    return PLACEHOLDER.sub(lambda match: _as_text(match, values), template)
+
+
+def fill_what_is_there(template: str, values: Mapping[str, Any]) -> str:
+    """A text with the values there are: what is missing is left out."""
+
+    def fill(match: re.Match[str]) -> str:
+        try:
+            return _as_text(match, values)
+        except Unfillable:
+            return ""
+
+    return PLACEHOLDER.sub(fill, template)
+
+
+def fill_body(template: Any, values: Mapping[str, Any]) -> Any:
+    """A JSON tree with its values; a string that is exactly one placeholder becomes the value as it is."""
+    if isinstance(template, str):
+        whole = PLACEHOLDER.fullmatch(template)
+        return look_up(values, whole[1], whole[2]) if whole else fill_text(template, values)
+    if isinstance(template, list):
+        return [fill_body(item, values) for item in template]
+    if isinstance(template, dict):
+        return {key: fill_body(item, values) for key, item in template.items()}
+    return template
+
+
+def fill_path(template: str, values: Mapping[str, Any]) -> str:
+    """A URL's path with its values percent-encoded; Unfillable where a value would change which path it is."""
+
+    def fill(match: re.Match[str]) -> str:
+        text = _as_text(match, values)
+        if text in ("", ".", ".."):
+            raise Unfillable(match[1] + match[2])
+        return quote(text, safe="")
+
+    filled = PLACEHOLDER.sub(fill, template)
+    return quote(filled, safe="/?&=%:@!$'()*+,;~-._")
+
+
+def meets(value: Any, expect: Any) -> bool:
+    """Whether a result has everything that is expected of it, at any depth; it may have more. True is not 1."""
+    if isinstance(expect, dict):
+        return isinstance(value, dict) and all(name in value and meets(value[name], expect[name]) for name in expect)
+    return bool(value == expect) and isinstance(value, bool) == isinstance(expect, bool)
+
+
+def reason(value: Any) -> str:
+    """The `message` of a business system's answer, as one short line; nothing when it has none."""
+    if not isinstance(value, dict):
+        return ""
+    found = value.get("message") or value.get("error")
+    if isinstance(found, dict):
+        found = found.get("message")
+    return " ".join(_UNSAYABLE.sub("", found).split())[:LONGEST_REASON] if isinstance(found, str) else ""
+
+
+def summary(value: Mapping[str, Any]) -> str:
+    """A result in one short line: its `message`, or else all of it."""
+    return reason(value) or _UNSAYABLE.sub("", json.dumps(value, ensure_ascii=False))[:LONGEST_REASON]
+
+
+def _as_text(match: re.Match[str], values: Mapping[str, Any]) -> str:
+    value = look_up(values, match[1], match[2])
+    if value is None:
+        raise Unfillable(match[1] + match[2])
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _UNSAYABLE.sub("", text)[:LONGEST]

@@ -1,0 +1,1 @@
+"""Groups (qun), their members and the ways in and out."""

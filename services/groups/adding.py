@@ -1,0 +1,115 @@
+"""Adding one person to one room, and seeing what WeChat makes of it.
+
+A call that returned without an error proves nothing: only the join event or the member list does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from config.settings import GroupSettings, PacingSettings
+from errors import (
+    AssistantOffline,
+    GroupFull,
+    InviteFailed,
+    TooManyRequests,
+    WeChatError,
+    WeChatNeedsConfirmation,
+    WeChatOffline,
+    WeChatTooFast,
+    WeChatUnknown,
+)
+from models.groups import Qun
+from services.accounts.audit import Audit
+from services.accounts.registry import RETRY_AFTER, Accounts
+from wechat.events import Room
+from wechat.interface import WeChat
+
+log = logging.getLogger(__name__)
+INVITATION_SHOWN = 2.0  # seconds to see whether a large room took the person in directly after all
+OWNER_WORDS = ("群主", "-2028")
+TAKEN_BACK = "taken back"
+FULL_WORDS = ("已满", "人数已达上限")
+
+
+class AddResult(StrEnum):
+    """What WeChat showed after an add."""
+
+    JOINED = "joined"
+    INVITED = "invited"  # the person must tap an invitation
+    OWNER_ASKED = "owner_asked"  # the group's owner must confirm
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What the adder asks and tells of the way in that it serves."""
+
+    is_open: Callable[[], Awaitable[bool]]
+    invited: Callable[[], Awaitable[None]]
+
+
+class MemberAdder:
+    """Adds people at the account's pace."""
+
+    def __init__(self, accounts: Accounts, audit: Audit, settings: GroupSettings, pacing: PacingSettings) -> None:
+        self._accounts = accounts
+        self._audit = audit
+        self._settings = settings
+        self._pacing = pacing
+
+    async def add(self, qun: Qun, room: Room, contact_id: str, who: str, way: Way, *, patient: bool) -> AddResult:
+        """Add the person and say what was seen; TooManyRequests, GroupFull, InviteFailed.
+
+        `patient`: wait as long as the pace asks for, instead of refusing what a request cannot wait for.
+        """
+        wechat = self._accounts.online(qun.account)
+        wait = self._accounts.governor(qun.account).reserve_add(None if patient else self._pacing.request_seconds)
+        if wait > self._pacing.request_seconds and not patient:
+            raise TooManyRequests(f"{qun.account} adds people too fast", retry_after=wait)
+        await asyncio.sleep(wait)
+        if wait and not await way.is_open():
+            raise InviteFailed(TAKEN_BACK)
+        action = await self._audit.tried(qun.account, "add", who, contact_id, number=str(qun.number), room=room.id)
+        try:
+            seen = await self._add(wechat, room, contact_id, way)
+        except WeChatError as error:
+            await self._audit.ended(action, "failed", str(error))
+            raise self._refusal(qun.account, error) from error
+        if seen is None:
+            await self._audit.ended(action, "failed", "not seen in the room")
+            raise InviteFailed(f"{contact_id} not seen in {room.id}")
+        await self._audit.ended(action, "done" if seen is AddResult.JOINED else "invited", seen)
+        return seen
+
+    async def _add(self, wechat: WeChat, room: Room, contact_id: str, way: Way) -> AddResult | None:
+        by_invitation = len(room.member_ids) >= self._settings.direct_add_limit
+        try:
+            await wechat.add_member(room.id, contact_id)
+        except WeChatNeedsConfirmation as error:
+            return AddResult.OWNER_ASKED if any(word in error.text for word in OWNER_WORDS) else AddResult.INVITED
+        except WeChatUnknown:
+            if await wechat.wait_member(room.id, contact_id, INVITATION_SHOWN):
+                return AddResult.JOINED
+            raise
+        patience = self._settings.confirm_seconds
+        if by_invitation:
+            await way.invited()  # first: a crash must not lead to another invitation
+            patience = min(INVITATION_SHOWN, patience)
+        if await wechat.wait_member(room.id, contact_id, patience):
+            return AddResult.JOINED
+        size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have come in meanwhile
+        return AddResult.INVITED if by_invitation or size >= self._settings.direct_add_limit else None
+
+    def _refusal(self, account: str, error: WeChatError) -> Exception:
+        if isinstance(error, WeChatOffline):
+            return AssistantOffline(str(error), retry_after=RETRY_AFTER)
+        self._accounts.heed(account, error)
+        if isinstance(error, WeChatTooFast):
+            return TooManyRequests(str(error), retry_after=60)
+        if any(word in error.text for word in FULL_WORDS):
+            return GroupFull(str(error))
+        return InviteFailed(str(error))

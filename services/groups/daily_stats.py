@@ -1,0 +1,68 @@
+"""The numbers of a group's days: joins, leaves, messages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlmodel import Session, col, select
+
+from models.db import Store
+from models.groups import DailyCount
+from services.work.delivery_queue import Clock
+from services.work.write_batcher import WriteBatcher
+
+
+@dataclass(frozen=True, slots=True)
+class DayStats:
+    """One day of a group; `date` is YYYY-MM-DD in the config's time zone."""
+
+    date: str
+    joins: int = 0
+    leaves: int = 0
+    messages: int = 0
+
+
+class DailyStats:
+    """Counts; messages are gathered, so that a busy group costs no transaction for each."""
+
+    def __init__(self, store: Store, zone: ZoneInfo, clock: Clock) -> None:
+        self._store = store
+        self._zone = zone
+        self._clock = clock
+        self._messages = WriteBatcher[int](store, self._count_messages)
+
+    def message(self, number: int) -> None:
+        """Something was said in the group of this number; it is written soon."""
+        self._messages.put(number)
+
+    async def drain(self) -> None:
+        """Wait until all that was counted is written."""
+        await self._messages.drain()
+
+    def _count_messages(self, session: Session, numbers: list[int]) -> None:
+        for number, count in sorted(Counter(numbers).items()):
+            self.count(session, number, messages=count)
+
+    def count(self, session: Session, number: int, *, joins: int = 0, leaves: int = 0, messages: int = 0) -> None:
+        """Add to the group's numbers of today, inside a transaction."""
+        more = {"joins": joins, "leaves": leaves, "messages": messages}
+        insert = self._store.insert(DailyCount).values(number=number, day=self._today().isoformat(), **more)
+        update = {name: getattr(DailyCount, name) + added for name, added in more.items()}
+        session.connection().execute(insert.on_conflict_do_update(index_elements=["number", "day"], set_=update))
+
+    async def days(self, number: int, last: int) -> list[DayStats]:
+        """The last so many days of a group, today being the last; days on which nothing happened are there too."""
+        today = self._today()
+        dates = [(today - timedelta(days=back)).isoformat() for back in reversed(range(last))]
+        wanted = select(DailyCount).where(DailyCount.number == number, col(DailyCount.day) >= dates[0])
+        rows = {row.day: row for row in await self._store.read(lambda s: s.exec(wanted).all())}
+        return [
+            DayStats(date, row.joins, row.leaves, row.messages) if (row := rows.get(date)) else DayStats(date)
+            for date in dates
+        ]
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock(), self._zone).date()

@@ -1,0 +1,108 @@
+"""Every group the bot keeps, looked up from memory; the rows are read once, and memory follows each commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlmodel import col, select
+
+from models.db import Store
+from models.groups import Qun, QunRoom, QunState
+from services.accounts.registry import Accounts
+from services.work.delivery_queue import Clock
+from wechat.events import Room
+
+
+class GroupIndex:
+    """Finds groups by all that names them."""
+
+    def __init__(self, store: Store, accounts: Accounts, public_url: str, clock: Clock) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._public_url = public_url
+        self._clock = clock
+        self._quns: dict[int, Qun] = {}
+        self._rooms: dict[int, list[QunRoom]] = {}
+        self._by_code: dict[str, int] = {}
+        self._by_token: dict[str, int] = {}
+        self._by_public_id: dict[str, int] = {}
+        self._by_room: dict[tuple[str, str], int] = {}
+
+    async def load(self) -> None:
+        """Read every group into memory; done once at start."""
+        quns = await self._store.read(lambda s: s.exec(select(Qun)).all())
+        rooms = await self._store.read(lambda s: s.exec(select(QunRoom).order_by(col(QunRoom.ordinal))).all())
+        for qun in quns:
+            self._keep(qun)
+        for room in rooms:
+            self._keep_room(room)
+
+    def __iter__(self) -> Iterator[Qun]:
+        return iter(list(self._quns.values()))
+
+    def by_number(self, number: int) -> Qun | None:
+        """The group people know by this number."""
+        return self._quns.get(number)
+
+    def by_code(self, code: str) -> Qun | None:
+        """The group its caller knows by this code."""
+        return self._quns.get(self._by_code.get(code, 0))
+
+    def by_token(self, token: str) -> Qun | None:
+        """The group this join token leads into."""
+        return self._quns.get(self._by_token.get(token, 0))
+
+    def by_public_id(self, public_id: str) -> Qun | None:
+        """The group whose landing page this is."""
+        return self._quns.get(self._by_public_id.get(public_id, 0))
+
+    def by_room(self, account: str, room_id: str) -> Qun | None:
+        """The group that a room of WeChat belongs to."""
+        return self._quns.get(self._by_room.get((account, room_id), 0))
+
+    def rooms(self, qun: Qun) -> list[QunRoom]:
+        """The rooms of a group that exist in WeChat, the first one first."""
+        return [room for room in self._rooms.get(qun.number, []) if room.room_id and room.state == QunState.ACTIVE]
+
+    def all_rooms(self, qun: Qun) -> list[QunRoom]:
+        """Every room the group has or had, those half-made and lost included."""
+        return list(self._rooms.get(qun.number, []))
+
+    def is_active(self, account: str, room_id: str) -> bool:
+        """Whether a room of WeChat is one of a group's, made and not lost."""
+        qun = self.by_room(account, room_id)
+        return qun is not None and any(room.room_id == room_id for room in self.rooms(qun))
+
+    def live_rooms(self, qun: Qun) -> list[Room]:
+        """What WeChat shows of the group's rooms."""
+        known = self._accounts.get(qun.account).directory.rooms
+        return [known[room.room_id] for room in self.rooms(qun) if room.room_id in known]
+
+    def member_count(self, qun: Qun) -> int:
+        """How many people are in all of its rooms."""
+        return len(set().union(*(room.member_ids for room in self.live_rooms(qun))))
+
+    def room_of(self, qun: Qun, contact_id: str) -> Room | None:
+        """The room of the group that the person is in."""
+        return next((room for room in self.live_rooms(qun) if contact_id in room.member_ids), None)
+
+    def url(self, qun: Qun) -> str:
+        """The address of its landing page."""
+        return f"{self._public_url}/weiqun/{qun.public_id}"
+
+    def token_expired(self, qun: Qun) -> bool:
+        """Whether the join token's time is over."""
+        return qun.token_expires_at is not None and qun.token_expires_at <= self._clock()
+
+    def _keep(self, qun: Qun) -> None:
+        before = self._quns.get(qun.number)
+        if before is not None and before.token != qun.token:
+            self._by_token.pop(before.token, None)
+        self._quns[qun.number] = qun
+        self._by_code[qun.code] = self._by_token[qun.token] = self._by_public_id[qun.public_id] = qun.number
+
+    def _keep_room(self, room: QunRoom) -> None:
+        line = [r for r in self._rooms.get(room.number, []) if r.id != room.id] + [room]
+        self._rooms[room.number] = sorted(line, key=lambda r: r.ordinal)
+        if room.room_id:
+            self._by_room[room.account, room.room_id] = room.number

@@ -1,0 +1,86 @@
+"""Reading and writing membership rows inside a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from models.groups import Membership, MemberState, Qun
+
+
+def membership_of(session: Session, number: int, who: str) -> Membership | None:
+    """The row of a person (WeChat id, or name:…) in a group."""
+    return session.exec(select(Membership).where(Membership.number == number, Membership.who == who)).first()
+
+
+def put_membership(
+    session: Session, qun: Qun, now: float, *, name: str, contact_id: str | None, **values: Any
+) -> Membership:
+    """Insert or change the row of a person in a group."""
+    who = contact_id or f"name:{name}"
+    row = membership_of(session, qun.number, who) or Membership(
+        number=qun.number, who=who, account=qun.account, contact_id=contact_id, name=name, created_at=now
+    )
+    changes = {"expires_at": None, "error": "", **values, "name": name or row.name, "updated_at": now}
+    row.sqlmodel_update(changes | {"contact_id": contact_id})
+    session.add(row)
+    session.flush()
+    return row
+
+
+def move(session: Session, row: Membership, now: float, state: str, error: str, until: float) -> None:
+    """Put a way in into another open state, until which time it may stay there."""
+    row.sqlmodel_update({"state": state, "error": error, "updated_at": now, "expires_at": until})
+    session.add(row)
+
+
+def adopt_pending(
+    session: Session, account: str, contact_id: str, names: Collection[str], now: float
+) -> list[Membership]:
+    """The open rows of a person who has become a friend, those asked for by `names` being theirs from now on. Whoever
+    was told the number of a row can read it for ever: one of a person who has a row already leads to that."""
+    waiting = select(Membership).where(
+        Membership.account == account,
+        Membership.state == MemberState.WAITING_FRIEND,
+        col(Membership.who).in_({contact_id, *names}),
+        col(Membership.expires_at) > now,
+    )
+    mine: dict[int, Membership] = {}
+    for row in session.exec(waiting).all():
+        theirs = _made_theirs(session, row, contact_id)
+        if theirs is not None:
+            theirs.state, theirs.updated_at = MemberState.REQUESTED, now
+            theirs.source = "friend" if theirs.source == "rest" else theirs.source
+            session.add(theirs)
+            mine[theirs.id or 0] = theirs
+    return list(mine.values())
+
+
+def make_theirs(session: Session, number: int, contact_id: str, weixin: str) -> None:
+    """What waits in a group for somebody called by what is this person's alone, their id or 微信号, waits for them."""
+    names = [f"name:{name}" for name in (contact_id, weixin) if name]
+    waiting = select(Membership).where(
+        Membership.number == number,
+        Membership.state == MemberState.WAITING_FRIEND,
+        col(Membership.who).in_(names),
+    )
+    for row in session.exec(waiting).all():
+        _made_theirs(session, row, contact_id)
+        session.add(row)
+        session.flush()
+
+
+def _made_theirs(session: Session, row: Membership, contact_id: str) -> Membership | None:
+    """The row through which the person now comes in; None when one of theirs is further already."""
+    if row.contact_id is not None:
+        return row
+    row.contact_id = contact_id
+    known = membership_of(session, row.number, contact_id)
+    if known is None:
+        row.who = contact_id
+        return row
+    row.state = MemberState.EXPIRED
+    session.add(row)
+    return None if known.state in (MemberState.ADDING, MemberState.INVITED, MemberState.JOINED) else known

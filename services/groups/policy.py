@@ -1,0 +1,151 @@
+"""Groups as they are meant to be, held against what WeChat has: topic, announcement, members, the assistant in them.
+
+What has drifted is set again, so many times a day; after that the owner is told, once a day, and it is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from config.texts import Texts, fill
+from errors import WeChatError, WeChatOffline
+from models.db import Store
+from models.durable import Action, Priority
+from models.groups import Qun, QunRoom, QunState
+from services.accounts.audit import Audit
+from services.accounts.registry import Accounts
+from services.groups.groups import Groups
+from services.groups.reconciliation import Reconciler
+from services.messaging.messages import Messages
+from services.work.delivery_queue import Clock
+
+log = logging.getLogger(__name__)
+WHO: Final = "job:drift_check"
+MAX_TRIES: Final = 3  # a day, for each thing of a room
+SETTLED: Final = 60.0  # seconds after which a change that was begun is in the database, or never will be
+DAY: Final = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One thing of a room that is not as it is meant to be. `kind` is the audit log's: topic or announce."""
+
+    qun: Qun
+    room: QunRoom
+    kind: str
+    wanted: str
+
+
+class GroupPolicy:
+    """Finds drift and repairs it."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        groups: Groups,
+        reconcile: Reconciler,
+        messages: Messages,
+        audit: Audit,
+        texts: Texts,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._groups = groups
+        self._reconcile = reconcile
+        self._messages = messages
+        self._audit = audit
+        self._texts = texts
+        self._clock = clock
+
+    async def check(self) -> str:
+        """Look at every room, one after the other; says how many were looked at, had drifted, and were repaired."""
+        rooms = drifted = repaired = 0
+        for qun in self._groups:
+            for room in self._groups.all_rooms(qun):
+                if not self._accounts.is_online(qun.account) or room.state == QunState.MAKING:
+                    continue
+                rooms += 1
+                for drift in await self._look(qun, room):
+                    drifted += 1
+                    repaired += await self._repair(drift)
+        return f"{rooms} rooms, {drifted} drifted, {repaired} repaired"
+
+    async def _look(self, qun: Qun, room: QunRoom) -> list[Drift]:
+        room_id, wechat = room.room_id or "", self._accounts.get(qun.account)
+        if room.state == QunState.LOST and room_id not in wechat.directory.rooms:
+            return []
+        try:
+            live = await self._reconcile.room(qun.account, room_id)
+            if live is None:
+                return []
+            qun, room = self._now(qun, room)
+            announced = await wechat.announcement(room_id) if qun.announcement is not None else None
+            qun, room = self._now(qun, room)
+        except WeChatOffline:
+            return []
+        except WeChatError as error:
+            log.warning("room %s could not be checked: %s", room_id, error)
+            return []
+        found = [Drift(qun, room, "topic", room.topic)] if live.topic != room.topic else []
+        if announced is not None and qun.announcement not in (None, announced):
+            found.append(Drift(qun, room, "announce", qun.announcement or ""))
+        changing = await self._store.read(lambda s: self._changing(s, room_id)) if found else frozenset()
+        return [drift for drift in found if drift.kind not in changing]
+
+    def _now(self, qun: Qun, room: QunRoom) -> tuple[Qun, QunRoom]:
+        """As they are meant to be by now: a command may have changed that while WeChat was asked."""
+        latest = next((one for one in self._groups.all_rooms(qun) if one.id == room.id), room)
+        return self._groups.by_number(qun.number) or qun, latest
+
+    def _changing(self, session: Session, room_id: str) -> frozenset[str]:
+        """What somebody is just changing in a room: WeChat may show it before the database does."""
+        begun = (Action.target == room_id, Action.outcome == "tried", col(Action.at) > self._clock() - SETTLED)
+        wanted = select(Action.kind).where(*begun)
+        return frozenset(session.exec(wanted).all())
+
+    async def _repair(self, drift: Drift) -> bool:
+        room_id = drift.room.room_id or ""
+        if await self._store.read(lambda s: self._tries(s, drift)) >= MAX_TRIES:
+            await self._store.write(lambda s: self._tell_owner(s, drift))
+            return False
+        wechat, account = self._accounts.get(drift.qun.account), drift.qun.account
+        action = await self._audit.tried(account, drift.kind, WHO, room_id, number=str(drift.qun.number))
+        try:
+            if drift.kind == "topic":
+                await wechat.set_topic(room_id, drift.wanted)
+            else:
+                await wechat.set_announcement(room_id, drift.wanted)
+        except WeChatError as error:
+            self._accounts.heed(account, error)
+            await self._audit.ended(action, "failed", str(error))
+            log.warning("group %s: %s could not be set again: %s", drift.qun.number, drift.kind, error)
+            return False
+        await self._audit.ended(action, "done")
+        return True
+
+    def _tries(self, session: Session, drift: Drift, kind: str = "") -> int:
+        count = select(func.count(col(Action.id))).where(
+            Action.account == drift.qun.account,
+            Action.kind == (kind or drift.kind),
+            Action.who == WHO,
+            Action.target == (drift.room.room_id or ""),
+            col(Action.at) > self._clock() - DAY,
+        )
+        return session.exec(count).one()
+
+    def _tell_owner(self, session: Session, drift: Drift) -> None:
+        kind = f"drift_{drift.kind}"
+        if self._tries(session, drift, kind):
+            return
+        qun = drift.qun
+        self._audit.note(session, qun.account, kind, WHO, drift.room.room_id or "", "failed", number=str(qun.number))
+        what = self._texts.what_topic if drift.kind == "topic" else self._texts.what_announcement
+        words = fill(self._texts.drift_unrepaired, topic=drift.room.topic, number=qun.number, what=what)
+        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)

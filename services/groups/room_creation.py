@@ -1,0 +1,170 @@
+"""Making one room in WeChat so that a lost answer never makes two.
+
+The row says what was tried: asked_at (WeChat was asked), room_id (WeChat's answer was seen). Whoever comes after a
+crash or a time-out looks for the half-made room first: by its topic, or, where the gateway sets topics late, by being
+a nameless room of exactly these three people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlmodel import Session
+
+from config.settings import GroupSettings, PacingSettings
+from errors import (
+    AssistantOffline,
+    GroupNotMade,
+    TooManyRequests,
+    WeChatError,
+    WeChatOffline,
+    WeChatTooFast,
+    WeChatUnknown,
+)
+from models.db import Store, after_commit
+from models.groups import Qun, QunRoom
+from services.accounts.audit import Audit
+from services.accounts.registry import RETRY_AFTER, Accounts
+from services.work.delivery_queue import Clock
+from wechat.events import Room
+from wechat.interface import WeChat
+
+log = logging.getLogger(__name__)
+SHOWN_WITHIN = 5.0  # seconds in which WeChat must show the people of a new room
+
+
+class RoomCreator:
+    """Makes rooms, one at a time per account."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        audit: Audit,
+        settings: GroupSettings,
+        pacing: PacingSettings,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._audit = audit
+        self._settings = settings
+        self._pacing = pacing
+        self._clock = clock
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._bound: set[tuple[str, str]] = set()
+        self.keep: Callable[[QunRoom], None] = lambda _room: None  # Groups keeps its memory true with it
+        self.change: Callable[..., Awaitable[Qun]]  # Groups changes a group by its number
+
+    def bind(self, account: str, room_id: str) -> None:
+        """Remember that a room belongs to a group, so that no other group takes it."""
+        self._bound.add((account, room_id))
+
+    def companion(self, wechat: WeChat, owner_id: str) -> str:
+        """The id of the third person a room needs; GroupNotMade when none of the configured ones is a friend."""
+        for name in self._settings.companions:
+            found = [c for c in wechat.directory.find(name, friends=True) if c.id not in (owner_id, wechat.self_id)]
+            if len(found) == 1:
+                return found[0].id
+        raise GroupNotMade(f"no companion of {', '.join(self._settings.companions)} is exactly one friend")
+
+    async def _companion_now(self, wechat: WeChat, qun: Qun) -> str:
+        """Whom to make the next room with: the one of the first may be no friend any more."""
+        try:
+            companion = self.companion(wechat, qun.owner_id)
+        except GroupNotMade:
+            return qun.companion_id
+        if companion != qun.companion_id:
+            await self.change(qun.number, companion_id=companion)
+        return companion
+
+    async def make(self, qun: Qun, room: QunRoom, who: str) -> QunRoom:
+        """Have the room in WeChat, with its owner and its topic; GroupNotMade, TooManyRequests, AssistantOffline."""
+        async with self._turns[qun.account]:
+            wechat = self._accounts.online(qun.account)
+            people = [qun.owner_id, qun.companion_id]
+            try:
+                if not room.room_id:
+                    room_id = await self._find(wechat, room.topic, people) if room.asked_at else None
+                    if room_id is None:
+                        people = [qun.owner_id, await self._companion_now(wechat, qun)]
+                        room_id = await self._ask(wechat, qun, room, people, who)
+                    room = await self._patch(room, room_id=room_id)
+                    self.bind(qun.account, room_id)
+                await self._verify(wechat, room, qun.owner_id)
+            except WeChatOffline as error:
+                raise AssistantOffline(str(error), retry_after=RETRY_AFTER) from error
+            except WeChatTooFast as error:
+                self._accounts.heed(qun.account, error)
+                raise TooManyRequests(str(error), retry_after=60) from error
+            except WeChatError as error:
+                raise GroupNotMade(str(error)) from error
+            return room
+
+    async def _ask(self, wechat: WeChat, qun: Qun, room: QunRoom, people: Sequence[str], who: str) -> str:
+        governor = self._accounts.governor(qun.account)
+        wait = governor.group_delay()
+        if wait > self._pacing.request_seconds:
+            raise TooManyRequests(f"{qun.account} makes groups too fast", retry_after=wait)
+        await asyncio.sleep(wait)
+        governor.spend_group()
+        await self._patch(room, asked_at=self._clock())
+        action = await self._audit.tried(qun.account, "group", who, str(qun.number), topic=room.topic)
+        try:
+            room_id = await wechat.create_room(people, room.topic)
+        except WeChatUnknown as error:
+            found = await self._find(wechat, room.topic, people)
+            await self._audit.ended(action, "done" if found else "unknown", found or str(error))
+            if found is None:
+                raise
+            return found
+        except WeChatError as error:
+            await self._audit.ended(action, "failed", str(error))
+            raise
+        await self._audit.ended(action, "done", room_id)
+        return room_id
+
+    async def _find(self, wechat: WeChat, topic: str, people: Sequence[str]) -> str | None:
+        await wechat.read_new_rooms()
+        trio = {wechat.self_id, *people}
+        free = [r for r in wechat.directory.rooms.values() if (wechat.account, r.id) not in self._bound]
+        named = [r for r in free if r.topic == topic and people[0] in r.member_ids]
+        nameless = [r for r in free if not r.topic and r.member_ids | {wechat.self_id} == trio]
+        found = next(iter(named + nameless), None)
+        if found is not None:
+            log.info("%s: found the half-made room %s", wechat.account, found.id)
+        return found.id if found else None
+
+    async def _verify(self, wechat: WeChat, room: QunRoom, owner_id: str) -> None:
+        room_id = room.room_id or ""
+        shown = await _shown(wechat, room_id, owner_id)
+        if shown is None:
+            raise GroupNotMade(f"room {room_id} does not show its owner")
+        if shown.topic != room.topic:
+            await wechat.set_topic(room_id, room.topic)
+
+    async def _patch(self, room: QunRoom, **changes: object) -> QunRoom:
+        def patch(session: Session) -> QunRoom:
+            row = session.get_one(QunRoom, room.id)
+            row.sqlmodel_update(changes)
+            session.add(row)
+            session.flush()
+            after_commit(session, lambda: self.keep(row))
+            return row
+
+        return await self._store.write(patch)
+
+
+async def _shown(wechat: WeChat, room_id: str, owner_id: str) -> Room | None:
+    """The room once WeChat shows its owner in it: a new room's people may appear a moment late."""
+    deadline = asyncio.get_running_loop().time() + SHOWN_WITHIN
+    while True:
+        room = await wechat.room(room_id, fresh=True)
+        if owner_id in room.member_ids:
+            return room
+        if asyncio.get_running_loop().time() > deadline:
+            return None
+        await asyncio.sleep(0.2)

@@ -1,0 +1,64 @@
+"""Who is in a group, as WeChat shows it now: memory may be older than a restart, or may have missed a leave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from errors import InviteFailed, WeChatError, WeChatOffline
+from models.groups import Qun
+from services.accounts.registry import Accounts
+from services.groups.groups import Groups
+from wechat.events import Room
+from wechat.interface import WeChat
+
+LIST_HOLDS: Final = timedelta(seconds=2)  # for so long a list that was read is not read again
+EVENT_HOLDS: Final = timedelta(seconds=10)  # and an event is believed: WeChat's lists may be behind it
+
+
+class RosterRefresh:
+    """Looks at the rooms of groups where memory is not good enough."""
+
+    def __init__(self, accounts: Accounts, groups: Groups) -> None:
+        self._accounts = accounts
+        self._groups = groups
+        self._looks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def of_start(self, qun: Qun) -> None:
+        """Read the group's rooms of which memory only has what was known before this process began; InviteFailed."""
+        wechat = self._accounts.get(qun.account)
+        for room in self._groups.live_rooms(qun):
+            if not wechat.directory.was_read(room.id):
+                async with self._looks[qun.number]:
+                    if not wechat.directory.was_read(room.id):
+                        await _read(wechat, room.id)
+
+    async def room_of(self, qun: Qun, contact_id: str, expected_in: str | None = None) -> Room | None:
+        """The room of the group that the person is in: told a moment ago, or on the list read now. Nothing is
+        read where memory knows no room of theirs, unless they are expected in one."""
+        wechat = self._accounts.get(qun.account)
+        async with self._looks[qun.number]:
+            likely = [room for room in self._groups.live_rooms(qun) if room.id == expected_in]
+            room = self._groups.room_of(qun, contact_id) or next(iter(likely), None)
+            if room is None:
+                return None
+            read, moved = wechat.directory.last_told(room.id, contact_id)
+            if not _holds(read, LIST_HOLDS) and not _holds(moved, EVENT_HOLDS):
+                await _read(wechat, room.id)
+            return self._groups.room_of(qun, contact_id)
+
+
+def _holds(at: datetime | None, span: timedelta) -> bool:
+    """A gateway's clock may be wrong either way."""
+    return at is not None and abs(datetime.now(UTC) - at) < span
+
+
+async def _read(wechat: WeChat, room_id: str) -> None:
+    try:
+        await wechat.room(room_id, fresh=True)
+    except WeChatOffline:
+        raise
+    except WeChatError as error:
+        raise InviteFailed(f"room {room_id} cannot be read: {error}") from error

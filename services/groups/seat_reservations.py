@@ -1,0 +1,49 @@
+"""Places in the rooms of groups: who is on the way in holds one, so that no room is filled beyond its size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from config.settings import GroupSettings
+from errors import GroupFull, InviteFailed
+from models.groups import Qun
+from services.groups.groups import Groups
+from wechat.events import Room
+
+TRIO: Final = 3  # people that WeChat needs to make a room: another one of this size has no place
+
+
+class SeatReservations:
+    """Finds a room with a place, and opens the next one where a group may have more."""
+
+    def __init__(self, groups: Groups, settings: GroupSettings) -> None:
+        self._groups = groups
+        self._settings = settings
+        self._held: dict[tuple[int, str], str] = {}  # group and person -> room
+
+    async def take(self, qun: Qun, contact_id: str, who: str, full: Collection[str]) -> Room:
+        """A place for the person, held until `give_back`, in none of the rooms that WeChat calls `full`; GroupFull,
+        InviteFailed, and what the making of a room raises."""
+        self.give_back(qun, contact_id)
+        while True:
+            rooms = self._groups.live_rooms(qun)
+            room = next((room for room in rooms if room.id not in full and self._has_place(room)), None)
+            if room is not None:
+                self._held[qun.number, contact_id] = room.id
+                return room
+            if not rooms:
+                raise InviteFailed(f"WeChat shows no room of group {qun.number}")
+            if not self._settings.overflow or self._settings.capacity <= TRIO:
+                raise GroupFull(str(qun.number))
+            opened = await self._groups.open_next_room(qun, who)
+            if opened.room_id not in {room.id for room in self._groups.live_rooms(qun)}:
+                raise InviteFailed(f"WeChat does not show room {opened.room_id}")
+
+    def give_back(self, qun: Qun, contact_id: str) -> None:
+        """The person is in by now, or does not come."""
+        self._held.pop((qun.number, contact_id), None)
+
+    def _has_place(self, room: Room) -> bool:
+        coming = {who for (_, who), room_id in self._held.items() if room_id == room.id} - room.member_ids
+        return len(room.member_ids) + len(coming) < self._settings.capacity

@@ -1,0 +1,1 @@
+"""Messages to WeChat and events to business systems."""

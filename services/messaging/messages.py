@@ -1,0 +1,139 @@
+"""What is said in WeChat: how a message is promised, and how it is sent when its turn comes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import Session
+
+from errors import WeChatError, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
+from models.durable import Priority
+from services.accounts.registry import Accounts
+from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.outbox import Outbox
+from wechat.events import Link, Media, MiniProgram
+from wechat.interface import WeChat
+
+log = logging.getLogger(__name__)
+QUEUE = "wx"
+AT_SIGN_END = "\u2005"  # what WeChat itself puts behind an @name
+WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between the tries of a message that WeChat refuses
+# seconds between the tries of one whose answer is lost, as when the gateway is killed; each may have been heard
+LOST_WAITS = (1.0, 2.0, 5.0, 30.0, 300.0, 900.0)
+SLOW_WAITS = (30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)  # after 操作过于频繁, which may last longer than an hour
+FILE_WAITS = (2.0, 10.0)  # of a file, either way: a conversation does not wait so long behind it
+
+Body = dict[str, Any]
+
+
+def text(words: str, mentions: Sequence[str] = ()) -> Body:
+    """A text; `mentions` are the WeChat ids that get an @."""
+    return {"type": "text", "text": words, "mentions": list(mentions)} if mentions else {"type": "text", "text": words}
+
+
+def file(path: str | Path, name: str = "") -> Body:
+    """A picture or a file on this machine's disk."""
+    return {"type": "file", "path": str(path), "name": name or Path(path).name}
+
+
+def link(card: Link) -> Body:
+    """A link card."""
+    return {
+        "type": "link",
+        "title": card.title,
+        "url": card.url,
+        "description": card.description,
+        "thumbnail": card.thumbnail,
+    }
+
+
+def contact(contact_id: str) -> Body:
+    """A contact card."""
+    return {"type": "contact", "id": contact_id}
+
+
+def mini_program(program: MiniProgram) -> Body:
+    """A mini-program card."""
+    fields = ("appid", "title", "username", "page_path", "description")
+    return {"type": "mini_program", **{name: getattr(program, name) for name in fields}}
+
+
+class Messages:
+    """Says things in WeChat, durably."""
+
+    def __init__(self, outbox: Outbox, accounts: Accounts) -> None:
+        self._outbox = outbox
+        self._accounts = accounts
+        self.on_said: Callable[[Session, str, str, Body], None] = lambda _session, _account, _to, _body: None
+        outbox.serve(QUEUE, self._deliver, pace=accounts.pace, is_open=accounts.is_online)
+
+    def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> Job:
+        """Promise a message inside a transaction. `how`: as for Outbox.add."""
+        full = text(body) if isinstance(body, str) else body
+        self.on_said(session, account, to, full)
+        return self._outbox.add(session, f"{QUEUE}:{account}", to, full, **how)
+
+    async def _deliver(self, work: Job) -> str | Retry | GiveUp:
+        account = work.queue.partition(":")[2]
+        wechat = self._accounts.get(account)
+        if work.priority == Priority.BROADCAST:
+            await self._outbox.mark_sending(work)
+        try:
+            return await _send(wechat, work.key, work.body)
+        except WeChatOffline as error:
+            return Retry(1.0, str(error), counts=False)
+        except WeChatUnknown as error:
+            if work.priority == Priority.BROADCAST:
+                return GiveUp(str(error), unknown=True)
+            return _again(work, error, LOST_WAITS)
+        except WeChatTooFast as error:
+            self._accounts.heed(account, error)
+            return _again(work, error, SLOW_WAITS)
+        except (WeChatRefused, OSError) as error:
+            return _again(work, error, WAITS)
+        except WeChatError as error:
+            return GiveUp(str(error))
+
+
+def _again(work: Job, error: Exception, waits: Sequence[float]) -> Retry | GiveUp:
+    if work.body["type"] == "file" and not isinstance(error, WeChatTooFast):
+        waits = FILE_WAITS
+    if work.attempts >= len(waits):
+        return GiveUp(str(error), unknown=isinstance(error, WeChatUnknown))
+    return Retry(waits[work.attempts], str(error))
+
+
+async def _send(wechat: WeChat, to: str, body: Body) -> str:
+    kind = body["type"]
+    if kind == "text":
+        mentions = body.get("mentions", ())
+        words = await _with_names(wechat, body["text"], mentions) if mentions else body["text"]
+        return await wechat.send_text(to, words, mentions)
+    if kind == "file":
+        return await wechat.send_media(to, Media(body["name"], await asyncio.to_thread(Path(body["path"]).read_bytes)))
+    if kind == "link":
+        return await wechat.send_link(to, Link(body["title"], body["url"], body["description"], body["thumbnail"]))
+    if kind == "contact":
+        return await wechat.send_contact(to, body["id"])
+    if kind == "mini_program":
+        return await wechat.send_mini_program(to, MiniProgram(**{k: v for k, v in body.items() if k != "type"}))
+    raise ValueError(f"no message is of type {kind!r}")
+
+
+async def _with_names(wechat: WeChat, words: str, mentions: Sequence[str]) -> str:
+    """WeChat shows an @ only where the text itself names the person: put in front who is not named yet. Who cannot be
+    read goes without."""
+    missing = []
+    for contact_id in mentions:
+        try:
+            name = (await wechat.contact(contact_id)).name
+        except WeChatRefused as error:
+            log.info("%s: who is mentioned could not be read: %s", wechat.account, error)
+            continue
+        if name and f"@{name}" not in words:
+            missing.append(f"@{name}{AT_SIGN_END}")
+    return "".join(missing) + words

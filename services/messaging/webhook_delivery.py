@@ -1,0 +1,130 @@
+"""Delivers what business systems are told: signed POSTs (Standard Webhooks), again for three days, then kept as failed.
+
+Within a queue (one receiver) the events of one key, a group's number, go in order: one that is not taken yet holds
+back those behind it, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import aiohttp
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
+from standardwebhooks import Webhook as Signer
+from yarl import URL
+
+from config.business import WebhookSettings
+from errors import NotFound
+from models.db import Store
+from models.durable import OutboxItem, WorkState
+from services.messaging.http_client import HttpClient, describe, let_go
+from services.messaging.webhook_events import QUEUE
+from services.work.delivery_queue import Clock, GiveUp, Job, Retry
+from services.work.outbox import Outbox
+
+log = logging.getLogger(__name__)
+TIMEOUT: Final = 10.0
+GIVE_UP_AFTER: Final = 3 * 86400.0  # seconds since the event was promised
+WAITS: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0)  # seconds between tries; the last one repeats
+MAX_HOPS: Final = 3
+MAX_LISTED: Final = 100
+
+
+class _WrongWay(aiohttp.ClientError):
+    """The receiver sent us somewhere we do not go."""
+
+
+class WebhookDelivery:
+    """The delivery of every webhook's queue, and what came to nothing."""
+
+    def __init__(
+        self, outbox: Outbox, store: Store, outside: HttpClient, webhooks: Sequence[WebhookSettings], clock: Clock
+    ) -> None:
+        self.waits: Sequence[float] = WAITS
+        self.give_up_after = GIVE_UP_AFTER
+        self.timeout = TIMEOUT
+        self._outbox = outbox
+        self._store = store
+        self._outside = outside
+        self._clock = clock
+        self._receivers = {webhook.queue: webhook for webhook in webhooks}
+        outbox.serve(QUEUE, self._deliver)
+
+    # ---- delivering ----
+
+    async def _deliver(self, work: Job) -> str | Retry | GiveUp:
+        receiver = self._receivers.get(work.queue.removeprefix(f"{QUEUE}:"))
+        if receiver is None:
+            return GiveUp("no webhook of this url is configured any more")
+        try:
+            async with asyncio.timeout(self.timeout):
+                status = await self._post(receiver, work)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return self._again(work, str(error) if isinstance(error, _WrongWay) else describe(error))
+        return f"HTTP {status}" if 200 <= status < 300 else self._again(work, f"HTTP {status}")
+
+    async def _post(self, receiver: WebhookSettings, work: Job) -> int:
+        """Send it; a redirect is followed only to the same origin, and only where it keeps the method."""
+        body = json.dumps(work.body, ensure_ascii=False, separators=(",", ":"))
+        headers = self._headers(receiver, work.body["id"], body)
+        url = URL(receiver.url)
+        for _ in range(MAX_HOPS):
+            post = self._outside.session.post(url, data=body.encode(), headers=headers, allow_redirects=False)
+            async with post as response:
+                if response.status not in (307, 308):
+                    await let_go(response)
+                    return response.status
+                target = url.join(URL(response.headers.get("Location", "")))
+            if target.origin() != url.origin():
+                raise _WrongWay(f"HTTP {response.status} to another host")
+            url = target
+        raise _WrongWay("too many redirects")
+
+    def _headers(self, receiver: WebhookSettings, event_id: str, body: str) -> dict[str, str]:
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        return {
+            "Content-Type": "application/json; charset=utf-8",
+            "webhook-id": event_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(Signer(key).sign(event_id, now, body) for key in receiver.keys),
+        }
+
+    def _again(self, work: Job, why: str) -> Retry | GiveUp:
+        receiver = work.queue.removeprefix(f"{QUEUE}:")
+        wait = self.waits[min(work.attempts, len(self.waits) - 1)]
+        if self._clock() + wait > work.created_at + self.give_up_after:
+            return GiveUp(why)
+        log.warning("webhook %s: event %s not received (%s), again in %d s", receiver, work.body["id"], why, wait)
+        return Retry(wait, why)
+
+    # ---- what came to nothing ----
+
+    async def listed(self, state: str = WorkState.FAILED) -> list[OutboxItem]:
+        """The events in this state, the newest first."""
+        wanted = _hooks().where(OutboxItem.state == state).order_by(col(OutboxItem.id).desc())
+        return list(await self._store.read(lambda s: s.exec(wanted.limit(MAX_LISTED)).all()))
+
+    async def resend(self, item_id: int) -> OutboxItem:
+        """Promise a given-up event anew; NotFound."""
+        item = await self._store.write(lambda s: self.send_again(s, item_id))
+        if item is None:
+            raise NotFound(f"webhook {item_id}")
+        return item
+
+    def send_again(self, session: Session, item_id: int) -> OutboxItem | None:
+        """Promise a given-up event anew, inside a transaction, behind what its group has open; one that is open or
+        was received stays as it is. None when there is no such event."""
+        item = session.exec(_hooks().where(OutboxItem.id == item_id)).first()
+        if item is not None and item.state == WorkState.FAILED:
+            self._outbox.again(session, item)
+        return item
+
+
+def _hooks() -> SelectOfScalar[OutboxItem]:
+    return select(OutboxItem).where(col(OutboxItem.queue).startswith(f"{QUEUE}:"))

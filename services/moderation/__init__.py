@@ -1,0 +1,1 @@
+"""What is not allowed in groups, and what follows."""

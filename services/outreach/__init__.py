@@ -1,0 +1,1 @@
+"""Messages to many: broadcasts, timed messages, reports, and messages asked for over REST."""

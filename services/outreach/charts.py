@@ -1,0 +1,57 @@
+"""A group's days as a picture. Digits and Latin letters only: no Chinese font is sure to be there."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Final
+
+from PIL import Image, ImageDraw, ImageFont
+
+from services.groups.daily_stats import DayStats
+
+WIDTH, HEIGHT, MARGIN = 960, 640, 60
+PANELS: Final = (("messages", "#4c78a8"), ("joins", "#54a24b"), ("leaves", "#e45756"))
+
+
+def draw(days: Sequence[DayStats]) -> bytes:
+    """A PNG with one row of bars each for messages, joins and leaves."""
+    picture = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    pen = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(18)
+    height = (HEIGHT - MARGIN) / len(PANELS)
+    for row, (what, colour) in enumerate(PANELS):
+        values = [getattr(day, what) for day in days]
+        _bars(pen, font, row * height, height, f"{what} ({sum(values)})", values, colour)
+    step = _step(days)
+    for place, day in enumerate(days):
+        pen.text((MARGIN + (place + 0.5) * step, HEIGHT - MARGIN / 2), day.date[5:], "#333", font, "mm")
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def _bars(
+    pen: ImageDraw.ImageDraw,
+    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    top: float,
+    height: float,
+    title: str,
+    values: Sequence[int],
+    colour: str,
+) -> None:
+    """One row: a title, a base line, a bar with its number for each day."""
+    base, room = top + height - 14, height - 70
+    pen.text((MARGIN, top + 10), title, "#333", font)
+    pen.line((MARGIN, base, WIDTH - MARGIN, base), "#999")
+    step = _step(values)
+    for place, value in enumerate(values):
+        middle = MARGIN + (place + 0.5) * step
+        tip = base - room * value / max(1, *values)
+        pen.rectangle((middle - step * 0.3, tip, middle + step * 0.3, base), colour)
+        if value:
+            pen.text((middle, tip - 4), str(value), "#333", font, "ms")
+
+
+def _step(values: Sequence[object]) -> float:
+    return (WIDTH - 2 * MARGIN) / max(1, len(values))

@@ -1,0 +1,187 @@
+"""Messages that business systems ask for: whom they go to, promised once per key, and how they stand."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any, NamedTuple
+
+from sqlmodel import Session, col, select
+
+from errors import AssistantOffline, GroupNotMade, InvalidParameter, MemberAmbiguous, NotFound
+from models.bulk_insert import write_bulk
+from models.db import Store
+from models.durable import OutboxItem, Priority, WorkState
+from models.groups import Qun, QunState
+from services.accounts.registry import RETRY_AFTER, Accounts
+from services.groups.groups import Groups
+from services.messaging.messages import QUEUE, Body, Messages, text
+from services.work.delivery_queue import Job
+from services.work.read_batcher import ReadBatcher
+from wechat.events import Contact
+
+Target = tuple[str, list[str]]  # the WeChat id of a person or a room, and whom to mention there
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRequest:
+    """What the caller asked for; exactly one of `to` and `qun` is set."""
+
+    account: str
+    to: str | None
+    qun: str | int | None
+    words: str
+    mentions: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """The same for the same order."""
+        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()
+
+
+class OutboundRequests:
+    """Messages that business systems ask for."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        groups: Groups,
+        messages: Messages,
+        state_of: Callable[[OutboxItem], str],
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._groups = groups
+        self._messages = messages
+        self._state_of = state_of
+        self._kept = ReadBatcher(store, _kept)
+        self._under_way: dict[str, tuple[MessageRequest, asyncio.Task[int]]] = {}  # by key
+
+    async def promise(self, order: MessageRequest, key: str | None) -> int:
+        """Promise the message; returns its id. With a key, an order that came before is not promised again.
+
+        Raises AssistantUnknown, AssistantOffline, NotFound, MemberAmbiguous, GroupNotMade; InvalidParameter when the
+        key came with another order.
+        """
+        if key is None:
+            return (await self._write(order, None)).id
+        asked, running = self._under_way.get(key, (order, None))
+        if running is None:
+            running = asyncio.create_task(self._promise_once(order, key))
+            self._under_way[key] = order, running
+            running.add_done_callback(lambda _task: self._under_way.pop(key))
+        elif asked != order:
+            await asyncio.wait((running,))  # what it ends in is no answer to an order that asks for something else
+            return await self.promise(order, key)
+        return await asyncio.shield(running)
+
+    async def _promise_once(self, order: MessageRequest, key: str) -> int:
+        kept = await self._kept(key)
+        if kept is None:
+            return (await self._write(order, key)).id
+        if kept.fingerprint != order.fingerprint():
+            raise InvalidParameter("the Idempotency-Key came with another message")
+        return kept.id
+
+    async def _write(self, order: MessageRequest, key: str | None) -> Job:
+        if order.to is not None:
+            wechat = self._accounts.get(order.account)
+            if not wechat.directory.find(order.to, friends=True):
+                await wechat.look_for(order.to)
+        first, *others = self._targets(order)
+        once = {"idempotency_key": key, "fingerprint": order.fingerprint()} if key else {}
+
+        def write(session: Session) -> Job:
+            def say(to: str, body: Body, **more: Any) -> Job:
+                return self._messages.say(session, order.account, to, body, priority=Priority.NOTICE, **more)
+
+            body = text(order.words, first[1])
+            if others:
+                parts = [say(to, text(order.words, mentions)) for to, mentions in others]
+                write_bulk(session)  # which gives them their ids
+                body["also"] = [part.id for part in parts]
+            return say(first[0], body, **once)
+
+        return await self._store.write(write)
+
+    # ---- whom it goes to ----
+
+    def _targets(self, order: MessageRequest) -> list[Target]:
+        if order.to is not None:
+            directory = self._accounts.get(order.account).directory
+            return [(self._one(order.account, directory.find(order.to, friends=True)).id, [])]
+        self._accounts.get(order.account)
+        qun = self._qun(order.qun)
+        if qun is None or qun.account != order.account:
+            raise NotFound("group")
+        rooms = [room.room_id or "" for room in self._groups.rooms(qun)]
+        if not rooms:
+            raise (
+                GroupNotMade(str(qun.number))
+                if qun.state == QunState.MAKING
+                else NotFound(f"group {qun.number} is lost")
+            )
+        return self._with_mentions(order, rooms)
+
+    def _qun(self, name: str | int | None) -> Qun | None:
+        if isinstance(name, int):
+            return self._groups.by_number(name)
+        by_code = self._groups.by_code(name or "")
+        by_number = self._groups.by_number(int(name)) if name and name.isascii() and name.isdigit() else None
+        if by_code and by_number and by_code.number != by_number.number:
+            raise InvalidParameter("one group's code is another one's number")
+        return by_code or by_number
+
+    def _with_mentions(self, order: MessageRequest, rooms: Sequence[str]) -> list[Target]:
+        directory = self._accounts.get(order.account).directory
+        members = {id: directory.rooms[id].member_ids for id in rooms if id in directory.rooms}
+        everyone = set().union(*members.values())
+        found = (self._one(order.account, directory.find(name, among=everyone)).id for name in order.mentions)
+        named = list(dict.fromkeys(found))  # one person may be called by two names
+        return [(room, [id for id in named if id in members.get(room, ())]) for room in rooms]
+
+    def _one(self, account: str, found: Sequence[Contact]) -> Contact:
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise MemberAmbiguous(", ".join(contact.id for contact in found))
+        if not self._accounts.is_online(account):  # it may not have read who its friends are
+            raise AssistantOffline(account, retry_after=RETRY_AFTER)
+        raise NotFound("person")
+
+    # ---- how it stands ----
+
+    async def state_of(self, message_id: int) -> str:
+        """queued | sending | sent | failed; NotFound. One that went to several rooms is sent once it is sent to all."""
+        items = await self._store.read(lambda s: _parts(s, message_id))
+        if not items:
+            raise NotFound(f"message {message_id}")
+        states = {self._state_of(item) for item in items}
+        if states & {WorkState.FAILED, WorkState.UNKNOWN}:
+            return WorkState.FAILED
+        if len(states) == 1:
+            return states.pop()
+        return WorkState.SENDING
+
+
+class _KeptRequest(NamedTuple):
+    id: int
+    fingerprint: str
+
+
+def _kept(session: Session, keys: Collection[str]) -> dict[str, _KeptRequest]:
+    """What was promised with these keys."""
+    item = OutboxItem
+    wanted = select(item.idempotency_key, item.id, item.fingerprint).where(col(item.idempotency_key).in_(keys))
+    return {str(key): _KeptRequest(id or 0, fingerprint) for key, id, fingerprint in session.exec(wanted)}
+
+
+def _parts(session: Session, message_id: int) -> list[OutboxItem]:
+    item = session.get(OutboxItem, message_id)
+    if item is None or not item.queue.startswith(f"{QUEUE}:"):
+        return []
+    also = json.loads(item.body).get("also", [])
+    return [item, *session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(also))).all()] if also else [item]

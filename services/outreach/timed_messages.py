@@ -1,0 +1,125 @@
+"""Timed messages of groups: each due time is promised exactly once; what was missed while the bot was down, once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.cron import CronTrigger
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from models.db import Store
+from models.durable import Priority
+from models.groups import Qun
+from models.rules import TimedMessage
+from services.groups.groups import Groups
+from services.messaging.messages import Messages
+from services.work.delivery_queue import Clock
+
+WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # crontab's: 0 and 7 are Sunday
+_NUMBERS: Final = re.compile(r"(\*|[0-7](?:-[0-7])?)(?:/([1-7]))?")
+
+
+class TimedMessages:
+    """Texts that are said again and again."""
+
+    def __init__(self, store: Store, groups: Groups, messages: Messages, zone: ZoneInfo, clock: Clock) -> None:
+        self._store = store
+        self._groups = groups
+        self._messages = messages
+        self._zone = zone
+        self._clock = clock
+
+    def next(self, cron: str) -> float | None:
+        """When a crontab line is due next; None when never. ValueError, with what is wrong, when it is none."""
+        due = trigger(cron, self._zone).get_next_fire_time(None, datetime.fromtimestamp(self._clock(), self._zone))
+        return due.timestamp() if due else None
+
+    async def of(self, qun: Qun) -> list[TimedMessage]:
+        """The timed messages of a group."""
+        wanted = select(TimedMessage).where(TimedMessage.number == qun.number).order_by(col(TimedMessage.id))
+        return list(await self._store.read(lambda s: s.exec(wanted).all()))
+
+    def add(self, session: Session, qun: Qun, cron: str, text: str, by: str, next_at: float) -> int:
+        """Keep a message for its times, inside a transaction; returns its number."""
+        row = TimedMessage(number=qun.number, cron=cron, text=text, by=by, next_at=next_at, created_at=self._clock())
+        session.add(row)
+        session.flush()
+        return row.id or 0
+
+    def remove(self, session: Session, qun: Qun, timed_id: int) -> bool:
+        """Drop one of a group's messages, inside a transaction; False when it has none of this number."""
+        row = session.get(TimedMessage, timed_id)
+        if row is None or row.number != qun.number:
+            return False
+        session.delete(row)
+        return True
+
+    async def run(self) -> int:
+        """Promise what is due; returns how many messages."""
+        now = self._clock()
+        due = select(TimedMessage).where(TimedMessage.next_at <= now).order_by(col(TimedMessage.next_at))
+        rows = await self._store.read(lambda s: s.exec(due).all())
+        return await self._store.write(lambda s: self._promise(s, rows)) if rows else 0
+
+    def _promise(self, session: Session, rows: Iterable[TimedMessage]) -> int:
+        promised = 0
+        for row in rows:
+            qun, following = self._groups.by_number(row.number), self.next(row.cron)
+            mine = (col(TimedMessage.id) == row.id) & (col(TimedMessage.next_at) == row.next_at)
+            moved = session.connection().execute(
+                update(TimedMessage).where(mine).values(next_at=following if following is not None else 9e15)
+            )
+            if moved.rowcount != 1 or qun is None:  # somebody else promised this time
+                continue
+            for room in self._groups.rooms(qun):
+                self._messages.say(session, qun.account, room.room_id or "", row.text, priority=Priority.NOTICE)
+                promised += 1
+        return promised
+
+
+def trigger(cron: str, zone: ZoneInfo) -> BaseTrigger:
+    """The times of a crontab line; ValueError. Where it names days of the month and of the week, either will do."""
+    fields = cron.split()
+    if len(fields) == 5:
+        fields[4] = weekdays(fields[4])
+    lines = [fields]
+    if len(fields) == 5 and not fields[2].startswith("*") and not fields[4].startswith("*"):
+        lines = [[*fields[:4], "*"], [*fields[:2], "*", *fields[3:]]]
+    triggers = [CronTrigger.from_crontab(" ".join(line), timezone=zone) for line in lines]
+    return triggers[0] if len(triggers) == 1 else OrTrigger(triggers)
+
+
+def wrong_parts(cron: str, zone: ZoneInfo) -> list[int]:
+    """The places, from 0, of what makes a line of five fields no crontab line."""
+    wrong, fields = [], cron.split()
+    for place, field in enumerate(fields):
+        alone = ["*"] * len(fields)
+        alone[place] = field
+        try:
+            trigger(" ".join(alone), zone)
+        except ValueError:
+            wrong.append(place)
+    return wrong
+
+
+def weekdays(field: str) -> str:
+    """The weekday field with names for numbers: APScheduler counts from Monday = 0, crontab from Sunday = 0."""
+    found = [_NUMBERS.fullmatch(part) for part in field.split(",")]
+    if field == "*" or not all(found):
+        return field.lower()
+    days: dict[str, None] = {}
+    for match in found:
+        if match is not None:
+            span, step = match[1], int(match[2] or 1)
+            first, _, last = ("0-6" if span == "*" else span).partition("-")
+            if int(last or first) < int(first):
+                raise ValueError(f"{span}: the first day comes after the last")
+            days |= dict.fromkeys(WEEKDAYS[day] for day in range(int(first), int(last or first) + 1, step))
+    return ",".join(days)

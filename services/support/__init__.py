@@ -1,0 +1,1 @@
+"""Customer service: tickets, questions, keywords and friends."""

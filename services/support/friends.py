@@ -1,0 +1,159 @@
+"""Accepting friend requests: a moment later, as a person would, and no more of them a day than looks human."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from config.customer_service import CustomerService
+from config.texts import fill
+from errors import WeChatError, WeChatOffline, WeChatTooFast, WeChatUnknown
+from models.conversations import Greeted
+from models.db import Store
+from models.durable import Action, Priority
+from services.accounts.audit import Audit
+from services.accounts.registry import Accounts
+from services.messaging.messages import Messages
+from services.support.matching import normal
+from services.work.delivery_queue import Clock, GiveUp, Job, Retry
+from services.work.outbox import Outbox
+
+log = logging.getLogger(__name__)
+QUEUE = "accept"
+MAX_TRIES = 4
+TOO_FAST_WAIT = 600.0  # seconds
+
+
+class Friends:
+    """Accepts friend requests, durably."""
+
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        accounts: Accounts,
+        audit: Audit,
+        messages: Messages,
+        settings: CustomerService,
+        zone: ZoneInfo,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._accounts = accounts
+        self._audit = audit
+        self._messages = messages
+        self._settings = settings
+        self._zone = zone
+        self._clock = clock
+        self._rng = random.Random()
+        self._next_at: dict[str, float] = {}  # by account: when the next may be accepted
+        self.on_accepted: Callable[[str, str], None] = lambda _account, _contact_id: None
+        outbox.serve(QUEUE, self._deliver, at_once=1, is_open=accounts.is_online)
+
+    def accepts(self, hello: str) -> bool:
+        """Whether the rules accept a request with this text: it holds one of the words, or there are none."""
+        words = self._settings.accept.words
+        return not words or any(normal(word) in normal(hello) for word in words)
+
+    def accept_soon(self, session: Session, account: str, friendship_id: str, contact_id: str, words: str = "") -> None:
+        """Promise, inside a transaction, to accept the request after a human-like while; `words` are said then."""
+        run_at = self._clock() + self._rng.uniform(*self._settings.accept.delay_seconds)
+        body: dict[str, Any] = {"friendship": friendship_id, "contact": contact_id, "words": words}
+        body["friend_before"] = self._knows_as_friend(account, contact_id)
+        self._outbox.add(session, f"{QUEUE}:{account}", contact_id, body, priority=Priority.NOTICE, run_at=run_at)
+
+    def greet(self, session: Session, account: str, contact_id: str) -> None:
+        """Greet a new friend, once, whoever tells of them and however often; an official account is nobody's friend."""
+        wechat = self._accounts.get(account)
+        known = wechat.directory.contacts.get(contact_id)
+        if not self._settings.greeting or self._accounts.is_own(contact_id) or (known is not None and known.official):
+            return
+        row = self._store.insert(Greeted).values(account=account, contact_id=contact_id, at=self._clock())
+        # Not rowcount: of an insert that PostgreSQL has not done it is -1.
+        if session.connection().execute(row.on_conflict_do_nothing().returning(col(Greeted.contact_id))).first():
+            own = wechat.directory.contacts.get(wechat.self_id)
+            words = fill(self._settings.greeting, assistant=own.name if own else account)
+            self._messages.say(session, account, contact_id, words)
+
+    # ---- accepting ----
+
+    async def _deliver(self, work: Job) -> str | Retry | GiveUp:
+        account, contact_id = work.queue.partition(":")[2], work.body["contact"]
+        # Who has become a friend since was accepted already, before a crash perhaps. Who was one before asks all the
+        # same: they had deleted the assistant, or the gateway calls everybody a friend.
+        if work.body.get("friend_before") or not self._knows_as_friend(account, contact_id):
+            put_off = await self._put_off(account)
+            if put_off is not None:
+                return put_off
+            failed = await self._accept(account, work)
+            if failed is not None:
+                return failed
+        await self._store.write(lambda s: self._now_friends(s, account, work))
+        self.on_accepted(account, contact_id)
+        return ""
+
+    def _knows_as_friend(self, account: str, contact_id: str) -> bool:
+        known = self._accounts.get(account).directory.contacts.get(contact_id)
+        return known is not None and known.friend
+
+    def _now_friends(self, session: Session, account: str, work: Job) -> None:
+        self.greet(session, account, work.body["contact"])
+        if work.body.get("words"):
+            self._messages.say(session, account, work.body["contact"], work.body["words"])
+
+    async def _put_off(self, account: str) -> Retry | None:
+        """Not more than so many a day, nor one right after the other; the day's count is that of the audit log."""
+        now = self._clock()
+        today = datetime.fromtimestamp(now, self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        if await self._store.read(lambda s: self._accepted(s, account, today)) >= self._settings.accept.max_per_day:
+            tomorrow = today + timedelta(days=1, minutes=self._rng.uniform(1, 30))
+            return Retry(tomorrow.timestamp() - now, "the day's friend requests are used up", counts=False)
+        wait = self._next_at.get(account, 0) - now
+        if 0 < wait <= self._settings.accept.delay_seconds[1]:  # more: the clock was set back
+            return Retry(wait, "one after the other", counts=False)
+        self._next_at[account] = now + self._rng.uniform(*self._settings.accept.delay_seconds)
+        return None
+
+    async def _accept(self, account: str, work: Job) -> Retry | GiveUp | None:
+        contact_id = work.body["contact"]
+        action = await self._audit.tried(account, "accept", f"person:{contact_id}", contact_id)
+        try:
+            await self._accounts.get(account).accept_friend(work.body["friendship"])
+        except WeChatError as error:
+            if await self._is_friend(account, contact_id):
+                await self._audit.ended(action, "done", f"a friend all the same: {error}")
+                return None
+            await self._audit.ended(action, "failed", str(error))
+            return self._again(account, work, error)
+        await self._audit.ended(action, "done")
+        return None
+
+    async def _is_friend(self, account: str, contact_id: str) -> bool:
+        try:
+            return (await self._accounts.get(account).contact(contact_id, fresh=True)).friend
+        except WeChatError:
+            return False
+
+    def _again(self, account: str, work: Job, error: WeChatError) -> Retry | GiveUp:
+        if isinstance(error, WeChatOffline):
+            return Retry(1, str(error), counts=False)
+        self._accounts.heed(account, error)
+        if isinstance(error, WeChatTooFast):
+            return Retry(TOO_FAST_WAIT, str(error), counts=False)  # strict for an hour, or the rest of the day
+        if work.attempts >= MAX_TRIES:
+            return GiveUp(str(error))
+        return Retry(2 if isinstance(error, WeChatUnknown) else 60, str(error))
+
+    def _accepted(self, session: Session, account: str, since: datetime) -> int:
+        count = select(func.count(col(Action.id))).where(
+            Action.account == account, Action.kind == "accept", Action.outcome == "done", Action.at >= since.timestamp()
+        )
+        return session.exec(count).one()

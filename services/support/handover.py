@@ -1,0 +1,243 @@
+"""人工: a customer is handed over to the staff. What is decided here is written in the transaction of its event."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from sqlmodel import Session, func, select
+
+from config.customer_service import HandoffSettings
+from config.texts import Texts, fill
+from errors import WeChatError
+from models.conversations import Said
+from models.db import Store
+from models.durable import Priority
+from models.support import Ticket, TicketState
+from services.accounts.registry import Accounts
+from services.messaging.conversations import Conversations, shown
+from services.messaging.media import FETCHED, Kept, MediaStore
+from services.messaging.messages import Messages, file
+from services.messaging.webhook_events import WebhookEvents
+from services.support.hours import OfficeHours
+from services.support.matching import normal
+from services.support.ticket_texts import facts, head, packed, relay
+from services.support.tickets import Tickets
+from services.work.delivery_queue import Clock
+from wechat.events import MessageKind, Room
+
+log = logging.getLogger(__name__)
+BEFORE = 6  # things said before 人工 that the staff is shown
+MAX_SHOWN = 300  # things said, when a ticket waited long
+MAX_QUOTED = 60  # characters of what was taken back
+# How a person is asked for: these words around one of `handoff.words`, and nothing else.
+BEFORE_IT = (
+    "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个|回复|直接|快|赶紧|马上|急"
+)
+MAY_I = "有没有|有|能不能|能|可不可以|可以"
+BEHIND_IT = "客服|服务|帮忙|坐席|座席|在不在|在哪里|在哪|在|有|行|吗|么|呢|吧|啊|呀|一下|谢谢|快点|快|急"
+SIGNS = "[,。.!?~… 、“”\"'「」]"
+
+
+def asking(words: Sequence[str]) -> re.Pattern[str] | None:
+    """What a normalised text that asks for a person by one of these words matches in full; None without words."""
+    longest_first = sorted(map(normal, words), key=len, reverse=True)
+    word = "|".join(map(re.escape, longest_first))
+    return re.compile(rf"(?:{BEFORE_IT}|{MAY_I}|{SIGNS})*(?:{word})(?:{word}|{BEHIND_IT}|{SIGNS})*") if words else None
+
+
+class Handover:
+    """The customer's side: opens tickets, shows them to the staff, relays."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        tickets: Tickets,
+        conversations: Conversations,
+        media: MediaStore,
+        messages: Messages,
+        webhook_events: WebhookEvents,
+        settings: HandoffSettings,
+        texts: Texts,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self.tickets = tickets
+        self._conversations = conversations
+        self._media = media
+        self._messages = messages
+        self._webhook_events = webhook_events
+        self.settings = settings
+        self._texts = texts
+        self._clock = clock
+        self._hours = OfficeHours(settings.hours)
+        self._asks = asking(settings.words)
+
+    # ---- where the staff is ----
+
+    def wants_person(self, words: str) -> bool:
+        """Whether a text asks for a person."""
+        return self._asks is not None and len(words) < 40 and self._asks.fullmatch(normal(words)) is not None
+
+    def staff_room(self, account: str) -> Room | None:
+        """The account's staff room: the one group of this topic; none when there are several."""
+        rooms = self._accounts.get(account).directory.room_by_topic(self.settings.staff_room)
+        return rooms[0] if len(rooms) == 1 else None
+
+    def is_staff_room(self, account: str, room_id: str) -> bool:
+        """Whether staff of this account talk there: the staff room, or where an open ticket was announced."""
+        room = self.staff_room(account)
+        if room is not None and room.id == room_id:
+            return True
+        return self.tickets.any_in(account, room_id)
+
+    async def look_for_room(self, account: str) -> None:
+        """Ask for the account's groups when no staff room is known: not every gateway tells of a new group."""
+        if self.staff_room(account) is None and self._accounts.is_online(account):
+            try:
+                await self._accounts.get(account).read_new_rooms()
+            except WeChatError as error:
+                log.warning("%s: the groups could not be read: %s", account, error)
+
+    # ---- opening ----
+
+    async def fetch_recent(self, account: str, contact_id: str) -> None:
+        """Fetch the files among what was said last: people send the picture first and then ask for a person."""
+        rows = await self._store.read(lambda s: self._conversations.last(s, account, contact_id, BEFORE))
+        for row in rows:
+            if row.by and row.kind in FETCHED and not row.media:
+                kept = await self._media.fetch(self._accounts.get(account), row.message_id, row.kind)
+                if kept:
+                    await self._store.write(partial(self._conversations.has_media, row=row.id or 0, kept=kept))
+
+    def open(self, session: Session, account: str, contact_id: str, name: str) -> None:
+        """Open a ticket, or say again how the waiting one stands."""
+        room = self.staff_room(account)
+        there = self._hours.is_open(self._clock())
+        ticket = self.tickets.of(account, contact_id)
+        if ticket is None:
+            ticket = self._add(session, account, contact_id, name)
+            if room is None and self._accounts.is_online(account):
+                self._miss_room(session, ticket)
+        if room is not None and there:
+            self.announce(session, ticket, room.id)
+            return
+        self._messages.say(session, account, contact_id, self._texts.handoff_waiting if there else self._away())
+
+    def _add(self, session: Session, account: str, contact_id: str, name: str) -> Ticket:
+        recent = self._conversations.last(session, account, contact_id, BEFORE)
+        told = (recent[0].id or 1) - 1 if recent else 0
+        ticket = self.tickets.add(
+            session, account=account, contact_id=contact_id, name=name, state=TicketState.WAITING, told=told
+        )
+        self._webhook_events.tell(session, "ticket.opened", f"ticket {ticket.id}", facts(ticket))
+        return ticket
+
+    def _away(self) -> str:
+        return fill(self._texts.handoff_away, time=self._hours.when(self._clock()))
+
+    def _miss_room(self, session: Session, ticket: Ticket) -> None:
+        log.warning(
+            "%s: ticket %s waits: not exactly one group is called %r",
+            ticket.account,
+            ticket.id,
+            self.settings.staff_room,
+        )
+        words = fill(
+            self._texts.no_staff_room, room=self.settings.staff_room, number=ticket.id, name=ticket.name or "客户"
+        )
+        for admin in self._accounts.admins(ticket.account):
+            self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)
+
+    def announce(self, session: Session, ticket: Ticket, room_id: str) -> None:
+        """Show the staff the ticket with what they have not seen of it; the customer is told that it goes on."""
+        number, now = ticket.id or 0, self._clock()
+        rows = self._conversations.last(session, ticket.account, ticket.contact_id, MAX_SHOWN, ticket.told)
+        told = max((row.id or 0 for row in rows), default=ticket.told)
+        if not self.tickets.change(session, number, state=TicketState.OPEN, room_id=room_id, told=told, last_at=now):
+            return
+        more = self._conversations.count(session, ticket.account, ticket.contact_id, ticket.told) - len(rows)
+        lines = ([f"（更早的 {more} 条略）"] if more > 0 else []) + [self._line(session, ticket, row) for row in rows]
+        *first, last = packed(lines)
+        for part in first:
+            self._messages.say(session, ticket.account, room_id, relay(ticket, f"{head(ticket)}\n{part}"))
+        opened = fill(self._texts.ticket_opened, history=last, number=number)
+        self._messages.say(session, ticket.account, room_id, relay(ticket, head(ticket) + opened))
+        for row in rows:
+            if row.media and row.by:
+                self._messages.say(session, ticket.account, room_id, relay(ticket, file(row.media, row.text)))
+        self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff)
+
+    def _line(self, session: Session, ticket: Ticket, row: Said) -> str:
+        at, today = (datetime.fromtimestamp(moment, self._hours.zone) for moment in (row.at, self._clock()))
+        day = "" if at.date() == today.date() else f"{at:%m-%d} "
+        return (
+            f"{day}{at:%H:%M} {ticket.name if row.by else '助手'}：{self._shown(session, ticket, row.kind, row.text)}"
+        )
+
+    def _shown(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
+        """A message as people see it; of one that takes another back, which."""
+        words = shown(kind, text)
+        if kind == MessageKind.RECALLED:
+            taken_back = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
+            return f"{words}：{taken_back[:MAX_QUOTED]}" if taken_back else words
+        return words
+
+    # ---- relaying ----
+
+    def relay(self, session: Session, ticket: Ticket, kind: str, line: str, kept: Kept | None) -> None:
+        """Pass on to the staff what the customer says; while the ticket waits it is only kept."""
+        row = session.get(Ticket, ticket.id)  # memory may be behind: the ticket may be shown in this very commit
+        if row is None or row.state == TicketState.WAITING:
+            return
+        number, now = ticket.id or 0, self._clock()
+        room_id = self._room_of(ticket)
+        if not room_id:
+            newest = select(func.max(Said.id)).where(
+                Said.account == ticket.account, Said.conversation == ticket.contact_id
+            )
+            told = (session.exec(newest).one() or 1) - 1  # this message is the first the staff did not see
+            if self.tickets.change(session, number, state=TicketState.WAITING, told=told, last_at=now):
+                self._miss_room(session, ticket)
+            return
+        self.tickets.change(session, number, last_at=now, room_id=room_id)
+        lost = "（没能取得）" if kept is None and kind in FETCHED else ""
+        for part in packed([f"{self._shown(session, ticket, kind, line)}{lost}"]):
+            self._messages.say(session, ticket.account, room_id, relay(ticket, f"{head(ticket)}{part}"))
+        if kept is not None:
+            self._messages.say(session, ticket.account, room_id, relay(ticket, file(kept.path, kept.name)))
+
+    def _room_of(self, ticket: Ticket) -> str:
+        room = self.staff_room(ticket.account)
+        if room is not None:
+            return room.id
+        known = self._accounts.get(ticket.account).directory.rooms
+        unread = not self._accounts.is_online(ticket.account)  # right after a start the groups are not known yet
+        return ticket.room_id if unread or ticket.room_id in known else ""
+
+    # ---- those that waited ----
+
+    async def announce_waiting(self) -> int:
+        """Show the staff the tickets that waited, once they are there; how many."""
+        announced = 0
+        if self._hours.is_open(self._clock()):
+            accounts = self._accounts.names()  # one that is no longer configured keeps its tickets
+            waiting = [t for t in self.tickets if t.state == TicketState.WAITING and t.account in accounts]
+            for account in {ticket.account for ticket in waiting}:
+                await self.look_for_room(account)
+            for ticket in waiting:
+                room = self.staff_room(ticket.account)
+                if room is not None:
+                    await self._store.write(partial(self._announce_again, ticket=ticket, room=room))
+                    announced += 1
+        return announced
+
+    def _announce_again(self, session: Session, ticket: Ticket, room: Room) -> None:
+        row = session.get(Ticket, ticket.id)
+        if row is not None and row.state == TicketState.WAITING:
+            self.announce(session, ticket, room.id)

@@ -1,0 +1,174 @@
+"""Which rule a sentence meets: equals, then contains (the longest word wins), then regex. Pure and quick."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import re2
+
+from config.customer_service import KeywordRule, LinkPart, ReplyPart
+
+Value = TypeVar("Value")
+LONGEST = 4000  # characters of a message that are looked at
+_MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is what WeChat itself puts behind an @name
+# How WeChat's clients write a quotation into the text: 「name：what they said」, dashes, the reply. What they said may
+# quote somebody too: the last dashes count.
+_QUOTE = re.compile(r"「(.*)」\s*\n(?:[-—] ?){5,}\s*\n(.*\S.*)", re.DOTALL)
+_GROUP = re.compile(r"\{(\d)\}")
+
+
+def normal(text: str) -> str:
+    """A text as words are compared: full-width as half-width, no upper case, no space around it."""
+    if text.isascii():
+        return text.strip().lower()
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def without_quote(text: str) -> tuple[str, str]:
+    """What somebody says, and what they quote; nothing where they quote nothing."""
+    quote = _QUOTE.fullmatch(text.strip())
+    return (quote[2].strip(), quote[1]) if quote else (text, "")
+
+
+def without_mention(text: str, name: str) -> str:
+    """What is said to `name` in a group, without the @s."""
+    text = _MENTION.sub("", text)
+    if name:
+        text = text.replace(f"@{name}", "")
+    text = text.strip()
+    return text.partition(" ")[2].strip() if text.startswith("@") else text
+
+
+class WordIndex(Generic[Value]):
+    """Finds the longest of many words that a text contains, by the words' first two letters and their lengths."""
+
+    def __init__(self) -> None:
+        self._words: dict[str, tuple[int, Value]] = {}
+        self._lengths: dict[str, list[int]] = {}  # by first two letters; longest first
+        self._letters: set[str] = set()  # words of one letter
+        self._added = 0
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def add(self, word: str, value: Value, *, replace: bool = False) -> None:
+        """Add a word; one that is there keeps its value unless it is to be replaced."""
+        word = normal(word)
+        if not word or (word in self._words and not replace):
+            return
+        self._added += 1
+        self._words[word] = (self._added, value)
+        if len(word) == 1:
+            self._letters.add(word)
+            return
+        lengths = self._lengths.setdefault(word[:2], [])
+        if len(word) not in lengths:
+            lengths.append(len(word))
+            lengths.sort(reverse=True)
+
+    def drop(self, word: str) -> bool:
+        """Forget a word; False when it was not there."""
+        self._letters.discard(normal(word))
+        return self._words.pop(normal(word), None) is not None
+
+    def find(self, text: str) -> Value | None:
+        """The value of the longest word in a normalised text; of equally long ones, of the one added first."""
+        best, earliest = 0, 0
+        found: Value | None = None
+        words, lengths, end = self._words, self._lengths, len(text)
+        for at in range(end):
+            for length in lengths.get(text[at : at + 2], ()):
+                if length < best:
+                    break
+                hit = words.get(text[at : at + length]) if at + length <= end else None
+                if hit is not None and (length > best or hit[0] < earliest):
+                    best, earliest, found = length, hit[0], hit[1]
+        if found is None and self._letters:
+            hits = [words[letter] for letter in self._letters.intersection(text)]
+            found = min(hits, key=lambda hit: hit[0])[1] if hits else None
+        return found
+
+
+class Patterns:
+    """Many regular expressions at once (RE2: no pattern can hang the bot); the first of the list that matches wins."""
+
+    def __init__(self, rules: Sequence[KeywordRule]) -> None:
+        options = re2.Options()
+        options.log_errors = False
+        self._rules = rules
+        self._compiled = [re2.compile(rule.regex, options) for rule in rules]
+        self._set = re2.Set.SearchSet(options)
+        for rule in rules:
+            self._set.Add(rule.regex)
+        if rules:
+            self._set.Compile()
+
+    def find(self, text: str) -> tuple[KeywordRule, tuple[str, ...]] | None:
+        """The rule with what its groups captured (the whole match first)."""
+        hits: list[int] = self._set.Match(text) if self._rules else []
+        if not hits:
+            return None
+        first = min(hits)
+        match: Any = self._compiled[first].search(text)
+        return self._rules[first], (match[0], *(group or "" for group in match.groups()))
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule that answers, with what its pattern captured."""
+
+    rule: KeywordRule
+    groups: tuple[str, ...] = ()
+
+    def parts(self) -> list[ReplyPart]:
+        """The reply's parts with {1}, {2} … filled in."""
+        reply = self.rule.reply
+        given = [reply] if isinstance(reply, str) else reply
+        return [self._fill(part if isinstance(part, ReplyPart) else ReplyPart(text=part)) for part in given]
+
+    def _fill(self, part: ReplyPart) -> ReplyPart:
+        if not self.groups:
+            return part
+        if part.link is None:
+            return part.model_copy(update={"text": self._put(part.text)})
+        link = part.link
+        filled = {name: self._put(getattr(link, name)) for name in ("title", "description")}
+        url = _GROUP.sub(lambda m: quote(self._group(m), safe=""), link.url)
+        return part.model_copy(update={"link": LinkPart(**{**link.model_dump(), **filled, "url": url})})
+
+    def _put(self, text: str) -> str:
+        return _GROUP.sub(self._group, text)
+
+    def _group(self, found: re.Match[str]) -> str:
+        number = int(found[1])
+        return self.groups[number] if number < len(self.groups) else found[0]
+
+
+class RuleSet:
+    """The rules for one place, private or group."""
+
+    def __init__(self, rules: Iterable[KeywordRule], where: str) -> None:
+        mine = [rule for rule in rules if rule.where in (where, "both")]
+        self._equals: dict[str, KeywordRule] = {}
+        self._contains = WordIndex[KeywordRule]()
+        for rule in mine:
+            if rule.equals:
+                self._equals.setdefault(normal(rule.equals), rule)
+            elif rule.contains:
+                self._contains.add(rule.contains, rule)
+        self._patterns = Patterns([rule for rule in mine if rule.regex])
+
+    def find(self, text: str) -> Match | None:
+        """The rule that answers this text."""
+        text = text[:LONGEST]
+        plain = normal(text)
+        rule = self._equals.get(plain) or self._contains.find(plain)
+        if rule is not None:
+            return Match(rule)
+        found = self._patterns.find(text.strip())
+        return Match(*found) if found else None

@@ -1,0 +1,163 @@
+"""The staff's side of a ticket: answers, hand-overs, notes, the list, the end. Written in the event's transaction."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sqlmodel import Session
+
+from config.customer_service import HandoffSettings
+from config.texts import Texts, fill
+from models.db import Store
+from models.support import Ticket, TicketState
+from services.messaging.conversations import Conversations, shown
+from services.messaging.messages import Body, Messages, text
+from services.messaging.webhook_events import WebhookEvents
+from services.support.ticket_texts import facts, relay
+from services.support.tickets import MarkAsked, Tickets
+from services.work.delivery_queue import Clock, GiveUp, Job
+
+MAX_QUOTED = 60  # characters of what was not delivered
+
+
+class TicketActions:
+    """What the staff does with tickets."""
+
+    def __init__(
+        self,
+        store: Store,
+        tickets: Tickets,
+        conversations: Conversations,
+        messages: Messages,
+        webhook_events: WebhookEvents,
+        settings: HandoffSettings,
+        texts: Texts,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self.tickets = tickets
+        self._conversations = conversations
+        self._messages = messages
+        self._webhook_events = webhook_events
+        self.settings = settings
+        self._texts = texts
+        self._clock = clock
+
+    # ---- what the staff does ----
+
+    def answer(
+        self, session: Session, ticket: Ticket, staff_id: str, staff_name: str, body: Body, room_id: str
+    ) -> None:
+        """Say to the customer what somebody of the staff wrote; who is first has the ticket."""
+        now = self._clock()
+        values = {
+            "last_at": now,
+            "called_by": staff_id,
+            "called_at": now,
+            "state": TicketState.OPEN,
+            "room_id": room_id,
+        }
+        first = not ticket.staff_id
+        if first:
+            values |= {"staff_id": staff_id, "staff_name": staff_name}
+        if not self.tickets.change(session, ticket.id or 0, **values):
+            self._messages.say(session, ticket.account, room_id, self.unknown(ticket.id or 0))
+            return
+        said = {**body, "staff": staff_id, "ticket": ticket.id}
+        self._messages.say(session, ticket.account, ticket.contact_id, said)
+        if first:
+            taken = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
+            self._messages.say(session, ticket.account, room_id, relay(ticket, taken))
+
+    def undelivered(self, session: Session, work: Job, gone: GiveUp) -> None:
+        """Tell the staff, who take it for said, what WeChat did not take: an answer of theirs, a customer's file."""
+        body = work.body
+        told, number = self._texts.ticket_undelivered, body.get("ticket") if body.get("staff") else None
+        if body.get("relays") and body["type"] == "file":
+            told, number = self._texts.ticket_relay_lost, body["relays"]
+        ticket = session.get(Ticket, number) if number else None
+        if ticket is None or not ticket.room_id:
+            return
+        said = shown(body["type"], body.get("text") or body.get("title") or body.get("name") or "")[:MAX_QUOTED]
+        words = fill(told, number=ticket.id, name=ticket.name, words=said)
+        self._messages.say(session, ticket.account, ticket.room_id, relay(ticket, words))
+
+    def unknown(self, number: int) -> str:
+        """What a number nobody has open is answered with."""
+        return fill(self._texts.ticket_unknown, number=number)
+
+    def give_to(self, session: Session, ticket: Ticket, staff_id: str, staff_name: str, room_id: str) -> None:
+        """Somebody else of the staff has the ticket now."""
+        if self.tickets.change(session, ticket.id or 0, staff_id=staff_id, staff_name=staff_name):
+            words = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
+            self._messages.say(session, ticket.account, room_id, relay(ticket, text(words, [staff_id])))
+
+    def note(self, session: Session, ticket: Ticket, staff_id: str, words: str) -> None:
+        """Keep a note of the staff."""
+        self._conversations.note(session, ticket.account, ticket.contact_id, ticket.id or 0, staff_id, words)
+
+    def call(self, session: Session, ticket: Ticket, staff_id: str, room_id: str) -> None:
+        """Somebody of the staff named a ticket: their next picture or file goes there."""
+        self.tickets.change(session, ticket.id or 0, called_by=staff_id, called_at=self._clock())
+        words = fill(self._texts.ticket_called, number=ticket.id, name=ticket.name)
+        self._messages.say(session, ticket.account, room_id, relay(ticket, words))
+
+    def called(self, account: str, staff_id: str, within: float) -> Ticket | None:
+        """The ticket that somebody of the staff named last, at most `within` seconds ago."""
+        since = self._clock() - within
+        mine = [t for t in self.tickets if t.account == account and t.called_by == staff_id and t.called_at >= since]
+        return max(mine, key=lambda t: t.called_at, default=None)
+
+    def listing(self, account: str) -> str:
+        """The unfinished tickets, for the staff."""
+        lines = []
+        for ticket in sorted((t for t in self.tickets if t.account == account), key=lambda t: t.id or 0):
+            has = fill(self._texts.ticket_taken, number=ticket.id, staff=ticket.staff_name).partition(" ")[2]
+            lines.append(
+                fill(
+                    self._texts.ticket_line,
+                    number=ticket.id,
+                    name=ticket.name,
+                    minutes=int((self._clock() - ticket.opened_at) // 60),
+                    staff=has if ticket.staff_id else self._texts.ticket_nobody,
+                )
+            )
+        return "\n".join(lines) or self._texts.ticket_none
+
+    # ---- ends ----
+
+    def close(self, session: Session, ticket: Ticket, by: str, words: str) -> bool:
+        """End a ticket: the customer is asked for a mark, the staff is told in `words`; False when it was ended."""
+        now = self._clock()
+        if not self.tickets.change(session, ticket.id or 0, state=TicketState.CLOSED, closed_at=now, closed_by=by):
+            return False
+        self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff_closed)
+        if ticket.room_id:
+            self._messages.say(session, ticket.account, ticket.room_id, relay(ticket, words))
+        self._webhook_events.tell(session, "ticket.closed", f"ticket {ticket.id}", facts(ticket, closed_by=by))
+        return True
+
+    def marked(self, session: Session, account: str, contact_id: str, asked: MarkAsked, mark: int) -> None:
+        """Keep the customer's mark and show it to the staff."""
+        if not self.tickets.mark(session, asked, account, contact_id, mark):
+            return
+        self._messages.say(session, account, contact_id, self._texts.handoff_marked)
+        if asked.room_id:
+            words = fill(self._texts.ticket_marked, number=asked.ticket, name=asked.name, mark=mark)
+            self._messages.say(session, account, asked.room_id, {**text(words), "relays": asked.ticket})
+
+    async def close_idle(self) -> int:
+        """End the tickets in which nobody has spoken for `idle_minutes`; how many."""
+        before, closed = self._clock() - self.settings.idle_minutes * 60, 0
+        for ticket in self.tickets:
+            if ticket.state == TicketState.OPEN and ticket.last_at < before:
+                closed += await self._store.write(partial(self._close_idle, ticket=ticket, before=before))
+        return closed
+
+    def _close_idle(self, session: Session, ticket: Ticket, before: float) -> bool:
+        row = session.get(Ticket, ticket.id)
+        if row is None or row.last_at >= before:  # somebody spoke while this waited its turn
+            return False
+        minutes = f"{self.settings.idle_minutes:g}"
+        words = fill(self._texts.ticket_idle, number=ticket.id, name=ticket.name, minutes=minutes)
+        return self.close(session, ticket, "idle", words)

@@ -1,0 +1,126 @@
+"""The tickets' rows, with the unfinished ones in memory: whether a person has one is asked at every message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from models.db import Store, after_commit
+from models.support import Ticket, TicketState
+from services.work.delivery_queue import Clock
+
+MARK_SECONDS = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class MarkAsked:
+    """A customer who was asked for a mark."""
+
+    ticket: int
+    name: str
+    room_id: str
+    at: float
+
+
+class Tickets:
+    """Rows and memory, kept the same."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._by_number: dict[int, Ticket] = {}
+        self._by_person: dict[tuple[str, str], Ticket] = {}
+        self._marks: dict[tuple[str, str], MarkAsked] = {}
+
+    async def load(self) -> None:
+        """Read what is unfinished, and who may still give a mark."""
+        unfinished = select(Ticket).where(Ticket.state != TicketState.CLOSED)
+        for ticket in await self._store.read(lambda s: s.exec(unfinished).all()):
+            self._keep(ticket)
+        lately = col(Ticket.closed_at) > self._clock() - MARK_SECONDS
+        unmarked = select(Ticket).where(lately, col(Ticket.mark).is_(None)).order_by(col(Ticket.id))
+        for ticket in await self._store.read(lambda s: s.exec(unmarked).all()):
+            self._ask_mark(ticket, ticket.closed_at or 0)
+
+    # ---- looking; from memory ----
+
+    def of(self, account: str, contact_id: str) -> Ticket | None:
+        """The person's unfinished ticket."""
+        return self._by_person.get((account, contact_id))
+
+    def has_open(self, account: str, contact_id: str) -> bool:
+        """Whether the staff has the person."""
+        ticket = self._by_person.get((account, contact_id))
+        return ticket is not None and ticket.state == TicketState.OPEN
+
+    def get(self, number: int) -> Ticket | None:
+        """The unfinished ticket of this number."""
+        return self._by_number.get(number)
+
+    def any_in(self, account: str, room_id: str) -> bool:
+        """Whether an unfinished ticket was announced in this room."""
+        return any(t.room_id == room_id and t.account == account for t in self._by_number.values())
+
+    def __iter__(self) -> Iterator[Ticket]:
+        return iter(list(self._by_number.values()))
+
+    def mark_asked(self, account: str, contact_id: str) -> MarkAsked | None:
+        """What the person may still give a mark for."""
+        asked = self._marks.get((account, contact_id))
+        return asked if asked and asked.at + MARK_SECONDS > self._clock() else None
+
+    # ---- changing; inside a transaction ----
+
+    def add(self, session: Session, **values: Any) -> Ticket:
+        """Open a ticket; a second unfinished one of the same person is an IntegrityError."""
+        now = self._clock()
+        row = Ticket(**values, opened_at=now, last_at=now)
+        session.add(row)
+        session.flush()
+        ticket = Ticket(**row.model_dump())  # what is kept in memory belongs to no session
+        after_commit(session, lambda: self._keep(ticket))
+        return ticket
+
+    def change(self, session: Session, number: int, **values: Any) -> bool:
+        """Change an unfinished ticket; False when it is closed meanwhile."""
+        unfinished = update(Ticket).where(col(Ticket.id) == number, col(Ticket.state) != TicketState.CLOSED)
+        if not session.connection().execute(unfinished.values(**values)).rowcount:
+            return False
+        after_commit(session, lambda: self._changed(number, values))
+        return True
+
+    def mark(self, session: Session, asked: MarkAsked, account: str, contact_id: str, mark: int) -> bool:
+        """Keep a mark; False when there is one already."""
+        unmarked = update(Ticket).where(col(Ticket.id) == asked.ticket, col(Ticket.mark).is_(None))
+        after_commit(session, lambda: self._forget_mark(account, contact_id))
+        return bool(session.connection().execute(unmarked.values(mark=mark)).rowcount)
+
+    # ---- memory ----
+
+    def _keep(self, ticket: Ticket) -> None:
+        self._by_number[ticket.id or 0] = ticket
+        self._by_person[ticket.account, ticket.contact_id] = ticket
+
+    def _changed(self, number: int, values: dict[str, Any]) -> None:
+        ticket = self._by_number.get(number)
+        if ticket is None:
+            return
+        for name, value in values.items():
+            setattr(ticket, name, value)
+        if ticket.state == TicketState.CLOSED:
+            self._by_number.pop(number)
+            self._by_person.pop((ticket.account, ticket.contact_id), None)
+            self._ask_mark(ticket, ticket.closed_at or 0)
+
+    def _forget_mark(self, account: str, contact_id: str) -> None:
+        self._marks.pop((account, contact_id), None)
+
+    def _ask_mark(self, ticket: Ticket, at: float) -> None:
+        asked = MarkAsked(ticket.id or 0, ticket.name, ticket.room_id, at)
+        self._marks[ticket.account, ticket.contact_id] = asked
+        if len(self._marks) > 10_000:
+            self._marks = {k: m for k, m in self._marks.items() if m.at + MARK_SECONDS > at}

@@ -1,0 +1,1 @@
+"""The job log, and the removal of old rows."""

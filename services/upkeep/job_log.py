@@ -1,0 +1,60 @@
+"""What the clock has done: when each job last ran and how it went, kept over restarts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from sqlmodel import Session, col, select
+
+from models.db import Store
+from models.durable import Setting
+from services.work.delivery_queue import Clock
+
+PREFIX = "job:"
+NEW = "new"  # the result of a job that has not run yet
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """One run of a job. `at` is the time it was due, in Unix seconds; `ms` how long it took."""
+
+    at: float
+    ok: bool = True
+    result: str = ""
+    ms: float = 0.0
+
+
+class JobLog:
+    """The last run of every job, and how often each ran in this process."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self.clock = clock
+        self.last: dict[str, JobRun] = {}
+        self.counts: dict[tuple[str, bool], int] = {}
+        self.next_at: Callable[[str], float | None] = lambda _name: None  # the scheduler knows
+        self.names: list[str] = []
+
+    async def load(self) -> None:
+        """Read what earlier processes ran."""
+        rows = await self._store.read(
+            lambda s: s.exec(select(Setting).where(col(Setting.key).startswith(PREFIX))).all()
+        )
+        self.last = {row.key.removeprefix(PREFIX): JobRun(**json.loads(row.value)) for row in rows}
+
+    async def note(self, name: str, run: JobRun) -> None:
+        """Write a run down."""
+        self.last[name] = run
+        self.counts[name, run.ok] = self.counts.get((name, run.ok), 0) + 1
+        await self._store.write(lambda s: self._put(s, name, run))
+
+    async def begin(self, name: str) -> None:
+        """Write down, the first time a job is seen, that nothing before now is to be made up."""
+        if name not in self.last:
+            self.last[name] = run = JobRun(self.clock(), result=NEW)
+            await self._store.write(lambda s: self._put(s, name, run))
+
+    def _put(self, session: Session, name: str, run: JobRun) -> None:
+        session.merge(Setting(key=PREFIX + name, value=json.dumps(asdict(run), ensure_ascii=False)))

@@ -1,0 +1,71 @@
+"""What is older than `keep_days` and finished goes, in small batches that never hold up replies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete
+from sqlmodel import Session, SQLModel, col, select
+
+from models.conversations import Said
+from models.db import Store
+from models.durable import Action, EventState, InboxEvent, OutboxItem, WorkState
+from models.flows import OPEN_STATES as OPEN_RUNS
+from models.flows import FlowCallback, FlowRun
+from models.groups import TokenMiss
+from models.rules import Broadcast
+from models.support import Ticket
+from services.work.delivery_queue import Clock
+
+BATCH = 200
+PAUSE = 0.05  # seconds in which others write
+DAY = 86400.0
+Old = Callable[[float], tuple[ColumnElement[bool], ...]]
+
+
+def _ended_runs(before: float) -> tuple[ColumnElement[bool], ...]:
+    return col(FlowRun.state).not_in(OPEN_RUNS), col(FlowRun.changed_at) < before
+
+
+# What is pruned: a table, and what of it is old at a time. Open work and events not ended stay, however old.
+OLD: list[tuple[type[SQLModel], Old]] = [
+    (InboxEvent, lambda t: (col(InboxEvent.state) != EventState.NEW, col(InboxEvent.received_at) < t)),
+    (
+        OutboxItem,
+        lambda t: (col(OutboxItem.state).not_in((WorkState.QUEUED, WorkState.SENDING)), col(OutboxItem.done_at) < t),
+    ),
+    (Action, lambda t: (col(Action.at) < t,)),
+    (Said, lambda t: (col(Said.at) < t,)),
+    (Ticket, lambda t: (col(Ticket.closed_at) < t,)),
+    (Broadcast, lambda t: (col(Broadcast.created_at) < t,)),  # who was asked answers within minutes
+    (TokenMiss, lambda t: (col(TokenMiss.at) < t,)),
+    (FlowCallback, lambda t: (col(FlowCallback.run_id).in_(select(FlowRun.id).where(*_ended_runs(t))),)),
+    (FlowRun, _ended_runs),
+]
+
+
+class Pruning:
+    """Deletes what is old."""
+
+    def __init__(self, store: Store, keep_days: float, clock: Clock) -> None:
+        self._store = store
+        self._keep = keep_days * DAY
+        self._clock = clock
+
+    async def run(self) -> int:
+        """Delete everything that is old; returns how many rows."""
+        before, total = self._clock() - self._keep, 0
+        for table, old in OLD:
+            while gone := await self._store.write(partial(self._batch, table=table, old=old(before))):
+                total += gone
+                await asyncio.sleep(PAUSE)
+        return total
+
+    def _batch(self, session: Session, table: Any, old: tuple[ColumnElement[bool], ...]) -> int:
+        ids = session.exec(select(table.id).where(*old).limit(BATCH)).all()
+        if ids:
+            session.connection().execute(delete(table).where(table.id.in_(ids)))
+        return len(ids)

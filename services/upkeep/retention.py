@@ -1,0 +1,27 @@
+"""What customer service keeps beside its rows goes too once it is old: files, menus, counted questions."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.messaging.media import MediaStore
+from services.support.questions import Questions
+from services.work.delivery_queue import Clock
+
+DAY = 86400.0
+
+
+class Retention:
+    """Forgets files and questions older than `keep_days`."""
+
+    def __init__(self, media: MediaStore, questions: Questions, keep_days: float, clock: Clock) -> None:
+        self._media = media
+        self._questions = questions
+        self._keep = keep_days * DAY
+        self._clock = clock
+
+    async def run(self) -> int:
+        """Forget what is old; how many files."""
+        before = self._clock() - self._keep
+        await self._questions.prune(before)
+        return await asyncio.to_thread(self._media.prune, before)

@@ -1,0 +1,1 @@
+"""Durable work: the inbox, the outbox and their queues."""

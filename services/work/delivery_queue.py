@@ -1,0 +1,262 @@
+"""One queue of promised work: in order per key, the most urgent first, at the pace its governor allows."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from models.db import is_away
+from models.durable import Priority, WorkState
+
+log = logging.getLogger(__name__)
+Clock = Callable[[], float]
+DAY = 86400.0
+DATABASE_AWAY = 2.0  # seconds until work is tried again that needs the database
+
+
+@dataclass(slots=True)
+class Job:
+    """A promised piece of work as it is kept in memory while it is open."""
+
+    id: int
+    queue: str
+    key: str
+    body: dict[str, Any]
+    priority: str = Priority.REPLY
+    run_at: float = 0
+    created_at: float = 0
+    attempts: int = 0
+    state: str = WorkState.QUEUED
+
+    def has_id(self, row: tuple[int]) -> None:
+        """The database has given it one."""
+        (self.id,) = row
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What a delivery answers when it did not happen but may later. `again_in` is in seconds."""
+
+    again_in: float
+    why: str
+    counts: bool = True  # whether this try is one of the few the work has
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """What a delivery answers when it will never happen; `unknown` when it may have happened."""
+
+    why: str
+    unknown: bool = False
+
+
+class Pace(Protocol):
+    """What a queue asks before each piece of work; seconds to wait, 0 = now."""
+
+    def lane_delay(self) -> float:
+        """How long nothing at all may go."""
+
+    def key_delay(self, key: str) -> float:
+        """How long nothing with this key may go."""
+
+    def spend(self, key: str) -> None:
+        """One goes now."""
+
+
+class NoPace:
+    """No limits."""
+
+    def lane_delay(self) -> float:
+        """Never wait."""
+        return 0
+
+    def key_delay(self, key: str) -> float:
+        """Never wait."""
+        return 0
+
+    def spend(self, key: str) -> None:
+        """Nothing to count."""
+
+
+Deliver = Callable[[Job], Awaitable[str | Retry | GiveUp]]
+
+
+@dataclass(slots=True)
+class _Line:
+    """The works of one key. Broadcasts have a line of their own, so that nobody's answer waits behind them."""
+
+    key: tuple[str, bool]
+    works: deque[Job] = field(default_factory=deque)
+    kinds: Counter[str] = field(default_factory=Counter)  # how many of each priority
+    ticket: int = 0  # of the offer that stands; 0 while it runs or waits for its time
+    offered_as: str = ""
+
+
+class DeliveryQueue:
+    """Runs the deliveries of one account or one receiver. `finished(work, result)` hears of every end and retry."""
+
+    def __init__(
+        self,
+        name: str,
+        deliver: Deliver,
+        finished: Callable[[Job, str | Retry | GiveUp], None],
+        *,
+        pace: Pace | None = None,
+        at_once: int = 16,
+        clock: Clock,
+        is_open: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.name = name
+        self.pace = pace or NoPace()
+        self._deliver = deliver
+        self._finished = finished
+        self._clock = clock
+        self._is_open = is_open
+        self._lines: dict[tuple[str, bool], _Line] = {}
+        self._ready: list[tuple[str, int, int, _Line]] = []  # priority, id of the head, ticket, line
+        self._tickets = 0
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._slots = at_once
+        self._runs = False
+        self._look: asyncio.Handle | None = None
+        self._look_again: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._runs = True
+        self.poke()
+
+    async def stop(self, grace: float) -> None:
+        """Take no new work up, let what runs finish for `grace` seconds."""
+        self._runs = False
+        for timer in self._timers:
+            timer.cancel()
+        if self._look_again is not None:
+            self._look_again.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def __len__(self) -> int:
+        """How much is due and not done."""
+        return sum(len(line.works) for line in self._lines.values())
+
+    def poke(self) -> None:
+        """Look again: the account is back, or the pace has changed."""
+        if self._look is None and self._runs:
+            self._look = asyncio.get_running_loop().call_soon(self._start_what_may_go)
+
+    def push(self, work: Job) -> None:
+        """Take a piece of work in. What is for later holds up nothing till its time; what was tried keeps its place."""
+        wait = work.run_at - self._clock()
+        if wait > 0 and not work.attempts:
+            self._after(wait, lambda: self._line_up(work))
+        else:
+            self._line_up(work)
+
+    def _line_up(self, work: Job) -> None:
+        key = (work.key, work.priority == Priority.BROADCAST)
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = _Line(key)
+        line.works.append(work)
+        line.kinds[work.priority] += 1
+        if len(line.works) == 1:
+            self._offer(line, work.run_at - self._clock() if work.attempts else 0)
+        elif line.ticket and work.priority < line.offered_as:
+            self._offer(line)
+
+    def _offer(self, line: _Line, wait: float = 0) -> None:
+        """Offer the head of a line, as urgently as the most urgent behind it, or once its wait is over."""
+        if wait > 0:
+            line.ticket = 0
+            self._after(wait, lambda: self._offer(line))
+            return
+        self._tickets += 1
+        line.ticket = self._tickets
+        line.offered_as = min(line.kinds)
+        heapq.heappush(self._ready, (line.offered_as, line.works[0].id, line.ticket, line))
+        self.poke()
+
+    def _after(self, seconds: float, then: Callable[[], None]) -> None:
+        """Call `then` so many seconds from now, whatever the clock says by then: it may have been set."""
+
+        def fire() -> None:
+            self._timers.discard(timer)
+            if seconds > DAY:
+                self._after(seconds - DAY, then)
+            else:
+                then()
+
+        timer = asyncio.get_running_loop().call_later(min(seconds, DAY), fire)
+        self._timers.add(timer)
+
+    def _start_what_may_go(self) -> None:
+        self._look = None
+        if self._look_again is not None:
+            self._look_again.cancel()
+            self._look_again = None
+        while self._runs and self._ready and self._slots and self._is_open():
+            _, _, ticket, line = self._ready[0]
+            if ticket != line.ticket:  # it was offered anew since
+                heapq.heappop(self._ready)
+                continue
+            wait = self.pace.lane_delay()
+            if wait > 0:
+                self._look_again = asyncio.get_running_loop().call_later(wait, self.poke)
+                return
+            heapq.heappop(self._ready)
+            line.ticket = 0
+            wait = self.pace.key_delay(line.key[0])
+            if wait > 0:
+                self._after(wait, partial(self._offer, line))
+                continue
+            self._begin(line)
+
+    def _begin(self, line: _Line) -> None:
+        self.pace.spend(line.key[0])
+        self._slots -= 1
+        task = asyncio.create_task(self._do(line))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _do(self, line: _Line) -> None:
+        work = line.works[0]
+        work.state = WorkState.SENDING
+        try:
+            result = await self._deliver(work)
+        except Exception as error:  # noqa: BLE001 - one work's trouble is not the others'
+            result = self._broken(work, error)
+        finally:
+            self._slots += 1
+            work.state = WorkState.QUEUED
+        if isinstance(result, Retry):
+            work.attempts += result.counts
+            work.run_at = self._clock() + result.again_in
+        self._finished(work, result)
+        if not isinstance(result, Retry):
+            line.works.popleft()
+            line.kinds[work.priority] -= 1
+            line.kinds += Counter()  # drops what is down to none
+        if line.works:
+            self._offer(line, result.again_in if isinstance(result, Retry) else 0)
+        else:
+            del self._lines[line.key]
+        self.poke()
+
+    def _broken(self, work: Job, error: Exception) -> Retry | GiveUp:
+        """What to do about a delivery that ended in an error of ours; the database being away is none of the work's."""
+        if is_away(error):
+            log.error("delivery %s on queue %s waits for the database: %s", work.id, self.name, type(error).__name__)
+            return Retry(DATABASE_AWAY, "the database is away", counts=False)
+        log.error("delivery %s on queue %s failed", work.id, self.name, exc_info=error)
+        return GiveUp(type(error).__name__)

@@ -1,0 +1,254 @@
+"""The inbox: every event is a row before anything is done about it; then it is handled, in order per conversation.
+
+taken → row (many share a commit) → payload read (bounded) → its conversation's line, in the order of arrival → handler
+→ one transaction with what it changed, what it promised, and the event's end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+from sqlmodel import Session
+
+from errors import WeChatError, WeChatOffline
+from models.db import Store, after_commit, is_away
+from models.durable import EventState
+from services.work import event_codec as codec
+from services.work.arrival_sequencer import Arrival, ArrivalSequencer
+from services.work.inbox_table import InboxRows
+from services.work.write_batcher import WriteBatcher
+from wechat.events import Event, RawEvent
+
+log = logging.getLogger(__name__)
+
+Resolve = Callable[[RawEvent, Callable[[str], None]], Awaitable[Event | None]]  # the second: told the conversation
+Handle = Callable[[Event, int], Awaitable[str]]  # handles and ends the event; answers with the handler's name
+MAX_IN_MEMORY: Final = 10_000
+READING_AT_ONCE: Final = 64
+HANDLING_AT_ONCE: Final = 64
+MAX_TRIES: Final = 5  # of reading a payload that gets a refusal or no answer, before the event is given up
+
+
+class Inbox:
+    """The events of one account."""
+
+    def __init__(self, account: str, store: Store, resolve: Resolve, handle: Handle) -> None:
+        self.account = account
+        self._store = store
+        self._resolve = resolve
+        self._handle = handle
+        self._table = InboxRows(store, account)
+        self._rows = WriteBatcher[RawEvent](store, self._store_rows, lambda _raw: self._leave())
+        self._bodies = WriteBatcher[dict[str, Any]](store, self._table.keep_bodies)
+        self._ends = WriteBatcher[dict[str, Any]](store, self._table.end)
+        self._in_memory = 0
+        self._space = asyncio.Event()
+        self._order = ArrivalSequencer(self._line_up)
+        self._to_read: asyncio.Queue[Arrival] = asyncio.Queue()
+        self._reading = asyncio.Semaphore(READING_AT_ONCE)
+        self._handling = asyncio.Semaphore(HANDLING_AT_ONCE)
+        self._lines: dict[str, deque[Arrival]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # those that read
+        self._working: set[asyncio.Task[None]] = set()  # those that handle, one for each busy conversation
+        self._poked = asyncio.Event()
+        self._stopping = False
+
+    # ---- life ----
+
+    async def start(self) -> None:
+        """Take up what an earlier process stored and did not finish."""
+        self._hold(self._read_forever(), self._tasks)
+        for row in await self._store.read(self._table.open_rows):
+            raw = RawEvent(self.account, row.event_id, row.kind, json.loads(row.data), codec.utc(row.received_at))
+            self._in_memory += 1
+            self._arrive(Arrival(raw, row.id or 0), codec.decode(row.body) if row.body else None)
+
+    async def stop(self, grace: float) -> None:
+        """Stop taking work up; what is being handled may finish for `grace` seconds. What was taken is stored."""
+        self._stopping = True
+        await self._rows.drain(grace)
+        for line in self._lines.values():
+            line[0].give_up_waiting()
+        if self._working:
+            await asyncio.wait(self._working, timeout=grace)
+        self._order.stop()
+        for task in self._tasks | self._working:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._working, return_exceptions=True)
+        await self._bodies.drain(grace)
+        await self._ends.drain(grace)
+
+    def _hold(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(work)
+        among.add(task)
+        task.add_done_callback(among.discard)
+
+    def __len__(self) -> int:
+        return self._in_memory
+
+    def poke(self) -> None:
+        """The gateway is back: read at once what waits for it."""
+        self._poked.set()
+        self._poked = asyncio.Event()
+
+    # ---- taking ----
+
+    async def take(self, raw: RawEvent) -> None:
+        """Have an event stored, then acted on; waits only when too much is in memory. A repeat does nothing."""
+        while self._in_memory >= MAX_IN_MEMORY:
+            self._space.clear()
+            await self._space.wait()
+        self._in_memory += 1
+        self._rows.put(raw)
+
+    def _leave(self) -> None:
+        self._in_memory -= 1
+        self._space.set()
+
+    def _store_rows(self, session: Session, raws: list[RawEvent]) -> None:
+        new = self._table.insert(session, raws)
+        after_commit(session, lambda: self._stored(raws, new))
+
+    def _stored(self, raws: list[RawEvent], new: dict[str, int]) -> None:
+        for raw in raws:
+            row = new.pop(raw.id, None)
+            if row is None:
+                self._log(raw.id, raw.kind, "-", "repeated", time.perf_counter())
+                self._leave()
+            else:
+                self._arrive(Arrival(raw, row))
+
+    def _arrive(self, arrival: Arrival, event: Event | None = None) -> None:
+        self._order.add(arrival)
+        if event is None:
+            self._to_read.put_nowait(arrival)
+        else:
+            self._order.place(arrival, event.conversation)
+            arrival.settle(event)
+
+    # ---- reading payloads ----
+
+    async def _read_forever(self) -> None:
+        while True:
+            arrival = await self._to_read.get()
+            await self._reading.acquire()
+            self._hold(self._read(arrival), self._tasks)
+
+    async def _read(self, arrival: Arrival) -> None:
+        """Read an event's payload. Once its conversation is known it goes there, and others may be read."""
+        raw, reading, began = arrival.raw, True, time.perf_counter()
+
+        def placed(conversation: str) -> None:
+            nonlocal reading
+            self._order.place(arrival, conversation)
+            if reading:
+                reading = False
+                self._reading.release()
+
+        event, why, state = None, "ignored", EventState.DONE
+        try:
+            event = await self._patiently(raw, placed)
+        except Exception as error:  # noqa: BLE001 - one event's trouble is not the others'
+            log.warning("%s: the payload of event %s cannot be read: %s", self.account, raw.id, error)
+            why, state = "unreadable", EventState.FAILED
+        finally:
+            if reading:
+                self._reading.release()
+        if event is None:
+            self._end(arrival, why, state)
+            self._log(raw.id, raw.kind, "-", why, began)
+        else:
+            self._bodies.put({"row": arrival.row, "kept": codec.encode(event)})
+            self._order.place(arrival, event.conversation)
+        arrival.settle(event)
+        if arrival.conversation is None:
+            self._order.settled(arrival)
+
+    async def _patiently(self, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
+        wait, failed = 0.2, 0
+        while True:
+            try:
+                return await self._resolve(raw, placed)
+            except WeChatOffline:  # the event waits for the gateway
+                failed = 0
+            except WeChatError:  # a refusal may pass too: gateways tell of a message before they have it
+                failed += 1
+                if failed == MAX_TRIES:
+                    raise
+            await self._pause(wait)
+            wait = min(wait * 2, 5.0)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._poked.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _log(self, id: str, kind: str, handler: str, result: str, began: float) -> None:
+        """The one line of an event."""
+        facts = {"account": self.account, "id": id, "kind": kind, "handler": handler, "result": result}
+        spent = round((time.perf_counter() - began) * 1000, 1)
+        log.info("%s: event %s %s %s %s %.1f ms", *facts.values(), spent, extra={"facts": facts | {"ms": spent}})
+
+    def _end(self, arrival: Arrival, why: str, state: str) -> None:
+        """End an event that no handler ends."""
+        self._ends.put({"row": arrival.row, "to": state, "by": why})
+
+    # ---- handling ----
+
+    def _line_up(self, arrival: Arrival) -> None:
+        """The arrival's turn has come: it joins its conversation, or ends here when it stands for nothing."""
+        key = arrival.conversation
+        if key is None:
+            self._leave()
+            return
+        line = self._lines.get(key)
+        if line is not None:
+            line.append(arrival)
+            return
+        self._lines[key] = deque((arrival,))
+        if not self._stopping:
+            self._hold(self._work_off(key), self._working)
+
+    async def _work_off(self, key: str) -> None:
+        line = self._lines[key]
+        while line and not self._stopping:
+            event = await line[0].event()
+            if event is not None and not self._stopping:
+                async with self._handling:
+                    await self._handle_one(line[0], event)
+            line.popleft()
+            self._leave()
+        if not line:
+            del self._lines[key]
+
+    async def _handle_one(self, arrival: Arrival, event: Event) -> None:
+        began = time.perf_counter()
+        handler, result = "?", "failed"
+        try:
+            handler = await self._until_stored(event, arrival.row)
+            result = "ok"
+        except Exception as error:
+            log.exception("event %s %s failed", event.id, type(event).__name__)
+            if not is_away(error):  # else nothing of it was done: it is handled after the restart
+                self._end(arrival, "failed", EventState.FAILED)
+        self._log(event.id, type(event).__name__, handler, result, began)
+
+    async def _until_stored(self, event: Event, row: int) -> str:
+        """Handle the event; again while the database is away, for then nothing of it was done."""
+        wait = 0.2
+        while True:
+            try:
+                return await self._handle(event, row)
+            except Exception as error:
+                if not is_away(error) or self._stopping:
+                    raise
+                log.error("event %s waits for the database: %s", event.id, type(error).__name__)  # noqa: TRY400
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 5.0)

@@ -1,0 +1,70 @@
+"""The inbox's table: written by compiled statements, many rows at a time, for every event passes here three times."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from sqlalchemy import bindparam, update
+from sqlmodel import Session, col, select
+
+from models.bulk_insert import in_bulk
+from models.db import Store
+from models.durable import EventState, InboxEvent
+from wechat.events import RawEvent
+
+_KEEP_BODY: Final = (
+    update(InboxEvent)
+    .where(col(InboxEvent.id) == bindparam("row"))
+    .values(body=bindparam("kept"))
+    .execution_options(synchronize_session=False)
+)
+_END: Final = (
+    update(InboxEvent)
+    .where(col(InboxEvent.id) == bindparam("row"))
+    .values(state=bindparam("to"), handler=bindparam("by"))
+    .execution_options(synchronize_session=False)
+)
+
+
+def end_event(session: Session, row: int, handler: str, state: str = EventState.DONE) -> None:
+    """Mark an event as acted on; goes into the transaction of what was done about it."""
+    in_bulk(session, _END, {"row": row, "to": state, "by": handler})
+
+
+class InboxRows:
+    """The rows of one account."""
+
+    def __init__(self, store: Store, account: str) -> None:
+        self._account = account
+        new = store.insert(InboxEvent).on_conflict_do_nothing()
+        self._insert: Any = new.returning(col(InboxEvent.id), col(InboxEvent.event_id))
+
+    def insert(self, session: Session, raws: list[RawEvent]) -> dict[str, int]:
+        """Store events; the rows of the new ones, by the event's id."""
+        rows = [
+            {
+                "account": raw.account,
+                "event_id": raw.id,
+                "kind": raw.kind,
+                "data": json.dumps(raw.data, ensure_ascii=False),
+                "state": EventState.NEW,
+                "handler": "",
+                "received_at": raw.at.timestamp(),
+            }
+            for raw in raws
+        ]
+        return {event_id: int(row) for row, event_id in session.connection().execute(self._insert, rows)}
+
+    def keep_bodies(self, session: Session, bodies: list[dict[str, Any]]) -> None:
+        """Keep what events resolved to, so that they can be handled after a restart without the gateway."""
+        session.connection().execute(_KEEP_BODY, bodies)
+
+    def end(self, session: Session, ends: list[dict[str, Any]]) -> None:
+        """End events that no handler has ended."""
+        session.connection().execute(_END, ends)
+
+    def open_rows(self, session: Session) -> list[InboxEvent]:
+        """What is stored and not acted on, in the order it came."""
+        mine = select(InboxEvent).where(InboxEvent.account == self._account, InboxEvent.state == EventState.NEW)
+        return list(session.exec(mine.order_by(col(InboxEvent.id))).all())

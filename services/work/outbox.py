@@ -1,0 +1,270 @@
+"""The outbox: what is promised is a row of the same transaction, and is done after the commit, whatever dies.
+
+A crash in the middle of a delivery leaves it unknown. Replies and notices are then done again (a person rather reads
+a line twice than never); a broadcast is marked `sending` before it goes and is not repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, insert, update
+from sqlmodel import Session, col, select
+
+from models.bulk_insert import in_bulk
+from models.db import Store, after_commit
+from models.durable import OutboxItem, Priority, WorkState
+from services.work.delivery_queue import Clock, Deliver, DeliveryQueue, GiveUp, Job, Pace, Retry
+from services.work.write_batcher import WriteBatcher
+
+log = logging.getLogger(__name__)
+_INSERT = insert(OutboxItem).returning(col(OutboxItem.id), sort_by_parameter_order=True)
+_END = (
+    update(OutboxItem)
+    .where(col(OutboxItem.id) == bindparam("item"))
+    .values(
+        state=bindparam("to"),
+        result=bindparam("what"),
+        error=bindparam("why"),
+        attempts=bindparam("tries"),
+        done_at=bindparam("ended"),
+        run_at=bindparam("again_at"),
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
+class Outbox:
+    """All queues of promised work."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._queues: dict[str, DeliveryQueue] = {}
+        self._openers: dict[str, Callable[[str], DeliveryQueue]] = {}
+        self._open: dict[int, Job] = {}
+        self._ends = WriteBatcher[_End](store, self._write_ends)
+        self._on_failed: list[Callable[[Session, Job, GiveUp], None]] = []
+        self._started = False
+
+    # ---- building ----
+
+    def serve(
+        self,
+        prefix: str,
+        deliver: Deliver,
+        *,
+        pace: Callable[[str], Pace | None] = lambda _name: None,
+        at_once: int = 16,
+        is_open: Callable[[str], bool] = lambda _name: True,
+    ) -> None:
+        """Deliver the work of every queue whose name begins with `prefix:`; one queue for each name behind it."""
+
+        def open_lane(name: str) -> DeliveryQueue:
+            rest = name.partition(":")[2]
+            return DeliveryQueue(
+                name,
+                deliver,
+                self._finished,
+                pace=pace(rest),
+                at_once=at_once,
+                clock=self._clock,
+                is_open=lambda: is_open(rest),
+            )
+
+        self._openers[prefix] = open_lane
+
+    def on_failed(self, listener: Callable[[Session, Job, GiveUp], None]) -> None:
+        """Have `listener` called, in the transaction of its end, when a piece of work is given up."""
+        self._on_failed.append(listener)
+
+    async def load(self) -> None:
+        """Take up what an earlier process left open; before anything new is promised, so that the order holds."""
+        for item in await self._store.write(self._settle_and_load):
+            try:
+                self._take(_work(item))
+            except LookupError:  # its account, or what it is for, is no longer configured
+                log.warning("work %s waits: nobody serves queue %s", item.id, item.queue)
+
+    async def start(self) -> None:
+        """Begin to deliver."""
+        self._started = True
+        for queue in self._queues.values():
+            queue.start()
+
+    async def stop(self, grace: float) -> None:
+        """Let what runs finish for `grace` seconds; the rest stays in the database."""
+        self._started = False
+        await asyncio.gather(*(queue.stop(grace) for queue in self._queues.values()))
+        await self._ends.drain(grace)
+
+    # ---- promising ----
+
+    def add(
+        self,
+        session: Session,
+        queue: str,
+        key: str,
+        body: dict[str, Any],
+        *,
+        priority: str = Priority.REPLY,
+        run_at: float = 0,
+        idempotency_key: str | None = None,
+        fingerprint: str = "",
+    ) -> Job:
+        """Promise a piece of work inside a transaction; begun once that is in, and only then does it have its id."""
+        now = self._clock()
+        values = {
+            "queue": queue,
+            "key": key,
+            "priority": priority,
+            "body": json.dumps(body, ensure_ascii=False),
+            "state": WorkState.QUEUED,
+            "attempts": 0,
+            "error": "",
+            "result": "",
+            "idempotency_key": idempotency_key,
+            "fingerprint": fingerprint,
+            "run_at": run_at,
+            "created_at": now,
+        }
+        work = Job(0, queue, key, body, priority, run_at, now)
+        in_bulk(session, _INSERT, values, work.has_id)
+        after_commit(session, lambda: self._take(work))
+        return work
+
+    def again(self, session: Session, item: OutboxItem) -> None:
+        """Promise given-up work anew, inside a transaction; it has all its tries again."""
+        item.sqlmodel_update({"state": WorkState.QUEUED, "attempts": 0, "error": "", "run_at": 0.0, "done_at": None})
+        item.created_at = self._clock()  # of the promise that now stands
+        session.add(item)
+        session.flush()
+        work = _work(item)
+        after_commit(session, lambda: self._take(work))
+
+    def _take(self, work: Job) -> None:
+        queue = self._queues.get(work.queue)
+        if queue is None:
+            queue = self._queues[work.queue] = self._openers[work.queue.partition(":")[0]](work.queue)
+            if self._started:
+                queue.start()
+        if work.id not in self._open:
+            self._open[work.id] = work
+            queue.push(work)
+
+    # ---- looking ----
+
+    def state_of(self, item: OutboxItem) -> str:
+        """The row's state, or what is truer in memory: whether it is being sent right now."""
+        work = self._open.get(item.id or 0)
+        return work.state if work is not None else item.state
+
+    def waiting(self) -> dict[str, int]:
+        """How much is open on each queue."""
+        return {name: len(queue) for name, queue in self._queues.items()}
+
+    def sent_since(self, session: Session, queue: str, since: float) -> list[float]:
+        """When the queue's work was done after `since`, in order: what counts for its pace."""
+        when = col(OutboxItem.done_at)
+        return [
+            at or 0.0 for at in session.exec(select(when).where(OutboxItem.queue == queue, when > since).order_by(when))
+        ]
+
+    def oldest(self, queue: str) -> float:
+        """For how many seconds the queue's oldest open work has waited since it was due; 0 when none is."""
+        now = self._clock()
+        due = [max(work.created_at, work.run_at) for work in self._open.values() if work.queue == queue]
+        return max(0.0, now - min(due)) if due else 0.0
+
+    def poke(self, queue: str) -> None:
+        """Tell a queue that it may go on."""
+        if queue in self._queues:
+            self._queues[queue].poke()
+
+    def poke_account(self, account: str) -> None:
+        """Tell every queue of an account that it may go on."""
+        for name, queue in self._queues.items():
+            if name.partition(":")[2] == account:
+                queue.poke()
+
+    async def mark_sending(self, work: Job) -> None:
+        """Note, before the call, that it is about to happen: for work that must not be repeated."""
+        await self._store.write(
+            lambda session: session.connection().execute(
+                update(OutboxItem).where(col(OutboxItem.id) == work.id).values(state=WorkState.SENDING)
+            )
+        )
+
+    # ---- ends ----
+
+    def _finished(self, work: Job, result: str | Retry | GiveUp) -> None:
+        end: dict[str, Any] = {
+            "item": work.id,
+            "to": WorkState.SENT,
+            "what": "",
+            "why": "",
+            "tries": work.attempts,
+            "again_at": work.run_at,
+        }
+        end["ended"] = self._clock()
+        if isinstance(result, Retry):
+            # A try that does not count leaves no time behind: after a restart the work would be taken for a timed one.
+            end |= {"to": WorkState.QUEUED, "why": result.why, "ended": None}
+            end["again_at"] = work.run_at if result.counts else 0.0
+        else:
+            if isinstance(result, GiveUp):
+                end |= {"to": WorkState.UNKNOWN if result.unknown else WorkState.FAILED, "why": result.why}
+                log.warning("work %s on queue %s given up: %s", work.id, work.queue, result.why)
+            else:
+                end["what"] = result
+            work.state = end["to"]  # what is asked until the row says so too
+        self._ends.put(_End(work, result, end))
+
+    def _settle_and_load(self, session: Session) -> Sequence[OutboxItem]:
+        """What an earlier process was sending when it died is unknown: broadcasts end here, all else is done again."""
+        wanted = select(OutboxItem).where(col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING)))
+        items = session.exec(wanted.order_by(col(OutboxItem.id))).all()
+        cut_off = [i for i in items if i.state == WorkState.SENDING and i.priority == Priority.BROADCAST]
+        gone = GiveUp("cut off while sending", unknown=True)
+        for item in cut_off:
+            item.sqlmodel_update({"state": WorkState.UNKNOWN, "error": gone.why, "done_at": self._clock()})
+            for listener in self._on_failed:  # what it promises begins with this transaction, and is not among items
+                listener(session, _work(item), gone)
+        for item in items:
+            if item.state == WorkState.SENDING:
+                item.state = WorkState.QUEUED
+        session.flush()
+        return [item for item in items if item.state == WorkState.QUEUED]
+
+    def _write_ends(self, session: Session, ends: list[_End]) -> None:
+        session.connection().execute(_END, [end.values for end in ends])
+        for end in ends:
+            if not isinstance(end.result, Retry):
+                after_commit(session, partial(self._open.pop, end.work.id, None))
+            if isinstance(end.result, GiveUp):
+                for listener in self._on_failed:
+                    listener(session, end.work, end.result)
+
+
+class _End(NamedTuple):
+    work: Job
+    result: str | Retry | GiveUp
+    values: dict[str, Any]
+
+
+def _work(item: OutboxItem) -> Job:
+    return Job(
+        item.id or 0,
+        item.queue,
+        item.key,
+        json.loads(item.body),
+        item.priority,
+        item.run_at,
+        item.created_at,
+        item.attempts,
+    )

@@ -1,0 +1,52 @@
+"""Many small look-ups as one read: what is asked for while a read is under way is read together by the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from typing import Final, Generic, TypeVar
+
+from sqlmodel import Session
+
+from models.db import Store
+
+Key = TypeVar("Key")
+Found = TypeVar("Found")
+MAX_AT_ONCE: Final = 500
+
+
+class ReadBatcher(Generic[Key, Found]):
+    """Looks keys up with `read(session, keys)`, which answers what there is. Its failure is that of all who asked."""
+
+    def __init__(self, store: Store, read: Callable[[Session, Collection[Key]], Mapping[Key, Found]]) -> None:
+        self._store = store
+        self._read = read
+        self._asked: dict[Key, asyncio.Future[Found | None]] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def __call__(self, key: Key) -> Found | None:
+        """What is found for the key, as it stands now or a moment later."""
+        future = self._asked.get(key)
+        if future is None:
+            future = self._asked[key] = asyncio.get_running_loop().create_future()
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_all())
+        return await asyncio.shield(future)
+
+    async def _read_all(self) -> None:
+        try:
+            while self._asked:
+                keys = list(self._asked)[:MAX_AT_ONCE]
+                await self._answer({key: self._asked.pop(key) for key in keys})
+        finally:
+            self._reading = None
+
+    async def _answer(self, futures: Mapping[Key, asyncio.Future[Found | None]]) -> None:
+        try:
+            found = await self._store.read(lambda session: self._read(session, futures.keys()))
+        except Exception as error:  # noqa: BLE001 - it belongs to those who asked
+            for future in futures.values():
+                future.set_exception(error)
+            return
+        for key, future in futures.items():
+            future.set_result(found.get(key))

@@ -1,0 +1,90 @@
+"""Many small writes as one: what arrives while a write is under way is written together by the next."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from sqlmodel import Session
+
+from models.db import Store, is_away
+
+log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+MAX_AT_ONCE: Final = 500
+FIRST_WAIT: Final = 0.1  # seconds, doubled up to LONGEST_WAIT, while the database is away
+LONGEST_WAIT: Final = 5.0
+
+
+class WriteBatcher(Generic[Item]):
+    """Collects items and hands them, in order, to `write(session, items)`; one such write runs at a time.
+
+    While the database is away it waits. An item that cannot be written takes none of its neighbours down: it is
+    logged and given to `lost`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        write: Callable[[Session, list[Item]], object],
+        lost: Callable[[Item], None] = lambda _item: None,
+    ) -> None:
+        self._store = store
+        self._write = write
+        self._lost = lost
+        self._waiting: list[Item] = []
+        self._alone = 0  # how many of the first in line are written one by one, to find the one that cannot be
+        self._wait = FIRST_WAIT
+        self._busy = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def put(self, item: Item) -> None:
+        """Have the item written soon."""
+        self._waiting.append(item)
+        if not self._busy:
+            self._busy = True
+            self._idle.clear()
+            self._flush()
+
+    async def drain(self, most: float = 10.0) -> None:
+        """Wait until all that was put is written, at most so many seconds."""
+        if self._idle.is_set():
+            return
+        try:
+            await asyncio.wait_for(self._idle.wait(), most)
+        except TimeoutError:
+            log.error("%d items could not be written", len(self._waiting))  # noqa: TRY400 - no trace worth reading
+
+    def _flush(self) -> None:
+        most = 1 if self._alone else MAX_AT_ONCE
+        items = self._waiting[:most]
+        future = self._store.write_soon(lambda session: self._write(session, items))
+        future.add_done_callback(lambda done: self._written(items, done))
+
+    def _written(self, items: list[Item], future: asyncio.Future[object]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None and is_away(error):
+            log.error("the database is away, %d writes wait: %s", len(self._waiting), type(error).__name__)
+            asyncio.get_running_loop().call_later(self._wait, self._flush)
+            self._wait = min(self._wait * 2, LONGEST_WAIT)
+            return
+        self._wait = FIRST_WAIT
+        if error is not None and len(items) > 1:
+            self._alone = len(items)
+        else:
+            self._done(items, error)
+        if self._waiting:
+            self._flush()
+        else:
+            self._busy = False
+            self._idle.set()
+
+    def _done(self, items: list[Item], error: BaseException | None) -> None:
+        del self._waiting[: len(items)]
+        self._alone = max(0, self._alone - len(items))
+        if error is not None:
+            log.error("an item cannot be written", exc_info=error)
+            self._lost(items[0])

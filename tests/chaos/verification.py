@@ -1,0 +1,67 @@
+"""After the kills: what the bot's database promised against what the gateway's journal shows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoning:
+    """Everything but `doubles` and `stored` is to be nothing."""
+
+    stored: int  # events that reached the database
+    not_acted_on: list[str]
+    not_answered: list[str]  # stored questions whose answer nobody got
+    not_sent: list[str]  # promised messages that nobody got
+    out_of_order: list[str]
+    twins: list[str]  # topics that several rooms have
+    doubles: int  # messages somebody got twice
+
+
+def reckon(database: Path, sent: list[dict[str, Any]], rooms: list[dict[str, Any]]) -> Reckoning:
+    """Compare. `sent` and `rooms` are the gateway's tables."""
+    with sqlite3.connect(database) as connection:
+        events = connection.execute("select event_id, kind, state, handler, body from inboxevent").fetchall()
+        promised = connection.execute("select id, key, body, state from outboxitem where queue like 'wx:%'").fetchall()
+    connection.close()
+    got = Counter((row["conversation"], row["text"]) for row in sent)
+    asked = [json.loads(body) for _, kind, _, _, body in events if kind == "message" and body]
+    questions = [e for e in asked if e["text"].startswith("问")]
+    answers = [(e["contact_id"], f"答{e['text'][1:]}") for e in questions]
+    texts = {(key, json.loads(body)["text"]): id for id, key, body, _ in promised if json.loads(body)["type"] == "text"}
+    return Reckoning(
+        stored=len(events),
+        not_acted_on=[f"{id} {kind} {state} {by}" for id, kind, state, by, _ in events if state != "done"],
+        not_answered=[f"{to} {text}" for to, text in answers if not got[to, text]],
+        not_sent=[f"{id} {state}" for id, _, _, state in promised if state != "sent"]
+        + [f"{to} {text}" for to, text in texts if "@" not in text and not _was_got(got, to, text)],
+        out_of_order=_out_of_order(sent, texts),
+        twins=[topic for topic, times in Counter(r["topic"] for r in rooms).items() if times > 1],
+        doubles=sum(times - 1 for (_, text), times in got.items() if text[0] in "答知"),
+    )
+
+
+def _was_got(got: Counter[tuple[str, str]], to: str, text: str) -> bool:
+    return got[to, text] > 0 or any(where == to and said.endswith(text) for where, said in got)  # an @ goes before it
+
+
+def _out_of_order(sent: list[dict[str, Any]], texts: dict[tuple[str, str], int]) -> list[str]:
+    """First deliveries that came after one that was promised later in the same conversation."""
+    latest: dict[str, int] = {}
+    seen: set[tuple[str, str]] = set()
+    wrong = []
+    for row in sent:
+        message = (row["conversation"], row["text"])
+        promise = texts.get(message)
+        if promise is None or message in seen:
+            continue
+        seen.add(message)
+        if promise < latest.get(row["conversation"], 0):
+            wrong.append(f"{message[0]} {message[1]}")
+        latest[row["conversation"]] = max(promise, latest.get(row["conversation"], 0))
+    return wrong

@@ -1,0 +1,58 @@
+"""Look-ups that share a read: each gets its own answer, and a failure is told to those who asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+import pytest
+from sqlmodel import Session
+
+from models.db import Store
+from services.work.read_batcher import ReadBatcher
+
+
+class Shelf:
+    """What there is, and what was asked of it."""
+
+    def __init__(self) -> None:
+        self.reads: list[list[str]] = []
+        self.broken = False
+
+    def read(self, _session: Session, keys: Collection[str]) -> dict[str, int]:
+        self.reads.append(list(keys))
+        if self.broken:
+            raise OSError("away")
+        return {key: len(key) for key in keys if "x" not in key}
+
+
+async def test_what_is_asked_meanwhile_shares_the_next_read(sqlite_store: Store) -> None:
+    shelf = Shelf()
+    lookup = ReadBatcher(sqlite_store, shelf.read)
+    names = ["a", "bb", "xx", "a", *(f"k{i}" for i in range(100))]
+    found = await asyncio.gather(*(lookup(name) for name in names))
+    assert found[:4] == [1, 2, None, 1]
+    assert [key for read in shelf.reads for key in read] == list(dict.fromkeys(names)), "each once"
+    assert len(shelf.reads) <= 2
+    assert await lookup("a") == 1
+    assert shelf.reads[-1] == ["a"], "asked again, it is read again"
+
+
+async def test_a_read_that_fails_is_told_to_all_who_asked_and_the_next_one_is_made(sqlite_store: Store) -> None:
+    shelf = Shelf()
+    lookup = ReadBatcher(sqlite_store, shelf.read)
+    shelf.broken = True
+    results = await asyncio.gather(lookup("a"), lookup("b"), return_exceptions=True)
+    assert [type(result) for result in results] == [OSError, OSError]
+    shelf.broken = False
+    assert await lookup("a") == 1
+
+
+async def test_who_goes_away_takes_nobody_elses_answer_along(sqlite_store: Store) -> None:
+    lookup = ReadBatcher(sqlite_store, Shelf().read)
+    first, second = asyncio.create_task(lookup("a")), asyncio.create_task(lookup("a"))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == 1
+    with pytest.raises(asyncio.CancelledError):
+        await first

@@ -1,0 +1,108 @@
+"""Many small writes as one."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session, select
+
+from models.db import Store
+from models.durable import Setting
+from services.work import write_batcher as gather
+from services.work.write_batcher import WriteBatcher
+
+
+def put(session: Session, items: list[str]) -> None:
+    for item in items:
+        if item == "bad":
+            raise ValueError(item)
+        session.add(Setting(key=item, value=""))
+
+
+async def keys(store: Store) -> set[str]:
+    return set(await store.read(lambda s: s.exec(select(Setting.key)).all()))
+
+
+async def test_what_comes_meanwhile_is_written_together_and_in_order(sqlite_store: Store) -> None:
+    batches: list[list[str]] = []
+    gathered = WriteBatcher[str](sqlite_store, lambda s, items: (batches.append(items), put(s, items)))
+    for i in range(1200):
+        gathered.put(f"k{i:04}")
+        if i == 0:
+            await asyncio.sleep(0)
+    await gathered.drain()
+    assert len(batches) <= 4
+    assert [k for batch in batches for k in batch] == [f"k{i:04}" for i in range(1200)]
+    assert len(await keys(sqlite_store)) == 1200
+
+
+async def test_an_item_that_cannot_be_written_goes_alone(sqlite_store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    lost: list[str] = []
+    gathered = WriteBatcher[str](sqlite_store, put, lost.append)
+    for item in ("first", "a", "bad", "b", "bad", "c"):
+        gathered.put(item)
+    await gathered.drain()
+    assert await keys(sqlite_store) == {"first", "a", "b", "c"}
+    assert lost == ["bad", "bad"]
+    assert "cannot be written" in caplog.text
+
+
+async def test_a_database_that_is_away_is_waited_for(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "FIRST_WAIT", 0.01)
+    tries = 0
+
+    def away_twice(session: Session, items: list[str]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries <= 2:
+            raise OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
+        put(session, items)
+
+    gathered = WriteBatcher[str](sqlite_store, away_twice)
+    gathered.put("a")
+    gathered.put("b")
+    await gathered.drain()
+    assert await keys(sqlite_store) == {"a", "b"}
+
+
+async def test_nothing_is_thrown_away_for_a_damaged_database(
+    sqlite_store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    await sqlite_store.write(lambda s: put(s, [f"k{number}" for number in range(1000)]))
+    damage(sqlite_store)
+    lost: list[str] = []
+    gathered = WriteBatcher[str](sqlite_store, put, lost.append)
+    gathered.put("a")
+    await gathered.drain(0.5)
+    assert "malformed" in str(await _error(sqlite_store))
+    assert lost == []
+    assert "1 items could not be written" in caplog.text
+
+
+def damage(store: Store) -> None:
+    """Spoil all but the first page of the file, and have nobody remember the others."""
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.engine.dispose()
+    with Path(store.url.database or "").open("r+b") as file:
+        pages = file.seek(0, 2) // 4096
+        file.seek(4096)
+        file.write(b"\xff" * 4096 * (pages - 1))
+
+
+async def _error(store: Store) -> BaseException | None:
+    return (await asyncio.gather(store.write(lambda s: put(s, ["b"])), return_exceptions=True))[0]
+
+
+async def test_a_drain_does_not_wait_for_ever(sqlite_store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    def away(_session: Session, _items: list[str]) -> None:
+        raise OperationalError("INSERT", {}, sqlite3.OperationalError("disk full"))
+
+    gathered = WriteBatcher[str](sqlite_store, away)
+    gathered.put("a")
+    await gathered.drain(0.3)
+    assert "1 items could not be written" in caplog.text

@@ -1,0 +1,128 @@
+"""Flows and webhooks as config takes them: what cannot work stops the start, and the line says where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from config import ConfigError, load
+from config.business import WebhookSettings
+
+ASK = {"ask": {"store": "哪家？"}}
+CALL = {"call": {"system": "shop", "path": "/x", "body": {"to": "{callback_url}"}, "into": "order"}}
+WAIT = {"wait": {"callback": "result"}}
+SAY = {"say": "好"}
+
+
+def config(tmp_path: Path, **sections: Any) -> Path:
+    """A config file with a shop and these sections."""
+    file = tmp_path / "config.yaml"
+    text = yaml.safe_dump({"systems": {"shop": {"base_url": "http://shop"}}, **sections}, allow_unicode=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def flow(*steps: Any, **more: Any) -> dict[str, Any]:
+    return {"name": "试", "start": ["开始"], "steps": list(steps), **more}
+
+
+def test_all_that_works_is_taken(tmp_path: Path) -> None:
+    say = {"say": "{store} {order.code} {order.list.0} {result.deep.er} {person} {flow} {assistant} {not a name} {}"}
+    taken = load(config(tmp_path, flows=[flow(ASK, CALL, WAIT, say, failed="{flow} {error} {store} {result.x}")]))
+    assert [bool(step.wait) for step in taken.flows[0].steps] == [False, False, True, False]
+    two = {"ask": {"a": "甲？", "b": "乙，{a}？"}}
+    assert load(config(tmp_path, flows=[flow(two)])).flows[0].steps[0].brings == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("flows", "line"),
+    [
+        ([flow({"say": "{store}"}, ASK)], "flow 试, step 1: nothing before it brings {store}"),
+        ([flow({"ask": {"a": "{b}？", "b": "乙？"}})], "flow 试, step 1: nothing before it brings {b}"),
+        ([flow({"ask": {"a": "{a}？"}})], "flow 试, step 1: nothing before it brings {a}"),
+        ([flow(ASK, {"say": "{store.name}"})], "flow 试, step 2: {store} is a text and has no 'name'"),
+        ([flow(SAY, failed="{order}")], "flow 试, failed: nothing before it brings {order}"),
+        ([flow({"call": {"system": "shop2", "path": "/"}})], "flow 试, step 1: there is no system 'shop2'"),
+        ([flow(SAY, CALL)], "flow 试, step 2: no step after it waits for {callback_url}"),
+        ([flow(WAIT)], "flow 试, step 1: nothing before it hands out {callback_url}"),
+        ([flow(CALL, WAIT, WAIT)], "flow 试, step 3: nothing before it hands out {callback_url}"),
+        ([flow({"ask": {"flow": "？"}})], "flow 试, step 1: 'flow' has a meaning already"),
+        ([flow({"ask": {"error": "？"}})], "flow 试, step 1: 'error' has a meaning already"),
+        ([flow({"ask": {"a b": "？"}})], "flows.0.steps.0.ask.a b"),
+        ([flow({"shout": "好"})], "flows.0.steps.0.shout: '好' will not do: there is no such key"),
+        ([flow({"say": "好", "ask": {"a": "？"}})], "flows.0.steps.0: exactly one of ask, call, say, wait is wanted"),
+        ([flow({})], "flows.0.steps.0: exactly one of ask, call, say, wait is wanted"),
+        ([flow({"ask": {}})], "flows.0.steps.0: exactly one of ask, call, say, wait is wanted"),
+        ([flow()], "flows.0.steps"),
+        ([flow({"call": {"system": "shop", "path": "x"}})], "flows.0.steps.0.call.path: 'x'"),
+        ([flow({"call": {"system": "shop", "path": "/", "method": "FETCH"}})], "flows.0.steps.0.call.method: 'FETCH'"),
+        ([flow({"wait": {"callback": "x", "hours": 0}})], "flows.0.steps.0.wait.hours: 0"),
+        ([flow(SAY, allow="nobody")], "flows.0.allow: 'nobody'"),
+        ([flow(SAY, start=[])], "flows.0.start"),
+        ([flow(SAY, start=[" x"])], "flows.0.start.0: ' x'"),
+        ([flow(SAY, start=["取消"])], "flow 试, start: '取消' is taken already"),
+        ([flow(SAY, start=["加POS机", "加pos 机"])], "flow 试, start: '加pos 机' is taken already (flow 试)"),
+        ([flow(SAY), flow(SAY)], "flow 试: there are two of this name"),
+        ([flow(SAY), {**flow(SAY), "name": "另"}], "flow 另, start: '开始' is taken already (flow 试)"),
+    ],
+)
+def test_a_broken_flow_stops_the_start_and_is_named(tmp_path: Path, flows: list[Any], line: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(config(tmp_path, flows=flows))
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+HOOK = {"url": "https://erp.example/hook", "secret": "whsec_dGVzdA=="}
+
+
+@pytest.mark.parametrize(
+    ("webhooks", "line"),
+    [
+        ([{**HOOK, "secret": "whsec_not base64!"}], "webhooks.0.secret: (hidden) will not do: base64 is wanted"),
+        ([{**HOOK, "secret": "whsec_"}], "webhooks.0.secret: (hidden) will not do: base64 is wanted"),
+        ([{**HOOK, "secret": ""}], "webhooks.0.secret: '' will not do: it must not be empty"),
+        ([{**HOOK, "events": ["member.join"]}], "webhooks.0.events.0: 'member.join' will not do"),
+        ([{**HOOK, "url": "ftp://erp"}], "webhooks.0.url: 'ftp://erp' will not do"),
+        ([{**HOOK, "url": "https://"}], "webhooks.0.url: 'https://' will not do"),
+        ([{**HOOK, "url": "https://erp:99999/"}], "webhooks.0.url: 'https://erp:99999/' will not do"),
+        ([HOOK, HOOK], "webhooks: each url may stand here once"),
+    ],
+)
+def test_a_broken_webhook_stops_the_start_and_its_secret_is_not_shown(
+    tmp_path: Path, webhooks: list[Any], line: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(config(tmp_path, webhooks=webhooks))
+    assert line in str(error.value)
+    assert "not base64!" not in str(error.value)
+    assert "dGVzdA" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("secret", "keys"),
+    [
+        ("whsec_dGVzdA==", [b"test"]),
+        ("whsec_dGVzdA", [b"test"]),
+        ("dGVzdA==", [b"test", b"dGVzdA=="]),
+        ("dG-Vzd!A", [b"test", b"dG-Vzd!A"]),  # what receivers in Python make of it
+        ("not base64", [b"not base64"]),
+        ("\u5bc6\u94a5", ["\u5bc6\u94a5".encode()]),
+        ("-", [b"-"]),
+    ],
+)
+def test_a_secret_without_its_prefix_is_taken_both_ways(secret: str, keys: list[bytes]) -> None:
+    assert list(WebhookSettings(url="https://erp.example/hook", secret=secret).keys) == keys
+
+
+def test_a_lane_names_a_receiver_without_what_may_be_secret() -> None:
+    plain = WebhookSettings(url="https://erp.example:8443/hook", secret="dGVzdA")
+    assert plain.queue == "https://erp.example:8443/hook"
+    keyed = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=s3cret", secret="dGVzdA")
+    other = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=other", secret="dGVzdA")
+    assert keyed.queue.startswith("https://erp.example/hook#")
+    assert not any(part in keyed.queue for part in ("me", "pass@", "s3cret"))
+    assert keyed.queue != other.queue

@@ -1,0 +1,62 @@
+"""Writes go out together, in order, and none waits for more than a few others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from wechat.batched_channel import MAX, BatchedTransport
+
+
+class Wire:
+    """A transport that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed
+        self.written.append(data)
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def corked() -> tuple[Wire, BatchedTransport]:
+    wire = Wire()
+    return wire, BatchedTransport(cast("Any", wire))
+
+
+async def test_writes_of_a_turn_go_out_as_one() -> None:
+    wire, transport = corked()
+    transport.write(b"head")
+    transport.write(b"body")
+    assert wire.written == []
+    await asyncio.sleep(0)
+    assert wire.written == [b"headbody"]
+    await asyncio.sleep(0)
+    assert wire.written == [b"headbody"]
+
+
+async def test_many_do_not_wait_for_the_end_of_the_turn() -> None:
+    wire, transport = corked()
+    pieces = [bytes([number]) for number in range(2 * MAX + 3)]
+    for piece in pieces:
+        transport.write(piece)
+    assert [len(data) for data in wire.written] == [MAX, MAX]
+    await asyncio.sleep(0)
+    assert b"".join(wire.written) == b"".join(pieces)
+
+
+async def test_close_sends_what_is_left_and_nothing_after() -> None:
+    wire, transport = corked()
+    transport.write(b"last")
+    transport.close()
+    assert wire.written == [b"last"] and wire.closed
+    transport.write(b"late")
+    await asyncio.sleep(0)
+    assert wire.written == [b"last"]

@@ -1,0 +1,308 @@
+"""The directory after a login, a restart and a time away: nobody missed, nobody read without need."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from errors import WeChatRefused, WeChatTooFast
+from protocol import puppet_pb2 as pb
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
+from tests.wechat.conftest import TOKEN, Connect
+from tests.wechat.recording_listener import Heard, eventually
+from wechat.interface import State
+
+ME = "wxid_weimi1001"
+
+
+def calls(world: World, name: str) -> list[Any]:
+    return [one for one in world.trace.of("weimi1001") if one["what"] == "call" and one["name"] == name]
+
+
+async def restart(server: PuppetServer, heard: Heard, meanwhile: Any) -> None:
+    """Let the account be away while something happens, and forget what was reported before."""
+    server.kill()
+    await heard.ear.state(State.CONNECTING)
+    meanwhile()
+    heard.ear.syncs.clear()
+    await server.start()
+    await both_passes(heard)
+
+
+async def both_passes(heard: Heard) -> None:
+    """Wait for what is new, and for the rest."""
+    await heard.ear.until(lambda: sum(since is not None for since, _ in heard.ear.syncs) >= 2)
+
+
+def changed(heard: Heard) -> set[str]:
+    """What was reported."""
+    return set().union(*(ids for _, ids in heard.ear.syncs))
+
+
+async def test_the_first_login_reads_everything_and_reports_no_change(
+    server: PuppetServer, world: World, connect: Connect
+) -> None:
+    world.crowd("weimi1001", 200)
+    rooms = [world.hall(SONG, [ME, ZHIDUO, f"wxid_crowd_{n}"], f"群{n}") for n in range(20)]
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await heard.online()
+    directory = heard.assistant.directory
+    assert len([c for c in directory.contacts.values() if c.friend]) == 204
+    assert [c.id for c in directory.find("jishiyu", friends=True)] == [SONG]
+    assert {room.id: room.member_ids for room in directory.rooms.values()} == {r.id: set(r.members) for r in rooms}
+    await heard.ear.until(lambda: heard.ear.syncs)
+    assert heard.ear.syncs[0] == (None, set())
+    assert len(calls(world, "ContactPayload")) <= 210  # each once (and those who are no friends once more, on ready)
+
+
+async def test_a_warm_start_reads_only_what_is_new_before_it_is_online(
+    server: PuppetServer, world: World, connect: Connect
+) -> None:
+    world.crowd("weimi1001", 100)
+    room = world.hall(SONG, [ME, ZHIDUO], "旧群")
+    first = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await first.online()
+    rows = json.loads(json.dumps(first.assistant.directory.snapshot()))
+    await first.assistant.stop()
+    world.crowd("weimi1001", 2, prefix="new")
+    world.rooms.let_in(room, [XUANFENG], SONG)
+    world.people.rename("wxid_crowd_7", "改了名")
+    before = len(calls(world, "ContactPayload"))
+
+    second = await connect(f"127.0.0.1:{server.port}", TOKEN, rows=rows, tls=False)
+    assert second.assistant.directory.find("crowd3")  # usable at once
+    await second.online()
+    assert len(calls(world, "ContactPayload")) - before < 20
+    assert second.assistant.directory.find("new1")
+    await second.ear.until(lambda: room.id in changed(second))
+    assert changed(second) == {"wxid_new_0", "wxid_new_1", room.id}
+    assert XUANFENG in second.assistant.directory.rooms[room.id].member_ids
+    await eventually(lambda: second.assistant.directory.find("改了名"))
+
+
+async def test_rows_of_another_person_are_not_used(server: PuppetServer, connect: Connect) -> None:
+    rows = {"owner": "wxid_else", "contacts": [["wxid_x", "某人", "", "", True, False, ""]], "rooms": []}
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, rows=rows, tls=False)
+    await heard.online()
+    assert heard.assistant.directory.find("某人") == []
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_group_left_before_it_is_read_again_stays_forgotten(world: World, heard: Heard, begun: bool) -> None:
+    """Gateways tell of a group also when the account is in it no more, and say that it is dirty just then."""
+    room = world.hall(SONG, [ME, ZHIDUO], "被移出")
+    await heard.assistant.read_new_rooms()
+    world.faults.call("RoomPayload", "slow", ms=200, count=1)
+    world.rooms.set_topic(SONG, room.id, "改了名")
+    if begun:
+        await eventually(lambda: not world.faults.calls)
+    world.rooms.remove(SONG, room.id, ME)
+    world.people.rename(SONG, "及时雨")  # what is stale is read one after the other: this comes last
+    await eventually(lambda: heard.assistant.directory.contacts[SONG].name == "及时雨")
+    assert heard.assistant.directory.rooms == {}
+
+
+async def test_what_happened_while_away_is_reported(server: PuppetServer, world: World, heard: Heard) -> None:
+    grown = world.hall(SONG, [ME, ZHIDUO], "有人来")
+    shrunk = world.hall(SONG, [ME, ZHIDUO, XUANFENG], "有人走")
+    same = world.hall(SONG, [ME, ZHIDUO], "没有变")
+    lost = world.hall(SONG, [ME, ZHIDUO], "被移出")
+    await heard.assistant.read_new_rooms()
+    made: list[str] = []
+
+    def meanwhile() -> None:
+        world.rooms.let_in(grown, [ADMIN], SONG)
+        world.rooms.remove(SONG, shrunk.id, XUANFENG)
+        world.rooms.remove(SONG, lost.id, ME)
+        world.people.befriend(WENLONG, ME)
+        made.append(world.hall(SONG, [ME, XUANFENG], "新来的").id)
+
+    await restart(server, heard, meanwhile)
+    assert changed(heard) == {grown.id, shrunk.id, lost.id, WENLONG, *made}
+    since, _ = heard.ear.syncs[-1]
+    assert since is not None
+    directory = heard.assistant.directory
+    assert ADMIN in directory.rooms[grown.id].member_ids
+    assert XUANFENG not in directory.rooms[shrunk.id].member_ids
+    assert lost.id not in directory.rooms
+    assert same.id in directory.rooms
+    assert [c.id for c in directory.find("九纹龙", friends=True)] == [WENLONG]
+    await restart(server, heard, lambda: None)
+    assert changed(heard) == set()
+
+
+async def test_a_friend_found_before_the_connection_is_lost_again_is_reported(
+    server: PuppetServer, world: World, heard: Heard
+) -> None:
+    await heard.ear.until(lambda: heard.ear.syncs)
+
+    def meanwhile() -> None:
+        world.people.befriend(WENLONG, ME)
+        world.faults.call("RoomList", "hang", count=1)
+
+    server.kill()
+    await heard.ear.state(State.CONNECTING)
+    meanwhile()
+    await server.start()
+    await eventually(lambda: not world.faults.calls)
+    assert heard.assistant.directory.contacts[WENLONG].friend
+    await restart(server, heard, lambda: None)
+    assert changed(heard) == {WENLONG}
+
+
+@pytest.mark.parametrize("times", [2, 12])
+async def test_what_the_listener_cannot_take_is_told_again(
+    server: PuppetServer, world: World, heard: Heard, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr("wechat.assistant.STORE_ATTEMPTS", 3)
+    monkeypatch.setattr("wechat.gateway_events.TELL_AGAIN", 0.1)
+    await heard.ear.until(lambda: heard.ear.syncs)
+    failures = iter([OSError("disk full")] * times)
+
+    def fail() -> None:
+        if error := next(failures, None):
+            raise error
+
+    heard.ear.on_synced = fail
+    server.kill()
+    await heard.ear.state(State.CONNECTING)
+    world.people.befriend(WENLONG, ME)
+    heard.ear.syncs.clear()
+    await server.start()
+    await heard.ear.until(lambda: changed(heard) == {WENLONG})
+
+
+async def test_a_group_about_which_nothing_is_told_ends_no_sync(
+    server: PuppetServer, world: World, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (world.hall(SONG, [ME, ZHIDUO], topic) for topic in ("一", "二"))
+    await heard.assistant.read_new_rooms()
+    puppet = heard.assistant._mended
+    read, read_list, refused = puppet.room_payload, puppet.room_list, []
+
+    async def room_payload(id: str) -> Any:
+        if id != first.id:
+            return await read(id)
+        refused.append(id)
+        raise WeChatRefused("RoomPayload", "no")
+
+    async def room_list() -> list[str]:
+        if refused:
+            refused.clear()
+            raise WeChatTooFast("RoomList", "操作过于频繁")
+        return await read_list()
+
+    monkeypatch.setattr(puppet, "room_payload", room_payload)
+    monkeypatch.setattr(puppet, "room_list", room_list)
+    await restart(server, heard, lambda: world.rooms.let_in(second, [XUANFENG], SONG))
+    assert XUANFENG in heard.assistant.directory.rooms[second.id].member_ids
+    assert first.id in heard.assistant.directory.rooms
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_who_was_on_the_first_list_is_nobody_new_however_late_they_are_read(
+    server: PuppetServer, world: World, connect: Connect, restarted: bool
+) -> None:
+    world.crowd("weimi1001", 5)
+    world.faults.call("ContactPayload", "hang", count=3)
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await eventually(lambda: len(heard.assistant.directory.contacts) >= 6)
+    server.kill()
+    await heard.ear.state(State.CONNECTING)
+    if restarted:
+        rows = json.loads(json.dumps(heard.assistant.directory.snapshot()))
+        await heard.assistant.stop()
+        heard = await connect(f"127.0.0.1:{server.port}", TOKEN, rows=rows, tls=False)
+    await server.start()
+    await heard.ear.until(lambda: heard.ear.syncs)
+    assert changed(heard) == set()
+    assert len([c for c in heard.assistant.directory.contacts.values() if c.friend]) == 9
+    world.people.befriend(WENLONG, ME)
+    server.send_raw(pb.EventResponse(type=pb.EVENT_READY, payload='{"data": "ready"}'))
+    await heard.ear.until(lambda: changed(heard))
+    assert changed(heard) == {WENLONG}
+
+
+async def test_a_group_that_cannot_be_read_is_not_taken_for_lost(
+    server: PuppetServer, world: World, heard: Heard
+) -> None:
+    room = world.hall(SONG, [ME, ZHIDUO], "读不到")
+    await heard.assistant.read_new_rooms()
+    await restart(server, heard, lambda: world.faults.call("RoomPayload", "fail"))
+    assert changed(heard) == set()
+    assert room.id in heard.assistant.directory.rooms
+
+
+async def test_calls_that_fail_now_and_then_delay_the_sync_only(
+    server: PuppetServer, world: World, connect: Connect
+) -> None:
+    world.crowd("weimi1001", 50)
+    world.faults.call("ContactPayload", "fail", probability=0.2)
+    world.faults.call("ContactList", "fail", count=4)
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await heard.online()
+    friends = [c for c in heard.assistant.directory.contacts.values() if c.friend]
+    assert len(friends) >= 50  # of 54: one in 125 fails three times
+
+
+async def test_who_could_not_be_read_is_read_later(
+    server: PuppetServer, world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wechat.gateway_events.UNREAD_PAUSE", 0.05)
+    room = world.hall(SONG, [ME, ZHIDUO], "读得晚")
+    world.faults.call("RoomPayload", "fail", count=4)
+    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await heard.online()
+    await heard.ear.until(lambda: room.id in changed(heard))
+    assert heard.assistant.directory.rooms[room.id].topic == "读得晚"
+
+
+async def test_events_keep_the_directory_true_without_reading(world: World, heard: Heard) -> None:
+    room = world.hall(SONG, [ME, ZHIDUO], "群")
+    await heard.assistant.read_new_rooms()
+    world.faults.call("RoomPayload", "hang")
+    world.rooms.let_in(room, [XUANFENG, ADMIN], SONG)
+    world.rooms.leave(ADMIN, room.id)
+    world.rooms.set_topic(SONG, room.id, "新群名")
+    await heard.ear.raw("room-topic")
+    known = heard.assistant.directory.rooms[room.id]
+    assert known.member_ids == {ME, SONG, ZHIDUO, XUANFENG}
+    assert heard.assistant.directory.room_by_topic("新群名")
+
+
+async def test_events_twice_and_late_still_end_in_the_truth(world: World, heard: Heard) -> None:
+    room = world.hall(SONG, [ME, ZHIDUO], "群")
+    await heard.assistant.read_new_rooms()
+    world.faults.event("room-join", twice=0.5, late=0.5, late_ms=150)
+    world.faults.event("room-leave", twice=0.5, late=0.5, late_ms=150)
+    for _ in range(10):
+        for who in (XUANFENG, ADMIN):
+            world.rooms.let_in(room, [who], SONG)
+            await asyncio.sleep(0.01)
+            world.rooms.remove(SONG, room.id, who)
+    world.rooms.let_in(room, [ADMIN], SONG)
+    await asyncio.sleep(0.3)
+    await eventually(lambda: heard.assistant.directory.rooms[room.id].member_ids == set(room.members))
+
+
+async def test_a_dirty_event_has_the_person_read_again_and_does_not_loop(world: World, heard: Heard) -> None:
+    world.people.rename(SONG, "宋江")
+    await eventually(lambda: heard.assistant.directory.find("宋江"))
+    assert heard.assistant.directory.find("宋公明") == []
+    await heard.assistant.contact(SONG, fresh=True)  # asks the gateway to forget, of which it may tell
+    await asyncio.sleep(0.3)
+    count = len(calls(world, "ContactPayload"))
+    await asyncio.sleep(0.3)
+    assert len(calls(world, "ContactPayload")) == count
+
+
+async def test_ready_reads_the_lists_again(server: PuppetServer, world: World, heard: Heard) -> None:
+    """A puppet that logs in before it has its contacts says ready when it has them."""
+    person = world.crowd("weimi1001", 1, prefix="late")[0]
+    server.send_raw(pb.EventResponse(type=pb.EVENT_READY, payload='{"data": "ready"}'))
+    await heard.ear.until(lambda: person.id in set().union(*(ids for _, ids in heard.ear.syncs)))
+    assert heard.assistant.directory.find("late0", friends=True)

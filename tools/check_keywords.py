@@ -1,0 +1,86 @@
+"""`python -m tools.check_keywords FILE ["sentence"]`: checks a rules file and shows which rule answers a sentence.
+
+FILE is a config.yaml, or a YAML list of rules as under `customer_service.keywords`. Exit status 1 when a rule is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from config import ConfigError, beside, read_yaml
+from config.customer_service import KeywordRule
+from services.support.keywords import missing_files
+from services.support.matching import RuleSet, normal
+
+
+class NoRules(Exception):
+    """The file cannot be used; the message says why in one line."""
+
+
+def read(path: str) -> list[KeywordRule]:
+    """The rules of a file; NoRules names the rule and what is wrong with it."""
+    try:
+        data = beside(read_yaml(path), Path(path).parent)
+    except ConfigError as error:
+        raise NoRules(str(error)) from None
+    if isinstance(data, dict):
+        service = data.get("customer_service") or {}
+        data = service.get("keywords") if isinstance(service, dict) else service
+    try:
+        return TypeAdapter(list[KeywordRule]).validate_python(data or [])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        number, *rest = first["loc"] or (0,)
+        key = ".".join(str(part) for part in rest)
+        place = f"rule {int(number) + 1}" if isinstance(number, int) else "the file"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise NoRules(f"{path}: {place}{f' ({key})' if key else ''}: {reason}") from None
+
+
+def warnings(rules: list[KeywordRule]) -> list[str]:
+    """What is allowed and yet surely not meant."""
+    found = [f"there is no file {path!r}" for path in missing_files(rules)]
+    seen: dict[tuple[str, str, str], int] = {}
+    for number, rule in enumerate(rules, 1):
+        kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
+        word = rule.regex or normal(rule.equals or rule.contains)
+        first = seen.setdefault((kind, word, rule.where), number)
+        if first != number:
+            found.append(f"rule {number} never answers: rule {first} has the same {kind} {word!r}")
+    return found
+
+
+def shown(rule: KeywordRule) -> str:
+    """A rule in one line."""
+    kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
+    return f"{kind} {rule.equals or rule.contains or rule.regex!r}"
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; the exit status."""
+    if not 1 <= len(arguments) <= 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        rules = read(arguments[0])
+    except NoRules as error:
+        print(error, file=sys.stderr)
+        return 1
+    troubles = warnings(rules)
+    print(f"{len(rules)} rules", *troubles, sep="\n")
+    for where in ("private", "group") if len(arguments) == 2 else ():
+        match = RuleSet(rules, where).find(arguments[1])
+        if match is None:
+            print(f"{where}: no rule answers")
+            continue
+        parts = [part.text or part.image or part.file or (part.link.url if part.link else "") for part in match.parts()]
+        number = next(n for n, rule in enumerate(rules, 1) if rule is match.rule)
+        print(f"{where}: rule {number}, {shown(match.rule)} -> {' | '.join(parts)}")
+    return 1 if troubles else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

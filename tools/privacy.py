@@ -1,0 +1,146 @@
+"""What one person said, handed out or deleted: `python -m tools.privacy export|delete [--config FILE] ID`.
+
+ID is a WeChat id. `export` prints one JSON object: everything they said and were told, their tickets with marks and
+the staff's notes, and the events in which they speak. `delete` removes all of that, the files they sent, the texts of
+finished events and messages, their flows, the staff's lines about their tickets and their words among the counted
+questions; it refuses while they have an unfinished ticket or flow. What stays: that they were a member of a group, and
+the audit log of what the assistant did. The bot may run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, update
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, SQLModel, col, or_, select
+
+from config import Config, ConfigError, load
+from models.conversations import FallbackSaid, Greeted, Said
+from models.db import Store
+from models.durable import EventState, InboxEvent, OutboxItem, WorkState
+from models.faq import FaqMenu, FaqMiss
+from models.flows import OPEN_STATES, FlowCallback, FlowRun
+from models.support import Ticket, TicketState
+from services.support.faq import plain
+from services.support.staff_syntax import parse
+
+OPEN_WORK = (WorkState.QUEUED, WorkState.SENDING)
+
+
+class StillOpen(Exception):
+    """Something of the person is not finished; the message says what."""
+
+
+def _said(contact_id: str) -> ColumnElement[bool]:
+    return or_(col(Said.conversation) == contact_id, col(Said.by) == contact_id)
+
+
+def _events(contact_id: str) -> ColumnElement[bool]:
+    return col(InboxEvent.body).contains(f'"contact_id": {json.dumps(contact_id)}', autoescape=True)
+
+
+def export(session: Session, contact_id: str) -> dict[str, Any]:
+    """Everything kept of what the person said and was told."""
+    said = session.exec(select(Said).where(_said(contact_id)).order_by(col(Said.id))).all()
+    tickets = session.exec(select(Ticket).where(Ticket.contact_id == contact_id).order_by(col(Ticket.id))).all()
+    events = session.exec(select(InboxEvent.body).where(_events(contact_id)).order_by(col(InboxEvent.id))).all()
+    return {
+        "contact_id": contact_id,
+        "said": [row.model_dump() for row in said],
+        "tickets": [row.model_dump() for row in tickets],
+        "events": [json.loads(body) for body in events if body],
+    }
+
+
+def erase(session: Session, contact_id: str) -> tuple[int, list[str]]:
+    """Delete it inside a transaction: how many things they said, and the files nobody else's words refer to."""
+    tickets = session.exec(select(Ticket).where(Ticket.contact_id == contact_id)).all()
+    unfinished = [ticket.id for ticket in tickets if ticket.state != TicketState.CLOSED]
+    if unfinished:
+        raise StillOpen(f"ticket #{unfinished[0]} of {contact_id} is not closed yet")
+    _erase_flows(session, contact_id)
+    mine = session.exec(select(Said.media).where(_said(contact_id), col(Said.media) != "").distinct()).all()
+    connection = session.connection()
+    texts = session.exec(select(Said.text).where(_said(contact_id), col(Said.by) == contact_id)).all()
+    for text in {plain(text) for text in texts}:
+        connection.execute(delete(FaqMiss).where(col(FaqMiss.question) == text))
+    count = connection.execute(delete(Said).where(_said(contact_id))).rowcount
+    _erase_work(session, contact_id, [ticket.id or 0 for ticket in tickets])
+    ended = col(InboxEvent.state) != EventState.NEW
+    about = or_(_events(contact_id), col(InboxEvent.id).in_(_staff_lines(session, {t.id for t in tickets})))
+    connection.execute(update(InboxEvent).where(about, ended).values(body=None, data="{}"))
+    tables: Sequence[type[SQLModel]] = (Ticket, Greeted, FallbackSaid, FaqMenu)
+    for table in tables:
+        connection.execute(delete(table).where(table.contact_id == contact_id))  # type: ignore[attr-defined]
+    others = set(session.exec(select(Said.media).where(col(Said.media).in_(mine))).all())
+    return count, [path for path in mine if path not in others]
+
+
+def _erase_flows(session: Session, contact_id: str) -> None:
+    runs = session.exec(select(FlowRun).where(FlowRun.person == contact_id)).all()
+    unfinished = [run.flow for run in runs if run.state in OPEN_STATES]
+    if unfinished:
+        raise StillOpen(f"flow {unfinished[0]} of {contact_id} is not finished yet")
+    ids = [run.id for run in runs]
+    session.connection().execute(delete(FlowCallback).where(col(FlowCallback.run_id).in_(ids)))
+    session.connection().execute(delete(FlowRun).where(col(FlowRun.id).in_(ids)))
+
+
+def _staff_lines(session: Session, numbers: set[int | None]) -> list[int]:
+    """The events in which the staff wrote about these tickets."""
+    group = col(InboxEvent.body).contains('"is": "GroupMessage"', autoescape=True)
+    rows = session.exec(select(InboxEvent.id, InboxEvent.body).where(group)).all() if numbers else []
+    lines = ((row, parse(json.loads(body)["text"])) for row, body in rows if body and row)
+    return [row for row, line in lines if line is not None and line.number in numbers]
+
+
+def _erase_work(session: Session, contact_id: str, tickets: Sequence[int]) -> None:
+    """Finished messages to the person, and those that passed their words on to the staff."""
+    relays = [col(OutboxItem.body).like(f'%"relays": {number}}}') for number in tickets]
+    about = or_(col(OutboxItem.key) == contact_id, *relays)
+    session.connection().execute(delete(OutboxItem).where(about, col(OutboxItem.state).not_in(OPEN_WORK)))
+
+
+async def run(config: Config, what: str, contact_id: str) -> str:
+    """Do what the command asks for; what is to be printed."""
+    store = Store(config.database)
+    await store.open()
+    try:
+        if what == "export":
+            found = await store.read(lambda s: export(s, contact_id))
+            return json.dumps(found, ensure_ascii=False, indent=2)
+        count, files = await store.write(lambda s: erase(s, contact_id))
+    finally:
+        await store.close()
+    for path in files:
+        await asyncio.to_thread(Path(path).unlink, missing_ok=True)
+    return f"deleted: {count} messages, {len(files)} files"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.privacy", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", choices=("export", "delete"))
+    parser.add_argument("id", help="the person's WeChat id")
+    parser.add_argument("--config", default="config.yaml")
+    given = parser.parse_args(arguments)
+    try:
+        print(asyncio.run(run(load(given.config), given.what, given.id)))
+    except (ConfigError, StillOpen, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except DBAPIError as error:
+        print(f"the database: {' '.join(str(error.orig).split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Reads people and groups from the gateway into the directory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final, TypeVar
+
+import stamina
+
+from errors import WeChatError, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
+from protocol import puppet_pb2 as pb
+from wechat.directory import CachedDirectory
+from wechat.events import Contact, Room
+from wechat.puppet import MendedPuppet
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+OFFICIAL: Final = 2  # ContactType of the protocol: 1 individual, 2 official, 3 corporation
+# WeChat's own accounts, which some gateways give as people: 微信团队, 朋友推荐消息, 语音记事本, 腾讯新闻, 文件传输助手.
+SYSTEM_IDS: Final = frozenset({"weixin", "fmessage", "medianote", "newsapp", "filehelper", "notifymessage"})
+READERS: Final = 24  # at once, of the wire's 32 calls: the rest stay free for people who wait for an answer
+ATTEMPTS: Final = 3
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether a call that only reads is worth repeating."""
+    return isinstance(error, WeChatUnknown | WeChatRefused) and not isinstance(error, WeChatTooFast)
+
+
+async def patiently(read: Callable[[], Awaitable[T]]) -> T:
+    """`read`, repeated twice with growing waits when it fails in a way that may pass."""
+    try:
+        return await read()
+    except WeChatError as error:
+        if not is_transient(error):
+            raise
+    async for attempt in stamina.retry_context(
+        on=is_transient, attempts=ATTEMPTS - 1, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
+    ):
+        with attempt:
+            return await read()
+    raise AssertionError("stamina either returns or raises")
+
+
+class DirectoryReader:
+    """Payloads to people and groups; what is asked for twice at a time is read once."""
+
+    def __init__(self, puppet: MendedPuppet, directory: CachedDirectory) -> None:
+        self._puppet = puppet
+        self._directory = directory
+        self._reading: dict[str, asyncio.Task[Contact]] = {}
+
+    async def contact(self, id: str) -> Contact:
+        """The person as the directory knows them; read once when it does not."""
+        if known := self._directory.contacts.get(id):
+            return known
+        task = self._reading.get(id)
+        if task is None:
+            task = self._reading[id] = asyncio.create_task(patiently(lambda: self.read_contact(id)))
+            task.add_done_callback(lambda done: self._was_read(id, done))
+        return await asyncio.shield(task)
+
+    def _was_read(self, id: str, task: asyncio.Task[Contact]) -> None:
+        self._reading.pop(id, None)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; when nobody did, asyncio need not complain
+
+    async def read_contact(self, id: str, *, fresh: bool = False) -> Contact:
+        """Read a person's payload; `fresh`: past the gateway's cache."""
+        if fresh:
+            await self._forget(pb.DIRTY_CONTACT, id)
+        contact = contact_of(id, await self._puppet.contact_payload(id))
+        self._directory.put_contact(contact)
+        return contact
+
+    async def room(self, id: str) -> Room:
+        """The group as the directory knows it; read when it does not."""
+        known = self._directory.rooms.get(id)
+        return known if known is not None else await patiently(lambda: self.read_room(id))
+
+    async def read_room(self, id: str, *, fresh: bool = False) -> Room:
+        """Read a group's payload, and its member list where the payload has none."""
+        began, was_known = datetime.now(UTC), id in self._directory.rooms
+        if fresh:
+            await self._forget(pb.DIRTY_ROOM, id)
+            await self._forget(pb.DIRTY_ROOM_MEMBER, id)
+        payload = await self._puppet.room_payload(id)
+        members = list(payload.member_ids) or await self._puppet.room_members(id)
+        room = Room(id, _clean(payload.topic), payload.owner_id, tuple(payload.admin_ids), set(members))
+        if id in self._directory.rooms or not was_known:  # gateways also tell of a group that was left meanwhile
+            self._directory.put_room(room, began)
+        return room
+
+    async def each(self, ids: Iterable[str], read: Callable[[str], Awaitable[object]]) -> None:
+        """`read` for every id, some at a time. One that cannot be read is left out; a lost connection ends it."""
+        left = iter(list(ids))
+
+        async def work() -> None:
+            for id in left:
+                try:
+                    await patiently(partial(read, id))
+                except WeChatOffline:
+                    raise
+                except WeChatError as error:
+                    log.warning("%s: could not be read: %s", self._puppet.name, error)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(READERS):
+                    group.create_task(work())
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _forget(self, what: int, id: str) -> None:
+        """Ask the gateway to drop its cached payload; one that cannot has none or keeps it true itself."""
+        try:
+            await self._puppet.dirty_payload(what, id)
+        except WeChatRefused as error:
+            log.debug("%s: %s", self._puppet.name, error)
+
+
+def contact_of(id: str, payload: pb.ContactPayloadResponse) -> Contact:
+    """A person out of their payload."""
+    return Contact(
+        id=id,
+        name=_clean(payload.name),
+        alias=_clean(payload.alias),
+        weixin=payload.weixin,
+        friend=payload.friend,
+        official=payload.type == OFFICIAL or is_official(id),
+        avatar=payload.avatar,
+    )
+
+
+def is_official(id: str) -> bool:
+    """Whether the id alone tells that this is no person but an official account or WeChat itself."""
+    return id.startswith("gh_") or id in SYSTEM_IDS
+
+
+def _clean(text: str) -> str:
+    """NUL is allowed on the wire and in no database."""
+    return text.replace("\0", "") if "\0" in text else text

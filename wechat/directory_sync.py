@@ -1,0 +1,115 @@
+"""Brings the directory up to date after a login: what is new at once, the rest in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+from errors import WeChatError, WeChatOffline, WeChatRefused
+from wechat.directory import CachedDirectory
+from wechat.directory_reader import DirectoryReader, patiently
+from wechat.events import Room
+from wechat.puppet import MendedPuppet
+
+log = logging.getLogger(__name__)
+
+FEW: Final = 50
+
+
+class DirectorySync:
+    """The passes over contacts and groups of one account."""
+
+    def __init__(self, puppet: MendedPuppet, directory: CachedDirectory, reader: DirectoryReader, pause: float) -> None:
+        self._puppet = puppet
+        self._directory = directory
+        self._reader = reader
+        self._pause = pause
+        self.unread = 0  # how many of those listed could not be read
+        # What differs from what was known before, until it is told: new friends, groups the account is newly in or in
+        # no more, groups whose members differ. It outlives a connection that is lost in between.
+        self.found: set[str] = set()
+
+    async def read_new(self) -> None:
+        """Read the lists, and everybody and every group that is new on them."""
+        known = self._directory
+        listed = await patiently(self._puppet.contact_list)
+        is_first, strangers = known.unread is None, self._strangers(listed)
+        if known.unread is None:
+            known.unread = set(strangers)
+        old = frozenset(known.unread)
+        fresh = len(strangers) <= FEW  # a gateway that never says who is a friend would have everybody read anew
+
+        async def meet(id: str) -> None:
+            contact = await self._reader.read_contact(id, fresh=fresh and id in known.contacts)
+            if contact.friend and id not in old:
+                self.found.add(id)
+
+        await self._reader.each(strangers, meet)
+        if known.owner_id not in known.contacts:
+            await self._reader.each([known.owner_id], self._reader.read_contact)
+        new_rooms = await self.read_new_rooms()
+        self.unread += sum(id not in known.contacts for id in listed)
+        if not is_first:
+            self.found.update(new_rooms)
+
+    def _strangers(self, listed: Iterable[str]) -> list[str]:
+        known = self._directory
+        return [id for id in listed if (c := known.contacts.get(id)) is None or not (c.friend or id == known.owner_id)]
+
+    async def read_new_rooms(self) -> list[str]:
+        """Read the list of groups, and the groups on it that are not known yet; returns these."""
+        listed = await patiently(self._puppet.room_list)
+        missing = [id for id in listed if id not in self._directory.rooms]
+        await self._reader.each(missing, self._reader.read_room)
+        read = [id for id in missing if id in self._directory.rooms]
+        self.unread = len(missing) - len(read)
+        return read
+
+    async def read_again(self, rooms: Iterable[str], contacts: Iterable[str]) -> None:
+        """Read known groups and people again, slowly.
+
+        People are read from the gateway's cache, which its own events keep true: to have hundreds of them read anew
+        from WeChat at every reconnect could look like a robot.
+        """
+        for id in rooms:
+            if await self._room_changed(id):
+                self.found.add(id)
+            await asyncio.sleep(self._pause)
+        for id in contacts:
+            before = self._directory.contacts.get(id)
+            try:
+                after = await self._reader.read_contact(id)
+            except WeChatOffline:
+                raise
+            except WeChatError as error:
+                log.debug("%s: %s", self._puppet.name, error)
+                continue
+            if after.friend and not (before and before.friend):
+                self.found.add(id)
+            await asyncio.sleep(self._pause / 10)
+
+    async def _room_changed(self, id: str) -> bool:
+        before = self._directory.rooms.get(id)
+        members = set(before.member_ids) if before else set()
+        try:
+            after = await self._room_now(id)
+        except WeChatOffline:
+            raise
+        except WeChatError as error:
+            log.warning("%s: a group could not be read again: %s", self._puppet.name, error)
+            return False
+        if after is None or self._directory.owner_id not in after.member_ids:
+            self._directory.drop_room(id)
+            return True
+        return after.member_ids != members
+
+    async def _room_now(self, id: str) -> Room | None:
+        """A group read anew; None when it is refused and not on the list of groups either."""
+        try:
+            return await patiently(lambda: self._reader.read_room(id, fresh=True))
+        except WeChatRefused:
+            if id in await patiently(self._puppet.room_list):
+                raise
+            return None

@@ -1,0 +1,234 @@
+"""From an event as it came to what it means: payloads read, names looked up."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from errors import WeChatError, WeChatOffline
+from wechat.directory import CachedDirectory
+from wechat.directory_reader import DirectoryReader, is_official, patiently
+from wechat.event_parser import OddEvent, moment, people_of, text_of, text_or_empty
+from wechat.events import (
+    Contact,
+    Event,
+    FriendAdded,
+    FriendRequested,
+    GroupMessage,
+    MemberJoined,
+    MemberLeft,
+    MessageKind,
+    PrivateMessage,
+    RawEvent,
+    RoomInvited,
+    TopicChanged,
+)
+from wechat.mentions import called, is_called
+from wechat.puppet import MendedPuppet
+from wechat.sent_messages import SentMessages
+
+log = logging.getLogger(__name__)
+LOOK_EVERY: Final = 5.0  # seconds, at strangers who write
+MAX_LOOKED_AT: Final = 10_000
+
+# The numbers are those of wechaty-puppet (TypeScript), which is what travels; wechaty-grpc's own enum differs.
+KINDS: Final = (
+    MessageKind.OTHER,
+    MessageKind.FILE,
+    MessageKind.AUDIO,
+    MessageKind.CARD,
+    MessageKind.CHAT_HISTORY,
+    MessageKind.EMOTICON,
+    MessageKind.IMAGE,
+    MessageKind.TEXT,
+    MessageKind.LOCATION,
+    MessageKind.MINI_PROGRAM,
+    MessageKind.SYSTEM,  # GroupNote
+    MessageKind.TRANSFER,
+    MessageKind.RED_ENVELOPE,
+    MessageKind.RECALLED,
+    MessageKind.LINK,
+    MessageKind.VIDEO,
+    MessageKind.OTHER,  # Post
+)
+CONFIRMED, REQUESTED = 1, 2  # FriendshipType; 3 is "verify": the assistant's own request was refused
+
+
+Placed = Callable[[str], None]
+
+
+class EventResolver:
+    """Resolves the events of one account."""
+
+    def __init__(
+        self, puppet: MendedPuppet, directory: CachedDirectory, reader: DirectoryReader, own: SentMessages
+    ) -> None:
+        self._puppet = puppet
+        self._directory = directory
+        self._reader = reader
+        self._own = own
+        self._room_names: dict[str, str] = {}  # what the account calls itself in a group
+        self._looked_at: dict[str, float] = {}  # strangers who write, and when they were last read anew
+
+    async def resolve(self, raw: RawEvent, placed: Placed) -> Event | None:
+        """The event's meaning; None when it is nothing of ours. WeChatError when a payload cannot be read. `placed` is
+        told the conversation as soon as it is known: the rest may take long."""
+        try:
+            if raw.kind == "message":
+                return await self._message(raw, placed)
+            if raw.kind == "friendship":
+                return await self._friendship(raw)
+            if raw.kind == "room-invite":
+                return await self._invitation(raw)
+            if raw.kind in ("room-join", "room-leave", "room-topic"):
+                return await self._room_event(raw, placed)
+        except OddEvent as error:
+            log.warning("%s: %s event dropped: %s", raw.account, raw.kind, error)
+            return None
+        log.warning("%s: event of an unknown kind dropped", raw.account)
+        return None
+
+    def forget(self, room_id: str) -> None:
+        """The names in a group may have changed."""
+        self._room_names.pop(room_id, None)
+
+    async def _message(self, raw: RawEvent, placed: Placed) -> Event | None:
+        id = text_of(raw.data, "messageId")
+        if id in self._own:
+            return None
+        payload = await patiently(lambda: self._puppet.message_payload(id))
+        talker_id, room_id = payload.talker_id, payload.room_id
+        if not talker_id or talker_id == self._directory.owner_id:
+            return None
+        placed(room_id or talker_id)
+        talker = self._directory.contacts.get(talker_id) or await self._stranger(talker_id)
+        at = _received(payload, raw.at)
+        kind = KINDS[payload.type] if 0 <= payload.type < len(KINDS) else MessageKind.OTHER
+        text = payload.text.replace("\0", "") if "\0" in payload.text else payload.text
+        if not room_id:
+            if not (talker.friend or talker.official):
+                talker = await self._friend_by_now(talker)
+            return PrivateMessage(
+                raw.account, raw.id, at, talker_id, talker.name, text, kind, talker.friend, talker.official
+            )
+        if room_id not in self._directory.rooms:
+            await self._new_room(room_id)
+        mentions, mentioned = tuple(payload.mention_ids), self._directory.owner_id in payload.mention_ids
+        by_name = not mentions and "@" in text and kind is MessageKind.TEXT
+        if by_name:
+            mentions, mentioned = await self._mentions(room_id, text)
+        who = (talker_id, talker.name)
+        return GroupMessage(raw.account, raw.id, at, *who, text, kind, room_id, mentions, mentioned, by_name)
+
+    async def _stranger(self, id: str) -> Contact:
+        """Somebody the directory does not know yet. When they cannot be read the message still counts."""
+        try:
+            return await self._reader.contact(id)
+        except WeChatOffline:
+            raise
+        except WeChatError as error:
+            log.warning("%s: who sent a message could not be read: %s", self._puppet.name, error)
+            return Contact(id, friend=True, official=is_official(id))
+
+    async def _friend_by_now(self, stranger: Contact) -> Contact:
+        """Who writes is likely a friend, whatever is known of them from before: read them anew, now and then."""
+        now = time.monotonic()
+        if now - self._looked_at.get(stranger.id, -LOOK_EVERY) < LOOK_EVERY:
+            return stranger
+        if len(self._looked_at) >= MAX_LOOKED_AT:
+            self._looked_at.clear()
+        self._looked_at[stranger.id] = now
+        try:
+            return await self._reader.read_contact(stranger.id, fresh=True)
+        except WeChatOffline:
+            raise
+        except WeChatError as error:
+            log.info("%s: who sent a message could not be read again: %s", self._puppet.name, error)
+            return stranger
+
+    async def _new_room(self, room_id: str) -> None:
+        try:
+            await self._reader.room(room_id)
+        except WeChatOffline:
+            raise
+        except WeChatError as error:
+            log.warning("%s: a group could not be read: %s", self._puppet.name, error)
+
+    async def _mentions(self, room_id: str, text: str) -> tuple[tuple[str, ...], bool]:
+        """Who is @-ed by name: the account by its name or its name in the group, members where the name is theirs
+        alone."""
+        owner_id, room = self._directory.owner_id, self._directory.rooms.get(room_id)
+        own = self._directory.contacts.get(owner_id)
+        names = [own.name] if own else []
+        members = room.member_ids if room else set()
+        found = called(text, lambda name: [c.id for c in self._directory.find(name, among=members)])
+        mentioned = owner_id in found or is_called(text, names) or is_called(text, [await self._name_in(room_id)])
+        if mentioned and owner_id not in found:
+            found = (owner_id, *found)
+        return found, mentioned
+
+    async def _name_in(self, room_id: str) -> str:
+        """What the account is called in a group, read once; "" when it has no name of its own there."""
+        if (name := self._room_names.get(room_id)) is None:
+            try:
+                payload = await self._puppet.room_member_payload(room_id, self._directory.owner_id)
+            except WeChatOffline:
+                raise
+            except WeChatError:
+                return ""
+            name = self._room_names[room_id] = payload.room_alias
+        return name
+
+    async def _friendship(self, raw: RawEvent) -> Event | None:
+        id = text_of(raw.data, "friendshipId")
+        payload = await patiently(lambda: self._puppet.friendship_payload(id))
+        who = payload.contact_id
+        if not who or payload.type not in (CONFIRMED, REQUESTED):
+            log.info("%s: friendship of type %s dropped", raw.account, payload.type)
+            return None
+        if payload.type == CONFIRMED:  # what is known of them is from before: read them anew
+            contact = await patiently(lambda: self._reader.read_contact(who, fresh=True))
+            return FriendAdded(raw.account, raw.id, raw.at, who, contact.name)
+        contact = await self._stranger(who)
+        hello = payload.hello.replace("\0", "")
+        return FriendRequested(raw.account, raw.id, raw.at, who, id, hello, contact.name)
+
+    async def _invitation(self, raw: RawEvent) -> Event | None:
+        id = text_of(raw.data, "roomInvitationId")
+        payload = await patiently(lambda: self._puppet.room_invitation_payload(id))
+        return RoomInvited(raw.account, raw.id, raw.at, id, payload.inviter_id, payload.topic)
+
+    async def _room_event(self, raw: RawEvent, placed: Placed) -> Event | None:
+        data, room_id = raw.data, text_of(raw.data, "roomId")
+        placed(room_id)
+        if raw.kind == "room-topic":
+            return TopicChanged(
+                raw.account,
+                raw.id,
+                raw.at,
+                room_id,
+                text_of(data, "newTopic", empty=True),
+                text_or_empty(data, "oldTopic"),
+                text_or_empty(data, "changerId"),
+            )
+        if raw.kind == "room-leave":
+            gone = people_of(data, "removeeIdList")
+            return MemberLeft(raw.account, raw.id, raw.at, room_id, gone, text_or_empty(data, "removerId"))
+        came = people_of(data, "inviteeIdList")
+        if room_id not in self._directory.rooms:
+            await self._new_room(room_id)
+        await self._reader.each([id for id in came if id not in self._directory.contacts], self._reader.contact)
+        return MemberJoined(raw.account, raw.id, raw.at, room_id, came, text_or_empty(data, "inviterId"))
+
+
+def _received(payload: Any, arrived: datetime) -> datetime:
+    """When the message was received: gateways fill one field or the other, in seconds or milliseconds."""
+    if payload.HasField("receive_time"):
+        seconds = payload.receive_time.seconds + payload.receive_time.nanos / 1e9
+        if seconds < 1e8:  # the puppet counted in seconds where milliseconds were wanted
+            seconds *= 1000
+        return moment(seconds, arrived)
+    return moment(payload.timestamp_deprecated, arrived)

@@ -1,0 +1,263 @@
+"""What an account does when its gateway speaks: events kept, logins followed, the directory held true."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from errors import WeChatError, WeChatOffline
+from protocol import puppet_pb2 as pb
+from wechat import event_parser as intake
+from wechat.connection import Timing
+from wechat.events import RawEvent
+from wechat.interface import State
+from wechat.wire import Wire
+
+if TYPE_CHECKING:
+    from wechat.assistant import Assistant
+
+log = logging.getLogger(__name__)
+
+UNREAD_PAUSE = 5.0  # seconds until what could not be read is tried again; doubled each time
+UNREAD_LONGEST = 600.0
+TELL_AGAIN = 60.0  # seconds until the listener is told again what it could not take
+LISTS = ("lists", "")  # what `ready` asks to be read again
+NEWS = ("news", "")
+
+
+class GatewayEvents:
+    """The owner of an account's connection."""
+
+    def __init__(self, assistant: Assistant, timing: Timing) -> None:
+        self._assistant = assistant
+        self._timing = timing
+        self._directory = assistant.directory
+        self._puppet = assistant._mended
+        self._bringing_up: asyncio.Task[None] | None = None
+        self._lost_at: datetime | None = None
+        # What must be read again: (room | late-room | contact | lists, id), or told to the listener: (news, "").
+        self._stale: dict[tuple[str, str], None] = {}
+        self._is_stale = asyncio.Event()
+        self._online = asyncio.Event()
+        self._scanned = ""
+
+    # ---- the connection's owner ----
+
+    def opened(self, wire: Wire) -> None:
+        """There is a wire; events begin."""
+        self._puppet.attach(wire)
+
+    async def started(self) -> None:
+        """The gateway runs the account. When it is logged in it has said so, or does within a moment."""
+        await asyncio.sleep(self._timing.login_grace)
+        if not self._puppet.login_user_id:
+            await self._assistant.become(State.LOGGED_OUT, "the account is not logged in on the gateway")
+
+    async def closed(self, state: State, reason: str) -> None:
+        """There is no wire any more."""
+        self._leave()
+        self._puppet.detach()
+        await self._assistant.become(state, reason)
+
+    async def heard(self, number: int, payload: str) -> None:
+        """An event. Never raises: one odd event must not make the account deaf."""
+        kind = intake.TAKEN.get(number) or intake.CONTROL.get(number) or "unknown"
+        try:
+            if number in intake.TAKEN:
+                raw = intake.raw_event(self._assistant.account, kind, intake.parse(payload), datetime.now(UTC))
+                self._apply(raw)
+                if raw.id not in self._assistant._own:
+                    await self._assistant.take(raw)
+            elif kind in CONTROLS:
+                data = {} if kind == "logout" else intake.parse(payload)  # which means the same whatever it says
+                await CONTROLS[kind](self, data)
+            elif number not in intake.CONTROL:
+                log.warning("%s: event of unknown type %d survived", self._assistant.account, number)
+        except intake.OddEvent as error:
+            log.warning("%s: odd %s event survived: %s", self._assistant.account, kind, error)
+        except Exception as error:  # noqa: BLE001 - its text may hold what people wrote, so only its type is logged
+            log.error("%s: %s event failed: %s", self._assistant.account, kind, type(error).__name__)  # noqa: TRY400
+
+    # ---- what the directory learns at once ----
+
+    def _apply(self, raw: RawEvent) -> None:
+        room_id = raw.data.get("roomId", "")
+        if raw.kind == "room-join":
+            if not self._directory.joined(room_id, intake.people_of(raw.data, "inviteeIdList"), raw.at):
+                self._read_again("late-room", room_id)
+            self._assistant.someone_joined()
+        elif raw.kind == "room-leave":
+            gone = intake.people_of(raw.data, "removeeIdList")
+            if room_id in self._directory.rooms and not self._directory.left(room_id, gone, raw.at):
+                self._read_again("late-room", room_id)
+        elif raw.kind == "room-topic":
+            self._directory.retitled(room_id, raw.data["newTopic"])
+
+    # ---- what the connection lives by ----
+
+    async def _login(self, data: dict[str, Any]) -> None:
+        id = intake.text_of(data, "contactId")
+        if id == self._puppet.login_user_id and self._bringing_up is not None:
+            return  # told twice: when the stream opens and when the account starts
+        self._leave()
+        if self._directory.owner_id not in ("", id):
+            log.warning("%s: another person logged in", self._assistant.account)
+            self._directory.clear()
+            self._assistant._sync.found.clear()
+            self._lost_at = None
+        self._directory.owner_id = self._assistant.contact_id = self._puppet.login_user_id = id
+        self._bringing_up = asyncio.create_task(self._bring_up())
+
+    async def _logout(self, data: dict[str, Any]) -> None:
+        self._leave()
+        await self._assistant.become(State.LOGGED_OUT, "the account was logged out")
+
+    async def _ready(self, data: dict[str, Any]) -> None:
+        self._read_again(*LISTS)
+
+    async def _dirty(self, data: dict[str, Any]) -> None:
+        id = intake.text_of(data, "payloadId")
+        what = data.get("payloadType")
+        if what == pb.DIRTY_CONTACT and id in self._directory.contacts:
+            self._read_again("contact", id)
+        elif what in (pb.DIRTY_ROOM, pb.DIRTY_ROOM_MEMBER) and id in self._directory.rooms:
+            self._assistant._resolver.forget(id)
+            self._read_again("room", id)
+
+    async def _scan(self, data: dict[str, Any]) -> None:
+        code = intake.text_or_empty(data, "qrcode")
+        if code and code != self._scanned:
+            self._scanned = code
+            log.warning(
+                "%s: scan this to log in: https://wechaty.js.org/qrcode/%s", self._assistant.account, quote(code, "")
+            )
+
+    async def _error(self, data: dict[str, Any]) -> None:
+        log.warning("%s: the gateway reports an error", self._assistant.account)
+        log.debug("%s: the gateway's error: %.300s", self._assistant.account, data)
+
+    def _leave(self) -> None:
+        """Logged out, or the connection lost."""
+        if self._online.is_set() or self._assistant.state is State.SYNCING:
+            self._lost_at = self._lost_at or datetime.now(UTC)
+        self._online.clear()
+        self._stale.clear()  # the next login reads everything again
+        self._puppet.login_user_id = None
+        if self._bringing_up is not None:
+            self._bringing_up.cancel()
+            self._bringing_up = None
+
+    # ---- reading again ----
+
+    async def _bring_up(self) -> None:
+        """After a login: what is new at once, then ONLINE, then the rest."""
+        assistant, since = self._assistant, self._lost_at
+        rooms, contacts = list(self._directory.rooms), list(self._directory.contacts)
+        await assistant.become(State.SYNCING, "")
+        try:
+            await self._until_read()
+            await assistant.become(State.ONLINE, "")
+            self._online.set()
+            await self._tell(since)
+            if rooms or contacts:
+                await assistant._sync.read_again(rooms, contacts)
+                await self._tell(since)
+            self._lost_at = None
+            await self._read_the_rest()
+        except WeChatOffline:
+            log.debug("%s: the sync ended with the connection", assistant.account)
+
+    async def _read_the_rest(self) -> None:
+        """Try again, ever more seldom, what was listed and could not be read."""
+        pause = UNREAD_PAUSE
+        while self._assistant._sync.unread:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, UNREAD_LONGEST)
+            try:
+                await self._assistant._sync.read_new()
+            except WeChatOffline:
+                raise
+            except WeChatError as error:
+                log.warning("%s: contacts and groups could not be read: %s", self._assistant.account, error)
+                continue
+            await self._tell_news()
+
+    async def _until_read(self) -> None:
+        pause = 0.5
+        while True:
+            try:
+                return await self._assistant._sync.read_new()
+            except WeChatOffline:
+                raise
+            except WeChatError as error:
+                log.warning("%s: contacts and groups could not be read: %s", self._assistant.account, error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, self._timing.backoff_most)
+
+    async def _tell(self, since: datetime | None = None) -> None:
+        """Tell the listener what was found; what it does not take is told again later."""
+        found = frozenset(self._assistant._sync.found)
+        if await self._assistant.tell_synced(since, found):
+            self._assistant._sync.found -= found
+        else:
+            asyncio.get_running_loop().call_later(TELL_AGAIN, self._read_again, *NEWS)
+
+    async def _tell_news(self) -> None:
+        if self._assistant._sync.found:
+            await self._tell()
+
+    def _read_again(self, what: str, id: str) -> None:
+        self._stale[what, id] = None
+        self._is_stale.set()
+
+    def befriended(self, ids: Iterable[str]) -> None:
+        """People turned out to be friends without any event."""
+        self._assistant._sync.found.update(ids)
+        self._read_again(*NEWS)
+
+    async def refresh(self) -> None:
+        """Read again what events marked, one after the other, while the account is online."""
+        while True:
+            await self._online.wait()
+            await self._is_stale.wait()
+            if not self._stale:
+                self._is_stale.clear()
+                continue
+            what, id = next(iter(self._stale))
+            del self._stale[what, id]
+            try:
+                await self._read(what, id)
+            except WeChatOffline:
+                log.debug("%s: what is stale is read after the next login", self._assistant.account)
+            except WeChatError as error:
+                log.warning("%s: a %s could not be read again: %s", self._assistant.account, what, error)
+
+    async def _read(self, what: str, id: str) -> None:
+        """After a dirty event the gateway has dropped its cache already; to ask for that again would bring the next
+        dirty event. A join or leave that came late says nothing of the cache."""
+        if what == "contact":
+            await self._assistant._reader.read_contact(id)
+        elif what == "news":
+            await self._tell_news()
+        elif what == "late-room":
+            await self._assistant._reader.read_room(id, fresh=True)
+        elif what == "room":
+            if id in self._directory.rooms:  # else it was left meanwhile
+                await self._assistant._reader.read_room(id)
+        else:
+            await self._assistant._sync.read_new()
+            await self._tell_news()
+
+
+CONTROLS = {
+    "login": GatewayEvents._login,
+    "logout": GatewayEvents._logout,
+    "ready": GatewayEvents._ready,
+    "dirty": GatewayEvents._dirty,
+    "scan": GatewayEvents._scan,
+    "error": GatewayEvents._error,
+}
