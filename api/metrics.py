@@ -113,8 +113,8 @@ class ContainerMetrics(Collector):
             shown = _without_secrets(queue)
             waiting[shown] += number
             oldest[shown] = max(oldest[shown], self._container.outbox.oldest(queue) if number else 0.0)
-        yield _gauge("wxbot_outbox_waiting", "Promised work that is not done yet.", "lane", waiting)
-        yield _gauge("wxbot_outbox_oldest_seconds", "For how long the oldest due work has waited.", "lane", oldest)
+        yield _gauge("wxbot_outbox_waiting", "Promised work that is not done yet.", "queue", waiting)
+        yield _gauge("wxbot_outbox_oldest_seconds", "For how long the oldest due work has waited.", "queue", oldest)
 
 
 def assistant_states(container: Container) -> dict[str, State]:
@@ -131,7 +131,7 @@ def _gauge(name: str, help_: str, label: str, values: Mapping[str, float]) -> Me
 
 
 def _without_secrets(queue: str) -> str:
-    """A lane's name; of a receiver's URL only the host, as path and query may hold secrets."""
+    """A queue's name; of a receiver's URL only the host, as path and query may hold secrets."""
     kind, _, rest = queue.partition(":")
     if "://" not in rest:
         return queue

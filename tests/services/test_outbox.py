@@ -254,7 +254,7 @@ async def test_a_clock_that_is_set_back_keeps_nobody_waiting(post: Post, clock: 
     assert sorted(post.done) == ["one", "two"]
 
 
-async def test_a_closed_lane_waits_until_it_is_poked(post: Post) -> None:
+async def test_a_closed_queue_waits_until_it_is_poked(post: Post) -> None:
     post.open = False
     await post.promise("one")
     await asyncio.sleep(0.05)
