@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from models import instance_lock as locks
+from models import instance_lock
 from models.db import parse
 from models.instance_lock import DatabaseInUse, ServerLock, acquire_instance_lock
 
@@ -66,7 +66,7 @@ async def test_a_database_by_another_name_is_the_same(tmp_path: Path) -> None:
 async def test_a_lost_connection_is_made_anew_or_the_loss_is_told(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "WATCH_EVERY", 0.05)
+    monkeypatch.setattr(instance_lock, "WATCH_EVERY", 0.05)
     lost = asyncio.Event()
     first = await acquire_instance_lock(database, lost.set)
     rival = ServerLock(parse(database))
