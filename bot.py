@@ -74,7 +74,7 @@ class Bot:
             claimed = await acquire_instance_lock(self.config.database, self._lose_database)
             stack.callback(claimed.close)
             settings = await self._settings(stack)
-            sandboxed = [a.account for a in self.config.assistants if not a.endpoint]
+            sandboxed = [a.account for a in self.config.assistants if a.is_sandboxed]
             self.container = Container(self.config, sandboxed=sandboxed, clock=self.clock)
             self.jobs = Jobs(self.container, JOBS)
             await self._open_storage(stack)
@@ -103,7 +103,7 @@ class Bot:
 
     async def _settings(self, stack: AsyncExitStack) -> list[AssistantSettings]:
         """The accounts with the gateways they are reached through; those without one live in the sandbox."""
-        homeless = [a.account for a in self.config.assistants if not a.endpoint]
+        homeless = [a.account for a in self.config.assistants if a.is_sandboxed]
         if not homeless:
             return self.config.assistants
         # Late: where there is a gateway nothing of the sandbox is needed, and it is an eighth of the start.
@@ -122,7 +122,7 @@ class Bot:
             stack.push_async_callback(self.systems.stop)
         here = {"token": self.sandbox.token, "tls": False}
         return [
-            a if a.endpoint else a.model_copy(update={"endpoint": self.sandbox.endpoints[a.account], **here})
+            a.model_copy(update={"endpoint": self.sandbox.endpoints[a.account], **here}) if a.is_sandboxed else a
             for a in self.config.assistants
         ]
 

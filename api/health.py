@@ -10,13 +10,13 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.app_keys import HOUSE, METRICS
-from api.metrics import assistant_states
+from api.house_numbers import assistant_states
 from api.responses import reply
 from models.db import Store
 from wechat.interface import State
 
 log = logging.getLogger(__name__)
-PATIENCE = 3.0  # seconds for the database to answer
+PATIENCE = 1.5  # seconds for the database to answer
 
 
 async def healthz(_request: web.Request) -> web.Response:

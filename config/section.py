@@ -34,7 +34,8 @@ def _not_empty(value: str) -> str:
 NonEmpty = Annotated[str, AfterValidator(_not_empty)]
 
 
-def _web_address(value: str) -> str:
+def web_address(value: str) -> str:
+    """The address itself; ValueError when it is no http(s) url."""
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -53,7 +54,7 @@ def _timezone(value: str) -> str:
     return value
 
 
-WebAddress = Annotated[str, AfterValidator(_web_address)]
+WebAddress = Annotated[str, AfterValidator(web_address)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Seconds = Annotated[float, Field(ge=0)]
 
