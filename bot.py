@@ -36,7 +36,7 @@ from jobs import JOBS
 from jobs.scheduler import Jobs
 from logs import set_up_logging
 from models.instance_lock import DatabaseInUse, acquire_instance_lock
-from services.work.delivery_queue import Clock
+from services.clock import Clock
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 

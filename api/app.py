@@ -10,7 +10,7 @@ from aiohttp import web
 from api import callback, docs, health, membership, message, qun, webhook, weiqun
 from api.app_keys import HOUSE, METRICS, PAGES, QR_CODES, VIEWS
 from api.body import MAX_BYTES
-from api.house_numbers import InMemory
+from api.container_metrics import InMemory
 from api.metrics import Metrics
 from api.middlewares import make_middleware
 from api.network import AccessControl

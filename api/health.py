@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.app_keys import HOUSE, METRICS
-from api.house_numbers import assistant_states
+from api.container_metrics import assistant_states
 from api.responses import reply
 from models.db import Store
 from wechat.interface import State

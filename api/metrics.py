@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests as they are answered, and the house's own numbers at the moment of reading."""
+"""What Prometheus reads: requests as they are answered, and the bot's own numbers at the moment of reading."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
-from api.house_numbers import ContainerMetrics, InMemory
+from api.container_metrics import ContainerMetrics, InMemory
 from api.loop_lag import LoopLag
 from api.stored_numbers import StoredNumbers
 from app.container import Container

@@ -11,6 +11,7 @@ from models.db import Store
 from services.accounts.admins import Admins
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
+from services.clock import Clock
 from services.flows.calls import SystemCaller
 from services.flows.flows import Flows
 from services.flows.steps import FlowSteps
@@ -52,7 +53,6 @@ from services.support.tickets import Tickets
 from services.upkeep.job_log import JobLog
 from services.upkeep.pruning import Pruning
 from services.upkeep.retention import Retention
-from services.work.delivery_queue import Clock
 from services.work.outbox import Outbox
 from wechat.pacing import Governor
 
@@ -104,8 +104,9 @@ class Container:
         groups.on_lost, groups.on_found = self.recorder.lost, self.recorder.found
         self.blacklist = Blacklist(store)
         self.memberships = Memberships(
-            store, accounts, groups, MemberAdder(accounts, audit, settings, config.pacing), SeatReservations(groups, settings),
-            self.blacklist, self.recorder, RosterRefresh(accounts, groups), audit, self.webhook_events, settings, clock,
+            store, accounts, groups, MemberAdder(accounts, audit, settings, config.pacing),
+            SeatReservations(groups, settings), self.blacklist, self.recorder, RosterRefresh(accounts, groups),
+            audit, self.webhook_events, settings, clock,
         )  # fmt: skip
         self.sanctions = Sanctions(
             store, accounts, groups, self.memberships, self.blacklist,

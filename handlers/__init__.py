@@ -6,15 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from app.container import Container
-from handlers import flows, friends, members, staff, support, tokens
-from handlers import moderation as guard
-from handlers import replies as answers
-from handlers.chat_commands import dispatch as commands
+from handlers import commands, flows, friends, members, moderation, replies, staff, support, tokens
 from handlers.context import EventContext
 from wechat import events
 from wechat.events import Event
 
-# A handler takes an event and its turn. False: not mine, ask the next one.
+# A handler takes an event and its context. False: not handled, ask the next one.
 Handler = Callable[[Any, EventContext], Awaitable[bool]]
 
 HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
@@ -24,7 +21,7 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.MemberLeft, members.left),
     (events.TopicChanged, members.topic_changed),
     (events.RoomInvited, members.invited),
-    (events.GroupMessage, guard.watch),
+    (events.GroupMessage, moderation.watch),
     (events.GroupMessage, support.heard_in_group),
     (events.GroupMessage, staff.wrote),
     (events.GroupMessage, commands.in_group),
@@ -39,9 +36,9 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.GroupMessage, support.asked_in_group),
     (events.PrivateMessage, support.asked),
     (events.PrivateMessage, commands.unknown),
-    (events.Message, answers.keyword),
-    (events.Message, answers.question),
-    (events.PrivateMessage, answers.something),
+    (events.Message, replies.keyword),
+    (events.Message, replies.question),
+    (events.PrivateMessage, replies.something),
 )
 
 

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from app.container import Container
 from models.durable import Priority
-from services.groups.token_joins import Decision
+from services.decision import Decision
 from services.messaging.messages import Body, text
 from services.work.inbox_table import end_event
 from wechat.events import Event

@@ -7,7 +7,7 @@ from functools import partial
 from config.customer_service import ReplyPart
 from handlers.context import EventContext
 from services.messaging.messages import Body, file, link, text
-from services.support.matching import without_mention, without_quote
+from services.text import without_mention, without_quote
 from wechat.events import GroupMessage, Link, Message, MessageKind, PrivateMessage
 
 TALK = (MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO)  # what deserves a fallback

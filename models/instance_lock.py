@@ -41,8 +41,10 @@ class InstanceLock(Protocol):
 
 
 async def acquire_instance_lock(url: str, on_lost: Callable[[], object], patience: float = PATIENCE) -> InstanceLock:
-    """Take the database for this process; DatabaseInUse when another has it. `on_lost` is called on the loop should another
-    process get it after all, while the server was away."""
+    """Lock the database for this process; DatabaseInUse when another process holds it.
+
+    `on_lost` is called on the loop should another process get the lock while the server was away.
+    """
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
         return FileLock(Path(parsed.database or ""))

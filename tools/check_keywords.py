@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from config import ConfigError, beside, read_yaml
 from config.customer_service import KeywordRule
 from services.support.keywords import missing_files
-from services.support.matching import RuleSet, normal
+from services.support.matching import RuleSet
+from services.text import normal
 
 
 class NoRules(Exception):

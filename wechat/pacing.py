@@ -75,7 +75,7 @@ class Governor:
 
     # ---- messages: a queue's pace ----
 
-    def lane_delay(self) -> float:
+    def queue_delay(self) -> float:
         """Until the account may say anything again."""
         if not self._settings.enabled:
             return 0.0

@@ -9,12 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from protocol import CALLS
-from sandbox.control import chats as control_chats
-from sandbox.control import live as control_live
-from sandbox.control import page_files as front
-from sandbox.control import people as control_people
-from sandbox.control import rooms as control_rooms
-from sandbox.control import views
+from sandbox.control import chats, live, page_files, people, rooms, views
 from sandbox.control.parsing import WORLD, body, number, queried, text
 from sandbox.gateway.event_stream import EVENT_TYPES
 from sandbox.gateway.files import LARGEST, qr_png
@@ -30,13 +25,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def make_app(world: World, endpoints: Mapping[str, str]) -> web.Application:
     """The API over a world, and its page; `endpoints` are shown beside the accounts."""
-    app = web.Application(middlewares=[_errors, front.own_browser], client_max_size=LARGEST)
-    app[WORLD], app[ENDPOINTS], app[control_live.STREAMS] = world, endpoints, set()
-    app.add_routes(
-        [*ROUTES, *control_people.ROUTES, *control_chats.ROUTES, *control_rooms.ROUTES, *control_live.ROUTES]
-    )
-    app.on_shutdown.append(control_live.end_streams)
-    front.set_up(app)
+    app = web.Application(middlewares=[_errors, page_files.own_browser], client_max_size=LARGEST)
+    app[WORLD], app[ENDPOINTS], app[live.STREAMS] = world, endpoints, set()
+    app.add_routes([*ROUTES, *people.ROUTES, *chats.ROUTES, *rooms.ROUTES, *live.ROUTES])
+    app.on_shutdown.append(live.end_streams)
+    page_files.set_up(app)
     return app
 
 
@@ -158,7 +151,7 @@ async def get_media(request: web.Request) -> web.Response:
     if media is None:
         raise NotThere("没有这个文件")
     response = web.Response(body=media.data, headers={"X-Content-Type-Options": "nosniff"})
-    response.content_type = control_chats.mime_of(media.name)
+    response.content_type = chats.mime_of(media.name)
     if not response.content_type.startswith(SHOWN_AS_IS):
         response.content_type = "application/octet-stream"
     return response

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from models.db import Store
 from models.durable import DirectoryRow
-from services.work.delivery_queue import Clock
+from services.clock import Clock
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)

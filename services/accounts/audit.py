@@ -7,7 +7,7 @@ from sqlmodel import Session, col
 
 from models.db import Store
 from models.durable import Action
-from services.work.delivery_queue import Clock
+from services.clock import Clock
 
 
 class Audit:

@@ -22,11 +22,11 @@ from models.db import Store
 from models.flows import NO_MORE, OPEN_STATES, FlowCallback, FlowRun, RunState
 from models.groups import QunState
 from services.accounts.registry import Accounts
+from services.clock import Clock
+from services.decision import Decision
 from services.flows.calls import CallFailed, SystemCaller
 from services.flows.steps import HOUR, FlowSteps, open_key
 from services.groups.groups import Groups
-from services.groups.token_joins import Decision
-from services.work.delivery_queue import Clock
 
 log = logging.getLogger(__name__)
 MAX_PER_HOUR: Final = 30  # flows that one person who is no admin may start

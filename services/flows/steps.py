@@ -17,10 +17,10 @@ from config.flow_settings import CALLBACK_URL, FlowSettings, FlowStep, WaitStep
 from config.texts import Texts, fill
 from models.db import after_commit
 from models.flows import NO_MORE, FlowCallback, FlowRun, RunState
+from services.clock import Clock
 from services.flows.values import Unfillable, fill_body, fill_text, fill_what_is_there, meets, reason, summary
 from services.messaging.messages import Messages
 from services.messaging.webhook_events import WebhookEvents
-from services.work.delivery_queue import Clock
 
 log = logging.getLogger(__name__)
 HOUR = 3600.0

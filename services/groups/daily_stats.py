@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from models.db import Store
 from models.groups import DailyCount
-from services.work.delivery_queue import Clock
+from services.clock import Clock
 from services.work.write_batcher import WriteBatcher
 
 

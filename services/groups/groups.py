@@ -18,14 +18,13 @@ from errors import CodeTaken, OwnerAmbiguous, OwnerUnknown
 from models.db import Store, after_commit
 from models.groups import FIRST_NUMBER, Qun, QunRoom, QunState
 from services.accounts.registry import Accounts
+from services.clock import DAY, Clock
 from services.groups.index import GroupIndex
 from services.groups.room_creation import RoomCreator
-from services.work.delivery_queue import Clock
 from wechat.events import Contact
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
-DAY = 86400.0
 
 
 def new_token() -> str:

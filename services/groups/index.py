@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from models.db import Store
 from models.groups import Qun, QunRoom, QunState
 from services.accounts.registry import Accounts
-from services.work.delivery_queue import Clock
+from services.clock import Clock
 from wechat.events import Room
 
 

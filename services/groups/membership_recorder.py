@@ -15,12 +15,12 @@ from errors import GroupFull, MemberBlacklisted
 from models.durable import Priority
 from models.groups import MemberRecord, Membership, MemberState, Qun, QunRoom
 from services.accounts.registry import Accounts
+from services.clock import Clock
 from services.groups.daily_stats import DailyStats
 from services.groups.groups import Groups
 from services.groups.membership_rows import make_theirs, membership_of, put_membership
 from services.messaging.messages import Messages, text
 from services.messaging.webhook_events import WebhookEvents
-from services.work.delivery_queue import Clock
 
 SINGLY: Final = 5  # more people than this, found in a group at once, are welcomed together
 

@@ -33,6 +33,7 @@ from models.db import Store
 from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
+from services.clock import Clock
 from services.groups.adding import TAKEN_BACK, AddResult, MemberAdder, Way
 from services.groups.blacklist import Blacklist
 from services.groups.groups import Groups
@@ -42,7 +43,6 @@ from services.groups.removals import Removals
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from services.messaging.webhook_events import WebhookEvents
-from services.work.delivery_queue import Clock
 from wechat.events import Contact, Room
 
 log = logging.getLogger(__name__)

@@ -19,16 +19,15 @@ from models.durable import Action, Priority
 from models.groups import Qun, QunRoom, QunState
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
+from services.clock import DAY, Clock
 from services.groups.groups import Groups
 from services.groups.reconciliation import Reconciler
 from services.messaging.messages import Messages
-from services.work.delivery_queue import Clock
 
 log = logging.getLogger(__name__)
 WHO: Final = "job:drift_check"
 MAX_TRIES: Final = 3  # a day, for each thing of a room
 SETTLED: Final = 60.0  # seconds after which a change that was begun is in the database, or never will be
-DAY: Final = 86400.0
 
 
 @dataclass(frozen=True, slots=True)

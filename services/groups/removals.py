@@ -22,14 +22,13 @@ from models.db import Store
 from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
+from services.clock import DAY, Clock
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
 from services.groups.membership_rows import membership_of, move
 from services.groups.roster_refresh import RosterRefresh
-from services.work.delivery_queue import Clock
 from wechat.interface import WeChat
 
-DAY: Final = 86400.0
 FIRST_WAIT: Final = 300.0  # seconds before a way in that failed is tried again; as long again as it took each time
 
 

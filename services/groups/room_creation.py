@@ -28,7 +28,7 @@ from models.db import Store, after_commit
 from models.groups import Qun, QunRoom
 from services.accounts.audit import Audit
 from services.accounts.registry import RETRY_AFTER, Accounts
-from services.work.delivery_queue import Clock
+from services.clock import Clock
 from wechat.events import Room
 from wechat.interface import WeChat
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -16,27 +15,16 @@ from errors import BotError, InviteFailed, TokenExpired, TokenInvalid
 from models.db import Store
 from models.groups import Membership, MemberState, Qun, TokenMiss
 from services.accounts.registry import Accounts
+from services.clock import DAY, Clock
+from services.decision import Decision
 from services.groups.blacklist import Blacklist
 from services.groups.groups import Groups
 from services.groups.membership_rows import membership_of, put_membership
 from services.groups.memberships import Memberships
-from services.work.delivery_queue import Clock
 
 log = logging.getLogger(__name__)
 MAX_MISSES = 5
 HOUR = 3600.0
-DAY = 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a token is answered with: words for its sender, and what is to be written and done; `opens`: whether
-    whoever asks to be a friend with it may come in, or is in already."""
-
-    words: str = ""
-    write: Callable[[Session], object] | None = None
-    then: Callable[[], None] | None = None
-    opens: bool = False
 
 
 class TokenJoins:

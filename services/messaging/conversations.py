@@ -10,9 +10,9 @@ from sqlmodel import Session, col, select
 from models.bulk_insert import in_bulk, write_bulk
 from models.conversations import Said
 from models.db import after_commit
+from services.clock import Clock
 from services.messaging.loop_detector import LoopDetector
 from services.messaging.media import Kept
-from services.work.delivery_queue import Clock
 from wechat.events import Message, MessageKind
 
 _INSERT = insert(Said)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from services.support.matching import normal
-from services.work.delivery_queue import Clock
+from services.clock import Clock
+from services.text import normal
 
 MAX_KNOWN = 2_000  # conversations remembered, and sentences: what goes round goes round now
 LAST = 8  # things said in each: a reply may have several parts, and each comes back

@@ -10,8 +10,8 @@ from sqlmodel import Session, col, select
 
 from models.db import Store
 from models.durable import Action, Setting
+from services.clock import Clock
 from services.messaging.messages import QUEUE
-from services.work.delivery_queue import Clock
 from services.work.outbox import Outbox
 from services.work.write_batcher import WriteBatcher
 from wechat.pacing import DAY, MINUTE, Governor

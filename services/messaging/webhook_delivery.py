@@ -23,14 +23,15 @@ from config.business import WebhookSettings
 from errors import NotFound
 from models.db import Store
 from models.durable import OutboxItem, WorkState
+from services.clock import DAY, Clock
 from services.messaging.http_client import HttpClient, describe, let_go
 from services.messaging.webhook_events import QUEUE
-from services.work.delivery_queue import Clock, GiveUp, Job, Retry
+from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 
 log = logging.getLogger(__name__)
 TIMEOUT: Final = 10.0
-GIVE_UP_AFTER: Final = 3 * 86400.0  # seconds since the event was promised
+GIVE_UP_AFTER: Final = 3 * DAY  # seconds since the event was promised
 WAITS: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0)  # seconds between tries; the last one repeats
 MAX_HOPS: Final = 3
 MAX_LISTED: Final = 100

@@ -13,7 +13,8 @@ from config.business import WebhookSettings
 from models.conversations import BecameFriend
 from models.durable import Priority
 from models.groups import Qun
-from services.work.delivery_queue import Clock, GiveUp, Job
+from services.clock import Clock
+from services.work.delivery_queue import GiveUp, Job
 from services.work.outbox import Outbox
 
 QUEUE = "hook"

@@ -10,8 +10,8 @@ from sqlmodel import Session, col, select
 from models.db import Store, after_commit
 from models.groups import Qun
 from models.rules import BlockedWord
+from services.clock import Clock
 from services.moderation.offences import WordFilter, letters, plain
-from services.work.delivery_queue import Clock
 
 Scope = tuple[str, int | None]  # an account, and a group or (None) all of the account's
 

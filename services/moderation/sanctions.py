@@ -18,11 +18,12 @@ from models.durable import Priority
 from models.groups import MemberRecord, Qun
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
+from services.clock import Clock
 from services.groups.blacklist import Blacklist
 from services.groups.groups import Groups
 from services.groups.memberships import Memberships
 from services.messaging.messages import Messages, text
-from services.work.delivery_queue import Clock, GiveUp, Job, Retry
+from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 
 log = logging.getLogger(__name__)

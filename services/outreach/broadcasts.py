@@ -12,9 +12,9 @@ from models.durable import Priority
 from models.groups import QunState
 from models.rules import Broadcast, BroadcastState
 from services.accounts.audit import Audit
+from services.clock import Clock
 from services.groups.groups import Groups
 from services.messaging.messages import Messages
-from services.work.delivery_queue import Clock
 
 MINUTES: Final = 10
 

@@ -20,12 +20,12 @@ from models.durable import Priority, Setting
 from models.groups import Qun, QunState
 from models.support import Ticket
 from services.accounts.registry import Accounts
+from services.clock import Clock
 from services.groups.daily_stats import DailyStats, DayStats
 from services.groups.groups import Groups
 from services.messaging.media import Kept, MediaStore
 from services.messaging.messages import Messages, file
 from services.support.questions import top_misses
-from services.work.delivery_queue import Clock
 from wechat.events import Media
 
 KEY: Final = "report:"

@@ -18,9 +18,9 @@ from models.db import Store
 from models.durable import Priority
 from models.groups import Qun
 from models.rules import TimedMessage
+from services.clock import Clock
 from services.groups.groups import Groups
 from services.messaging.messages import Messages
-from services.work.delivery_queue import Clock
 
 WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # crontab's: 0 and 7 are Sunday
 _NUMBERS: Final = re.compile(r"(\*|[0-7](?:-[0-7])?)(?:/([1-7]))?")

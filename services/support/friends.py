@@ -20,9 +20,10 @@ from models.db import Store
 from models.durable import Action, Priority
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
+from services.clock import Clock
 from services.messaging.messages import Messages
-from services.support.matching import normal
-from services.work.delivery_queue import Clock, GiveUp, Job, Retry
+from services.text import normal
+from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 
 log = logging.getLogger(__name__)

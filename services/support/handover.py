@@ -18,15 +18,15 @@ from models.db import Store
 from models.durable import Priority
 from models.support import Ticket, TicketState
 from services.accounts.registry import Accounts
+from services.clock import Clock
 from services.messaging.conversations import Conversations, shown
 from services.messaging.media import FETCHED, Kept, MediaStore
 from services.messaging.messages import Messages, file
 from services.messaging.webhook_events import WebhookEvents
 from services.support.hours import OfficeHours
-from services.support.matching import normal
 from services.support.ticket_texts import facts, head, packed, relay
 from services.support.tickets import Tickets
-from services.work.delivery_queue import Clock
+from services.text import normal
 from wechat.events import MessageKind, Room
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from config import ConfigError
 from config.customer_service import KeywordRule, ReplyPart
 from models.db import Store, after_commit
 from models.keywords import Keyword
-from services.support.matching import Match, RuleSet, WordIndex, normal
+from services.support.matching import Match, RuleSet, WordIndex
+from services.text import normal
 
 Place = tuple[str, int | None]  # an account, and one of its groups or (None) all its conversations
 

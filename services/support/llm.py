@@ -16,9 +16,9 @@ from typing import Any
 import aiohttp
 
 from config.customer_service import LlmSettings
+from services.clock import Clock
 from services.messaging.http_client import read_bounded
 from services.support.faq import Entry, plain
-from services.work.delivery_queue import Clock
 
 log = logging.getLogger(__name__)
 AT_ONCE = 16  # calls under way; more than that are declined, so that no slow server holds the conversations up

@@ -17,10 +17,10 @@ from config.texts import Texts, fill
 from models.conversations import FallbackSaid
 from models.db import Store, after_commit
 from models.faq import FaqMenu, FaqMiss
-from services.groups.token_joins import Decision
+from services.clock import Clock
+from services.decision import Decision
 from services.support.faq import Faq, Near, plain
 from services.support.llm import LlmClient
-from services.work.delivery_queue import Clock
 
 MENU_SECONDS = 600.0
 FALLBACK_SECONDS = 600.0

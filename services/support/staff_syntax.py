@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.support.matching import without_quote
+from services.text import without_quote
 
 _LINE = re.compile(r"[#＃]\s*(\d{1,12})\s*[:：,，]?\s*(.*)", re.DOTALL)
 _LIST = re.compile(r"[#＃]\s*")

@@ -10,12 +10,13 @@ from config.customer_service import HandoffSettings
 from config.texts import Texts, fill
 from models.db import Store
 from models.support import Ticket, TicketState
+from services.clock import Clock
 from services.messaging.conversations import Conversations, shown
 from services.messaging.messages import Body, Messages, text
 from services.messaging.webhook_events import WebhookEvents
 from services.support.ticket_texts import facts, relay
 from services.support.tickets import MarkAsked, Tickets
-from services.work.delivery_queue import Clock, GiveUp, Job
+from services.work.delivery_queue import GiveUp, Job
 
 MAX_QUOTED = 60  # characters of what was not delivered
 

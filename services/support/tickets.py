@@ -11,9 +11,9 @@ from sqlmodel import Session, col, select
 
 from models.db import Store, after_commit
 from models.support import Ticket, TicketState
-from services.work.delivery_queue import Clock
+from services.clock import DAY, Clock
 
-MARK_SECONDS = 86400.0
+MARK_SECONDS = DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from models.db import Store
 from models.durable import Setting
-from services.work.delivery_queue import Clock
+from services.clock import Clock
 
 PREFIX = "job:"
 NEW = "new"  # the result of a job that has not run yet

@@ -18,11 +18,10 @@ from models.flows import FlowCallback, FlowRun
 from models.groups import TokenMiss
 from models.rules import Broadcast
 from models.support import Ticket
-from services.work.delivery_queue import Clock
+from services.clock import DAY, Clock
 
 BATCH = 200
 PAUSE = 0.05  # seconds in which others write
-DAY = 86400.0
 Old = Callable[[float], tuple[ColumnElement[bool], ...]]
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from services.clock import DAY, Clock
 from services.messaging.media import MediaStore
 from services.support.questions import Questions
-from services.work.delivery_queue import Clock
-
-DAY = 86400.0
 
 
 class Retention:

@@ -13,10 +13,9 @@ from typing import Any, Protocol
 
 from models.db import is_away
 from models.durable import Priority, WorkState
+from services.clock import DAY, Clock
 
 log = logging.getLogger(__name__)
-Clock = Callable[[], float]
-DAY = 86400.0
 DATABASE_AWAY = 2.0  # seconds until work is tried again that needs the database
 
 
@@ -60,7 +59,7 @@ class GiveUp:
 class Pace(Protocol):
     """What a queue asks before each piece of work; seconds to wait, 0 = now."""
 
-    def lane_delay(self) -> float:
+    def queue_delay(self) -> float:
         """How long nothing at all may go."""
 
     def key_delay(self, key: str) -> float:
@@ -73,7 +72,7 @@ class Pace(Protocol):
 class NoPace:
     """No limits."""
 
-    def lane_delay(self) -> float:
+    def queue_delay(self) -> float:
         """Never wait."""
         return 0
 
@@ -211,7 +210,7 @@ class DeliveryQueue:
             if ticket != line.ticket:  # it was offered anew since
                 heapq.heappop(self._ready)
                 continue
-            wait = self.pace.lane_delay()
+            wait = self.pace.queue_delay()
             if wait > 0:
                 self._look_again = asyncio.get_running_loop().call_later(wait, self.poke)
                 return

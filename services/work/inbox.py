@@ -19,7 +19,7 @@ from sqlmodel import Session
 from errors import WeChatError, WeChatOffline
 from models.db import Store, after_commit, is_away
 from models.durable import EventState
-from services.work import event_codec as codec
+from services.work import event_codec
 from services.work.arrival_sequencer import Arrival, ArrivalSequencer
 from services.work.inbox_table import InboxRows
 from services.work.write_batcher import WriteBatcher
@@ -65,9 +65,9 @@ class Inbox:
         """Take up what an earlier process stored and did not finish."""
         self._hold(self._read_forever(), self._tasks)
         for row in await self._store.read(self._table.open_rows):
-            raw = RawEvent(self.account, row.event_id, row.kind, json.loads(row.data), codec.utc(row.received_at))
+            raw = RawEvent(self.account, row.event_id, row.kind, json.loads(row.data), event_codec.utc(row.received_at))
             self._in_memory += 1
-            self._arrive(Arrival(raw, row.id or 0), codec.decode(row.body) if row.body else None)
+            self._arrive(Arrival(raw, row.id or 0), event_codec.decode(row.body) if row.body else None)
 
     async def stop(self, grace: float) -> None:
         """Stop taking work up; what is being handled may finish for `grace` seconds. What was taken is stored."""
@@ -164,7 +164,7 @@ class Inbox:
             self._end(arrival, why, state)
             self._log(raw.id, raw.kind, "-", why, began)
         else:
-            self._bodies.put({"row": arrival.row, "kept": codec.encode(event)})
+            self._bodies.put({"row": arrival.row, "kept": event_codec.encode(event)})
             self._order.place(arrival, event.conversation)
         arrival.settle(event)
         if arrival.conversation is None:

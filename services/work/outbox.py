@@ -19,8 +19,9 @@ from sqlmodel import Session, col, select
 from models.bulk_insert import in_bulk
 from models.db import Store, after_commit
 from models.durable import OutboxItem, Priority, WorkState
-from services.delivery_results import DeliveryResults
-from services.work.delivery_queue import Clock, Deliver, DeliveryQueue, GiveUp, Job, Pace, Retry
+from services.clock import Clock
+from services.work.delivery_queue import Deliver, DeliveryQueue, GiveUp, Job, Pace, Retry
+from services.work.delivery_results import DeliveryResults
 from services.work.write_batcher import WriteBatcher
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Outbox:
     ) -> None:
         """Deliver the work of every queue whose name begins with `prefix:`; one queue for each name behind it."""
 
-        def open_lane(name: str) -> DeliveryQueue:
+        def open_queue(name: str) -> DeliveryQueue:
             rest = name.partition(":")[2]
             return DeliveryQueue(
                 name,
@@ -79,7 +80,7 @@ class Outbox:
                 is_open=lambda: is_open(rest),
             )
 
-        self._openers[prefix] = open_lane
+        self._openers[prefix] = open_queue
 
     def on_failed(self, listener: Callable[[Session, Job, GiveUp], None]) -> None:
         """Have `listener` called, in the transaction of its end, when a piece of work is given up."""

@@ -28,12 +28,12 @@ def governor(clock: Clock) -> Governor:
 
 def test_forty_messages_a_minute(governor: Governor, clock: Clock) -> None:
     for i in range(40):
-        assert governor.lane_delay() == 0
+        assert governor.queue_delay() == 0
         governor.spend(f"k{i}")
         clock.now += 0.5
-    assert governor.lane_delay() == pytest.approx(40)
+    assert governor.queue_delay() == pytest.approx(40)
     clock.now += 40
-    assert governor.lane_delay() == 0
+    assert governor.queue_delay() == 0
 
 
 def test_one_a_second_and_a_bit_to_each_conversation(governor: Governor, clock: Clock) -> None:
@@ -74,16 +74,16 @@ def test_a_complaint_halves_every_pace_for_an_hour(governor: Governor, clock: Cl
     governor.slow_down()
     assert told == [clock.now + 3600]
     for i in range(20):
-        assert governor.lane_delay() == 0
+        assert governor.queue_delay() == 0
         governor.spend(f"k{i}")
-    assert governor.lane_delay() == pytest.approx(60)
+    assert governor.queue_delay() == pytest.approx(60)
     governor.spend("k")
     assert 2 <= governor.key_delay("k") <= 2.6
     governor.spend_group()
     assert governor.group_delay() == 60
     assert [governor.reserve_add(None) for _ in range(2)] == [0, 30]
     clock.now += 3601
-    assert governor.lane_delay() == 0
+    assert governor.queue_delay() == 0
     governor.spend("k")
     assert governor.key_delay("k") <= 1.3
 
@@ -93,7 +93,7 @@ def test_pacing_that_is_off_never_waits(clock: Clock) -> None:
     for _ in range(1000):
         governor.spend("k")
         governor.spend_group()
-    assert (governor.lane_delay(), governor.key_delay("k"), governor.group_delay()) == (0, 0, 0)
+    assert (governor.queue_delay(), governor.key_delay("k"), governor.group_delay()) == (0, 0, 0)
     assert governor.reserve_add(None) == 0
 
 
@@ -106,8 +106,8 @@ def test_no_minute_ever_holds_more_than_allowed(pauses: list[float], most: int, 
     sent: list[float] = []
     for pause in pauses:
         clock.now += pause
-        clock.now += governor.lane_delay()
-        clock.now += governor.lane_delay()  # what a float's last digit left over
+        clock.now += governor.queue_delay()
+        clock.now += governor.queue_delay()  # what a float's last digit left over
         governor.spend("k")
         sent.append(clock.now)
     allowed = max(1, most // 2) if slow else most
@@ -122,12 +122,12 @@ def test_a_clock_that_is_set_back_stops_nothing(governor: Governor, clock: Clock
     for _ in range(40):
         governor.spend("k")
     governor.reserve_add(None)
-    before = (governor.lane_delay(), governor.key_delay("k"), governor.group_delay(), governor.reserve_add(1))
+    before = (governor.queue_delay(), governor.key_delay("k"), governor.group_delay(), governor.reserve_add(1))
     clock.now -= 8 * 3600  # a machine that took local time for UTC until it had asked
-    after = (governor.lane_delay(), governor.key_delay("k"), governor.group_delay(), governor.reserve_add(1))
+    after = (governor.queue_delay(), governor.key_delay("k"), governor.group_delay(), governor.reserve_add(1))
     assert after == pytest.approx(before)
     clock.now += 61
-    assert (governor.lane_delay(), governor.key_delay("k"), governor.reserve_add(1)) == (0, 0, 0)
+    assert (governor.queue_delay(), governor.key_delay("k"), governor.reserve_add(1)) == (0, 0, 0)
     clock.now += 3600
     assert governor.factor == 1
 
@@ -157,9 +157,9 @@ async def test_counters_survive_a_restart(store: Store, clock: Clock) -> None:
 
     await store.write(write)
     governor = await _recalled(store, clock)
-    assert governor.lane_delay() == 0, "39 in the last minute"
+    assert governor.queue_delay() == 0, "39 in the last minute"
     governor.spend("k")
-    assert 0 < governor.lane_delay() <= 1
+    assert 0 < governor.queue_delay() <= 1
     assert governor.group_delay() == 0
     for _ in range(8):
         governor.spend_group()
@@ -185,9 +185,9 @@ async def test_counters_of_a_clock_that_was_ahead_stop_nothing(store: Store, clo
     await store.write(write)
     clock.now -= 8 * 3600
     again = await _recalled(store, clock)
-    assert (again.lane_delay(), again.group_delay(), again.reserve_add(1)) == pytest.approx((60, 60, 30))
+    assert (again.queue_delay(), again.group_delay(), again.reserve_add(1)) == pytest.approx((60, 60, 30))
     clock.now += 3601
-    assert (again.lane_delay(), again.group_delay(), again.reserve_add(1), again.factor) == (0, 0, 0, 1)
+    assert (again.queue_delay(), again.group_delay(), again.reserve_add(1), again.factor) == (0, 0, 0, 1)
 
 
 async def test_a_complaint_is_heeded_after_a_restart(store: Store, clock: Clock) -> None:

@@ -16,8 +16,7 @@ from errors import WeChatOffline, WeChatRefused, WeChatUnknown
 from logs import JsonFormatter
 from models.db import Store
 from models.durable import InboxEvent
-from services.work import arrival_sequencer as inbox_order
-from services.work import inbox
+from services.work import arrival_sequencer, inbox
 from services.work.inbox import Inbox
 from services.work.inbox_table import end_event
 from tests.services.conftest import OpenStore, until
@@ -211,7 +210,7 @@ async def test_a_slow_handler_holds_up_its_own_conversation_only(container: Cont
 async def test_a_slow_contact_holds_up_its_own_conversation_only(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox_order, "PATIENCE", 1000.0)  # nobody may need it here
+    monkeypatch.setattr(arrival_sequencer, "PATIENCE", 1000.0)  # nobody may need it here
     gate = container.slow_contact["x"] = asyncio.Event()
     await container.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read at once
     await until(lambda: len(container.handled) == 2, "the others go on")
@@ -224,7 +223,7 @@ async def test_a_slow_contact_holds_up_its_own_conversation_only(
 async def test_messages_that_cannot_be_had_hold_the_others_up_for_a_moment_only(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox_order, "PATIENCE", 0.3)
+    monkeypatch.setattr(arrival_sequencer, "PATIENCE", 0.3)
     gates = {f"x-{i}": asyncio.Event() for i in range(20)}
     container.slow_message.update(gates)
     await container.say(*gates, "y-1", "y-2")

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from models import instance_lock as claims
+from models import instance_lock
 from models.db import parse
 from models.instance_lock import DatabaseInUse, ServerLock, acquire_instance_lock
 
 ROOT = Path(__file__).parent.parent.parent
 HOLD = """
 import asyncio, sys
-from models.instance_lock import claim
+from models.instance_lock import acquire_instance_lock
 async def hold():
-    held = await claim(sys.argv[1], lambda: None)
+    held = await acquire_instance_lock(sys.argv[1], lambda: None)
     print("held", flush=True)
     await asyncio.Event().wait()
     held.close()
@@ -27,7 +27,7 @@ asyncio.run(hold())
 
 
 def never() -> None:
-    pytest.fail("the claim was lost")
+    pytest.fail("the lock was lost")
 
 
 async def test_the_second_is_refused_until_the_first_is_gone(database: str) -> None:
@@ -38,7 +38,7 @@ async def test_the_second_is_refused_until_the_first_is_gone(database: str) -> N
     (await acquire_instance_lock(database, never, patience=0.1)).close()
 
 
-async def test_a_claim_dies_with_its_process(database: str) -> None:
+async def test_a_lock_is_released_with_its_process(database: str) -> None:
     other = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HOLD, database, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
@@ -66,7 +66,7 @@ async def test_a_database_by_another_name_is_the_same(tmp_path: Path) -> None:
 async def test_a_lost_connection_is_made_anew_or_the_loss_is_told(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "WATCH_EVERY", 0.05)
+    monkeypatch.setattr(instance_lock, "WATCH_EVERY", 0.05)
     lost = asyncio.Event()
     first = await acquire_instance_lock(database, lost.set)
     rival = ServerLock(parse(database))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from config.customer_service import KeywordRule, LinkPart, ReplyPart
-from services.support.matching import RuleSet, WordIndex, normal, without_mention
+from services.support.matching import RuleSet, WordIndex
+from services.text import normal, without_mention
 
 LETTERS = st.sampled_from("ab发票Ａé\u2005 12")
 WORD = st.text(LETTERS, min_size=1, max_size=5).filter(lambda w: bool(w.strip()))

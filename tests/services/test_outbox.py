@@ -14,7 +14,7 @@ from sqlmodel import Session, select
 
 from models.db import Store
 from models.durable import OutboxItem, Priority
-from services.work import delivery_queue as queue
+from services.work import delivery_queue
 from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 from tests.services.conftest import Clock, OpenStore, until
@@ -207,7 +207,7 @@ async def test_given_up_is_failed_and_told(post: Post) -> None:
 async def test_a_database_that_is_away_gives_nothing_up(
     post: Post, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    monkeypatch.setattr(queue, "DATABASE_AWAY", 0.05)
+    monkeypatch.setattr(delivery_queue, "DATABASE_AWAY", 0.05)
     away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
     post.answers["one"] = [away, away]
     running = asyncio.create_task(_clock_runs(clock))
@@ -254,7 +254,7 @@ async def test_a_clock_that_is_set_back_keeps_nobody_waiting(post: Post, clock: 
     assert sorted(post.done) == ["one", "two"]
 
 
-async def test_a_closed_lane_waits_until_it_is_poked(post: Post) -> None:
+async def test_a_closed_queue_waits_until_it_is_poked(post: Post) -> None:
     post.open = False
     await post.promise("one")
     await asyncio.sleep(0.05)

@@ -14,9 +14,9 @@ from services.messaging.conversations import shown
 from services.messaging.loop_detector import ROUNDS, SECONDS, LoopDetector
 from services.support.handover import asking
 from services.support.hours import OfficeHours
-from services.support.matching import normal
 from services.support.staff_syntax import StaffCommand, StaffVerb, parse
 from services.support.ticket_texts import LONGEST, packed
+from services.text import normal
 from wechat.events import MessageKind
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -12,7 +12,7 @@ from sqlmodel import Session, select
 
 from models.db import Store
 from models.durable import Setting
-from services.work import write_batcher as gather
+from services.work import write_batcher
 from services.work.write_batcher import WriteBatcher
 
 
@@ -52,7 +52,7 @@ async def test_an_item_that_cannot_be_written_goes_alone(sqlite_store: Store, ca
 
 
 async def test_a_database_that_is_away_is_waited_for(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gather, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(write_batcher, "FIRST_WAIT", 0.01)
     tries = 0
 
     def away_twice(session: Session, items: list[str]) -> None:

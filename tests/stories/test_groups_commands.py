@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers.chat_commands.dispatch import COMMANDS, About, parse
+from handlers.commands import COMMANDS, About, parse
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import audit, becomes, bring, hand_over, members, qun_of, settled, standing, texts
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from handlers.chat_commands.dispatch import parse
+from handlers.commands import parse
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import bring, hand_over, qun_of, standing, texts
 from tests.stories.test_groups_commands import asks, group

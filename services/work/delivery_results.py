@@ -27,15 +27,15 @@ class DeliveryResults:
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, Result]] = Counter()
 
-    def count(self, work: Job, result: str | Retry | GiveUp, now: float) -> None:
+    def count(self, job: Job, result: str | Retry | GiveUp, now: float) -> None:
         """Count one end, or one try that is to be repeated."""
-        self.counts[work.queue, _of(work, result, now)] += 1
+        self.counts[job.queue, _of(job, result, now)] += 1
 
 
-def _of(work: Job, result: str | Retry | GiveUp, now: float) -> Result:
+def _of(job: Job, result: str | Retry | GiveUp, now: float) -> Result:
     if isinstance(result, Retry):
         return Result.RETRIED
     if isinstance(result, GiveUp):
         return Result.FAILED
-    is_late = work.priority != Priority.BROADCAST and now - work.due_at > LATE_SECONDS
+    is_late = job.priority != Priority.BROADCAST and now - job.due_at > LATE_SECONDS
     return Result.LATE if is_late else Result.SENT

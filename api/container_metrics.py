@@ -1,4 +1,4 @@
-"""The house's own numbers at the moment of reading, so that services need not know of Prometheus."""
+"""The container's own numbers at the moment of reading, so that services need not know of Prometheus."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from prometheus_client.registry import Collector
 from api.loop_lag import LoopLag
 from api.stored_numbers import Numbers
 from app.container import Container
-from services.delivery_results import Result
-from services.messaging.messages import LANE as MESSAGES
-from services.messaging.webhook_events import LANE as WEBHOOKS
+from services.messaging.messages import QUEUE as MESSAGES
+from services.messaging.webhook_events import QUEUE as WEBHOOKS
+from services.work.delivery_results import Result
 from wechat.interface import State
 
 InMemory = Callable[[], Mapping[str, int]]
@@ -30,7 +30,7 @@ WEBHOOK_RESULTS: Final = {
 
 
 class ContainerMetrics(Collector):
-    """Reads the house; what only the database knows is put into `stored` before."""
+    """Reads the container; what only the database knows is put into `stored` before."""
 
     def __init__(self, container: Container, inboxes: InMemory, lag: LoopLag) -> None:
         self._container = container

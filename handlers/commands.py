@@ -12,12 +12,7 @@ from sqlmodel import Session
 
 from config.texts import fill
 from errors import WeChatError
-from handlers.chat_commands import info, words
-from handlers.chat_commands import members as people
-from handlers.chat_commands import presentation as looks
-from handlers.chat_commands import reports as daily
-from handlers.chat_commands import scheduled as clockwork
-from handlers.chat_commands import systems as business
+from handlers.chat_commands import info, members, presentation, reports, scheduled, systems, words
 from handlers.chat_commands.request import CommandReply, CommandRequest, why
 from handlers.context import EventContext
 from models.groups import Qun
@@ -65,21 +60,21 @@ COMMANDS: Final = (
     Command("/换令牌", "", "旧令牌作废", About.GROUP, info.change_token),
     Command("/群信息", "", "看群信息", About.GROUP, info.info),
     Command("/统计", "", "近14天数据", About.GROUP, info.statistics),
-    Command("/欢迎", "文本", "改欢迎语（关｜默认）", About.GROUP, looks.welcome),
-    Command("/公告", "文本", "发群公告", About.GROUP, looks.announcement),
-    Command("/群名", "文本", "改群名", About.GROUP, looks.topic),
-    Command("/踢", "@人", "移出群", About.GROUP, people.kick),
-    Command("/警告", "@人 [理由]", "警告", About.GROUP, people.warn),
-    Command("/拉黑", "@人", "移出并拉黑", About.GROUP, people.blacklist),
-    Command("/解除拉黑", "昵称", "", About.GROUP, people.forgive),
+    Command("/欢迎", "文本", "改欢迎语（关｜默认）", About.GROUP, presentation.welcome),
+    Command("/公告", "文本", "发群公告", About.GROUP, presentation.announcement),
+    Command("/群名", "文本", "改群名", About.GROUP, presentation.topic),
+    Command("/踢", "@人", "移出群", About.GROUP, members.kick),
+    Command("/警告", "@人 [理由]", "警告", About.GROUP, members.warn),
+    Command("/拉黑", "@人", "移出并拉黑", About.GROUP, members.blacklist),
+    Command("/解除拉黑", "昵称", "", About.GROUP, members.forgive),
     Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked),
     Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, words.keywords),
-    Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, clockwork.timed),
-    Command("/群发", "文本", "发到所有群", About.ACCOUNT, clockwork.broadcast),
-    Command("/日报", "开|关", "每天早上给群主发日报", About.GROUP, daily.report),
-    Command("/任务", "", "看定时任务", About.ACCOUNT, daily.jobs),
-    Command("/流程", "[结束 编号]", "看、结束流程", About.ACCOUNT, business.flows),
-    Command("/重发", "[编号|全部]", "未送达的通知", About.ACCOUNT, business.resend),
+    Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
+    Command("/群发", "文本", "发到所有群", About.ACCOUNT, scheduled.broadcast),
+    Command("/日报", "开|关", "每天早上给群主发日报", About.GROUP, reports.report),
+    Command("/任务", "", "看定时任务", About.ACCOUNT, reports.jobs),
+    Command("/流程", "[结束 编号]", "看、结束流程", About.ACCOUNT, systems.flows),
+    Command("/重发", "[编号|全部]", "未送达的通知", About.ACCOUNT, systems.resend),
 )
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
