@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 UV ?= uv
-CODE := bot.py errors.py logs.py api app config handlers jobs migrations models protocol sandbox services tools wechat
+CODE := bot.py concurrency.py errors.py logs.py api app config handlers jobs migrations models protocol sandbox services tools wechat
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
 .PHONY: backup bench chaos clean format keywords lint lock migration pictures proto run setup test

@@ -10,6 +10,7 @@ from typing import Final
 
 import segno
 
+from concurrency import SingleFlight
 from errors import WeChatError
 from services.accounts.registry import Accounts
 
@@ -32,7 +33,7 @@ class QrCodes:
         self._accounts = accounts
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
-        self._asking: dict[str, asyncio.Task[str]] = {}
+        self._asking = SingleFlight[str, str]()
 
     async def picture(self, account: str) -> str:
         """The code as a data: URL of a PNG (WeChat reads a pressed picture, but no drawing); "" when there is none."""
@@ -41,11 +42,7 @@ class QrCodes:
         kept = self._kept.get(account)
         if kept is not None and kept.until > self._clock():
             return kept.picture
-        asking = self._asking.get(account)
-        if asking is None:
-            asking = self._asking[account] = asyncio.create_task(self._ask(account))
-            asking.add_done_callback(lambda _task: self._asking.pop(account, None))
-        return await asyncio.shield(asking)
+        return await self._asking.run(account, lambda: self._ask(account))
 
     async def _ask(self, account: str) -> str:
         picture = ""
@@ -58,10 +55,8 @@ class QrCodes:
         return picture
 
     async def close(self) -> None:
-        """Let go of what is being asked."""
-        for task in list(self._asking.values()):
-            task.cancel()
-        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        """Cancel the requests that run."""
+        await self._asking.close()
 
 
 def _draw(text: str) -> str:

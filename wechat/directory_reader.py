@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 import stamina
 
+from concurrency import SingleFlight
 from errors import WeChatError, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
 from protocol import puppet_pb2 as pb
 from wechat.directory import CachedDirectory
@@ -53,22 +54,13 @@ class DirectoryReader:
     def __init__(self, puppet: MendedPuppet, directory: CachedDirectory) -> None:
         self._puppet = puppet
         self._directory = directory
-        self._reading: dict[str, asyncio.Task[Contact]] = {}
+        self._reading = SingleFlight[str, Contact]()
 
     async def contact(self, id: str) -> Contact:
         """The person as the directory knows them; read once when it does not."""
         if known := self._directory.contacts.get(id):
             return known
-        task = self._reading.get(id)
-        if task is None:
-            task = self._reading[id] = asyncio.create_task(patiently(lambda: self.read_contact(id)))
-            task.add_done_callback(lambda done: self._was_read(id, done))
-        return await asyncio.shield(task)
-
-    def _was_read(self, id: str, task: asyncio.Task[Contact]) -> None:
-        self._reading.pop(id, None)
-        if not task.cancelled():
-            task.exception()  # whoever waited has it; when nobody did, asyncio need not complain
+        return await self._reading.run(id, lambda: patiently(lambda: self.read_contact(id)))
 
     async def read_contact(self, id: str, *, fresh: bool = False) -> Contact:
         """Read a person's payload; `fresh`: past the gateway's cache."""

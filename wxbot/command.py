@@ -6,10 +6,11 @@ in wxbot/program, out of the way of other packages' names, and are put on the pa
 
 from __future__ import annotations
 
+import os
 import runpy
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -54,6 +55,14 @@ COMMANDS: Final = {
 }
 
 
+def read_secret_files(environment: MutableMapping[str, str]) -> None:
+    """Replace WECHATY_X_FILE and WXBOT_X_FILE by WECHATY_X and WXBOT_X, as container secrets are files."""
+    for name in [one for one in environment if one.startswith(("WECHATY_", "WXBOT_")) and one.endswith("_FILE")]:
+        path = environment.pop(name)
+        if path:
+            environment.setdefault(name.removesuffix("_FILE"), Path(path).read_text(encoding="utf-8").strip())
+
+
 def usage() -> str:
     """What is printed for --help."""
     lines = [f"  {name:<8} {command.what}" for name, command in COMMANDS.items()]
@@ -75,6 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = COMMANDS.get(given[0])
     if command is None:
         print(f"wxbot: unknown command {given[0]!r}\n\n{usage()}", file=sys.stderr)
+        return 2
+    try:
+        read_secret_files(os.environ)
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"wxbot: a secret cannot be read: {error}", file=sys.stderr)
         return 2
     command.prepare(given[1:])
     sys.argv = [f"wxbot {given[0]}", *command.before, *given[1:]]

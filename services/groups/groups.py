@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
 import secrets
@@ -12,6 +11,7 @@ from typing import Any
 from sqlalchemy import func
 from sqlmodel import Session, select
 
+from concurrency import SingleFlight
 from config.settings import GroupSettings
 from config.texts import fill
 from errors import CodeTaken, OwnerAmbiguous, OwnerUnknown
@@ -54,8 +54,12 @@ class Groups(GroupIndex):
         self._maker = maker
         maker.keep, maker.change = self._keep_room, self.change
         self._settings = settings
-        self._making: dict[str, tuple[tuple[str, str], asyncio.Task[Qun]]] = {}
-        self._opening: dict[int, asyncio.Task[QunRoom]] = {}
+        self._making = SingleFlight[str, Qun](
+            lambda code, error: log.info("group of code %s not made: %s", code, error)
+        )
+        self._opening = SingleFlight[int, QunRoom](
+            lambda number, error: log.info("group %s: no next room: %s", number, error)
+        )
         self.on_active: Callable[[Session, Qun, QunRoom], None] = lambda _session, _qun, _room: None
         self.on_lost: Callable[[Session, Qun, QunRoom], None] = lambda _session, _qun, _room: None
         self.on_found: Callable[[Session, Qun, QunRoom], None] = lambda _session, _qun, _room: None
@@ -74,21 +78,15 @@ class Groups(GroupIndex):
             if qun.state != QunState.MAKING:
                 return qun, False
         self._accounts.get(account)
-        asked, making = self._making.get(code, (None, None))
-        if making is None:
-            making = asyncio.create_task(self._make(code, owner, account, who))
-            self._making[code] = (owner, account), making
-            making.add_done_callback(lambda task: self._made(code, task))
-            return await asyncio.shield(making), True  # a caller that hangs up does not stop it
-        if asked == (owner, account):
-            return await asyncio.shield(making), False
-        await asyncio.wait([making])  # what it ends in is no answer to a call that asks for something else
-        return await self.create(code, owner, account, who)
+        made_here = False
 
-    def _made(self, code: str, task: asyncio.Task[Qun]) -> None:
-        del self._making[code]
-        if not task.cancelled() and task.exception() is not None:
-            log.info("group of code %s not made: %s", code, task.exception())
+        async def make() -> Qun:
+            nonlocal made_here
+            there = self.by_code(code)  # another request may have made it meanwhile
+            made_here = there is None or there.state == QunState.MAKING
+            return await self._make(code, owner, account, who)
+
+        return await self._making.run(code, make, request=(owner, account)), made_here
 
     def _check_same(self, qun: Qun, owner: str, account: str) -> None:
         if qun.account != account:
@@ -99,8 +97,12 @@ class Groups(GroupIndex):
             raise CodeTaken(f"{qun.code} has another owner")
 
     async def _make(self, code: str, owner: str, account: str, who: str) -> Qun:
-        wechat = self._accounts.online(account)
         qun = self.by_code(code)
+        if qun is not None:
+            self._check_same(qun, owner, account)
+            if qun.state != QunState.MAKING:
+                return qun
+        wechat = self._accounts.online(account)
         if qun is None:
             person = await self._owner(wechat, owner)
             companion = self._maker.companion(wechat, person.id)
@@ -157,16 +159,7 @@ class Groups(GroupIndex):
     async def open_next_room(self, qun: Qun, who: str) -> QunRoom:
         """Make the next room of a full group, with the same token; the one that is half-made goes first. However many
         ask at once, one room is made."""
-        opening = self._opening.get(qun.number)
-        if opening is None:
-            opening = self._opening[qun.number] = asyncio.create_task(self._open_next_room(qun, who))
-            opening.add_done_callback(lambda task: self._opened(qun.number, task))
-        return await asyncio.shield(opening)
-
-    def _opened(self, number: int, task: asyncio.Task[QunRoom]) -> None:
-        del self._opening[number]
-        if not task.cancelled() and task.exception() is not None:
-            log.info("group %s: no next room: %s", number, task.exception())
+        return await self._opening.run(qun.number, lambda: self._open_next_room(qun, who))
 
     async def _open_next_room(self, qun: Qun, who: str) -> QunRoom:
         line = self._rooms[qun.number]

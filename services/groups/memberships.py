@@ -7,7 +7,6 @@ go on.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -166,16 +165,8 @@ class Memberships(Removals):
     async def let_in(self, qun: Qun, person: Contact, *, source: str, who: str) -> JoinResult:
         """Add a friend of the assistant to the group, or invite them; a call for the same person joins this one."""
         key = (qun.number, person.id)
-        running = self._adding.get(key)
-        if running is None:
-            running = self._adding[key] = asyncio.create_task(self._let_in(qun, person, source, who))
-            running.add_done_callback(lambda task: self._let_in_ended(key, task))
-        return await asyncio.shield(running)
-
-    def _let_in_ended(self, key: tuple[int, str], task: asyncio.Task[JoinResult]) -> None:
-        del self._adding[key]
-        if not task.cancelled() and task.exception() is not None:
-            log.info("group %s: %s not let in: %s", *key, task.exception())
+        result: JoinResult = await self._adding.run(key, lambda: self._let_in(qun, person, source, who))
+        return result
 
     async def _let_in(self, qun: Qun, person: Contact, source: str, who: str) -> JoinResult:
         row = await self._store.read(lambda s: membership_of(s, qun.number, person.id))

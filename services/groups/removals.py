@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
+from concurrency import SingleFlight
 from config.settings import GroupSettings
 from errors import (
     AssistantOffline,
@@ -29,6 +31,7 @@ from services.groups.membership_rows import membership_of, move
 from services.groups.roster_refresh import RosterRefresh
 from wechat.interface import WeChat
 
+log = logging.getLogger(__name__)
 FIRST_WAIT: Final = 300.0  # seconds before a way in that failed is tried again; as long again as it took each time
 
 
@@ -54,7 +57,7 @@ class Removals:
         self._audit = audit
         self._settings = settings
         self._clock = clock
-        self._adding: dict[tuple[int, str], asyncio.Task[Any]] = {}
+        self._adding = SingleFlight[tuple[int, str], Any](_log_not_added)  # JoinResult, which memberships.py defines
 
     async def get(self, membership_id: int) -> Membership:
         """The membership of this id; NotFound. One that was asked for by name, for a person who had one already, is
@@ -90,7 +93,7 @@ class Removals:
         """End a way in that is open. One that waits for its turn ends when that comes; one that WeChat was asked for
         already is waited for, so that who came in by it can be taken out."""
         await self._store.write(lambda s: self._close(s, qun, row.id or 0))
-        running = self._adding.get((qun.number, row.contact_id or ""))
+        running = self._adding.running((qun.number, row.contact_id or ""))
         if running is not None:
             await asyncio.wait((running,), timeout=self._settings.confirm_seconds)
 
@@ -170,7 +173,7 @@ class Removals:
             Membership.source != "rest",
         )
         rows = await self._store.read(lambda s: s.exec(wanted).all())
-        return [row for row in rows if (row.number, row.contact_id) not in self._adding and self._is_due(row)]
+        return [row for row in rows if (row.number, row.contact_id or "") not in self._adding and self._is_due(row)]
 
     def _is_due(self, row: Membership) -> bool:
         """Whether a way in that failed is to be tried again: ever more seldom, as a person would."""
@@ -194,6 +197,10 @@ class Removals:
             return len(rows)
 
         return await self._store.write(end)
+
+
+def _log_not_added(key: tuple[int, str], error: BaseException) -> None:
+    log.info("group %s: %s not added: %s", *key, error)
 
 
 async def _is_gone(wechat: WeChat, room_id: str, contact_id: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
 
+from concurrency import SingleFlight
 from errors import AssistantOffline, GroupNotMade, InvalidParameter, MemberAmbiguous, NotFound
 from models.bulk_insert import write_bulk
 from models.db import Store
@@ -58,7 +58,7 @@ class OutboundRequests:
         self._messages = messages
         self._state_of = state_of
         self._kept = ReadBatcher(store, _kept)
-        self._under_way: dict[str, tuple[MessageRequest, asyncio.Task[int]]] = {}  # by key
+        self._writing = SingleFlight[str, int]()  # by idempotency key
 
     async def promise(self, order: MessageRequest, key: str | None) -> int:
         """Promise the message; returns its id. With a key, an order that came before is not promised again.
@@ -68,15 +68,7 @@ class OutboundRequests:
         """
         if key is None:
             return (await self._write(order, None)).id
-        asked, running = self._under_way.get(key, (order, None))
-        if running is None:
-            running = asyncio.create_task(self._promise_once(order, key))
-            self._under_way[key] = order, running
-            running.add_done_callback(lambda _task: self._under_way.pop(key))
-        elif asked != order:
-            await asyncio.wait((running,))  # what it ends in is no answer to an order that asks for something else
-            return await self.promise(order, key)
-        return await asyncio.shield(running)
+        return await self._writing.run(key, lambda: self._promise_once(order, key), request=order)
 
     async def _promise_once(self, order: MessageRequest, key: str) -> int:
         kept = await self._kept(key)

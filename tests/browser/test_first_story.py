@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from bot import Bot
+from app.lifecycle import Bot
 from config import Config
 from sandbox.world.world import ADMIN, SONG, WENLONG
 from tests.browser.conftest import ACCOUNT, PHONE, Windows

@@ -15,7 +15,7 @@ import pytest
 from sqlmodel import col, select
 
 import sandbox
-from bot import Bot
+from app.lifecycle import Bot
 from config import Config
 from models.durable import InboxEvent
 from protocol import puppet_pb2 as pb
@@ -207,7 +207,7 @@ class Town:
             await asyncio.sleep(0.01)
 
     def _is_quiet(self) -> bool:
-        idle = all(len(reception.inbox) == 0 for reception in self.bot.receptions)
+        idle = all(len(listener.inbox) == 0 for listener in self.bot.listeners)
         return idle and not any(self.bot.container.outbox.waiting().values())
 
 

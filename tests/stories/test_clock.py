@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session, col, select
 
-from bot import Bot
+from app.lifecycle import Bot
 from config import Config, ConfigError
 from models.durable import Action, EventState, InboxEvent, OutboxItem, Setting, WorkState
 from models.rules import Broadcast

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from sqlmodel import select
 
-from bot import Bot
+from app.lifecycle import Bot
 from config import Config
 from models.groups import Membership, MemberState
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture

@@ -148,7 +148,7 @@ async def test_official_accounts_are_kept_and_never_answered(shop: Town) -> None
     shop.say("黑旋风", "营业时间")
     await shop.hears("黑旋风", "9:00-18:00")
     container = shop.bot.container
-    await until(lambda: all(len(r.inbox) == 0 for r in shop.bot.receptions))
+    await until(lambda: all(len(r.inbox) == 0 for r in shop.bot.listeners))
     kept = await container.store.read(lambda s: container.conversations.last(s, shop.accounts[0], paper.id, 5))
     assert [row.text for row in kept if row.by] == ["营业时间"]
     assert "9:00" not in "".join(words(shop.seen(paper.id)))

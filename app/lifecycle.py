@@ -1,0 +1,171 @@
+"""Starts the parts of the bot in order and stops them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+import handlers
+from api import Runner, make_app
+from app.container import Container
+from app.listener import EventListener
+from config import Config
+from config.settings import AssistantSettings
+from jobs import JOBS
+from jobs.scheduler import Jobs
+from models.instance_lock import acquire_instance_lock
+from services.clock import Clock
+from wechat.assistant import Assistant
+from wechat.connection import Timing
+
+if TYPE_CHECKING:
+    from sandbox import Sandbox
+    from sandbox.systems import Systems
+
+GRACE: Final = 8.0  # seconds that running work has to finish after SIGTERM
+
+
+class Bot:
+    """The running bot; tests build it the same way as `main`."""
+
+    def __init__(self, config: Config, timing: Timing | None = None, clock: Clock = time.time) -> None:
+        self.config = config
+        self.timing = timing
+        self.clock = clock
+        self.sandbox: Sandbox | None = None
+        self.systems: Systems | None = None
+        self.jobs: Jobs
+        self.container: Container
+        self.assistants: list[Assistant] = []
+        self.listeners: list[EventListener] = []
+        self.port = 0
+        self.stopping = asyncio.Event()  # set when the process is to stop
+        self.database_lost = False  # another process took it
+        self._stack = AsyncExitStack()
+        self._stop_by = 0.0
+
+    async def start(self) -> None:
+        """Lock the database, then open storage, WeChat, jobs and web; a failure undoes what was started."""
+        async with AsyncExitStack() as stack:
+            lock = await acquire_instance_lock(self.config.database, self._on_lock_lost)
+            stack.callback(lock.close)
+            settings = await self._settings(stack)
+            sandboxed = [a.account for a in self.config.assistants if a.is_sandboxed]
+            self.container = Container(self.config, sandboxed=sandboxed, clock=self.clock)
+            self.jobs = Jobs(self.container, JOBS)
+            await self._open_storage(stack)
+            await self._start_assistants(stack, settings)
+            await self.jobs.start()
+            stack.push_async_callback(self.jobs.stop)
+            await self._start_web(stack)
+            self._stack = stack.pop_all()
+
+    def _in_memory(self) -> dict[str, int]:
+        """How many events each account has stored and not finished."""
+        return {assistant.account: len(r.inbox) for assistant, r in zip(self.assistants, self.listeners, strict=True)}
+
+    async def stop(self) -> None:
+        """Stop taking events, finish running work, close; in the reverse order of the start."""
+        self._stop_by = time.monotonic() + GRACE
+        await self._stack.aclose()
+
+    def _on_lock_lost(self) -> None:
+        self.database_lost = True
+        self.stopping.set()
+
+    def _grace(self) -> float:
+        """How many seconds running work still has."""
+        return max(0.5, self._stop_by - time.monotonic())
+
+    async def _settings(self, stack: AsyncExitStack) -> list[AssistantSettings]:
+        """The accounts with their gateways; those without one are served by the sandbox."""
+        without_gateway = [a.account for a in self.config.assistants if a.is_sandboxed]
+        if not without_gateway:
+            return self.config.assistants
+        # Imported late: with a gateway the sandbox is not needed, and it is an eighth of the start time.
+        import sandbox
+        from sandbox.systems import start_systems
+
+        where = self.config.sandbox
+        staff_room = self.config.customer_service.handoff.staff_room
+        with _named("sandbox"):
+            self.sandbox = await sandbox.start(
+                without_gateway, host=where.host, port=where.port, state=self._kept("sandbox"), staff_room=staff_room
+            )
+        stack.push_async_callback(self.sandbox.stop)
+        if self.config.systems:
+            self.systems = await start_systems(state=self._kept("systems"))
+            stack.push_async_callback(self.systems.stop)
+        here = {"token": self.sandbox.token, "tls": False}
+        return [
+            a.model_copy(update={"endpoint": self.sandbox.endpoints[a.account], **here}) if a.is_sandboxed else a
+            for a in self.config.assistants
+        ]
+
+    def _kept(self, what: str) -> Path | None:
+        """The file beside the database in which a part of the sandbox is kept over restarts."""
+        database = self.config.database_file
+        return database.with_suffix(f".{what}") if database else None
+
+    async def _open_storage(self, stack: AsyncExitStack) -> None:
+        container = self.container
+        await container.store.open()
+        stack.push_async_callback(container.store.close)
+        stack.push_async_callback(container.http_client.close)
+        await container.groups.load()
+        await container.blocked_words.load()
+        await container.blacklist.load()
+        await container.keywords.load()
+        await container.questions.load()
+        await container.tickets.load()
+        stack.push_async_callback(container.daily_stats.drain)
+        await container.pace_records.recall()
+        stack.push_async_callback(container.pace_records.drain)
+        await container.outbox.load()
+        await container.admins.load()
+
+    async def _start_assistants(self, stack: AsyncExitStack, settings: list[AssistantSettings]) -> None:
+        container, began = self.container, self.container.clock()
+        for one in settings:
+            handle = functools.partial(handlers.handle, container, began=began)
+            listener = EventListener(container, one.account, handle)
+            assistant = Assistant(one, listener, self.timing)
+            listener.attach(assistant)
+            self.listeners.append(listener)
+            await listener.start()
+            stack.push_async_callback(self._stop_listener, listener)
+            await assistant.start()
+            stack.push_async_callback(assistant.stop)
+            self.assistants.append(assistant)
+        stack.push_async_callback(container.token_joins.stop)
+        await container.outbox.start()
+        stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
+        await container.flows.start()
+        stack.push_async_callback(lambda: container.flows.stop(self._grace()))
+
+    async def _stop_listener(self, listener: EventListener) -> None:
+        await listener.stop(self._grace())
+
+    async def _start_web(self, stack: AsyncExitStack) -> None:
+        runner = Runner(make_app(self.container, inboxes=self._in_memory), access_log=None, shutdown_timeout=GRACE / 2)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        with _named("api"):
+            await web.TCPSite(runner, self.config.api.host, self.config.api.port).start()
+        self.port = runner.addresses[0][1]
+
+
+@contextmanager
+def _named(section: str) -> Iterator[None]:
+    """Name the config section in an error of binding a port."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{section}: {error.strerror or error}") from error
