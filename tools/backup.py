@@ -122,9 +122,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.backup", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("action", choices=["make", "restore"])
     parser.add_argument("--config", default="config.yaml")
-    parser.add_argument(
-        "--keep", type=int, metavar="N", help="in a folder: keep the newest N copies, delete the others"
-    )
+    parser.add_argument("--keep", type=int, metavar="N", help="in a folder: keep only the newest N copies")
     parser.add_argument("file", type=Path, help="the copy; to make one, also a folder")
     arguments = parser.parse_args()
     if arguments.keep is not None and (arguments.keep < 1 or not arguments.file.is_dir()):

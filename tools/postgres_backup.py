@@ -56,7 +56,7 @@ def _has_tables(url: URL) -> bool:
 
 def _name(url: URL) -> str:
     """The address without its password, which other users of the machine could read in the list of processes."""
-    plain = url.set(drivername="postgresql", password=None)
+    plain = url.set(drivername="postgresql")._replace(password=None)  # `set` takes None for "as it is"
     return f"--dbname={plain.render_as_string(hide_password=False)}"
 
 
