@@ -116,7 +116,8 @@ def _read(key: str, value: Any, wanted: Any) -> Any:
     try:
         read = yaml.safe_load(value)
     except yaml.YAMLError:
-        raise wrong(key, f"a {'mapping like {a: 1}' if kind is dict else 'list like [a, b]'} is wanted") from None
+        wanted = "a mapping like {a: 1} is wanted" if kind is dict else "a list like [a, b] is wanted"
+        raise wrong(key, wanted) from None
     if kind is dict or not isinstance(read, str | int | float):
         return read or kind()
     return [part.strip() for part in value.split(",")]
