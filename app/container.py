@@ -48,6 +48,7 @@ from services.support.handover import Handover
 from services.support.keywords import Keywords
 from services.support.llm import LlmClient
 from services.support.questions import Questions
+from services.support.staff_rooms import StaffRooms
 from services.support.ticket_actions import TicketActions
 from services.support.tickets import Tickets
 from services.upkeep.job_log import JobLog
@@ -134,7 +135,10 @@ class Container:
         self.questions = Questions(store, faq, llm, service, texts, self.zone, clock)
         self.tickets = Tickets(store, clock)
         handing = (self.messages, self.webhook_events, service.handoff, texts, clock)
-        self.handover = Handover(store, self.accounts, self.tickets, self.conversations, self.media, *handing)
+        self.staff_rooms = StaffRooms(store, self.accounts, self.audit, service.handoff.staff_room)
+        self.handover = Handover(
+            store, self.accounts, self.staff_rooms, self.tickets, self.conversations, self.media, *handing
+        )
         self.ticket_actions = TicketActions(store, self.tickets, self.conversations, *handing)
         self.outbox.on_failed(self.ticket_actions.undelivered)
 

@@ -125,6 +125,7 @@ class Bot:
         await container.keywords.load()
         await container.questions.load()
         await container.tickets.load()
+        await container.staff_rooms.load()
         stack.push_async_callback(container.daily_stats.drain)
         await container.pace_records.recall()
         stack.push_async_callback(container.pace_records.drain)
