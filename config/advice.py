@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 PUBLIC_URL: Final = {
     "zh": "api.public_url 还是 {url}：别人的手机打不开入群页面，请改成从外面能访问的网址",
-    "en": "api.public_url is still {url}: nobody else's phone can open the join pages; set an address that is reachable",
+    "en": "api.public_url is still {url}: no other phone can open the join pages; set an address that is reachable",
 }
 
 
