@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -9,7 +10,8 @@ from aiohttp import web
 from api import callback, docs, health, membership, message, qun, webhook, weiqun
 from api.app_keys import HOUSE, METRICS, PAGES, QR_CODES, VIEWS
 from api.body import MAX_BYTES
-from api.metrics import InMemory, Metrics
+from api.container_metrics import InMemory
+from api.metrics import Metrics
 from api.middlewares import make_middleware
 from api.network import AccessControl
 from api.pages import make_pages
@@ -52,6 +54,7 @@ def make_app(container: Container, *, inboxes: InMemory = dict) -> web.Applicati
     app[VIEWS] = ViewLimit(container.clock)
     app[docs.DOCUMENT] = docs.Document(settings)
     app.cleanup_ctx.append(_qr_codes)
+    app.cleanup_ctx.append(_metrics)
     app.add_routes(ROUTES)
     return app
 
@@ -59,3 +62,11 @@ def make_app(container: Container, *, inboxes: InMemory = dict) -> web.Applicati
 async def _qr_codes(app: web.Application) -> AsyncIterator[None]:
     yield
     await app[QR_CODES].close()
+
+
+async def _metrics(app: web.Application) -> AsyncIterator[None]:
+    measuring = asyncio.create_task(app[METRICS].run())
+    yield
+    measuring.cancel()
+    await asyncio.gather(measuring, return_exceptions=True)
+    await app[METRICS].close()

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from api import events, schema
 from api.operations import JSON, OPERATIONS, Operation, Refusals, Reply
 from errors import BadKey, BotError, OutsideNetwork
+from version import VERSION
 
 Json = dict[str, Any]
 REF: Final = "#/components/schemas/{model}"
@@ -29,7 +30,7 @@ def document(public_url: str, keyed: bool) -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "wxbot 微信智能服务助手",
-            "version": "1.0.0",
+            "version": VERSION,
             "description": "上行接口：JSON，UTF-8。错误的正文一律是 ErrorResponse。",
         },
         "servers": [{"url": public_url}],

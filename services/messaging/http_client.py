@@ -8,6 +8,8 @@ from typing import Final
 
 import aiohttp
 
+from version import VERSION
+
 ANSWER_LIMIT: Final = 256 * 1024  # bytes of an answer that are read
 LET_GO: Final = 1.0  # seconds that the rest of an unwanted answer may take
 
@@ -29,7 +31,7 @@ class HttpClient:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "wxbot/1.0"},
+                headers={"User-Agent": f"wxbot/{VERSION}"},
             )
         return self._session
 
