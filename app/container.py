@@ -11,6 +11,7 @@ from models.db import Store
 from services.accounts.admins import Admins
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
+from services.accounts.tls_seen import TlsSeen
 from services.clock import Clock
 from services.flows.calls import SystemCaller
 from services.flows.flows import Flows
@@ -80,6 +81,7 @@ class Container:
         config, clock = self.config, self.clock
         governors = {a.account: Governor(config.pacing, clock) for a in config.assistants}
         self.accounts = Accounts(governors, config.admins, sandboxed)
+        self.tls_seen = TlsSeen(self.store)
         self.admins = Admins(self.store, self.accounts)
         self.audit = Audit(self.store, clock)
         self.outbox = Outbox(self.store, clock)

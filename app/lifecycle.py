@@ -127,6 +127,7 @@ class Bot:
         await container.questions.load()
         await container.tickets.load()
         await container.staff_rooms.load()
+        await container.tls_seen.load()
         stack.push_async_callback(container.daily_stats.drain)
         await container.pace_records.recall()
         stack.push_async_callback(container.pace_records.drain)
@@ -138,7 +139,7 @@ class Bot:
         for one in settings:
             handle = functools.partial(handlers.handle, container, began=began)
             listener = EventListener(container, one.account, handle)
-            assistant = Assistant(one, listener, self.timing)
+            assistant = Assistant(one, listener, self.timing, container.tls_seen)
             listener.attach(assistant)
             self.listeners.append(listener)
             await listener.start()

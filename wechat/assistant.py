@@ -12,7 +12,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from wechat.account_calls import GroupCalls, PeopleCalls, Sending
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
-from wechat.connection import Connection, Timing, end
+from wechat.connection import Connection, Timing, TlsSeen, end
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader
 from wechat.directory_sync import DirectorySync
@@ -37,7 +37,13 @@ DRAIN_SECONDS: Final = 5.0
 class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc] # the SDK has no types
     """An account. `start` returns at once and keeps it connected until `stop`; what happens goes to the listener."""
 
-    def __init__(self, settings: AssistantSettings, listener: Listener, timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        settings: AssistantSettings,
+        listener: Listener,
+        timing: Timing | None = None,
+        tls_seen: TlsSeen | None = None,
+    ) -> None:
         self.account = settings.account
         self._state = State.CONNECTING
         self._reason: Reason | None = None
@@ -61,7 +67,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._join_seen = asyncio.Event()
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
         self._hearing = GatewayEvents(self, self._timing)
-        self._connection = Connection(settings, self._timing, self._hearing)
+        self._connection = Connection(settings, self._timing, self._hearing, set() if tls_seen is None else tls_seen)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property

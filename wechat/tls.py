@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
 from pathlib import Path
@@ -74,6 +75,15 @@ def context(ca_file: str = "") -> ssl.SSLContext:
     made.load_verify_locations(cadata=pem)
     made.set_alpn_protocols(["h2"])
     return made
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether the endpoint is on this machine, where nobody is in between."""
+    host = endpoint.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def certificate_name(settings: AssistantSettings) -> str:
