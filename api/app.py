@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from api import callback, docs, health, membership, message, qun, webhook, weiqun
+from api import audit, callback, docs, health, membership, message, qun, ticket, webhook, weiqun
+from api.api_keys import ApiKeys
 from api.app_keys import HOUSE, METRICS, PAGES, QR_CODES, VIEWS
 from api.body import MAX_BYTES
 from api.metrics import InMemory, Metrics
@@ -22,12 +23,16 @@ ROUTES = (
     web.post("/wxbot/qun", qun.create),
     web.get("/wxbot/qun", qun.find),
     web.get(f"/wxbot/qun/{{number:{NUMBER}}}", qun.read),
+    web.get(f"/wxbot/qun/{{number:{NUMBER}}}/members", qun.members),
     web.post("/wxbot/qun/membership", membership.join),
     web.get(f"/wxbot/qun/membership/{{id:{NUMBER}}}", membership.read),
     web.delete(f"/wxbot/qun/membership/{{id:{NUMBER}}}", membership.remove),
     web.post("/wxbot/message", message.send),
     web.get(f"/wxbot/message/{{id:{NUMBER}}}", message.read),
     web.post("/wxbot/callback/{secret}", callback.receive),
+    web.get("/wxbot/ticket", ticket.find),
+    web.get(f"/wxbot/ticket/{{id:{NUMBER}}}", ticket.read),
+    web.get("/wxbot/audit", audit.find),
     web.get("/wxbot/webhook", webhook.find),
     web.post(f"/wxbot/webhook/{{id:{NUMBER}}}/resend", webhook.resend),
     web.get("/weiqun/{id}", weiqun.landing),
@@ -43,8 +48,8 @@ def make_app(container: Container, *, inboxes: InMemory = dict) -> web.Applicati
     """Build the application over a house. `inboxes` tells how many events each account has in memory."""
     settings = container.config.api
     metrics = Metrics(container, inboxes)
-    door = AccessControl(settings.allowed_networks, settings.trusted_proxies, settings.keys, settings.public_url)
-    app = web.Application(middlewares=[make_middleware(door, metrics)], client_max_size=MAX_BYTES)
+    access, keys = AccessControl(settings), ApiKeys(settings.keys, container.clock)
+    app = web.Application(middlewares=[make_middleware(access, keys, metrics)], client_max_size=MAX_BYTES)
     app[HOUSE] = container
     app[METRICS] = metrics
     app[PAGES] = make_pages()

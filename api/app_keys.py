@@ -16,8 +16,9 @@ PAGES = web.AppKey("pages", Environment)
 QR_CODES = web.AppKey("qr_codes", QrCodes)
 VIEWS = web.AppKey("views", ViewLimit)
 CLIENT = web.RequestKey("client", str)
+KEY_NAME = web.RequestKey("key_name", str)  # only where the caller's key has one
 
 
 def caller(request: web.Request) -> str:
-    """Who asks, as the audit log writes it."""
-    return f"rest:{request[CLIENT]}"
+    """Who asks, as the audit log writes it: the name of their key, or else where they are."""
+    return f"rest:{request.get(KEY_NAME) or request[CLIENT]}"

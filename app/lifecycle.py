@@ -128,6 +128,7 @@ class Bot:
         stack.push_async_callback(container.daily_stats.drain)
         await container.pace_records.recall()
         stack.push_async_callback(container.pace_records.drain)
+        await container.webhooks.adopt()
         await container.outbox.load()
         await container.admins.load()
 

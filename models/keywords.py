@@ -14,6 +14,9 @@ class Keyword(SQLModel, table=True):
     account: str = Field(index=True)
     number: int | None = Field(default=None, foreign_key="qun.number")
     word: str
-    reply: str
+    reply: str  # a text, or JSON where the rule has several parts or more than text (see `parts`)
+    kind: str = "contains"  # equals | contains | regex
+    place: str = "both"  # private | group | both
+    parts: bool = False  # whether `reply` is the JSON list of the parts
     by: str  # the WeChat id of who added it
     created_at: float = Field(default_factory=time.time)

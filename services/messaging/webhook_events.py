@@ -41,8 +41,8 @@ class WebhookEvents:
             "data": data,
         }
         for webhook in self._webhooks:
-            if not webhook.events or type in webhook.events:
-                self._outbox.add(session, f"{QUEUE}:{webhook.queue}", key, event, priority=Priority.NOTICE)
+            if webhook.wants(type):
+                self._outbox.add(session, f"{QUEUE}:{webhook.name}", key, event, priority=Priority.NOTICE)
 
     def friend_added(self, session: Session, account: str, contact_id: str, name: str) -> None:
         """Tell that a person has become a friend: once, though both its event and the list of contacts show it."""
