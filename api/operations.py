@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 import errors
 from api import schema
+from api import schema_admin as admin
 from api import schema_lists as lists
 from models.groups import MemberState, QunState
 from models.support import TicketState
@@ -209,6 +210,31 @@ OPERATIONS: Final = (
         "post", "/wxbot/webhook/{id}/resend", "resendWebhook", "重发下行通知",
         {202: Reply("将再次发送；未失败的保持原样", schema.WebhookResponse)},
         parameters=(Parameter("id", "path", "通知编号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
+        "post", "/wxbot/config/reload", "reloadConfig", "重新加载配置",
+        {200: Reply("已生效的和需要重启的键", admin.ReloadResponse)},
+        about="重新读取 config.yaml 和 faq.yaml。配置有误时不做任何更改，答复 1001 并说明错在哪里。",
+        refusals=(errors.InvalidParameter,),
+    ),
+    Operation(
+        "get", "/wxbot/assistant", "listAssistants", "助手列表", {200: Reply("所有助手", admin.AssistantsResponse)},
+    ),
+    Operation(
+        "post", "/wxbot/assistant", "putAssistant", "添加或修改助手",
+        {
+            201: Reply("已添加", admin.AssistantResponse, headers={"Location": "该助手的地址"}),
+            200: Reply("已修改", admin.AssistantResponse),
+        },
+        about="重启后仍在。config.yaml 里的助手不能在这里修改。",
+        takes=(admin.AssistantPut,),
+        refusals=(errors.InvalidParameter, errors.BodyTooLarge),
+    ),
+    Operation(
+        "delete", "/wxbot/assistant/{account}", "removeAssistant", "删除助手", {204: Reply("已删除")},
+        about="config.yaml 里的助手不能在这里删除。",
+        parameters=(Parameter("account", "path", "助手账号", {"type": "string", "minLength": 1}),),
+        refusals=(errors.InvalidParameter, errors.AssistantUnknown),
     ),
     Operation(
         "get", "/weiqun/{id}", "landing", "群的落地页",

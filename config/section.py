@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Final, get_origin
+from typing import Annotated, Any, Final, Self, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -93,6 +93,16 @@ class Section(BaseModel):
             if key not in fields:
                 raise wrong(str(key), f"there is no such key, only {_choice(str(key), fields)}")
         return {key: _read(key, value, fields[key]) for key, value in data.items()}
+
+    def adopt(self, other: Self) -> None:
+        """Take another's values, so that whoever holds this section sees them from now on: a reload is one call,
+        between two steps of the event loop. For the owner of the config only."""
+        for name in type(self).model_fields:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(mine, Section) and isinstance(theirs, Section):
+                mine.adopt(theirs)
+            else:
+                self.__dict__[name] = theirs
 
 
 def wrong(key: str, reason: str) -> PydanticCustomError:

@@ -11,12 +11,13 @@ from typing import Any
 from pydantic import model_validator
 
 from config.section import check_names, names_in
+from config.texts_admin import AdminTexts
 from config.texts_groups import GroupTexts
 
 _NAME = re.compile(r"\{(\w+)\}")
 
 
-class Texts(GroupTexts):
+class Texts(GroupTexts, AdminTexts):
     """The texts, by the moment they are said."""
 
     # ways in
@@ -64,7 +65,18 @@ class Texts(GroupTexts):
         "没有进行中的 #{number}。写法：“#编号 内容”答复客户，“#编号 结束”结束，“#编号 转 @同事”转交，"
         "“#编号 记录 内容”内部备注，“#编号 /名称”快捷回复，“#”查看列表。"
     )
-    no_staff_room: str = "没有找到（或不止一个）名为“{room}”的客服群，#{number} {name} 在等待人工服务。"
+    no_staff_room: str = (
+        "#{number} {name} 在等待人工服务，但助手没有可用的客服群。请管理员把助手拉进客服群，并在群里发送“/绑定客服群”。"
+    )
+    staff_room_bound: str = "已把本群设为客服群，客户的人工服务请求会发到这里。"
+    staff_room_shown: str = "客服群：{topic}（{members} 人）"
+    staff_room_gone: str = "助手已不在原来的客服群里。请管理员在客服群里发送“/绑定客服群”。"
+    staff_room_none: str = "还没有客服群。请管理员把助手拉进客服群，并在群里发送“/绑定客服群”。"
+    staff_room_in_room: str = "请在要设为客服群的群里发送 {command}。"
+    staff_room_topic: str = "“{topic}”是客服群的名字，不能用作其他群的群名。"
+
+    # operations
+    event_parked: str = "助手在处理一条消息时连续两次异常退出，已跳过这条消息（{kind} {id}）。请查看日志。"
 
     # flows
     flow_open: str = "您的流程“{flow}”还没有完成（{state}）。回复“取消”可以结束它。"

@@ -12,7 +12,17 @@ from sqlmodel import Session
 
 from config.texts import fill
 from errors import WeChatError
-from handlers.chat_commands import info, members, presentation, reports, scheduled, systems, words
+from handlers.chat_commands import (
+    administration,
+    info,
+    members,
+    presentation,
+    reports,
+    scheduled,
+    staff_room,
+    systems,
+    words,
+)
 from handlers.chat_commands.request import CommandReply, CommandRequest, why
 from handlers.context import EventContext
 from models.groups import Qun
@@ -28,6 +38,8 @@ class About(StrEnum):
     GROUP = "group"  # in private the group's number comes first
     WORDS = "words"  # in private without a number: all groups
     ACCOUNT = "account"  # in private only
+    ADMINS = "admins"  # anywhere, by admins only
+    STAFF_ROOM = "staff room"  # by admins only, in any group or in private
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +83,15 @@ COMMANDS: Final = (
     Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, words.keywords),
     Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
     Command("/群发", "文本", "发到所有群", About.ACCOUNT, scheduled.broadcast),
+    Command("/群列表", "[词]", "看所有群", About.ACCOUNT, administration.group_list),
+    Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "", About.ADMINS, administration.admins),
+    Command("/问答", "[加 问题=答案 | 删 编号]", "", About.ACCOUNT, administration.questions),
+    Command("/重载", "", "重新加载配置", About.ACCOUNT, administration.reload),
     Command("/日报", "开|关", "每天早上给群主发日报", About.GROUP, reports.report),
     Command("/任务", "", "看定时任务", About.ACCOUNT, reports.jobs),
     Command("/流程", "[结束 编号]", "看、结束流程", About.ACCOUNT, systems.flows),
+    Command("/绑定客服群", "", "把所在的群设为客服群", About.STAFF_ROOM, staff_room.bind),
+    Command("/客服群", "", "看客服群", About.STAFF_ROOM, staff_room.show),
     Command("/重发", "[编号|全部]", "未送达的通知", About.ACCOUNT, systems.resend),
 )
 BY_NAME: Final = {command.name: command for command in COMMANDS}
@@ -102,19 +120,19 @@ def begun(said: str) -> Command | None:
 async def in_group(event: GroupMessage, context: EventContext) -> bool:
     """A command said in a group."""
     qun = context.container.groups.by_room(event.account, event.room_id)
-    if qun is None or event.kind is not MessageKind.TEXT:
+    parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
+    if qun is None and (parsed is None or parsed[0].about is not About.STAFF_ROOM):
         return False
-    parsed = parse(event.text)
     if parsed is None:
-        return _slip_in_group(event, context, qun)
+        return qun is not None and _slip_in_group(event, context, qun)
     command, rest = parsed
     if context.is_old:
         return True
-    if not _may(event, context, qun):
+    if not _may(event, context, None if command.about is About.STAFF_ROOM else qun):
         context.reply(text(context.container.config.texts.not_allowed, [event.contact_id]))
         return True
     number = _NUMBER.match(rest)
-    if number and command.about is not About.NOTHING and int(number[1]) == qun.number:
+    if qun and number and command.about is not About.NOTHING and int(number[1]) == qun.number:
         rest = number[2] or ""
     if command.about is About.ACCOUNT:
         context.reply(fill(context.container.config.texts.private_only, command=command.name))
@@ -127,8 +145,10 @@ async def in_group(event: GroupMessage, context: EventContext) -> bool:
     return True
 
 
-def _may(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
-    return event.contact_id == qun.owner_id or context.container.accounts.is_admin(event.account, event.contact_id)
+def _may(event: GroupMessage, context: EventContext, qun: Qun | None) -> bool:
+    """Whether the speaker may command here: an admin, or the owner of the group `qun`."""
+    is_owner = qun is not None and event.contact_id == qun.owner_id
+    return is_owner or context.container.accounts.is_admin(event.account, event.contact_id)
 
 
 def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -> bool:

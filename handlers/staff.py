@@ -24,7 +24,7 @@ CHAT = (MessageKind.EMOTICON,)  # is meant for the colleagues
 
 async def wrote(event: GroupMessage, context: EventContext) -> bool:
     """Do what the staff asks for; their talk among each other is left alone."""
-    if not context.container.handover.is_staff_room(event.account, event.room_id):
+    if not context.container.staff_rooms.is_staff_room(event.account, event.room_id):
         return False
     if event.kind in (MessageKind.LINK, MessageKind.CARD) or (may_hold_file(event) and event.kind not in CHAT):
         return await _sent_file(event, context)

@@ -15,6 +15,7 @@ class EventState(StrEnum):
     NEW = "new"
     DONE = "done"
     FAILED = "failed"
+    PARKED = "parked"  # the process died twice while it was being handled
 
 
 class WorkState(StrEnum):
@@ -54,6 +55,7 @@ class InboxEvent(SQLModel, table=True):
     body: str | None = None  # what it resolved to, as JSON, once its payload was read
     state: str = EventState.NEW
     handler: str = ""
+    tries: int = 0  # how often it was begun after a restart
     received_at: float = Field(default_factory=time.time, index=True)
 
 

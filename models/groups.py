@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 FIRST_NUMBER = 100001
@@ -83,6 +83,8 @@ class QunRoom(SQLModel, table=True):
     topic: str
     state: str = QunState.MAKING
     asked_at: float | None = None  # when WeChat was last asked to make it
+    # ids of rooms that looked like this one before WeChat was asked: none of them is the one it made
+    seen_before: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     created_at: float = Field(default_factory=time.time)
 
 

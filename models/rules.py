@@ -50,9 +50,9 @@ class Broadcast(SQLModel, table=True):
     expires_at: float
     created_at: float = Field(default_factory=time.time)
     body: str | None = None  # the message as JSON, where it was asked for by REST or in the console
-    run_at: float = 0  # when it is to be sent; 0 = at once
+    run_at: float = Field(default=0, sa_column_kwargs={"server_default": "0"})  # when it is to be sent; 0 = at once
     idempotency_key: str | None = Field(default=None, unique=True, index=True)
-    fingerprint: str = ""  # of the request that came with the key
+    fingerprint: str = Field(default="", sa_column_kwargs={"server_default": ""})  # of the request
 
 
 class BroadcastTarget(SQLModel, table=True):

@@ -23,6 +23,7 @@ class InMemoryWeChat:
         self.account = account
         self.state = state
         self.self_id = SELF
+        self.qr_code = ""
         self.directory: Any = CachedDirectory()
         self.directory.owner_id = SELF
         self.fails: dict[str, BaseException] = {}

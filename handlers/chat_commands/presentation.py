@@ -74,6 +74,8 @@ async def topic(request: CommandRequest) -> CommandReply:
         return request.misuse()
     if len(name) > MAX_TOPIC:
         return CommandReply(fill(request.texts.too_long, most=MAX_TOPIC))
+    if request.container.staff_rooms.is_reserved(name):
+        return CommandReply(fill(request.texts.staff_room_topic, topic=name))
     rooms = request.container.groups.rooms(request.group)
     if not rooms:
         return CommandReply(fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))

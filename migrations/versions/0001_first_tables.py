@@ -28,7 +28,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_action_pace", ["account", "kind", "at"], unique=False)
 
     op.create_table(
-        "becamefriend",
+        "befriended",
         sa.Column("account", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("contact_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
@@ -140,7 +140,7 @@ def upgrade() -> None:
     op.create_table(
         "outboxitem",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("queue", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("lane", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("priority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("body", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -165,7 +165,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("state in ('queued', 'sending')"),
         )
         batch_op.create_index(batch_op.f("ix_outboxitem_done_at"), ["done_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_outboxitem_queue"), ["queue"], unique=False)
+        batch_op.create_index(batch_op.f("ix_outboxitem_lane"), ["lane"], unique=False)
 
     op.create_table(
         "qun",
@@ -374,7 +374,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_qunroom_number"), ["number"], unique=False)
 
     op.create_table(
-        "memberrecord",
+        "standing",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("contact_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -417,7 +417,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_timedmessage_next_at"))
 
     op.drop_table("timedmessage")
-    op.drop_table("memberrecord")
+    op.drop_table("standing")
     with op.batch_alter_table("qunroom", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_qunroom_number"))
 
@@ -462,7 +462,7 @@ def downgrade() -> None:
 
     op.drop_table("qun")
     with op.batch_alter_table("outboxitem", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_outboxitem_queue"))
+        batch_op.drop_index(batch_op.f("ix_outboxitem_lane"))
         batch_op.drop_index(batch_op.f("ix_outboxitem_done_at"))
         batch_op.drop_index(
             "ix_outbox_open",
@@ -493,7 +493,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_broadcast_by"))
 
     op.drop_table("broadcast")
-    op.drop_table("becamefriend")
+    op.drop_table("befriended")
     with op.batch_alter_table("action", schema=None) as batch_op:
         batch_op.drop_index("ix_action_pace")
         batch_op.drop_index(batch_op.f("ix_action_at"))

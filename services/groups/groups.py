@@ -33,8 +33,11 @@ def new_token() -> str:
 
 
 def new_public_id() -> str:
-    """What a landing page's address ends with: URL-safe base64, no padding, of a random number of 12 digits."""
-    number = 10**11 + secrets.randbelow(9 * 10**11)
+    """What a landing page's address ends with: URL-safe base64, no padding, of a random number of 24 digits.
+
+    The page lets people in, so its address must not be guessed. Older groups have 12 digits.
+    """
+    number = 10**23 + secrets.randbelow(9 * 10**23)
     return base64.urlsafe_b64encode(str(number).encode()).decode().rstrip("=")
 
 

@@ -1,8 +1,9 @@
-"""Making one room in WeChat so that a lost answer never makes two.
+"""Makes one room in WeChat, so that a lost answer never makes two.
 
-The row says what was tried: asked_at (WeChat was asked), room_id (WeChat's answer was seen). Whoever comes after a
-crash or a time-out looks for the half-made room first: by its topic, or, where the gateway sets topics late, by being
-a nameless room of exactly these three people.
+The row says what was tried: asked_at (WeChat was asked), room_id (WeChat's answer was seen). After a crash or a
+time-out the half-made room is looked for first: a room of these three people with this topic, or without one where the
+gateway sets topics late. A room that looked so before WeChat was asked, or that somebody else owns, is not it: anybody
+can make a room with the next topic beforehand.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class RoomCreator:
             people = [qun.owner_id, qun.companion_id]
             try:
                 if not room.room_id:
-                    room_id = await self._find(wechat, room.topic, people) if room.asked_at else None
+                    room_id = await self._find(wechat, room, people) if room.asked_at else None
                     if room_id is None:
                         people = [qun.owner_id, await self._companion_now(wechat, qun)]
                         room_id = await self._ask(wechat, qun, room, people, who)
@@ -111,12 +112,16 @@ class RoomCreator:
             raise TooManyRequests(f"{qun.account} makes groups too fast", retry_after=wait)
         await asyncio.sleep(wait)
         governor.spend_group()
-        await self._patch(room, asked_at=self._clock())
+        if not room.asked_at:
+            await wechat.read_new_rooms()
+            alike = [candidate.id for candidate in self._candidates(wechat, room.topic, people)]
+            room = await self._patch(room, seen_before=alike)
+        room = await self._patch(room, asked_at=self._clock())
         action = await self._audit.tried(qun.account, "group", who, str(qun.number), topic=room.topic)
         try:
             room_id = await wechat.create_room(people, room.topic)
         except WeChatUnknown as error:
-            found = await self._find(wechat, room.topic, people)
+            found = await self._find(wechat, room, people)
             await self._audit.ended(action, "done" if found else "unknown", found or str(error))
             if found is None:
                 raise
@@ -127,16 +132,26 @@ class RoomCreator:
         await self._audit.ended(action, "done", room_id)
         return room_id
 
-    async def _find(self, wechat: WeChat, topic: str, people: Sequence[str]) -> str | None:
+    async def _find(self, wechat: WeChat, room: QunRoom, people: Sequence[str]) -> str | None:
+        """The id of the half-made room, if WeChat shows it."""
         await wechat.read_new_rooms()
-        trio = {wechat.self_id, *people}
-        free = [r for r in wechat.directory.rooms.values() if (wechat.account, r.id) not in self._bound]
-        named = [r for r in free if r.topic == topic and people[0] in r.member_ids]
-        nameless = [r for r in free if not r.topic and r.member_ids | {wechat.self_id} == trio]
-        found = next(iter(named + nameless), None)
+        alike = self._candidates(wechat, room.topic, people)
+        found = next((one.id for one in alike if one.id not in room.seen_before), None)
         if found is not None:
-            log.info("%s: found the half-made room %s", wechat.account, found.id)
-        return found.id if found else None
+            log.info("%s: found the half-made room %s", wechat.account, found)
+        return found
+
+    def _candidates(self, wechat: WeChat, topic: str, people: Sequence[str]) -> list[Room]:
+        """The rooms that may be the half-made one, those with the topic first."""
+        trio = {wechat.self_id, *people}
+        free = [
+            room
+            for room in wechat.directory.rooms.values()
+            if (wechat.account, room.id) not in self._bound
+            and room.owner_id in ("", wechat.self_id)  # some gateways do not tell the owner
+            and room.member_ids | {wechat.self_id} == trio
+        ]
+        return [room for room in free if room.topic == topic] + [room for room in free if not room.topic]
 
     async def _verify(self, wechat: WeChat, room: QunRoom, owner_id: str) -> None:
         room_id = room.room_id or ""

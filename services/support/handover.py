@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 
 from sqlmodel import Session, func, select
 
@@ -24,6 +23,7 @@ from services.messaging.media import FETCHED, Kept, MediaStore
 from services.messaging.messages import Messages, file
 from services.messaging.webhook_events import WebhookEvents
 from services.support.hours import OfficeHours
+from services.support.staff_rooms import StaffRooms
 from services.support.ticket_texts import facts, head, packed, relay
 from services.support.tickets import Tickets
 from services.text import normal
@@ -42,7 +42,8 @@ BEHIND_IT = "客服|服务|帮忙|坐席|座席|在不在|在哪里|在哪|在|�
 SIGNS = "[,。.!?~… 、“”\"'「」]"
 
 
-def asking(words: Sequence[str]) -> re.Pattern[str] | None:
+@lru_cache(maxsize=16)
+def asking(words: tuple[str, ...]) -> re.Pattern[str] | None:
     """What a normalised text that asks for a person by one of these words matches in full; None without words."""
     longest_first = sorted(map(normal, words), key=len, reverse=True)
     word = "|".join(map(re.escape, longest_first))
@@ -56,6 +57,7 @@ class Handover:
         self,
         store: Store,
         accounts: Accounts,
+        staff_rooms: StaffRooms,
         tickets: Tickets,
         conversations: Conversations,
         media: MediaStore,
@@ -67,6 +69,7 @@ class Handover:
     ) -> None:
         self._store = store
         self._accounts = accounts
+        self._staff_rooms = staff_rooms
         self.tickets = tickets
         self._conversations = conversations
         self._media = media
@@ -75,30 +78,21 @@ class Handover:
         self.settings = settings
         self._texts = texts
         self._clock = clock
-        self._hours = OfficeHours(settings.hours)
-        self._asks = asking(settings.words)
 
     # ---- where the staff is ----
 
     def wants_person(self, words: str) -> bool:
         """Whether a text asks for a person."""
-        return self._asks is not None and len(words) < 40 and self._asks.fullmatch(normal(words)) is not None
+        asks = asking(tuple(self.settings.words))
+        return asks is not None and len(words) < 40 and asks.fullmatch(normal(words)) is not None
 
-    def staff_room(self, account: str) -> Room | None:
-        """The account's staff room: the one group of this topic; none when there are several."""
-        rooms = self._accounts.get(account).directory.room_by_topic(self.settings.staff_room)
-        return rooms[0] if len(rooms) == 1 else None
-
-    def is_staff_room(self, account: str, room_id: str) -> bool:
-        """Whether staff of this account talk there: the staff room, or where an open ticket was announced."""
-        room = self.staff_room(account)
-        if room is not None and room.id == room_id:
-            return True
-        return self.tickets.any_in(account, room_id)
+    @property
+    def _hours(self) -> OfficeHours:
+        return OfficeHours(self.settings.hours)
 
     async def look_for_room(self, account: str) -> None:
         """Ask for the account's groups when no staff room is known: not every gateway tells of a new group."""
-        if self.staff_room(account) is None and self._accounts.is_online(account):
+        if self._staff_rooms.of(account) is None and self._accounts.is_online(account):
             try:
                 await self._accounts.get(account).read_new_rooms()
             except WeChatError as error:
@@ -117,7 +111,7 @@ class Handover:
 
     def open(self, session: Session, account: str, contact_id: str, name: str) -> None:
         """Open a ticket, or say again how the waiting one stands."""
-        room = self.staff_room(account)
+        room = self._staff_rooms.of(account)
         there = self._hours.is_open(self._clock())
         ticket = self.tickets.of(account, contact_id)
         if ticket is None:
@@ -142,15 +136,8 @@ class Handover:
         return fill(self._texts.handoff_away, time=self._hours.when(self._clock()))
 
     def _miss_room(self, session: Session, ticket: Ticket) -> None:
-        log.warning(
-            "%s: ticket %s waits: not exactly one group is called %r",
-            ticket.account,
-            ticket.id,
-            self.settings.staff_room,
-        )
-        words = fill(
-            self._texts.no_staff_room, room=self.settings.staff_room, number=ticket.id, name=ticket.name or "客户"
-        )
+        log.warning("%s: ticket %s waits: there is no staff room", ticket.account, ticket.id)
+        words = fill(self._texts.no_staff_room, number=ticket.id, name=ticket.name or "客户")
         for admin in self._accounts.admins(ticket.account):
             self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)
 
@@ -213,7 +200,7 @@ class Handover:
             self._messages.say(session, ticket.account, room_id, relay(ticket, file(kept.path, kept.name)))
 
     def _room_of(self, ticket: Ticket) -> str:
-        room = self.staff_room(ticket.account)
+        room = self._staff_rooms.of(ticket.account)
         if room is not None:
             return room.id
         known = self._accounts.get(ticket.account).directory.rooms
@@ -231,7 +218,7 @@ class Handover:
             for account in {ticket.account for ticket in waiting}:
                 await self.look_for_room(account)
             for ticket in waiting:
-                room = self.staff_room(ticket.account)
+                room = self._staff_rooms.of(ticket.account)
                 if room is not None:
                     await self._store.write(partial(self._announce_again, ticket=ticket, room=room))
                     announced += 1

@@ -61,10 +61,6 @@ class Tickets:
         """The unfinished ticket of this number."""
         return self._by_number.get(number)
 
-    def any_in(self, account: str, room_id: str) -> bool:
-        """Whether an unfinished ticket was announced in this room."""
-        return any(t.room_id == room_id and t.account == account for t in self._by_number.values())
-
     def __iter__(self) -> Iterator[Ticket]:
         return iter(list(self._by_number.values()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ async def test_two_keys_of_one_name_while_one_takes_the_place_of_the_other(opene
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.path.startswith("/wxbot/")], ids=str)
 def test_every_route_needs_a_scope(route: Any) -> None:
     """What nobody thought of is for administrators only."""
-    needed = scopes_for(route.method, route.path)
+    needed = scopes_for(route.method, re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", route.path))
     assert needed
     if route.method != "GET":
         assert Scope.READ not in needed

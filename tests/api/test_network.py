@@ -8,6 +8,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from api.network import MAX_REMEMBERED, AccessControl
+from config.settings import ApiSettings
 from tests.api.conftest import OpenDoor, error
 
 INSIDE = ["10.0.0.0/8", "127.0.0.0/8", "::1/128", "fc00::/7"]

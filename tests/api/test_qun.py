@@ -18,9 +18,9 @@ async def test_made_and_made_again(opened: OpenDoor) -> None:
     status, first, headers = await door.call("POST", "/wxbot/qun", json=QUN)
     url = first["qun_create_response"]["url"]
     assert (status, first, headers["Location"]) == (201, {"qun_create_response": {"url": url}}, url)
-    public_id = re.fullmatch(r"http://yunmof\.com/weiqun/([A-Za-z0-9_-]{16})", url)
+    public_id = re.fullmatch(r"http://yunmof\.com/weiqun/([A-Za-z0-9_-]{32})", url)
     assert public_id
-    assert re.fullmatch(rb"[1-9]\d{11}", base64.urlsafe_b64decode(public_id[1]))
+    assert re.fullmatch(rb"[1-9]\d{23}", base64.urlsafe_b64decode(public_id[1]))
     status, again, headers = await door.call("POST", "/wxbot/qun", json=QUN)
     assert (status, again) == (200, first)
     assert "Location" not in headers

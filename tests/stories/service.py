@@ -41,9 +41,8 @@ async def until_done(do: Callable[[], Awaitable[Any]], what: str) -> Any:
 
 
 def staff_room(town: Town, topic: str = STAFF_ROOM) -> str:
-    """A staff room with 宋公明 and 店长; its id."""
-    owner, keeper = town.id("宋公明"), town.id("店长")
-    room = town.world.rooms.create(town.id("bot"), [owner, keeper], topic)
+    """A staff room of 店长, who is an admin, with 宋公明 and the bot; its id."""
+    room = town.world.rooms.create(town.id("店长"), [town.id("宋公明"), town.id("bot")], topic)
     return str(room.id)
 
 

@@ -18,8 +18,8 @@ async def test_the_two_calls_of_the_contract(town: Town) -> None:
     assert status == 201
     assert list(answer) == ["qun_create_response"]
     url = answer["qun_create_response"]["url"]
-    assert re.fullmatch(r"http://127\.0\.0\.1:8080/weiqun/[A-Za-z0-9_-]{16}", url)
-    assert re.fullmatch(rb"[1-9]\d{11}", base64.urlsafe_b64decode(url.rsplit("/", 1)[1]))
+    assert re.fullmatch(r"http://127\.0\.0\.1:8080/weiqun/[A-Za-z0-9_-]{32}", url)
+    assert re.fullmatch(rb"[1-9]\d{23}", base64.urlsafe_b64decode(url.rsplit("/", 1)[1]))
     assert headers["Location"] == url
 
     again, answer_again, _ = await town.call("POST", "/wxbot/qun", body)
@@ -73,6 +73,21 @@ async def test_a_lost_answer_of_wechat_makes_no_second_group(make_town: MakeTown
     second, _, _ = await town.call("POST", "/wxbot/qun", body)
     assert second == (200 if first == 201 else 201)
     assert len(town.world.state.rooms) == 1
+
+
+@pytest.mark.parametrize("topic", ["宋公明的群100001", ""])
+async def test_a_room_that_was_there_before_is_not_taken(town: Town, topic: str) -> None:
+    """Anybody can make a room with the next topic beforehand, and pull the assistant and the others in."""
+    decoy = town.world.rooms.create(town.id("黑旋风"), [town.id("bot"), town.id("宋公明"), town.id("智多星")], topic)
+    own = town.world.rooms.create(town.id("bot"), [town.id("宋公明"), town.id("智多星")], topic)
+    directory = town.bot.container.accounts.get("weimi1001").directory
+    await until(lambda: {decoy.id, own.id} <= directory.rooms.keys(), "both are known")
+    town.world.faults.call("RoomCreate", "hang", count=1)
+    body = {"code": "1001", "owner": "宋公明", "assistant": "weimi1001"}
+    assert (await town.call("POST", "/wxbot/qun", body))[0] == 502
+    assert (await town.call("POST", "/wxbot/qun", body))[0] == 201
+    qun = await town.make_group("1001")
+    assert qun["room"] not in (decoy.id, own.id)
 
 
 async def test_pending_until_a_friend(town: Town) -> None:

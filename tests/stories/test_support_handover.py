@@ -220,7 +220,7 @@ async def test_without_a_staff_room_the_admins_are_told(make_town: MakeTown) -> 
     town = await make_town(customer_service=service())
     town.say("黑旋风", "人工")
     await town.hears("黑旋风", "暂时联系不上人工客服，已记下您的请求")
-    await town.hears("店长", "没有找到（或不止一个）名为“客服值班群”的客服群，#1 黑旋风 在等待人工服务。")
+    await town.hears("店长", "#1 黑旋风 在等待人工服务，但助手没有可用的客服群。")
     town.say("黑旋风", "有人吗有人吗")
     room = staff_room(town)
     await known(town, room)
@@ -312,7 +312,7 @@ async def test_two_assistants_in_one_staff_room(make_town: MakeTown) -> None:
     town = await make_town(["weimi1001", "weimi1002"], customer_service=service())
     first, second = town.id("weimi1001"), town.id("weimi1002")
     town.world.people.befriend(first, second)
-    room = town.world.rooms.create(town.id("宋公明"), [first, second, town.id("店长")], "客服值班群").id
+    room = town.world.rooms.create(town.id("店长"), [first, second, town.id("宋公明")], "客服值班群").id
     for account in town.accounts:
         directory = town.bot.container.accounts.get(account).directory
         await until(lambda d=directory: d.room_by_topic("客服值班群"), "both know the room")

@@ -76,7 +76,7 @@ async def test_nothing_is_lost(tmp_path: Path, hanging: str) -> None:
     town = await sandbox.start([ACCOUNT], port=0, world=world)
     try:
         bot = world.accounts.person(ACCOUNT).id
-        room = world.rooms.create(bot, [STAFF, OTHER], STAFF_ROOM).id
+        room = world.rooms.create(OTHER, [STAFF, bot], STAFF_ROOM).id
         process = Process(tmp_path, town.endpoints[ACCOUNT], town.token)
 
         def staff_sees() -> list[str]:

@@ -24,8 +24,9 @@ async def gateway(official: Start, tmp_path: Path) -> AsyncIterator[OfficialGate
     gateway = await official(tls=False)
     await gateway.contact("wxid_xuan", "黑旋风")
     await gateway.contact("wxid_song", "宋公明")
+    await gateway.contact("wxid_admin", "店长")
     me = (await gateway.status())["self"]
-    await gateway.room(STAFF_ROOM, "客服值班群", [me, "wxid_song"], owner="wxid_song")
+    await gateway.room(STAFF_ROOM, "客服值班群", [me, "wxid_song", "wxid_admin"], owner="wxid_admin")
     hours = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
     street = Street(gateway, tmp_path, False, handoff={"hours": hours})
     await street.bot.start()
@@ -113,7 +114,7 @@ async def test_a_staff_room_that_nobody_told_of_is_found(gateway: OfficialGatewa
     """Made while the bot ran, without an event; the old one is another group now."""
     me = (await gateway.status())["self"]
     await gateway.topic(STAFF_ROOM, "别的群", "wxid_song")
-    await gateway.room("new@chatroom", "客服值班群", [me, "wxid_song"], owner="wxid_song")
+    await gateway.room("new@chatroom", "客服值班群", [me, "wxid_song", "wxid_admin"], owner="wxid_admin")
     await gateway.say("wxid_xuan", "人工")
     (shown,) = await gateway.wait_sent(1, "new@chatroom")
     assert shown["text"].startswith("【#1 黑旋风】请求人工服务")

@@ -1,11 +1,11 @@
-"""rest"""
+"""Lists, admins, questions, assistants and broadcasts that are kept in the database"""
 
 import sqlalchemy as sa
 import sqlmodel
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:

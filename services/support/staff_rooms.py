@@ -1,0 +1,76 @@
+"""The staff room of each account: a WeChat group known by its id, never by its name alone."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from sqlmodel import Session, col, select
+
+from models.db import Store, after_commit
+from models.durable import Setting
+from services.accounts.audit import Audit
+from services.accounts.registry import Accounts
+from services.text import normal
+from wechat.events import Room
+
+log = logging.getLogger(__name__)
+PREFIX: Final = "staff_room:"  # of the setting's key; the account's name follows
+
+
+class StaffRooms:
+    """Which group is an account's staff room.
+
+    An admin binds it. While none is bound, the only group with the configured topic is bound by itself if its WeChat
+    owner is an admin: anybody can give a group that name.
+    """
+
+    def __init__(self, store: Store, accounts: Accounts, audit: Audit, topic: str) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._audit = audit
+        self.topic = topic
+        self._bound: dict[str, str] = {}  # account -> room id
+
+    async def load(self) -> None:
+        """Read the bindings."""
+        wanted = select(Setting).where(col(Setting.key).startswith(PREFIX))
+        for row in await self._store.read(lambda s: s.exec(wanted).all()):
+            self._bound[row.key.removeprefix(PREFIX)] = row.value
+
+    def of(self, account: str) -> Room | None:
+        """The account's staff room; None when it is not bound, or the account is not in it any more."""
+        rooms = self._accounts.get(account).directory.rooms
+        if account in self._bound:
+            return rooms.get(self._bound[account])
+        named = self._accounts.get(account).directory.room_by_topic(self.topic)
+        if len(named) != 1 or not self._accounts.is_admin(account, named[0].owner_id):
+            return None
+        room_id = self._bound[account] = named[0].id
+        self._store.write_soon(lambda s: self.bind(s, account, room_id, "automatic"))
+        return named[0]
+
+    def bound_id(self, account: str) -> str:
+        """The id of the bound room; "" when none is bound."""
+        return self._bound.get(account, "")
+
+    def is_staff_room(self, account: str, room_id: str) -> bool:
+        """Whether the account's staff talk in this room."""
+        if account not in self._bound:
+            self.of(account)
+        return self._bound.get(account) == room_id
+
+    def bind(self, session: Session, account: str, room_id: str, who: str) -> None:
+        """Make this room the account's staff room, inside a transaction."""
+        session.merge(Setting(key=PREFIX + account, value=room_id))
+        self._audit.note(session, account, "staff_room", who, room_id, "done")
+
+        def bound() -> None:
+            self._bound[account] = room_id
+            log.info("%s: %s is the staff room now, bound by %s", account, room_id, who)
+
+        after_commit(session, bound)
+
+    def is_reserved(self, topic: str) -> bool:
+        """Whether a group must not be given this topic, because the staff room is called so."""
+        return normal(topic) == normal(self.topic)
