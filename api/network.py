@@ -1,8 +1,7 @@
-"""Who is asking, and from where: allowed networks, trusted proxies, API keys."""
+"""Where a request comes from: allowed networks, trusted proxies, pages of other origins."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -11,7 +10,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from errors import BadKey, OutsideNetwork
+from config.settings import ApiSettings
+from errors import OutsideNetwork
 
 Networks = Sequence[IPv4Network | IPv6Network]
 MAX_REMEMBERED: Final = 4096
@@ -30,15 +30,16 @@ NOWHERE: Final = Address("unknown", allowed=False, trusted=False)
 
 
 class AccessControl:
-    """Judges addresses and keys; an address is judged once and remembered."""
+    """Judges addresses; each is judged once and remembered."""
 
-    def __init__(
-        self, allowed: Sequence[str], trusted: Sequence[str], keys: Sequence[str], public_url: str = ""
-    ) -> None:
-        self._allowed = [ip_network(network, strict=False) for network in allowed]
-        self._trusted = [ip_network(network, strict=False) for network in trusted]
-        self._keys = [key.encode() for key in keys]
-        self._public_host = urlsplit(public_url).netloc
+    def __init__(self, settings: ApiSettings) -> None:
+        self.configure(settings)
+
+    def configure(self, settings: ApiSettings) -> None:
+        """Judge by these settings from now on."""
+        self._allowed = [ip_network(network, strict=False) for network in settings.allowed_networks]
+        self._trusted = [ip_network(network, strict=False) for network in settings.trusted_proxies]
+        self._public_host = urlsplit(settings.public_url).netloc
         self._known: dict[str, Address] = {}
 
     def client(self, request: web.Request) -> Address:
@@ -60,17 +61,6 @@ class AccessControl:
         origin = request.headers.get("Origin")
         if origin is not None and origin.partition("://")[2] not in (request.host, self._public_host):
             raise OutsideNetwork(f"a page of {origin}")
-
-    def check_key(self, request: web.Request) -> None:
-        """Whether the caller shows one of the keys, if any are set; BadKey."""
-        if not self._keys:
-            return
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        shown = given.strip().encode(errors="surrogateescape")
-        # Every key is compared, so that the time tells nothing about them.
-        matches = [hmac.compare_digest(shown, key) for key in self._keys]
-        if scheme.lower() != "bearer" or not any(matches):
-            raise BadKey
 
     def _judge(self, text: str) -> Address:
         known = self._known.get(text)

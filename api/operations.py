@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 import errors
 from api import schema
+from api import schema_admin as admin
+from api import schema_lists as lists
+from models.groups import MemberState, QunState
+from models.support import TicketState
+from services.paging import MAX_LIMIT
 
 JSON: Final = "application/json"
 Refusals = Sequence[type[errors.BotError]]
@@ -36,6 +42,7 @@ class Reply:
     model: type[BaseModel] | None = None
     media: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    or_else: type[BaseModel] | None = None  # another shape, by what was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,21 @@ class Operation:
 _LOCATION: Final = {"Location": "查询该群员关系的地址"}
 _MEMBERSHIP: Final = Parameter("id", "path", "群员关系编号，即 202 的 Location 末段")
 
+MOMENT: Final = {"type": "string", "format": "date-time"}
+PAGES: Final = (
+    Parameter(
+        "limit", "query", "每页几条，默认 50", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, required=False
+    ),
+    Parameter(
+        "after", "query", "上一页的 next", {"type": "string", "pattern": "^(0|[1-9][0-9]{0,8})$"}, required=False
+    ),
+)
+
+
+def _enum(values: type[StrEnum]) -> dict[str, Any]:
+    return {"type": "string", "enum": [value.value for value in values]}
+
+
 OPERATIONS: Final = (
     Operation(
         "post", "/wxbot/qun", "createQun", "请求建群",
@@ -73,13 +95,33 @@ OPERATIONS: Final = (
         ),
     ),
     Operation(
-        "get", "/wxbot/qun", "findQun", "按代码查群", {200: Reply("该群", schema.QunResponse)},
-        parameters=(Parameter("code", "query", "群号代码", LINE),),
+        "get", "/wxbot/qun", "findQun", "查群",
+        {200: Reply("该群，或一页群", schema.QunResponse, or_else=lists.QunsResponse)},
+        about="有 code 时按代码查一个群；没有时列出所有群，新的在前。",
+        parameters=(
+            Parameter("code", "query", "群号代码", LINE, required=False),
+            Parameter("assistant", "query", "助手账号", LINE, required=False),
+            Parameter("state", "query", "状态", _enum(QunState), required=False),
+            Parameter("owner", "query", "群主，建群时的写法或微信内部编号", LINE, required=False),
+            Parameter("tag", "query", "标签", LINE, required=False),
+            Parameter("q", "query", "群名或代码的一部分", LINE, required=False),
+            *PAGES,
+        ),
         refusals=(errors.InvalidParameter, errors.NotFound),
     ),
     Operation(
         "get", "/wxbot/qun/{number}", "readQun", "按群号查群", {200: Reply("该群", schema.QunResponse)},
         parameters=(Parameter("number", "path", "群号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
+        "get", "/wxbot/qun/{number}/members", "listMembers", "群员列表",
+        {200: Reply("一页群员", lists.MembersResponse)},
+        parameters=(
+            Parameter("number", "path", "群号"),
+            Parameter("state", "query", "群员关系的状态，默认 joined", _enum(MemberState), required=False),
+            *PAGES,
+        ),
+        refusals=(errors.InvalidParameter, errors.NotFound),
     ),
     Operation(
         "post", "/wxbot/qun/membership", "joinQun", "请求入群",
@@ -130,14 +172,69 @@ OPERATIONS: Final = (
         keyed=False,
     ),
     Operation(
-        "get", "/wxbot/webhook", "findWebhooks", "查询下行通知", {200: Reply("最近的一百条", schema.WebhooksResponse)},
-        parameters=(Parameter("state", "query", "状态，默认 failed", schema.WEBHOOK_STATE, required=False),),
+        "get", "/wxbot/ticket", "listTickets", "人工会话列表", {200: Reply("一页人工会话", lists.TicketsResponse)},
+        parameters=(
+            Parameter("state", "query", "状态", _enum(TicketState), required=False),
+            Parameter("assistant", "query", "助手账号", LINE, required=False),
+            *PAGES,
+        ),
+        refusals=(errors.InvalidParameter,),
+    ),
+    Operation(
+        "get", "/wxbot/ticket/{id}", "readTicket", "查询人工会话",
+        {200: Reply("该会话和其中的一页消息", lists.TicketResponse)},
+        parameters=(Parameter("id", "path", "人工会话编号"), *PAGES),
+        refusals=(errors.InvalidParameter, errors.NotFound),
+    ),
+    Operation(
+        "get", "/wxbot/audit", "listAudit", "审计记录", {200: Reply("一页记录", lists.AuditResponse)},
+        parameters=(
+            Parameter("since", "query", "此时之后，ISO 8601", MOMENT, required=False),
+            Parameter("kind", "query", "何事，如 group、add、remove", LINE, required=False),
+            Parameter("who", "query", "何人，如 rest:密钥名", LINE, required=False),
+            *PAGES,
+        ),
+        refusals=(errors.InvalidParameter,),
+    ),
+    Operation(
+        "get", "/wxbot/webhook", "findWebhooks", "查询下行通知",
+        {200: Reply("一页通知，默认最近的一百条", schema.WebhooksResponse)},
+        parameters=(
+            Parameter("state", "query", "状态，默认 failed", schema.WEBHOOK_STATE, required=False),
+            Parameter("webhook", "query", "接收方的名字", LINE, required=False),
+            *PAGES,
+        ),
         refusals=(errors.InvalidParameter,),
     ),
     Operation(
         "post", "/wxbot/webhook/{id}/resend", "resendWebhook", "重发下行通知",
         {202: Reply("将再次发送；未失败的保持原样", schema.WebhookResponse)},
         parameters=(Parameter("id", "path", "通知编号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
+        "post", "/wxbot/config/reload", "reloadConfig", "重新加载配置",
+        {200: Reply("已生效的和需要重启的键", admin.ReloadResponse)},
+        about="重新读取 config.yaml 和 faq.yaml。配置有误时不做任何更改，答复 1001 并说明错在哪里。",
+        refusals=(errors.InvalidParameter,),
+    ),
+    Operation(
+        "get", "/wxbot/assistant", "listAssistants", "助手列表", {200: Reply("所有助手", admin.AssistantsResponse)},
+    ),
+    Operation(
+        "post", "/wxbot/assistant", "putAssistant", "添加或修改助手",
+        {
+            201: Reply("已添加", admin.AssistantResponse, headers={"Location": "该助手的地址"}),
+            200: Reply("已修改", admin.AssistantResponse),
+        },
+        about="重启后仍在。config.yaml 里的助手不能在这里修改。",
+        takes=(admin.AssistantPut,),
+        refusals=(errors.InvalidParameter, errors.BodyTooLarge),
+    ),
+    Operation(
+        "delete", "/wxbot/assistant/{account}", "removeAssistant", "删除助手", {204: Reply("已删除")},
+        about="config.yaml 里的助手不能在这里删除。",
+        parameters=(Parameter("account", "path", "助手账号", {"type": "string", "minLength": 1}),),
+        refusals=(errors.InvalidParameter, errors.AssistantUnknown),
     ),
     Operation(
         "get", "/weiqun/{id}", "landing", "群的落地页",

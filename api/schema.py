@@ -35,6 +35,12 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Listing(Answer):
+    """A page of a list."""
+
+    next: str | None = Field(description="下一页的 after；最后一页为 null")
+
+
 # ---- groups ----
 
 
@@ -201,6 +207,7 @@ class Webhook(Answer):
     """一条下行通知"""
 
     id: int
+    webhook: str = Field(description="接收方的名字")
     receiver: str = Field(description="接收方地址，不含其中的密钥")
     event: str = Field(description="事件编号，即 webhook-id")
     type: str
@@ -218,7 +225,7 @@ class WebhookResponse(Answer):
     webhook: Webhook
 
 
-class WebhooksResponse(Answer):
+class WebhooksResponse(Listing):
     """下行通知"""
 
     webhooks: list[Webhook]

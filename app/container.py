@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from zoneinfo import ZoneInfo
 
 from config import Config
@@ -11,6 +11,7 @@ from models.db import Store
 from services.accounts.admins import Admins
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
+from services.accounts.stored_assistants import StoredAssistants
 from services.accounts.tls_seen import TlsSeen
 from services.clock import Clock
 from services.flows.calls import SystemCaller
@@ -43,7 +44,8 @@ from services.outreach.broadcasts import Broadcasts
 from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.reports import Reports
 from services.outreach.timed_messages import TimedMessages
-from services.support.faq import Faq, load
+from services.support.faq import load
+from services.support.faq_book import FaqBook
 from services.support.friends import Friends
 from services.support.handover import Handover
 from services.support.keywords import Keywords
@@ -54,6 +56,7 @@ from services.support.ticket_actions import TicketActions
 from services.support.tickets import Tickets
 from services.upkeep.job_log import JobLog
 from services.upkeep.pruning import Pruning
+from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
 from services.work.outbox import Outbox
 from wechat.pacing import Governor
@@ -62,11 +65,18 @@ from wechat.pacing import Governor
 class Container:
     """The parts that handlers, the API and the jobs call, each made of those before it; nothing runs yet.
 
-    `sandboxed`: the accounts that live in the sandbox.
+    `sandboxed`: the accounts that live in the sandbox; `source`: reads the config again.
     """
 
-    def __init__(self, config: Config, *, sandboxed: Collection[str] = (), clock: Clock = time.time) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: Config,
+        *,
+        sandboxed: Collection[str] = (),
+        clock: Clock = time.time,
+        source: Callable[[], Config] | None = None,
+    ) -> None:
+        self.config = config = config.model_copy(deep=True)  # a reload changes it in place
         self.clock = clock
         self.zone = ZoneInfo(config.timezone)
         self.store = Store(config.database)
@@ -76,14 +86,16 @@ class Container:
         self._serving_customers()
         self._serving_business()
         self._keeping_house()
+        self.reloader = ConfigReloader(config, source, self.store, self.audit)
 
     def _speaking(self, sandboxed: Collection[str]) -> None:
         config, clock = self.config, self.clock
-        governors = {a.account: Governor(config.pacing, clock) for a in config.assistants}
+        self._governors = governors = {a.account: Governor(config.pacing, clock) for a in config.assistants}
         self.accounts = Accounts(governors, config.admins, sandboxed)
         self.tls_seen = TlsSeen(self.store)
-        self.admins = Admins(self.store, self.accounts)
+        self.admins = Admins(self.store, self.accounts, clock)
         self.audit = Audit(self.store, clock)
+        self.stored_assistants = StoredAssistants(self.store, self.audit, clock)
         self.outbox = Outbox(self.store, clock)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
@@ -92,6 +104,13 @@ class Container:
         self.conversations = Conversations(clock, self.loop_detector)
         self.messages.on_said = self.conversations.spoken
         self.media = MediaStore(config.folder / "media")
+
+    async def admit(self, account: str) -> None:
+        """Give an account that is added while the bot runs its pace."""
+        if account not in self._governors:
+            self._governors[account] = governor = Governor(self.config.pacing, self.clock)
+            await self.pace_records.begin(account)
+            self.outbox.repace(f"wx:{account}", governor)
 
     def _managing_groups(self) -> None:
         config, settings, clock, texts = self.config, self.config.groups, self.clock, self.config.texts
@@ -133,8 +152,8 @@ class Container:
     def _serving_customers(self) -> None:
         service, store, texts, clock = self.config.customer_service, self.store, self.config.texts, self.clock
         self.keywords = Keywords(store, service.keywords)
-        faq, llm = Faq(load(service.faq)), LlmClient(service.llm, clock)
-        self.questions = Questions(store, faq, llm, service, texts, self.zone, clock)
+        self.faq, llm = FaqBook(store, load(service.faq), clock), LlmClient(service.llm, clock)
+        self.questions = Questions(store, self.faq, llm, service, texts, self.zone, clock)
         self.tickets = Tickets(store, clock)
         handing = (self.messages, self.webhook_events, service.handoff, texts, clock)
         self.staff_rooms = StaffRooms(store, self.accounts, self.audit, service.handoff.staff_room)
@@ -152,9 +171,9 @@ class Container:
         self.http_client = HttpClient()
         self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)
-        caller = SystemCaller(self.http_client, config.systems, config.texts)
+        self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
         wants_person = self.handover.wants_person
-        self.flows = Flows(store, self.accounts, self.groups, steps, caller, config, wants_person, clock)
+        self.flows = Flows(store, self.accounts, self.groups, steps, self.system_caller, config, wants_person, clock)
 
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock

@@ -11,12 +11,13 @@ from typing import Any
 from pydantic import model_validator
 
 from config.section import check_names, names_in
+from config.texts_admin import AdminTexts
 from config.texts_groups import GroupTexts
 
 _NAME = re.compile(r"\{(\w+)\}")
 
 
-class Texts(GroupTexts):
+class Texts(GroupTexts, AdminTexts):
     """The texts, by the moment they are said."""
 
     # ways in

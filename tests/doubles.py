@@ -25,6 +25,7 @@ class InMemoryWeChat:
         self.state = state
         self.reason: Reason | None = None
         self.self_id = SELF
+        self.qr_code = ""
         self.directory: Any = CachedDirectory()
         self.directory.owner_id = SELF
         self.fails: dict[str, BaseException] = {}

@@ -57,6 +57,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         )
         Wechaty.__init__(self, options)
         self.contact_id = ""
+        self.qr_code = ""
         self._timing = timing or Timing()
         self._listener = listener
         self.directory = CachedDirectory()
@@ -136,6 +137,12 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             await self._listener.state_changed(self.account, state, str(reason or ""))
         except Exception:
             log.exception("%s: the listener failed on a state", self.account)
+
+    async def show_code(self, qr_code: str) -> None:
+        """The gateway's code to be scanned; "" = none any more."""
+        self.qr_code = qr_code
+        if qr_code:
+            await self._listener.scanned(self.account, qr_code)
 
     async def tell_synced(self, since: datetime | None, changed: Iterable[str]) -> bool:
         """Contacts and groups were read again. Whether the listener took it, which it may try some times."""

@@ -61,6 +61,7 @@ class WeChat(Protocol):
 
     account: str
     directory: Directory
+    qr_code: str  # what is to be scanned to log the account in; "" = nothing
 
     @property
     def state(self) -> State:
@@ -133,6 +134,9 @@ class Listener(Protocol):
 
     async def state_changed(self, account: str, state: State, reason: str) -> None:
         """The connection went to another state."""
+
+    async def scanned(self, account: str, qr_code: str) -> None:
+        """The gateway shows a new code that is to be scanned to log the account in."""
 
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
         """Contacts and groups were read again (at start, after a reconnect): `changed` are the ids of rooms whose

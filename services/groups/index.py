@@ -80,7 +80,8 @@ class GroupIndex:
 
     def member_count(self, qun: Qun) -> int:
         """How many people are in all of its rooms."""
-        return len(set().union(*(room.member_ids for room in self.live_rooms(qun))))
+        crowds = [room.member_ids for room in self.live_rooms(qun)]
+        return len(crowds[0]) if len(crowds) == 1 else len(set().union(*crowds))
 
     def room_of(self, qun: Qun, contact_id: str) -> Room | None:
         """The room of the group that the person is in."""

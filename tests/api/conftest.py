@@ -15,9 +15,11 @@ import pytest
 from aiohttp import web
 
 from api import Runner, make_app
+from app.assistants import Assistants
 from app.container import Container
 from config import Config
 from tests.doubles import InMemoryWeChat
+from wechat.events import Event
 
 QUN = {"code": "shop-1", "owner": "宋公明", "assistant": "weimi1001"}
 
@@ -59,6 +61,10 @@ class AccessControl:
         return (await self.call("GET", "/wxbot/qun", params={"code": code}))[1]["qun"]
 
 
+async def _handle_nothing(_event: Event, _row: int) -> str:
+    return "nothing"
+
+
 async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> AccessControl:
     """Build everything up to the listening socket; the stack closes it."""
     data = {"database": f"sqlite:///{folder}/wxbot.db", "pacing": {"enabled": False}, **config}
@@ -73,7 +79,7 @@ async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Acces
     await container.groups.load()
     await container.outbox.start()
     stack.push_async_callback(container.outbox.stop, 5.0)
-    app = make_app(container)
+    app = make_app(container, Assistants(container, _handle_nothing, lambda: 1.0))
     runner = Runner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

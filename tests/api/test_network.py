@@ -8,6 +8,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from api.network import MAX_REMEMBERED, AccessControl
+from config.settings import ApiSettings
 from tests.api.conftest import OpenDoor, error
 
 INSIDE = ["10.0.0.0/8", "127.0.0.0/8", "::1/128", "fc00::/7"]
@@ -95,11 +96,11 @@ class _Peer:
 )
 def test_every_kind_of_peer(peer: object, allowed: bool) -> None:
     request = make_mocked_request("GET", "/", transport=_Peer(peer))
-    assert AccessControl(INSIDE, [], []).client(request).allowed is allowed
+    assert AccessControl(ApiSettings(allowed_networks=INSIDE)).client(request).allowed is allowed
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    door = AccessControl(INSIDE, ["10.0.0.0/8"], [])
+    door = AccessControl(ApiSettings(allowed_networks=INSIDE, trusted_proxies=["10.0.0.0/8"]))
     hops = ",".join(str(ip_address("10.0.0.0") + number) for number in range(MAX_REMEMBERED + 10))
     request = make_mocked_request("GET", "/", {"X-Forwarded-For": hops}, transport=_Peer(("10.0.0.1", 1)))
     assert door.client(request).text == "10.0.0.0"

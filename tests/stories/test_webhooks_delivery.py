@@ -253,7 +253,7 @@ async def test_a_webhook_no_longer_configured_is_given_up(make_town: MakeTown) -
     await town.start_bot()
     await town.quiet()
     lost = await failed(town, 2)
-    assert {item["error"] for item in lost} == {"no webhook of this url is configured any more"}
+    assert {item["error"] for item in lost} == {"no webhook of this name is configured any more"}
     assert not any("secret" in item["receiver"] for item in lost)
 
 
