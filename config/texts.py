@@ -32,6 +32,7 @@ class Texts(GroupTexts, AdminTexts):
     join_failed: str = "暂时没能拉您进群“{topic}”，稍后会再试，您也可以重新发送令牌。"
     not_allowed: str = "您没有权限执行此命令。"
     admin_bound: str = "绑定成功，您现在是管理员。"
+    admin_not_bound: str = "绑定码不正确或已失效。请重新启动助手，并在 30 分钟内发送终端上显示的“绑定 绑定码”。"
 
     # customer service
     handoff: str = "正在为您转接人工客服，请稍候。"
