@@ -23,6 +23,7 @@ def prepare(container: Container, config: Config) -> Prepared:
         container.webhooks.configure(config.webhooks)
         container.keywords.configure(rules)
         container.faq.configure(entries)
+        container.staff_rooms.topic = service.handoff.staff_room
         container.blocked_words.configure(config.groups.blocked_words)
         container.moderator.configure(config.groups.own_hosts)
         container.flows.configure(config.flows)

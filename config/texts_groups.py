@@ -8,7 +8,8 @@ from config.section import Section
 class GroupTexts(Section):
     """The texts of 微信群自动管理."""
 
-    group_closed: str = "这个群暂时无法加入，请联系群主。"
+    group_closed: str = "本群已关闭，助手即将退出，感谢您的陪伴。"
+    join_closed: str = "这个群暂时无法加入，请联系群主。"
     group_lost: str = "助手已不在“{topic}”（{number}）里，该群的自动管理已停止。请把助手重新拉进群。"
     group_found: str = "助手已回到“{topic}”（{number}），自动管理已恢复。"
     drift_unrepaired: str = "“{topic}”（{number}）的{what}被改动，助手多次恢复未成功或又被改回，今天不再尝试。"

@@ -69,7 +69,7 @@ async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Acces
     """Build everything up to the listening socket; the stack closes it."""
     data = {"database": f"sqlite:///{folder}/wxbot.db", "pacing": {"enabled": False}, **config}
     clock = Clock()
-    container = Container(Config(**data), clock=clock)
+    container = Container(Config(**data), clock=clock, source=lambda: Config(**data))
     wechat = InMemoryWeChat()
     for id, name in (("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_hei", "黑旋风")):
         wechat.knows(id, name)
@@ -79,7 +79,9 @@ async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Acces
     await container.groups.load()
     await container.outbox.start()
     stack.push_async_callback(container.outbox.stop, 5.0)
-    app = make_app(container, Assistants(container, _handle_nothing, lambda: 1.0))
+    assistants = Assistants(container, _handle_nothing, lambda: 1.0)
+    stack.push_async_callback(assistants.stop_all)
+    app = make_app(container, assistants)
     runner = Runner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
