@@ -66,6 +66,11 @@ async def _read_late(request: web.BaseRequest, patience: float) -> bytes:
         return await request.read()
 
 
+def given(body: Mapping[str, Any], *may_be_null: str) -> dict[str, Any]:
+    """The body without those of these fields that are null: many clients send what they were not told as null."""
+    return {name: value for name, value in body.items() if value is not None or name not in may_be_null}
+
+
 def line(name: str, value: object) -> str:
     """A name, a code, a token: one line of text that is not empty."""
     if not isinstance(value, str) or len(value) > MAX_CHARACTERS or not value.strip() or _FORBIDDEN.search(value):

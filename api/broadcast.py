@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from api.app_keys import HOUSE, caller
-from api.body import field, line, number, read_large_object
+from api.body import field, given, line, number, read_large_object
 from api.content import KINDS, read_content
 from api.message import idempotency_key
 from api.responses import iso, reply
@@ -26,7 +26,7 @@ MAX_AHEAD: Final = 366 * 86400.0  # seconds
 async def send(request: web.Request) -> web.Response:
     """POST /wxbot/broadcast: 202 once it will be sent whatever dies. A repeated key gets the same answer."""
     container = request.app[HOUSE]
-    body = await read_large_object(request)
+    body = given(await read_large_object(request), *KINDS, *WHERE, "assistant", "at")
     if len([where for where in WHERE if where in body]) != 1 or body.keys() - {*WHERE, *KINDS, "assistant", "at"}:
         raise InvalidParameter("exactly one of quns, tags, all")
     where = _where(body) | {"run_at": _moment(body, container.clock())}

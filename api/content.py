@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from api.body import field, line, text
+from api.body import given as given_fields
 from errors import InvalidParameter
 from services.messaging import messages
 from services.messaging.attachments import Attachment, Attachments
@@ -18,15 +19,16 @@ MAX_URL: Final = 2000
 
 async def read_content(body: Mapping[str, Any], attachments: Attachments) -> Body:
     """The message; its file is kept on disk by then. InvalidParameter, BodyTooLarge."""
-    given = [kind for kind in KINDS if kind in body]
-    if len(given) != 1:
+    kinds = [kind for kind in KINDS if kind in body]
+    if len(kinds) != 1:
         raise InvalidParameter("exactly one of text, image, file, link")
-    kind = given[0]
+    kind = kinds[0]
     if kind == "text":
         return messages.text(text(body, "text"))
     part = body[kind]
     if not isinstance(part, dict):
         raise InvalidParameter(kind)
+    part = given_fields(part, "name", "url", "base64", "description", "thumbnail")
     if kind == "link":
         return messages.link(_link(part))
     kept = await attachments.keep(_attachment(part, picture=kind == "image"))

@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from api.app_keys import HOUSE
-from api.body import field, line, lines, number, read_large_object, text
-from api.content import read_content
+from api.body import field, given, line, lines, number, read_large_object, text
+from api.content import KINDS, read_content
 from api.responses import reply
 from errors import InvalidParameter
 from models.durable import WorkState
@@ -22,7 +22,7 @@ PATH = "/wxbot/message"
 async def send(request: web.Request) -> web.Response:
     """POST /wxbot/message: 202 once the message will be sent whatever dies. A repeated key gets the same answer."""
     container = request.app[HOUSE]
-    body = await read_large_object(request)
+    body = given(await read_large_object(request), *KINDS)
     order = _order(body)
     key = idempotency_key(request, "rest")
     container.accounts.get(order.account)

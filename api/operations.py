@@ -192,7 +192,8 @@ OPERATIONS: Final = (
         refusals=(errors.InvalidParameter, errors.BodyTooLarge, errors.NotFound, errors.AssistantUnknown),
     ),
     Operation(
-        "get", "/wxbot/broadcast/{id}", "readBroadcast", "查询群发", {200: Reply("每个群的结果", messages.BroadcastResponse)},
+        "get", "/wxbot/broadcast/{id}", "readBroadcast", "查询群发",
+        {200: Reply("每个群的结果", messages.BroadcastResponse)},
         parameters=(Parameter("id", "path", "群发编号"),), refusals=(errors.NotFound,),
     ),
     Operation(

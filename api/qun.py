@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from api.app_keys import HOUSE, caller
-from api.body import field, line, lines, number, read_object, text
+from api.body import field, given, line, lines, number, read_object, text
 from api.query import choice, page, wants_no_wait, word
 from api.responses import iso, listing, reply
 from app.container import Container
@@ -43,7 +43,8 @@ async def _create_later(container: Container, code: str, owner: str, assistant: 
 
 async def change(request: web.Request) -> web.Response:
     """PATCH /wxbot/qun/{number}: each change is seen in WeChat, or 502."""
-    container, body, who = request.app[HOUSE], await read_object(request), caller(request)
+    container, who = request.app[HOUSE], caller(request)
+    body = given(await read_object(request), "topic", "announcement", "tags")
     if not body or body.keys() - {"topic", "announcement", "welcome", "tags"}:
         raise InvalidParameter("topic, announcement, welcome, tags")
     topic = _short(line("topic", body["topic"]), MAX_TOPIC) if "topic" in body else None

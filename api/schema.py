@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.json_schema import SkipJsonSchema
 
 from api.body import MAX_CHARACTERS, MAX_MENTIONS, MAX_TEXT
 from models.groups import MemberState, QunState
@@ -72,20 +73,23 @@ class QunQueuedResponse(Answer):
     qun_create_response: QueuedQun
 
 
+Topic = Annotated[str, Field(json_schema_extra=LINE | {"maxLength": MAX_TOPIC})]
+Announcement = Annotated[str, Field(json_schema_extra=TEXT | {"maxLength": MAX_ANNOUNCEMENT})]
+_WELCOME: dict[str, JsonValue] = {
+    "maxLength": MAX_WELCOME,
+    "pattern": rf"^([^{_CONTROL_IN_TEXT}]*[^\s{_CONTROL_IN_TEXT}][^{_CONTROL_IN_TEXT}]*)?$",
+}
+Welcome = Annotated[str, Field(json_schema_extra=_WELCOME)]
+
+
 class QunChange(BaseModel):
     """要修改的内容，至少一项"""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
 
-    topic: Annotated[str, Field(json_schema_extra=LINE | {"maxLength": MAX_TOPIC})] | None = Field(
-        None, description="群名", examples=["一号店会员群"]
-    )
-    announcement: Annotated[str, Field(json_schema_extra=TEXT | {"maxLength": MAX_ANNOUNCEMENT})] | None = Field(
-        None, description="群公告", examples=["今晚八点直播"]
-    )
-    welcome: str | None = Field(
-        None, description="欢迎语；空 = 不欢迎，null = 配置里的", json_schema_extra={"maxLength": MAX_WELCOME}
-    )
+    topic: Topic | SkipJsonSchema[None] = Field(None, description="群名", examples=["一号店会员群"])
+    announcement: Announcement | SkipJsonSchema[None] = Field(None, description="群公告", examples=["今晚八点直播"])
+    welcome: Welcome | None = Field(None, description="欢迎语；空 = 不欢迎，null = 配置里的")
     tags: list[Line] = Field([], max_length=MAX_MENTIONS, description="标签，群发时可用", examples=[["vip"]])
 
 

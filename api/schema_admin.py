@@ -34,12 +34,8 @@ class AssistantPut(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account: Line = Field(description="助手账号", examples=["weimi1002"])
-    endpoint: str = Field(
-        description="网关的 host:port", json_schema_extra={"pattern": ENDPOINT}, examples=["10.0.0.5:8788"]
-    )
-    token: str = Field(
-        "", description="网关的令牌", json_schema_extra={"pattern": TOKEN}, examples=["uuid-of-the-gateway"]
-    )
+    endpoint: Endpoint = Field(description="网关的 host:port", examples=["10.0.0.5:8788"])
+    token: Token = Field("", description="网关的令牌", examples=["uuid-of-the-gateway"])
     tls: Literal["auto", True, False] = "auto"
     tls_server_name: NoFile = ""
 

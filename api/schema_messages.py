@@ -1,4 +1,4 @@
-"""Messages and broadcasts as callers send them and read them, as pydantic models: the API's document is made of them."""
+"""Messages and broadcasts, as pydantic models: the API's document is made of them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.json_schema import SkipJsonSchema
 
 from api.body import MAX_MENTIONS
-from api.schema import LINE, Answer, Line, Text
+from api.schema import Answer, Line, Text
 
 URL: dict[str, JsonValue] = {"pattern": "^https?://[!-~]+$", "maxLength": 256}
 Url = Annotated[str, Field(json_schema_extra=URL)]
 ASSISTANT = "weimi1001"
+Absent = SkipJsonSchema[None]  # a field that is left out, rather than null
 
 
 class FileByUrl(BaseModel):
@@ -21,7 +23,7 @@ class FileByUrl(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: Url = Field(examples=["https://files.example/price.pdf"])
-    name: Line | None = Field(None, json_schema_extra=LINE, description="文件名，默认取自地址")
+    name: Line | Absent = Field(None, description="文件名，默认取自地址")
 
 
 class FileByContent(BaseModel):
@@ -50,10 +52,10 @@ File = FileByUrl | FileByContent
 class Content(BaseModel):
     """一条消息的内容：text、image、file、link 恰有其一"""
 
-    text: Text | None = Field(None, examples=["您的订单已发货。"])
-    image: File | None = Field(None, description="图片：PNG、JPEG、GIF、WebP 或 BMP")
-    file: File | None = None
-    link: LinkCard | None = None
+    text: Text | Absent = Field(None, examples=["您的订单已发货。"])
+    image: File | Absent = Field(None, description="图片：PNG、JPEG、GIF、WebP 或 BMP")
+    file: File | Absent = None
+    link: LinkCard | Absent = None
 
 
 class PersonMessage(Content):
@@ -90,11 +92,11 @@ class BroadcastSend(Content):
 
     model_config = ConfigDict(extra="forbid")
 
-    quns: list[Line | int] | None = Field(None, description="群号或群号代码", examples=[[100001]])
-    tags: list[Line] | None = Field(None, description="有其中任一标签的群")
-    all: Literal[True] | None = Field(None, description="所有群")
-    assistant: Line | None = Field(None, description="只发该助手的群")
-    at: str | None = Field(None, description="何时发送，ISO 8601；默认立即", examples=["2026-12-01T20:00:00+08:00"])
+    quns: list[Line | int] | Absent = Field(None, description="群号或群号代码", examples=[[100001]])
+    tags: list[Line] | Absent = Field(None, description="有其中任一标签的群")
+    all: Literal[True] | Absent = Field(None, description="所有群")
+    assistant: Line | Absent = Field(None, description="只发该助手的群")
+    at: str | Absent = Field(None, description="何时发送，ISO 8601；默认立即", examples=["2026-12-01T20:00:00+08:00"])
 
 
 class PromisedBroadcast(Answer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.container import Container
-from config import Config, ConfigError
+from config import Config
 from services.support.faq import load
 from services.support.keywords import check_files
 from services.support.matching import PlacedRules
@@ -40,6 +40,3 @@ def check(config: Config) -> None:
     """Raise ConfigError for what a start would refuse in the files that the config names."""
     check_files(config.customer_service.keywords)
     load(config.customer_service.faq)
-
-
-__all__ = ["ConfigError", "check", "prepare"]

@@ -18,6 +18,7 @@ from api import Runner, make_app
 from app.assistants import Assistants
 from app.container import Container
 from config import Config
+from config.settings import AssistantSettings
 from tests.doubles import InMemoryWeChat
 from wechat.events import Event
 
@@ -61,6 +62,16 @@ class AccessControl:
         return (await self.call("GET", "/wxbot/qun", params={"code": code}))[1]["qun"]
 
 
+class IdleAssistants(Assistants):
+    """Accounts that are added live in memory, too."""
+
+    async def start(self, settings: AssistantSettings) -> None:
+        self._container.accounts.add(InMemoryWeChat(settings.account))
+
+    async def stop(self, account: str) -> None:
+        self._container.accounts.remove(account)
+
+
 async def _handle_nothing(_event: Event, _row: int) -> str:
     return "nothing"
 
@@ -79,8 +90,7 @@ async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Acces
     await container.groups.load()
     await container.outbox.start()
     stack.push_async_callback(container.outbox.stop, 5.0)
-    assistants = Assistants(container, _handle_nothing, lambda: 1.0)
-    stack.push_async_callback(assistants.stop_all)
+    assistants = IdleAssistants(container, _handle_nothing, lambda: 1.0)
     app = make_app(container, assistants)
     runner = Runner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
