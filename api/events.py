@@ -50,7 +50,7 @@ EVENTS: Final[Mapping[str, Told]] = {
         {"number": "群编号，发到群里的才有"},
     ),
     "message.sent": Told(
-        "一条答应发送的消息已发出",
+        "一条答应发送的消息已发出；只告知在 events 里写明了它的接收方",
         {**ASSISTANT, "message": "消息编号", "to": "发给谁", "kind": "text | file | link | …"},
         {"number": "群编号，发到群里的才有"},
     ),

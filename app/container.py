@@ -19,16 +19,19 @@ from services.flows.flows import Flows
 from services.flows.steps import FlowSteps
 from services.groups.adding import MemberAdder
 from services.groups.blacklist import Blacklist
+from services.groups.closing import GroupClosing
 from services.groups.daily_stats import DailyStats
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
 from services.groups.memberships import Memberships
 from services.groups.policy import GroupPolicy
+from services.groups.presentation import GroupPresentation
 from services.groups.reconciliation import Reconciler
 from services.groups.room_creation import RoomCreator
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from services.groups.token_joins import TokenJoins
+from services.messaging.attachments import Attachments
 from services.messaging.conversations import Conversations
 from services.messaging.http_client import HttpClient
 from services.messaging.loop_detector import LoopDetector
@@ -41,6 +44,7 @@ from services.moderation.blocked_words import BlockedWords
 from services.moderation.moderator import Moderator
 from services.moderation.sanctions import Sanctions
 from services.outreach.broadcasts import Broadcasts
+from services.outreach.deferred_groups import DeferredGroups
 from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.reports import Reports
 from services.outreach.timed_messages import TimedMessages
@@ -95,6 +99,7 @@ class Container:
         self.tls_seen = TlsSeen(self.store)
         self.admins = Admins(self.store, self.accounts, clock)
         self.audit = Audit(self.store, clock)
+        self.staff_rooms = StaffRooms(self.store, self.accounts, self.audit, config.customer_service.handoff.staff_room)
         self.stored_assistants = StoredAssistants(self.store, self.audit, clock)
         self.outbox = Outbox(self.store, clock)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
@@ -138,6 +143,8 @@ class Container:
         self.blocked_words = BlockedWords(store, settings.blocked_words, clock)
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
         self.reconcile = Reconciler(store, accounts, groups, self.recorder)
+        self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved)
+        self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
         self.policy = GroupPolicy(store, accounts, groups, self.reconcile, messages, audit, texts, clock)
 
     def _token_joins(self) -> None:
@@ -156,7 +163,6 @@ class Container:
         self.questions = Questions(store, self.faq, llm, service, texts, self.zone, clock)
         self.tickets = Tickets(store, clock)
         handing = (self.messages, self.webhook_events, service.handoff, texts, clock)
-        self.staff_rooms = StaffRooms(store, self.accounts, self.audit, service.handoff.staff_room)
         self.handover = Handover(
             store, self.accounts, self.staff_rooms, self.tickets, self.conversations, self.media, *handing
         )
@@ -168,7 +174,9 @@ class Container:
         self.outbound_requests = OutboundRequests(
             store, self.accounts, self.groups, self.messages, self.outbox.state_of
         )
+        self.deferred_groups = DeferredGroups(store, self.accounts, self.groups, self.outbox)
         self.http_client = HttpClient()
+        self.attachments = Attachments(self.media, self.http_client, config.api)
         self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)
         self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
@@ -178,7 +186,7 @@ class Container:
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock
         self.timed_messages = TimedMessages(store, self.groups, self.messages, self.zone, clock)
-        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.audit, clock)
+        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.outbox.state_of, self.audit, clock)
         self.reports = Reports(
             store,
             self.accounts,

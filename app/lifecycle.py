@@ -28,6 +28,7 @@ from logs import set_up_logging
 from models.instance_lock import acquire_instance_lock
 from services.clock import Clock
 from services.upkeep.reload import Prepared
+from wechat.assistant import Assistant
 from wechat.connection import Timing
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Bot:
         self.systems: Systems | None = None
         self.jobs: Jobs
         self.container: Container
-        self.assistants: Assistants
+        self.accounts: Assistants
         self.port = 0
         self.stopping = asyncio.Event()  # set when the process is to stop
         self.database_lost = False  # another process took it
@@ -83,9 +84,14 @@ class Bot:
             self._stack = stack.pop_all()
 
     @property
+    def assistants(self) -> list[Assistant]:
+        """All accounts."""
+        return self.accounts.running
+
+    @property
     def listeners(self) -> list[EventListener]:
         """The listeners of all accounts."""
-        return self.assistants.listeners
+        return self.accounts.listeners
 
     async def reload(self) -> None:
         """Read the config again, as SIGHUP asks; a mistake changes nothing and is logged."""
@@ -167,11 +173,11 @@ class Bot:
     async def _start_assistants(self, stack: AsyncExitStack, settings: list[AssistantSettings]) -> None:
         container, began = self.container, self.container.clock()
         handle = functools.partial(handlers.handle, container, began=began)
-        self.assistants = Assistants(container, handle, self._grace, self.timing)
-        stack.push_async_callback(self.assistants.stop_all)
+        self.accounts = Assistants(container, handle, self._grace, self.timing)
+        stack.push_async_callback(self.accounts.stop_all)
         configured = {one.account for one in settings}
         for one in (*settings, *(one for one in self._stored if one.account not in configured)):
-            await self.assistants.start(one)
+            await self.accounts.start(one)
         stack.push_async_callback(container.token_joins.stop)
         await container.outbox.start()
         stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
@@ -179,7 +185,7 @@ class Bot:
         stack.push_async_callback(lambda: container.flows.stop(self._grace()))
 
     async def _start_web(self, stack: AsyncExitStack) -> None:
-        runner = Runner(make_app(self.container, self.assistants), access_log=None, shutdown_timeout=GRACE / 2)
+        runner = Runner(make_app(self.container, self.accounts), access_log=None, shutdown_timeout=GRACE / 2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         with _named("api"):

@@ -253,6 +253,15 @@ class GroupCalls(AccountCalls):
 
         await self._change("RoomDel", self._mended.room_delete(room_id, contact_id), is_so)
 
+    async def leave_room(self, room_id: str) -> None:
+        """Leave a group; one the account is not in is fine."""
+
+        async def is_so() -> bool:
+            return not await self.is_in_room(room_id)
+
+        if await self.is_in_room(room_id):
+            await self._change("RoomQuit", self._mended.room_quit(room_id), is_so)
+
     async def set_topic(self, room_id: str, topic: str) -> None:
         """Rename a group."""
 

@@ -28,6 +28,7 @@ from wechat.names import same_name
 log = logging.getLogger(__name__)
 WHO: Final = "job:drift_check"
 MAX_TRIES: Final = 3  # a day, for each thing of a room
+SKIPPED: Final = (QunState.MAKING, QunState.CLOSED)
 SETTLED: Final = 60.0  # seconds after which a change that was begun is in the database, or never will be
 
 
@@ -69,7 +70,7 @@ class GroupPolicy:
         rooms = drifted = repaired = 0
         for qun in self._groups:
             for room in self._groups.all_rooms(qun):
-                if not self._accounts.is_online(qun.account) or room.state == QunState.MAKING:
+                if not self._accounts.is_online(qun.account) or room.state in SKIPPED:
                     continue
                 rooms += 1
                 for drift in await self._look(qun, room):
