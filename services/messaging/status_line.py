@@ -1,6 +1,7 @@
 """What a server has begun to answer, also where the rest of its answer cannot be read.
 
-aiohttp raises on a broken answer and does not tell its status; a webhook's receiver has taken an event once it says 2xx.
+aiohttp raises on a broken answer and does not tell its status; a webhook's receiver has taken an event once it says
+2xx.
 """
 
 from __future__ import annotations
