@@ -274,7 +274,7 @@ async def test_many_groups_asked_for_without_waiting(make_town: MakeTown, databa
 
 async def test_a_group_is_filled_without_waiting(make_town: MakeTown, database: str) -> None:
     async with receiving() as receiver:
-        pacing = {"enabled": True, "add_seconds": 0.5, "request_seconds": 0, "conversation_seconds": 0}
+        pacing = {"enabled": True, "add_seconds": 1.5, "request_seconds": 0, "conversation_seconds": 0}
         hook = {**receiver.config, "events": ["member.joined"]}
         town = await make_town(database=database, pacing=pacing, webhooks=[hook])
         qun = await town.make_group()
