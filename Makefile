@@ -13,7 +13,7 @@ run: setup
 
 setup: $(VENV)/.run $(VENV)/.compiled
 
-test: $(VENV)/.dev $(VENV)/.compiled tests/gateway/node_modules/.installed
+test: $(VENV)/.dev $(VENV)/.compiled tests/gateway/node_modules/.installed tests/clients/node_modules/.installed
 	$(PY) -m pytest $(ARGS)
 
 lint: $(VENV)/.dev
@@ -57,6 +57,11 @@ $(VENV)/.compiled: $(shell find $(CODE) -name '*.py') | $(VENV)/.run
 tests/gateway/node_modules/.installed: tests/gateway/package-lock.json
 	@if command -v npm >/dev/null; then cd tests/gateway && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else echo "npm not found: tests of the official gateway will be skipped"; fi
+
+# What TypeScript clients are generated and compiled with. Without Node.js that test says so and skips.
+tests/clients/node_modules/.installed: tests/clients/package-lock.json
+	@if command -v npm >/dev/null; then cd tests/clients && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
+	else echo "npm not found: the test of TypeScript clients will be skipped"; fi
 
 # The README's pictures, out of the story that the browser tests tell. One shows an emoji: fonts-noto-color-emoji.
 pictures: $(VENV)/.dev
