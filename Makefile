@@ -3,17 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 UV ?= uv
-CODE := bot.py concurrency.py errors.py logs.py api app config handlers jobs migrations models protocol sandbox services tools wechat
+CODE := bot.py version.py wxbot concurrency.py errors.py logs.py api app config handlers jobs migrations models protocol sandbox services tools wechat
+NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: backup bench chaos clean format keywords lint lock migration pictures proto run setup test
+.PHONY: audit backup bench chaos clean dist docs format keywords lint lock migration pictures proto reference run sbom setup test
 
 run: setup
 	@$(PY) bot.py --config config.yaml
 
 setup: $(VENV)/.run $(VENV)/.compiled
 
-test: $(VENV)/.dev $(VENV)/.compiled tests/gateway/node_modules/.installed tests/clients/node_modules/.installed
+test: $(VENV)/.dev $(VENV)/.compiled $(NODE)
 	$(PY) -m pytest $(ARGS)
 
 lint: $(VENV)/.dev
@@ -53,15 +54,11 @@ $(VENV)/.compiled: $(shell find $(CODE) -name '*.py') | $(VENV)/.run
 	@$(PY) -m compileall -q $(CODE)
 	@touch $@
 
-# The official Wechaty gateway that the tests talk to. Without Node.js those tests say so and skip.
-tests/gateway/node_modules/.installed: tests/gateway/package-lock.json
-	@if command -v npm >/dev/null; then cd tests/gateway && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
-	else echo "npm not found: tests of the official gateway will be skipped"; fi
-
-# What TypeScript clients are generated and compiled with. Without Node.js that test says so and skips.
-tests/clients/node_modules/.installed: tests/clients/package-lock.json
-	@if command -v npm >/dev/null; then cd tests/clients && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
-	else echo "npm not found: the test of TypeScript clients will be skipped"; fi
+# The official Wechaty gateway that the tests talk to, our own starter of it, and a linter. Without Node.js those tests
+# say so and skip.
+%/node_modules/.installed: %/package-lock.json
+	@if command -v npm >/dev/null; then cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
+	else echo "npm not found: the tests that need $* will be skipped"; fi
 
 # The README's pictures, out of the story that the browser tests tell. One shows an emoji: fonts-noto-color-emoji.
 pictures: $(VENV)/.dev
@@ -74,12 +71,36 @@ chaos: $(VENV)/.dev tests/gateway/node_modules/.installed
 proto: $(VENV)/.dev
 	$(PY) -m grpc_tools.protoc -I protocol --python_out=protocol --pyi_out=protocol protocol/puppet.proto
 
+# The documentation site, in docs/site/zh and docs/site/en.
+docs: $(VENV)/.dev
+	$(PY) -m docs.build
+
+# The pages that are made of the settings, the API, the errors and the metrics; a test holds them current.
+reference: $(VENV)/.dev
+	$(PY) -m docs.generate
+
+# The source archive and the wheel.
+dist: $(VENV)/.dev
+	$(PY) -m build --no-isolation --outdir dist .
+
+# What wxbot and the gateway are made of, as CycloneDX.
+sbom: $(VENV)/.dev
+	@mkdir -p dist
+	$(VENV)/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON -o dist/wxbot.cdx.json requirements.lock
+	cd deploy/gateway && npm sbom --sbom-format cyclonedx --omit dev > ../../dist/wxbot-gateway.cdx.json
+
+# Known vulnerabilities in what is locked. Asks the advisory databases, so it needs the internet.
+audit: $(VENV)/.dev
+	$(VENV)/bin/pip-audit --disable-pip --require-hashes --requirement requirements.lock
+	cd deploy/gateway && npm audit --omit=dev
+	cd tests/gateway && npm audit --audit-level=high || true
+
 lock:
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.lock
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements-dev.lock requirements.in -o requirements.lock
 
 clean:
-	rm -rf $(VENV) tests/gateway/node_modules
+	rm -rf $(VENV) tests/gateway/node_modules deploy/gateway/node_modules deploy/lint/node_modules dist docs/site
 
 migration: $(VENV)/.dev
 	@test -n "$(M)" || { echo 'say what is new: make migration M="..."'; exit 2; }

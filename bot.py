@@ -13,7 +13,6 @@ if __name__ == "__main__":
 
 import argparse
 import asyncio
-import json
 import logging
 import sys
 import threading
@@ -21,14 +20,20 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
 
+from app import terminal
 from app.lifecycle import Bot
 from app.reload import check
+from app.service_manager import ServiceManager
 from config import Config, ConfigError, load
+from config.advice import advice
+from config.language import language_of
 from logs import set_up_logging
 from models.instance_lock import DatabaseInUse
+from models.schema import UnusableDatabase
+from version import VERSION
 
 log = logging.getLogger("wxbot")
-VERSION = "1.0.0"
+PATIENCE = 5.0  # seconds until it is told which accounts are not online
 LIMIT = 9.5  # seconds until the process ends in any case, of the ten that it may take
 
 
@@ -42,11 +47,15 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> Non
     _listen_for_reload(bot)
     gc.enable()
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
-    print(_where_to_look(bot), flush=True)
-    if bot.container.admins.code:  # on the terminal only: a log may be read by others
-        print(f"no admin yet: send “绑定 {bot.container.admins.code}” to the assistant to become one", flush=True)
+    manager = ServiceManager()
+    manager.ready()
+    background = [asyncio.create_task(run) for run in (manager.keep_alive(), terminal.report_accounts(bot, PATIENCE))]
+    _say_where_to_look(bot)
     await bot.stopping.wait()
     log.info("stopping")
+    manager.stopping()
+    for task in background:
+        task.cancel()
     _end_within(LIMIT)
     try:
         await bot.stop()
@@ -65,6 +74,14 @@ def _listen_for_reload(bot: Bot) -> None:
         task.add_done_callback(reloads.discard)
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+
+
+def _say_where_to_look(bot: Bot) -> None:
+    print(terminal.where_to_look(bot), flush=True)
+    if bot.container.admins.code:  # on the terminal only: a log may be read by others
+        print(terminal.words("no_admin", bot.config.language, code=bot.container.admins.code), flush=True)
+    for warning in advice(bot.config).values():
+        print(warning, flush=True)
 
 
 def _end_within(seconds: float) -> None:
@@ -94,25 +111,6 @@ async def _started(bot: Bot) -> bool:
     return True
 
 
-def _where_to_look(bot: Bot) -> str:
-    """Where to look and what to try, in five lines."""
-    url = bot.config.api.public_url
-    if bot.sandbox is None:
-        return f"wxbot is up: {url}, documented at {url}/docs, state at {url}/readyz"
-    account = bot.config.assistants[0].account
-    body = json.dumps({"code": "1001", "owner": "宋公明", "assistant": account}, ensure_ascii=False)
-    stand_ins = " ".join(bot.systems.urls.values()) if bot.systems else "none"
-    return "\n".join(
-        (
-            f"wxbot is up, with a sandbox WeChat: no real account is touched. Documentation: {url}/docs",
-            f"  look:  {bot.sandbox.url}  the sandbox WeChat; be 店长 and say /帮助, or 商户设置, to {account}",
-            f"  try:   curl {url}/wxbot/qun -d '{body}'",
-            "  then:  open the url it answers with, and be 九纹龙 who adds the assistant with the token shown there",
-            f"  also:  {stand_ins}  the business systems that the flows call",
-        )
-    )
-
-
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="wxbot", description="微信智能服务助手")
@@ -120,27 +118,29 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="check the configuration, say so in one line, and end")
     parser.add_argument("--version", action="version", version=f"wxbot {VERSION}")
     arguments = parser.parse_args()
+    terminal.accept_any_encoding()
+    language = language_of(arguments.config)
     try:
         config = load(arguments.config)
         if arguments.check:
             check(config)
             print(f"{arguments.config}: ok")
             return 0
-    except ConfigError as error:
-        print(f"config: {error}", file=sys.stderr)
-        return 2
-    set_up_logging(config.log_format)
-    try:
+        set_up_logging(config.log_format)
         asyncio.run(run(config, lambda: load(arguments.config)))
-    except ConfigError as error:  # a file that the config names
-        print(f"config: {error}", file=sys.stderr)
+    except ConfigError as error:  # also of a file that the config names
+        terminal.complain(f"config: {error}", language)
         return 2
-    except (OSError, DatabaseInUse) as error:
-        print(f"cannot start: {error}", file=sys.stderr)
+    except UnusableDatabase as error:
+        terminal.complain(f"cannot start: the database: {error}", language)
+        return 2
+    except DatabaseInUse as error:
+        terminal.complain(f"cannot start: {error}", language)
         return 1
+    except OSError as error:
+        return terminal.cannot_open(error, language)
     except DBAPIError as error:
-        print(f"cannot start: the database: {' '.join(str(error.orig).split())}", file=sys.stderr)
-        return 1
+        return terminal.database_failed(error, language)
     return 0
 
 

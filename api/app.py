@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -93,6 +94,7 @@ def make_app(container: Container, assistants: Assistants) -> web.Application:
 
     container.reloader.on_reload(prepare)
     app.cleanup_ctx.append(_qr_codes)
+    app.cleanup_ctx.append(_metrics)
     app.add_routes(ROUTES)
     return app
 
@@ -100,3 +102,11 @@ def make_app(container: Container, assistants: Assistants) -> web.Application:
 async def _qr_codes(app: web.Application) -> AsyncIterator[None]:
     yield
     await app[QR_CODES].close()
+
+
+async def _metrics(app: web.Application) -> AsyncIterator[None]:
+    measuring = asyncio.create_task(app[METRICS].run())
+    yield
+    measuring.cancel()
+    await asyncio.gather(measuring, return_exceptions=True)
+    await app[METRICS].close()

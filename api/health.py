@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.app_keys import HOUSE, METRICS
-from api.metrics import assistant_states
+from api.container_metrics import assistant_states
 from api.responses import reply
+from app.container import Container
+from config.advice import advice
 from models.db import Store
 from wechat.interface import State
 
 log = logging.getLogger(__name__)
-PATIENCE = 3.0  # seconds for the database to answer
+PATIENCE = 1.5  # seconds for the database to answer
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -25,12 +28,27 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """GET /readyz: 200 once the database and every assistant are up, else 503; both name the state of each."""
+    """GET /readyz: 200 once the database and every assistant are up, else 503; both name the state of each.
+    `problems` says in words what is not as it should be, where there is something."""
     container = request.app[HOUSE]
     database = await _database(container.store)
     assistants = assistant_states(container)
     ready = database == "ok" and all(state is State.ONLINE for state in assistants.values())
-    return reply({"ready": ready, "database": database, "assistants": assistants}, 200 if ready else 503)
+    body: dict[str, Any] = {"ready": ready, "database": database, "assistants": assistants}
+    if problems := _problems(container):
+        body["problems"] = problems
+    return reply(body, 200 if ready else 503)
+
+
+def _problems(container: Container) -> dict[str, str]:
+    """What a person should see to, in their language, by account or setting."""
+    language = container.config.language
+    away = {
+        wechat.account: wechat.reason.text(language)
+        for wechat in container.accounts
+        if wechat.state is not State.ONLINE and wechat.reason is not None
+    }
+    return away | advice(container.config)
 
 
 async def _database(store: Store) -> str:

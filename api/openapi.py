@@ -13,6 +13,7 @@ from api import events, schema
 from api.events import REF
 from api.operations import JSON, OPERATIONS, Operation, Refusals, Reply
 from errors import BadKey, BotError, OutsideNetwork
+from version import VERSION
 
 Json = dict[str, Any]
 TAG: Final = "wxbot"  # generators make a class of it, apart from that of the webhooks
@@ -32,7 +33,7 @@ def document(public_url: str, keyed: bool) -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "wxbot 微信智能服务助手",
-            "version": "1.0.0",
+            "version": VERSION,
             "description": "上行接口：JSON，UTF-8。错误的正文一律是 ErrorResponse。",
         },
         "servers": [{"url": public_url}],

@@ -104,7 +104,7 @@ class Assistants:
         account = settings.account
         if account in self._configured():
             raise InvalidParameter(f"{account} is an assistant of config.yaml")
-        if not settings.endpoint:
+        if settings.is_sandboxed:
             raise InvalidParameter("endpoint")
         async with self._turn:
             new = await self._container.stored_assistants.put(settings, who)

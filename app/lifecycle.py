@@ -71,7 +71,7 @@ class Bot:
             lock = await acquire_instance_lock(self.config.database, self._on_lock_lost)
             stack.callback(lock.close)
             settings = await self._settings(stack)
-            sandboxed = [a.account for a in self.config.assistants if not a.endpoint]
+            sandboxed = [a.account for a in self.config.assistants if a.is_sandboxed]
             self.container = Container(self.config, sandboxed=sandboxed, clock=self.clock, source=self.source)
             self.container.reloader.on_reload(functools.partial(prepare, self.container))
             self.container.reloader.on_reload(self._prepare_logging)
@@ -121,7 +121,7 @@ class Bot:
 
     async def _settings(self, stack: AsyncExitStack) -> list[AssistantSettings]:
         """The accounts with their gateways; those without one are served by the sandbox."""
-        without_gateway = [a.account for a in self.config.assistants if not a.endpoint]
+        without_gateway = [a.account for a in self.config.assistants if a.is_sandboxed]
         if not without_gateway:
             return self.config.assistants
         # Imported late: with a gateway the sandbox is not needed, and it is an eighth of the start time.
@@ -140,7 +140,7 @@ class Bot:
             stack.push_async_callback(self.systems.stop)
         here = {"token": self.sandbox.token, "tls": False}
         return [
-            a if a.endpoint else a.model_copy(update={"endpoint": self.sandbox.endpoints[a.account], **here})
+            a.model_copy(update={"endpoint": self.sandbox.endpoints[a.account], **here}) if a.is_sandboxed else a
             for a in self.config.assistants
         ]
 

@@ -17,6 +17,7 @@ from config.customer_service import CustomerService
 from config.environment import BadVariable, Sources, expand, override
 from config.error_messages import one_line
 from config.flow_settings import FlowSettings, check_flows
+from config.language import Language
 from config.section import Secret, Section, TimeZone
 from config.settings import ApiSettings, AssistantSettings, GroupSettings, JobSettings, PacingSettings, SandboxSettings
 from config.texts import Texts
@@ -59,6 +60,7 @@ class Config(Section):
     flows: list[FlowSettings] = Field([])
     jobs: list[JobSettings] = Field([])
     sandbox: SandboxSettings = SandboxSettings()
+    language: Language = "zh"
     log_format: Literal["text", "json"] = "text"
     keep_days: float = Field(180, gt=0)
     texts: Texts = Texts()

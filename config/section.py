@@ -51,7 +51,8 @@ def _from_file(value: object) -> object:
 Secret = Annotated[str, BeforeValidator(_from_file)]  # itself, or file:PATH of a file that holds it
 
 
-def _web_address(value: str) -> str:
+def web_address(value: str) -> str:
+    """The address itself; ValueError when it is no http(s) url."""
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -70,7 +71,7 @@ def _timezone(value: str) -> str:
     return value
 
 
-WebAddress = Annotated[str, AfterValidator(_web_address)]
+WebAddress = Annotated[str, AfterValidator(web_address)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -142,7 +143,8 @@ def _read(key: str, value: Any, wanted: Any) -> Any:
     try:
         read = yaml.safe_load(value)
     except yaml.YAMLError:
-        raise wrong(key, f"a {'mapping like {a: 1}' if kind is dict else 'list like [a, b]'} is wanted") from None
+        wanted = "a mapping like {a: 1} is wanted" if kind is dict else "a list like [a, b] is wanted"
+        raise wrong(key, wanted) from None
     if kind is dict or not isinstance(read, str | int | float):
         return read or kind()
     return [part.strip() for part in value.split(",")]

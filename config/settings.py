@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from config.section import NonEmpty, Secret, Section, WebAddress, check_names
+from config.section import NonEmpty, Secret, Section, WebAddress, check_names, web_address, wrong
 
 OWN_URL = "http://127.0.0.1:8080"
 MAX_DAYS = 36500  # dates end with the year 9999
@@ -41,10 +41,11 @@ Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer)]
 
 
 class AssistantSettings(Section):
-    """One WeChat account and the gateway it is reached through; no endpoint means the sandbox."""
+    """One WeChat account and the gateway it is reached through; neither endpoint nor authority means the sandbox."""
 
     account: NonEmpty
     endpoint: str = ""
+    authority: str = ""
     token: Secret = ""
     tls: Literal["auto", True, False] = "auto"
     tls_ca: str = ""
@@ -64,6 +65,27 @@ class AssistantSettings(Section):
         if value and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
             raise ValueError("only visible ASCII characters are wanted, with no space or line end around them")
         return value
+
+    @field_validator("authority")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        """Also without https://, as Wechaty's own WECHATY_PUPPET_SERVICE_AUTHORITY has it."""
+        if not value:
+            return value
+        return web_address(value if "://" in value else f"https://{value}").rstrip("/")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> AssistantSettings:
+        if self.authority and self.endpoint:
+            raise wrong("authority", "endpoint is set too, and only one of the two may be")
+        if self.authority and not self.token:
+            raise wrong("authority", "the token that it is to be asked for is wanted in token")
+        return self
+
+    @property
+    def is_sandboxed(self) -> bool:
+        """Whether the account lives in the sandbox."""
+        return not (self.endpoint or self.authority)
 
     @field_validator("tls", mode="before")
     @classmethod

@@ -25,6 +25,7 @@ from sqlmodel import Session, SQLModel
 
 from models.durable import Setting
 from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob
+from models.latency import COMMIT, READ, database_seconds
 from models.schema import bring_up_to_date
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Store:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = self._make_engine()
+        self.seconds = database_seconds()
         self._commits = GroupCommit(self._engine)
         self._readers = ThreadPoolExecutor(4 if self.is_sqlite else 10, "store-read")
         self._jobs: queue.SimpleQueue[WriteJob | None] = queue.SimpleQueue()
@@ -135,7 +137,7 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
 
     def _read(self, fn: Callable[[Session], T]) -> T:
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self.seconds.labels(READ).time(), Session(self._engine, expire_on_commit=False) as session:
             return fn(session)
 
     def write_soon(self, fn: Callable[[Session], T]) -> asyncio.Future[T]:
@@ -159,7 +161,10 @@ class Store:
         goes_on = True
         while goes_on:
             batch, goes_on = self._next_batch()
-            self._deliver(self._commits.commit(batch))
+            if batch or self._commits.are_unsure:
+                with self.seconds.labels(COMMIT).time():
+                    outcomes = self._commits.commit(batch)
+                self._deliver(outcomes)
         self._deliver(self._commits.give_up())
 
     def _next_batch(self) -> tuple[list[WriteJob], bool]:

@@ -45,6 +45,9 @@ class InboxEvent(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("account", "event_id"),
         Index("ix_inbox_open", "state", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
+        Index(
+            "ix_inbox_parked", "state", sqlite_where=text("state = 'parked'"), postgresql_where=text("state = 'parked'")
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)

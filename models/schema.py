@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -10,16 +11,37 @@ from sqlmodel import SQLModel
 
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 MAX_ID: Final = 2**31 - 1  # what a row's number can be on PostgreSQL
+_REVISION: Final = re.compile(r"^revision(?:: str)? = [\"'](\w+)[\"']", re.MULTILINE)
 _STAMP: Final = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 
 
+class UnusableDatabase(Exception):
+    """The database is not one that this wxbot can use; the message says why."""
+
+
 def bring_up_to_date(connection: Connection) -> None:
-    """Make or migrate the tables, inside the connection's transaction."""
+    """Make or migrate the tables, inside the connection's transaction; UnusableDatabase."""
+    _check_encoding(connection)
     tables = inspect(connection).get_table_names()
     if not tables:
         create(connection)
-    elif "alembic_version" not in tables or _version(connection) != _newest():
-        migrate(connection)
+        return
+    if "alembic_version" not in tables:
+        raise UnusableDatabase(f"it holds the tables of another program ({', '.join(sorted(tables)[:3])}, …)")
+    version = _version(connection)
+    if version == _newest():
+        return
+    if version is not None and version not in _versions():
+        raise UnusableDatabase(f"a newer wxbot has used it (its tables are of version {version}); install that one")
+    migrate(connection)
+
+
+def _check_encoding(connection: Connection) -> None:
+    """PostgreSQL's databases are in UTF-8 or cannot hold what people write."""
+    if connection.dialect.name == "postgresql":
+        encoding = connection.execute(text("SHOW server_encoding")).scalar()
+        if encoding != "UTF8":
+            raise UnusableDatabase(f"its encoding is {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0")
 
 
 def create(connection: Connection) -> None:
@@ -44,6 +66,12 @@ def migrate(connection: Connection) -> None:
 def _newest() -> str:
     """The newest migration's number (versions/NUMBER_what.py)."""
     return max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _versions() -> set[str]:
+    """Every version that this wxbot can begin from."""
+    files = (MIGRATIONS / "versions").glob("*.py")
+    return {found[1] for file in files if (found := _REVISION.search(file.read_text(encoding="utf-8")))}
 
 
 def _version(connection: Connection) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Link, Media, Room
 from wechat.interface import State
+from wechat.problems import Reason
 
 SELF = "wxid_bot"
 
@@ -22,6 +23,7 @@ class InMemoryWeChat:
     def __init__(self, account: str = "weimi1001", state: State = State.ONLINE) -> None:
         self.account = account
         self.state = state
+        self.reason: Reason | None = None
         self.self_id = SELF
         self.qr_code = ""
         self.directory: Any = CachedDirectory()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
+import sqlite3
 import sys
 from pathlib import Path
 from socket import create_server
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from models.db import Store
 from tests.bot_process import ROOT, free_port
 
 SECONDS = 60.0
@@ -28,7 +33,12 @@ asyncio.run(bot.run(load(sys.argv[1])))
 def write(folder: Path, **changes: Any) -> Path:
     """A config whose gateway is not there."""
     assistant = {"account": "weimi1001", "endpoint": f"127.0.0.1:{free_port()}", "token": "t0ken"}
-    config = {"assistants": [assistant], "database": f"sqlite:///{folder}/wxbot.db", "api": {"port": free_port()}}
+    config = {
+        "assistants": [assistant],
+        "database": f"sqlite:///{folder}/wxbot.db",
+        "api": {"port": free_port()},
+        "language": "en",
+    }
     path = folder / "config.yaml"
     path.write_text(json.dumps(config | changes))
     return path
@@ -63,7 +73,7 @@ async def ends(config: Path) -> tuple[int, str]:
             2,
             "config: jobs.0.cron: 'at 4' will not do: five fields",
         ),
-        ({"database": "sqlite:////proc/none/wxbot.db"}, 1, "cannot start: "),
+        ({"database": "sqlite:////proc/none/wxbot.db"}, 2, "cannot start: /proc/none cannot be written in ("),
         ({"database": "postgresql://wxbot:s3cret@127.0.0.1:1/db"}, 1, "cannot start: the database: connection failed"),
     ],
 )
@@ -75,12 +85,12 @@ async def test_what_stops_the_start_is_one_line(tmp_path: Path, changes: dict[st
 
 async def test_a_missing_config_is_named(tmp_path: Path) -> None:
     status, said = await ends(tmp_path / "nowhere.yaml")
-    assert (status, said) == (2, f"config: {tmp_path}/nowhere.yaml: No such file or directory")
+    assert (status, said) == (2, f"配置：{tmp_path}/nowhere.yaml: 没有这个文件或文件夹")
 
 
 async def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "wxbot.db").write_bytes(b"this is no database, however long it is " * 100)
-    assert await ends(write(tmp_path)) == (1, "cannot start: the database: file is not a database")
+    assert await ends(write(tmp_path)) == (2, "cannot start: the database: file is not a database")
 
 
 @pytest.mark.parametrize("section", ["api", "sandbox"])
@@ -156,3 +166,81 @@ async def test_sigterm_in_the_middle_of_the_imports_ends_it(tmp_path: Path) -> N
 def files_of(pid: int) -> str:
     """The libraries that a process has loaded."""
     return Path(f"/proc/{pid}/maps").read_text()
+
+
+async def _starts(config: Path) -> tuple[asyncio.subprocess.Process, asyncio.StreamReader]:
+    command = (sys.executable, "bot.py", "--config", str(config))
+    running = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    assert running.stdout is not None
+    return running, running.stdout
+
+
+@pytest.mark.parametrize(
+    ("language", "lines"),
+    [
+        (
+            "zh",
+            (
+                "wxbot 已启动：",
+                "还没有管理员：向助手发送 “绑定 ",
+                "api.public_url 还是 ",
+                "weimi1001 不在线：连不上网关：127",
+            ),
+        ),
+        (
+            "en",
+            (
+                "wxbot is up: ",
+                "no admin yet: send “绑定 ",
+                "api.public_url is still ",
+                "weimi1001 is not online: the ga",
+            ),
+        ),
+    ],
+)
+async def test_what_is_not_right_is_told_at_the_start(tmp_path: Path, language: str, lines: tuple[str, ...]) -> None:
+    running, said = await _starts(write(tmp_path, language=language))
+    try:
+        for line in lines:
+            assert (await asyncio.wait_for(said.readline(), SECONDS)).decode().startswith(line)
+    finally:
+        running.kill()
+        await running.wait()
+
+
+async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "wxbot.db") as other:
+        other.execute("CREATE TABLE invoice (id)")
+    other.close()
+    before = (tmp_path / "wxbot.db").read_bytes()
+    line = "cannot start: the database: it holds the tables of another program (invoice, …)"
+    assert await ends(write(tmp_path)) == (2, line)
+    assert (tmp_path / "wxbot.db").read_bytes()[100:] == before[100:]
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/wxbot.db")
+    await store.open()
+    await store.write(lambda s: s.connection().execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    await store.close()
+    status, said = await ends(write(tmp_path, language="zh"))
+    assert (status, said) == (2, "启动不了：数据库：它被更新版本的 wxbot 用过（表的版本是 9999），请安装那个版本")
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may write everywhere")
+async def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "shut"
+    folder.mkdir()
+    config = write(tmp_path, database=f"sqlite:///{folder}/wxbot.db")
+    folder.chmod(0o555)
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(path.stat().st_mode | 0o055)
+    drop = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all")
+    prefix = drop if os.geteuid() == 0 else ()
+    process = await asyncio.create_subprocess_exec(
+        *(*prefix, sys.executable, "bot.py", "--config", str(config)), cwd=ROOT, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await asyncio.wait_for(process.communicate(), SECONDS)
+    assert process.returncode == 2
+    assert said.decode().strip().startswith(f"cannot start: {folder} cannot be written in (Permission denied)")
+    assert said.count(b"\n") == 1

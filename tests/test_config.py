@@ -106,6 +106,12 @@ def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pyt
         ),
         ("assistants: [{account: a, endpoint: 'h:70000'}]", "assistants.0.endpoint: 'h:70000'"),
         ("assistants: [{account: a, tls_ca: no.pem}]", "assistants.0.tls_ca: 'no.pem' will not do: a file of certif"),
+        ("assistants: [{account: a, authority: 'ftp://h', token: t}]", "assistants.0.authority: 'ftp://h'"),
+        ("assistants: [{account: a, authority: 'https://h'}]", "assistants.0.authority: 'https://h'"),
+        (
+            "assistants: [{account: a, authority: 'https://h', endpoint: 'h:1', token: t}]",
+            "assistants.0.authority: 'https://h' will not do: endpoint is set too",
+        ),
         ("assistants: [{account: a, endpoint: nonsense}]", "assistants.0.endpoint: 'nonsense'"),
         ("assistants: [{account: a}, {account: a}]", "assistants"),
         ("assistants: []", "assistants: an empty list will not do: at least one is wanted"),

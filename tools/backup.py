@@ -1,25 +1,26 @@
-"""Copies of the SQLite file: made while the bot runs, put back while it does not.
+"""Copies of the database: made while the bot runs, put back while it does not.
 
-python -m tools.backup --config config.yaml make FILE
-python -m tools.backup --config config.yaml restore FILE
+python -m tools.backup make [--config config.yaml] [--keep N] FILE|FOLDER
+python -m tools.backup restore [--config config.yaml] FILE
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sqlite3
 import sys
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
-from config import ConfigError, load
+from config import Config, ConfigError, load
 from models.instance_lock import DatabaseInUse, FileLock
+from tools import postgres_backup
+from tools.backup_error import BackupError
 
 PAGES = 200  # copied at once; the bot writes in between
-
-
-class BackupError(Exception):
-    """The copy was not made or not put back; the message says why."""
+NAMED = re.compile(r"wxbot-\d{8}-\d{6}\.(db|pgdump)")
 
 
 def make(database: Path, copy: Path) -> None:
@@ -86,25 +87,65 @@ def _must_be_idle(database: Path) -> None:
         connection.close()
 
 
+def copy_out(config: Config, file: Path) -> None:
+    """Copy the configured database to a file."""
+    if config.database_file:
+        make(config.database_file, file)
+    else:
+        postgres_backup.make(config.database, file)
+
+
+def put_back(config: Config, file: Path) -> None:
+    """Put a copy in the place of the configured database."""
+    if config.database_file:
+        restore(config.database_file, file)
+    else:
+        postgres_backup.restore(config.database, file)
+
+
+def place(target: Path, database: str) -> Path:
+    """The file that a copy goes to: in a folder it is named by the time."""
+    if not target.is_dir():
+        return target
+    suffix = "db" if database.startswith("sqlite") else "pgdump"
+    return target / f"wxbot-{datetime.now():%Y%m%d-%H%M%S}.{suffix}"  # noqa: DTZ005 - the operator's own time
+
+
+def keep_newest(folder: Path, number: int) -> None:
+    """Delete all but the newest of the copies that `place` named."""
+    made = sorted(one for one in folder.iterdir() if NAMED.fullmatch(one.name))
+    for old in made[: max(0, len(made) - number)]:
+        old.unlink()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.backup", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("action", choices=["make", "restore"])
+    parser.add_argument("--config", default="config.yaml")
+    parser.add_argument("--keep", type=int, metavar="N", help="in a folder: keep only the newest N copies")
+    parser.add_argument("file", type=Path, help="the copy; to make one, also a folder")
+    arguments = parser.parse_args()
+    if arguments.keep is not None and (arguments.keep < 1 or not arguments.file.is_dir()):
+        parser.error("--keep wants a number from 1 and a folder")
+    return arguments
+
+
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m tools.backup", description=__doc__)
-    parser.add_argument("--config", default="config.yaml")
-    parser.add_argument("action", choices=["make", "restore"])
-    parser.add_argument("file", type=Path)
-    arguments = parser.parse_args()
+    arguments = _arguments()
     try:
-        database = load(arguments.config).database_file
-        if database is None:
-            raise BackupError("the database is PostgreSQL: use pg_dump and pg_restore")
+        config = load(arguments.config)
+        file = place(arguments.file, config.database) if arguments.action == "make" else arguments.file
         if arguments.action == "make":
-            make(database, arguments.file)
+            copy_out(config, file)
         else:
-            restore(database, arguments.file)
+            put_back(config, file)
+        if arguments.keep is not None:
+            keep_newest(arguments.file, arguments.keep)
     except (BackupError, ConfigError, sqlite3.Error, OSError) as error:
         print(f"backup: {error}", file=sys.stderr)
         return 1
-    print(f"backup made: {arguments.file}" if arguments.action == "make" else f"restored from {arguments.file}")
+    print(f"backup made: {file}" if arguments.action == "make" else f"restored from {file}")
     return 0
 
 

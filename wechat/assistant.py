@@ -20,6 +20,7 @@ from wechat.event_resolver import EventResolver, Placed
 from wechat.events import Event, RawEvent
 from wechat.gateway_events import GatewayEvents
 from wechat.interface import Listener, State
+from wechat.problems import Problem, Reason
 from wechat.puppet import MendedPuppet
 from wechat.sent_messages import SentMessages
 
@@ -38,7 +39,8 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
 
     def __init__(self, settings: AssistantSettings, listener: Listener, timing: Timing | None = None) -> None:
         self.account = settings.account
-        self._state, self._reason = State.CONNECTING, ""
+        self._state = State.CONNECTING
+        self._reason: Reason | None = None
         self._mended = MendedPuppet(settings.account)
         # A scheduler that is never started keeps the SDK's plugin manager from making a job database.
         options = WechatyOptions(
@@ -73,6 +75,11 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         """The SDK's constructor puts a switch of its own here, which nothing of ours looks at."""
 
     @property
+    def reason(self) -> Reason | None:
+        """Why it is not online; None when it is, or when nothing has failed yet."""
+        return self._reason
+
+    @property
     def self_id(self) -> str:
         """The account's own WeChat id; empty before the first login."""
         return self.directory.owner_id
@@ -93,7 +100,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             log.error(  # noqa: TRY400 - there is no trace worth reading
                 "%s: %d events could not be stored before the stop", self.account, self._queue.qsize()
             )
-        await self._hearing.closed(State.CONNECTING, "stopped")
+        await self._hearing.closed(State.CONNECTING, Reason(Problem.STOPPED))
         await end(rest)
         self._tasks = []
 
@@ -108,7 +115,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         """An event to be stored; waits while too many are."""
         await self._queue.put(raw)
 
-    async def become(self, state: State, reason: str) -> None:
+    async def become(self, state: State, reason: Reason | None = None) -> None:
         """Another state of the connection, or another reason for it."""
         if (state, reason) == (self._state, self._reason):
             return
@@ -121,7 +128,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             f" ({reason})" if reason else "",
         )
         try:
-            await self._listener.state_changed(self.account, state, reason)
+            await self._listener.state_changed(self.account, state, str(reason or ""))
         except Exception:
             log.exception("%s: the listener failed on a state", self.account)
 

@@ -16,15 +16,17 @@ from grpclib.exceptions import GRPCError
 
 from errors import WeChatError, WeChatRefused
 from protocol import puppet_pb2 as pb
+from wechat.authority import AuthorityFailed, resolve
 from wechat.interface import State
-from wechat.tls import make_channel
+from wechat.problems import Problem, Reason, of_loss, of_tls
+from wechat.tls import certificate_name, make_channel
 from wechat.wire import LOST, Wire
 
 if TYPE_CHECKING:
     from config.settings import AssistantSettings
 
 log = logging.getLogger(__name__)
-HELD: Final = "another client holds the gateway's event stream; if none does, restart the gateway"
+HELD: Final = str(Reason(Problem.HELD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,11 @@ class Timing:
 
 
 class ConnectionLost(Exception):
-    """The session is over; the message says why."""
+    """The session is over; `reason` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class Owner(Protocol):
@@ -63,7 +69,7 @@ class Owner(Protocol):
     async def started(self) -> None:
         """The gateway runs the account."""
 
-    async def closed(self, state: State, reason: str) -> None:
+    async def closed(self, state: State, reason: Reason) -> None:
         """There is no wire any more."""
 
 
@@ -86,6 +92,7 @@ class Connection:
         self._settings = settings
         self._timing = timing
         self._owner = owner
+        self._endpoint = ""  # what the authority last answered
         self._secure: bool | None = None  # what worked, when tls is auto
         self._failures = 0  # in a row
         self._refusals = 0
@@ -105,53 +112,69 @@ class Connection:
             first, most, times = timing.backoff_first, timing.backoff_most, self._failures
         return float(min(most, first * 2 ** min(max(times - 1, 0), 20)) * random.uniform(0.75, 1.0))
 
-    async def _attempt(self) -> tuple[State, str]:
+    async def _attempt(self) -> tuple[State, Reason]:
         """One session from beginning to end: the state it leaves behind and why it ended."""
         self._failures += 1
+        settings = self._settings
         try:
-            await self._session_either_way()
+            settings = await self._located()
+            await self._session_either_way(settings)
         except GRPCError as error:
             return self._judge(error)
-        except ssl.SSLCertVerificationError as error:
-            return State.CONNECTING, f"the gateway's certificate is not accepted: {error.verify_message}"
-        except (ConnectionLost, WeChatError) as error:
-            return State.CONNECTING, str(error)
+        except (ConnectionLost, AuthorityFailed) as error:
+            return self._refused_or_lost(error.reason)
         except ssl.SSLError as error:
-            why = error.reason or type(error).__name__
-            speaks = "the gateway speaks no TLS; does it need tls: false?" if why == "WRONG_VERSION_NUMBER" else "TLS"
-            return State.CONNECTING, f"{speaks} ({why})"
+            return State.CONNECTING, of_tls(error, certificate_name(settings))
+        except WeChatError as error:
+            return State.CONNECTING, Reason(Problem.UNFORESEEN, str(error))
         except LOST as error:
-            return State.CONNECTING, f"{type(error).__name__}: {error}".split("\n", 1)[0]
+            return State.CONNECTING, of_loss(error, settings.endpoint)
         except Exception as error:  # whatever it is, the account must come back
             log.exception("%s: the connection broke in an unforeseen way", self._settings.account)
-            return State.CONNECTING, f"{type(error).__name__}"
-        return State.CONNECTING, "the gateway ended the event stream"
+            return State.CONNECTING, Reason(Problem.UNFORESEEN, type(error).__name__)
+        return State.CONNECTING, Reason(Problem.STREAM_ENDED)
 
-    def _judge(self, error: GRPCError) -> tuple[State, str]:
+    async def _located(self) -> AssistantSettings:
+        """The settings with the endpoint where the gateway is now; AuthorityFailed."""
+        settings = self._settings
+        if settings.endpoint or not settings.authority:
+            return settings
+        endpoint = await resolve(settings.authority, settings.token)
+        if endpoint != self._endpoint:
+            log.info("%s: the gateway is at %s", settings.account, endpoint)
+            self._endpoint = endpoint
+        return settings.model_copy(update={"endpoint": endpoint})
+
+    def _refused_or_lost(self, reason: Reason) -> tuple[State, Reason]:
+        if reason.problem is not Problem.TOKEN_REFUSED:
+            return State.CONNECTING, reason
+        self._refusals += 1
+        return State.REFUSED, reason
+
+    def _judge(self, error: GRPCError) -> tuple[State, Reason]:
         if error.status is Status.UNAUTHENTICATED:  # its message may hold the token
-            self._refusals += 1
-            return State.REFUSED, "the gateway does not take the token"
+            return self._refused_or_lost(Reason(Problem.TOKEN_REFUSED))
         if error.status is Status.ALREADY_EXISTS:
             # Stop would free it, and would end another client's session, or WeChat's: that is a person's choice.
-            return State.CONNECTING, HELD
-        return State.CONNECTING, f"the event stream failed: {error.status.name}"
+            return State.CONNECTING, Reason(Problem.HELD)
+        return State.CONNECTING, Reason(Problem.STREAM_FAILED, error.status.name)
 
-    async def _session_either_way(self) -> None:
+    async def _session_either_way(self, settings: AssistantSettings) -> None:
         """With TLS or without, as configured; `auto` tries TLS first and keeps to it once it worked."""
         known = self._secure if self._settings.tls == "auto" else self._settings.tls
         if known is not None:
-            return await self._session(secure=known)
+            return await self._session(settings, secure=known)
         try:
-            await self._session(secure=True)
+            await self._session(settings, secure=True)
         except (ssl.SSLCertVerificationError, ConnectionRefusedError):
             raise
         except (ssl.SSLError, ConnectionResetError, ConnectionAbortedError):
             if self._secure is not None:  # it was TLS, and is lost
                 raise
-            await self._session(secure=False)
+            await self._session(settings, secure=False)
 
-    async def _session(self, *, secure: bool) -> None:
-        wire = Wire(make_channel(self._settings, secure=secure), self._settings.token)
+    async def _session(self, settings: AssistantSettings, *, secure: bool) -> None:
+        wire = Wire(make_channel(settings, secure=secure), settings.token)
         try:
             await wire.connect(self._timing.connect)
             await self._talk(wire, secure)
@@ -204,10 +227,10 @@ class Connection:
         try:
             await wire.call("Start", pb.Empty(), timing.start)
         except WeChatRefused as error:
-            raise ConnectionLost(f"the gateway cannot start the account: {error.text}") from None
+            raise ConnectionLost(Reason(Problem.CANNOT_START, error.text)) from None
         self._failures = 0
         await self._owner.started()
         while True:
             await asyncio.sleep(timing.watch_every)
             if not await wire.alive(timing.watch_limit):
-                raise ConnectionLost("the gateway does not answer")
+                raise ConnectionLost(Reason(Problem.NO_ANSWER))

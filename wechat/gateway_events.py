@@ -15,6 +15,7 @@ from wechat import event_parser as intake
 from wechat.connection import Timing
 from wechat.events import RawEvent
 from wechat.interface import State
+from wechat.problems import Problem, Reason
 from wechat.wire import Wire
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ class GatewayEvents:
         """The gateway runs the account. When it is logged in it has said so, or does within a moment."""
         await asyncio.sleep(self._timing.login_grace)
         if not self._puppet.login_user_id:
-            await self._assistant.become(State.LOGGED_OUT, "the account is not logged in on the gateway")
+            await self._assistant.become(State.LOGGED_OUT, Reason(Problem.NOT_LOGGED_IN))
 
-    async def closed(self, state: State, reason: str) -> None:
+    async def closed(self, state: State, reason: Reason) -> None:
         """There is no wire any more."""
         self._leave()
         self._puppet.detach()
@@ -115,7 +116,7 @@ class GatewayEvents:
 
     async def _logout(self, data: dict[str, Any]) -> None:
         self._leave()
-        await self._assistant.become(State.LOGGED_OUT, "the account was logged out")
+        await self._assistant.become(State.LOGGED_OUT, Reason(Problem.LOGGED_OUT))
 
     async def _ready(self, data: dict[str, Any]) -> None:
         self._read_again(*LISTS)
@@ -159,10 +160,10 @@ class GatewayEvents:
         """After a login: what is new at once, then ONLINE, then the rest."""
         assistant, since = self._assistant, self._lost_at
         rooms, contacts = list(self._directory.rooms), list(self._directory.contacts)
-        await assistant.become(State.SYNCING, "")
+        await assistant.become(State.SYNCING)
         try:
             await self._until_read()
-            await assistant.become(State.ONLINE, "")
+            await assistant.become(State.ONLINE)
             self._online.set()
             await self._tell(since)
             if rooms or contacts:

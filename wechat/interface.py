@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from wechat.events import Contact, Event, Link, Media, MiniProgram, RawEvent, Room
+from wechat.problems import Reason
 
 
 class State(StrEnum):
@@ -65,6 +66,10 @@ class WeChat(Protocol):
     @property
     def state(self) -> State:
         """Where the connection stands now."""
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it is not online; None when it is, or when nothing has failed yet."""
 
     @property
     def self_id(self) -> str:

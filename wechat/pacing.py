@@ -103,6 +103,20 @@ class Governor:
         spread = 1 + self._rng.uniform(0, self._settings.spread)
         self._next_for[key] = now + self._settings.conversation_seconds * self.factor * spread
 
+    def used(self) -> dict[str, float]:
+        """The part of what is allowed that is used now, by kind of action; 1 = nothing more may go for a while."""
+        if not self._settings.enabled:
+            return {"message": 0.0, "group": 0.0, "add": 0.0}
+        now, settings = self._now(), self._settings
+        most_messages = max(1, int(settings.messages_per_minute / self.factor))
+        most_groups = max(1, int(settings.groups_per_day / self.factor))
+        pause = settings.add_seconds * self.factor
+        return {
+            "message": sum(at > now - MINUTE for at in self._messages) / most_messages,
+            "group": sum(at > now - DAY for at in self._groups) / most_groups,
+            "add": max(0.0, (self._add_at + pause - now) / pause) if pause else 0.0,
+        }
+
     # ---- rarer actions ----
 
     def group_delay(self) -> float:

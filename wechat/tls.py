@@ -76,6 +76,12 @@ def context(ca_file: str = "") -> ssl.SSLContext:
     return made
 
 
+def certificate_name(settings: AssistantSettings) -> str:
+    """The name that the gateway's certificate must be for."""
+    host = settings.endpoint.rpartition(":")[0].strip("[]")
+    return settings.tls_server_name or server_name(settings.token) or (host if settings.tls_ca else SHIPPED)
+
+
 def make_channel(settings: AssistantSettings, *, secure: bool) -> Channel:
     """A channel to the gateway, not connected yet."""
     host, _, port = settings.endpoint.rpartition(":")
@@ -86,7 +92,5 @@ def make_channel(settings: AssistantSettings, *, secure: bool) -> Channel:
             # Gateways before 1.0 (and python-wechaty) take the token from :authority.
             channel._authority = settings.token
         return channel
-    name = settings.tls_server_name or server_name(settings.token) or (host if settings.tls_ca else SHIPPED)
-    return BatchedChannel(
-        host, int(port), ssl=context(settings.tls_ca), config=Configuration(ssl_target_name_override=name)
-    )
+    config = Configuration(ssl_target_name_override=certificate_name(settings))
+    return BatchedChannel(host, int(port), ssl=context(settings.tls_ca), config=config)

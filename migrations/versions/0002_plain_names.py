@@ -23,6 +23,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("tries", sa.Integer(), nullable=False, server_default="0"))
     with op.batch_alter_table("inboxevent", schema=None) as batch_op:
         batch_op.alter_column("tries", server_default=None)
+        parked = sa.text("state = 'parked'")
+        batch_op.create_index("ix_inbox_parked", ["state"], sqlite_where=parked, postgresql_where=parked)
     with op.batch_alter_table("qunroom", schema=None) as batch_op:
         batch_op.add_column(sa.Column("seen_before", sa.JSON(), nullable=False, server_default="[]"))
     with op.batch_alter_table("qunroom", schema=None) as batch_op:
@@ -31,6 +33,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with op.batch_alter_table("inboxevent", schema=None) as batch_op:
+        batch_op.drop_index("ix_inbox_parked")
         batch_op.drop_column("tries")
     with op.batch_alter_table("qunroom", schema=None) as batch_op:
         batch_op.drop_column("seen_before")

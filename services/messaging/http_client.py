@@ -10,6 +10,7 @@ from typing import Final
 import aiohttp
 
 from services.messaging.status_line import StatusKeeper, StatusRequest
+from version import VERSION
 
 ANSWER_LIMIT: Final = 256 * 1024  # bytes of an answer that are read
 LET_GO: Final = 1.0  # seconds that the rest of an unwanted answer may take
@@ -30,12 +31,12 @@ class HttpClient:
         """The session; how much goes on at once is up to the queues and the flows, not to its pool."""
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0)
-            connector._factory = partial(StatusKeeper, loop=asyncio.get_running_loop())
+            connector._factory = partial(StatusKeeper, loop=asyncio.get_running_loop())  # type: ignore[assignment]
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 request_class=StatusRequest,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "wxbot/1.0"},
+                headers={"User-Agent": f"wxbot/{VERSION}"},
             )
         return self._session
 

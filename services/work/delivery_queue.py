@@ -31,6 +31,7 @@ class Job:
     created_at: float = 0
     attempts: int = 0
     state: str = WorkState.QUEUED
+    due_at: float = 0  # when it should have been done; set when the outbox takes it in
 
     def has_id(self, row: tuple[int]) -> None:
         """The database has given it one."""

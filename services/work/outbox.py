@@ -21,6 +21,7 @@ from models.db import Store, after_commit
 from models.durable import OutboxItem, Priority, WorkState
 from services.clock import Clock
 from services.work.delivery_queue import Deliver, DeliveryQueue, GiveUp, Job, Pace, Retry
+from services.work.delivery_results import DeliveryResults
 from services.work.write_batcher import WriteBatcher
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Outbox:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self.results = DeliveryResults()
         self._queues: dict[str, DeliveryQueue] = {}
         self._openers: dict[str, Callable[[str], DeliveryQueue]] = {}
         self._open: dict[int, Job] = {}
@@ -160,6 +162,7 @@ class Outbox:
             if self._started:
                 queue.start()
         if work.id not in self._open:
+            work.due_at = work.created_at if work.attempts else max(work.created_at, work.run_at)
             self._open[work.id] = work
             queue.push(work)
 
@@ -219,6 +222,7 @@ class Outbox:
     # ---- ends ----
 
     def _finished(self, work: Job, result: str | Retry | GiveUp) -> None:
+        self.results.count(work, result, self._clock())
         end: dict[str, Any] = {
             "item": work.id,
             "to": WorkState.SENT,

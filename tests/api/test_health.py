@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from models.durable import Setting
 from tests.api.conftest import QUN, AccessControl, OpenDoor
 from wechat.interface import State
+from wechat.problems import Problem, Reason
 
 
 async def test_alive(door: AccessControl) -> None:
@@ -35,6 +36,21 @@ async def test_not_ready_names_what_is_not(opened: OpenDoor) -> None:
             "database": "ok",
             "assistants": {"weimi1001": state.value, "weimi1002": "connecting"},
         }
+
+
+async def test_problems_are_told_in_words(opened: OpenDoor) -> None:
+    door = await opened(assistants=[{"account": "weimi1001", "endpoint": "h:1"}])
+    door.wechat.state, door.wechat.reason = State.REFUSED, Reason(Problem.TOKEN_REFUSED)
+    status, body, _ = await door.call("GET", "/readyz")
+    assert (status, body["problems"]["weimi1001"]) == (503, "网关不接受这个 token")
+    assert "127.0.0.1" in body["problems"]["api.public_url"]
+    door.wechat.state, door.wechat.reason = State.ONLINE, None
+    status, body, _ = await door.call("GET", "/readyz")
+    assert (status, list(body["problems"])) == (200, ["api.public_url"])
+    door = await opened(
+        assistants=[{"account": "weimi1001", "endpoint": "h:1"}], api={"public_url": "https://bot.example"}
+    )
+    assert "problems" not in (await door.call("GET", "/readyz"))[1]
 
 
 async def test_no_database_no_readiness(door: AccessControl) -> None:

@@ -28,7 +28,7 @@ async def test_down_at_boot_is_waited_for(world: World, connect: Connect) -> Non
     port = await server.start()
     await server.stop()
     heard = await connect(f"127.0.0.1:{port}", TOKEN, tls=False)
-    assert "Connect call failed" in await heard.ear.until(lambda: heard.ear.states and heard.ear.states[-1][1])
+    assert "Connection refused" in await heard.ear.until(lambda: heard.ear.states and heard.ear.states[-1][1])
     with pytest.raises(WeChatOffline):
         await heard.assistant.send_text(SONG, "谁在？")
     await server.start()

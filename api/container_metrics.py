@@ -1,0 +1,167 @@
+"""The container's own numbers at the moment of reading, so that services need not know of Prometheus."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from api.loop_lag import LoopLag
+from api.stored_numbers import Numbers
+from app.container import Container
+from services.messaging.messages import QUEUE as MESSAGES
+from services.messaging.webhook_events import QUEUE as WEBHOOKS
+from services.work.delivery_results import Result
+from wechat.interface import State
+
+InMemory = Callable[[], Mapping[str, int]]
+# What a message ends as, and a webhook delivery; a repeat of a message is no end.
+MESSAGE_RESULTS: Final = (Result.SENT, Result.LATE, Result.FAILED)
+WEBHOOK_RESULTS: Final = {
+    "delivered": (Result.SENT, Result.LATE),
+    "retried": (Result.RETRIED,),
+    "failed": (Result.FAILED,),
+}
+
+
+class ContainerMetrics(Collector):
+    """Reads the container; what only the database knows is put into `stored` before."""
+
+    def __init__(self, container: Container, inboxes: InMemory, lag: LoopLag) -> None:
+        self._container = container
+        self._inboxes = inboxes
+        self._lag = lag
+        self.stored = Numbers()
+
+    def describe(self) -> list[Metric]:
+        """Nothing ahead of the first reading."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """The numbers of this moment."""
+        yield from self._assistants()
+        yield from self._work()
+        yield from self._results()
+        yield from self._tickets()
+        yield _gauge("wxbot_inbox_in_memory", "Events taken and not yet handled.", "account", self._inboxes())
+        yield _value(
+            "wxbot_events_parked", "Events that could not be handled, for a person to look at.", self.stored.parked
+        )
+        states: dict[str, int] = defaultdict(int)
+        for qun in self._container.groups:
+            states[qun.state] += 1
+        yield _gauge("wxbot_groups", "Groups by state.", "state", states)
+        yield _gauge("wxbot_memberships", "Memberships by state.", "state", self.stored.memberships)
+        yield _gauge(
+            "wxbot_flows_open", "Flows under way, by what they wait for.", "state", self._container.flows.open_counts()
+        )
+        lag = "Longest time in the last half minute for which nothing could run."
+        yield _value("wxbot_event_loop_lag_seconds", lag, self._lag.most)
+
+    def _assistants(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "wxbot_assistant_state", "1 for the state each assistant is in.", labels=("account", "state")
+        )
+        states = assistant_states(self._container)
+        for account, now in states.items():
+            for state in State:
+                family.add_metric((account, state), float(state == now))
+        yield family
+        up = {account: float(state is State.ONLINE) for account, state in states.items()}
+        yield _gauge("wxbot_assistant_up", "1 while the assistant is online.", "assistant", up)
+        yield self._pace_records()
+
+    def _pace_records(self) -> Metric:
+        family = GaugeMetricFamily(
+            "wxbot_pace_used_ratio",
+            "The part of the allowed pace that is used; at 1 the next action waits.",
+            labels=("assistant", "kind"),
+        )
+        most_accepted = self._container.config.customer_service.accept.max_per_day
+        for account in assistant_states(self._container):
+            used = self._container.accounts.governor(account).used()
+            accepted = self.stored.accepted_today.get(account, 0)
+            used["accept"] = accepted / most_accepted if most_accepted else 1.0
+            for kind, ratio in used.items():
+                family.add_metric((account, kind), ratio)
+        return family
+
+    def _work(self) -> Iterator[Metric]:
+        waiting: dict[str, int] = defaultdict(int)
+        oldest: dict[str, float] = defaultdict(float)
+        for queue, number in self._container.outbox.waiting().items():
+            shown = _without_secrets(queue)
+            waiting[shown] += number
+            oldest[shown] = max(oldest[shown], self._container.outbox.oldest(queue) if number else 0.0)
+        yield _gauge("wxbot_outbox_waiting", "Promised work that is not done yet.", "queue", waiting)
+        help_ = "For how long the oldest due work has waited."
+        yield _gauge("wxbot_outbox_oldest_seconds", help_, "queue", oldest)
+        now = self._container.clock()
+        inboxes = {f"inbox:{account}": 0.0 for account in assistant_states(self._container)}
+        inboxes |= {f"inbox:{account}": max(0.0, now - at) for account, at in self.stored.inbox_since.items()}
+        help_ = "Age of the oldest entry of each queue: events (inbox:…), messages (wx:…), webhooks (hook:…)."
+        yield _gauge("wxbot_queue_oldest_seconds", help_, "queue", inboxes | oldest)
+
+    def _results(self) -> Iterator[Metric]:
+        counts = self._container.outbox.results.counts
+        messages = CounterMetricFamily(
+            "wxbot_messages",
+            "Messages to WeChat: sent, sent late (a minute after they were due), or failed.",
+            labels=("assistant", "result"),
+        )
+        for account in assistant_states(self._container):
+            for result in MESSAGE_RESULTS:
+                messages.add_metric((account, result), counts[f"{MESSAGES}:{account}", result])
+        yield messages
+        deliveries = CounterMetricFamily(
+            "wxbot_webhook_deliveries",
+            "Deliveries to business systems: delivered, to be tried again, or given up.",
+            labels=("webhook", "result"),
+        )
+        shown: dict[tuple[str, str], int] = defaultdict(int)
+        for webhook in self._container.config.webhooks:
+            queue = f"{WEBHOOKS}:{webhook.name}"
+            name = _without_secrets(queue).partition(":")[2]
+            for said, results in WEBHOOK_RESULTS.items():
+                shown[name, said] += sum(counts[queue, result] for result in results)
+        for labels, number in shown.items():
+            deliveries.add_metric(labels, number)
+        yield deliveries
+
+    def _tickets(self) -> Iterator[Metric]:
+        yield _gauge("wxbot_tickets", "Tickets that are not closed, by state.", "state", self.stored.tickets)
+        since = self.stored.waiting_since
+        waited = 0.0 if since is None else max(0.0, self._container.clock() - since)
+        help_ = "For how long the customer has waited who has waited longest for a first answer."
+        yield _value("wxbot_ticket_oldest_waiting_seconds", help_, waited)
+
+
+def assistant_states(container: Container) -> dict[str, State]:
+    """Where each configured assistant's connection stands; one that is not built yet is connecting."""
+    states = {settings.account: State.CONNECTING for settings in container.config.assistants}
+    return states | {wechat.account: wechat.state for wechat in container.accounts}
+
+
+def _gauge(name: str, help_: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, help_, labels=(label,))
+    for value, number in values.items():
+        family.add_metric((value,), number)
+    return family
+
+
+def _value(name: str, help_: str, number: float) -> Metric:
+    return GaugeMetricFamily(name, help_, value=number)
+
+
+def _without_secrets(queue: str) -> str:
+    """A queue's name; of a receiver's URL only the host, as path and query may hold secrets."""
+    kind, _, rest = queue.partition(":")
+    if "://" not in rest:
+        return queue
+    url = urlsplit(rest)
+    return f"{kind}:{url.scheme}://{url.hostname}{f':{url.port}' if url.port else ''}"

@@ -1,0 +1,117 @@
+"""What is printed for the person who starts wxbot: where to look, what to try, and what keeps it from working."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.exc import DBAPIError
+
+from config.language import in_language
+
+if TYPE_CHECKING:
+    from app.lifecycle import Bot
+
+# By name: Chinese, English.
+WORDS: Final[dict[str, tuple[str, str]]] = {
+    "up": (
+        "wxbot 已启动：{url}，文档 {url}/docs，状态 {url}/readyz",
+        "wxbot is up: {url}, documented at {url}/docs, state at {url}/readyz",
+    ),
+    "up_sandbox": (
+        "wxbot 已启动，用的是沙箱微信，不会碰到真实账号。文档：{url}/docs",
+        "wxbot is up, with a sandbox WeChat: no real account is touched. Documentation: {url}/docs",
+    ),
+    "look": (
+        "  看一看：{page}  沙箱微信；选店长，对 {account} 说 /帮助 或 商户设置",
+        "  look:  {page}  the sandbox WeChat; be 店长 and say /帮助, or 商户设置, to {account}",
+    ),
+    "try": ("  试一试：curl {url}/wxbot/qun -d '{body}'", "  try:   curl {url}/wxbot/qun -d '{body}'"),
+    "then": (
+        "  接着：  打开返回的 url，选九纹龙，用页面上的令牌添加助手",
+        "  then:  open the url it answers with, and be 九纹龙 who adds the assistant with the token shown there",
+    ),
+    "also": (
+        "  还有：  {systems}  流程要调用的业务系统（模拟）",
+        "  also:  {systems}  the business systems that the flows call",
+    ),
+    "no_admin": (
+        "还没有管理员：向助手发送 “绑定 {code}” 即可成为管理员",
+        "no admin yet: send “绑定 {code}” to the assistant to become one",
+    ),
+    "offline": ("{account} 不在线：{why}。会一直重试", "{account} is not online: {why}. It is tried again"),
+    "waiting": ("正在连接", "connecting"),
+    "unwritable": (
+        "启动不了：{folder} 不能写入（{why}）。请换一个文件夹，或让运行 wxbot 的用户可以写入",
+        "cannot start: {folder} cannot be written in ({why}). Choose another folder, or let wxbot's user write there",
+    ),
+}
+UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def words(name: str, language: str, **values: object) -> str:
+    """One of the texts, filled in."""
+    return WORDS[name][0 if language == "zh" else 1].format(**values)
+
+
+def accept_any_encoding() -> None:
+    """A terminal that cannot show Chinese gets its escapes instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def complain(line: str, language: str) -> None:
+    """Print why it does not start."""
+    print(in_language(line, language), file=sys.stderr)
+
+
+def cannot_open(error: OSError, language: str) -> int:
+    """Say what could not be opened; the exit status: 2 where to try again would not help."""
+    if error.errno not in UNWRITABLE and error.errno != errno.ENOENT:
+        complain(f"cannot start: {error}", language)
+        return 1
+    why = in_language(os.strerror(error.errno), language)
+    place = Path(error.filename or ".")
+    folder = place if place.is_dir() or error.errno == errno.ENOENT else place.parent
+    print(words("unwritable", language, folder=folder, why=why), file=sys.stderr)
+    return 2
+
+
+def database_failed(error: DBAPIError, language: str) -> int:
+    """Say what the database's driver said; the exit status as above."""
+    said = " ".join(str(error.orig).split())
+    complain(f"cannot start: the database: {said}", language)
+    is_ours = re.search(r"file is not a database|readonly database|unable to open database file", said)
+    return 2 if is_ours else 1
+
+
+def where_to_look(bot: Bot) -> str:
+    """Where to look and what to try, in five lines."""
+    language, url = bot.config.language, bot.config.api.public_url
+    if bot.sandbox is None:
+        return words("up", language, url=url)
+    account = next(one.account for one in bot.config.assistants if one.is_sandboxed)
+    body = json.dumps({"code": "1001", "owner": "宋公明", "assistant": account}, ensure_ascii=False)
+    systems = " ".join(bot.systems.urls.values()) if bot.systems else "—"
+    values = {"url": url, "page": bot.sandbox.url, "account": account, "body": body, "systems": systems}
+    return "\n".join(words(name, language, **values) for name in ("up_sandbox", "look", "try", "then", "also"))
+
+
+async def report_accounts(bot: Bot, seconds: float) -> None:
+    """Print which accounts are not online within so many seconds, and why."""
+    real = [one.account for one in bot.config.assistants if not one.is_sandboxed]
+    if not real:
+        return
+    await bot.container.accounts.all_online(seconds, *real)
+    for account in real:
+        wechat = bot.container.accounts.get(account)
+        if not bot.container.accounts.is_online(account):
+            language = bot.config.language
+            why = wechat.reason.text(language) if wechat.reason else words("waiting", language)
+            print(words("offline", language, account=account, why=why), flush=True)

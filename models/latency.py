@@ -1,0 +1,25 @@
+"""How long the database takes, as a histogram that Prometheus reads."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Histogram
+
+BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # seconds
+READ: Final = "read"
+COMMIT: Final = "commit"
+
+
+def database_seconds() -> Histogram:
+    """A histogram of its own for each store; it belongs to no registry until one takes it in."""
+    made = Histogram(
+        "wxbot_database_seconds",
+        "Seconds that reads and commits took, without the wait for their turn.",
+        ("operation",),
+        registry=None,
+        buckets=BUCKETS,
+    )
+    for operation in (READ, COMMIT):
+        made.labels(operation)
+    return made

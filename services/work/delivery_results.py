@@ -1,0 +1,41 @@
+"""What became of promised work, counted per queue since the start."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from typing import Final
+
+from models.durable import Priority
+from services.work.delivery_queue import GiveUp, Job, Retry
+
+LATE_SECONDS: Final = 60.0  # after it was due; a broadcast is slow by intention and never late
+
+
+class Result(StrEnum):
+    """How one try of a piece of work ended."""
+
+    SENT = "sent"
+    LATE = "late"  # sent, but more than a minute after it was due
+    RETRIED = "retried"
+    FAILED = "failed"
+
+
+class DeliveryResults:
+    """Counters by queue and result."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, Result]] = Counter()
+
+    def count(self, job: Job, result: str | Retry | GiveUp, now: float) -> None:
+        """Count one end, or one try that is to be repeated."""
+        self.counts[job.queue, _of(job, result, now)] += 1
+
+
+def _of(job: Job, result: str | Retry | GiveUp, now: float) -> Result:
+    if isinstance(result, Retry):
+        return Result.RETRIED
+    if isinstance(result, GiveUp):
+        return Result.FAILED
+    is_late = job.priority != Priority.BROADCAST and now - job.due_at > LATE_SECONDS
+    return Result.LATE if is_late else Result.SENT

@@ -1,0 +1,165 @@
+"""The numbers that alerts and dashboards are built on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import event
+
+from api.loop_lag import LoopLag
+from models.durable import Action, EventState, InboxEvent, Priority
+from models.support import Ticket, TicketState
+from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.delivery_results import LATE_SECONDS, DeliveryResults, Result
+from tests.api.conftest import AccessControl, OpenDoor
+from wechat.interface import State
+
+Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
+HOOK = {"url": "http://127.0.0.1:9/hook?key=secret", "secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"}
+
+
+async def _numbers(door: AccessControl) -> Numbers:
+    status, text, _ = await door.call("GET", "/metrics")
+    assert status == 200
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def _of(numbers: Numbers, name: str, **labels: str) -> float:
+    return numbers[name, frozenset(labels.items())]
+
+
+async def test_every_number_is_there_from_the_start(opened: OpenDoor) -> None:
+    """An alert on a number that is not there yet would stay silent."""
+    numbers = await _numbers(await opened(webhooks=[HOOK]))
+    for result in ("sent", "late", "failed"):
+        assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result=result) == 0
+    for result in ("delivered", "retried", "failed"):
+        assert _of(numbers, "wxbot_webhook_deliveries_total", webhook="http://127.0.0.1:9", result=result) == 0
+    for state in ("waiting", "open"):
+        assert _of(numbers, "wxbot_tickets", state=state) == 0
+    for kind in ("message", "group", "add", "accept"):
+        assert _of(numbers, "wxbot_pace_used_ratio", assistant="weimi1001", kind=kind) == 0
+    assert _of(numbers, "wxbot_ticket_oldest_waiting_seconds") == 0
+    assert _of(numbers, "wxbot_assistant_up", assistant="weimi1001") == 1
+    assert _of(numbers, "wxbot_queue_oldest_seconds", queue="inbox:weimi1001") == 0
+    assert _of(numbers, "wxbot_event_loop_lag_seconds") >= 0
+    assert _of(numbers, "wxbot_database_seconds_count", operation="commit") == 0
+    assert _of(numbers, "wxbot_database_seconds_count", operation="read") > 0
+    assert _of(numbers, "wxbot_events_parked") == 0
+
+
+async def test_messages_are_counted_by_how_they_end(door: AccessControl) -> None:
+    async def say(text: str) -> None:
+        await door.call("POST", "/wxbot/message", json={"assistant": "weimi1001", "to": "黑旋风", "text": text})
+
+    await say("你好")
+    await asyncio.sleep(0.1)
+    door.wechat.state = State.CONNECTING
+    await say("再见")
+    numbers = await _numbers(door)
+    assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result="sent") == 1
+    assert _of(numbers, "wxbot_assistant_up", assistant="weimi1001") == 0
+    door.clock.ahead = 90
+    assert 80 < _of(await _numbers(door), "wxbot_queue_oldest_seconds", queue="wx:weimi1001") < 100
+    door.wechat.state = State.ONLINE
+    door.container.outbox.poke_account("weimi1001")
+    await asyncio.sleep(0.1)
+    numbers = await _numbers(door)
+    assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result="late") == 1
+    assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result="sent") == 1
+
+
+async def test_webhooks_are_counted_by_how_they_end(opened: OpenDoor) -> None:
+    door = await opened(webhooks=[HOOK])
+    door.container.webhooks.give_up_after = 0
+    await door.make_group()
+    await asyncio.sleep(0.3)
+    numbers = await _numbers(door)
+    assert _of(numbers, "wxbot_webhook_deliveries_total", webhook="http://127.0.0.1:9", result="failed") > 0
+
+
+def test_late_is_after_a_minute_and_no_broadcast() -> None:
+    results = DeliveryResults()
+    late = LATE_SECONDS + 1
+    results.count(Job(1, "wx:a", "k", {}, due_at=0), "msg", LATE_SECONDS)
+    results.count(Job(2, "wx:a", "k", {}, due_at=0), "msg", late)
+    results.count(Job(3, "wx:a", "k", {}, priority=Priority.BROADCAST, due_at=0), "msg", late)
+    results.count(Job(4, "wx:a", "k", {}, due_at=0), Retry(1, "no"), late)
+    results.count(Job(5, "wx:a", "k", {}, due_at=0), GiveUp("no"), late)
+    assert results.counts == {
+        ("wx:a", Result.SENT): 2,
+        ("wx:a", Result.LATE): 1,
+        ("wx:a", Result.RETRIED): 1,
+        ("wx:a", Result.FAILED): 1,
+    }
+
+
+async def test_what_waits_in_the_database(door: AccessControl) -> None:
+    now = door.clock()
+
+    def ticket(contact: str, state: str, ago: float, staff: str = "") -> Ticket:
+        return Ticket(
+            account="weimi1001", contact_id=contact, state=state, opened_at=now - ago, last_at=now, staff_id=staff
+        )
+
+    rows = [
+        ticket("a", TicketState.WAITING, 100),
+        ticket("b", TicketState.OPEN, 300),
+        ticket("c", TicketState.OPEN, 900, staff="wxid_staff"),  # has been answered
+        ticket("d", TicketState.CLOSED, 5000),
+        InboxEvent(account="weimi1001", event_id="1", kind="message", data="{}", received_at=now - 50),
+        InboxEvent(account="weimi1001", event_id="2", kind="message", data="{}", state=EventState.PARKED),
+        *(Action(account="weimi1001", kind="accept", who="guard", outcome="done") for _ in range(6)),
+    ]
+    await door.container.store.write(lambda s: s.add_all(rows))
+    numbers = await _numbers(door)
+    assert _of(numbers, "wxbot_tickets", state="open") == 2
+    assert _of(numbers, "wxbot_tickets", state="waiting") == 1
+    assert 299 < _of(numbers, "wxbot_ticket_oldest_waiting_seconds") < 310
+    assert 49 < _of(numbers, "wxbot_queue_oldest_seconds", queue="inbox:weimi1001") < 60
+    assert _of(numbers, "wxbot_events_parked") == 1
+    assert _of(numbers, "wxbot_pace_used_ratio", assistant="weimi1001", kind="accept") == 0.1
+
+
+async def test_the_pace_that_is_used(opened: OpenDoor) -> None:
+    door = await opened(pacing={"enabled": True, "groups_per_day": 4, "group_seconds": 0})
+    await door.make_group()
+    used = _of(await _numbers(door), "wxbot_pace_used_ratio", assistant="weimi1001", kind="group")
+    assert used == 0.25
+
+
+@pytest.fixture
+def hung(door: AccessControl) -> Iterator[None]:
+    """A database that takes connections and never answers again."""
+    goes_on = threading.Event()
+    event.listen(door.container.store.engine, "begin", lambda _connection: goes_on.wait(60))
+    yield
+    goes_on.set()
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/readyz"])
+async def test_both_answer_within_two_seconds_whatever_hangs(door: AccessControl, hung: None, path: str) -> None:
+    for _ in range(6):  # more than there are threads that read
+        began = time.monotonic()
+        status, body, _ = await door.call("GET", path)
+        assert time.monotonic() - began < 2
+        assert (status, body["database"]) == (503, "down") if path == "/readyz" else "wxbot_assistant_up" in body
+
+
+async def test_the_loop_s_lag_is_seen() -> None:
+    lag = LoopLag()
+    measuring = asyncio.create_task(lag.run())
+    await asyncio.sleep(0.05)
+    time.sleep(0.9)  # noqa: ASYNC251 - this is what is to be seen
+    await asyncio.sleep(0.05)
+    assert 0.3 < lag.most < 5
+    measuring.cancel()

@@ -1,0 +1,126 @@
+"""The container and unit files, read by the linters of their makers."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from version import VERSION
+
+ROOT = Path(__file__).parents[2]
+HOME = ROOT / "deploy"
+UNITS = sorted((HOME / "systemd").glob("*.service"))
+
+
+def _run(*command: str | Path, cwd: Path = ROOT) -> str:
+    """The command's output; the test is skipped where its program is missing, and fails there in CI."""
+    program = str(command[0])
+    if shutil.which(program) is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs {program}")
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_container_files_have_no_complaints() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    _run(hadolint, "deploy/Dockerfile", "deploy/gateway/Dockerfile")
+
+
+def test_the_compose_file_has_no_complaints() -> None:
+    linter = HOME / "lint/node_modules/.bin/dclint"
+    if not linter.exists():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("needs `npm ci` in deploy/lint")
+    _run(linter, "--max-warnings", "0", "compose.yaml", cwd=HOME)
+
+
+def _compose() -> dict[str, Any]:
+    return dict(yaml.safe_load((HOME / "compose.yaml").read_text()))
+
+
+@pytest.mark.parametrize("name", ["gateway", "relay", "wxbot"])
+def test_our_containers_may_do_little(name: str) -> None:
+    service = _compose()["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_every_file_that_the_compose_file_names_is_there_after_prepare(tmp_path: Path) -> None:
+    shutil.copytree(HOME, tmp_path / "deploy", ignore=shutil.ignore_patterns("node_modules", "secrets"))
+    for name in ("config.yaml", "faq.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    folder = tmp_path / "deploy"
+    _run("sh", folder / "prepare.sh")
+    compose = _compose()
+    for secret in compose["secrets"].values():
+        assert len((folder / secret["file"]).read_text()) > 20
+    for service in compose["services"].values():
+        for volume in service.get("volumes", ()):
+            source = volume.partition(":")[0]
+            assert source in compose["volumes"] or (folder / source).exists(), volume
+    password = (folder / "secrets/database_password").read_text()
+    assert password in (folder / "secrets/database_url").read_text()
+    _run("sh", folder / "prepare.sh")  # again changes nothing
+    assert (folder / "secrets/database_password").read_text() == password
+    assert (folder / "secrets").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_is_well_shut(unit: Path) -> None:
+    """At most 1.5 of systemd's 10 points of exposure."""
+    said = _run("systemd-analyze", "security", "--offline=true", "--threshold=15", unit)
+    assert re.search(r"Overall exposure level for \S+: 1\.[0-5] ", said), said
+
+
+def test_the_units_are_understood(tmp_path: Path) -> None:
+    """With a program where the real ones expect it, so that nothing else is complained of."""
+    program = tmp_path / "wxbot"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    for path in sorted((HOME / "systemd").glob("*.[st]*")):
+        if path.is_file():
+            (tmp_path / path.name).write_text(path.read_text().replace("/opt/wxbot/bin/wxbot", str(program)))
+    said = _run("systemd-analyze", "verify", "--man=no", *sorted(tmp_path.glob("wxbot*.[st]*")))
+    assert "wxbot" not in said, said
+
+
+def test_the_service_is_watched_and_reloaded() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(HOME / "systemd/wxbot.service")
+    service = unit["Service"]
+    assert service["Type"] == "notify"
+    assert int(service["WatchdogSec"]) >= 10
+    assert "HUP" in service["ExecReload"]
+    assert service["RestartPreventExitStatus"] == "2"
+
+
+def test_the_version_is_said_once() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "version" in project["dynamic"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
+    assert re.search(rf"^## \[?{re.escape(VERSION)}\b", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert "version" not in json.loads((HOME / "gateway/package.json").read_text())
+
+
+def test_the_image_is_given_all_of_the_program() -> None:
+    """What the wheel holds the image holds too."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    wanted = {*wheel["only-include"], *wheel["force-include"]}
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    sent = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    assert wanted <= sent
+    tops = {path.name for path in ROOT.glob("*.py")} | {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert tops - {"tests", "benchmarks"} <= wanted

@@ -1,0 +1,244 @@
+"""deploy/gateway: our own starter of the official PuppetServer, over the mock puppet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.bot_process import free_port
+from tests.wechat.recording_listener import QUICK, Ear, Heard, eventually, settings
+from wechat.assistant import Assistant
+from wechat.interface import State
+
+pytestmark = pytest.mark.gateway
+
+HOME = Path(__file__).parents[2] / "deploy/gateway"
+TOKEN = "insecure_5cfb4a27-9e21-4c65-8a7f"
+SECONDS = 60.0
+# An account of the mock puppet: waits for a scan, and logs in when the file SCANNED is there.
+ACCOUNT = """
+import {{ existsSync }} from 'node:fs'
+import {{ PuppetMock }} from '{mock}'
+export default class extends PuppetMock {{
+  async onStart () {{
+    await super.onStart()
+    setTimeout(() => this.emit('scan', {{ qrcode: 'https://login.example/code-1', status: 2 }}), 50)
+    const timer = setInterval(() => {{
+      if (!existsSync(process.env.SCANNED)) return
+      clearInterval(timer)
+      this.mocker.login(this.mocker.createContact({{ id: 'wxid_bot', name: '小微' }}))
+    }}, 50)
+  }}
+}}
+"""
+# Notes every connection that the gateway opens itself, and every name that it looks up.
+WATCH = """
+import dns from 'node:dns'
+import { appendFileSync } from 'node:fs'
+import net from 'node:net'
+const note = (what) => appendFileSync(process.env.WATCHED, what + '\\n')
+const { connect } = net.Socket.prototype
+net.Socket.prototype.connect = function (...args) {
+  note('connect ' + JSON.stringify(args[0]))
+  return connect.apply(this, args)
+}
+const { lookup } = dns
+dns.lookup = function (name, ...rest) { note('lookup ' + name); return lookup.call(this, name, ...rest) }
+dns.lookup('localhost', () => {}) // shows that it notes
+"""
+
+Launch = Callable[..., Awaitable["Gateway"]]
+
+
+class Gateway:
+    """A running gateway process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.environment: dict[str, str] = {}
+        self.process: asyncio.subprocess.Process
+
+    async def start(self, **environment: str) -> None:
+        usual = {"WECHATY_PUPPET": "wechaty-puppet-mock", "WECHATY_TOKEN": TOKEN, "PORT": str(self.port)}
+        home = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "TMPDIR": str(self.folder)}
+        self.environment = {name: value for name, value in (home | usual | environment).items() if value}
+        with (self.folder / "log").open("wb") as log:
+            command = ("node", str(HOME / "gateway.mjs"))
+            self.process = await asyncio.create_subprocess_exec(
+                *command, cwd=self.folder, env=self.environment, stdout=log, stderr=log
+            )
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    async def listens(self) -> None:
+        """Wait until it says that it listens."""
+        await eventually(lambda: "listens on" in self.log() or self.process.returncode is not None, SECONDS)
+        assert self.process.returncode is None, self.log()
+
+    async def healthy(self) -> bool:
+        """What the container's health check says."""
+        check = await asyncio.create_subprocess_exec("node", str(HOME / "health.mjs"), env=self.environment)
+        return await asyncio.wait_for(check.wait(), SECONDS) == 0
+
+    async def end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+
+@pytest_asyncio.fixture
+async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
+    """A function that starts a gateway; it ends with the test."""
+    missing = not shutil.which("node") or not (HOME / "node_modules/wechaty-puppet-service").exists()
+    if missing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("needs Node.js and `npm ci` in deploy/gateway")
+    running: list[Gateway] = []
+
+    async def start(**environment: str) -> Gateway:
+        gateway = Gateway(tmp_path)
+        await gateway.start(**environment)
+        running.append(gateway)
+        return gateway
+
+    yield start
+    for gateway in running:
+        await gateway.end()
+
+
+@pytest_asyncio.fixture
+async def connect() -> AsyncIterator[Callable[..., Awaitable[Heard]]]:
+    running: list[Assistant] = []
+
+    async def start(gateway: Gateway, token: str = TOKEN) -> Heard:
+        ear = Ear()
+        assistant = Assistant(settings(f"127.0.0.1:{gateway.port}", token), ear, QUICK)
+        running.append(assistant)
+        await assistant.start()
+        return Heard(assistant, ear)
+
+    yield start
+    for assistant in running:
+        await assistant.stop()
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Path:
+    """The module of an account that waits for its scan."""
+    module = tmp_path / "account.mjs"
+    mock = (HOME / "node_modules/wechaty-puppet-mock/dist/esm/src/mod.js").as_uri()
+    module.write_text(ACCOUNT.format(mock=mock))
+    return module
+
+
+async def test_wxbot_is_online_over_it(
+    launch: Launch, connect: Callable[..., Awaitable[Heard]], account: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    scanned = account.with_name("scanned")
+    gateway = await launch(WECHATY_PUPPET=str(account), SCANNED=str(scanned))
+    await eventually(lambda: "the puppet is started" in gateway.log(), SECONDS)
+    await asyncio.sleep(0.5)  # the scan is asked for before anybody listens
+    heard = await connect(gateway)
+    await heard.ear.state(State.LOGGED_OUT)
+    await eventually(lambda: "code-1" in caplog.text)  # and is told to who comes later
+    scanned.touch()
+    await heard.online()
+    assert heard.assistant.self_id == "wxid_bot"
+
+
+async def test_it_takes_its_own_token_only_and_writes_none(
+    launch: Launch, connect: Callable[..., Awaitable[Heard]]
+) -> None:
+    gateway = await launch(WECHATY_LOG="silly", WECHATY_PUPPET_PADLOCAL_TOKEN="puppet_padlocal_secret")
+    await gateway.listens()
+    heard = await connect(gateway, "insecure_somebody-else")
+    await heard.ear.state(State.REFUSED)
+    heard = await connect(gateway)
+    await heard.ear.state(State.LOGGED_OUT)
+    log = gateway.log()
+    assert len(log.splitlines()) > 100  # so much that the token would be among it
+    assert TOKEN not in log
+    assert "***" in log
+
+
+async def test_secrets_come_from_files(
+    launch: Launch, connect: Callable[..., Awaitable[Heard]], tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    gateway = await launch(WECHATY_TOKEN="", WECHATY_TOKEN_FILE=str(tmp_path / "token"))
+    await gateway.listens()
+    heard = await connect(gateway)
+    await heard.ear.state(State.LOGGED_OUT)
+
+
+async def test_it_calls_nobody(launch: Launch, connect: Callable[..., Awaitable[Heard]], tmp_path: Path) -> None:
+    (tmp_path / "watch.mjs").write_text(WATCH)
+    watched = tmp_path / "watched"
+    watched.touch()
+    gateway = await launch(NODE_OPTIONS=f"--import={(tmp_path / 'watch.mjs').as_uri()}", WATCHED=str(watched))
+    await gateway.listens()
+    heard = await connect(gateway)
+    await heard.ear.state(State.LOGGED_OUT)
+    await asyncio.sleep(1)
+    lines = watched.read_text().splitlines()
+    assert "lookup localhost" in lines
+    assert [line for line in lines if not re.search(r'lookup (localhost|0\.0\.0\.0)$|"path":"?/', line)] == []
+
+
+async def test_healthy_while_it_answers(launch: Launch) -> None:
+    gateway = await launch()
+    await gateway.listens()
+    assert await gateway.healthy()
+    gateway.process.send_signal(signal.SIGSTOP)
+    assert not await gateway.healthy()
+    gateway.process.send_signal(signal.SIGCONT)
+    gateway.process.terminate()
+    assert await asyncio.wait_for(gateway.process.wait(), 15) == 0
+    assert not await gateway.healthy()
+
+
+async def test_plaintext_where_it_is_asked_for(launch: Launch) -> None:
+    gateway = await launch(WECHATY_PUPPET_SERVICE_NO_TLS_INSECURE_SERVER="true")
+    await gateway.listens()
+    assert await gateway.healthy()
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"WECHATY_PUPPET": ""}, "WECHATY_PUPPET is not set"),
+        ({"WECHATY_TOKEN": ""}, "WECHATY_TOKEN is not set"),
+        ({"PORT": "http"}, "PORT is not a port number"),
+        ({"WECHATY_PUPPET": "wechaty-puppet-nobody"}, "Cannot find package 'wechaty-puppet-nobody'"),
+        ({"WECHATY_PUPPET": "wechaty-puppet"}, "wechaty-puppet exports no puppet"),
+    ],
+)
+async def test_what_is_wrong_is_one_line(launch: Launch, environment: dict[str, str], says: str) -> None:
+    gateway = await launch(**environment)
+    assert await asyncio.wait_for(gateway.process.wait(), SECONDS) == 2
+    (line,) = gateway.log().splitlines()
+    assert line.startswith("gateway: ")
+    assert says in line
+
+
+def test_the_lock_names_what_the_package_wants() -> None:
+    package = json.loads((HOME / "package.json").read_text())
+    lock = json.loads((HOME / "package-lock.json").read_text())
+    assert lock["packages"][""]["dependencies"] == package["dependencies"]
+    for name, version in package["dependencies"].items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version), f"{name} is not pinned"
+        assert lock["packages"][f"node_modules/{name}"]["version"] == version
+    assert all("integrity" in one or one.get("link") for path, one in lock["packages"].items() if path)

@@ -1,0 +1,92 @@
+"""The terminal speaks Chinese unless it is told otherwise, and no error is left without its Chinese words."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.terminal import WORDS
+from config import Config, ConfigError, load
+from config.error_messages import WANTED
+from config.language import in_language, language_of
+from wechat.problems import WORDS as PROBLEMS
+from wechat.problems import Problem, Reason
+
+ROOT = Path(__file__).parent.parent
+RAISED = {"ValueError", "wrong", "BadVariable", "ConfigError"}
+UNTRANSLATED = re.compile(r"\b(is|are|has|wanted|must|only|there|nothing|cannot|not|the|of)\b")
+
+
+def _template(node: ast.expr) -> str | None:
+    """A message as it is written, its values replaced by V."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "V" for part in node.values)
+    return None
+
+
+def _messages() -> Iterator[tuple[str, str]]:
+    for path in [*(ROOT / "config").glob("*.py"), ROOT / "jobs/scheduler.py", ROOT / "services/support/keywords.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISED:
+                message = _template(node.args[-1])
+                if message and UNTRANSLATED.search(message):
+                    yield path.name, message
+
+
+@pytest.mark.parametrize(("file", "message"), [*_messages(), *(("error_messages.py", one) for one in WANTED.values())])
+def test_every_configuration_error_has_chinese_words(file: str, message: str) -> None:
+    chinese = in_language(message, "zh")
+    assert not UNTRANSLATED.search(chinese), f"{file}: add Chinese words to config/language.py: {chinese}"
+    assert in_language(message, "en") == message
+
+
+def test_the_messages_are_found_at_all() -> None:
+    assert len(list(_messages())) > 30
+
+
+@pytest.mark.parametrize(
+    ("yaml", "line"),
+    [
+        ("api: {prot: 1}", "api.prot: 1 不行：没有这个键，只有 host, port,"),
+        ("api: {port: eighty}", "api.port: 'eighty' 不行：要填整数"),
+        ("api: {port: 70000}", "api.port: 70000 不行：必须小于或等于 65535"),
+        ("assistants: []", "assistants: an empty list 不行：至少要有一项"),
+        ("language: fr", "language: 'fr' 不行：只能是 'zh' or 'en'"),
+        ("keep_days: [", "不是有效的 YAML：第 1 行第 13 列："),
+    ],
+)
+def test_a_mistake_in_the_config_is_told_in_chinese(tmp_path: Path, yaml: str, line: str) -> None:
+    (tmp_path / "config.yaml").write_text(yaml)
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path / "config.yaml")
+    assert line in in_language(str(raised.value), "zh")
+
+
+def test_whose_language(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    assert language_of(path, {}) == "zh"
+    path.write_text("# language: en\nassistants: [")
+    assert language_of(path, {}) == "zh"
+    path.write_text("language: en  # a broken file\nassistants: [")
+    assert language_of(path, {}) == "en"
+    assert language_of(path, {"WXBOT_LANGUAGE": "zh"}) == "zh"
+    assert Config().language == "zh"
+
+
+@pytest.mark.parametrize("problem", list(Problem))
+def test_every_problem_of_an_account_is_worded(problem: Problem) -> None:
+    chinese, english = PROBLEMS[problem]
+    assert re.search("[一-鿿]", chinese)
+    assert not re.search("[一-鿿]", english)
+    assert "DETAIL" in Reason(problem, "DETAIL").text("zh") or "{0}" not in chinese
+
+
+def test_both_languages_say_the_same_things() -> None:
+    for name, (chinese, english) in WORDS.items():
+        assert set(re.findall(r"\{\w+\}", chinese)) == set(re.findall(r"\{\w+\}", english)), name

@@ -1,0 +1,99 @@
+"""What systemd is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.service_manager import ServiceManager
+from tests.bot_process import ROOT, free_port
+
+
+class Systemd:
+    """The other end of NOTIFY_SOCKET."""
+
+    def __init__(self, address: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address)
+        self.socket.setblocking(False)
+
+    async def hears(self, seconds: float = 60.0) -> str:
+        loop = asyncio.get_running_loop()
+        return (await asyncio.wait_for(loop.sock_recv(self.socket, 100), seconds)).decode()
+
+
+@pytest.mark.parametrize("kind", ["file", "abstract"])
+async def test_each_state_is_one_datagram(tmp_path: Path, kind: str) -> None:
+    name = str(tmp_path / "notify") if kind == "file" else f"\0wxbot-test-{os.getpid()}"
+    systemd = Systemd(name)
+    manager = ServiceManager({"NOTIFY_SOCKET": name.replace("\0", "@"), "WATCHDOG_USEC": "100000"})
+    manager.ready()
+    manager.stopping()
+    assert [await systemd.hears(), await systemd.hears()] == ["READY=1", "STOPPING=1"]
+    alive = asyncio.create_task(manager.keep_alive())
+    assert [await systemd.hears(), await systemd.hears()] == ["WATCHDOG=1", "WATCHDOG=1"]
+    alive.cancel()
+    systemd.socket.close()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"NOTIFY_SOCKET": ""},
+        {"NOTIFY_SOCKET": "/nowhere/at/all"},
+        {"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"},  # meant for another process
+        {"WATCHDOG_USEC": "x"},
+    ],
+)
+async def test_without_systemd_nothing_happens(environment: dict[str, str]) -> None:
+    manager = ServiceManager(environment)
+    manager.ready()
+    await asyncio.wait_for(manager.keep_alive(), 1)
+    manager.stopping()
+
+
+async def test_the_bot_is_ready_when_it_answers_and_feeds_the_watchdog(tmp_path: Path) -> None:
+    systemd = Systemd(str(tmp_path / "notify"))
+    port = free_port()
+    (tmp_path / "config.yaml").write_text(
+        f"{{database: 'sqlite:///{tmp_path}/wxbot.db', api: {{port: {port}}}, sandbox: {{port: 0}}, "
+        "systems: {}, flows: [], customer_service: {faq: ''}}"
+    )
+    environment = os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
+    command = (sys.executable, "bot.py", "--config", str(tmp_path / "config.yaml"))
+    with (tmp_path / "log").open("wb") as log:
+        bot = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        assert await systemd.hears() == "READY=1", (tmp_path / "log").read_text()
+        with socket.create_connection(("127.0.0.1", port), 2):
+            pass
+        began = time.monotonic()
+        assert {await systemd.hears() for _ in range(4)} == {"WATCHDOG=1"}
+        assert time.monotonic() - began < 10
+        bot.send_signal(signal.SIGSTOP)  # frozen: systemd would end it now
+        await asyncio.sleep(0.1)
+        while True:
+            try:
+                await systemd.hears(1.2)
+            except TimeoutError:
+                break
+        bot.send_signal(signal.SIGCONT)
+        bot.terminate()
+        heard = [await systemd.hears()]
+        while heard[-1] == "WATCHDOG=1":
+            heard.append(await systemd.hears())
+        assert heard[-1] == "STOPPING=1"
+        assert await asyncio.wait_for(bot.wait(), 20) == 0
+    finally:
+        if bot.returncode is None:
+            bot.kill()
+            await bot.wait()
+        systemd.socket.close()

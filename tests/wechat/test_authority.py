@@ -1,0 +1,125 @@
+"""A gateway whose address is asked of an authority, as workpro's tokens want it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from sandbox.gateway.server import PuppetServer
+from sandbox.world.world import World
+from tests.wechat.conftest import TOKEN, Connect
+from tests.wechat.recording_listener import eventually
+from wechat.authority import AuthorityFailed, resolve
+from wechat.interface import State
+from wechat.problems import Problem
+
+
+class Authority:
+    """A stand-in for the server that knows where each token's gateway is."""
+
+    def __init__(self) -> None:
+        self.answer: Any = {"host": "0.0.0.0", "port": 0}
+        self.status = 200
+        self.asked: list[str] = []
+        self.url = ""
+
+    async def reply(self, request: web.Request) -> web.Response:
+        self.asked.append(request.match_info["token"])
+        if isinstance(self.answer, str):
+            return web.Response(text=self.answer, status=self.status)
+        return web.json_response(self.answer, status=self.status)
+
+
+@pytest_asyncio.fixture
+async def authority() -> AsyncIterator[Authority]:
+    stand_in = Authority()
+    app = web.Application()
+    app.router.add_get("/v0/hosties/{token}", stand_in.reply)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    stand_in.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield stand_in
+    await runner.cleanup()
+
+
+async def test_the_account_is_online_where_the_authority_says(
+    server: PuppetServer, connect: Connect, authority: Authority
+) -> None:
+    authority.answer = {"host": "127.0.0.1", "port": server.port}
+    heard = await connect("", TOKEN, authority=authority.url, tls=False)
+    await heard.online()
+    assert authority.asked == [TOKEN]
+
+
+async def test_a_gateway_that_moves_is_followed_at_the_next_connect(
+    server: PuppetServer, world: World, connect: Connect, authority: Authority
+) -> None:
+    authority.answer = {"host": "127.0.0.1", "port": server.port}
+    heard = await connect("", TOKEN, authority=authority.url, tls=False)
+    await heard.online()
+    await server.stop()
+    await heard.ear.state(State.CONNECTING)
+    moved = PuppetServer(world, "weimi1001", TOKEN)
+    await moved.start()
+    try:
+        authority.answer = {"host": "127.0.0.1", "port": moved.port}
+        await heard.online()
+        assert len(authority.asked) > 1
+        assert heard.assistant.reason is None
+    finally:
+        await moved.stop()
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "problem", "state"),
+    [
+        (404, "", Problem.TOKEN_UNKNOWN, State.CONNECTING),
+        (200, {"host": "0.0.0.0", "port": 0}, Problem.TOKEN_UNKNOWN, State.CONNECTING),
+        (401, "", Problem.TOKEN_REFUSED, State.REFUSED),
+        (500, "", Problem.AUTHORITY_DOWN, State.CONNECTING),
+        (200, "nonsense", Problem.AUTHORITY_DOWN, State.CONNECTING),
+        (200, {"host": "h", "port": 70000}, Problem.AUTHORITY_DOWN, State.CONNECTING),
+        (200, [], Problem.AUTHORITY_DOWN, State.CONNECTING),
+    ],
+)
+async def test_what_it_answers_else_is_told_and_asked_again(
+    connect: Connect, authority: Authority, status: int, answer: Any, problem: Problem, state: State
+) -> None:
+    authority.status, authority.answer = status, answer
+    heard = await connect("", TOKEN, authority=authority.url)
+    await heard.ear.state(state)
+    reason = heard.assistant.reason
+    assert reason is not None
+    assert reason.problem is problem
+    await eventually(lambda: len(authority.asked) > 1)
+
+
+async def test_an_authority_that_is_away_is_told_without_the_token(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    heard = await connect("", TOKEN, authority="http://127.0.0.1:9")
+    await heard.ear.state(State.CONNECTING)
+    reason = heard.assistant.reason
+    assert reason is not None
+    assert reason.problem is Problem.AUTHORITY_DOWN
+    assert not [r for r in caplog.records if r.name.startswith("wechat") and TOKEN in r.getMessage()]
+
+
+async def test_the_token_is_one_part_of_the_path(authority: Authority) -> None:
+    authority.answer = {"host": "::1", "port": 8788}
+    assert await resolve(authority.url, "a b/c?d") == "[::1]:8788"
+    assert authority.asked == ["a b/c?d"]
+
+
+async def test_redirects_are_not_followed(authority: Authority) -> None:
+    authority.status = 302
+    with pytest.raises(AuthorityFailed, match="HTTP 302"):
+        await resolve(authority.url, "token")

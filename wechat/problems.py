@@ -1,0 +1,106 @@
+"""Why an account is not online: one kind for each thing that a person can mend, worded in both languages."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+HOSTNAME_MISMATCH: Final = 62  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH
+
+
+class Problem(StrEnum):
+    """What keeps an account from being online."""
+
+    UNREACHABLE = "unreachable"
+    TOKEN_REFUSED = "token_refused"
+    SERVER_NAME = "server_name"
+    CERTIFICATE = "certificate"
+    NO_TLS = "no_tls"
+    TLS = "tls"
+    HELD = "held"
+    CANNOT_START = "cannot_start"
+    NO_ANSWER = "no_answer"
+    STREAM_ENDED = "stream_ended"
+    STREAM_FAILED = "stream_failed"
+    UNFORESEEN = "unforeseen"
+    AUTHORITY_DOWN = "authority_down"
+    TOKEN_UNKNOWN = "token_unknown"
+    NOT_LOGGED_IN = "not_logged_in"
+    LOGGED_OUT = "logged_out"
+    STOPPED = "stopped"
+
+
+# {0} is the detail.
+WORDS: Final[dict[Problem, tuple[str, str]]] = {
+    Problem.UNREACHABLE: ("连不上网关：{0}", "the gateway cannot be reached: {0}"),
+    Problem.TOKEN_REFUSED: ("网关不接受这个 token", "the gateway does not take the token"),
+    Problem.SERVER_NAME: (
+        "网关的证书不是给 {0} 的；请把证书里的名字填到 tls_server_name",
+        "the gateway's certificate is not accepted: it is not for {0}; set tls_server_name to the name in it",
+    ),
+    Problem.CERTIFICATE: ("网关的证书不可信：{0}", "the gateway's certificate is not accepted: {0}"),
+    Problem.NO_TLS: (
+        "网关没有用 TLS，是否要设 tls: false？（{0}）",
+        "the gateway speaks no TLS; does it need tls: false? ({0})",
+    ),
+    Problem.TLS: ("与网关的 TLS 连接失败（{0}）", "TLS ({0})"),
+    Problem.HELD: (
+        "网关的事件流被另一个客户端占用；如果没有别的客户端，请重启网关",
+        "another client holds the gateway's event stream; if none does, restart the gateway",
+    ),
+    Problem.CANNOT_START: ("网关启动不了账号：{0}", "the gateway cannot start the account: {0}"),
+    Problem.NO_ANSWER: ("网关没有响应", "the gateway does not answer"),
+    Problem.STREAM_ENDED: ("网关结束了事件流", "the gateway ended the event stream"),
+    Problem.STREAM_FAILED: ("事件流出错：{0}", "the event stream failed: {0}"),
+    Problem.UNFORESEEN: ("连接出了意外的错误：{0}", "the connection failed in an unforeseen way: {0}"),
+    Problem.AUTHORITY_DOWN: ("查不到网关地址（authority）：{0}", "the authority cannot be asked: {0}"),
+    Problem.TOKEN_UNKNOWN: (
+        "authority 里没有这个 token 对应的网关：token 有误、已过期，或网关还没启动",
+        "the authority knows no gateway for the token: it is wrong, has expired, or its gateway is not running",
+    ),
+    Problem.NOT_LOGGED_IN: ("网关上的微信还没有登录", "the account is not logged in on the gateway"),
+    Problem.LOGGED_OUT: ("微信账号已退出登录", "the account was logged out"),
+    Problem.STOPPED: ("已停止", "stopped"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A problem with its detail, which names no token. As a text it is the log's sentence."""
+
+    problem: Problem
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return self.text("en")
+
+    def text(self, language: str) -> str:
+        """The sentence in `zh` or `en`."""
+        return WORDS[self.problem][0 if language == "zh" else 1].format(self.detail)
+
+
+def of_loss(error: Exception, endpoint: str) -> Reason:
+    """A connection that cannot be made or was lost."""
+    if isinstance(error, TimeoutError):
+        why = "no answer in time"
+    elif isinstance(error, socket.gaierror):
+        why = error.strerror or "unknown host"
+    elif isinstance(error, OSError) and error.errno:  # its own text repeats the address in Python's way
+        why = os.strerror(error.errno) + (f": {error.filename}" if error.filename else "")
+    else:
+        why = type(error).__name__
+    return Reason(Problem.UNREACHABLE, f"{endpoint} ({why})")
+
+
+def of_tls(error: ssl.SSLError, name: str) -> Reason:
+    """What a failed TLS handshake means; `name` is the one that the certificate should be for."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code == HOSTNAME_MISMATCH:
+            return Reason(Problem.SERVER_NAME, name)
+        return Reason(Problem.CERTIFICATE, error.verify_message)
+    why = error.reason or type(error).__name__
+    return Reason(Problem.NO_TLS if why == "WRONG_VERSION_NUMBER" else Problem.TLS, why)

@@ -1,0 +1,96 @@
+"""The command `wxbot`: each word starts one of the program's command lines.
+
+In a source tree the program's modules (bot, api, config, …) lie beside this package. Installed from the wheel they lie
+in wxbot/program, out of the way of other packages' names, and are put on the path here.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shutil
+import sys
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+INSTALLED: Final = HERE / "program"
+PROGRAM: Final = INSTALLED if INSTALLED.is_dir() else HERE.parent
+SAMPLES: Final = ("config.yaml", "faq.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word of the command: the module it runs, and the arguments put before those given."""
+
+    module: str
+    what: str
+    before: tuple[str, ...] = ()
+    prepare: Callable[[Sequence[str]], None] = lambda _given: None
+
+
+def write_samples(given: Sequence[str]) -> None:
+    """Give a first start its config.yaml and faq.yaml to edit; what is there already stays as it is."""
+    if any(one.split("=")[0] == "--config" for one in given) or Path(SAMPLES[0]).exists():
+        return
+    try:
+        for name in SAMPLES:
+            if not Path(name).exists():
+                shutil.copyfile(PROGRAM / name, name)
+    except OSError:  # a read-only folder: the start says what is missing
+        return
+    print("已生成示例配置 config.yaml 和 faq.yaml (sample config written; edit it and start again)")
+
+
+COMMANDS: Final = {
+    "run": Command("bot", "启动 start the bot: run [--config FILE]", prepare=write_samples),
+    "check": Command("bot", "检查配置 check a config: check [--config FILE]", ("--check",)),
+    "backup": Command("tools.backup", "备份数据库 back up the database: backup [--config FILE] FILE", ("make",)),
+    "restore": Command("tools.backup", "恢复数据库 put a backup back: restore [--config FILE] FILE", ("restore",)),
+    "relay": Command("relay", "中继 the relay beside gateways: relay --config relay.yaml"),
+    "sandbox": Command("sandbox", "沙箱 a WeChat to try bots on: sandbox [--port PORT]"),
+    "export": Command("tools.privacy", "导出某人的数据 all that is kept of a person: export WXID", ("export",)),
+}
+
+
+def read_secret_files(environment: MutableMapping[str, str]) -> None:
+    """Replace WECHATY_X_FILE and WXBOT_X_FILE by WECHATY_X and WXBOT_X, as container secrets are files."""
+    for name in [one for one in environment if one.startswith(("WECHATY_", "WXBOT_")) and one.endswith("_FILE")]:
+        path = environment.pop(name)
+        if path:
+            environment.setdefault(name.removesuffix("_FILE"), Path(path).read_text(encoding="utf-8").strip())
+
+
+def usage() -> str:
+    """What is printed for --help."""
+    lines = [f"  {name:<8} {command.what}" for name, command in COMMANDS.items()]
+    return "\n".join(("wxbot 微信智能服务助手", "", "wxbot COMMAND [--help]", *lines, "  --version"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.path.insert(0, str(PROGRAM))
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if given else 2
+    if given[0] in ("-V", "--version", "version"):
+        from version import VERSION
+
+        print(f"wxbot {VERSION}")
+        return 0
+    command = COMMANDS.get(given[0])
+    if command is None:
+        print(f"wxbot: unknown command {given[0]!r}\n\n{usage()}", file=sys.stderr)
+        return 2
+    try:
+        read_secret_files(os.environ)
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"wxbot: a secret cannot be read: {error}", file=sys.stderr)
+        return 2
+    command.prepare(given[1:])
+    sys.argv = [f"wxbot {given[0]}", *command.before, *given[1:]]
+    runpy.run_module(command.module, run_name="__main__", alter_sys=True)
+    return 0
