@@ -27,6 +27,8 @@ from app.service_manager import ServiceManager
 from config import Config, ConfigError, load
 from config.advice import advice
 from config.language import language_of
+from jobs import JOBS
+from jobs.scheduler import check_times
 from logs import set_up_logging
 from models.instance_lock import DatabaseInUse
 from models.schema import UnusableDatabase
@@ -124,6 +126,7 @@ def main() -> int:
         config = load(arguments.config)
         if arguments.check:
             check(config)
+            check_times(JOBS, config)
             print(f"{arguments.config}: ok")
             return 0
         set_up_logging(config.log_format)
