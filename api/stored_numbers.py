@@ -79,7 +79,7 @@ def read(session: Session, midnight: float) -> Numbers:
     waiting = select(func.min(Ticket.opened_at)).where(unfinished, Ticket.staff_id == "")
     inbox = select(InboxEvent.account, func.min(InboxEvent.received_at)).where(InboxEvent.state == EventState.NEW)
     today = select(Action.account, func.count()).where(*accepted).group_by(col(Action.account))
-    parked = select(func.count()).select_from(InboxEvent).where(InboxEvent.state == EventState.FAILED)
+    parked = select(func.count()).select_from(InboxEvent).where(InboxEvent.state == EventState.PARKED)
     return Numbers(
         memberships=dict(session.exec(states).all()),
         tickets={state: 0 for state in TicketState if state is not TicketState.CLOSED}

@@ -11,6 +11,8 @@ from typing import Final
 from sqlmodel import Session
 
 from app.container import Container
+from config.texts import fill
+from models.durable import Priority
 from services.accounts.address_book import AddressBook
 from services.work.inbox import Handle, Inbox
 from services.work.write_batcher import WriteBatcher
@@ -36,7 +38,7 @@ class EventListener:
     def attach(self, wechat: WeChat) -> None:
         """Know the account whose listener this is."""
         self._container.accounts.add(wechat)
-        self._inbox = Inbox(self._account, self._container.store, wechat.resolve, self._handle)
+        self._inbox = Inbox(self._account, self._container.store, wechat.resolve, self._handle, self._tell_parked)
         self._book = AddressBook(self._container.store, wechat, self._container.clock)
 
     @property
@@ -101,6 +103,12 @@ class EventListener:
                 )  # at the pace of adding, which is slow
             await self._container.token_joins.resume(account)
         await self.book.save()
+
+    def _tell_parked(self, session: Session, raw: RawEvent) -> None:
+        container = self._container
+        words = fill(container.config.texts.event_parked, kind=raw.kind, id=raw.id)
+        for admin in container.accounts.admins(self._account):
+            container.messages.say(session, self._account, admin, words, priority=Priority.NOTICE)
 
     def _befriended(self, session: Session, person: Contact, *, greet: bool) -> None:
         """A friend nobody told of: made while the bot was away, or on the phone and its gateway kept it to itself."""

@@ -74,6 +74,9 @@ class Texts(GroupTexts):
     staff_room_in_room: str = "请在要设为客服群的群里发送 {command}。"
     staff_room_topic: str = "“{topic}”是客服群的名字，不能用作其他群的群名。"
 
+    # operations
+    event_parked: str = "助手在处理一条消息时连续两次异常退出，已跳过这条消息（{kind} {id}）。请查看日志。"
+
     # flows
     flow_open: str = "您的流程“{flow}”还没有完成（{state}）。回复“取消”可以结束它。"
     flow_asking: str = "正在等您回答"

@@ -15,6 +15,7 @@ class EventState(StrEnum):
     NEW = "new"
     DONE = "done"
     FAILED = "failed"
+    PARKED = "parked"  # the process died twice while it was being handled
 
 
 class WorkState(StrEnum):
@@ -44,6 +45,9 @@ class InboxEvent(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("account", "event_id"),
         Index("ix_inbox_open", "state", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
+        Index(
+            "ix_inbox_parked", "state", sqlite_where=text("state = 'parked'"), postgresql_where=text("state = 'parked'")
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -54,6 +58,7 @@ class InboxEvent(SQLModel, table=True):
     body: str | None = None  # what it resolved to, as JSON, once its payload was read
     state: str = EventState.NEW
     handler: str = ""
+    tries: int = 0  # how often it was begun after a restart
     received_at: float = Field(default_factory=time.time, index=True)
 
 

@@ -1,4 +1,4 @@
-"""Plain names, and the rooms that were there before one was asked for"""
+"""Plain names, the rooms that were there before one was asked for, tries of events"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,6 +19,12 @@ def upgrade() -> None:
         batch_op.alter_column("lane", new_column_name="queue")
     with op.batch_alter_table("outboxitem", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_outboxitem_queue"), ["queue"], unique=False)
+    with op.batch_alter_table("inboxevent", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("tries", sa.Integer(), nullable=False, server_default="0"))
+    with op.batch_alter_table("inboxevent", schema=None) as batch_op:
+        batch_op.alter_column("tries", server_default=None)
+        parked = sa.text("state = 'parked'")
+        batch_op.create_index("ix_inbox_parked", ["state"], sqlite_where=parked, postgresql_where=parked)
     with op.batch_alter_table("qunroom", schema=None) as batch_op:
         batch_op.add_column(sa.Column("seen_before", sa.JSON(), nullable=False, server_default="[]"))
     with op.batch_alter_table("qunroom", schema=None) as batch_op:
@@ -26,6 +32,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("inboxevent", schema=None) as batch_op:
+        batch_op.drop_index("ix_inbox_parked")
+        batch_op.drop_column("tries")
     with op.batch_alter_table("qunroom", schema=None) as batch_op:
         batch_op.drop_column("seen_before")
     with op.batch_alter_table("outboxitem", schema=None) as batch_op:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Iterator
 from typing import Final
 
 import zxingcpp
@@ -11,9 +12,10 @@ from PIL import Image
 
 log = logging.getLogger(__name__)
 
-MAX_PIXELS: Final = 50_000_000
+MAX_PIXELS: Final = 20_000_000  # to be decoded; a JPEG of more is decoded at a smaller scale
+MAX_FRAMES: Final = 8  # of an animation
 EDGE: Final = 2400  # larger pictures are made smaller first: a code that people can scan is still there
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 CODES: Final = zxingcpp.BarcodeFormats(
     (zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.MicroQRCode, zxingcpp.BarcodeFormat.DataMatrix)
 )
@@ -23,15 +25,28 @@ def codes_in(data: bytes) -> list[str]:
     """What the codes say; nothing for what is no picture, or too large a one."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                return []
             picture.draft("L", (EDGE, EDGE))
-            grey = _on_white(picture)
-        grey.thumbnail((EDGE, EDGE))
-        return [code.text for code in zxingcpp.read_barcodes(grey, formats=CODES)]
+            if picture.width * picture.height > MAX_PIXELS:  # by the header alone: nothing is decoded yet
+                log.info("a picture of %d x %d is too large to be read", picture.width, picture.height)
+                return []
+            return [code for frame in _frames(picture) for code in _codes(frame)]
     except Exception as error:  # noqa: BLE001 - decoders fail in any way on broken pictures; those show no code
         log.info("a picture of %d bytes cannot be read: %s", len(data), type(error).__name__)
         return []
+
+
+def _frames(picture: Image.Image) -> Iterator[Image.Image]:
+    """The picture, or some of an animation's frames, the first and the last among them."""
+    count = int(getattr(picture, "n_frames", 1))
+    for number in sorted({round(step * (count - 1) / max(1, MAX_FRAMES - 1)) for step in range(MAX_FRAMES)}):
+        picture.seek(number)
+        yield picture
+
+
+def _codes(frame: Image.Image) -> list[str]:
+    grey = _on_white(frame)
+    grey.thumbnail((EDGE, EDGE))
+    return [code.text for code in zxingcpp.read_barcodes(grey, formats=CODES)]
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

@@ -74,6 +74,10 @@ class Moderator:
             return await self._in_link(event, qun)
         return None
 
+    async def close(self) -> None:
+        """End the process that reads pictures."""
+        await self._qr.close()
+
     def reason(self, offence: Offence) -> str:
         """What its author is told about it."""
         return str(getattr(self._texts, f"offence_{offence}"))

@@ -1,29 +1,90 @@
-"""QR codes in pictures that people send."""
+"""QR codes in pictures that people send, read by a child process with limits on memory and time."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
+import os
+import struct
+import sys
+from pathlib import Path
 from typing import Final
 
+log = logging.getLogger(__name__)
 MAX_BYTES: Final = 15_000_000
+SECONDS: Final = 5.0  # that a picture may take; the child is killed then
+IDLE_SECONDS: Final = 60.0  # after which the child ends, to free its memory
+ROOT: Final = Path(__file__).parents[2]
 
 
 class QrReader:
-    """Reads QR codes in a thread, few pictures at once."""
+    """Reads QR codes, one picture at a time. A picture that kills the child process shows no code."""
 
-    def __init__(self, at_once: int = 2) -> None:
-        self._places = asyncio.Semaphore(at_once)
+    def __init__(self, seconds: float = SECONDS, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._seconds = seconds
+        self._idle_seconds = idle_seconds
+        self._turn = asyncio.Lock()
+        self._child: asyncio.subprocess.Process | None = None
+        self._idle: asyncio.TimerHandle | None = None
 
     async def read(self, data: bytes) -> list[str]:
         """What the QR codes of a picture say; nothing for what is too large or no picture."""
         if not data or len(data) > MAX_BYTES:
             return []
-        async with self._places:
-            return await asyncio.to_thread(_read, data)
+        async with self._turn:
+            if self._idle is not None:
+                self._idle.cancel()
+            try:
+                async with asyncio.timeout(self._seconds):
+                    return await self._ask(data)
+            except (TimeoutError, OSError, ValueError) as error:
+                log.warning("a picture of %d bytes could not be read: %s", len(data), type(error).__name__)
+                await self._end_child()
+                return []
+            finally:
+                self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._close_idle)
+
+    async def close(self) -> None:
+        """End the child process."""
+        if self._idle is not None:
+            self._idle.cancel()
+        async with self._turn:
+            await self._end_child()
+
+    async def _ask(self, data: bytes) -> list[str]:
+        child = self._child = self._child or await _start()
+        if child.stdin is None or child.stdout is None:
+            raise OSError("the child process has no pipes")
+        child.stdin.write(struct.pack(">I", len(data)) + data)
+        await child.stdin.drain()
+        codes: list[str] = json.loads(await child.stdout.readline())
+        return codes
+
+    def _close_idle(self) -> None:
+        """Close the child's input, which ends it."""
+        child = self._child
+        if child is not None and not self._turn.locked():
+            self._child = None
+            if child.stdin is not None:
+                child.stdin.close()
+
+    async def _end_child(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        if child.returncode is None:
+            child.kill()
+        await child.wait()
 
 
-def _read(data: bytes) -> list[str]:
-    # Late: most bots are shown no code for days, and what reads them costs every start memory and time.
-    from services.moderation.barcodes import codes_in
-
-    return codes_in(data)
+async def _start() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.moderation.picture_worker"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=ROOT,
+        env={"PATH": os.defpath, "OPENBLAS_NUM_THREADS": "1"},
+        limit=2**20,
+    )

@@ -15,11 +15,12 @@ PATIENCE: Final = 1.0  # seconds that an event whose conversation nobody knows y
 class Arrival:
     """One event: what came, its row, where it belongs once that is known, what it means once that is read."""
 
-    __slots__ = ("_event", "_waiter", "at", "conversation", "late", "raw", "row", "settled")
+    __slots__ = ("_event", "_waiter", "at", "conversation", "late", "raw", "retried", "row", "settled")
 
-    def __init__(self, raw: RawEvent, row: int) -> None:
+    def __init__(self, raw: RawEvent, row: int, *, retried: bool = False) -> None:
         self.raw = raw
         self.row = row
+        self.retried = retried  # an earlier process stored it, and may have died of it
         self.conversation: str | None = None
         self.late = False  # it held the others up too long, and goes by itself
         self.settled = False

@@ -12,8 +12,11 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from errors import WeChatError, WeChatOffline
@@ -21,7 +24,7 @@ from models.db import Store, after_commit, is_away
 from models.durable import EventState
 from services.work import event_codec
 from services.work.arrival_sequencer import Arrival, ArrivalSequencer
-from services.work.inbox_table import InboxRows
+from services.work.inbox_table import InboxRows, end_event
 from services.work.write_batcher import WriteBatcher
 from wechat.events import Event, RawEvent
 
@@ -29,20 +32,23 @@ log = logging.getLogger(__name__)
 
 Resolve = Callable[[RawEvent, Callable[[str], None]], Awaitable[Event | None]]  # the second: told the conversation
 Handle = Callable[[Event, int], Awaitable[str]]  # handles and ends the event; answers with the handler's name
+Parked = Callable[[Session, RawEvent], None]  # tells the admins, in the transaction that parks the event
 MAX_IN_MEMORY: Final = 10_000
 READING_AT_ONCE: Final = 64
 HANDLING_AT_ONCE: Final = 64
+MAX_CRASHES: Final = 2  # of the process while an event is being retried, before the event is parked
 MAX_TRIES: Final = 5  # of reading a payload that gets a refusal or no answer, before the event is given up
 
 
 class Inbox:
     """The events of one account."""
 
-    def __init__(self, account: str, store: Store, resolve: Resolve, handle: Handle) -> None:
+    def __init__(self, account: str, store: Store, resolve: Resolve, handle: Handle, parked: Parked) -> None:
         self.account = account
         self._store = store
         self._resolve = resolve
         self._handle = handle
+        self._parked = parked
         self._table = InboxRows(store, account)
         self._rows = WriteBatcher[RawEvent](store, self._store_rows, lambda _raw: self._leave())
         self._bodies = WriteBatcher[dict[str, Any]](store, self._table.keep_bodies)
@@ -66,8 +72,24 @@ class Inbox:
         self._hold(self._read_forever(), self._tasks)
         for row in await self._store.read(self._table.open_rows):
             raw = RawEvent(self.account, row.event_id, row.kind, json.loads(row.data), event_codec.utc(row.received_at))
+            if row.tries >= MAX_CRASHES:
+                await self._store.write(partial(self._park, raw=raw, row=row.id or 0))
+                continue
             self._in_memory += 1
-            self._arrive(Arrival(raw, row.id or 0), event_codec.decode(row.body) if row.body else None)
+            arrival = Arrival(raw, row.id or 0, retried=True)
+            self._arrive(arrival, event_codec.decode(row.body) if row.body else None)
+
+    def _park(self, session: Session, raw: RawEvent, row: int) -> None:
+        """Set an event aside: the process died twice while it was being handled."""
+        end_event(session, row, "parked", EventState.PARKED)
+        self._parked(session, raw)
+        log.error("%s: event %s is parked: the process died twice while it was being handled", self.account, raw.id)
+
+    async def _count_try(self, arrival: Arrival) -> None:
+        """Before an event of an earlier process is begun: note it, in case this process dies of it as well."""
+        if arrival.retried:
+            arrival.retried = False
+            await self._store.write(lambda s: self._table.count_tries(s, [{"row": arrival.row}]))
 
     async def stop(self, grace: float) -> None:
         """Stop taking work up; what is being handled may finish for `grace` seconds. What was taken is stored."""
@@ -83,6 +105,10 @@ class Inbox:
         await asyncio.gather(*self._tasks, *self._working, return_exceptions=True)
         await self._bodies.drain(grace)
         await self._ends.drain(grace)
+        if self._in_memory:
+            with suppress(DBAPIError, TimeoutError):  # without a database nothing is being handled either
+                async with asyncio.timeout(max(grace, 0.5)):
+                    await self._store.write(self._table.forget_tries)
 
     def _hold(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(work)
@@ -153,6 +179,7 @@ class Inbox:
 
         event, why, state = None, "ignored", EventState.DONE
         try:
+            await self._count_try(arrival)
             event = await self._patiently(raw, placed)
         except Exception as error:  # noqa: BLE001 - one event's trouble is not the others'
             log.warning("%s: the payload of event %s cannot be read: %s", self.account, raw.id, error)
@@ -232,6 +259,7 @@ class Inbox:
         began = time.perf_counter()
         handler, result = "?", "failed"
         try:
+            await self._count_try(arrival)
             handler = await self._until_stored(event, arrival.row)
             result = "ok"
         except Exception as error:

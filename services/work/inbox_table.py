@@ -25,6 +25,12 @@ _END: Final = (
     .values(state=bindparam("to"), handler=bindparam("by"))
     .execution_options(synchronize_session=False)
 )
+_TRY: Final = (
+    update(InboxEvent)
+    .where(col(InboxEvent.id) == bindparam("row"))
+    .values(tries=col(InboxEvent.tries) + 1)
+    .execution_options(synchronize_session=False)
+)
 
 
 def end_event(session: Session, row: int, handler: str, state: str = EventState.DONE) -> None:
@@ -50,6 +56,7 @@ class InboxRows:
                 "data": json.dumps(raw.data, ensure_ascii=False),
                 "state": EventState.NEW,
                 "handler": "",
+                "tries": 0,
                 "received_at": raw.at.timestamp(),
             }
             for raw in raws
@@ -63,6 +70,15 @@ class InboxRows:
     def end(self, session: Session, ends: list[dict[str, Any]]) -> None:
         """End events that no handler has ended."""
         session.connection().execute(_END, ends)
+
+    def count_tries(self, session: Session, rows: list[dict[str, Any]]) -> None:
+        """Note that events are being begun again after a restart."""
+        session.connection().execute(_TRY, rows)
+
+    def forget_tries(self, session: Session) -> None:
+        """A process that stops in order has not died of what it leaves."""
+        mine = update(InboxEvent).where(col(InboxEvent.account) == self._account, col(InboxEvent.tries) > 0)
+        session.connection().execute(mine.where(col(InboxEvent.state) == EventState.NEW).values(tries=0))
 
     def open_rows(self, session: Session) -> list[InboxEvent]:
         """What is stored and not acted on, in the order it came."""

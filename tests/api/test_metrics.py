@@ -117,7 +117,7 @@ async def test_what_waits_in_the_database(door: AccessControl) -> None:
         ticket("c", TicketState.OPEN, 900, staff="wxid_staff"),  # has been answered
         ticket("d", TicketState.CLOSED, 5000),
         InboxEvent(account="weimi1001", event_id="1", kind="message", data="{}", received_at=now - 50),
-        InboxEvent(account="weimi1001", event_id="2", kind="message", data="{}", state=EventState.FAILED),
+        InboxEvent(account="weimi1001", event_id="2", kind="message", data="{}", state=EventState.PARKED),
         *(Action(account="weimi1001", kind="accept", who="guard", outcome="done") for _ in range(6)),
     ]
     await door.container.store.write(lambda s: s.add_all(rows))

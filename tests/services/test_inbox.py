@@ -25,7 +25,7 @@ from wechat.events import Event, PrivateMessage, RawEvent
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Container:
+class Desk:
     """A gateway and a handler, as slow, absent or broken as a test says. An event's id is PERSON-NUMBER."""
 
     def __init__(self, store: Store) -> None:
@@ -38,7 +38,8 @@ class Container:
         self.slow_handler: dict[str, asyncio.Event] = {}
         self.fails: dict[str, list[Exception]] = {}
         self.handler_fails: dict[str, list[Exception]] = {}
-        self.inbox = Inbox("a", store, self.resolve, self.handle)
+        self.parked: list[str] = []
+        self.inbox = Inbox("a", store, self.resolve, self.handle, lambda _session, raw: self.parked.append(raw.id))
 
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
         person = raw.id.partition("-")[0]
@@ -77,46 +78,46 @@ class Container:
         return {row.event_id: f"{row.state} {row.handler}".strip() for row in rows}
 
 
-Move = Callable[[Store], Awaitable[Container]]
+Move = Callable[[Store], Awaitable[Desk]]
 
 
 @pytest.fixture
 async def move_in() -> AsyncIterator[Move]:
-    houses: list[Container] = []
+    desks: list[Desk] = []
 
-    async def move(store: Store) -> Container:
-        container = Container(store)
-        houses.append(container)
-        await container.inbox.start()
-        return container
+    async def move(store: Store) -> Desk:
+        desk = Desk(store)
+        desks.append(desk)
+        await desk.inbox.start()
+        return desk
 
     yield move
-    for container in houses:
-        await container.inbox.stop(0)
+    for desk in desks:
+        await desk.inbox.stop(0)
 
 
 @pytest.fixture
-async def container(sqlite_store: Store, move_in: Move) -> Container:
+async def desk(sqlite_store: Store, move_in: Move) -> Desk:
     return await move_in(sqlite_store)
 
 
-async def idle(container: Container) -> None:
-    await until(lambda: len(container.inbox) == 0, "nothing in memory")
+async def idle(desk: Desk) -> None:
+    await until(lambda: len(desk.inbox) == 0, "nothing in memory")
 
 
-async def on_disk(container: Container) -> None:
+async def on_disk(desk: Desk) -> None:
     """Wait until what came and what was read of it is stored."""
-    await container.inbox._rows.drain()
-    await container.inbox._bodies.drain()
+    await desk.inbox._rows.drain()
+    await desk.inbox._bodies.drain()
 
 
 async def test_stored_before_it_is_acted_on_and_ended_with_it(store: Store, move_in: Move) -> None:
-    container = await move_in(store)
-    await container.say("x-1", "x-2", "y-1")
-    await idle(container)
-    assert container.rows_seen == container.handled, "each had its row when it was handled"
-    assert sorted(container.handled) == ["x-1", "x-2", "y-1"]
-    assert await container.states() == {"x-1": "done test", "x-2": "done test", "y-1": "done test"}
+    desk = await move_in(store)
+    await desk.say("x-1", "x-2", "y-1")
+    await idle(desk)
+    assert desk.rows_seen == desk.handled, "each had its row when it was handled"
+    assert sorted(desk.handled) == ["x-1", "x-2", "y-1"]
+    assert await desk.states() == {"x-1": "done test", "x-2": "done test", "y-1": "done test"}
 
 
 async def test_a_repeat_does_nothing_not_even_after_a_restart(open_store: OpenStore, move_in: Move) -> None:
@@ -148,6 +149,54 @@ async def test_what_was_not_ended_is_handled_after_the_restart_in_order(open_sto
     assert second.by("y") == ["y-1"]
 
 
+async def crash(desk: Desk) -> None:
+    """End its tasks and nothing else, as kill -9 does."""
+    tasks = desk.inbox._tasks | desk.inbox._working
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def begin(open_store: OpenStore, move_in: Move, event: str = "") -> Desk:
+    """A process in which this event is being handled, and never ends."""
+    desk = await move_in(await open_store())
+    if event:
+        desk.slow_handler[event] = asyncio.Event()
+    return desk
+
+
+async def test_an_event_of_which_the_process_dies_twice_is_parked(open_store: OpenStore, move_in: Move) -> None:
+    first = await begin(open_store, move_in, "x-1")
+    await first.say("x-1", "x-2", "y-1")
+    await until(lambda: len(first.rows_seen) == 2 and first.handled, "x-1 is being handled")
+    await on_disk(first)
+    await crash(first)
+    for _ in range(2):
+        retried = await begin(open_store, move_in, "x-1")
+        await until(lambda retried=retried: retried.rows_seen, "x-1 is being handled")
+        assert retried.parked == []
+        await crash(retried)
+    last = await begin(open_store, move_in, "x-1")
+    await idle(last)
+    assert last.parked == ["x-1"]
+    assert last.handled == ["x-2"], "the conversation goes on behind it"
+    assert await last.states() == {"x-1": "parked parked", "x-2": "done test", "y-1": "done test"}
+    again = await begin(open_store, move_in)
+    assert (again.parked, again.handled) == ([], [])
+
+
+async def test_a_stop_in_order_is_no_crash(open_store: OpenStore, move_in: Move) -> None:
+    first = await begin(open_store, move_in, "x-1")
+    await first.say("x-1")
+    await until(lambda: first.rows_seen, "x-1 is being handled")
+    await on_disk(first)
+    for _ in range(4):
+        await first.inbox.stop(0)
+        first = await begin(open_store, move_in, "x-1")
+        await until(lambda first=first: first.rows_seen, "x-1 is being handled")
+    assert first.parked == []
+
+
 async def test_what_was_read_needs_no_gateway_after_the_restart(open_store: OpenStore, move_in: Move) -> None:
     first = await move_in(await open_store())
     first.slow_handler["x-1"] = asyncio.Event()
@@ -172,7 +221,7 @@ async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
     await on_disk(first)
     await first.inbox.stop(0)
     monkeypatch.setattr(inbox, "MAX_IN_MEMORY", 10)
-    second = Container(sqlite_store)
+    second = Desk(sqlite_store)
     second.slow_message["x-0"] = asyncio.Event()
     await asyncio.wait_for(second.inbox.start(), 5)  # before the gateway is even connected
     second.slow_message["x-0"].set()
@@ -184,82 +233,78 @@ async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
 # ---- order, and what is slow ----
 
 
-async def test_a_conversation_keeps_its_order_when_its_payloads_come_out_of_order(container: Container) -> None:
+async def test_a_conversation_keeps_its_order_when_its_payloads_come_out_of_order(desk: Desk) -> None:
     gates = {f"x-{i}": asyncio.Event() for i in range(5)}
-    container.slow_message.update(gates)
-    await container.say(*gates)
+    desk.slow_message.update(gates)
+    await desk.say(*gates)
     for id in reversed(gates):
-        await until(lambda: len(container.read) == 5)
+        await until(lambda: len(desk.read) == 5)
         gates[id].set()
         await asyncio.sleep(0)
-    await idle(container)
-    assert container.handled == list(gates)
+    await idle(desk)
+    assert desk.handled == list(gates)
 
 
-async def test_a_slow_handler_holds_up_its_own_conversation_only(container: Container) -> None:
-    container.slow_handler["x-1"] = asyncio.Event()
-    await container.say("x-1", "x-2", "y-1", "z-1", "y-2")
-    await until(lambda: len(container.handled) == 3, "the others go on")
-    assert container.by("y") == ["y-1", "y-2"]
-    assert container.by("x") == []
-    container.slow_handler["x-1"].set()
-    await idle(container)
-    assert container.by("x") == ["x-1", "x-2"]
+async def test_a_slow_handler_holds_up_its_own_conversation_only(desk: Desk) -> None:
+    desk.slow_handler["x-1"] = asyncio.Event()
+    await desk.say("x-1", "x-2", "y-1", "z-1", "y-2")
+    await until(lambda: len(desk.handled) == 3, "the others go on")
+    assert desk.by("y") == ["y-1", "y-2"]
+    assert desk.by("x") == []
+    desk.slow_handler["x-1"].set()
+    await idle(desk)
+    assert desk.by("x") == ["x-1", "x-2"]
 
 
-async def test_a_slow_contact_holds_up_its_own_conversation_only(
-    container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_contact_holds_up_its_own_conversation_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrival_sequencer, "PATIENCE", 1000.0)  # nobody may need it here
-    gate = container.slow_contact["x"] = asyncio.Event()
-    await container.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read at once
-    await until(lambda: len(container.handled) == 2, "the others go on")
-    assert container.handled == ["y-1", "y-2"]
+    gate = desk.slow_contact["x"] = asyncio.Event()
+    await desk.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read at once
+    await until(lambda: len(desk.handled) == 2, "the others go on")
+    assert desk.handled == ["y-1", "y-2"]
     gate.set()
-    await idle(container)
-    assert container.by("x") == [f"x-{i}" for i in range(100)]
+    await idle(desk)
+    assert desk.by("x") == [f"x-{i}" for i in range(100)]
 
 
 async def test_messages_that_cannot_be_had_hold_the_others_up_for_a_moment_only(
-    container: Container, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arrival_sequencer, "PATIENCE", 0.3)
     gates = {f"x-{i}": asyncio.Event() for i in range(20)}
-    container.slow_message.update(gates)
-    await container.say(*gates, "y-1", "y-2")
+    desk.slow_message.update(gates)
+    await desk.say(*gates, "y-1", "y-2")
     began = asyncio.get_running_loop().time()
-    await until(lambda: len(container.handled) == 2, "the others go on")
+    await until(lambda: len(desk.handled) == 2, "the others go on")
     spent = asyncio.get_running_loop().time() - began
     assert spent < 3, "each of the twenty would have cost its own moment: six seconds"
-    assert container.handled == ["y-1", "y-2"]
+    assert desk.handled == ["y-1", "y-2"]
     for gate in gates.values():
         gate.set()
-    await idle(container)
-    assert len(container.by("x")) == 20
+    await idle(desk)
+    assert len(desk.by("x")) == 20
 
 
 # ---- what fails ----
 
 
-async def test_a_failing_handler_ends_its_event_and_no_other(
-    container: Container, caplog: pytest.LogCaptureFixture
-) -> None:
-    container.handler_fails["x-1"] = [ValueError("bug")]
-    await container.say("x-1", "x-2", "y-1")
-    await idle(container)
-    assert sorted(container.handled) == ["x-2", "y-1"]
-    await container.inbox.stop(1)
-    assert (await container.states())["x-1"] == "failed failed"
+async def test_a_failing_handler_ends_its_event_and_no_other(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.handler_fails["x-1"] = [ValueError("bug")]
+    await desk.say("x-1", "x-2", "y-1")
+    await idle(desk)
+    assert sorted(desk.handled) == ["x-2", "y-1"]
+    await desk.inbox.stop(1)
+    assert (await desk.states())["x-1"] == "failed failed"
     assert "words of" not in caplog.text, "no message's text in the log"
 
 
-async def test_an_event_is_one_line_in_the_log(container: Container, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_event_is_one_line_in_the_log(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    container.handler_fails["x-2"] = [ValueError("bug")]
-    await container.say("x-1", "x-2")
-    await idle(container)
-    await container.say("x-1")
-    await idle(container)
+    desk.handler_fails["x-2"] = [ValueError("bug")]
+    await desk.say("x-1", "x-2")
+    await idle(desk)
+    await desk.say("x-1")
+    await idle(desk)
     lines = [record for record in caplog.records if hasattr(record, "facts")]
     told = [json.loads(JsonFormatter().format(record)) for record in lines]
     assert [(line["id"], line["result"]) for line in told] == [("x-1", "ok"), ("x-2", "failed"), ("x-1", "repeated")]
@@ -267,13 +312,13 @@ async def test_an_event_is_one_line_in_the_log(container: Container, caplog: pyt
     assert "event x-1" in told[0]["message"]
 
 
-async def test_a_database_that_is_away_fails_no_event(container: Container) -> None:
+async def test_a_database_that_is_away_fails_no_event(desk: Desk) -> None:
     away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
-    container.handler_fails["x-1"] = [away, away]
-    await container.say("x-1", "x-2")
-    await idle(container)
-    assert container.handled == ["x-1", "x-2"]
-    assert set((await container.states()).values()) == {"done test"}
+    desk.handler_fails["x-1"] = [away, away]
+    await desk.say("x-1", "x-2")
+    await idle(desk)
+    assert desk.handled == ["x-1", "x-2"]
+    assert set((await desk.states()).values()) == {"done test"}
 
 
 async def test_a_stop_while_the_database_is_away_leaves_the_event_to_the_next_start(
@@ -291,79 +336,79 @@ async def test_a_stop_while_the_database_is_away_leaves_the_event_to_the_next_st
     assert second.handled == ["x-1"]
 
 
-async def test_a_payload_that_is_refused_for_a_while_is_read(container: Container) -> None:
-    container.fails["x-1"] = [WeChatRefused("MessagePayload", "14 UNAVAILABLE")] * (inbox.MAX_TRIES - 1)
-    await container.say("x-1", "x-2")
-    await idle(container)
-    assert sorted(container.handled) == ["x-1", "x-2"]
+async def test_a_payload_that_is_refused_for_a_while_is_read(desk: Desk) -> None:
+    desk.fails["x-1"] = [WeChatRefused("MessagePayload", "14 UNAVAILABLE")] * (inbox.MAX_TRIES - 1)
+    await desk.say("x-1", "x-2")
+    await idle(desk)
+    assert sorted(desk.handled) == ["x-1", "x-2"]
 
 
-async def test_an_unreadable_payload_is_given_up(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unreadable_payload_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "MAX_TRIES", 2)
-    container.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")] * 2
-    await container.say("x-1", "x-2", "echo-1")
-    await idle(container)
-    assert container.handled == ["x-2"]
-    await container.inbox.stop(1)
-    assert await container.states() == {"x-1": "failed unreadable", "x-2": "done test", "echo-1": "done ignored"}
+    desk.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")] * 2
+    await desk.say("x-1", "x-2", "echo-1")
+    await idle(desk)
+    assert desk.handled == ["x-2"]
+    await desk.inbox.stop(1)
+    assert await desk.states() == {"x-1": "failed unreadable", "x-2": "done test", "echo-1": "done ignored"}
 
 
-async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(container: Container) -> None:
-    container.fails["x-1"] = [WeChatOffline("MessagePayload")] * 5  # waits 0.2 + 0.4 + … = 6.2 s if nobody pokes
-    await container.say("x-1", "x-2")
+async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(desk: Desk) -> None:
+    desk.fails["x-1"] = [WeChatOffline("MessagePayload")] * 5  # waits 0.2 + 0.4 + … = 6.2 s if nobody pokes
+    await desk.say("x-1", "x-2")
     began = asyncio.get_running_loop().time()
     for tries in range(1, 6):
-        await until(lambda tries=tries: container.read.count("x-1") == tries, "tried")
-        container.inbox.poke()
-    await idle(container)
+        await until(lambda tries=tries: desk.read.count("x-1") == tries, "tried")
+        desk.inbox.poke()
+    await idle(desk)
     assert asyncio.get_running_loop().time() - began < 4
-    assert container.handled == ["x-1", "x-2"]
+    assert desk.handled == ["x-1", "x-2"]
 
 
-async def test_a_payload_that_never_answers_is_given_up(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_payload_that_never_answers_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "MAX_TRIES", 2)
-    container.fails["x-1"] = [WeChatUnknown("MessagePayload", "no answer")] * 10
-    await container.say("x-1")
-    await idle(container)
-    await container.inbox.stop(1)
-    assert await container.states() == {"x-1": "failed unreadable"}
+    desk.fails["x-1"] = [WeChatUnknown("MessagePayload", "no answer")] * 10
+    await desk.say("x-1")
+    await idle(desk)
+    await desk.inbox.stop(1)
+    assert await desk.states() == {"x-1": "failed unreadable"}
 
 
 # ---- stopping ----
 
 
 async def test_a_stop_stores_what_was_taken_and_lets_what_runs_finish(sqlite_store: Store, move_in: Move) -> None:
-    container = await move_in(sqlite_store)
-    gate = container.slow_handler["x-1"] = asyncio.Event()
-    await container.say("x-1", "x-2")
-    await until(lambda: container.rows_seen, "one is being handled")
-    await container.say(*(f"y-{i}" for i in range(50)))
+    desk = await move_in(sqlite_store)
+    gate = desk.slow_handler["x-1"] = asyncio.Event()
+    await desk.say("x-1", "x-2")
+    await until(lambda: desk.rows_seen, "one is being handled")
+    await desk.say(*(f"y-{i}" for i in range(50)))
     asyncio.get_running_loop().call_later(0.2, gate.set)
-    await container.inbox.stop(5)
-    assert container.by("x") == ["x-1"]
-    states = await container.states()
+    await desk.inbox.stop(5)
+    assert desk.by("x") == ["x-1"]
+    states = await desk.states()
     assert len(states) == 52
     assert (states["x-1"], states["x-2"]) == ("done test", "new")
 
 
 async def test_a_stop_does_not_wait_longer_than_it_may(sqlite_store: Store, move_in: Move) -> None:
-    container = await move_in(sqlite_store)
-    container.slow_handler["x-1"] = asyncio.Event()
-    container.slow_contact["y"] = asyncio.Event()
-    await container.say("x-1", "y-1")
-    await until(lambda: container.rows_seen, "one is being handled")
-    await asyncio.wait_for(container.inbox.stop(0.2), 2)
-    assert (await container.states())["x-1"] == "new"
+    desk = await move_in(sqlite_store)
+    desk.slow_handler["x-1"] = asyncio.Event()
+    desk.slow_contact["y"] = asyncio.Event()
+    await desk.say("x-1", "y-1")
+    await until(lambda: desk.rows_seen, "one is being handled")
+    await asyncio.wait_for(desk.inbox.stop(0.2), 2)
+    assert (await desk.states())["x-1"] == "new"
 
 
-async def test_a_full_inbox_makes_the_gateway_wait(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_inbox_makes_the_gateway_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "MAX_IN_MEMORY", 3)
-    gate = container.slow_handler["x-1"] = asyncio.Event()
-    saying = asyncio.create_task(container.say(*(f"x-{i}" for i in range(1, 7))))
-    await until(lambda: container.rows_seen, "one is being handled")
+    gate = desk.slow_handler["x-1"] = asyncio.Event()
+    saying = asyncio.create_task(desk.say(*(f"x-{i}" for i in range(1, 7))))
+    await until(lambda: desk.rows_seen, "one is being handled")
     assert not saying.done()
-    assert len(container.inbox) == 3
+    assert len(desk.inbox) == 3
     gate.set()
     await saying
-    await idle(container)
-    assert len(container.handled) == 6
+    await idle(desk)
+    assert len(desk.handled) == 6

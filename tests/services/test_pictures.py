@@ -1,0 +1,141 @@
+"""Pictures are opened in a child process: neither a bomb nor a crash reaches the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import struct
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import segno
+from PIL import Image
+
+from services.moderation.barcodes import codes_in
+from services.moderation.pictures import QrReader
+
+CODE = "https://example.com/join"
+
+
+@pytest.fixture
+async def reader() -> AsyncIterator[QrReader]:
+    reader = QrReader()
+    yield reader
+    await reader.close()
+
+
+def qr_code(**save: object) -> bytes:
+    code = io.BytesIO()
+    segno.make(CODE).save(code, kind="png", scale=6, border=4)
+    if not save:
+        return code.getvalue()
+    other = io.BytesIO()
+    Image.open(code).convert("RGB").save(other, **save)  # type: ignore[arg-type]
+    return other.getvalue()
+
+
+def bomb(side: int = 7000) -> bytes:
+    """A PNG of few bytes that decodes to many."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0))
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(side * 4 + 1)) for _ in range(side)) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def child_memory(reader: QrReader) -> int:
+    """The peak memory of the child process, in bytes."""
+    assert reader._child is not None
+    status = Path(f"/proc/{reader._child.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+async def test_a_code_is_read(reader: QrReader) -> None:
+    assert await reader.read(qr_code()) == [CODE]
+    assert await reader.read(qr_code(format="JPEG")) == [CODE]
+
+
+@pytest.mark.parametrize("format", ["GIF", "TIFF", "BMP", "WEBP"])
+async def test_a_code_in_another_format_is_read(reader: QrReader, format: str) -> None:
+    assert await reader.read(qr_code(format=format)) == [CODE]
+
+
+async def test_a_code_in_a_later_frame_is_read(reader: QrReader) -> None:
+    plain = [Image.new("L", (300, 300), shade) for shade in (255, 200, 100)]
+    code = Image.open(io.BytesIO(qr_code())).convert("L").resize((300, 300))
+    animation = io.BytesIO()
+    plain[0].save(animation, format="GIF", save_all=True, append_images=[*plain[1:], code])
+    assert CODE in await reader.read(animation.getvalue())
+
+
+async def test_a_code_with_other_bytes_behind_it_is_read(reader: QrReader) -> None:
+    assert await reader.read(qr_code() + os.urandom(5000)) == [CODE]
+
+
+async def test_a_bomb_costs_no_memory_and_the_next_picture_is_read(reader: QrReader) -> None:
+    data = bomb()
+    assert len(data) < 400_000
+    assert await reader.read(data) == []
+    assert child_memory(reader) < 150 * 2**20
+    assert await reader.read(qr_code()) == [CODE]
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(50)])
+async def test_what_is_no_picture_shows_no_code(reader: QrReader, data: bytes) -> None:
+    assert await reader.read(data) == []
+    assert await reader.read(qr_code()) == [CODE]
+
+
+async def test_a_child_that_dies_is_replaced(reader: QrReader) -> None:
+    assert await reader.read(qr_code()) == [CODE]
+    assert reader._child is not None
+    reader._child.send_signal(signal.SIGKILL)
+    await reader._child.wait()
+    assert await reader.read(qr_code()) == []
+    assert await reader.read(qr_code()) == [CODE]
+
+
+async def test_a_child_that_hangs_is_killed() -> None:
+    reader = QrReader(seconds=20.0)
+    try:
+        assert await reader.read(qr_code()) == [CODE]
+        assert reader._child is not None
+        hung = reader._child
+        hung.send_signal(signal.SIGSTOP)
+        reader._seconds = 0.2
+        assert await reader.read(qr_code()) == []
+        assert hung.returncode == -signal.SIGKILL
+        reader._seconds = 20.0
+        assert await reader.read(qr_code()) == [CODE]
+    finally:
+        await reader.close()
+
+
+async def test_an_idle_child_ends() -> None:
+    reader = QrReader(seconds=20.0, idle_seconds=0.05)
+    try:
+        assert await reader.read(qr_code()) == [CODE]
+        child = reader._child
+        assert child is not None
+        assert await asyncio.wait_for(child.wait(), 10) == 0
+        assert await reader.read(qr_code()) == [CODE]
+    finally:
+        await reader.close()
+
+
+def frames() -> Iterator[bytes]:
+    data = qr_code()
+    for cut in range(0, len(data), max(1, len(data) // 40)):
+        yield data[:cut] + b"\xff" + data[cut + 1 :]
+
+
+def test_broken_pictures_raise_nothing() -> None:
+    for data in frames():
+        assert codes_in(data) in ([], [CODE])
