@@ -108,6 +108,25 @@ def test_version_and_help(wxbot: Path, tmp_path: Path) -> None:
         assert f"wxbot {word}" in shown.stdout or "usage" in shown.stdout
 
 
+def test_processes_that_it_starts_find_the_program_too(wxbot: Path, tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys; from wxbot.command import main; main(['--version']); "
+        "sys.exit(subprocess.run([sys.executable, '-c', 'import services.moderation.picture_worker']).returncode)"
+    )
+    done = _run(wxbot.with_name("python"), "-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_secret_comes_from_a_file(wxbot: Path, tmp_path: Path) -> None:
+    (tmp_path / "address").write_text("postgresql://wxbot:s3cret@127.0.0.1:1/wxbot\n")
+    (tmp_path / "config.yaml").write_text("language: en\nsystems: {}\nflows: []\nsandbox: {port: 0}\napi: {port: 0}\n")
+    started = _run(wxbot, "run", cwd=tmp_path, WXBOT_DATABASE_FILE=str(tmp_path / "address"))
+    assert "cannot start: the database: connection failed" in started.stderr
+    assert "s3cret" not in started.stderr
+    missing = _run(wxbot, "run", cwd=tmp_path, WECHATY_TOKEN_FILE=str(tmp_path / "nowhere"))
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+
+
 def test_a_config_that_is_there_is_not_touched(wxbot: Path, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("nonsense: 1\n")
     started = _run(wxbot, "run", cwd=tmp_path)
