@@ -19,6 +19,7 @@ import threading
 from sqlalchemy.exc import DBAPIError
 
 from app import terminal
+from app.check import check
 from app.lifecycle import Bot
 from app.service_manager import ServiceManager
 from config import Config, ConfigError, load
@@ -27,6 +28,7 @@ from config.language import language_of
 from logs import set_up_logging
 from models.instance_lock import DatabaseInUse
 from models.schema import UnusableDatabase
+from version import VERSION
 
 log = logging.getLogger("wxbot")
 PATIENCE = 5.0  # seconds until it is told which accounts are not online
@@ -99,11 +101,17 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="wxbot", description="微信智能服务助手")
     parser.add_argument("--config", default="config.yaml", help="the configuration file (default: config.yaml)")
+    parser.add_argument("--check", action="store_true", help="only check the configuration file")
+    parser.add_argument("--version", action="version", version=f"wxbot {VERSION}")
     arguments = parser.parse_args()
     terminal.accept_any_encoding()
     language = language_of(arguments.config)
     try:
         config = load(arguments.config)
+        if arguments.check:
+            check(config)
+            terminal.say_checked(arguments.config, advice(config), language)
+            return 0
         set_up_logging(config.log_format)
         asyncio.run(run(config))
     except ConfigError as error:  # also of a file that the config names

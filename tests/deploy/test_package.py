@@ -102,7 +102,7 @@ def test_version_and_help(wxbot: Path, tmp_path: Path) -> None:
     unknown = _run(wxbot, "fly", cwd=tmp_path)
     assert unknown.returncode == 2
     assert "'fly'" in unknown.stderr
-    for word in ("run", "backup", "restore", "sandbox", "export"):
+    for word in ("run", "check", "backup", "restore", "sandbox", "export"):
         shown = _run(wxbot, word, "--help", cwd=tmp_path)
         assert (shown.returncode, shown.stderr) == (0, ""), word
         assert f"wxbot {word}" in shown.stdout or "usage" in shown.stdout
@@ -180,3 +180,4 @@ async def test_it_runs_from_an_empty_folder(wxbot: Path, tmp_path: Path) -> None
     restored = _run(wxbot, "restore", "copy.db", cwd=tmp_path)
     assert restored.returncode == 0, restored.stderr
     assert (tmp_path / "config.yaml").read_bytes() == (ROOT / "config.yaml").read_bytes()
+    assert _run(wxbot, "check", cwd=tmp_path).stdout == "config.yaml 没有问题\n"
