@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import yaml
@@ -71,8 +72,15 @@ def kind(annotation: Any, language: str) -> str:
     return ("文字", "text")[at]
 
 
+def _plain(value: Any) -> Any:
+    """A default without the enums in it."""
+    if isinstance(value, Enum):
+        return value.value
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def _default(field: FieldInfo, language: str) -> str:
-    value = field.get_default(call_default_factory=True)
+    value = _plain(field.get_default(call_default_factory=True))
     if field.is_required() or value is PydanticUndefined:
         return ("必填", "required")[LANGUAGES.index(language)]
     if (

@@ -82,6 +82,8 @@ def test_it_brings_all_that_the_program_reads(wheel: Path) -> None:
         "sandbox/systems/page/index.html",
     ):
         assert f"wxbot/program/{wanted}" in names
+    for path in ROOT.glob("*.py"):
+        assert (f"wxbot/program/{path.name}" in names) == (path.name != "hatch_build.py")
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"wxbot", f"wxbot-{VERSION}.dist-info"}  # nothing called api or config beside other packages
     assert not [name for name in names if "tests/" in name or name.endswith(".pyc")]
