@@ -120,5 +120,5 @@ def test_the_image_and_the_wheel_are_given_all_of_the_program() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     sent = {line.removeprefix("!") for line in lines if line.startswith("!")}
     assert {*wheel["only-include"], *wheel["force-include"], "*.py"} <= sent
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks", "docs"}
     assert packages <= set(wheel["only-include"])

@@ -22,6 +22,7 @@ from tests.bot_process import ROOT, free_port
 from version import VERSION
 
 pytest.importorskip("hatchling")
+pytestmark = pytest.mark.timeout(600)  # in CI everything is installed
 
 
 def _run(*command: str | Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -32,7 +33,7 @@ def _run(*command: str | Path, cwd: Path, **more: str) -> subprocess.CompletedPr
         env=environment,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         check=False,
     )
 
