@@ -37,7 +37,7 @@ def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInf
         section = _model_in(field.annotation)
         if section is None:
             yield key, field
-        elif field.annotation is section:
+        elif isinstance(field.annotation, type):
             yield from _fields(section, f"{key}.")
         else:
             yield key, field

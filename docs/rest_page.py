@@ -39,7 +39,7 @@ def _operation(path: str, method: str, one: Json, schemas: Json, *, zh: bool) ->
 def _fields(schema: Json, schemas: Json) -> str:
     """The names in a body; `?` stands behind those that may be left out."""
     kinds = []
-    for one in schema.get("oneOf", schema.get("anyOf", [schema])):
+    for one in schema.get("oneOf") or schema.get("anyOf") or [schema]:
         known = schemas.get(one.get("$ref", "").rpartition("/")[2], one)
         required = known.get("required", ())
         names = [f"`{name}`{'' if name in required else '?'}" for name in known.get("properties", ())]
