@@ -90,6 +90,7 @@ def gateway(builder: Builder) -> str:
     builder("copy", base, node, "/usr/local/bin/node")
     builder("copy", base, npm, "/usr/local/lib/node_modules/npm")
     builder("run", base, "--", "ln", "-s", "/usr/local/lib/node_modules/npm/bin/npm-cli.js", "/usr/local/bin/npm")
+    builder("config", "--env", "NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt", base)
     builder("commit", base, "localhost/node")
     options = ("--pull-never", "--build-arg", "BASE=localhost/node", "--format", "docker")
     npm_settings = [
