@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 UV ?= uv
-CODE := bot.py version.py wxbot concurrency.py errors.py logs.py api app config handlers jobs migrations models protocol sandbox services tools wechat
+CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py api app config handlers jobs migrations models protocol sandbox services tools wechat
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 

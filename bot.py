@@ -8,6 +8,7 @@ import signal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until `run` listens there is nothing to finish
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nor anything to reload
     gc.disable()  # until the start is done: what it makes stays, and looking at it again and again is a tenth of it
 
 import argparse
@@ -15,6 +16,7 @@ import asyncio
 import logging
 import sys
 import threading
+from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
 
@@ -35,13 +37,14 @@ PATIENCE = 5.0  # seconds until it is told which accounts are not online
 LIMIT = 9.5  # seconds until the process ends in any case, of the ten that it may take
 
 
-async def run(config: Config) -> None:
-    """Run until SIGTERM or SIGINT."""
-    bot = Bot(config)
+async def run(config: Config, source: Callable[[], Config] | None = None) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP reads the config again from its source."""
+    bot = Bot(config, source=source)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, bot.stopping.set)
     if not await _started(bot):
         return
+    _listen_for_reload(bot)
     gc.enable()
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     manager = ServiceManager()
@@ -68,6 +71,17 @@ def _say_where_to_look(bot: Bot) -> None:
         print(terminal.words("no_admin", bot.config.language, code=bot.container.admins.code), flush=True)
     for warning in advice(bot.config).values():
         print(warning, flush=True)
+
+
+def _listen_for_reload(bot: Bot) -> None:
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = asyncio.create_task(bot.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
 def _end_within(seconds: float) -> None:
@@ -101,7 +115,7 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="wxbot", description="微信智能服务助手")
     parser.add_argument("--config", default="config.yaml", help="the configuration file (default: config.yaml)")
-    parser.add_argument("--check", action="store_true", help="only check the configuration file")
+    parser.add_argument("--check", action="store_true", help="check the configuration, say so in one line, and end")
     parser.add_argument("--version", action="version", version=f"wxbot {VERSION}")
     arguments = parser.parse_args()
     terminal.accept_any_encoding()
@@ -113,7 +127,7 @@ def main() -> int:
             terminal.say_checked(arguments.config, advice(config), language)
             return 0
         set_up_logging(config.log_format)
-        asyncio.run(run(config))
+        asyncio.run(run(config, lambda: load(arguments.config)))
     except ConfigError as error:  # also of a file that the config names
         terminal.complain(f"config: {error}", language)
         return 2

@@ -7,31 +7,60 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from api import callback, docs, health, membership, message, qun, webhook, weiqun
-from api.app_keys import HOUSE, METRICS, PAGES, QR_CODES, VIEWS
+from api import (
+    assistant,
+    audit,
+    broadcast,
+    callback,
+    config,
+    docs,
+    health,
+    membership,
+    message,
+    qun,
+    ticket,
+    webhook,
+    weiqun,
+)
+from api.api_keys import ApiKeys
+from api.app_keys import ASSISTANTS, HOUSE, METRICS, PAGES, QR_CODES, VIEWS
 from api.body import MAX_BYTES
-from api.container_metrics import InMemory
 from api.metrics import Metrics
 from api.middlewares import make_middleware
 from api.network import AccessControl
 from api.pages import make_pages
 from api.qrcodes import QrCodes
 from api.view_limit import ViewLimit
+from app.assistants import Assistants
 from app.container import Container
+from config import Config
+from services.upkeep.reload import Prepared
 
 NUMBER = "[0-9]{1,18}"
 ROUTES = (
     web.post("/wxbot/qun", qun.create),
     web.get("/wxbot/qun", qun.find),
     web.get(f"/wxbot/qun/{{number:{NUMBER}}}", qun.read),
+    web.patch(f"/wxbot/qun/{{number:{NUMBER}}}", qun.change),
+    web.delete(f"/wxbot/qun/{{number:{NUMBER}}}", qun.close),
+    web.get(f"/wxbot/qun/{{number:{NUMBER}}}/members", qun.members),
     web.post("/wxbot/qun/membership", membership.join),
     web.get(f"/wxbot/qun/membership/{{id:{NUMBER}}}", membership.read),
     web.delete(f"/wxbot/qun/membership/{{id:{NUMBER}}}", membership.remove),
     web.post("/wxbot/message", message.send),
     web.get(f"/wxbot/message/{{id:{NUMBER}}}", message.read),
+    web.post("/wxbot/broadcast", broadcast.send),
+    web.get(f"/wxbot/broadcast/{{id:{NUMBER}}}", broadcast.read),
     web.post("/wxbot/callback/{secret}", callback.receive),
+    web.get("/wxbot/ticket", ticket.find),
+    web.get(f"/wxbot/ticket/{{id:{NUMBER}}}", ticket.read),
+    web.get("/wxbot/audit", audit.find),
     web.get("/wxbot/webhook", webhook.find),
     web.post(f"/wxbot/webhook/{{id:{NUMBER}}}/resend", webhook.resend),
+    web.post("/wxbot/config/reload", config.reload),
+    web.get("/wxbot/assistant", assistant.find),
+    web.post("/wxbot/assistant", assistant.put),
+    web.delete("/wxbot/assistant/{account}", assistant.remove),
     web.get("/weiqun/{id}", weiqun.landing),
     web.get("/healthz", health.healthz),
     web.get("/readyz", health.readyz),
@@ -41,18 +70,29 @@ ROUTES = (
 )
 
 
-def make_app(container: Container, *, inboxes: InMemory = dict) -> web.Application:
-    """Build the application over a house. `inboxes` tells how many events each account has in memory."""
+def make_app(container: Container, assistants: Assistants) -> web.Application:
+    """Build the application over the parts that run."""
     settings = container.config.api
-    metrics = Metrics(container, inboxes)
-    door = AccessControl(settings.allowed_networks, settings.trusted_proxies, settings.keys, settings.public_url)
-    app = web.Application(middlewares=[make_middleware(door, metrics)], client_max_size=MAX_BYTES)
+    metrics = Metrics(container, assistants.in_memory)
+    access, keys = AccessControl(settings), ApiKeys(settings.keys, container.clock)
+    app = web.Application(middlewares=[make_middleware(access, keys, metrics)], client_max_size=MAX_BYTES)
     app[HOUSE] = container
+    app[ASSISTANTS] = assistants
     app[METRICS] = metrics
     app[PAGES] = make_pages()
     app[QR_CODES] = QrCodes(container.accounts, container.clock)
     app[VIEWS] = ViewLimit(container.clock)
-    app[docs.DOCUMENT] = docs.Document(settings)
+    app[docs.DOCUMENT] = document = docs.Document(settings)
+
+    def prepare(wanted: Config) -> Prepared:
+        def apply() -> None:
+            access.configure(wanted.api)
+            keys.configure(wanted.api.keys)
+            document.configure(wanted.api)
+
+        return Prepared(apply)
+
+    container.reloader.on_reload(prepare)
     app.cleanup_ctx.append(_qr_codes)
     app.cleanup_ctx.append(_metrics)
     app.add_routes(ROUTES)

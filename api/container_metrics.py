@@ -125,8 +125,7 @@ class ContainerMetrics(Collector):
         )
         shown: dict[tuple[str, str], int] = defaultdict(int)
         for webhook in self._container.config.webhooks:
-            queue = f"{WEBHOOKS}:{webhook.queue}"
-            name = _without_secrets(queue).partition(":")[2]
+            queue, name = f"{WEBHOOKS}:{webhook.name}", webhook.name
             for said, results in WEBHOOK_RESULTS.items():
                 shown[name, said] += sum(counts[queue, result] for result in results)
         for labels, number in shown.items():

@@ -19,7 +19,13 @@ class Document:
     quarter of a second."""
 
     def __init__(self, settings: ApiSettings) -> None:
+        self.configure(settings)
+
+    def configure(self, settings: ApiSettings) -> None:
+        """Describe the API under these settings from now on."""
         self._url, self._keyed = settings.public_url, bool(settings.keys)
+        for made in ("_made", "raw", "values"):
+            self.__dict__.pop(made, None)
 
     @cached_property
     def _made(self) -> dict[str, Any]:

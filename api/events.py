@@ -42,12 +42,24 @@ EVENTS: Final[Mapping[str, Told]] = {
     "member.refused": Told("入群请求到此为止", {**MEMBER, "reason": "原因"}),
     "friend.added": Told("有人成为助手的好友", {**PERSON, "name": "昵称"}),
     "ticket.opened": Told("有人请求人工服务", TICKET),
+    "ticket.waiting": Told("客户在等人接待，且已提醒过接待人", {**TICKET, "minutes": "已等了几分钟"}),
     "ticket.closed": Told("人工服务结束", {**TICKET, "closed_by": "由谁结束"}),
     "message.failed": Told(
         "一条答应发送的消息没有发出",
         {**ASSISTANT, "message": "消息编号", "to": "发给谁", "error": "原因"},
         {"number": "群编号，发到群里的才有"},
     ),
+    "message.sent": Told(
+        "一条答应发送的消息已发出；只告知在 events 里写明了它的接收方",
+        {**ASSISTANT, "message": "消息编号", "to": "发给谁", "kind": "text | file | link | …"},
+        {"number": "群编号，发到群里的才有"},
+    ),
+    "message.received": Told(
+        "有人私聊助手，或在群里 @ 助手；只告知在 events 里写明了它的接收方",
+        {**PERSON, "name": "昵称", "kind": "text | image | file | …", "text": "内容", "at": "何时"},
+        {"number": "群编号，群里说的才有", "room_id": "群在微信里的编号，群里说的才有"},
+    ),
+    "account.scan": Told("助手等待扫码登录", {**ASSISTANT, "qr_code": "二维码的内容"}),
     "assistant.online": Told("助手上线", {**ASSISTANT, "reason": "原因"}),
     "assistant.offline": Told("助手离线", {**ASSISTANT, "reason": "原因"}),
     "flow.finished": Told("流程结束", {**FLOW, "error": "失败的原因"}),
@@ -58,7 +70,7 @@ HEADERS: Final[Fields] = {
     "webhook-timestamp": "发送时间，Unix 秒",
     "webhook-signature": "v1,签名；可能有多个，以空格隔开，其一相符即可",
 }
-INTEGERS: Final = frozenset({"number", "membership", "ticket", "message", "run"})
+INTEGERS: Final = frozenset({"number", "membership", "ticket", "message", "run", "minutes"})
 
 
 def described() -> dict[str, Any]:

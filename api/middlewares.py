@@ -9,7 +9,8 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.app_keys import CLIENT
+from api.api_keys import ApiKeys, scopes_for
+from api.app_keys import CLIENT, KEY_NAME
 from api.metrics import UNMATCHED, Metrics
 from api.network import AccessControl
 from api.responses import as_bot_error, refusal, refusal_of
@@ -21,7 +22,7 @@ CALLBACKS: Final = "/wxbot/callback/"  # what such an address ends with is its o
 KEYED: Final = "/wxbot/"
 
 
-def make_middleware(door: AccessControl, metrics: Metrics) -> Middleware:
+def make_middleware(door: AccessControl, keys: ApiKeys, metrics: Metrics) -> Middleware:
     """The one middleware; one, because each costs every request."""
 
     @web.middleware
@@ -29,15 +30,18 @@ def make_middleware(door: AccessControl, metrics: Metrics) -> Middleware:
         began = time.perf_counter()
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else UNMATCHED
-        response = await _answer(request, handler, door, route)
+        response = await _answer(request, handler, door, keys, route)
         metrics.observe(request.method, route, response.status, time.perf_counter() - began)
         return response
 
     return middleware
 
 
-async def _answer(request: web.Request, handler: Handler, door: AccessControl, route: str) -> web.StreamResponse:
+async def _answer(
+    request: web.Request, handler: Handler, door: AccessControl, keys: ApiKeys, route: str
+) -> web.StreamResponse:
     try:
+        door.check_host(request)
         client = door.client(request)
         request[CLIENT] = client.text
         if not client.allowed and route not in OPEN_TO_ALL:
@@ -45,7 +49,7 @@ async def _answer(request: web.Request, handler: Handler, door: AccessControl, r
         if route.startswith(KEYED):
             door.check_page(request)
         if route.startswith(KEYED) and not route.startswith(CALLBACKS):
-            door.check_key(request)
+            request[KEY_NAME] = keys.check(request, client.text, scopes_for(request.method, route))
         response = await handler(request)
     except BotError as error:
         return _refuse(request, route, error)

@@ -1,8 +1,9 @@
-"""Who is asking, and from where: allowed networks, trusted proxies, API keys."""
+"""Where a request comes from: allowed networks, trusted proxies, pages of other origins."""
 
 from __future__ import annotations
 
-import hmac
+import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -11,10 +12,16 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from errors import BadKey, OutsideNetwork
+from config.settings import ApiSettings
+from errors import CallerUnknown, OutsideNetwork
+from web_hosts import is_served
 
 Networks = Sequence[IPv4Network | IPv6Network]
+log = logging.getLogger(__name__)
 MAX_REMEMBERED: Final = 4096
+MAX_MENTIONED: Final = 20
+PROBES: Final = ("/healthz", "/readyz")
+_FORWARDED_FOR: Final = re.compile(r'(?:^|[;,])\s*for\s*=\s*("[^"]*"|[^;,\s]+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +37,53 @@ NOWHERE: Final = Address("unknown", allowed=False, trusted=False)
 
 
 class AccessControl:
-    """Judges addresses and keys; an address is judged once and remembered."""
+    """Judges addresses; each is judged once and remembered."""
 
-    def __init__(
-        self, allowed: Sequence[str], trusted: Sequence[str], keys: Sequence[str], public_url: str = ""
-    ) -> None:
-        self._allowed = [ip_network(network, strict=False) for network in allowed]
-        self._trusted = [ip_network(network, strict=False) for network in trusted]
-        self._keys = [key.encode() for key in keys]
-        self._public_host = urlsplit(public_url).netloc
+    def __init__(self, settings: ApiSettings) -> None:
+        self.configure(settings)
+
+    def configure(self, settings: ApiSettings) -> None:
+        """Judge by these settings from now on."""
+        self._allowed = [ip_network(network, strict=False) for network in settings.allowed_networks]
+        self._trusted = [ip_network(network, strict=False) for network in settings.trusted_proxies]
+        self._public_host = urlsplit(settings.public_url).netloc
+        self._names = {*settings.hosts, urlsplit(settings.public_url).hostname or ""}
         self._known: dict[str, Address] = {}
+        self._mentioned: set[str] = set()
 
     def client(self, request: web.Request) -> Address:
-        """The caller's address: the peer's, or, behind trusted proxies, the rightmost that is none of them."""
+        """The caller's address: the peer's, or, behind trusted proxies, the rightmost that is none of them.
+
+        A trusted proxy that does not say for whom it asks would make everybody a caller from inside: CallerUnknown,
+        but for the probes of a load balancer or a container.
+        """
         address = self._judge(request.remote or "")
+        hops = _hops(request)
         if not address.trusted:
+            if hops and address.allowed:
+                self._mention(f"{address.text} sends X-Forwarded-For but is not in api.trusted_proxies: it is ignored")
             return address
-        hops = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+        if not hops:
+            if request.path in PROBES:
+                return address
+            self._mention(f"the trusted proxy {address.text} sends no X-Forwarded-For: its requests are refused")
+            raise CallerUnknown(f"no X-Forwarded-For from the trusted proxy {address.text}")
         for hop in reversed(hops):
-            if hop.strip():
-                address = self._judge(_bare(hop.strip()))
-                if not address.trusted:
-                    break
+            address = self._judge(hop)
+            if not address.trusted:
+                break
         return address
+
+    def _mention(self, what: str) -> None:
+        """Log it once."""
+        if what not in self._mentioned and len(self._mentioned) < MAX_MENTIONED:
+            self._mentioned.add(what)
+            log.warning("%s", what)
+
+    def check_host(self, request: web.Request) -> None:
+        """Refuse a request under a name that somebody else may have pointed at this machine; OutsideNetwork."""
+        if "Host" in request.headers and not is_served(request.host, self._names):
+            raise OutsideNetwork(f"the host name {request.host!r} is not served; api.hosts can name it")
 
     def check_page(self, request: web.Request) -> None:
         """Refuse what a web page of somebody else's has the browser of a person inside send; browsers name the page's
@@ -60,17 +91,6 @@ class AccessControl:
         origin = request.headers.get("Origin")
         if origin is not None and origin.partition("://")[2] not in (request.host, self._public_host):
             raise OutsideNetwork(f"a page of {origin}")
-
-    def check_key(self, request: web.Request) -> None:
-        """Whether the caller shows one of the keys, if any are set; BadKey."""
-        if not self._keys:
-            return
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        shown = given.strip().encode(errors="surrogateescape")
-        # Every key is compared, so that the time tells nothing about them.
-        matches = [hmac.compare_digest(shown, key) for key in self._keys]
-        if scheme.lower() != "bearer" or not any(matches):
-            raise BadKey
 
     def _judge(self, text: str) -> Address:
         known = self._known.get(text)
@@ -87,6 +107,16 @@ class AccessControl:
             self._known.clear()
         self._known[text] = address
         return address
+
+
+def _hops(request: web.Request) -> list[str]:
+    """The addresses that proxies say they were asked from, the nearest last: of X-Forwarded-For, else of Forwarded
+    (RFC 7239)."""
+    listed = ",".join(request.headers.getall("X-Forwarded-For", ()))
+    if not listed.strip(" ,"):
+        named = _FORWARDED_FOR.findall(",".join(request.headers.getall("Forwarded", ())))
+        listed = ",".join(name.strip('"') for name in named)
+    return [_bare(hop.strip()) for hop in listed.split(",") if hop.strip()]
 
 
 def _within(ip: object, networks: Networks) -> bool:

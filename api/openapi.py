@@ -93,7 +93,8 @@ def _reply(reply: Reply) -> Json:
             name: {"description": about, "schema": {"type": "string"}} for name, about in reply.headers.items()
         }
     if reply.model is not None:
-        made["content"] = {reply.media: {"schema": _either([reply.model])}}
+        shapes = [reply.model, reply.or_else] if reply.or_else else [reply.model]
+        made["content"] = {reply.media: {"schema": _either(shapes)}}
     elif reply.media != JSON:
         made["content"] = {reply.media: {"schema": {"type": "string"}}}
     return made
@@ -123,7 +124,8 @@ def _refusal(errors: Refusals) -> Json:
 
 def _schemas() -> Json:
     models = {model for operation in OPERATIONS for model in operation.takes}
-    models |= {reply.model for operation in OPERATIONS for reply in operation.replies.values() if reply.model}
+    replies = [reply for operation in OPERATIONS for reply in operation.replies.values()]
+    models |= {model for reply in replies for model in (reply.model, reply.or_else) if model}
     wanted = sorted(models | {schema.ErrorResponse}, key=lambda model: model.__name__)
     _, made = models_json_schema([(model, "serialization") for model in wanted], ref_template=REF)
     definitions: Json = made["$defs"]

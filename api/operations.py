@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 import errors
 from api import schema
+from api import schema_admin as admin
+from api import schema_lists as lists
+from api import schema_messages as messages
+from models.groups import MemberState, QunState
+from models.support import TicketState
+from services.paging import MAX_LIMIT
 
 JSON: Final = "application/json"
 Refusals = Sequence[type[errors.BotError]]
@@ -36,6 +43,7 @@ class Reply:
     model: type[BaseModel] | None = None
     media: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    or_else: type[BaseModel] | None = None  # another shape, by what was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +66,57 @@ class Operation:
 _LOCATION: Final = {"Location": "查询该群员关系的地址"}
 _MEMBERSHIP: Final = Parameter("id", "path", "群员关系编号，即 202 的 Location 末段")
 
+MOMENT: Final = {"type": "string", "format": "date-time"}
+PREFER: Final = Parameter(
+    "Prefer",
+    "header",
+    "respond-async = 不等结果，立即答复 202",
+    {"type": "string", "enum": ["respond-async"]},
+    required=False,
+)
+PAGES: Final = (
+    Parameter(
+        "limit", "query", "每页几条，默认 50", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, required=False
+    ),
+    Parameter(
+        "after", "query", "上一页的 next", {"type": "string", "pattern": "^(0|[1-9][0-9]{0,8})$"}, required=False
+    ),
+)
+
+
+def _enum(values: type[StrEnum]) -> dict[str, Any]:
+    return {"type": "string", "enum": [value.value for value in values]}
+
+
 OPERATIONS: Final = (
     Operation(
         "post", "/wxbot/qun", "createQun", "请求建群",
         {
             201: Reply("已建群", schema.QunCreateResponse, headers={"Location": "群的落地页"}),
             200: Reply("该代码的群早已建好", schema.QunCreateResponse),
+            202: Reply("已排队（respond-async），建好后由 qun.created 通知", schema.QunQueuedResponse,
+                       headers={"Location": "查询该群的地址"}),
         },
         about="在微信里建群（助手、群主、一位陪同），改好群名。可安全重试：同一 code 只有一个群。",
-        takes=(schema.QunCreate,),
+        takes=(schema.QunCreate,), parameters=(PREFER,),
         refusals=(
             errors.InvalidParameter, errors.BodyTooLarge, errors.TooManyRequests, errors.AssistantUnknown,
             errors.AssistantOffline, errors.OwnerUnknown, errors.OwnerAmbiguous, errors.CodeTaken, errors.GroupNotMade,
         ),
     ),
     Operation(
-        "get", "/wxbot/qun", "findQun", "按代码查群", {200: Reply("该群", schema.QunResponse)},
-        parameters=(Parameter("code", "query", "群号代码", LINE),),
+        "get", "/wxbot/qun", "findQun", "查群",
+        {200: Reply("该群，或一页群", schema.QunResponse, or_else=lists.QunsResponse)},
+        about="有 code 时按代码查一个群；没有时列出所有群，新的在前。",
+        parameters=(
+            Parameter("code", "query", "群号代码", LINE, required=False),
+            Parameter("assistant", "query", "助手账号", LINE, required=False),
+            Parameter("state", "query", "状态", _enum(QunState), required=False),
+            Parameter("owner", "query", "群主，建群时的写法或微信内部编号", LINE, required=False),
+            Parameter("tag", "query", "标签", LINE, required=False),
+            Parameter("q", "query", "群名或代码的一部分", LINE, required=False),
+            *PAGES,
+        ),
         refusals=(errors.InvalidParameter, errors.NotFound),
     ),
     Operation(
@@ -82,13 +124,38 @@ OPERATIONS: Final = (
         parameters=(Parameter("number", "path", "群号"),), refusals=(errors.NotFound,),
     ),
     Operation(
+        "patch", "/wxbot/qun/{number}", "changeQun", "修改群", {200: Reply("已修改", schema.QunResponse)},
+        about="群名和公告在微信里改好并读回后才答复。",
+        takes=(schema.QunChange,),
+        parameters=(Parameter("number", "path", "群号"),),
+        refusals=(
+            errors.InvalidParameter, errors.BodyTooLarge, errors.NotFound, errors.TokenExpired,
+            errors.AssistantUnknown, errors.AssistantOffline, errors.GroupNotMade,
+        ),
+    ),
+    Operation(
+        "delete", "/wxbot/qun/{number}", "closeQun", "关闭群", {204: Reply("已关闭；重复请求也是 204")},
+        about="助手在群里告知后退出；入群令牌和落地页从此失效（410）。",
+        parameters=(Parameter("number", "path", "群号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
+        "get", "/wxbot/qun/{number}/members", "listMembers", "群员列表",
+        {200: Reply("一页群员", lists.MembersResponse)},
+        parameters=(
+            Parameter("number", "path", "群号"),
+            Parameter("state", "query", "群员关系的状态，默认 joined", _enum(MemberState), required=False),
+            *PAGES,
+        ),
+        refusals=(errors.InvalidParameter, errors.NotFound),
+    ),
+    Operation(
         "post", "/wxbot/qun/membership", "joinQun", "请求入群",
         {
             200: Reply("已在群里", schema.JoinedResponse, headers=_LOCATION),
-            202: Reply("待本人或群主确认，或待加好友", schema.OpenResponse, headers=_LOCATION),
+            202: Reply("待本人或群主确认、待加好友，或已排队（respond-async）", schema.OpenResponse, headers=_LOCATION),
         },
         about="答复的是微信里真正看到的结果。可安全重试：不会重复邀请。",
-        takes=(schema.MembershipJoin,),
+        takes=(schema.MembershipJoin,), parameters=(PREFER,),
         refusals=(
             errors.InvalidParameter, errors.BodyTooLarge, errors.TooManyRequests, errors.AssistantUnknown,
             errors.AssistantOffline, errors.TokenInvalid, errors.TokenExpired, errors.MemberAmbiguous,
@@ -107,9 +174,9 @@ OPERATIONS: Final = (
     ),
     Operation(
         "post", "/wxbot/message", "sendMessage", "发消息",
-        {202: Reply("已承诺发送", schema.MessageResponse, headers={"Location": "查询该消息的地址"})},
+        {202: Reply("已承诺发送", messages.MessageResponse, headers={"Location": "查询该消息的地址"})},
         about="to 与 qun 二选一。承诺先落盘再答复，进程被杀也会发出。带同一 Idempotency-Key 的重复请求只发一次。",
-        takes=(schema.PersonMessage, schema.GroupMessage),
+        takes=(messages.PersonMessage, messages.GroupMessage),
         parameters=(Parameter("Idempotency-Key", "header", "调用方自选的唯一值", LINE, required=False),),
         refusals=(
             errors.InvalidParameter, errors.BodyTooLarge, errors.NotFound, errors.AssistantUnknown,
@@ -117,7 +184,20 @@ OPERATIONS: Final = (
         ),
     ),
     Operation(
-        "get", "/wxbot/message/{id}", "readMessage", "查询消息", {200: Reply("该消息", schema.MessageResponse)},
+        "post", "/wxbot/broadcast", "sendBroadcast", "群发",
+        {202: Reply("已承诺发送", messages.BroadcastPromise, headers={"Location": "查询结果的地址"})},
+        about="带同一 Idempotency-Key 的重复请求只发一次。",
+        takes=(messages.BroadcastSend,),
+        parameters=(Parameter("Idempotency-Key", "header", "调用方自选的唯一值", LINE, required=False),),
+        refusals=(errors.InvalidParameter, errors.BodyTooLarge, errors.NotFound, errors.AssistantUnknown),
+    ),
+    Operation(
+        "get", "/wxbot/broadcast/{id}", "readBroadcast", "查询群发",
+        {200: Reply("每个群的结果", messages.BroadcastResponse)},
+        parameters=(Parameter("id", "path", "群发编号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
+        "get", "/wxbot/message/{id}", "readMessage", "查询消息", {200: Reply("该消息", messages.MessageResponse)},
         parameters=(Parameter("id", "path", "消息编号"),), refusals=(errors.NotFound,),
     ),
     Operation(
@@ -130,14 +210,69 @@ OPERATIONS: Final = (
         keyed=False,
     ),
     Operation(
-        "get", "/wxbot/webhook", "findWebhooks", "查询下行通知", {200: Reply("最近的一百条", schema.WebhooksResponse)},
-        parameters=(Parameter("state", "query", "状态，默认 failed", schema.WEBHOOK_STATE, required=False),),
+        "get", "/wxbot/ticket", "listTickets", "人工会话列表", {200: Reply("一页人工会话", lists.TicketsResponse)},
+        parameters=(
+            Parameter("state", "query", "状态", _enum(TicketState), required=False),
+            Parameter("assistant", "query", "助手账号", LINE, required=False),
+            *PAGES,
+        ),
+        refusals=(errors.InvalidParameter,),
+    ),
+    Operation(
+        "get", "/wxbot/ticket/{id}", "readTicket", "查询人工会话",
+        {200: Reply("该会话和其中的一页消息", lists.TicketResponse)},
+        parameters=(Parameter("id", "path", "人工会话编号"), *PAGES),
+        refusals=(errors.InvalidParameter, errors.NotFound),
+    ),
+    Operation(
+        "get", "/wxbot/audit", "listAudit", "审计记录", {200: Reply("一页记录", lists.AuditResponse)},
+        parameters=(
+            Parameter("since", "query", "此时之后，ISO 8601", MOMENT, required=False),
+            Parameter("kind", "query", "何事，如 group、add、remove", LINE, required=False),
+            Parameter("who", "query", "何人，如 rest:密钥名", LINE, required=False),
+            *PAGES,
+        ),
+        refusals=(errors.InvalidParameter,),
+    ),
+    Operation(
+        "get", "/wxbot/webhook", "findWebhooks", "查询下行通知",
+        {200: Reply("一页通知，默认最近的一百条", schema.WebhooksResponse)},
+        parameters=(
+            Parameter("state", "query", "状态，默认 failed", schema.WEBHOOK_STATE, required=False),
+            Parameter("webhook", "query", "接收方的名字", LINE, required=False),
+            *PAGES,
+        ),
         refusals=(errors.InvalidParameter,),
     ),
     Operation(
         "post", "/wxbot/webhook/{id}/resend", "resendWebhook", "重发下行通知",
         {202: Reply("将再次发送；未失败的保持原样", schema.WebhookResponse)},
         parameters=(Parameter("id", "path", "通知编号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
+        "post", "/wxbot/config/reload", "reloadConfig", "重新加载配置",
+        {200: Reply("已生效的和需要重启的键", admin.ReloadResponse)},
+        about="重新读取 config.yaml 和 faq.yaml。配置有误时不做任何更改，答复 1001 并说明错在哪里。",
+        refusals=(errors.InvalidParameter,),
+    ),
+    Operation(
+        "get", "/wxbot/assistant", "listAssistants", "助手列表", {200: Reply("所有助手", admin.AssistantsResponse)},
+    ),
+    Operation(
+        "post", "/wxbot/assistant", "putAssistant", "添加或修改助手",
+        {
+            201: Reply("已添加", admin.AssistantResponse, headers={"Location": "该助手的地址"}),
+            200: Reply("已修改", admin.AssistantResponse),
+        },
+        about="重启后仍在。config.yaml 里的助手不能在这里修改。",
+        takes=(admin.AssistantPut,),
+        refusals=(errors.InvalidParameter, errors.BodyTooLarge),
+    ),
+    Operation(
+        "delete", "/wxbot/assistant/{account}", "removeAssistant", "删除助手", {204: Reply("已删除")},
+        about="config.yaml 里的助手不能在这里删除。",
+        parameters=(Parameter("account", "path", "助手账号", {"type": "string", "minLength": 1}),),
+        refusals=(errors.InvalidParameter, errors.AssistantUnknown),
     ),
     Operation(
         "get", "/weiqun/{id}", "landing", "群的落地页",

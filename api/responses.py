@@ -20,6 +20,7 @@ from errors import (
     WeChatError,
     WeChatOffline,
 )
+from services.paging import Page
 
 HEADERS: Final = {
     "Content-Type": "application/json; charset=utf-8",
@@ -35,6 +36,11 @@ def reply(data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str]
     return web.Response(
         body=_encode(data).encode(), status=status, headers=HEADERS if headers is None else {**HEADERS, **headers}
     )
+
+
+def listing(name: str, page: Page[dict[str, Any]]) -> web.Response:
+    """A page of a list."""
+    return reply({name: page.rows, "next": page.next})
 
 
 def refusal(error: BotError, headers: Mapping[str, str] | None = None) -> web.Response:

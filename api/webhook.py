@@ -3,38 +3,48 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from api.app_keys import HOUSE
 from api.body import number
-from api.responses import iso, reply
+from api.query import choice, page, word
+from api.responses import iso, listing, reply
+from app.container import Container
 from errors import InvalidParameter
 from models.durable import OutboxItem, WorkState
+from services.messaging.webhook_delivery import MAX_LISTED, list_deliveries
 from services.messaging.webhook_events import QUEUE
+from services.paging import PageRequest
 
 STATES = (WorkState.QUEUED, WorkState.SENT, WorkState.FAILED)
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /wxbot/webhook?state=failed: the newest hundred in that state."""
-    state = request.query.get("state", WorkState.FAILED)
+    """GET /wxbot/webhook?state=failed: the deliveries in that state with their tries, newest first."""
+    container, name = request.app[HOUSE], word(request, "webhook")
+    state = choice(request, "state", WorkState) or WorkState.FAILED
     if state not in STATES:
         raise InvalidParameter("state")
-    return reply({"webhooks": [_shown(item) for item in await request.app[HOUSE].webhooks.listed(state)]})
+    asked = page(request) if {"limit", "after"} & request.query.keys() else PageRequest(MAX_LISTED)
+    found = await container.store.read(lambda s: list_deliveries(s, name, state, asked))
+    return listing("webhooks", found.map(partial(_shown, container)))
 
 
 async def resend(request: web.Request) -> web.Response:
     """POST /wxbot/webhook/{id}/resend: 202; one that was not given up stays as it is."""
-    return reply({"webhook": _shown(await request.app[HOUSE].webhooks.resend(number(request)))}, 202)
+    container = request.app[HOUSE]
+    return reply({"webhook": _shown(container, await container.webhooks.resend(number(request)))}, 202)
 
 
-def _shown(item: OutboxItem) -> dict[str, Any]:
-    event = json.loads(item.body)
+def _shown(container: Container, item: OutboxItem) -> dict[str, Any]:
+    event, name = json.loads(item.body), item.queue.removeprefix(f"{QUEUE}:")
     return {
         "id": item.id,
-        "receiver": item.queue.removeprefix(f"{QUEUE}:"),
+        "webhook": name,
+        "receiver": container.webhooks.address_of(name),
         "event": event["id"],
         "type": event["type"],
         "key": item.key,

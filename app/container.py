@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from zoneinfo import ZoneInfo
 
 from config import Config
@@ -11,22 +11,27 @@ from models.db import Store
 from services.accounts.admins import Admins
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
+from services.accounts.stored_assistants import StoredAssistants
+from services.accounts.tls_seen import TlsSeen
 from services.clock import Clock
 from services.flows.calls import SystemCaller
 from services.flows.flows import Flows
 from services.flows.steps import FlowSteps
 from services.groups.adding import MemberAdder
 from services.groups.blacklist import Blacklist
+from services.groups.closing import GroupClosing
 from services.groups.daily_stats import DailyStats
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
 from services.groups.memberships import Memberships
 from services.groups.policy import GroupPolicy
+from services.groups.presentation import GroupPresentation
 from services.groups.reconciliation import Reconciler
 from services.groups.room_creation import RoomCreator
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from services.groups.token_joins import TokenJoins
+from services.messaging.attachments import Attachments
 from services.messaging.conversations import Conversations
 from services.messaging.http_client import HttpClient
 from services.messaging.loop_detector import LoopDetector
@@ -39,10 +44,12 @@ from services.moderation.blocked_words import BlockedWords
 from services.moderation.moderator import Moderator
 from services.moderation.sanctions import Sanctions
 from services.outreach.broadcasts import Broadcasts
+from services.outreach.deferred_groups import DeferredGroups
 from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.reports import Reports
 from services.outreach.timed_messages import TimedMessages
-from services.support.faq import Faq, load
+from services.support.faq import load
+from services.support.faq_book import FaqBook
 from services.support.friends import Friends
 from services.support.handover import Handover
 from services.support.keywords import Keywords
@@ -53,6 +60,7 @@ from services.support.ticket_actions import TicketActions
 from services.support.tickets import Tickets
 from services.upkeep.job_log import JobLog
 from services.upkeep.pruning import Pruning
+from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
 from services.work.outbox import Outbox
 from wechat.pacing import Governor
@@ -61,11 +69,18 @@ from wechat.pacing import Governor
 class Container:
     """The parts that handlers, the API and the jobs call, each made of those before it; nothing runs yet.
 
-    `sandboxed`: the accounts that live in the sandbox.
+    `sandboxed`: the accounts that live in the sandbox; `source`: reads the config again.
     """
 
-    def __init__(self, config: Config, *, sandboxed: Collection[str] = (), clock: Clock = time.time) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: Config,
+        *,
+        sandboxed: Collection[str] = (),
+        clock: Clock = time.time,
+        source: Callable[[], Config] | None = None,
+    ) -> None:
+        self.config = config = config.model_copy(deep=True)  # a reload changes it in place
         self.clock = clock
         self.zone = ZoneInfo(config.timezone)
         self.store = Store(config.database)
@@ -75,13 +90,17 @@ class Container:
         self._serving_customers()
         self._serving_business()
         self._keeping_house()
+        self.reloader = ConfigReloader(config, source, self.store, self.audit)
 
     def _speaking(self, sandboxed: Collection[str]) -> None:
         config, clock = self.config, self.clock
-        governors = {a.account: Governor(config.pacing, clock) for a in config.assistants}
+        self._governors = governors = {a.account: Governor(config.pacing, clock) for a in config.assistants}
         self.accounts = Accounts(governors, config.admins, sandboxed)
-        self.admins = Admins(self.store, self.accounts)
+        self.tls_seen = TlsSeen(self.store)
+        self.admins = Admins(self.store, self.accounts, clock)
         self.audit = Audit(self.store, clock)
+        self.staff_rooms = StaffRooms(self.store, self.accounts, self.audit, config.customer_service.handoff.staff_room)
+        self.stored_assistants = StoredAssistants(self.store, self.audit, clock)
         self.outbox = Outbox(self.store, clock)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
@@ -90,6 +109,13 @@ class Container:
         self.conversations = Conversations(clock, self.loop_detector)
         self.messages.on_said = self.conversations.spoken
         self.media = MediaStore(config.folder / "media")
+
+    async def admit(self, account: str) -> None:
+        """Give an account that is added while the bot runs its pace."""
+        if account not in self._governors:
+            self._governors[account] = governor = Governor(self.config.pacing, self.clock)
+            await self.pace_records.begin(account)
+            self.outbox.repace(f"wx:{account}", governor)
 
     def _managing_groups(self) -> None:
         config, settings, clock, texts = self.config, self.config.groups, self.clock, self.config.texts
@@ -117,6 +143,8 @@ class Container:
         self.blocked_words = BlockedWords(store, settings.blocked_words, clock)
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
         self.reconcile = Reconciler(store, accounts, groups, self.recorder)
+        self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved)
+        self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
         self.policy = GroupPolicy(store, accounts, groups, self.reconcile, messages, audit, texts, clock)
 
     def _token_joins(self) -> None:
@@ -131,11 +159,10 @@ class Container:
     def _serving_customers(self) -> None:
         service, store, texts, clock = self.config.customer_service, self.store, self.config.texts, self.clock
         self.keywords = Keywords(store, service.keywords)
-        faq, llm = Faq(load(service.faq)), LlmClient(service.llm, clock)
-        self.questions = Questions(store, faq, llm, service, texts, self.zone, clock)
+        self.faq, llm = FaqBook(store, load(service.faq), clock), LlmClient(service.llm, clock)
+        self.questions = Questions(store, self.faq, llm, service, texts, self.zone, clock)
         self.tickets = Tickets(store, clock)
         handing = (self.messages, self.webhook_events, service.handoff, texts, clock)
-        self.staff_rooms = StaffRooms(store, self.accounts, self.audit, service.handoff.staff_room)
         self.handover = Handover(
             store, self.accounts, self.staff_rooms, self.tickets, self.conversations, self.media, *handing
         )
@@ -147,17 +174,19 @@ class Container:
         self.outbound_requests = OutboundRequests(
             store, self.accounts, self.groups, self.messages, self.outbox.state_of
         )
+        self.deferred_groups = DeferredGroups(store, self.accounts, self.groups, self.outbox)
         self.http_client = HttpClient()
+        self.attachments = Attachments(self.media, self.http_client, config.api)
         self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)
-        caller = SystemCaller(self.http_client, config.systems, config.texts)
+        self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
         wants_person = self.handover.wants_person
-        self.flows = Flows(store, self.accounts, self.groups, steps, caller, config, wants_person, clock)
+        self.flows = Flows(store, self.accounts, self.groups, steps, self.system_caller, config, wants_person, clock)
 
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock
         self.timed_messages = TimedMessages(store, self.groups, self.messages, self.zone, clock)
-        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.audit, clock)
+        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.outbox.state_of, self.audit, clock)
         self.reports = Reports(
             store,
             self.accounts,

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
 import handlers
 from api import Runner, make_app
+from app.assistants import Assistants
 from app.container import Container
 from app.listener import EventListener
-from config import Config
+from app.reload import prepare
+from config import Config, ConfigError
 from config.settings import AssistantSettings
 from jobs import JOBS
 from jobs.scheduler import Jobs
+from logs import set_up_logging
 from models.instance_lock import acquire_instance_lock
 from services.clock import Clock
+from services.upkeep.reload import Prepared
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 
@@ -29,27 +35,35 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
     from sandbox.systems import Systems
 
+log = logging.getLogger(__name__)
 GRACE: Final = 8.0  # seconds that running work has to finish after SIGTERM
 
 
 class Bot:
     """The running bot; tests build it the same way as `main`."""
 
-    def __init__(self, config: Config, timing: Timing | None = None, clock: Clock = time.time) -> None:
+    def __init__(
+        self,
+        config: Config,
+        timing: Timing | None = None,
+        clock: Clock = time.time,
+        source: Callable[[], Config] | None = None,
+    ) -> None:
         self.config = config
+        self.source = source
         self.timing = timing
         self.clock = clock
         self.sandbox: Sandbox | None = None
         self.systems: Systems | None = None
         self.jobs: Jobs
         self.container: Container
-        self.assistants: list[Assistant] = []
-        self.listeners: list[EventListener] = []
+        self.accounts: Assistants
         self.port = 0
         self.stopping = asyncio.Event()  # set when the process is to stop
         self.database_lost = False  # another process took it
         self._stack = AsyncExitStack()
         self._stop_by = 0.0
+        self._stored: list[AssistantSettings] = []  # the accounts that were added by people
 
     async def start(self) -> None:
         """Lock the database, then open storage, WeChat, jobs and web; a failure undoes what was started."""
@@ -58,7 +72,9 @@ class Bot:
             stack.callback(lock.close)
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if a.is_sandboxed]
-            self.container = Container(self.config, sandboxed=sandboxed, clock=self.clock)
+            self.container = Container(self.config, sandboxed=sandboxed, clock=self.clock, source=self.source)
+            self.container.reloader.on_reload(functools.partial(prepare, self.container))
+            self.container.reloader.on_reload(_prepare_logging)
             self.jobs = Jobs(self.container, JOBS)
             await self._open_storage(stack)
             await self._start_assistants(stack, settings)
@@ -67,9 +83,24 @@ class Bot:
             await self._start_web(stack)
             self._stack = stack.pop_all()
 
-    def _in_memory(self) -> dict[str, int]:
-        """How many events each account has stored and not finished."""
-        return {assistant.account: len(r.inbox) for assistant, r in zip(self.assistants, self.listeners, strict=True)}
+    @property
+    def assistants(self) -> list[Assistant]:
+        """All accounts."""
+        return self.accounts.running
+
+    @property
+    def listeners(self) -> list[EventListener]:
+        """The listeners of all accounts."""
+        return self.accounts.listeners
+
+    async def reload(self) -> None:
+        """Read the config again, as SIGHUP asks; a mistake changes nothing and is logged."""
+        try:
+            await self.container.reloader.reload("signal:SIGHUP")
+        except ConfigError as error:
+            log.error("the config was not reloaded: %s", error)  # noqa: TRY400 - one line, no trace
+        except SQLAlchemyError:
+            log.exception("the config was reloaded, which the audit log could not note")
 
     async def stop(self) -> None:
         """Stop taking events, finish running work, close; in the reverse order of the start."""
@@ -124,44 +155,46 @@ class Bot:
         await container.blocked_words.load()
         await container.blacklist.load()
         await container.keywords.load()
+        await container.faq.load()
         await container.questions.load()
         await container.tickets.load()
         await container.staff_rooms.load()
+        await container.tls_seen.load()
         stack.push_async_callback(container.daily_stats.drain)
+        self._stored = await container.stored_assistants.load()
+        for one in self._stored:
+            await container.admit(one.account)
         await container.pace_records.recall()
         stack.push_async_callback(container.pace_records.drain)
+        await container.webhooks.adopt()
         await container.outbox.load()
         await container.admins.load()
 
     async def _start_assistants(self, stack: AsyncExitStack, settings: list[AssistantSettings]) -> None:
         container, began = self.container, self.container.clock()
-        for one in settings:
-            handle = functools.partial(handlers.handle, container, began=began)
-            listener = EventListener(container, one.account, handle)
-            assistant = Assistant(one, listener, self.timing)
-            listener.attach(assistant)
-            self.listeners.append(listener)
-            await listener.start()
-            stack.push_async_callback(self._stop_listener, listener)
-            await assistant.start()
-            stack.push_async_callback(assistant.stop)
-            self.assistants.append(assistant)
+        handle = functools.partial(handlers.handle, container, began=began)
+        self.accounts = Assistants(container, handle, self._grace, self.timing)
+        stack.push_async_callback(self.accounts.stop_all)
+        configured = {one.account for one in settings}
+        for one in (*settings, *(one for one in self._stored if one.account not in configured)):
+            await self.accounts.start(one)
         stack.push_async_callback(container.token_joins.stop)
         await container.outbox.start()
         stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
         await container.flows.start()
         stack.push_async_callback(lambda: container.flows.stop(self._grace()))
 
-    async def _stop_listener(self, listener: EventListener) -> None:
-        await listener.stop(self._grace())
-
     async def _start_web(self, stack: AsyncExitStack) -> None:
-        runner = Runner(make_app(self.container, inboxes=self._in_memory), access_log=None, shutdown_timeout=GRACE / 2)
+        runner = Runner(make_app(self.container, self.accounts), access_log=None, shutdown_timeout=GRACE / 2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         with _named("api"):
             await web.TCPSite(runner, self.config.api.host, self.config.api.port).start()
         self.port = runner.addresses[0][1]
+
+
+def _prepare_logging(config: Config) -> Prepared:
+    return Prepared(lambda: set_up_logging(config.log_format))
 
 
 @contextmanager

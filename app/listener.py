@@ -84,14 +84,19 @@ class EventListener:
             kind = "assistant.online" if online else "assistant.offline"
             self._news.put((kind, reason))  # nobody waits for it: the database may be away too
 
+    async def scanned(self, account: str, qr_code: str) -> None:
+        """The gateway shows a code that is to be scanned to log the account in."""
+        self._news.put(("account.scan", qr_code))
+
     def _tell(self, session: Session, news: list[tuple[str, str]]) -> None:
         for kind, reason in news:
-            data = {"assistant": self._account, "reason": reason}
+            data = {"assistant": self._account, "qr_code" if kind == "account.scan" else "reason": reason}
             self._container.webhook_events.tell(session, kind, self._account, data)
 
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
         """Contacts and groups were read again: nothing that happened meanwhile is missed."""
         async with self._catching_up:
+            await self._container.admins.look(account)
             contacts = self._container.accounts.get(account).directory.contacts
             known = [contacts[id] for id in changed if id in contacts]
             new = [person for person in known if person.friend and not person.official]

@@ -5,25 +5,26 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from config.business import SystemSettings, WebhookSettings
+from config.business import SystemSettings, WebhookSettings, named
 from config.customer_service import CustomerService
 from config.environment import BadVariable, Sources, expand, override
 from config.error_messages import one_line
 from config.flow_settings import FlowSettings, check_flows
 from config.language import Language
-from config.section import NonEmpty, Section, TimeZone
+from config.section import Secret, Section, TimeZone
 from config.settings import ApiSettings, AssistantSettings, GroupSettings, JobSettings, PacingSettings, SandboxSettings
 from config.texts import Texts
 from config.texts_english import ENGLISH
 
 DATABASES: Final = r"sqlite:///(?!:memory:).+|postgresql(\+psycopg)?://.+"
+WECHAT_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_@.-]*"  # of any puppet; a nickname may be anything
 FILE_KEYS: Final = ("faq", "image", "file")  # of customer_service
 
 
@@ -31,13 +32,26 @@ class ConfigError(Exception):
     """The configuration is not usable; the message is the one line a person needs."""
 
 
+def _wechat_id(value: str) -> str:
+    """A nickname here would leave nobody in command."""
+    if not re.fullmatch(WECHAT_ID, value):
+        raise ValueError(
+            "a WeChat id like wxid_7h2k9x0f3b4c21 is wanted, never a nickname (while the list is empty, the start "
+            "prints a code: who sends “绑定 CODE” to the assistant becomes admin)"
+        )
+    return value
+
+
+WeChatId = Annotated[str, AfterValidator(_wechat_id)]
+
+
 class Config(Section):
     """The whole of config.yaml."""
 
     assistants: list[AssistantSettings] = Field([AssistantSettings(account="weimi1001")], min_length=1)
-    database: str = "sqlite:///data/wxbot.db"
+    database: Secret = "sqlite:///data/wxbot.db"
     api: ApiSettings = ApiSettings()
-    admins: list[NonEmpty] = Field([])
+    admins: list[WeChatId] = Field([])
     timezone: TimeZone = "Asia/Shanghai"
     groups: GroupSettings = GroupSettings()
     customer_service: CustomerService = CustomerService()
@@ -78,11 +92,18 @@ class Config(Section):
             raise ValueError("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME is wanted")
         return value
 
+    @field_validator("webhooks")
+    @classmethod
+    def _named(cls, value: list[WebhookSettings]) -> list[WebhookSettings]:
+        return named(value)
+
     @model_validator(mode="after")
     def _business_fits(self) -> Config:
         check_flows(self.flows, self.systems)
-        if len({w.queue for w in self.webhooks}) != len(self.webhooks):  # here, so that no secret is shown
+        if len({w.url for w in self.webhooks}) != len(self.webhooks):  # here, so that no secret is shown
             raise ValueError("webhooks: each url may stand here once")
+        if len({w.name for w in self.webhooks}) != len(self.webhooks):
+            raise ValueError("webhooks: each name may stand here once")
         return self
 
     @property

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import re2
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from config.section import NonEmpty, Seconds, Section, TimeZone, WebAddress, check_names, wrong
+from config.section import NonEmpty, Seconds, Secret, Section, TimeZone, WebAddress, check_names, wrong
 
 
 def _sexagesimal(value: object) -> object:
@@ -124,7 +124,7 @@ class LlmSettings(Section):
 
     base_url: WebAddress | Literal[""] = ""
     model: str = ""
-    key: str = ""
+    key: Secret = ""
     timeout: float = Field(10, gt=0)
 
     @model_validator(mode="after")

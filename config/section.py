@@ -6,14 +6,16 @@ import contextlib
 import difflib
 import re
 from collections.abc import Collection
-from typing import Annotated, Any, Final, get_origin
+from pathlib import Path
+from typing import Annotated, Any, Final, Self, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+FILE: Final = "file:"  # what the name of a file begins with that stands for a secret
 MAX_NAMED: Final = 25  # keys that one line may list
 SCALARS: Final = {int: "a whole number is wanted", float: "a number is wanted", bool: "true or false is wanted"}
 _NAME: Final = re.compile(r"\{(\w+)\}")
@@ -32,6 +34,21 @@ def _not_empty(value: str) -> str:
 
 
 NonEmpty = Annotated[str, AfterValidator(_not_empty)]
+
+
+def _from_file(value: object) -> object:
+    """The content of a file named as file:PATH, without the line end behind it; anything else as it is."""
+    if not isinstance(value, str) or not value.startswith(FILE):
+        return value
+    path = value.removeprefix(FILE)
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise ValueError(f"the file {path!r} cannot be read: {reason}") from None
+
+
+Secret = Annotated[str, BeforeValidator(_from_file)]  # itself, or file:PATH of a file that holds it
 
 
 def web_address(value: str) -> str:
@@ -77,6 +94,16 @@ class Section(BaseModel):
             if key not in fields:
                 raise wrong(str(key), f"there is no such key, only {_choice(str(key), fields)}")
         return {key: _read(key, value, fields[key]) for key, value in data.items()}
+
+    def adopt(self, other: Self) -> None:
+        """Take another's values, so that whoever holds this section sees them from now on: a reload is one call,
+        between two steps of the event loop. For the owner of the config only."""
+        for name in type(self).model_fields:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(mine, Section) and isinstance(theirs, Section):
+                mine.adopt(theirs)
+            else:
+                self.__dict__[name] = theirs
 
 
 def wrong(key: str, reason: str) -> PydanticCustomError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from config.section import NonEmpty, Section, WebAddress, check_names, web_address, wrong
+from config.section import NonEmpty, Secret, Section, WebAddress, check_names, web_address, wrong
 
 OWN_URL = "http://127.0.0.1:8080"
 MAX_DAYS = 36500  # dates end with the year 9999
@@ -23,14 +24,27 @@ def _network(value: str) -> str:
     return value
 
 
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("it must not be empty")
+    return value
+
+
 def _bearer(value: str) -> str:
     if not value.isprintable() or value != value.strip():
         raise ValueError("printable characters are wanted, with no space or line end around them")
     return value
 
 
+def _host_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", value):
+        raise ValueError("a host name like bot.example.com is wanted, without scheme and port")
+    return value.lower()
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
 Network = Annotated[str, AfterValidator(_network)]
-Bearer = Annotated[NonEmpty, AfterValidator(_bearer)]
+Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer)]
 
 
 class AssistantSettings(Section):
@@ -39,7 +53,7 @@ class AssistantSettings(Section):
     account: NonEmpty
     endpoint: str = ""
     authority: str = ""
-    token: str = ""
+    token: Secret = ""
     tls: Literal["auto", True, False] = "auto"
     tls_ca: str = ""
     tls_server_name: str = ""
@@ -97,6 +111,26 @@ class AssistantSettings(Section):
         return value
 
 
+class Scope(StrEnum):
+    """What an API key allows."""
+
+    QUN = "qun"
+    MEMBERSHIP = "membership"
+    MESSAGE = "message"
+    READ = "read"
+    ADMIN = "admin"
+
+
+class ApiKey(Section):
+    """A key that is limited in what it may do, how often, and from where; no scopes listed means all."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
+    key: Bearer
+    scopes: list[Scope] = Field(list(Scope), min_length=1)
+    per_minute: int = Field(600, ge=1)
+    networks: list[Network] = Field([])
+
+
 class ApiSettings(Section):
     """The REST door."""
 
@@ -107,7 +141,9 @@ class ApiSettings(Section):
         ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"]
     )
     trusted_proxies: list[Network] = Field([])
-    keys: list[Bearer] = Field([])
+    hosts: list[HostName] = Field([])
+    keys: list[Bearer | ApiKey] = Field([])
+    media_hosts: list[NonEmpty] = Field([])
 
     @field_validator("public_url")
     @classmethod

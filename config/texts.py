@@ -11,12 +11,13 @@ from typing import Any
 from pydantic import model_validator
 
 from config.section import check_names, names_in
+from config.texts_admin import AdminTexts
 from config.texts_groups import GroupTexts
 
 _NAME = re.compile(r"\{(\w+)\}")
 
 
-class Texts(GroupTexts):
+class Texts(GroupTexts, AdminTexts):
     """The texts, by the moment they are said."""
 
     # ways in
@@ -31,6 +32,7 @@ class Texts(GroupTexts):
     join_failed: str = "暂时没能拉您进群“{topic}”，稍后会再试，您也可以重新发送令牌。"
     not_allowed: str = "您没有权限执行此命令。"
     admin_bound: str = "绑定成功，您现在是管理员。"
+    admin_not_bound: str = "绑定码不正确或已失效。请重新启动助手，并在 30 分钟内发送终端上显示的“绑定 绑定码”。"
 
     # customer service
     handoff: str = "正在为您转接人工客服，请稍候。"

@@ -12,7 +12,17 @@ from sqlmodel import Session
 
 from config.texts import fill
 from errors import WeChatError
-from handlers.chat_commands import info, members, presentation, reports, scheduled, staff_room, systems, words
+from handlers.chat_commands import (
+    administration,
+    info,
+    members,
+    presentation,
+    reports,
+    scheduled,
+    staff_room,
+    systems,
+    words,
+)
 from handlers.chat_commands.request import CommandReply, CommandRequest, why
 from handlers.context import EventContext
 from models.groups import Qun
@@ -28,6 +38,7 @@ class About(StrEnum):
     GROUP = "group"  # in private the group's number comes first
     WORDS = "words"  # in private without a number: all groups
     ACCOUNT = "account"  # in private only
+    ADMINS = "admins"  # anywhere, by admins only
     STAFF_ROOM = "staff room"  # by admins only, in any group or in private
 
 
@@ -72,6 +83,10 @@ COMMANDS: Final = (
     Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, words.keywords),
     Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
     Command("/群发", "文本", "发到所有群", About.ACCOUNT, scheduled.broadcast),
+    Command("/群列表", "[词]", "看所有群", About.ACCOUNT, administration.group_list),
+    Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "", About.ADMINS, administration.admins),
+    Command("/问答", "[加 问题=答案 | 删 编号]", "", About.ACCOUNT, administration.questions),
+    Command("/重载", "", "重新加载配置", About.ACCOUNT, administration.reload),
     Command("/日报", "开|关", "每天早上给群主发日报", About.GROUP, reports.report),
     Command("/任务", "", "看定时任务", About.ACCOUNT, reports.jobs),
     Command("/流程", "[结束 编号]", "看、结束流程", About.ACCOUNT, systems.flows),

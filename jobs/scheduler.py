@@ -14,11 +14,12 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from app.container import Container
-from config import ConfigError
+from config import Config, ConfigError
 from config.settings import JobSettings as Change
 from jobs.job import ScheduledJob
 from services.outreach.timed_messages import trigger
 from services.upkeep.job_log import JobRun
+from services.upkeep.reload import Prepared
 
 log = logging.getLogger(__name__)
 PATIENCE: Final = 60.0  # seconds that what was missed waits for the accounts to be online
@@ -53,26 +54,55 @@ class Jobs:
 
     def __init__(self, container: Container, jobs: Sequence[ScheduledJob]) -> None:
         self._container = container
+        self._known = {job.name: job for job in jobs}
+        container.reloader.on_reload(self._prepare)
         self._triggers = _times(jobs, container.config.jobs, container.zone)
-        self._jobs = {job.name: job for job in jobs if job.name in self._triggers}
-        self._running = {name: asyncio.Lock() for name in self._jobs}
+        self._running = {name: asyncio.Lock() for name in self._known}
         # The memory store: what must outlive the process is a row (services.upkeep.job_log), not a scheduler's pickle.
         self._scheduler = AsyncIOScheduler(timezone=container.zone)
         self._tasks: list[asyncio.Task[None]] = []
+        self._changes = list(container.config.jobs)
 
     async def start(self) -> None:
         """Make up what was missed, and tick from now on."""
         book = self._container.job_log
         await book.load()
-        book.names, book.next_at = list(self._jobs), self._next_at
-        missed = [name for name in self._jobs if self._was_missed(name)]
-        for name, times in self._triggers.items():
+        book.names, book.next_at = list(self._triggers), self._next_at
+        missed = [name for name in self._triggers if self._was_missed(name)]
+        for name in self._triggers:
             await book.begin(name)
-            self._scheduler.add_job(
-                self.run, times, args=[name], id=name, coalesce=True, misfire_grace_time=None, max_instances=1
-            )
+            self._plan(name)
         self._scheduler.start()
         self._tasks = [asyncio.create_task(self._make_up(missed)), asyncio.create_task(self._follow_clock())]
+
+    def _plan(self, name: str) -> None:
+        self._scheduler.add_job(
+            self.run,
+            self._triggers[name],
+            args=[name],
+            id=name,
+            coalesce=True,
+            misfire_grace_time=None,
+            max_instances=1,
+            replace_existing=True,
+        )
+
+    def _prepare(self, config: Config) -> Prepared:
+        """Take the times of another config."""
+        triggers = _times(list(self._known.values()), config.jobs, self._container.zone)
+        return Prepared(lambda: self._take(triggers, config.jobs))
+
+    def _take(self, triggers: dict[str, BaseTrigger], changes: Sequence[Change]) -> None:
+        if list(changes) == self._changes:
+            return
+        self._changes = list(changes)
+        for name in self._triggers.keys() - triggers.keys():
+            self._scheduler.remove_job(name)
+        self._triggers = triggers
+        self._container.job_log.names = list(triggers)
+        for name in triggers:
+            self._plan(name)
+            self._tasks.append(asyncio.create_task(self._container.job_log.begin(name)))
 
     async def stop(self) -> None:
         """Tick no more."""
@@ -91,7 +121,7 @@ class Jobs:
         async with self._running[name]:
             at = self._container.clock()
             try:
-                result, ok = await self._jobs[name].run(self._container), True
+                result, ok = await self._known[name].run(self._container), True
             except Exception as error:
                 log.exception("job %s failed", name)
                 result, ok = type(error).__name__, False
@@ -120,7 +150,7 @@ class Jobs:
 
     def _was_missed(self, name: str) -> bool:
         last = self._container.job_log.last.get(name)
-        if last is None or not self._jobs[name].made_up:
+        if last is None or not self._known[name].made_up:
             return False
         due = self._next_after(name, last.at)
         return due is not None and due <= self._container.clock()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
+
+_IN_TICKET = text("ticket is not null")
 
 
 class Said(SQLModel, table=True):
     """One thing said in a conversation: private ones both ways, in groups what was said to the assistant and by it."""
 
-    __table_args__ = (Index("ix_said_conversation", "account", "conversation", "id"),)
+    __table_args__ = (
+        Index("ix_said_conversation", "account", "conversation", "id"),
+        Index("ix_said_ticket", "ticket", "id", sqlite_where=_IN_TICKET, postgresql_where=_IN_TICKET),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     account: str

@@ -62,6 +62,9 @@ class InboxEvent(SQLModel, table=True):
     received_at: float = Field(default_factory=time.time, index=True)
 
 
+IS_WEBHOOK = text("queue like 'hook:%'")  # word for word, so that both databases know whose index it is
+
+
 class OutboxItem(SQLModel, table=True):
     """A promised piece of work: a message on an account's queue, a webhook on its receiver's queue."""
 
@@ -72,10 +75,11 @@ class OutboxItem(SQLModel, table=True):
             sqlite_where=text("state in ('queued', 'sending')"),
             postgresql_where=text("state in ('queued', 'sending')"),
         ),
+        Index("ix_outbox_webhooks", "state", "id", sqlite_where=IS_WEBHOOK, postgresql_where=IS_WEBHOOK),
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    queue: str = Field(index=True)  # "wx:ACCOUNT" or "hook:URL"
+    queue: str = Field(index=True)  # "wx:ACCOUNT", "hook:NAME", "make:ACCOUNT"
     key: str  # within a queue, one key's items go in order
     priority: str = Priority.REPLY
     body: str  # JSON
@@ -96,13 +100,17 @@ class Action(SQLModel, table=True):
     Its rows are also the counters of the pace: an action counts from the moment it is tried.
     """
 
-    __table_args__ = (Index("ix_action_pace", "account", "kind", "at"),)
+    __table_args__ = (
+        Index("ix_action_pace", "account", "kind", "at"),
+        Index("ix_action_kind_id", "kind", "id"),  # these two: for lists, newest first
+        Index("ix_action_who_id", "who", "id"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     at: float = Field(default_factory=time.time, index=True)
     account: str
     kind: str  # group | add | accept | remove | topic | announce | warn | blacklist | …
-    who: str  # rest:ADDRESS | person:WXID | job:NAME | guard
+    who: str  # rest:ADDRESS | rest:NAME of the key | person:WXID | job:NAME | guard
     target: str = ""
     detail: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
     outcome: str = "tried"  # tried | done | invited | failed | unknown

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 from sqlalchemy import JSON
 from sqlmodel import Field, SQLModel
+
+
+class Question(SQLModel, table=True):
+    """Questions that mean the same and their answer, added by people; they go before those of the file."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    questions: list[str] = Field(sa_type=JSON)
+    answer: str
+    by: str  # who added or last changed it, as in the audit log
+    created_at: float = Field(default_factory=time.time)
+    updated_at: float = Field(default_factory=time.time)
 
 
 class FaqMenu(SQLModel, table=True):

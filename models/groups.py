@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 
-from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 FIRST_NUMBER = 100001
@@ -17,6 +17,7 @@ class QunState(StrEnum):
     MAKING = "making"  # asked for; WeChat has not shown it yet
     ACTIVE = "active"
     LOST = "lost"  # the assistant was removed from it
+    CLOSED = "closed"  # ended by a business system: the assistant has left, its token and page are gone
 
 
 class MemberState(StrEnum):
@@ -39,11 +40,17 @@ OPEN_STATES = (MemberState.REQUESTED, MemberState.WAITING_FRIEND, MemberState.AD
 class Qun(SQLModel, table=True):
     """One logical group, known by its caller's `code`; it may span several rooms of WeChat."""
 
+    __table_args__ = (  # for lists, newest first
+        Index("ix_qun_account_number", "account", "number"),
+        Index("ix_qun_account_state_number", "account", "state", "number"),
+        Index("ix_qun_state_number", "state", "number"),
+    )
+
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     code: str = Field(unique=True)
     account: str = Field(index=True)
-    owner: str  # as the caller named them
-    owner_id: str
+    owner: str = Field(index=True)  # as the caller named them
+    owner_id: str = Field(index=True)
     companion_id: str
     topic: str
     token: str = Field(unique=True)
@@ -54,6 +61,13 @@ class Qun(SQLModel, table=True):
     state: str = QunState.MAKING
     wants_report: bool = False  # the owner asked for a report every morning
     created_at: float = Field(default_factory=time.time)
+
+
+class QunTag(SQLModel, table=True):
+    """A label that business systems give to groups, to address them together."""
+
+    number: int = Field(primary_key=True, foreign_key="qun.number", sa_column_kwargs={"autoincrement": False})
+    tag: str = Field(primary_key=True, index=True)
 
 
 class QunRoom(SQLModel, table=True):
@@ -77,7 +91,10 @@ class QunRoom(SQLModel, table=True):
 class Membership(SQLModel, table=True):
     """One person's way into (and out of) one qun."""
 
-    __table_args__ = (UniqueConstraint("number", "who"),)
+    __table_args__ = (
+        UniqueConstraint("number", "who"),
+        Index("ix_membership_number_state_id", "number", "state", "id"),  # for lists, newest first
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     number: int = Field(foreign_key="qun.number", index=True)
@@ -87,7 +104,7 @@ class Membership(SQLModel, table=True):
     name: str
     room_id: str | None = None
     state: str = MemberState.REQUESTED
-    source: str = "rest"  # rest | request | message | event
+    source: str = "rest"  # rest | async (rest, not waited for) | request | message | event
     error: str = ""
     created_at: float = Field(default_factory=time.time)
     updated_at: float = Field(default_factory=time.time)

@@ -49,3 +49,18 @@ class Broadcast(SQLModel, table=True):
     state: str = BroadcastState.ASKED
     expires_at: float
     created_at: float = Field(default_factory=time.time)
+    body: str | None = None  # the message as JSON, where it was asked for by REST or in the console
+    run_at: float = Field(default=0, sa_column_kwargs={"server_default": "0"})  # when it is to be sent; 0 = at once
+    idempotency_key: str | None = Field(default=None, unique=True, index=True)
+    fingerprint: str = Field(default="", sa_column_kwargs={"server_default": ""})  # of the request
+
+
+class BroadcastTarget(SQLModel, table=True):
+    """One room that a broadcast was promised to; its message says what came of it."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    broadcast: int = Field(foreign_key="broadcast.id", index=True)
+    account: str
+    number: int
+    room_id: str
+    message: int  # OutboxItem.id

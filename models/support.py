@@ -31,6 +31,9 @@ class Ticket(SQLModel, table=True):
             sqlite_where=_UNFINISHED,
             postgresql_where=_UNFINISHED,
         ),
+        Index("ix_ticket_state_id", "state", "id"),  # these three: for lists, newest first
+        Index("ix_ticket_account_id", "account", "id"),
+        Index("ix_ticket_account_state_id", "account", "state", "id"),
         {"sqlite_autoincrement": True},  # a number is never given twice
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wechat.directory import CachedDirectory
-from wechat.events import Contact, Room
+from wechat.events import Contact, Link, Media, Room
 from wechat.interface import State
 from wechat.problems import Reason
 
@@ -25,6 +25,7 @@ class InMemoryWeChat:
         self.state = state
         self.reason: Reason | None = None
         self.self_id = SELF
+        self.qr_code = ""
         self.directory: Any = CachedDirectory()
         self.directory.owner_id = SELF
         self.fails: dict[str, BaseException] = {}
@@ -91,6 +92,27 @@ class InMemoryWeChat:
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
         await self._call("wait_member")
         return contact_id in self.directory.rooms[room_id].member_ids
+
+    async def set_topic(self, room_id: str, topic: str) -> None:
+        await self._call("set_topic")
+        self.directory.retitled(room_id, topic)
+
+    async def set_announcement(self, room_id: str, text: str) -> None:
+        await self._call("set_announcement")
+
+    async def leave_room(self, room_id: str) -> None:
+        await self._call("leave_room")
+        self.directory.drop_room(room_id)
+
+    async def send_media(self, to: str, media: Media) -> str:
+        await self._call("send_media")
+        self.sent.append((to, media.name, ()))
+        return f"msg-{len(self.sent)}"
+
+    async def send_link(self, to: str, link: Link) -> str:
+        await self._call("send_link")
+        self.sent.append((to, link.url, ()))
+        return f"msg-{len(self.sent)}"
 
     async def remove_member(self, room_id: str, contact_id: str) -> None:
         await self._call("remove_member")

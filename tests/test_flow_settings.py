@@ -120,9 +120,9 @@ def test_a_secret_without_its_prefix_is_taken_both_ways(secret: str, keys: list[
 
 def test_a_lane_names_a_receiver_without_what_may_be_secret() -> None:
     plain = WebhookSettings(url="https://erp.example:8443/hook", secret="dGVzdA")
-    assert plain.queue == "https://erp.example:8443/hook"
+    assert plain.plain_url == "https://erp.example:8443/hook"
     keyed = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=s3cret", secret="dGVzdA")
     other = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=other", secret="dGVzdA")
-    assert keyed.queue.startswith("https://erp.example/hook#")
-    assert not any(part in keyed.queue for part in ("me", "pass@", "s3cret"))
-    assert keyed.queue != other.queue
+    assert keyed.plain_url.startswith("https://erp.example/hook#")
+    assert not any(part in keyed.plain_url for part in ("me", "pass@", "s3cret"))
+    assert keyed.plain_url != other.queue

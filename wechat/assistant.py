@@ -12,7 +12,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from wechat.account_calls import GroupCalls, PeopleCalls, Sending
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
-from wechat.connection import Connection, Timing, end
+from wechat.connection import Connection, Timing, TlsSeen, end
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader
 from wechat.directory_sync import DirectorySync
@@ -37,7 +37,13 @@ DRAIN_SECONDS: Final = 5.0
 class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc] # the SDK has no types
     """An account. `start` returns at once and keeps it connected until `stop`; what happens goes to the listener."""
 
-    def __init__(self, settings: AssistantSettings, listener: Listener, timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        settings: AssistantSettings,
+        listener: Listener,
+        timing: Timing | None = None,
+        tls_seen: TlsSeen | None = None,
+    ) -> None:
         self.account = settings.account
         self._state = State.CONNECTING
         self._reason: Reason | None = None
@@ -51,6 +57,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         )
         Wechaty.__init__(self, options)
         self.contact_id = ""
+        self.qr_code = ""
         self._timing = timing or Timing()
         self._listener = listener
         self.directory = CachedDirectory()
@@ -61,7 +68,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._join_seen = asyncio.Event()
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
         self._hearing = GatewayEvents(self, self._timing)
-        self._connection = Connection(settings, self._timing, self._hearing)
+        self._connection = Connection(settings, self._timing, self._hearing, set() if tls_seen is None else tls_seen)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -130,6 +137,12 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             await self._listener.state_changed(self.account, state, str(reason or ""))
         except Exception:
             log.exception("%s: the listener failed on a state", self.account)
+
+    async def show_code(self, qr_code: str) -> None:
+        """The gateway's code to be scanned; "" = none any more."""
+        self.qr_code = qr_code
+        if qr_code:
+            await self._listener.scanned(self.account, qr_code)
 
     async def tell_synced(self, since: datetime | None, changed: Iterable[str]) -> bool:
         """Contacts and groups were read again. Whether the listener took it, which it may try some times."""

@@ -19,7 +19,7 @@ from protocol import puppet_pb2 as pb
 from wechat.authority import AuthorityFailed, resolve
 from wechat.interface import State
 from wechat.problems import Problem, Reason, of_loss, of_tls
-from wechat.tls import certificate_name, make_channel
+from wechat.tls import certificate_name, is_loopback, make_channel
 from wechat.wire import LOST, Wire
 
 if TYPE_CHECKING:
@@ -57,6 +57,15 @@ class ConnectionLost(Exception):
         self.reason = reason
 
 
+class TlsSeen(Protocol):
+    """The endpoints (host:port) at which a gateway has spoken TLS; kept over restarts."""
+
+    def __contains__(self, endpoint: object, /) -> bool: ...
+
+    def add(self, endpoint: str, /) -> None:
+        """A gateway at this endpoint speaks TLS."""
+
+
 class Owner(Protocol):
     """Whose connection it is."""
 
@@ -88,11 +97,12 @@ async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
 class Connection:
     """Keeps one account connected."""
 
-    def __init__(self, settings: AssistantSettings, timing: Timing, owner: Owner) -> None:
+    def __init__(self, settings: AssistantSettings, timing: Timing, owner: Owner, tls_seen: TlsSeen) -> None:
         self._settings = settings
         self._timing = timing
         self._owner = owner
-        self._endpoint = ""  # what the authority last answered
+        self._tls_seen = tls_seen
+        self._endpoint = ""  # of the last session
         self._secure: bool | None = None  # what worked, when tls is auto
         self._failures = 0  # in a row
         self._refusals = 0
@@ -160,7 +170,10 @@ class Connection:
         return State.CONNECTING, Reason(Problem.STREAM_FAILED, error.status.name)
 
     async def _session_either_way(self, settings: AssistantSettings) -> None:
-        """With TLS or without, as configured; `auto` tries TLS first and keeps to it once it worked."""
+        """With TLS or without, as configured; `auto` tries TLS first, and plaintext only where that is safe.
+
+        Plaintext carries the token: one handshake that somebody resets must not bring it out.
+        """
         known = self._secure if self._settings.tls == "auto" else self._settings.tls
         if known is not None:
             return await self._session(settings, secure=known)
@@ -169,11 +182,17 @@ class Connection:
         except (ssl.SSLCertVerificationError, ConnectionRefusedError):
             raise
         except (ssl.SSLError, ConnectionResetError, ConnectionAbortedError):
-            if self._secure is not None:  # it was TLS, and is lost
+            if self._secure is not None or not self._may_be_plain(settings.endpoint):  # it was TLS, and is lost
                 raise
             await self._session(settings, secure=False)
 
+    def _may_be_plain(self, endpoint: str) -> bool:
+        if self._settings.tls_ca or self._settings.tls_server_name:
+            return False
+        return is_loopback(endpoint) or endpoint not in self._tls_seen
+
     async def _session(self, settings: AssistantSettings, *, secure: bool) -> None:
+        self._endpoint = settings.endpoint
         wire = Wire(make_channel(settings, secure=secure), settings.token)
         try:
             await wire.connect(self._timing.connect)
@@ -210,6 +229,8 @@ class Connection:
         await stream.recv_trailing_metadata()
 
     def _worked(self, wire: Wire, secure: bool) -> None:
+        if secure:
+            self._tls_seen.add(self._endpoint)
         if self._secure is None and self._settings.tls == "auto":
             log.info("%s: the gateway speaks %s", self._settings.account, "TLS" if secure else "plaintext")
         self._secure, self._refusals = secure, 0

@@ -111,6 +111,7 @@ class GatewayEvents:
             self._assistant._sync.found.clear()
             self._lost_at = None
         self._directory.owner_id = self._assistant.contact_id = self._puppet.login_user_id = id
+        self._scanned = self._assistant.qr_code = ""
         self._bringing_up = asyncio.create_task(self._bring_up())
 
     async def _logout(self, data: dict[str, Any]) -> None:
@@ -136,6 +137,7 @@ class GatewayEvents:
             log.warning(
                 "%s: scan this to log in: https://wechaty.js.org/qrcode/%s", self._assistant.account, quote(code, "")
             )
+            await self._assistant.show_code(code)
 
     async def _error(self, data: dict[str, Any]) -> None:
         log.warning("%s: the gateway reports an error", self._assistant.account)

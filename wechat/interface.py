@@ -61,6 +61,7 @@ class WeChat(Protocol):
 
     account: str
     directory: Directory
+    qr_code: str  # what is to be scanned to log the account in; "" = nothing
 
     @property
     def state(self) -> State:
@@ -111,9 +112,12 @@ class WeChat(Protocol):
         """Whether WeChat shows the person in the room within `timeout` seconds (a join event, or the fresh list)."""
 
     async def remove_member(self, room_id: str, contact_id: str) -> None: ...
+    async def leave_room(self, room_id: str) -> None: ...
     async def set_topic(self, room_id: str, topic: str) -> None: ...
     async def announcement(self, room_id: str) -> str: ...
-    async def set_announcement(self, room_id: str, text: str) -> None: ...
+    async def set_announcement(self, room_id: str, text: str) -> bool:
+        """False: it was accepted, and WeChat shows none to compare it with."""
+
     async def accept_invitation(self, invitation_id: str) -> None: ...
 
     # what came in with a message
@@ -133,6 +137,9 @@ class Listener(Protocol):
 
     async def state_changed(self, account: str, state: State, reason: str) -> None:
         """The connection went to another state."""
+
+    async def scanned(self, account: str, qr_code: str) -> None:
+        """The gateway shows a new code that is to be scanned to log the account in."""
 
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
         """Contacts and groups were read again (at start, after a reconnect): `changed` are the ids of rooms whose

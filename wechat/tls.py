@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from grpclib.client import Channel
 from grpclib.config import Configuration
 
+from protocol.codec import LenientCodec
 from wechat.batched_channel import BatchedChannel
 
 if TYPE_CHECKING:
@@ -76,6 +78,15 @@ def context(ca_file: str = "") -> ssl.SSLContext:
     return made
 
 
+def is_loopback(endpoint: str) -> bool:
+    """Whether the endpoint is on this machine, where nobody is in between."""
+    host = endpoint.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def certificate_name(settings: AssistantSettings) -> str:
     """The name that the gateway's certificate must be for."""
     host = settings.endpoint.rpartition(":")[0].strip("[]")
@@ -87,10 +98,10 @@ def make_channel(settings: AssistantSettings, *, secure: bool) -> Channel:
     host, _, port = settings.endpoint.rpartition(":")
     host = host.strip("[]")
     if not secure:
-        channel = BatchedChannel(host, int(port))
+        channel = BatchedChannel(host, int(port), codec=LenientCodec())
         if AUTHORITY.fullmatch(settings.token):
             # Gateways before 1.0 (and python-wechaty) take the token from :authority.
             channel._authority = settings.token
         return channel
     config = Configuration(ssl_target_name_override=certificate_name(settings))
-    return BatchedChannel(host, int(port), ssl=context(settings.tls_ca), config=config)
+    return BatchedChannel(host, int(port), ssl=context(settings.tls_ca), config=config, codec=LenientCodec())

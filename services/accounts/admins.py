@@ -1,51 +1,124 @@
-"""Who may command the assistant: the config's WeChat ids, and whoever bound themselves with the start's code."""
+"""Who may command the assistants: the config's WeChat ids, whoever was added by an admin, and whoever bound
+themselves with the code that the start prints until an admin was seen in WeChat."""
 
 from __future__ import annotations
 
 import hmac
 import json
+import logging
 import secrets
+from collections.abc import Sequence
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
+from models.accounts import Admin
 from models.db import Store, after_commit
 from models.durable import Setting
 from services.accounts.registry import Accounts
+from services.clock import MINUTE, Clock
 
-KEY = "admins"
+log = logging.getLogger(__name__)
+KEY = "admins"  # where earlier versions kept the one who was bound
+SEEN = "admin_seen"
+BY_CODE = "code"  # who added an admin that bound themselves
+CODE_SECONDS = 30 * MINUTE
+MAX_WRONG_TRIES = 10
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that is misread
 
 
 class Admins:
-    """Binds the first admin."""
+    """Adds and removes admins."""
 
-    def __init__(self, store: Store, accounts: Accounts) -> None:
+    def __init__(self, store: Store, accounts: Accounts, clock: Clock) -> None:
         self._store = store
         self._accounts = accounts
+        self._clock = clock
         self.code = ""
+        self._code_until = 0.0
+        self._wrong_tries = 0
         self._first = ""  # who sent the code first: nobody else can use it, also while that is being written
 
     async def load(self) -> None:
-        """Read the bound admins; makes a one-time code when there is no admin at all."""
-        row = await self._store.read(lambda s: s.get(Setting, KEY))
-        for contact_id in json.loads(row.value) if row else []:
-            self._accounts.bind_admin(contact_id)
-        if not self._accounts.has_admin:
+        """Read the admins; makes a one-time code while none was ever seen in WeChat."""
+        for admin in await self._store.write(self._load):
+            self._accounts.bind_admin(admin.contact_id)
+        seen = await self._store.read(lambda s: s.get(Setting, SEEN))
+        if seen is None or not self._accounts.has_admin:
             self.code = "".join(secrets.choice(ALPHABET) for _ in range(8))
+            self._code_until = self._clock() + CODE_SECONDS
+
+    def _load(self, session: Session) -> Sequence[Admin]:
+        old = session.get(Setting, KEY)
+        for contact_id in json.loads(old.value) if old else []:
+            self._insert(session, contact_id, "", BY_CODE)
+            session.merge(Setting(key=SEEN, value=contact_id))
+        if old is not None:
+            session.delete(old)
+        return self.listed(session)
+
+    async def look(self, account: str) -> None:
+        """An account has read its contacts: once an admin is among its friends, the code is of no use any more."""
+        friends = self._accounts.get(account).directory.contacts
+        seen = next((id for id in self._accounts.all_admins() if id in friends and friends[id].friend), None)
+        if self.code and seen is not None:
+            await self._store.write(lambda s: s.merge(Setting(key=SEEN, value=seen)))
+            self.code = ""
+
+    # ---- the start's code ----
 
     def fits(self, code: str, contact_id: str) -> bool:
-        """Whether this is the start's code, and nobody else has used it yet."""
-        if not self.code or not hmac.compare_digest(code.upper().encode(), self.code.encode()):
+        """Whether this is the start's code, in its time, and nobody else has used it yet."""
+        if not self.code or self._clock() > self._code_until:
+            self.code = ""
+            return False
+        if not hmac.compare_digest(code.upper().encode(), self.code.encode()):
+            self._wrong_tries += 1
+            if self._wrong_tries >= MAX_WRONG_TRIES:
+                log.warning("the code for the first admin was guessed wrongly %d times: it is void", self._wrong_tries)
+                self.code = ""
             return False
         self._first = self._first or contact_id
         return self._first == contact_id
 
     def bind(self, session: Session, contact_id: str) -> None:
         """Make the person an admin, inside a transaction; the code is used up with it."""
-        session.merge(Setting(key=KEY, value=json.dumps([contact_id])))
+        self.add(session, contact_id, "", BY_CODE)
+        session.merge(Setting(key=SEEN, value=contact_id))
+        after_commit(session, self._code_used)
 
-        def bound() -> None:
-            self.code = ""
-            self._accounts.bind_admin(contact_id)
+    def _code_used(self) -> None:
+        self.code = ""
 
-        after_commit(session, bound)
+    # ---- by an admin; inside a transaction ----
+
+    def listed(self, session: Session) -> Sequence[Admin]:
+        """Those who were added, without those of the config."""
+        return session.exec(select(Admin).order_by(col(Admin.id))).all()
+
+    def add(self, session: Session, contact_id: str, name: str, by: str) -> bool:
+        """Make a person an admin; False when they are one already."""
+        known = self._accounts.is_configured_admin(contact_id) or not self._insert(session, contact_id, name, by)
+        after_commit(session, lambda: self._accounts.bind_admin(contact_id))
+        return not known
+
+    def remove(self, session: Session, number: int) -> Admin | None:
+        """End a person's being an admin; None when nobody has this number."""
+        admin = session.get(Admin, number)
+        if admin is None:
+            return None
+        contact_id = admin.contact_id
+        session.delete(admin)
+        after_commit(session, lambda: self._accounts.unbind_admin(contact_id))
+        return admin
+
+    def is_last(self, session: Session, number: int) -> bool:
+        """Whether nobody would be left without the admin of this number."""
+        others = select(Admin).where(col(Admin.id) != number)
+        return not self._accounts.configured_admins() and session.exec(others).first() is None
+
+    def _insert(self, session: Session, contact_id: str, name: str, by: str) -> bool:
+        if session.exec(select(Admin).where(Admin.contact_id == contact_id)).first() is not None:
+            return False
+        session.add(Admin(contact_id=contact_id, name=name, by=by, created_at=self._clock()))
+        session.flush()
+        return True

@@ -20,13 +20,18 @@ class Accounts:
     def __init__(self, governors: dict[str, Governor], admins: Collection[str], sandboxed: Collection[str]) -> None:
         self._wechats: dict[str, WeChat] = {}
         self._governors = governors
-        self._admins = set(admins)
+        self._configured_admins = frozenset(admins)
+        self._bound_admins: set[str] = set()
         self._sandboxed = set(sandboxed)
         self._changed = asyncio.Event()
 
     def add(self, wechat: WeChat) -> None:
-        """Take an account in; done once, when the house is built."""
+        """Take an account in."""
         self._wechats[wechat.account] = wechat
+
+    def remove(self, account: str) -> None:
+        """Let go of an account; what waits for it stays."""
+        self._wechats.pop(account, None)
 
     def __iter__(self) -> Iterator[WeChat]:
         return iter(self._wechats.values())
@@ -88,17 +93,38 @@ class Accounts:
     @property
     def has_admin(self) -> bool:
         """Whether anybody may command at all."""
-        return bool(self._admins)
+        return bool(self._configured_admins or self._bound_admins)
+
+    def configure_admins(self, contact_ids: Collection[str]) -> None:
+        """Take other admins of the config from now on."""
+        self._configured_admins = frozenset(contact_ids)
+
+    def configured_admins(self) -> list[str]:
+        """The admins of the config."""
+        return sorted(self._configured_admins)
+
+    def is_configured_admin(self, contact_id: str) -> bool:
+        """Whether the config names the person."""
+        return contact_id in self._configured_admins
+
+    def all_admins(self) -> list[str]:
+        """Every admin, known to an assistant or not; without the sandbox's."""
+        return sorted(self._configured_admins | self._bound_admins)
 
     def bind_admin(self, contact_id: str) -> None:
         """Make a person admin of every assistant."""
-        self._admins.add(contact_id)
+        self._bound_admins.add(contact_id)
+
+    def unbind_admin(self, contact_id: str) -> None:
+        """End it; who is named by the config stays one."""
+        self._bound_admins.discard(contact_id)
 
     def is_admin(self, account: str, contact_id: str) -> bool:
         """Whether the person may command this assistant."""
-        return contact_id in self._admins or (account in self._sandboxed and contact_id == SANDBOX_ADMIN)
+        known = contact_id in self._configured_admins or contact_id in self._bound_admins
+        return known or (account in self._sandboxed and contact_id == SANDBOX_ADMIN)
 
     def admins(self, account: str) -> list[str]:
         """The admins that this assistant knows."""
-        everyone = self._admins | ({SANDBOX_ADMIN} if account in self._sandboxed else set())
+        everyone = set(self.all_admins()) | ({SANDBOX_ADMIN} if account in self._sandboxed else set())
         return sorted(everyone & self.get(account).directory.contacts.keys())

@@ -38,9 +38,13 @@ class SystemCaller:
 
     def __init__(self, outside: HttpClient, systems: Mapping[str, SystemSettings], texts: Texts) -> None:
         self._outside = outside
-        self._systems = systems
+        self.configure(systems)
         self._texts = texts
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+
+    def configure(self, systems: Mapping[str, SystemSettings]) -> None:
+        """Call these from now on."""
+        self._systems = systems
 
     async def call(self, call: CallStep, values: Mapping[str, Any], key: str) -> dict[str, Any]:
         """The JSON object the system answers with; CallFailed. `key` is the same for every try of one call."""

@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -54,7 +54,7 @@ class Flows:
         self._groups = groups
         self._steps = steps
         self._caller = caller
-        self._by_word = {spoken(word): flow for flow in config.flows for word in flow.start}
+        self.configure(config.flows)
         self._wants_person = wants_person
         self._texts = config.texts
         self._clock = clock
@@ -66,6 +66,10 @@ class Flows:
         steps.on_call = self._call_soon
         steps.on_pause = self._paused
         steps.on_end = self._ended
+
+    def configure(self, flows: Sequence[FlowSettings]) -> None:
+        """Begin these from now on; those under way go on as they began."""
+        self._by_word = {spoken(word): flow for flow in flows for word in flow.start}
 
     # ---- life ----
 

@@ -35,17 +35,24 @@ class PaceRecords:
         """Give every governor what its account did before this process."""
         await self._store.read(self._recall)
 
+    async def begin(self, account: str) -> None:
+        """Do the same for an account whose governor was added since."""
+        self._governors[account].on_slow = partial(self._slowed, account)
+        await self._store.read(lambda s: self._recall(s, account))
+
     async def drain(self) -> None:
         """Wait until what is to be kept is kept."""
         await self._slow.drain()
 
-    def _recall(self, session: Session) -> None:
+    def _recall(self, session: Session, only: str = "") -> None:
         now = self._clock()
         rare = select(Action).where(Action.at > now - DAY, col(Action.kind).in_(("group", "add")))
         for action in session.exec(rare.order_by(col(Action.at))):
-            if action.account in self._governors:
+            if action.account in self._governors and only in ("", action.account):
                 self._governors[action.account].recall(action.kind, [action.at])
         for account, governor in self._governors.items():
+            if only not in ("", account):
+                continue
             governor.recall("message", self._outbox.sent_since(session, f"{QUEUE}:{account}", now - MINUTE))
             slow = session.get(Setting, _key(account))
             if slow is not None:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import aiohttp
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 from standardwebhooks import Webhook as Signer
@@ -22,10 +23,11 @@ from yarl import URL
 from config.business import WebhookSettings
 from errors import NotFound
 from models.db import Store
-from models.durable import OutboxItem, WorkState
+from models.durable import IS_WEBHOOK, OutboxItem, WorkState
 from services.clock import DAY, Clock
 from services.messaging.http_client import HttpClient, describe, let_go
 from services.messaging.webhook_events import QUEUE
+from services.paging import Page, PageRequest, page_of
 from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 
@@ -54,18 +56,38 @@ class WebhookDelivery:
         self._store = store
         self._outside = outside
         self._clock = clock
-        self._receivers = {webhook.queue: webhook for webhook in webhooks}
+        self.configure(webhooks)
         outbox.serve(QUEUE, self._deliver)
+
+    def configure(self, webhooks: Sequence[WebhookSettings]) -> None:
+        """Deliver to these from now on; what waits belongs to a webhook's name, whatever its url and secret are."""
+        self._receivers = {webhook.name: webhook for webhook in webhooks}
+
+    async def adopt(self) -> None:
+        """Give what waits under the url of a webhook, as earlier versions kept it, to its name; before `load`."""
+        moves = {f"{QUEUE}:{webhook.plain_url}": f"{QUEUE}:{name}" for name, webhook in self._receivers.items()}
+
+        def write(session: Session) -> None:
+            for old, new in moves.items():
+                if old != new:
+                    move = update(OutboxItem).where(col(OutboxItem.queue) == old).values(queue=new)
+                    session.connection().execute(move)
+
+        await self._store.write(write)
+
+    def address_of(self, name: str) -> str:
+        """Where a webhook's events go, without what may be secret in it; its name once it is not configured."""
+        receiver = self._receivers.get(name)
+        return receiver.plain_url if receiver else name
 
     # ---- delivering ----
 
     async def _deliver(self, work: Job) -> str | Retry | GiveUp:
         receiver = self._receivers.get(work.queue.removeprefix(f"{QUEUE}:"))
         if receiver is None:
-            return GiveUp("no webhook of this url is configured any more")
+            return GiveUp("no webhook of this name is configured any more")
         try:
-            async with asyncio.timeout(self.timeout):
-                status = await self._post(receiver, work)
+            status = await self._post(receiver, work)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return self._again(work, str(error) if isinstance(error, _WrongWay) else describe(error))
         return f"HTTP {status}" if 200 <= status < 300 else self._again(work, f"HTTP {status}")
@@ -76,8 +98,11 @@ class WebhookDelivery:
         headers = self._headers(receiver, work.body["id"], body)
         url = URL(receiver.url)
         for _ in range(MAX_HOPS):
-            post = self._outside.session.post(url, data=body.encode(), headers=headers, allow_redirects=False)
-            async with post as response:
+            async with asyncio.timeout(self.timeout):
+                response = await self._outside.session.post(
+                    url, data=body.encode(), headers=headers, allow_redirects=False
+                )
+            async with response:  # received or not is decided: what follows the status line changes nothing
                 if response.status not in (307, 308):
                     await let_go(response)
                     return response.status
@@ -106,10 +131,10 @@ class WebhookDelivery:
 
     # ---- what came to nothing ----
 
-    async def listed(self, state: str = WorkState.FAILED) -> list[OutboxItem]:
-        """The events in this state, the newest first."""
-        wanted = _hooks().where(OutboxItem.state == state).order_by(col(OutboxItem.id).desc())
-        return list(await self._store.read(lambda s: s.exec(wanted.limit(MAX_LISTED)).all()))
+    async def listed(self, state: str = WorkState.FAILED) -> Sequence[OutboxItem]:
+        """The newest hundred events in this state, the newest first."""
+        page = PageRequest(MAX_LISTED)
+        return (await self._store.read(lambda s: list_deliveries(s, "", WorkState(state), page))).rows
 
     async def resend(self, item_id: int) -> OutboxItem:
         """Promise a given-up event anew; NotFound."""
@@ -127,5 +152,16 @@ class WebhookDelivery:
         return item
 
 
+def list_deliveries(session: Session, name: str, state: WorkState, page: PageRequest) -> Page[OutboxItem]:
+    """The events for a webhook ("" = for all) in this state, newest first."""
+    query = _hooks().where(OutboxItem.state == state)
+    if name:
+        query = query.where(OutboxItem.queue == f"{QUEUE}:{name}")
+    if page.before is not None:
+        query = query.where(col(OutboxItem.id) < page.before)
+    rows = session.exec(query.order_by(col(OutboxItem.id).desc()).limit(page.limit + 1)).all()
+    return page_of(rows, page, lambda item: item.id)
+
+
 def _hooks() -> SelectOfScalar[OutboxItem]:
-    return select(OutboxItem).where(col(OutboxItem.queue).startswith(f"{QUEUE}:"))
+    return select(OutboxItem).where(IS_WEBHOOK)

@@ -27,10 +27,15 @@ class WebhookEvents:
 
     def __init__(self, outbox: Outbox, webhooks: Sequence[WebhookSettings], clock: Clock) -> None:
         self._outbox = outbox
-        self._webhooks = webhooks
+        self.configure(webhooks)
         self._clock = clock
         self.group_of: Callable[[str, str], Qun | None] = lambda _account, _room_id: None
         outbox.on_failed(self._message_failed)
+        outbox.on_sent(self._message_sent)
+
+    def configure(self, webhooks: Sequence[WebhookSettings]) -> None:
+        """Tell these from now on."""
+        self._webhooks = list(webhooks)
 
     def tell(self, session: Session, type: str, key: str, data: dict[str, Any]) -> None:
         """Promise the event to every webhook that wants its type; `key`: its events go in order (a group's number)."""
@@ -41,8 +46,8 @@ class WebhookEvents:
             "data": data,
         }
         for webhook in self._webhooks:
-            if not webhook.events or type in webhook.events:
-                self._outbox.add(session, f"{QUEUE}:{webhook.queue}", key, event, priority=Priority.NOTICE)
+            if webhook.wants(type):
+                self._outbox.add(session, f"{QUEUE}:{webhook.name}", key, event, priority=Priority.NOTICE)
 
     def friend_added(self, session: Session, account: str, contact_id: str, name: str) -> None:
         """Tell that a person has become a friend: once, though both its event and the list of contacts show it."""
@@ -52,6 +57,20 @@ class WebhookEvents:
             session.merge(BecameFriend(account=account, contact_id=contact_id, at=now))
             data = {"assistant": account, "contact_id": contact_id, "name": name}
             self.tell(session, "friend.added", contact_id, data)
+
+    def wants(self, type: str) -> bool:
+        """Whether anybody is told of events of this type."""
+        return any(webhook.wants(type) for webhook in self._webhooks)
+
+    def _message_sent(self, session: Session, work: Job) -> None:
+        queue, _, account = work.queue.partition(":")
+        if queue != MESSAGES or work.body["type"] == "leave" or not self.wants("message.sent"):
+            return
+        qun = self.group_of(account, work.key)
+        data = {"message": work.id, "assistant": account, "to": work.key, "kind": work.body["type"]}
+        if qun is not None:
+            data["number"] = qun.number
+        self.tell(session, "message.sent", str(qun.number) if qun else work.key, data)
 
     def _message_failed(self, session: Session, work: Job, gone: GiveUp) -> None:
         queue, _, account = work.queue.partition(":")

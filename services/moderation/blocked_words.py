@@ -21,10 +21,15 @@ class BlockedWords:
 
     def __init__(self, store: Store, configured: Sequence[str], clock: Clock) -> None:
         self._store = store
-        self._configured = {_shape(word): word for word in configured}
         self._clock = clock
         self._added: defaultdict[Scope, dict[str, str]] = defaultdict(dict)  # scope -> compared shape -> word
         self._filters: dict[int, WordFilter] = {}
+        self.configure(configured)
+
+    def configure(self, words: Sequence[str]) -> None:
+        """Take other words of the config from now on."""
+        self._configured = {_shape(word): word for word in words}
+        self._filters.clear()
 
     async def load(self) -> None:
         """Read the words that were added; done once at start."""

@@ -52,9 +52,14 @@ class Moderator:
         self._words = words
         self._block = settings.block
         self._texts = texts
-        self._own: Sequence[str] = [host_of(h) for h in (public_url, *settings.own_hosts) if host_of(h)]
+        self._public_url = public_url
+        self.configure(settings.own_hosts)
         self._flood = FloodDetector(settings.flood)
         self._qr = QrReader()
+
+    def configure(self, own_hosts: Sequence[str]) -> None:
+        """Take other hosts of one's own from now on."""
+        self._own: Sequence[str] = [host for url in (self._public_url, *own_hosts) if (host := host_of(url))]
 
     async def offence(self, event: GroupMessage, qun: Qun) -> Offence | None:
         """What is wrong with a message, if anything; reads nothing but memory unless it is a picture or a link card."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 
 from sqlmodel import Session, func, select
 
@@ -25,7 +24,7 @@ from services.messaging.messages import Messages, file
 from services.messaging.webhook_events import WebhookEvents
 from services.support.hours import OfficeHours
 from services.support.staff_rooms import StaffRooms
-from services.support.ticket_texts import facts, head, packed, relay
+from services.support.ticket_texts import facts, head, packed, quoted, relay
 from services.support.tickets import Tickets
 from services.text import normal
 from wechat.events import MessageKind, Room
@@ -43,7 +42,8 @@ BEHIND_IT = "客服|服务|帮忙|坐席|座席|在不在|在哪里|在哪|在|�
 SIGNS = "[,。.!?~… 、“”\"'「」]"
 
 
-def asking(words: Sequence[str]) -> re.Pattern[str] | None:
+@lru_cache(maxsize=16)
+def asking(words: tuple[str, ...]) -> re.Pattern[str] | None:
     """What a normalised text that asks for a person by one of these words matches in full; None without words."""
     longest_first = sorted(map(normal, words), key=len, reverse=True)
     word = "|".join(map(re.escape, longest_first))
@@ -78,14 +78,17 @@ class Handover:
         self.settings = settings
         self._texts = texts
         self._clock = clock
-        self._hours = OfficeHours(settings.hours)
-        self._asks = asking(settings.words)
 
     # ---- where the staff is ----
 
     def wants_person(self, words: str) -> bool:
         """Whether a text asks for a person."""
-        return self._asks is not None and len(words) < 40 and self._asks.fullmatch(normal(words)) is not None
+        asks = asking(tuple(self.settings.words))
+        return asks is not None and len(words) < 40 and asks.fullmatch(normal(words)) is not None
+
+    @property
+    def _hours(self) -> OfficeHours:
+        return OfficeHours(self.settings.hours)
 
     async def look_for_room(self, account: str) -> None:
         """Ask for the account's groups when no staff room is known: not every gateway tells of a new group."""
@@ -166,10 +169,10 @@ class Handover:
 
     def _shown(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
         """A message as people see it; of one that takes another back, which."""
-        words = shown(kind, text)
+        words = quoted(shown(kind, text))
         if kind == MessageKind.RECALLED:
             taken_back = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
-            return f"{words}：{taken_back[:MAX_QUOTED]}" if taken_back else words
+            return f"{words}：{quoted(taken_back[:MAX_QUOTED])}" if taken_back else words
         return words
 
     # ---- relaying ----

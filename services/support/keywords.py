@@ -1,18 +1,21 @@
-"""Keyword replies: those added by chat (kept in the database) come before those of the config."""
+"""Keyword replies: those that people added (kept in the database) come before those of the config."""
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import delete
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from config import ConfigError
 from config.customer_service import KeywordRule, ReplyPart
 from models.db import Store, after_commit
 from models.keywords import Keyword
-from services.support.matching import Match, RuleSet, WordIndex
+from services.support.matching import Match, PlacedRules
 from services.text import normal
 
 Place = tuple[str, int | None]  # an account, and one of its groups or (None) all its conversations
@@ -25,65 +28,116 @@ def missing_files(rules: Sequence[KeywordRule]) -> list[str]:
     return [path for path in dict.fromkeys(paths) if path and not Path(path).is_file()]
 
 
+def check_files(rules: Sequence[KeywordRule]) -> None:
+    """Raise ConfigError when a rule's file is not there."""
+    for path in missing_files(rules):
+        raise ConfigError(f"customer_service.keywords: there is no file {path!r}")
+
+
+def rule_of(row: Keyword) -> KeywordRule:
+    """The rule that a row holds."""
+    reply = json.loads(row.reply) if row.parts else row.reply
+    return KeywordRule(**{row.kind: row.word}, reply=reply, where=row.place)
+
+
 class Keywords:
     """Answers by keyword without touching the database: all rules are kept in memory."""
 
     def __init__(self, store: Store, rules: Sequence[KeywordRule]) -> None:
         """ConfigError when a rule's file is not there."""
-        for path in missing_files(rules):
-            raise ConfigError(f"customer_service.keywords: there is no file {path!r}")
+        check_files(rules)
         self._store = store
-        self._private = RuleSet(rules, "private")
-        self._group = RuleSet(rules, "group")
-        self._chat: dict[Place, WordIndex[KeywordRule]] = {}
+        self._configured = PlacedRules(rules)
+        self._added: defaultdict[Place, dict[int, KeywordRule]] = defaultdict(dict)
+        self._indexed: dict[Place, PlacedRules] = {}  # of `_added`, made when first asked after a change
 
     async def load(self) -> None:
-        """Read the rules that were added by chat."""
+        """Read the rules that were added."""
         for row in await self._store.read(lambda s: s.exec(select(Keyword).order_by(col(Keyword.id))).all()):
-            self._put(row.account, row.number, row.word, row.reply)
+            self._added[row.account, row.number][row.id or 0] = rule_of(row)
+
+    def configure(self, rules: PlacedRules) -> None:
+        """Take other rules of the config from now on."""
+        self._configured = rules
 
     # ---- answering ----
 
     def find(self, account: str, text: str, number: int | None = None, *, group: bool = False) -> Match | None:
         """The rule for a text; `group`: it was said in a group, `number`: in this one of ours."""
-        if self._chat:
-            plain = normal(text)
+        where = "group" if group else "private"
+        if self._added:
             places = ((account, number), (account, None)) if number is not None else ((account, None),)
             for place in places:
-                words = self._chat.get(place)
-                rule = words.find(plain) if words else None
-                if rule is not None:
-                    return Match(rule)
-        return (self._group if group else self._private).find(text)
+                match = self._rules(place).find(text, where) if place in self._added else None
+                if match is not None:
+                    return match
+        return self._configured.find(text, where)
 
-    # ---- rules by chat ----
+    def _rules(self, place: Place) -> PlacedRules:
+        found = self._indexed.get(place)
+        if found is None:
+            found = self._indexed[place] = PlacedRules(list(self._added[place].values()))
+        return found
+
+    # ---- rules that people add; inside a transaction ----
 
     def add(self, session: Session, account: str, number: int | None, word: str, reply: str, by: str) -> None:
         """Have a word answered in one group, or (None) everywhere; an older reply to it is replaced."""
-        self._delete(session, account, number, word)
-        session.add(Keyword(account=account, number=number, word=normal(word), reply=reply, by=by))
-        after_commit(session, lambda: self._put(account, number, word, reply))
+        self.put(session, account, number, KeywordRule(contains=word, reply=reply), by)
+
+    def put(self, session: Session, account: str, number: int | None, rule: KeywordRule, by: str) -> Keyword:
+        """Add a rule of any kind; one of the same kind for the same word and the same conversations is replaced."""
+        kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
+        word = rule.regex or normal(rule.equals or rule.contains)
+        plain = isinstance(rule.reply, str)
+        values: dict[str, Any] = {
+            "kind": kind,
+            "word": word,
+            "place": rule.where,
+            "parts": not plain,
+            "reply": rule.reply if plain else json.dumps(rule.model_dump(mode="json")["reply"], ensure_ascii=False),
+            "by": by,
+        }
+        same = self._of(account, number).where(Keyword.kind == kind, Keyword.word == word, Keyword.place == rule.where)
+        row = session.exec(same).first() or Keyword(account=account, number=number, **values)
+        row.sqlmodel_update(values)
+        session.add(row)
+        session.flush()
+        row_id, kept = row.id or 0, rule_of(row)
+        after_commit(session, lambda: self._keep((account, number), row_id, kept))
+        return row
 
     def drop(self, session: Session, account: str, number: int | None, word: str) -> bool:
-        """Forget a word; False when there was no such rule."""
-        after_commit(session, lambda: self._forget(account, number, word))
-        return self._delete(session, account, number, word) > 0
+        """Forget every rule for a word; False when there was none."""
+        rows = session.exec(self._of(account, number).where(Keyword.word == normal(word))).all()
+        for row in rows:
+            self._remove(session, row)
+        return bool(rows)
+
+    def remove(self, session: Session, row_id: int) -> Keyword | None:
+        """Forget a rule by its number; None when there is none."""
+        row = session.get(Keyword, row_id)
+        if row is not None:
+            self._remove(session, row)
+        return row
 
     def listed(self, session: Session, account: str, number: int | None) -> Sequence[Keyword]:
         """The rules of one group (or of all places), in the order they were added."""
-        mine = select(Keyword).where(Keyword.account == account, col(Keyword.number).is_not_distinct_from(number))
-        return session.exec(mine.order_by(col(Keyword.id))).all()
+        return session.exec(self._of(account, number).order_by(col(Keyword.id))).all()
 
-    def _delete(self, session: Session, account: str, number: int | None, word: str) -> int:
-        same = col(Keyword.number).is_not_distinct_from(number)
-        wanted = delete(Keyword).where(col(Keyword.account) == account, same, col(Keyword.word) == normal(word))
-        return session.connection().execute(wanted).rowcount
+    def _of(self, account: str, number: int | None) -> SelectOfScalar[Keyword]:
+        mine = col(Keyword.account) == account
+        return select(Keyword).where(mine, col(Keyword.number).is_not_distinct_from(number))
 
-    def _put(self, account: str, number: int | None, word: str, reply: str) -> None:
-        rule = KeywordRule(contains=word, reply=reply)
-        self._chat.setdefault((account, number), WordIndex()).add(word, rule, replace=True)
+    def _remove(self, session: Session, row: Keyword) -> None:
+        place, row_id = (row.account, row.number), row.id or 0
+        session.delete(row)
+        session.flush()
+        after_commit(session, lambda: self._keep(place, row_id, None))
 
-    def _forget(self, account: str, number: int | None, word: str) -> None:
-        words = self._chat.get((account, number))
-        if words is not None:
-            words.drop(word)
+    def _keep(self, place: Place, row_id: int, rule: KeywordRule | None) -> None:
+        if rule is None:
+            self._added[place].pop(row_id, None)
+        else:
+            self._added[place][row_id] = rule
+        self._indexed.pop(place, None)

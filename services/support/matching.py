@@ -123,6 +123,17 @@ class Match:
         return self.groups[number] if number < len(self.groups) else found[0]
 
 
+class PlacedRules:
+    """Rules, indexed for either kind of conversation."""
+
+    def __init__(self, rules: Sequence[KeywordRule]) -> None:
+        self._by_place = {where: RuleSet(rules, where) for where in ("private", "group")}
+
+    def find(self, text: str, where: str) -> Match | None:
+        """The rule that answers this text there: private or group."""
+        return self._by_place[where].find(text)
+
+
 class RuleSet:
     """The rules for one place, private or group."""
 

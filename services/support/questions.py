@@ -20,6 +20,7 @@ from models.faq import FaqMenu, FaqMiss
 from services.clock import Clock
 from services.decision import Decision
 from services.support.faq import Faq, Near, plain
+from services.support.faq_book import FaqBook
 from services.support.llm import LlmClient
 
 MENU_SECONDS = 600.0
@@ -43,7 +44,7 @@ class Questions:
     def __init__(
         self,
         store: Store,
-        faq: Faq,
+        book: FaqBook,
         llm: LlmClient,
         settings: CustomerService,
         texts: Texts,
@@ -51,7 +52,7 @@ class Questions:
         clock: Clock,
     ) -> None:
         self._store = store
-        self.faq = faq
+        self._book = book
         self._llm = llm
         self._settings = settings
         self._texts = texts
@@ -59,6 +60,11 @@ class Questions:
         self._clock = clock
         self._menus: dict[Person, _Menu] = {}
         self._fallbacks: dict[tuple[str, str], float] = {}
+
+    @property
+    def faq(self) -> Faq:
+        """The listed questions."""
+        return self._book.faq
 
     async def load(self) -> None:
         """Read the menus that still wait for a number, and who was told lately that they were not understood."""

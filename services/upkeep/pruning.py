@@ -16,7 +16,7 @@ from models.durable import Action, EventState, InboxEvent, OutboxItem, WorkState
 from models.flows import OPEN_STATES as OPEN_RUNS
 from models.flows import FlowCallback, FlowRun
 from models.groups import TokenMiss
-from models.rules import Broadcast
+from models.rules import Broadcast, BroadcastTarget
 from models.support import Ticket
 from services.clock import DAY, Clock
 
@@ -29,6 +29,10 @@ def _ended_runs(before: float) -> tuple[ColumnElement[bool], ...]:
     return col(FlowRun.state).not_in(OPEN_RUNS), col(FlowRun.changed_at) < before
 
 
+def _sent_before(before: float) -> ColumnElement[bool]:
+    return (col(Broadcast.created_at) < before) & (col(Broadcast.run_at) < before)
+
+
 # What is pruned: a table, and what of it is old at a time. Open work and events not ended stay, however old.
 OLD: list[tuple[type[SQLModel], Old]] = [
     (InboxEvent, lambda t: (col(InboxEvent.state) != EventState.NEW, col(InboxEvent.received_at) < t)),
@@ -39,7 +43,8 @@ OLD: list[tuple[type[SQLModel], Old]] = [
     (Action, lambda t: (col(Action.at) < t,)),
     (Said, lambda t: (col(Said.at) < t,)),
     (Ticket, lambda t: (col(Ticket.closed_at) < t,)),
-    (Broadcast, lambda t: (col(Broadcast.created_at) < t,)),  # who was asked answers within minutes
+    (BroadcastTarget, lambda t: (col(BroadcastTarget.broadcast).in_(select(Broadcast.id).where(_sent_before(t))),)),
+    (Broadcast, lambda t: (_sent_before(t),)),  # who was asked answers within minutes
     (TokenMiss, lambda t: (col(TokenMiss.at) < t,)),
     (FlowCallback, lambda t: (col(FlowCallback.run_id).in_(select(FlowRun.id).where(*_ended_runs(t))),)),
     (FlowRun, _ended_runs),
@@ -51,8 +56,12 @@ class Pruning:
 
     def __init__(self, store: Store, keep_days: float, clock: Clock) -> None:
         self._store = store
-        self._keep = keep_days * DAY
         self._clock = clock
+        self.configure(keep_days)
+
+    def configure(self, keep_days: float) -> None:
+        """Keep things for so many days from now on."""
+        self._keep = keep_days * DAY
 
     async def run(self) -> int:
         """Delete everything that is old; returns how many rows."""

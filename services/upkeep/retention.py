@@ -15,8 +15,12 @@ class Retention:
     def __init__(self, media: MediaStore, questions: Questions, keep_days: float, clock: Clock) -> None:
         self._media = media
         self._questions = questions
-        self._keep = keep_days * DAY
         self._clock = clock
+        self.configure(keep_days)
+
+    def configure(self, keep_days: float) -> None:
+        """Keep things for so many days from now on."""
+        self._keep = keep_days * DAY
 
     async def run(self) -> int:
         """Forget what is old; how many files."""

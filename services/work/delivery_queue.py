@@ -8,7 +8,6 @@ import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Protocol
 
 from models.db import is_away
@@ -95,6 +94,7 @@ class _Line:
     works: deque[Job] = field(default_factory=deque)
     kinds: Counter[str] = field(default_factory=Counter)  # how many of each priority
     ticket: int = 0  # of the offer that stands; 0 while it runs or waits for its time
+    waits: int = 0  # how often it began to wait
     offered_as: str = ""
 
 
@@ -178,14 +178,26 @@ class DeliveryQueue:
     def _offer(self, line: _Line, wait: float = 0) -> None:
         """Offer the head of a line, as urgently as the most urgent behind it, or once its wait is over."""
         if wait > 0:
-            line.ticket = 0
-            self._after(wait, lambda: self._offer(line))
+            self._wait(line, wait)
             return
         self._tickets += 1
         line.ticket = self._tickets
         line.offered_as = min(line.kinds)
         heapq.heappush(self._ready, (line.offered_as, line.works[0].id, line.ticket, line))
         self.poke()
+
+    def _wait(self, line: _Line, seconds: float) -> None:
+        """Offer a line later, unless it is offered before."""
+        line.ticket, line.waits = 0, line.waits + 1
+        turn = line.waits
+        self._after(seconds, lambda: self._offer(line) if line.waits == turn else None)
+
+    def retry_now(self) -> None:
+        """Offer now what waits for its next try."""
+        for line in self._lines.values():
+            if not line.ticket and line.works[0].state == WorkState.QUEUED:
+                line.waits += 1  # the wait that runs is over
+                self._offer(line)
 
     def _after(self, seconds: float, then: Callable[[], None]) -> None:
         """Call `then` so many seconds from now, whatever the clock says by then: it may have been set."""
@@ -218,7 +230,7 @@ class DeliveryQueue:
             line.ticket = 0
             wait = self.pace.key_delay(line.key[0])
             if wait > 0:
-                self._after(wait, partial(self._offer, line))
+                self._wait(line, wait)
                 continue
             self._begin(line)
 

@@ -53,6 +53,7 @@ class Outbox:
         self._open: dict[int, Job] = {}
         self._ends = WriteBatcher[_End](store, self._write_ends)
         self._on_failed: list[Callable[[Session, Job, GiveUp], None]] = []
+        self._on_sent: list[Callable[[Session, Job], None]] = []
         self._started = False
 
     # ---- building ----
@@ -85,6 +86,10 @@ class Outbox:
     def on_failed(self, listener: Callable[[Session, Job, GiveUp], None]) -> None:
         """Have `listener` called, in the transaction of its end, when a piece of work is given up."""
         self._on_failed.append(listener)
+
+    def on_sent(self, listener: Callable[[Session, Job], None]) -> None:
+        """Have `listener` called, in the transaction of its end, when a piece of work is done."""
+        self._on_sent.append(listener)
 
     async def load(self) -> None:
         """Take up what an earlier process left open; before anything new is promised, so that the order holds."""
@@ -185,6 +190,16 @@ class Outbox:
         due = [max(work.created_at, work.run_at) for work in self._open.values() if work.queue == queue]
         return max(0.0, now - min(due)) if due else 0.0
 
+    def retry_now(self, queue: str) -> None:
+        """Try now what waits on a queue for its next try."""
+        if queue in self._queues:
+            self._queues[queue].retry_now()
+
+    def repace(self, queue: str, pace: Pace | None) -> None:
+        """Keep another pace on a queue from now on."""
+        if queue in self._queues and pace is not None:
+            self._queues[queue].pace = pace
+
     def poke(self, queue: str) -> None:
         """Tell a queue that it may go on."""
         if queue in self._queues:
@@ -254,6 +269,9 @@ class Outbox:
             if isinstance(end.result, GiveUp):
                 for listener in self._on_failed:
                     listener(session, end.work, end.result)
+            elif isinstance(end.result, str):
+                for told in self._on_sent:
+                    told(session, end.work)
 
 
 class _End(NamedTuple):

@@ -43,7 +43,7 @@ async def test_every_number_is_there_from_the_start(opened: OpenDoor) -> None:
     for result in ("sent", "late", "failed"):
         assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result=result) == 0
     for result in ("delivered", "retried", "failed"):
-        assert _of(numbers, "wxbot_webhook_deliveries_total", webhook="http://127.0.0.1:9", result=result) == 0
+        assert _of(numbers, "wxbot_webhook_deliveries_total", webhook="127.0.0.1", result=result) == 0
     for state in ("waiting", "open"):
         assert _of(numbers, "wxbot_tickets", state=state) == 0
     for kind in ("message", "group", "add", "accept"):
@@ -84,7 +84,7 @@ async def test_webhooks_are_counted_by_how_they_end(opened: OpenDoor) -> None:
     await door.make_group()
     await asyncio.sleep(0.3)
     numbers = await _numbers(door)
-    assert _of(numbers, "wxbot_webhook_deliveries_total", webhook="http://127.0.0.1:9", result="failed") > 0
+    assert _of(numbers, "wxbot_webhook_deliveries_total", webhook="127.0.0.1", result="failed") > 0
 
 
 def test_late_is_after_a_minute_and_no_broadcast() -> None:

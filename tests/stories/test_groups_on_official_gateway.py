@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -158,3 +159,20 @@ async def test_an_admin_brings_the_assistant_into_a_group(street: Street) -> Non
     members = {room["id"]: room["memberIdList"] for room in await gateway.rooms()}
     assert "wxid_bot" in members["a@chatroom"]
     assert "wxid_bot" not in members["b@chatroom"]
+
+
+async def test_a_gateway_that_spoke_tls_is_remembered(official: Start, tmp_path: Path) -> None:  # noqa: F811
+    """Over a restart too: `auto` does not try it in plaintext any more."""
+    gateway = await official(tls=True)
+    for _ in range(2):
+        street = Street(gateway, tmp_path, "auto")
+        await street.bot.start()
+        try:
+            seen = street.bot.container.tls_seen
+            await until(lambda seen=seen: gateway.endpoint in seen, "TLS was seen")
+        finally:
+            await street.bot.stop()
+    kept = Street(gateway, tmp_path, "auto").bot.config.database_file
+    assert kept is not None
+    row = sqlite3.connect(kept).execute("SELECT value FROM setting WHERE key = ?", (f"tls_seen:{gateway.endpoint}",))
+    assert row.fetchall() == [("1",)]

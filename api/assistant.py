@@ -1,0 +1,56 @@
+"""The assistants over HTTP: listed, added, changed, removed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from api.app_keys import ASSISTANTS, caller
+from api.body import line, read_object
+from api.responses import reply
+from app.assistants import Assistants, AssistantStatus
+from config.section import FILE
+from config.settings import AssistantSettings
+from errors import InvalidParameter
+
+PATH = "/wxbot/assistant"
+
+
+async def find(request: web.Request) -> web.Response:
+    """GET /wxbot/assistant."""
+    return reply({"assistants": [_shown(status) for status in _assistants(request).listed()]})
+
+
+async def put(request: web.Request) -> web.Response:
+    """POST /wxbot/assistant: 201 for a new one, 200 for one that is changed; kept over restarts."""
+    body = await read_object(request)
+    line("account", body.get("account"))
+    if "tls_ca" in body or any(str(value).startswith(FILE) for value in body.values()):
+        raise InvalidParameter("a file")  # callers must not read this machine's files
+    try:
+        settings = AssistantSettings.model_validate(body)
+    except ValidationError as error:
+        raise InvalidParameter(str(error.errors(include_url=False, include_input=False)[0]["loc"])) from None
+    status, new = await _assistants(request).put(settings, caller(request))
+    where = {"Location": f"{PATH}/{settings.account}"} if new else None
+    return reply({"assistant": _shown(status)}, 201 if new else 200, where)
+
+
+async def remove(request: web.Request) -> web.Response:
+    """DELETE /wxbot/assistant/{account}: 204."""
+    await _assistants(request).remove(request.match_info["account"], caller(request))
+    return web.Response(status=204)
+
+
+def _assistants(request: web.Request) -> Assistants:
+    return request.app[ASSISTANTS]
+
+
+def _shown(status: AssistantStatus) -> dict[str, Any]:
+    shown = asdict(status)
+    if not status.qr_code:
+        del shown["qr_code"]
+    return shown

@@ -1,0 +1,35 @@
+"""The audit log over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from api.app_keys import HOUSE
+from api.query import moment, page, word
+from api.responses import iso, listing
+from models.durable import Action
+from services.accounts.audit_list import AuditFilter, list_actions
+
+
+async def find(request: web.Request) -> web.Response:
+    """GET /wxbot/audit: newest first."""
+    wanted = AuditFilter(since=moment(request, "since"), kind=word(request, "kind"), who=word(request, "who"))
+    asked = page(request)
+    found = await request.app[HOUSE].store.read(lambda s: list_actions(s, wanted, asked))
+    return listing("audit", found.map(_shown))
+
+
+def _shown(action: Action) -> dict[str, Any]:
+    return {
+        "id": action.id,
+        "at": iso(action.at),
+        "assistant": action.account,
+        "kind": action.kind,
+        "who": action.who,
+        "target": action.target,
+        "detail": action.detail,
+        "outcome": action.outcome,
+        "seen": action.seen,
+    }

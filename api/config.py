@@ -1,0 +1,20 @@
+"""The configuration over HTTP: read again."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from api.app_keys import HOUSE, caller
+from api.responses import reply
+from config import ConfigError
+from errors import InvalidParameter
+
+
+async def reload(request: web.Request) -> web.Response:
+    """POST /wxbot/config/reload: what changed, and what takes a restart; a config with a mistake changes nothing."""
+    try:
+        result = await request.app[HOUSE].reloader.reload(caller(request))
+    except ConfigError as error:  # its line is written for the operator, and shows no secrets
+        message = f"{InvalidParameter.message}{error}"
+        return reply({"error": {"code": InvalidParameter.code, "message": message}}, InvalidParameter.status)
+    return reply({"changed": result.changed, "restart": result.restart})

@@ -1,0 +1,52 @@
+"""Reading what stands behind the ? of a request; anything that will not do is 1001."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from aiohttp import web
+
+from api.body import line
+from errors import InvalidParameter
+from services.paging import PageRequest
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def page(request: web.Request) -> PageRequest:
+    """`limit` and `after`."""
+    return PageRequest.parse(request.query.get("limit"), request.query.get("after"))
+
+
+def word(request: web.Request, name: str) -> str:
+    """One line of text; "" when it is not there."""
+    return line(name, request.query[name]) if name in request.query else ""
+
+
+def choice(request: web.Request, name: str, among: type[Choice]) -> Choice | None:
+    """One of an enum's values; None when it is not there."""
+    value = request.query.get(name)
+    try:
+        return None if value is None else among(value)
+    except ValueError:
+        raise InvalidParameter(name) from None
+
+
+def wants_no_wait(request: web.Request) -> bool:
+    """Whether the caller prefers an answer at once (RFC 7240, `Prefer: respond-async`)."""
+    given = ",".join(request.headers.getall("Prefer", ()))
+    return "respond-async" in (one.partition(";")[0].strip().lower() for one in given.split(","))
+
+
+def moment(request: web.Request, name: str) -> float | None:
+    """A time as ISO 8601 (UTC where no zone is named) in Unix seconds; None when it is not there."""
+    value = request.query.get(name)
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise InvalidParameter(name) from None

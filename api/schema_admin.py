@@ -1,0 +1,64 @@
+"""What administrators send and get, as pydantic models: the API's document is made of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.schema import Answer, Line
+from wechat.interface import State
+
+NO_FILE = "^(?!file:)"
+HOST = r"(\[[0-9a-fA-F:]+\]|(?!file:)[A-Za-z0-9._-]+)"
+PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3})"
+ENDPOINT = f"^{HOST}:{PORT}$"
+TOKEN = "^(?!file:)([!-~]([ -~]*[!-~])?)?$"
+
+
+Endpoint = Annotated[str, Field(json_schema_extra={"pattern": ENDPOINT})]
+Token = Annotated[str, Field(json_schema_extra={"pattern": TOKEN})]
+NoFile = Annotated[str, Field(json_schema_extra={"pattern": NO_FILE})]
+
+
+class ReloadResponse(Answer):
+    """重新加载的结果"""
+
+    changed: list[str] = Field(description="已生效的键", examples=[["texts.bad_token", "webhooks"]])
+    restart: list[str] = Field(description="需要重启才生效的键", examples=[["database"]])
+
+
+class AssistantPut(BaseModel):
+    """要添加或修改的助手"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account: Line = Field(description="助手账号", examples=["weimi1002"])
+    endpoint: Endpoint = Field(description="网关的 host:port", examples=["10.0.0.5:8788"])
+    token: Token = Field("", description="网关的令牌", examples=["uuid-of-the-gateway"])
+    tls: Literal["auto", True, False] = "auto"
+    tls_server_name: NoFile = ""
+
+
+class Assistant(Answer):
+    """助手"""
+
+    account: str
+    state: State
+    holder: str = Field(description="由哪个进程运行")
+    friends: int = Field(description="好友数")
+    groups: int = Field(description="群数")
+    waiting: int = Field(description="等待发送的消息数")
+    qr_code: str = Field("", description="等待扫码登录时，二维码的内容")
+
+
+class AssistantsResponse(Answer):
+    """所有助手"""
+
+    assistants: list[Assistant]
+
+
+class AssistantResponse(Answer):
+    """一个助手"""
+
+    assistant: Assistant

@@ -1,0 +1,63 @@
+"""Tickets over HTTP: listed, and read with what was said in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from api.app_keys import HOUSE
+from api.body import number
+from api.query import choice, page, word
+from api.responses import iso, listing, reply
+from errors import NotFound
+from models.conversations import Said
+from models.support import Ticket, TicketState
+from services.support.lists import list_tickets, read_ticket
+
+
+async def find(request: web.Request) -> web.Response:
+    """GET /wxbot/ticket: newest first."""
+    account, state, asked = word(request, "assistant"), choice(request, "state", TicketState), page(request)
+    found = await request.app[HOUSE].store.read(lambda s: list_tickets(s, account, state, asked))
+    return listing("tickets", found.map(_shown))
+
+
+async def read(request: web.Request) -> web.Response:
+    """GET /wxbot/ticket/{id}: the ticket with a page of its messages, newest first."""
+    ticket_id, asked = number(request), page(request)
+    found = await request.app[HOUSE].store.read(lambda s: read_ticket(s, ticket_id, asked))
+    if found is None:
+        raise NotFound(f"ticket {ticket_id}")
+    ticket, messages = found
+    shown = {**_shown(ticket), "messages": [_message(ticket, row) for row in messages.rows]}
+    return reply({"ticket": shown, "next": messages.next})
+
+
+def _shown(ticket: Ticket) -> dict[str, Any]:
+    return {
+        "id": ticket.id,
+        "assistant": ticket.account,
+        "contact_id": ticket.contact_id,
+        "name": ticket.name,
+        "state": ticket.state,
+        "staff": ticket.staff_name,
+        "opened_at": iso(ticket.opened_at),
+        "last_at": iso(ticket.last_at),
+        "closed_at": iso(ticket.closed_at),
+        "closed_by": ticket.closed_by,
+        "mark": ticket.mark,
+    }
+
+
+def _message(ticket: Ticket, row: Said) -> dict[str, Any]:
+    by = "customer" if row.by == ticket.contact_id else "staff" if row.staff else "assistant"
+    return {
+        "id": row.id,
+        "at": iso(row.at),
+        "by": by,
+        "staff": row.staff,
+        "kind": row.kind,
+        "text": row.text,
+        "internal": row.internal,
+    }

@@ -1,0 +1,129 @@
+"""The accounts that run: started with the bot, and added, changed and removed by people meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from app.container import Container
+from app.listener import EventListener
+from config.settings import AssistantSettings
+from errors import AssistantUnknown, InvalidParameter
+from models.groups import QunState
+from services.work.inbox import Handle
+from wechat.assistant import Assistant
+from wechat.connection import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantStatus:
+    """How an account is. `waiting`: messages that are promised and not sent; `qr_code`: what is to be scanned."""
+
+    account: str
+    state: str
+    holder: str
+    friends: int
+    groups: int
+    waiting: int
+    qr_code: str = ""
+
+
+class Assistants:
+    """Starts and stops accounts, one change at a time."""
+
+    def __init__(
+        self, container: Container, handle: Handle, grace: Callable[[], float], timing: Timing | None = None
+    ) -> None:
+        self._container = container
+        self._handle = handle
+        self._grace = grace
+        self._timing = timing
+        self._running: dict[str, tuple[Assistant, EventListener]] = {}
+        self._turn = asyncio.Lock()
+
+    # ---- running ----
+
+    @property
+    def listeners(self) -> list[EventListener]:
+        """The listeners of the accounts that run."""
+        return [listener for _, listener in self._running.values()]
+
+    @property
+    def running(self) -> list[Assistant]:
+        """The accounts that run."""
+        return [assistant for assistant, _ in self._running.values()]
+
+    def in_memory(self) -> dict[str, int]:
+        """How many events each account has stored and not finished."""
+        return {account: len(listener.inbox) for account, (_, listener) in self._running.items()}
+
+    async def start(self, settings: AssistantSettings) -> None:
+        """Take up what the account left, and connect it."""
+        listener = EventListener(self._container, settings.account, self._handle)
+        assistant = Assistant(settings, listener, self._timing, self._container.tls_seen)
+        listener.attach(assistant)
+        self._running[settings.account] = assistant, listener
+        await listener.start()
+        await assistant.start()
+
+    async def stop(self, account: str) -> None:
+        """Hang up, and finish what runs; what waits stays in the database."""
+        assistant, listener = self._running.pop(account)
+        await assistant.stop()
+        await listener.stop(self._grace())
+
+    async def stop_all(self) -> None:
+        """Stop every account, the last one started first."""
+        for account in reversed(list(self._running)):
+            await self.stop(account)
+
+    # ---- by people ----
+
+    def listed(self) -> list[AssistantStatus]:
+        """Every account, as it is now."""
+        return [self._status(account) for account in self._container.accounts.names()]
+
+    def _status(self, account: str) -> AssistantStatus:
+        container = self._container
+        wechat = container.accounts.get(account)
+        waiting = container.outbox.waiting().get(f"wx:{account}", 0)
+        return AssistantStatus(
+            account=account,
+            state=wechat.state,
+            holder=container.config.api.public_url,
+            friends=sum(contact.friend for contact in wechat.directory.contacts.values()),
+            groups=sum(qun.account == account and qun.state == QunState.ACTIVE for qun in container.groups),
+            waiting=waiting,
+            qr_code=wechat.qr_code,
+        )
+
+    async def put(self, settings: AssistantSettings, who: str) -> tuple[AssistantStatus, bool]:
+        """Add an account, or change one that was added; says whether it is new. InvalidParameter for one of the
+        config, and for one without a gateway."""
+        account = settings.account
+        if account in self._configured():
+            raise InvalidParameter(f"{account} is an assistant of config.yaml")
+        if settings.is_sandboxed:
+            raise InvalidParameter("endpoint")
+        async with self._turn:
+            new = await self._container.stored_assistants.put(settings, who)
+            if account in self._running:
+                await self.stop(account)
+            await self._container.admit(account)
+            await self.start(settings)
+            return self._status(account), new
+
+    async def remove(self, account: str, who: str) -> None:
+        """Remove an account that was added; AssistantUnknown, InvalidParameter for one of the config."""
+        if account in self._configured():
+            raise InvalidParameter(f"{account} is an assistant of config.yaml")
+        async with self._turn:
+            if not await self._container.stored_assistants.remove(account, who):
+                raise AssistantUnknown(account)
+            if account in self._running:
+                await self.stop(account)
+            self._container.accounts.remove(account)
+
+    def _configured(self) -> Collection[str]:
+        return {settings.account for settings in self._container.config.assistants}

@@ -1,0 +1,51 @@
+"""What differs between two configurations, and which of it can change while the bot runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from config.section import Section
+
+if TYPE_CHECKING:
+    from config import Config
+
+RESTART: Final = frozenset(  # what takes a restart
+    {"assistants", "database", "timezone", "sandbox", "cluster", "api.host", "api.port", "api.public_url"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The keys that differ, as in config.yaml, never their values; and the config that can be taken at once."""
+
+    config: Config
+    changed: tuple[str, ...]
+    restart: tuple[str, ...]
+
+
+def compare(now: Config, wanted: Config) -> Changes:
+    """What `wanted` changes of `now`; its config keeps what only a restart can change."""
+    keys = list(_differences(now, wanted, ""))
+    restart = tuple(key for key in keys if _needs_restart(key))
+    api = {name: getattr(now.api, name) for name in ("host", "port", "public_url")}
+    kept: dict[str, Any] = {"api": wanted.api.model_copy(update=api)}
+    kept |= {name: getattr(now, name) for name in type(now).model_fields if name in RESTART}
+    return Changes(wanted.model_copy(update=kept), tuple(key for key in keys if key not in restart), restart)
+
+
+def _needs_restart(key: str) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in RESTART)
+
+
+def _differences(now: Section, wanted: Section, place: str) -> Iterator[str]:
+    for name, field in type(now).model_fields.items():
+        old, new = getattr(now, name), getattr(wanted, name)
+        key = f"{place}{field.alias or name}"
+        if isinstance(old, Section) and isinstance(new, Section):
+            yield from _differences(old, new, f"{key}.")
+        elif isinstance(old, dict) and isinstance(new, dict):
+            yield from (f"{key}.{one}" for one in sorted(old.keys() | new.keys()) if old.get(one) != new.get(one))
+        elif old != new:
+            yield key

@@ -1,0 +1,190 @@
+"""/群列表 /管理员 /问答 /重载: what admins change while the bot runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from sqlmodel import Session
+
+from config import ConfigError
+from config.texts import fill
+from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
+from handlers.chat_commands.targets import meant
+from models.accounts import Admin
+from models.groups import Qun, QunState
+from services.groups.lists import QunFilter, list_quns
+from services.paging import PageRequest
+from services.support.faq import Entry
+from wechat.events import Contact
+
+ADD: Final = "加"
+DROP: Final = "删"
+MAX_SHOWN: Final = 30
+MAX_QUESTION: Final = 100
+_EQUALS: Final = re.compile("[=＝]")
+_OR: Final = re.compile("[|｜]")
+
+
+async def group_list(request: CommandRequest) -> CommandReply:
+    """The account's groups, the newest first; with a word, those whose name or code has it."""
+    container, wanted = request.container, QunFilter(account=request.account, q=request.rest.strip())
+    page = await container.store.read(lambda s: list_quns(s, wanted, PageRequest(MAX_SHOWN)))
+    if not page.rows:
+        return CommandReply(request.texts.quns_none)
+    lines = "\n".join(_qun_line(request, qun) for qun in page.rows)
+    words = request.texts.quns_first if page.next else request.texts.quns_shown
+    return CommandReply(fill(words, count=len(page.rows), lines=lines))
+
+
+def _qun_line(request: CommandRequest, qun: Qun) -> str:
+    texts = request.texts
+    states = {
+        QunState.MAKING: texts.state_making,
+        QunState.ACTIVE: texts.state_active,
+        QunState.LOST: texts.state_lost,
+        QunState.CLOSED: texts.state_closed,
+    }
+    members = request.container.groups.member_count(qun)
+    return fill(texts.qun_line, number=qun.number, topic=qun.topic, members=members, state=states[QunState(qun.state)])
+
+
+# ---- admins ----
+
+
+async def admins(request: CommandRequest) -> CommandReply:
+    """Who may command: listed, one added by @ or WeChat id, one removed by the number in the list."""
+    what, words = first_word(request.rest)
+    if not what:
+        rows = await request.container.store.read(request.container.admins.listed)
+        return CommandReply(
+            fill(request.texts.admins_shown, lines=_admin_lines(request, rows) or request.texts.nothing)
+        )
+    if what == ADD and words:
+        return await _add_admin(request, words)
+    number = whole(words) if what == DROP else None
+    return _remove_admin(request, number) if number is not None else request.misuse()
+
+
+def _admin_lines(request: CommandRequest, rows: Sequence[Admin]) -> str:
+    texts, accounts = request.texts, request.container.accounts
+    lines = [
+        fill(texts.admin_line_configured, name=_name(request, contact_id))
+        for contact_id in accounts.configured_admins()
+    ]
+    lines += [fill(texts.admin_line, id=row.id, name=_name(request, row.contact_id)) for row in rows]
+    return "\n".join(lines)
+
+
+def _name(request: CommandRequest, contact_id: str) -> str:
+    contact = request.container.accounts.get(request.account).directory.contacts.get(contact_id)
+    return f"{contact.name}（{contact_id}）" if contact and contact.name else contact_id
+
+
+async def _add_admin(request: CommandRequest, words: str) -> CommandReply:
+    if words.startswith("@"):
+        if not request.room_id or request.qun is None:
+            return request.misuse()
+        found = await meant(_about(request, words))
+        if found.problem or len(found.people) != 1:
+            return CommandReply(found.problem) if found.problem else request.misuse()
+        return _bind(request, found.people[0])
+    directory = request.container.accounts.get(request.account).directory
+    known = [one for one in directory.find(words, friends=True) if words in (one.id, one.weixin)]
+    if len(known) != 1:
+        return CommandReply(fill(request.texts.admin_not_found, name=words))
+    return _bind(request, known[0])
+
+
+def _about(request: CommandRequest, words: str) -> CommandRequest:
+    """The request as one about the people its words name."""
+    return CommandRequest(
+        request.container, request.account, request.who, request.qun, request.room_id, words, request.mentions,
+        request.usage,
+    )  # fmt: skip
+
+
+def _bind(request: CommandRequest, person: Contact) -> CommandReply:
+    def act(session: Session) -> str:
+        if not request.container.admins.add(session, person.id, person.name, request.actor):
+            return fill(request.texts.admin_known, name=person.name or person.id)
+        request.note(session, "admin", person.id)
+        return fill(request.texts.admin_added, name=person.name or person.id)
+
+    return CommandReply(act=act)
+
+
+def _remove_admin(request: CommandRequest, number: int) -> CommandReply:
+    def act(session: Session) -> str:
+        book = request.container.admins
+        if book.is_last(session, number):
+            return request.texts.admin_last
+        admin = book.remove(session, number)
+        if admin is None:
+            return fill(request.texts.admin_unknown, id=number)
+        request.note(session, "admin_removed", admin.contact_id)
+        return fill(request.texts.admin_removed, name=_name(request, admin.contact_id))
+
+    return CommandReply(act=act)
+
+
+# ---- questions ----
+
+
+async def questions(request: CommandRequest) -> CommandReply:
+    """The questions that people added: listed, one added (问题|另一种问法=答案), one removed by its number."""
+    what, words = first_word(request.rest)
+    if not what:
+        return await _listed(request)
+    if what == DROP and (number := whole(words)) is not None:
+        return _remove_question(request, number)
+    asked, *answer = (part.strip() for part in _EQUALS.split(words, maxsplit=1))
+    wordings = [one.strip() for one in _OR.split(asked) if one.strip()]
+    if what != ADD or not wordings or not answer or not answer[0]:
+        return request.misuse()
+    if max(map(len, wordings)) > MAX_QUESTION or len(answer[0]) > MAX:
+        return CommandReply(fill(request.texts.too_long, most=MAX if len(answer[0]) > MAX else MAX_QUESTION))
+    entry = Entry(questions=wordings, answer=answer[0])
+
+    def act(session: Session) -> str:
+        row, new = request.container.faq.add(session, entry, request.actor)
+        request.note(session, "question", str(row.id))
+        return fill(request.texts.question_added if new else request.texts.question_changed, id=row.id)
+
+    return CommandReply(act=act)
+
+
+async def _listed(request: CommandRequest) -> CommandReply:
+    rows = await request.container.store.read(request.container.faq.listed)
+    lines = "\n".join(
+        fill(request.texts.question_line, id=row.id, questions="|".join(row.questions), answer=row.answer)
+        for row in rows[-MAX_SHOWN:]
+    )
+    return CommandReply(fill(request.texts.questions_shown, lines=lines or request.texts.nothing))
+
+
+def _remove_question(request: CommandRequest, number: int) -> CommandReply:
+    def act(session: Session) -> str:
+        if request.container.faq.remove(session, number) is None:
+            return fill(request.texts.question_unknown, id=number)
+        request.note(session, "question_removed", str(number))
+        return fill(request.texts.question_removed, id=number)
+
+    return CommandReply(act=act)
+
+
+# ---- the config ----
+
+
+async def reload(request: CommandRequest) -> CommandReply:
+    """Read config.yaml and faq.yaml again."""
+    texts = request.texts
+    try:
+        result = await request.container.reloader.reload(request.actor)
+    except ConfigError as error:
+        return CommandReply(fill(texts.reload_failed, why=error))
+    lines = [fill(texts.reloaded, changed="、".join(result.changed)) if result.changed else texts.reloaded_nothing]
+    if result.restart:
+        lines.append(fill(texts.reload_restart, restart="、".join(result.restart)))
+    return CommandReply("\n".join(lines))

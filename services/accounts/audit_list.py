@@ -1,0 +1,43 @@
+"""The audit log in pages, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from models.durable import Action
+from services.paging import Page, PageRequest, page_of
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which lines are wanted; an empty field stands for all. `since`: Unix seconds."""
+
+    since: float | None = None
+    kind: str = ""
+    who: str = ""
+
+
+def list_actions(session: Session, wanted: AuditFilter, page: PageRequest) -> Page[Action]:
+    """The lines that fit."""
+    query = select(Action)
+    if wanted.kind:
+        query = query.where(Action.kind == wanted.kind)
+    if wanted.who:
+        query = query.where(Action.who == wanted.who)
+    if wanted.since is not None:
+        first = _first_since(session, wanted.since)
+        if first is None:
+            return Page([])
+        query = query.where(col(Action.id) >= first)
+    if page.before is not None:
+        query = query.where(col(Action.id) < page.before)
+    rows = session.exec(query.order_by(col(Action.id).desc()).limit(page.limit + 1)).all()
+    return page_of(rows, page, lambda action: action.id)
+
+
+def _first_since(session: Session, since: float) -> int | None:
+    """The number of the first line written from a time on: numbers and times grow together."""
+    first = select(Action.id).where(col(Action.at) >= since).order_by(col(Action.at), col(Action.id)).limit(1)
+    return session.exec(first).first()

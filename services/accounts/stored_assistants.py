@@ -1,0 +1,54 @@
+"""Assistants that were added while the bot runs: kept in the database, as config.yaml would have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, select
+
+from config.settings import AssistantSettings
+from models.accounts import StoredAssistant
+from models.db import Store
+from services.accounts.audit import Audit
+from services.clock import Clock
+
+
+class StoredAssistants:
+    """The rows."""
+
+    def __init__(self, store: Store, audit: Audit, clock: Clock) -> None:
+        self._store = store
+        self._audit = audit
+        self._clock = clock
+
+    async def load(self) -> list[AssistantSettings]:
+        """Every assistant that was added, by account."""
+        rows: Sequence[StoredAssistant] = await self._store.read(
+            lambda s: s.exec(select(StoredAssistant).order_by(col(StoredAssistant.account))).all()
+        )
+        return [AssistantSettings(**row.settings) for row in rows]
+
+    async def put(self, settings: AssistantSettings, who: str) -> bool:
+        """Keep an assistant; whether it is new."""
+        return await self._store.write(lambda s: self._put(s, settings, who))
+
+    def _put(self, session: Session, settings: AssistantSettings, who: str) -> bool:
+        row = session.get(StoredAssistant, settings.account)
+        new, now = row is None, self._clock()
+        row = row or StoredAssistant(account=settings.account, settings={}, by=who, created_at=now)
+        row.sqlmodel_update({"settings": settings.model_dump(), "by": who, "updated_at": now})
+        session.add(row)
+        self._audit.note(session, settings.account, "assistant", who, settings.account, "done", new=str(new).lower())
+        return new
+
+    async def remove(self, account: str, who: str) -> bool:
+        """Forget an assistant; False when none of this name was added."""
+        return await self._store.write(lambda s: self._remove(s, account, who))
+
+    def _remove(self, session: Session, account: str, who: str) -> bool:
+        row = session.get(StoredAssistant, account)
+        if row is None:
+            return False
+        session.delete(row)
+        self._audit.note(session, account, "assistant_removed", who, account, "done")
+        return True

@@ -1,0 +1,55 @@
+"""Groups and their members in pages, newest first; each page is one query, whatever the table holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import or_
+from sqlmodel import Session, col, select
+
+from models.groups import Membership, MemberState, Qun, QunState, QunTag
+from services.paging import Page, PageRequest, page_of
+
+
+@dataclass(frozen=True, slots=True)
+class QunFilter:
+    """Which groups are wanted; an empty field stands for all.
+
+    `owner`: as named when the group was asked for, or the WeChat id. `q`: a part of the topic or of the code.
+    """
+
+    account: str = ""
+    state: QunState | None = None
+    owner: str = ""
+    tag: str = ""
+    q: str = ""
+
+
+def list_quns(session: Session, wanted: QunFilter, page: PageRequest) -> Page[Qun]:
+    """The groups that fit."""
+    query = select(Qun)
+    if wanted.account:
+        query = query.where(Qun.account == wanted.account)
+    if wanted.state is not None:
+        query = query.where(Qun.state == wanted.state)
+    if wanted.owner:
+        query = query.where(or_(col(Qun.owner) == wanted.owner, col(Qun.owner_id) == wanted.owner))
+    if wanted.tag:
+        query = query.join(QunTag, col(QunTag.number) == col(Qun.number)).where(QunTag.tag == wanted.tag)
+    if wanted.q:
+        query = query.where(
+            or_(col(Qun.topic).contains(wanted.q, autoescape=True), col(Qun.code).contains(wanted.q, autoescape=True))
+        )
+    if page.before is not None:
+        query = query.where(col(Qun.number) < page.before)
+    rows = session.exec(query.order_by(col(Qun.number).desc()).limit(page.limit + 1)).all()
+    return page_of(rows, page, lambda qun: qun.number)
+
+
+def list_members(session: Session, number: int, state: MemberState, page: PageRequest) -> Page[Membership]:
+    """The people of a group who are in this state."""
+    query = select(Membership).where(Membership.number == number, Membership.state == state)
+    if page.before is not None:
+        query = query.where(col(Membership.id) < page.before)
+    rows = session.exec(query.order_by(col(Membership.id).desc()).limit(page.limit + 1)).all()
+    return page_of(rows, page, lambda row: row.id)

@@ -1,0 +1,59 @@
+"""Keywords and questions that people added, as the YAML that the files have: out and in again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from sqlmodel import Session
+
+from config.customer_service import KeywordRule
+from config.error_messages import one_line
+from errors import InvalidParameter
+from services.support.faq import Entry
+from services.support.faq_book import FaqBook
+from services.support.keywords import Keywords, rule_of
+
+
+def export_keywords(session: Session, keywords: Keywords, account: str, number: int | None) -> str:
+    """The rules of a place, as under customer_service.keywords."""
+    rules = [rule_of(row).model_dump(exclude_defaults=True) for row in keywords.listed(session, account, number)]
+    return _dump(rules)
+
+
+def import_keywords(session: Session, keywords: Keywords, account: str, number: int | None, text: str, by: str) -> int:
+    """Add the rules of a YAML list to a place, in its order; how many. InvalidParameter names what is wrong."""
+    rules: list[KeywordRule] = _read(text, TypeAdapter(list[KeywordRule]))
+    for rule in rules:
+        keywords.put(session, account, number, rule, by)
+    return len(rules)
+
+
+def export_questions(session: Session, book: FaqBook) -> str:
+    """What people added, as faq.yaml has it."""
+    return _dump([{"questions": row.questions, "answer": row.answer} for row in book.listed(session)])
+
+
+def import_questions(session: Session, book: FaqBook, text: str, by: str) -> int:
+    """Add the entries of a faq.yaml; how many. InvalidParameter names what is wrong."""
+    entries: list[Entry] = _read(text, TypeAdapter(list[Entry]))
+    for entry in entries:
+        book.add(session, entry, by)
+    return len(entries)
+
+
+def _dump(data: Any) -> str:
+    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=10_000)
+
+
+def _read(text: str, wanted: TypeAdapter[Any]) -> Any:
+    try:
+        data = yaml.safe_load(text) or []
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InvalidParameter(f"line {mark.line + 1}: no YAML" if mark else "no YAML") from None
+    try:
+        return wanted.validate_python(data)
+    except ValidationError as error:
+        raise InvalidParameter(one_line(error, data)) from None

@@ -1,0 +1,84 @@
+"""Reads the configuration again while the bot runs: all of what changed is taken together, or nothing is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from config import Config, ConfigError
+from config.changes import Changes, compare
+from models.db import Store
+from services.accounts.audit import Audit
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A change that is checked and can be made: `apply` does not fail and does not wait.
+
+    `changed`: keys whose own value is the same and whose file has another content.
+    """
+
+    apply: Callable[[], None]
+    changed: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadResult:
+    """The keys that are in force now, and those that take a restart."""
+
+    changed: tuple[str, ...]
+    restart: tuple[str, ...]
+
+
+Prepare = Callable[[Config], Prepared]  # runs on a thread, reads only; ConfigError when the config cannot be taken
+
+
+class ConfigReloader:
+    """Reloads `config` from its source; every part that follows it registers with `on_reload`."""
+
+    def __init__(self, config: Config, source: Callable[[], Config] | None, store: Store, audit: Audit) -> None:
+        self._config = config
+        self._source = source
+        self._store = store
+        self._audit = audit
+        self._prepares: list[Prepare] = []
+        self._turn = asyncio.Lock()
+
+    def on_reload(self, prepare: Prepare) -> None:
+        """Have a part prepared for each new config, and changed with all others."""
+        self._prepares.append(prepare)
+
+    async def preview(self) -> ReloadResult:
+        """What a reload would change now; ConfigError."""
+        async with self._turn:
+            changes, prepared = await asyncio.to_thread(self._prepare)
+        return _result(changes, prepared)
+
+    async def reload(self, who: str) -> ReloadResult:
+        """Take what the source says now; ConfigError, and then nothing has changed. `who`: as in the audit log."""
+        async with self._turn:
+            changes, prepared = await asyncio.to_thread(self._prepare)
+            for one in prepared:  # without a pause between them: nobody sees half of it
+                one.apply()
+        result = _result(changes, prepared)
+        log.info("config reloaded by %s: %s", who, ", ".join(result.changed) or "nothing changed")
+        if result.restart:
+            log.warning("these changes of the config take a restart: %s", ", ".join(result.restart))
+        detail = {"changed": ", ".join(result.changed), "restart": ", ".join(result.restart)}
+        await self._store.write(lambda s: self._audit.note(s, "", "reload", who, "config", "done", **detail))
+        return result
+
+    def _prepare(self) -> tuple[Changes, list[Prepared]]:
+        if self._source is None:
+            raise ConfigError("the bot was not started from a config file")
+        changes = compare(self._config, self._source())
+        return changes, [prepare(changes.config) for prepare in self._prepares]
+
+
+def _result(changes: Changes, prepared: Sequence[Prepared]) -> ReloadResult:
+    files = (key for one in prepared for key in one.changed)
+    return ReloadResult(tuple(dict.fromkeys((*changes.changed, *files))), changes.restart)

@@ -1,0 +1,88 @@
+"""Lists over HTTP: their shapes, their pages, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.conversations import Said
+from models.durable import Action
+from models.support import Ticket, TicketState
+from tests.api.conftest import AccessControl, error
+
+
+async def test_groups_in_pages(door: AccessControl) -> None:
+    made = [await door.make_group(f"shop-{number}") for number in range(3)]
+    status, body, _ = await door.call("GET", "/wxbot/qun", params={"limit": "2"})
+    assert (status, body) == (200, {"quns": [made[2], made[1]], "next": str(made[1]["number"])})
+    status, body, _ = await door.call("GET", "/wxbot/qun", params={"limit": "2", "after": body["next"]})
+    assert (status, body) == (200, {"quns": [made[0]], "next": None})
+    queries = (({"q": "shop-1"}, 1), ({"assistant": "nobody"}, 0), ({"state": "lost"}, 0), ({"owner": "宋公明"}, 3))
+    for query, found in queries:
+        assert len((await door.call("GET", "/wxbot/qun", params=query))[1]["quns"]) == found, query
+    assert (await door.call("GET", "/wxbot/qun", params={"code": "shop-1"}))[1] == {"qun": made[1]}
+
+
+async def test_members_of_a_group(door: AccessControl) -> None:
+    qun = await door.make_group()
+    await door.call("POST", "/wxbot/qun/membership", json={"token": qun["token"], "member": "黑旋风"})
+    await door.call("POST", "/wxbot/qun/membership", json={"token": qun["token"], "member": "陌生人"})
+    path = f"/wxbot/qun/{qun['number']}/members"
+    status, body, _ = await door.call("GET", path)
+    assert (status, body["next"], len(body["members"])) == (200, None, 3)
+    newest = body["members"][0]
+    assert (newest["member"], newest["contact_id"], newest["state"]) == ("黑旋风", "wxid_hei", "joined")
+    waiting = (await door.call("GET", path, params={"state": "waiting_friend"}))[1]["members"]
+    assert [(one["member"], one["contact_id"]) for one in waiting] == [("陌生人", None)]
+
+
+async def test_a_ticket_with_its_messages(door: AccessControl) -> None:
+    who = {"account": "weimi1001", "contact_id": "wxid_hei", "name": "黑旋风"}
+    await door.container.store.write(lambda s: s.add(Ticket(**who, state=TicketState.OPEN, opened_at=1, last_at=2)))
+    where = {"account": "weimi1001", "conversation": "wxid_hei", "at": 1, "kind": "text", "ticket": 1}
+    for by, staff, words in (("wxid_hei", "", "你好"), ("", "小王", "您好"), ("", "", "请稍候")):
+        row = Said(**where, by=by, staff=staff, text=words)
+        await door.container.store.write(lambda s, row=row: s.add(row))
+    status, body, _ = await door.call("GET", "/wxbot/ticket", params={"state": "open"})
+    assert (status, body["next"]) == (200, None)
+    (shown,) = body["tickets"]
+    assert (shown["id"], shown["name"], shown["state"]) == (1, "黑旋风", "open")
+    status, body, _ = await door.call("GET", "/wxbot/ticket/1", params={"limit": "2"})
+    assert status == 200
+    said = body["ticket"]["messages"]
+    assert body["ticket"] == {**shown, "messages": said}
+    assert [(one["by"], one["text"]) for one in said] == [("assistant", "请稍候"), ("staff", "您好")]
+    (first,) = (await door.call("GET", "/wxbot/ticket/1", params={"after": body["next"]}))[1]["ticket"]["messages"]
+    assert (first["by"], first["text"]) == ("customer", "你好")
+
+
+async def test_the_audit_log(door: AccessControl) -> None:
+    old = Action(at=1, account="weimi1001", kind="add", who="guard", target="x", outcome="done")
+    await door.container.store.write(lambda s: s.add(old))
+    await door.make_group()
+    _, body, _ = await door.call("GET", "/wxbot/audit")
+    assert [one["kind"] for one in body["audit"]] == ["group", "add"]
+    assert body["audit"][0]["who"] == "rest:127.0.0.1"
+    _, body, _ = await door.call("GET", "/wxbot/audit", params={"since": "2020-01-01T00:00:00Z", "kind": "add"})
+    assert body == {"audit": [], "next": None}
+    _, body, _ = await door.call("GET", "/wxbot/audit", params={"who": "guard"})
+    assert [one["target"] for one in body["audit"]] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/wxbot/qun?limit=0", 400, 1001),
+        ("/wxbot/qun?limit=201", 400, 1001),
+        ("/wxbot/qun?after=x", 400, 1001),
+        ("/wxbot/qun?state=gone", 400, 1001),
+        ("/wxbot/qun?code=", 400, 1001),
+        ("/wxbot/qun?q=", 400, 1001),
+        ("/wxbot/qun/1/members", 404, 1004),
+        ("/wxbot/ticket?state=x", 400, 1001),
+        ("/wxbot/ticket/77", 404, 1004),
+        ("/wxbot/audit?since=yesterday", 400, 1001),
+        ("/wxbot/audit?limit=1e3", 400, 1001),
+    ],
+)
+async def test_what_is_refused(door: AccessControl, path: str, status: int, code: int) -> None:
+    assert (await door.call("GET", path))[:2] == (status, error(code))
