@@ -241,6 +241,12 @@ class WebhooksResponse(Listing):
 # ---- the rest ----
 
 
+class OpenApiDocument(BaseModel):
+    """OpenAPI 3.1 文档"""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class Health(Answer):
     """进程存活"""
 

@@ -36,7 +36,7 @@ class AssistantPut(BaseModel):
     account: Line = Field(description="助手账号", examples=["weimi1002"])
     endpoint: Endpoint = Field(description="网关的 host:port", examples=["10.0.0.5:8788"])
     token: Token = Field("", description="网关的令牌", examples=["uuid-of-the-gateway"])
-    tls: Literal["auto", True, False] = "auto"
+    tls: Literal["auto", "true", "false"] | bool = Field("auto", description="auto = 先试 TLS")
     tls_server_name: NoFile = ""
 
 

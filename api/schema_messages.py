@@ -94,7 +94,7 @@ class BroadcastSend(Content):
 
     quns: list[Line | int] | Absent = Field(None, description="群号或群号代码", examples=[[100001]])
     tags: list[Line] | Absent = Field(None, description="有其中任一标签的群")
-    all: Literal[True] | Absent = Field(None, description="所有群")
+    all: bool | Absent = Field(None, description="true = 所有群")
     assistant: Line | Absent = Field(None, description="只发该助手的群")
     at: str | Absent = Field(None, description="何时发送，ISO 8601；默认立即", examples=["2026-12-01T20:00:00+08:00"])
 

@@ -80,7 +80,10 @@ async def test_every_event_is_described(door: AccessControl) -> None:
     html = (await door.call("GET", "/docs"))[1]
     for kind, told in EVENTS.items():
         assert f"<code>{kind}</code>" in html
-        schema = document["webhooks"][kind]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        item = document["webhooks"][kind]["$ref"].rpartition("/")[2]
+        body = document["components"]["pathItems"][item]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        schema = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]
+        assert schema["properties"]["type"] == {"const": kind}
         assert schema["properties"]["data"]["required"] == list(told.data)
 
 
