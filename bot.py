@@ -21,8 +21,8 @@ from collections.abc import Callable
 from sqlalchemy.exc import DBAPIError
 
 from app import terminal
+from app.check import check
 from app.lifecycle import Bot
-from app.reload import check
 from app.service_manager import ServiceManager
 from config import Config, ConfigError, load
 from config.advice import advice
@@ -127,7 +127,7 @@ def main() -> int:
         if arguments.check:
             check(config)
             check_times(JOBS, config)
-            print(f"{arguments.config}: ok")
+            terminal.say_checked(arguments.config, advice(config), language)
             return 0
         set_up_logging(config.log_format)
         asyncio.run(run(config, lambda: load(arguments.config)))

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "还没有管理员：向助手发送 “绑定 {code}” 即可成为管理员",
         "no admin yet: send “绑定 {code}” to the assistant to become one",
     ),
+    "checked": ("{path} 没有问题", "{path} is fine"),
     "offline": ("{account} 不在线：{why}。会一直重试", "{account} is not online: {why}. It is tried again"),
     "waiting": ("正在连接", "connecting"),
     "unwritable": (
@@ -69,6 +71,13 @@ def accept_any_encoding() -> None:
 def complain(line: str, language: str) -> None:
     """Print why it does not start."""
     print(in_language(line, language), file=sys.stderr)
+
+
+def say_checked(path: str, advice: Mapping[str, str], language: str) -> None:
+    """Say that a configuration is usable, and what should be set otherwise."""
+    print(words("checked", language, path=path))
+    for line in advice.values():
+        print(line)
 
 
 def cannot_open(error: OSError, language: str) -> int:

@@ -118,6 +118,16 @@ class Texts(GroupTexts, AdminTexts):
     report_off: str = "已停止“{topic}”的日报。"
     job_line: str = "{name}：上次 {last} {result}，下次 {next}"
     job_none: str = "没有定时任务。"
+    job_expire_memberships: str = "清理过期的入群请求"
+    job_go_on_with_requests: str = "继续未完成的入群"
+    job_timed_messages: str = "定时消息"
+    job_drift_check: str = "核对群资料"
+    job_expire_flows: str = "清理超时的流程"
+    job_idle_tickets: str = "结束空闲的人工会话"
+    job_waiting_tickets: str = "通知等待的人工会话"
+    job_daily_report: str = "日报"
+    job_prune_media: str = "清理旧文件"
+    job_prune: str = "清理旧记录"
 
     @model_validator(mode="after")
     def _known_names(self) -> Texts:
