@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from protocol.supervision import end
 from wechat.account_calls import GroupCalls, PeopleCalls, Sending
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
-from wechat.connection import Connection, Timing, end
+from wechat.connection import Connection, Timing
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader
 from wechat.directory_sync import DirectorySync

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import ssl
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,6 +14,7 @@ from grpclib.exceptions import GRPCError
 
 from errors import WeChatError, WeChatRefused
 from protocol import puppet_pb2 as pb
+from protocol.supervision import TlsChoice, backoff, end
 from wechat.authority import AuthorityFailed, resolve
 from wechat.interface import State
 from wechat.problems import Problem, Reason, of_loss, of_tls
@@ -73,18 +72,6 @@ class Owner(Protocol):
         """There is no wire any more."""
 
 
-async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait for them. Those that read a gRPC stream may need to be told twice: grpclib turns a
-    cancellation that meets the loss of the connection into that loss."""
-    left = [task for task in tasks if not task.done()]
-    while left:
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=0.2)
-        left = [task for task in left if not task.done()]
-    await asyncio.gather(*tasks, return_exceptions=True)  # how they ended is nobody's business any more
-
-
 class Connection:
     """Keeps one account connected."""
 
@@ -93,7 +80,7 @@ class Connection:
         self._timing = timing
         self._owner = owner
         self._endpoint = ""  # what the authority last answered
-        self._secure: bool | None = None  # what worked, when tls is auto
+        self._tls = TlsChoice(settings.tls)
         self._failures = 0  # in a row
         self._refusals = 0
 
@@ -110,7 +97,7 @@ class Connection:
             first, most, times = timing.refused_first, timing.refused_most, self._refusals
         else:
             first, most, times = timing.backoff_first, timing.backoff_most, self._failures
-        return float(min(most, first * 2 ** min(max(times - 1, 0), 20)) * random.uniform(0.75, 1.0))
+        return backoff(times, first, most)
 
     async def _attempt(self) -> tuple[State, Reason]:
         """One session from beginning to end: the state it leaves behind and why it ended."""
@@ -118,7 +105,7 @@ class Connection:
         settings = self._settings
         try:
             settings = await self._located()
-            await self._session_either_way(settings)
+            await self._tls.run(lambda secure: self._session(settings, secure=secure))
         except GRPCError as error:
             return self._judge(error)
         except (ConnectionLost, AuthorityFailed) as error:
@@ -159,20 +146,6 @@ class Connection:
             return State.CONNECTING, Reason(Problem.HELD)
         return State.CONNECTING, Reason(Problem.STREAM_FAILED, error.status.name)
 
-    async def _session_either_way(self, settings: AssistantSettings) -> None:
-        """With TLS or without, as configured; `auto` tries TLS first and keeps to it once it worked."""
-        known = self._secure if self._settings.tls == "auto" else self._settings.tls
-        if known is not None:
-            return await self._session(settings, secure=known)
-        try:
-            await self._session(settings, secure=True)
-        except (ssl.SSLCertVerificationError, ConnectionRefusedError):
-            raise
-        except (ssl.SSLError, ConnectionResetError, ConnectionAbortedError):
-            if self._secure is not None:  # it was TLS, and is lost
-                raise
-            await self._session(settings, secure=False)
-
     async def _session(self, settings: AssistantSettings, *, secure: bool) -> None:
         wire = Wire(make_channel(settings, secure=secure), settings.token)
         try:
@@ -180,7 +153,7 @@ class Connection:
             await self._talk(wire, secure)
         except LOST:
             if not secure and self._failures:  # lost before it worked: it may speak TLS by now
-                self._secure = None
+                self._tls.forget()
             raise
         finally:
             wire.close()
@@ -210,9 +183,10 @@ class Connection:
         await stream.recv_trailing_metadata()
 
     def _worked(self, wire: Wire, secure: bool) -> None:
-        if self._secure is None and self._settings.tls == "auto":
+        if self._tls.is_new:
             log.info("%s: the gateway speaks %s", self._settings.account, "TLS" if secure else "plaintext")
-        self._secure, self._refusals = secure, 0
+        self._tls.worked(secure)
+        self._refusals = 0
         self._owner.opened(wire)
 
     async def _keep(self, wire: Wire, first: asyncio.Event) -> None:
