@@ -59,6 +59,11 @@ class Journal:
         self.answers = 0  # about how many are kept
         self.is_failing = False  # the last write was not taken
 
+    @property
+    def unread(self) -> int:
+        """About how many events the client does not have."""
+        return max(0, self.stored - self.taken)
+
     async def open(self) -> None:
         """Read what is there; JournalError."""
         self._loop = asyncio.get_running_loop()

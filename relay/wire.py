@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from typing import Any, Final
 
@@ -101,45 +102,48 @@ async def ask(
 
 async def pass_on(north: Any, first: bytes | None, path: str, channel: Channel, metadata: Any) -> None:
     """Pass a call on to the gateway and its answers back. `first`: the request, where there is exactly one."""
-    import asyncio
-
-    opened = channel.request(
+    opened: Any = channel.request(
         path,
         Cardinality.STREAM_STREAM,
-        bytes,
+        bytes,  # type: ignore[type-var]
         bytes,
         deadline=north.deadline,
-        metadata=metadata,  # type: ignore[type-var]
+        metadata=metadata,
     )
     status, text, details = Status.OK, None, None
-    async with opened as south:
-        await south.send_request()
-        up = None
-        if first is not None:
-            await south.send_message(first, end=True)
-        else:
-            up = asyncio.create_task(_send_all(north, south))
-        try:
-            await south.recv_initial_metadata()
-            await north.send_initial_metadata(metadata=south.initial_metadata)
-            async for message in south:
-                await north.send_message(message)
-            if up is not None:
-                await up
-            await south.recv_trailing_metadata()
-        except GRPCError as error:
-            status, text, details = error.status, error.message, error.details
-        finally:
-            if up is not None:
-                up.cancel()
-                await asyncio.gather(up, return_exceptions=True)
-        trailing = south.trailing_metadata
-        if status is not Status.OK and up is not None and not up.cancelled():
-            await south.cancel() if not south._end_done else None
+    try:
+        async with opened:
+            await opened.send_request()
+            if first is not None:
+                await opened.send_message(first, end=True)
+                await _answers(opened, north)
+            else:
+                await _both_ways(opened, north)
+    except GRPCError as error:
+        status, text, details = error.status, error.message, error.details
+    trailing = opened.trailing_metadata
     await north.send_trailing_metadata(status=status, status_message=text, status_details=details, metadata=trailing)
 
 
-async def _send_all(north: Any, south: Any) -> None:
+async def _both_ways(south: Any, north: Any) -> None:
+    up = asyncio.create_task(_requests(north, south))
+    try:
+        await _answers(south, north)
+    finally:
+        up.cancel()
+        await asyncio.gather(up, return_exceptions=True)
+
+
+async def _requests(north: Any, south: Any) -> None:
     async for message in north:
         await south.send_message(message)
     await south.end()
+
+
+async def _answers(south: Any, north: Any) -> None:
+    await south.recv_initial_metadata()
+    await north.send_initial_metadata(metadata=south.initial_metadata)
+    async for message in south:
+        await north.send_message(message)
+    if south._end_done or south._send_message_done:
+        await south.recv_trailing_metadata()
