@@ -26,6 +26,7 @@ class RelayMetrics(Collector):
             "relay_unread_events": ("Events kept that the client does not have", lambda r: r.journal.unread),
             "relay_gateway_up": ("Whether the gateway is connected", lambda r: int(r.upstream.channel is not None)),
             "relay_client_connected": ("Whether a client holds the event stream", lambda r: int(r.fence.is_held)),
+            "relay_kept_answers": ("Payloads kept for a client that is away", lambda r: r.journal.answers),
             "relay_epoch": ("The highest epoch of a client", lambda r: r.fence.epoch),
             "relay_disk_failing": ("Whether the last write was refused", lambda r: int(r.journal.is_failing)),
         }
