@@ -7,7 +7,7 @@ CODE := bot.py version.py wxbot concurrency.py errors.py logs.py api app config 
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: audit backup bench chaos clean dist docs format keywords lint lock migration pictures proto reference run sbom setup test
+.PHONY: audit backup bench chaos chaos-relay clean dist docs format keywords lint lock migration pictures proto reference run sbom setup test
 
 run: setup
 	@$(PY) bot.py --config config.yaml

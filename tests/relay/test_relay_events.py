@@ -40,7 +40,7 @@ async def test_what_is_said_while_no_client_is_there_comes_first(official: Start
     gateway = await _gateway(official)
     relay = await relays(gateway)
     waiting = [await gateway.say("c0", f"{i}") for i in range(5)]
-    await relay.until("relay_events_total", await relay.metric("relay_events_total"))
+    await relay.until("relay_unread_events", 5)
     client = RelayClient(relay)
     async with client.stream() as following:
         live = await gateway.say("c1", "live")
