@@ -10,7 +10,8 @@ EPOCH: Final = "relay-epoch"  # request: a whole number; the client with the hig
 ACKNOWLEDGED: Final = "relay-acknowledged"  # request: JOURNAL:NUMBER, all events up to it are safe with the client
 RESUME: Final = "relay-resume"  # request of Event: JOURNAL:NUMBER, go on after it; "" = from the first unread one
 JOURNAL: Final = "relay-journal"  # answer of Event: the id of the relay's journal; its presence tells a relay
-LARGEST: Final = 2**62
+TAKEN_OVER: Final = "a client with a higher epoch has taken over"  # with FAILED_PRECONDITION
+NO_GATEWAY: Final = "the relay has no connection to the gateway"  # with UNAVAILABLE: nothing was sent
 
 _POSITION: Final = re.compile(r"([0-9a-f]{1,64}):(\d{1,18})")
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
+from protocol.relaying import TAKEN_OVER
 from relay.journal import Journal, JournalError
 
 log = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def refused(epoch: int) -> GRPCError:
     """What a client of an older epoch is told."""
-    return GRPCError(Status.FAILED_PRECONDITION, f"a client with the higher epoch {epoch} has taken over")
+    return GRPCError(Status.FAILED_PRECONDITION, f"{TAKEN_OVER}: {epoch}")
 
 
 class Fence:

@@ -10,7 +10,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from protocol import puppet_pb2 as pb
-from protocol.relaying import ACKNOWLEDGED, EPOCH, JOURNAL, RESUME, Position, parse_epoch
+from protocol.relaying import ACKNOWLEDGED, EPOCH, JOURNAL, NO_GATEWAY, RESUME, Position, parse_epoch
 from protocol.server import AUTHORITY, shows_token
 from relay.feed import Feed
 from relay.fence import Fence
@@ -78,7 +78,7 @@ class RelayService:
         await north.recv_message()
         resume = north.metadata.get(RESUME)
         if self._upstream.channel is None:
-            raise GRPCError(Status.UNAVAILABLE, "the relay has no connection to the gateway")
+            raise GRPCError(Status.UNAVAILABLE, NO_GATEWAY)
         self.fence.hold(epoch)
         knows = resume is not None
         try:
@@ -137,7 +137,7 @@ class RelayService:
                 return
         channel = self._upstream.channel
         if channel is None:
-            raise GRPCError(Status.UNAVAILABLE, "the relay has no connection to the gateway")
+            raise GRPCError(Status.UNAVAILABLE, NO_GATEWAY)
         metadata = [(key, value) for key, value in north.metadata.items() if key not in OWN]
         metadata += self._upstream.metadata.items()
         try:

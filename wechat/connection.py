@@ -14,10 +14,12 @@ from grpclib.exceptions import GRPCError
 
 from errors import WeChatError, WeChatRefused
 from protocol import puppet_pb2 as pb
+from protocol.relaying import JOURNAL, TAKEN_OVER
 from protocol.supervision import TlsChoice, backoff, end
 from wechat.authority import AuthorityFailed, resolve
 from wechat.interface import State
 from wechat.problems import Problem, Reason, of_loss, of_tls
+from wechat.relay_progress import RelayProgress
 from wechat.tls import certificate_name, make_channel
 from wechat.wire import LOST, Wire
 
@@ -62,8 +64,9 @@ class Owner(Protocol):
     def opened(self, wire: Wire) -> None:
         """There is a wire; events begin."""
 
-    async def heard(self, number: int, payload: str) -> None:
-        """An event, of the type that has this number in the protocol. Must not raise."""
+    async def heard(self, number: int, payload: str, relay_number: int) -> None:
+        """An event, of the type that has this number in the protocol; a relay numbers events (else 0). Must not
+        raise."""
 
     async def started(self) -> None:
         """The gateway runs the account."""
@@ -75,7 +78,10 @@ class Owner(Protocol):
 class Connection:
     """Keeps one account connected."""
 
-    def __init__(self, settings: AssistantSettings, timing: Timing, owner: Owner) -> None:
+    def __init__(
+        self, settings: AssistantSettings, timing: Timing, owner: Owner, relay: RelayProgress | None = None
+    ) -> None:
+        self._relay = relay or RelayProgress()
         self._settings = settings
         self._timing = timing
         self._owner = owner
@@ -141,13 +147,13 @@ class Connection:
     def _judge(self, error: GRPCError) -> tuple[State, Reason]:
         if error.status is Status.UNAUTHENTICATED:  # its message may hold the token
             return self._refused_or_lost(Reason(Problem.TOKEN_REFUSED))
-        if error.status is Status.ALREADY_EXISTS:
+        if error.status is Status.ALREADY_EXISTS or (error.message or "").startswith(TAKEN_OVER):
             # Stop would free it, and would end another client's session, or WeChat's: that is a person's choice.
             return State.CONNECTING, Reason(Problem.HELD)
         return State.CONNECTING, Reason(Problem.STREAM_FAILED, error.status.name)
 
     async def _session(self, settings: AssistantSettings, *, secure: bool) -> None:
-        wire = Wire(make_channel(settings, secure=secure), settings.token)
+        wire = Wire(make_channel(settings, secure=secure), settings.token, relay=self._relay)
         try:
             await wire.connect(self._timing.connect)
             await self._talk(wire, secure)
@@ -177,9 +183,10 @@ class Connection:
     async def _read(self, stream: Stream[Any, Any], first: asyncio.Event, wire: Wire, secure: bool) -> None:
         async for event in stream:
             if not first.is_set():
+                self._relay.opened(str((stream.initial_metadata or {}).get(JOURNAL, "")))
                 self._worked(wire, secure)
                 first.set()
-            await self._owner.heard(event.type, event.payload)
+            await self._owner.heard(event.type, event.payload, event.relay_number)
         await stream.recv_trailing_metadata()
 
     def _worked(self, wire: Wire, secure: bool) -> None:
