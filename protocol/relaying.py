@@ -8,7 +8,7 @@ from typing import Final
 
 EPOCH: Final = "relay-epoch"  # request: a whole number; the client with the highest one is served
 ACKNOWLEDGED: Final = "relay-acknowledged"  # request: JOURNAL:NUMBER, all events up to it are safe with the client
-RESUME: Final = "relay-resume"  # request of Event: JOURNAL:NUMBER, go on after it; "" = from the first unread one
+RESUME: Final = "relay-resume"  # request of Event: JOURNAL:NUMBER, go on after it; "new" = from the first unread one
 JOURNAL: Final = "relay-journal"  # answer of Event: the id of the relay's journal; its presence tells a relay
 TAKEN_OVER: Final = "a client with a higher epoch has taken over"  # with FAILED_PRECONDITION
 NO_GATEWAY: Final = "the relay has no connection to the gateway"  # with UNAVAILABLE: nothing was sent

@@ -1,9 +1,9 @@
 """The events of one gateway on disk, numbered, until their client has them; and the answers kept with them.
 
 SQLite in WAL mode with synchronous=FULL, written by one thread that shares a commit among all that waits. Measured
-against an append-only file with a shared fsync (benchmarks/relay_journal.py): the file is faster by about 10 µs an
-event, which is a hundredth of what passing the event on costs; SQLite brings recovery after a torn write, deletion in
-the middle, lookup of kept answers, and an error for a full disk that undoes the whole batch.
+against an append-only file with a shared fsync (python -m benchmarks.relay_journal): 165 µs of CPU against 70 for an
+event that comes alone, 24 against 10 for ten at a time, on a thread of its own. For that SQLite brings recovery after a
+torn write, deletion in the middle, lookup of kept answers, and an error for a full disk that undoes the whole batch.
 """
 
 from __future__ import annotations

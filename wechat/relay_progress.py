@@ -57,7 +57,7 @@ class RelayProgress:
 
     def current(self, *, resuming: bool) -> dict[str, str]:
         """The metadata of a call that is made now."""
-        metadata = {RESUME: str(self._stored or "")} if resuming and self._epoch else {}
+        metadata = {RESUME: str(self._stored or "new")} if resuming and self._epoch else {}
         if self._journal and self._stored:
             metadata[ACKNOWLEDGED] = str(self._stored)
         return metadata

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grpclib.const import Cardinality
+from h2.exceptions import StreamClosedError
 
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
@@ -131,4 +132,5 @@ class RelayClient(Client):
 
             yield following
             if not ended:
-                await stream.cancel()
+                with contextlib.suppress(StreamClosedError):  # the relay ended it
+                    await stream.cancel()

@@ -81,14 +81,14 @@ async def test_numbers_acknowledgement_and_resume(official: Start, relays: Relay
     gateway = await _gateway(official)
     relay = await relays(gateway)
     said = [await gateway.say("c0", f"{i}") for i in range(4)]
-    client = RelayClient(relay, relay_epoch="1", relay_resume="")
+    client = RelayClient(relay, relay_epoch="1", relay_resume="new")
     async with client.stream() as following:
         got = [await following() for _ in said]
     assert [id for id, _ in got] == said
     assert [number for _, number in got] == sorted({number for _, number in got})
     client.close()
 
-    again = RelayClient(relay, relay_epoch="2", relay_resume="")
+    again = RelayClient(relay, relay_epoch="2", relay_resume="new")
     async with again.stream() as following:
         assert (await following())[0] == said[0], "nothing was acknowledged"
     again.metadata["relay-acknowledged"] = f"{again.journal}:{got[1][1]}"
@@ -111,7 +111,7 @@ async def test_kill_9_of_the_relay_keeps_what_was_heard(official: Start, relays:
     await relay.until("relay_unread_events", 20)
     await relay.restart()
     said.append(await gateway.say("c0", "after"))
-    client = RelayClient(relay, relay_resume="")
+    client = RelayClient(relay, relay_resume="new")
     async with client.stream() as following:
         assert [(await following())[0] for _ in said] == said
     client.close()
@@ -122,7 +122,7 @@ async def test_payloads_survive_the_gateways_restart(official: Start, relays: Re
     relay = await relays(gateway)
     said = await gateway.say("c0", "记得我")
     picture = await gateway.say("c0", kind="image", file={"name": "a.png", "base64": "iVBORw0KGgo="})
-    client = RelayClient(relay, relay_resume="")
+    client = RelayClient(relay, relay_resume="new")
     await relay.until("relay_kept_answers", 4)
     await gateway.restart()  # without a state file it has forgotten everything
     await relay.until("relay_gateway_up", 1)

@@ -25,7 +25,7 @@ from types import SimpleNamespace
 from tests.relay.process import RelayClient
 
 async def main(port, token, epoch):
-    client = RelayClient(SimpleNamespace(port=port, token=token), relay_epoch=epoch, relay_resume="")
+    client = RelayClient(SimpleNamespace(port=port, token=token), relay_epoch=epoch, relay_resume="new")
     async with client.stream() as following:
         print("holds", flush=True)
         while True:
@@ -53,8 +53,8 @@ async def _status(client: RelayClient, **fields: str) -> Status:
 
 async def test_a_higher_epoch_ends_the_older_stream_and_its_calls(official: Start, relays: Relays) -> None:
     gateway, relay = await _relay(official, relays)
-    old = RelayClient(relay, relay_epoch="3", relay_resume="")
-    new = RelayClient(relay, relay_epoch="4", relay_resume="")
+    old = RelayClient(relay, relay_epoch="3", relay_resume="new")
+    new = RelayClient(relay, relay_epoch="4", relay_resume="new")
     async with old.stream() as following, new.stream() as next_following:
         with pytest.raises(GRPCError) as ended:
             await following()
@@ -131,7 +131,7 @@ async def test_a_frozen_holder_is_replaced_at_once_and_sends_nothing_more(offici
         assert await asyncio.wait_for(holder.stdout.readline(), 20) == b"holds\n"
         await gateway.wait_sent(3)
         holder.send_signal(signal.SIGSTOP)
-        client = RelayClient(relay, relay_epoch="2", relay_resume="")
+        client = RelayClient(relay, relay_epoch="2", relay_resume="new")
         began = time.monotonic()
         async with client.stream() as following:
             said = await gateway.say("c0", "who is there")
