@@ -7,7 +7,7 @@ import ssl
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from grpclib.client import Channel
 from grpclib.config import Configuration
@@ -81,7 +81,7 @@ def make_channel(
 ) -> Channel:
     """A channel to the gateway, not connected yet."""
     port = int(gateway.endpoint.rpartition(":")[2])
-    codecs = {"codec": codec, "status_details_codec": status_details_codec}
+    codecs: Any = {"codec": codec, "status_details_codec": status_details_codec}
     if not secure:
         channel = BatchedChannel(gateway.host, port, **codecs)
         if AUTHORITY.fullmatch(gateway.token):

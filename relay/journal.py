@@ -156,7 +156,7 @@ class Journal:
         connection = self._connect()
         goes_on = True
         while goes_on:
-            batch = []
+            batch: list[tuple[Write, asyncio.Future[None]]] = []
             while len(batch) < MAX_PER_COMMIT:
                 try:
                     job = self._jobs.get(block=not batch)
@@ -207,12 +207,14 @@ class Journal:
     async def read(self, after: int, limit: int) -> list[Row]:
         """The events after a number, in order."""
         query = "select number, at, body from event where number > ? order by number limit ?"
-        return await self._read(query, (after, limit), lambda rows: rows)
+        rows: list[Row] = await self._read(query, (after, limit), lambda rows: rows)
+        return rows
 
     async def answer(self, path: str, request: bytes) -> bytes | None:
         """A kept answer."""
         query = "select messages from answer where path = ? and request = ?"
-        return await self._read(query, (path, request), lambda rows: bytes(rows[0][0]) if rows else None)
+        rows: list[tuple[bytes]] = await self._read(query, (path, request), lambda rows: rows)
+        return bytes(rows[0][0]) if rows else None
 
     async def _read(self, query: str, values: tuple[Any, ...], then: Callable[[list[Any]], Any]) -> Any:
         def run() -> Any:

@@ -11,7 +11,7 @@ from protocol import puppet_pb2 as pb
 from relay.journal import Journal
 
 SETTLED: Final = 2.0  # seconds after which what was sent on a connection that still stands has arrived
-ID_KEYS: Final = {
+ID_KEYS: Final[dict[int, str]] = {
     pb.EVENT_MESSAGE: "messageId",
     pb.EVENT_FRIENDSHIP: "friendshipId",
     pb.EVENT_ROOM_INVITE: "roomInvitationId",

@@ -90,7 +90,7 @@ class Upstream:
 
     async def _talk(self, channel: Channel, secure: bool) -> None:
         event = path_of("Event")
-        opened = channel.request(event, Cardinality.UNARY_STREAM, bytes, bytes, metadata=self.metadata)  # type: ignore[type-var]
+        opened = channel.request(event, Cardinality.UNARY_STREAM, bytes, bytes, metadata=self.metadata)
         async with opened as stream:
             await stream.send_message(EMPTY, end=True)
             first = asyncio.Event()

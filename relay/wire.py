@@ -88,7 +88,7 @@ async def ask(
         bytes,
         bytes,
         timeout=timeout,
-        metadata=metadata,  # type: ignore[type-var]
+        metadata=metadata,
     )
     async with opened as stream:
         await stream.send_message(request, end=True)
@@ -105,7 +105,7 @@ async def pass_on(north: Any, first: bytes | None, path: str, channel: Channel, 
     opened: Any = channel.request(
         path,
         Cardinality.STREAM_STREAM,
-        bytes,  # type: ignore[type-var]
+        bytes,
         bytes,
         deadline=north.deadline,
         metadata=metadata,

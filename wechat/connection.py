@@ -183,7 +183,8 @@ class Connection:
     async def _read(self, stream: Stream[Any, Any], first: asyncio.Event, wire: Wire, secure: bool) -> None:
         async for event in stream:
             if not first.is_set():
-                self._relay.opened(str((stream.initial_metadata or {}).get(JOURNAL, "")))
+                metadata: Any = stream.initial_metadata or {}
+                self._relay.opened(str(metadata.get(JOURNAL, "")))
                 self._worked(wire, secure)
                 first.set()
             await self._owner.heard(event.type, event.payload, event.relay_number)
