@@ -85,7 +85,7 @@ async def unread(gateway: OfficialGateway, relay: RelayProcess, events: int = 10
         body = {"roomId": "r@chatroom", "newTopic": f"{number}", "oldTopic": "", "changerId": "c0", "timestamp": 1}
         await gateway.emit_raw("room-topic", body, times=1000)
     async with asyncio.timeout(300):
-        while await relay.metric("relay_last_number") < start + events:
+        while await relay.metric("relay_last_number") < start + events:  # noqa: ASYNC110 - a process
             await asyncio.sleep(0.5)
     used = (cpu_seconds(relay.process.pid) - cpu) / events * 1000
     print(f"{events} unread events: {before:.0f} MB -> {memory_mb(relay.process.pid):.0f} MB, {used:.3f} ms CPU each")
