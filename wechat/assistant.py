@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from protocol.supervision import end
 from wechat.account_calls import GroupCalls, PeopleCalls, Sending
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
-from wechat.connection import Connection, Timing, TlsSeen, end
+from wechat.connection import Connection, Timing, TlsSeen
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader
 from wechat.directory_sync import DirectorySync
@@ -22,6 +23,7 @@ from wechat.gateway_events import GatewayEvents
 from wechat.interface import Listener, State
 from wechat.problems import Problem, Reason
 from wechat.puppet import MendedPuppet
+from wechat.relay_progress import RelayProgress
 from wechat.sent_messages import SentMessages
 
 if TYPE_CHECKING:
@@ -67,8 +69,11 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._resolver = EventResolver(self._mended, self.directory, self._reader, self._own)
         self._join_seen = asyncio.Event()
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
+        self.relay = RelayProgress()
         self._hearing = GatewayEvents(self, self._timing)
-        self._connection = Connection(settings, self._timing, self._hearing, set() if tls_seen is None else tls_seen)
+        self._connection = Connection(
+            settings, self._timing, self._hearing, set() if tls_seen is None else tls_seen, self.relay
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -109,6 +114,14 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         await self._hearing.closed(State.CONNECTING, Reason(Problem.STOPPED))
         await end(rest)
         self._tasks = []
+
+    def begin(self, epoch: int, position: str) -> None:
+        """What a relay is told: this process's epoch, and how far the database has its events."""
+        self.relay.begin(epoch, position)
+
+    def acknowledge(self, position: str) -> None:
+        """Everything up to this position of a relay is in the database."""
+        self.relay.acknowledge(position)
 
     async def resolve(self, raw: RawEvent, placed: Placed = lambda _conversation: None) -> Event | None:
         """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo). `placed` is told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -64,15 +65,22 @@ class GatewayEvents:
         self._puppet.detach()
         await self._assistant.become(state, reason)
 
-    async def heard(self, number: int, payload: str) -> None:
+    async def heard(self, number: int, payload: str, relay_number: int = 0) -> None:
         """An event. Never raises: one odd event must not make the account deaf."""
+        if not await self._to_be_stored(number, payload, relay_number):
+            self._assistant.relay.passed(relay_number)
+
+    async def _to_be_stored(self, number: int, payload: str, relay_number: int) -> bool:
+        """Act on an event; whether it was handed on to be stored."""
         kind = intake.TAKEN.get(number) or intake.CONTROL.get(number) or "unknown"
         try:
             if number in intake.TAKEN:
                 raw = intake.raw_event(self._assistant.account, kind, intake.parse(payload), datetime.now(UTC))
                 self._apply(raw)
                 if raw.id not in self._assistant._own:
-                    await self._assistant.take(raw)
+                    position = self._assistant.relay.position_of(relay_number)
+                    await self._assistant.take(replace(raw, position=position) if position else raw)
+                    return True
             elif kind in CONTROLS:
                 data = {} if kind == "logout" else intake.parse(payload)  # which means the same whatever it says
                 await CONTROLS[kind](self, data)
@@ -82,6 +90,7 @@ class GatewayEvents:
             log.warning("%s: odd %s event survived: %s", self._assistant.account, kind, error)
         except Exception as error:  # noqa: BLE001 - its text may hold what people wrote, so only its type is logged
             log.error("%s: %s event failed: %s", self._assistant.account, kind, type(error).__name__)  # noqa: TRY400
+        return False
 
     # ---- what the directory learns at once ----
 

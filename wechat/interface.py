@@ -75,6 +75,12 @@ class WeChat(Protocol):
     def self_id(self) -> str:
         """The account's own WeChat id; empty before the first login."""
 
+    def begin(self, epoch: int, position: str) -> None:
+        """Before the start: this process's epoch, and how far the database has the events of a relay ("" unknown)."""
+
+    def acknowledge(self, position: str) -> None:
+        """Everything up to this position (RawEvent.position) is in the database."""
+
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = ...) -> Event | None:
         """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo). `placed` is told
         the conversation as soon as it is known: the rest may take long."""
