@@ -74,7 +74,7 @@ class Bot:
             sandboxed = [a.account for a in self.config.assistants if a.is_sandboxed]
             self.container = Container(self.config, sandboxed=sandboxed, clock=self.clock, source=self.source)
             self.container.reloader.on_reload(functools.partial(prepare, self.container))
-            self.container.reloader.on_reload(_prepare_logging)
+            self.container.reloader.on_reload(self._prepare_logging)
             self.jobs = Jobs(self.container, JOBS)
             await self._open_storage(stack)
             await self._start_assistants(stack, settings)
@@ -92,6 +92,10 @@ class Bot:
     def listeners(self) -> list[EventListener]:
         """The listeners of all accounts."""
         return self.accounts.listeners
+
+    def _prepare_logging(self, config: Config) -> Prepared:
+        changed = config.log_format != self.container.config.log_format
+        return Prepared(lambda: set_up_logging(config.log_format) if changed else None)
 
     async def reload(self) -> None:
         """Read the config again, as SIGHUP asks; a mistake changes nothing and is logged."""
@@ -191,10 +195,6 @@ class Bot:
         with _named("api"):
             await web.TCPSite(runner, self.config.api.host, self.config.api.port).start()
         self.port = runner.addresses[0][1]
-
-
-def _prepare_logging(config: Config) -> Prepared:
-    return Prepared(lambda: set_up_logging(config.log_format))
 
 
 @contextmanager

@@ -94,6 +94,7 @@ COMMANDS: Final = (
     Command("/客服群", "", "看客服群", About.STAFF_ROOM, staff_room.show),
     Command("/重发", "[编号|全部]", "未送达的通知", About.ACCOUNT, systems.resend),
 )
+ADMINS_ONLY: Final = (About.STAFF_ROOM, About.ADMINS)
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
 ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for WeChat
@@ -128,7 +129,7 @@ async def in_group(event: GroupMessage, context: EventContext) -> bool:
     command, rest = parsed
     if context.is_old:
         return True
-    if not _may(event, context, None if command.about is About.STAFF_ROOM else qun):
+    if not _may(event, context, None if command.about in ADMINS_ONLY else qun):
         context.reply(text(context.container.config.texts.not_allowed, [event.contact_id]))
         return True
     number = _NUMBER.match(rest)
