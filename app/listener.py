@@ -14,6 +14,7 @@ from app.container import Container
 from config.texts import fill
 from models.durable import Priority
 from services.accounts.address_book import AddressBook
+from services.changes import ChangeKind
 from services.work import relay_position
 from services.work.inbox import Handle, Inbox
 from services.work.write_batcher import WriteBatcher
@@ -82,7 +83,8 @@ class EventListener:
         """The connection went to another state: queues go on or wait, business systems are told of the change."""
         if state in (State.SYNCING, State.ONLINE):
             self.inbox.poke()
-        self._container.accounts.state_changed()
+        self._container.accounts.state_changed(account, self._container.clock())
+        self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         online = state is State.ONLINE
         if online:
             self._container.outbox.poke_account(account)
@@ -94,6 +96,7 @@ class EventListener:
 
     async def scanned(self, account: str, qr_code: str) -> None:
         """The gateway shows a code that is to be scanned to log the account in."""
+        self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         self._news.put(("account.scan", qr_code))
 
     def _tell(self, session: Session, news: list[tuple[str, str]]) -> None:

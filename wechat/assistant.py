@@ -20,7 +20,7 @@ from wechat.directory_sync import DirectorySync
 from wechat.event_resolver import EventResolver, Placed
 from wechat.events import Event, RawEvent
 from wechat.gateway_events import GatewayEvents
-from wechat.interface import Listener, State
+from wechat.interface import Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wechat.puppet import MendedPuppet
 from wechat.relay_progress import RelayProgress
@@ -60,6 +60,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         Wechaty.__init__(self, options)
         self.contact_id = ""
         self.qr_code = ""
+        self.scan_state = ScanState.NONE
         self._timing = timing or Timing()
         self._listener = listener
         self.directory = CachedDirectory()
@@ -156,6 +157,12 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self.qr_code = qr_code
         if qr_code:
             await self._listener.scanned(self.account, qr_code)
+
+    async def scan_goes_on(self, scan_state: ScanState) -> None:
+        """The code was scanned, or is not good any more."""
+        if scan_state is not self.scan_state:
+            self.scan_state = scan_state
+            await self._listener.state_changed(self.account, self.state, "")
 
     async def tell_synced(self, since: datetime | None, changed: Iterable[str]) -> bool:
         """Contacts and groups were read again. Whether the listener took it, which it may try some times."""

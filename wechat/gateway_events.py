@@ -8,14 +8,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from errors import WeChatError, WeChatOffline
 from protocol import puppet_pb2 as pb
 from wechat import event_parser as intake
 from wechat.connection import Timing
 from wechat.events import RawEvent
-from wechat.interface import State
+from wechat.interface import ScanState, State
 from wechat.problems import Problem, Reason
 from wechat.wire import Wire
 
@@ -27,6 +26,8 @@ log = logging.getLogger(__name__)
 UNREAD_PAUSE = 5.0  # seconds until what could not be read is tried again; doubled each time
 UNREAD_LONGEST = 600.0
 TELL_AGAIN = 60.0  # seconds until the listener is told again what it could not take
+# By the status that Wechaty's scan event carries; 1 (cancelled) and 5 (timed out) end a code.
+SCAN_STATES = {1: ScanState.EXPIRED, 3: ScanState.SCANNED, 4: ScanState.SCANNED, 5: ScanState.EXPIRED}
 LISTS = ("lists", "")  # what `ready` asks to be read again
 NEWS = ("news", "")
 
@@ -121,6 +122,7 @@ class GatewayEvents:
             self._lost_at = None
         self._directory.owner_id = self._assistant.contact_id = self._puppet.login_user_id = id
         self._scanned = self._assistant.qr_code = ""
+        self._assistant.scan_state = ScanState.NONE
         self._bringing_up = asyncio.create_task(self._bring_up())
 
     async def _logout(self, data: dict[str, Any]) -> None:
@@ -143,10 +145,9 @@ class GatewayEvents:
         code = intake.text_or_empty(data, "qrcode")
         if code and code != self._scanned:
             self._scanned = code
-            log.warning(
-                "%s: scan this to log in: https://wechaty.js.org/qrcode/%s", self._assistant.account, quote(code, "")
-            )
+            log.warning("%s: a login QR code waits for a scan; the console shows it", self._assistant.account)
             await self._assistant.show_code(code)
+        await self._assistant.scan_goes_on(SCAN_STATES.get(data.get("status") or 0, ScanState.WAITING))
 
     async def _error(self, data: dict[str, Any]) -> None:
         log.warning("%s: the gateway reports an error", self._assistant.account)

@@ -26,6 +26,15 @@ class State(StrEnum):
     ONLINE = "online"
 
 
+class ScanState(StrEnum):
+    """How far a login by QR code has come."""
+
+    NONE = "none"
+    WAITING = "waiting"
+    SCANNED = "scanned"  # to be confirmed on the phone
+    EXPIRED = "expired"  # the gateway shows another one soon
+
+
 class Directory(Protocol):
     """Who is who on one account; kept in memory, filled once, kept true by events."""
 
@@ -62,6 +71,7 @@ class WeChat(Protocol):
     account: str
     directory: Directory
     qr_code: str  # what is to be scanned to log the account in; "" = nothing
+    scan_state: ScanState
 
     @property
     def state(self) -> State:
