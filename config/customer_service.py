@@ -116,6 +116,8 @@ class HandoffSettings(Section):
     staff_room: str = "客服值班群"
     hours: HoursSettings = HoursSettings()
     idle_minutes: float = Field(30, gt=0)
+    remind_minutes: float = Field(5, gt=0)
+    on_duty: list[NonEmpty] = Field([])
     canned: dict[str, NonEmpty] = Field({})
 
 

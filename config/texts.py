@@ -13,11 +13,12 @@ from pydantic import model_validator
 from config.section import check_names, names_in
 from config.texts_admin import AdminTexts
 from config.texts_groups import GroupTexts
+from config.texts_staff import StaffTexts
 
 _NAME = re.compile(r"\{(\w+)\}")
 
 
-class Texts(GroupTexts, AdminTexts):
+class Texts(GroupTexts, AdminTexts, StaffTexts):
     """The texts, by the moment they are said."""
 
     # ways in

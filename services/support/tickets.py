@@ -42,9 +42,11 @@ class Tickets:
         for ticket in await self._store.read(lambda s: s.exec(unfinished).all()):
             self._keep(ticket)
         lately = col(Ticket.closed_at) > self._clock() - MARK_SECONDS
-        unmarked = select(Ticket).where(lately, col(Ticket.mark).is_(None)).order_by(col(Ticket.id))
-        for ticket in await self._store.read(lambda s: s.exec(unmarked).all()):
+        closed = select(Ticket).where(lately).order_by(col(Ticket.closed_at), col(Ticket.id))
+        for ticket in await self._store.read(lambda s: s.exec(closed).all()):
             self._ask_mark(ticket, ticket.closed_at or 0)
+            if ticket.mark is not None:  # the newest is the only one that can get a mark
+                self._forget_mark(ticket.account, ticket.contact_id)
 
     # ---- looking; from memory ----
 
@@ -94,6 +96,24 @@ class Tickets:
         unmarked = update(Ticket).where(col(Ticket.id) == asked.ticket, col(Ticket.mark).is_(None))
         after_commit(session, lambda: self._forget_mark(account, contact_id))
         return bool(session.connection().execute(unmarked.values(mark=mark)).rowcount)
+
+    def reopen(self, session: Session, row: Ticket) -> bool:
+        """Open a closed ticket again; False when it is not closed, or the person has an unfinished one."""
+        if row.state != TicketState.CLOSED or self.of(row.account, row.contact_id) is not None:
+            return False
+        now = self._clock()
+        values = {"state": TicketState.WAITING, "closed_at": None, "closed_by": "", "last_at": now, "quiet_seconds": 0}
+        row.sqlmodel_update({**values, "answered_at": None, "reminders": 0, "reminded_at": now})
+        session.add(row)
+        session.flush()
+        ticket = Ticket(**row.model_dump())
+
+        def opened() -> None:
+            self._forget_mark(ticket.account, ticket.contact_id)
+            self._keep(ticket)
+
+        after_commit(session, opened)
+        return True
 
     # ---- memory ----
 
