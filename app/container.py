@@ -52,11 +52,15 @@ from services.support.faq import load
 from services.support.faq_book import FaqBook
 from services.support.friends import Friends
 from services.support.handover import Handover
+from services.support.idle_tickets import IdleTickets
 from services.support.keywords import Keywords
 from services.support.llm import LlmClient
 from services.support.questions import Questions
+from services.support.reminders import TicketReminders
 from services.support.staff_rooms import StaffRooms
+from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
+from services.support.ticket_history import TicketHistory
 from services.support.tickets import Tickets
 from services.upkeep.job_log import JobLog
 from services.upkeep.pruning import Pruning
@@ -162,11 +166,14 @@ class Container:
         self.faq, llm = FaqBook(store, load(service.faq), clock), LlmClient(service.llm, clock)
         self.questions = Questions(store, self.faq, llm, service, texts, self.zone, clock)
         self.tickets = Tickets(store, clock)
-        handing = (self.messages, self.webhook_events, service.handoff, texts, clock)
-        self.handover = Handover(
-            store, self.accounts, self.staff_rooms, self.tickets, self.conversations, self.media, *handing
-        )
-        self.ticket_actions = TicketActions(store, self.tickets, self.conversations, *handing)
+        self.staffing = Staffing(self.accounts, self.staff_rooms, service.handoff, clock)
+        history = TicketHistory(self.conversations, self.staffing, texts, clock)
+        talk, telling = (self.tickets, self.conversations, history), (self.messages, self.webhook_events)
+        self.handover = Handover(store, self.accounts, self.staffing, *talk, self.media, *telling, texts, clock)
+        self.ticket_actions = TicketActions(*talk, *telling, service.handoff, texts, clock)
+        self.reminders = TicketReminders(store, self.tickets, self.staffing, self.messages, texts, clock)
+        self.idle_tickets = IdleTickets(store, self.tickets, self.ticket_actions, self.staffing, texts, clock)
+        self.outbox.on_failed(self.handover.refused)
         self.outbox.on_failed(self.ticket_actions.undelivered)
 
     def _serving_business(self) -> None:

@@ -35,9 +35,7 @@ class IdleTickets:
         """Count the time since the last run, end the tickets that are idle; how many."""
         since = self._able_since()
         idle = [
-            t
-            for t in self._tickets
-            if t.account in since and t.state == TicketState.OPEN and t.answered_at is not None
+            t for t in self._tickets if t.account in since and t.state == TicketState.OPEN and t.answered_at is not None
         ]
         closed = 0
         for ticket in idle:

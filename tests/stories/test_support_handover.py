@@ -159,10 +159,10 @@ async def test_all_of_it_over_a_restart(make_town: MakeTown) -> None:
 async def test_silence_ends_a_ticket_once(make_town: MakeTown) -> None:
     town, room = await opened(make_town, handoff={"idle_minutes": 0.01})
     await ask_person(town, room)
-    assert await until_done(town.bot.container.ticket_actions.close_idle, "it is closed") == 1
+    assert await until_done(town.bot.container.idle_tickets.close, "it is closed") == 1
     await town.hears("黑旋风", CLOSED)
     await town.hears("宋公明", "#1 黑旋风 0.01 分钟没有消息，已结束", room)
-    assert await town.bot.container.ticket_actions.close_idle() == 0
+    assert await town.bot.container.idle_tickets.close() == 0
     await ask_person(town, room, "黑旋风", 2)  # and they may ask again
 
 
