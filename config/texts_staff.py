@@ -25,7 +25,8 @@ class StaffTexts(Section):
     ticket_reopened: str = "#{number} {name} 已重新打开"
     ticket_has_open: str = "{name} 已有进行中的 #{number}。"
     service_levels: str = (
-        "客服：新会话 {opened}，已答复 {answered}，已结束 {closed}；首次答复中位 {first_answer}，解决中位 {resolution}，"
+        "客服：新会话 {opened}，已答复 {answered}，已结束 {closed}；"
+        "首次答复中位 {first_answer}，解决中位 {resolution}，"
         "平均评分 {mark}"
     )
     service_levels_staff: str = "{staff}：会话 {tickets}，首次答复中位 {first_answer}，平均评分 {mark}"

@@ -216,7 +216,7 @@ class Handover:
         first = not ticket.refusals
         if self.tickets.change(session, number, state=TicketState.WAITING, **values) and first:
             self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff_waiting)
-            facts = {"number": number, "name": ticket.name or "客户", "reason": gone.reason}
+            facts = {"number": number, "name": ticket.name or "客户", "reason": gone.why}
             words = fill(self._texts.ticket_room_refused, **facts)
             for admin in self._accounts.admins(ticket.account):
                 self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)

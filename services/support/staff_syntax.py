@@ -1,4 +1,4 @@
-"""What staff write in their room: `#12 您好`, `#12 结束`, `#12 转 @同事`, `#12 记录 …`, `#12 历史`, `#12 /发票`, `#`. Pure.
+"""What staff write in their room: `#12 您好`, `#12 结束`, `#12 转 @同事`, `#12 记录 …`, `#12 历史`, `#12 /发票`, `#`.
 
 What looks like a command and is not well formed is MALFORMED, never an answer: a customer must not read it. `#12 -转`
 and a quoting reply say such words to the customer.
