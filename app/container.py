@@ -48,6 +48,7 @@ from services.outreach.deferred_groups import DeferredGroups
 from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.reports import Reports
 from services.outreach.timed_messages import TimedMessages
+from services.support.embeddings import EmbeddingClient
 from services.support.faq import load
 from services.support.faq_book import FaqBook
 from services.support.friends import Friends
@@ -55,6 +56,7 @@ from services.support.handover import Handover
 from services.support.idle_tickets import IdleTickets
 from services.support.keywords import Keywords
 from services.support.llm import LlmClient
+from services.support.near_questions import NearQuestions
 from services.support.questions import Questions
 from services.support.reminders import TicketReminders
 from services.support.staff_rooms import StaffRooms
@@ -161,10 +163,13 @@ class Container:
         self.friends.on_accepted = self.token_joins.became_friend_soon
 
     def _serving_customers(self) -> None:
+        self.http_client = HttpClient()
         service, store, texts, clock = self.config.customer_service, self.store, self.config.texts, self.clock
         self.keywords = Keywords(store, service.keywords)
         self.faq, llm = FaqBook(store, load(service.faq), clock), LlmClient(service.llm, clock)
-        self.questions = Questions(store, self.faq, llm, service, texts, self.zone, clock)
+        embeddings = EmbeddingClient(store, self.http_client, service.embeddings, clock)
+        self.near_questions = NearQuestions(self.faq, embeddings)
+        self.questions = Questions(store, self.faq, self.near_questions, llm, service, texts, self.zone, clock)
         self.tickets = Tickets(store, clock)
         self.staffing = Staffing(self.accounts, self.staff_rooms, service.handoff, clock)
         history = TicketHistory(self.conversations, self.staffing, texts, clock)
@@ -182,7 +187,6 @@ class Container:
             store, self.accounts, self.groups, self.messages, self.outbox.state_of
         )
         self.deferred_groups = DeferredGroups(store, self.accounts, self.groups, self.outbox)
-        self.http_client = HttpClient()
         self.attachments = Attachments(self.media, self.http_client, config.api)
         self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.support.faq import OFFERED, Entry, Faq, Near
+from services.support.faq import OFFERED, Faq, Near
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 QUANTILE = 0.25  # of the cosines between each question and the nearest of another entry: below it nothing is near
 WORDS = 0.10  # what full likeness in words adds to a cosine
 ANSWERS = 0.5  # share of an answer's cosine in an entry's, where it is above that of the questions
-BEHIND = 0.06  # entries so far behind the best are not offered
+BEHIND = 0.25  # entries so far behind the best are not offered
 
 
 class MeaningIndex:
@@ -32,7 +32,9 @@ class MeaningIndex:
         entries = faq.entries
         self._entry_of = np.array([at for at, entry in enumerate(entries) for _ in entry.questions])
         self._listed = [question for entry in entries for question in entry.questions]
-        self._questions, self._answers = vectors[: len(self._listed)], vectors[len(self._listed) :]
+        questions, answers = vectors[: len(self._listed)], vectors[len(self._listed) :]
+        self._centre = questions.mean(axis=0)  # what all of them share says nothing
+        self._questions, self._answers = self._centred(questions), self._centred(answers)
         self.threshold = self._calibrated()
 
     @staticmethod
@@ -40,6 +42,17 @@ class MeaningIndex:
         """What is to be embedded, in the order of `vectors`."""
         questions = [question for entry in faq.entries for question in entry.questions]
         return questions + [entry.answer for entry in faq.entries]
+
+    @property
+    def dimensions(self) -> int:
+        """How long a vector is."""
+        return len(self._centre)
+
+    def _centred(self, vectors: Vectors) -> Vectors:
+        import numpy as np
+
+        moved = vectors - self._centre
+        return (moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)).astype(np.float32)
 
     def _calibrated(self) -> float:
         import numpy as np
@@ -54,8 +67,8 @@ class MeaningIndex:
         """The nearest entries, best first; none when even the best is below the threshold. `vector`: one row."""
         import numpy as np
 
-        by_question = self._questions @ vector[0]
-        by_answer = self._answers @ vector[0]
+        asked = self._centred(vector)[0]
+        by_question, by_answer = self._questions @ asked, self._answers @ asked
         words = {id(near.entry): near.score for near in self._faq.nearest(text, len(self._faq), 0.0)}
         scored: list[Near] = []
         for at, entry in enumerate(self._faq.entries):
@@ -68,7 +81,3 @@ class MeaningIndex:
         if not scored or scored[0].score < (self.threshold if least is None else least):
             return []
         return [near for near in scored[:number] if near.score >= scored[0].score - BEHIND]
-
-    def entries(self) -> list[Entry]:
-        """The entries the index was built of."""
-        return self._faq.entries
