@@ -1,4 +1,4 @@
-"""What is said in the staff room, and to admins about tickets."""
+"""Courtesies, what is said in the staff room, and what admins are told about tickets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from config.section import Section
 
 
 class StaffTexts(Section):
-    """The texts of the staff room that are not in an answer to a customer."""
+    """Courtesies, and the texts of the staff room."""
+
+    courtesy_greeting: str = "您好，请问有什么可以帮您？"
+    courtesy_thanks: str = "不客气，很高兴能帮到您。"
+    courtesy_goodbye: str = "再见，祝您生活愉快！"
 
     ticket_remind: str = "#{number} {name} 已等待 {minutes} 分钟，还没有人答复。请回复“#{number} 内容”。"
     ticket_remind_admin: str = "#{number} {name} 已等待 {minutes} 分钟，客服群里还没有人答复，请安排人员处理。"

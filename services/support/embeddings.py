@@ -1,4 +1,4 @@
-"""Embeddings of texts, by any OpenAI-compatible `/embeddings` server; those of listed texts are kept in the database."""
+"""Embeddings of texts by any OpenAI-compatible `/embeddings` server; listed texts keep theirs in the database."""
 
 from __future__ import annotations
 

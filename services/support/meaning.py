@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-QUANTILE = 0.25  # of the cosines between each question and the nearest of another entry: below it nothing is near
-WORDS = 0.10  # what full likeness in words adds to a cosine
-ANSWERS = 0.5  # share of an answer's cosine in an entry's, where it is above that of the questions
-BEHIND = 0.25  # entries so far behind the best are not offered
+QUANTILE = 0.4  # of the cosines between each question and the nearest of another entry: below it nothing is near
+WORDS = 0.05  # what full likeness in words adds to a cosine
+ANSWERS = 0.3  # share of an answer's cosine in an entry's, where it is above that of the questions
+BEHIND = 0.06  # entries so far behind the best are not offered
 
 
 class MeaningIndex:
@@ -32,9 +32,7 @@ class MeaningIndex:
         entries = faq.entries
         self._entry_of = np.array([at for at, entry in enumerate(entries) for _ in entry.questions])
         self._listed = [question for entry in entries for question in entry.questions]
-        questions, answers = vectors[: len(self._listed)], vectors[len(self._listed) :]
-        self._centre = questions.mean(axis=0)  # what all of them share says nothing
-        self._questions, self._answers = self._centred(questions), self._centred(answers)
+        self._questions, self._answers = vectors[: len(self._listed)], vectors[len(self._listed) :]
         self.threshold = self._calibrated()
 
     @staticmethod
@@ -46,13 +44,7 @@ class MeaningIndex:
     @property
     def dimensions(self) -> int:
         """How long a vector is."""
-        return len(self._centre)
-
-    def _centred(self, vectors: Vectors) -> Vectors:
-        import numpy as np
-
-        moved = vectors - self._centre
-        return (moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+        return int(self._questions.shape[1])
 
     def _calibrated(self) -> float:
         import numpy as np
@@ -67,7 +59,7 @@ class MeaningIndex:
         """The nearest entries, best first; none when even the best is below the threshold. `vector`: one row."""
         import numpy as np
 
-        asked = self._centred(vector)[0]
+        asked = vector[0]
         by_question, by_answer = self._questions @ asked, self._answers @ asked
         words = {id(near.entry): near.score for near in self._faq.nearest(text, len(self._faq), 0.0)}
         scored: list[Near] = []

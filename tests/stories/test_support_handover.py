@@ -96,7 +96,7 @@ async def test_what_looks_like_a_command_never_reaches_the_customer(make_town: M
     town.say("宋公明", f"#1 {line}", room)
     await town.hears("店长", "这句没有发给 #1 的客户", room)
     town.say("宋公明", f"#1 -{line}", room)
-    await town.hears("黑旋风", line)
+    await until(lambda: line in words(town.seen("黑旋风")), "the literal words arrive")
     assert [w for w in words(town.seen("黑旋风")) if w == line] == [line]
 
 
