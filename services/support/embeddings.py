@@ -99,7 +99,7 @@ class EmbeddingClient:
         body = {"model": settings.model, "input": [text[:LONGEST] for text in texts], "encoding_format": "float"}
         headers = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}
         url = f"{settings.base_url.rstrip('/')}/embeddings"
-        async with self._http.session().post(url, json=body, headers=headers) as response:
+        async with self._http.session.post(url, json=body, headers=headers) as response:
             response.raise_for_status()
             data: Any = json.loads(await read_bounded(response, 32 * 1024 * 1024))
         rows = sorted(data["data"], key=lambda row: int(row["index"]))
