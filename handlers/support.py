@@ -28,8 +28,8 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
     event, kept = await container.media.of(context.wechat, event)
     line = kept.name if kept else await _described(event, context)
     context.write(partial(container.conversations.heard, message=event, kept=kept, ticket=ticket.id))
-    said = {"kind": event.kind, "line": line, "kept": kept, "name": event.name}
-    context.write(partial(container.handover.relay, ticket=ticket, **said))
+    relay = partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, kept=kept, name=event.name)
+    context.write(relay)
     return False
 
 

@@ -107,7 +107,8 @@ class EmbeddingClient:
         if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
             raise ValueError("not one vector for each text")
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return (vectors / np.maximum(norms, 1e-9)).astype("<f4")
+        unit: Vectors = (vectors / np.maximum(norms, 1e-9)).astype("<f4")
+        return unit
 
 
 def _kept(session: Session, keys: Sequence[str]) -> dict[str, bytes]:

@@ -206,7 +206,7 @@ class Handover:
 
     def refused(self, session: Session, work: Job, gone: GiveUp) -> None:
         """The staff room did not take what was to be shown: the ticket waits, customer and admins are told once."""
-        number = work.body.get("relays")
+        number: int = work.body.get("relays") or 0
         ticket = session.get(Ticket, number) if number and work.body["type"] == "text" else None
         if ticket is None or ticket.state != TicketState.OPEN or work.key != ticket.room_id:
             return
