@@ -8,6 +8,7 @@ import signal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until `run` listens there is nothing to finish
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nor anything to reload
     gc.disable()  # until the start is done: what it makes stays, and looking at it again and again is a tenth of it
 
 import argparse
@@ -15,37 +16,44 @@ import asyncio
 import logging
 import sys
 import threading
+from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
 
 from app import terminal
+from app.check import check
 from app.lifecycle import Bot
 from app.service_manager import ServiceManager
 from config import Config, ConfigError, load
 from config.advice import advice
 from config.language import language_of
+from jobs import JOBS
+from jobs.scheduler import check_times
 from logs import set_up_logging
 from models.instance_lock import DatabaseInUse
 from models.schema import UnusableDatabase
+from version import VERSION
 
 log = logging.getLogger("wxbot")
 PATIENCE = 5.0  # seconds until it is told which accounts are not online
 LIMIT = 9.5  # seconds until the process ends in any case, of the ten that it may take
 
 
-async def run(config: Config) -> None:
-    """Run until SIGTERM or SIGINT."""
-    bot = Bot(config)
+async def run(config: Config, source: Callable[[], Config] | None = None) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP reads the config again from its source."""
+    bot = Bot(config, source=source)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, bot.stopping.set)
     if not await _started(bot):
         return
+    _listen_for_reload(bot)
     gc.enable()
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     manager = ServiceManager()
     manager.ready()
-    background = [asyncio.create_task(run) for run in (manager.keep_alive(), terminal.report_accounts(bot, PATIENCE))]
-    _say_where_to_look(bot)
+    started = (manager.keep_alive(), terminal.report_accounts(bot, PATIENCE), terminal.show_login_codes(bot))
+    background = [asyncio.create_task(run) for run in started]
+    await _say_where_to_look(bot)
     await bot.stopping.wait()
     log.info("stopping")
     manager.stopping()
@@ -60,12 +68,26 @@ async def run(config: Config) -> None:
         raise DatabaseInUse("another wxbot has taken the database")
 
 
-def _say_where_to_look(bot: Bot) -> None:
+async def _say_where_to_look(bot: Bot) -> None:
     print(terminal.where_to_look(bot), flush=True)
     if bot.container.admins.code:  # on the terminal only: a log may be read by others
         print(terminal.words("no_admin", bot.config.language, code=bot.container.admins.code), flush=True)
+    if secret := await bot.container.console_sessions.terminal_link():
+        url = bot.config.api.public_url
+        print(terminal.words("console_first", bot.config.language, url=url, secret=secret), flush=True)
     for warning in advice(bot.config).values():
         print(warning, flush=True)
+
+
+def _listen_for_reload(bot: Bot) -> None:
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = asyncio.create_task(bot.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
 def _end_within(seconds: float) -> None:
@@ -99,13 +121,20 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="wxbot", description="微信智能服务助手")
     parser.add_argument("--config", default="config.yaml", help="the configuration file (default: config.yaml)")
+    parser.add_argument("--check", action="store_true", help="check the configuration, say so in one line, and end")
+    parser.add_argument("--version", action="version", version=f"wxbot {VERSION}")
     arguments = parser.parse_args()
     terminal.accept_any_encoding()
     language = language_of(arguments.config)
     try:
         config = load(arguments.config)
+        if arguments.check:
+            check(config)
+            check_times(JOBS, config)
+            terminal.say_checked(arguments.config, advice(config), language)
+            return 0
         set_up_logging(config.log_format)
-        asyncio.run(run(config))
+        asyncio.run(run(config, lambda: load(arguments.config)))
     except ConfigError as error:  # also of a file that the config names
         terminal.complain(f"config: {error}", language)
         return 2

@@ -30,6 +30,12 @@ class OutsideNetwork(BotError):
     code, status, message = 1002, 403, "仅限专网访问！"
 
 
+class CallerUnknown(BotError):
+    """A trusted proxy does not say for whom it asks."""
+
+    code, status, message = 1002, 400, "仅限专网访问！"
+
+
 class BadKey(BotError):
     """No API key, or a wrong one."""
 

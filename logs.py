@@ -7,6 +7,23 @@ import logging
 import sys
 from typing import Literal
 
+# What could end a line or steer a terminal: names and errors of others stand in log lines.
+_UNSAFE = {code: f"\\x{code:02x}" for code in (*range(32), *range(0x7F, 0xA0))} | {
+    code: f"\\u{code:04x}" for code in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+
+
+_UNSAFE_IN_JSON = {code: f"\\u{code:04x}" for code in _UNSAFE}
+
+
+class TextFormatter(logging.Formatter):
+    """A log line for people."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line, without the traceback that may follow."""
+        record.message = record.message.translate(_UNSAFE)
+        return super().formatMessage(record)
+
 
 class JsonFormatter(logging.Formatter):
     """A log line as one JSON object."""
@@ -22,7 +39,7 @@ class JsonFormatter(logging.Formatter):
         line |= getattr(record, "facts", {})  # what the message says, each under its own name
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line, ensure_ascii=False).translate(_UNSAFE_IN_JSON)
 
 
 def set_up_logging(log_format: Literal["text", "json"], level: int = logging.INFO) -> None:
@@ -31,7 +48,7 @@ def set_up_logging(log_format: Literal["text", "json"], level: int = logging.INF
     if log_format == "json":
         handler.setFormatter(JsonFormatter())
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+        handler.setFormatter(TextFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

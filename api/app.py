@@ -7,7 +7,21 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from api import assistant, audit, callback, config, docs, health, membership, message, qun, ticket, webhook, weiqun
+from api import (
+    assistant,
+    audit,
+    broadcast,
+    callback,
+    config,
+    docs,
+    health,
+    membership,
+    message,
+    qun,
+    ticket,
+    webhook,
+    weiqun,
+)
 from api.api_keys import ApiKeys
 from api.app_keys import ASSISTANTS, HOUSE, METRICS, PAGES, QR_CODES, VIEWS
 from api.body import MAX_BYTES
@@ -27,12 +41,16 @@ ROUTES = (
     web.post("/wxbot/qun", qun.create),
     web.get("/wxbot/qun", qun.find),
     web.get(f"/wxbot/qun/{{number:{NUMBER}}}", qun.read),
+    web.patch(f"/wxbot/qun/{{number:{NUMBER}}}", qun.change),
+    web.delete(f"/wxbot/qun/{{number:{NUMBER}}}", qun.close),
     web.get(f"/wxbot/qun/{{number:{NUMBER}}}/members", qun.members),
     web.post("/wxbot/qun/membership", membership.join),
     web.get(f"/wxbot/qun/membership/{{id:{NUMBER}}}", membership.read),
     web.delete(f"/wxbot/qun/membership/{{id:{NUMBER}}}", membership.remove),
     web.post("/wxbot/message", message.send),
     web.get(f"/wxbot/message/{{id:{NUMBER}}}", message.read),
+    web.post("/wxbot/broadcast", broadcast.send),
+    web.get(f"/wxbot/broadcast/{{id:{NUMBER}}}", broadcast.read),
     web.post("/wxbot/callback/{secret}", callback.receive),
     web.get("/wxbot/ticket", ticket.find),
     web.get(f"/wxbot/ticket/{{id:{NUMBER}}}", ticket.read),

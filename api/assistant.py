@@ -28,8 +28,8 @@ async def put(request: web.Request) -> web.Response:
     """POST /wxbot/assistant: 201 for a new one, 200 for one that is changed; kept over restarts."""
     body = await read_object(request)
     line("account", body.get("account"))
-    if any(str(value).startswith(FILE) for value in body.values()):  # callers must not read this machine's files
-        raise InvalidParameter("a file")
+    if "tls_ca" in body or any(str(value).startswith(FILE) for value in body.values()):
+        raise InvalidParameter("a file")  # callers must not read this machine's files
     try:
         settings = AssistantSettings.model_validate(body)
     except ValidationError as error:

@@ -12,9 +12,12 @@ from aiohttp import web
 
 from errors import BodyTooLarge, InvalidParameter, NotFound
 from models.schema import MAX_ID
+from services.messaging.attachments import LARGEST
 
 PATIENCE: Final = 10.0  # seconds for a body to arrive
+LARGE_PATIENCE: Final = 60.0
 MAX_BYTES: Final = 64 * 1024
+MAX_LARGE_BYTES: Final = LARGEST * 4 // 3 + MAX_BYTES  # a file as base64, and what stands around it
 MAX_CHARACTERS: Final = 256
 MAX_TEXT: Final = 4000
 MAX_MENTIONS: Final = 100
@@ -32,10 +35,20 @@ _decode: Final = json.JSONDecoder(parse_constant=_no_constant).decode
 
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The body's JSON object, whatever the content type says."""
-    if (request.content_length or 0) > MAX_BYTES:  # else aiohttp says so when all of it is there
+    return await _read_object(request, MAX_BYTES, PATIENCE)
+
+
+async def read_large_object(request: web.Request) -> dict[str, Any]:
+    """The same of a body in which a file may stand."""
+    large = request.clone(client_max_size=MAX_LARGE_BYTES)
+    return await _read_object(large, MAX_LARGE_BYTES, LARGE_PATIENCE)
+
+
+async def _read_object(request: web.BaseRequest, most: int, patience: float) -> dict[str, Any]:
+    if (request.content_length or 0) > most:  # else aiohttp says so when all of it is there
         raise BodyTooLarge(f"{request.content_length} bytes")
     try:
-        raw = await request.read() if request.content.is_eof() else await _read_late(request)
+        raw = await request.read() if request.content.is_eof() else await _read_late(request, patience)
     except (web.RequestPayloadError, TimeoutError) as error:
         raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
     try:
@@ -47,10 +60,15 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     return value
 
 
-async def _read_late(request: web.Request) -> bytes:
+async def _read_late(request: web.BaseRequest, patience: float) -> bytes:
     """A body that is still on its way. aiohttp waits without end when a chunk is broken or the caller stalls."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(patience):
         return await request.read()
+
+
+def given(body: Mapping[str, Any], *may_be_null: str) -> dict[str, Any]:
+    """The body without those of these fields that are null: many clients send what they were not told as null."""
+    return {name: value for name, value in body.items() if value is not None or name not in may_be_null}
 
 
 def line(name: str, value: object) -> str:

@@ -50,7 +50,7 @@ EVENTS: Final[Mapping[str, Told]] = {
         {"number": "群编号，发到群里的才有"},
     ),
     "message.sent": Told(
-        "一条答应发送的消息已发出",
+        "一条答应发送的消息已发出；只告知在 events 里写明了它的接收方",
         {**ASSISTANT, "message": "消息编号", "to": "发给谁", "kind": "text | file | link | …"},
         {"number": "群编号，发到群里的才有"},
     ),
@@ -70,15 +70,27 @@ HEADERS: Final[Fields] = {
     "webhook-timestamp": "发送时间，Unix 秒",
     "webhook-signature": "v1,签名；可能有多个，以空格隔开，其一相符即可",
 }
+REF: Final = "#/components/schemas/{model}"
+HEADER: Final = "WebhookHeader"
 INTEGERS: Final = frozenset({"number", "membership", "ticket", "message", "run", "minutes"})
 
 
 def described() -> dict[str, Any]:
-    """The `webhooks` of the OpenAPI document."""
+    """The webhooks of the OpenAPI document, as path items."""
     return {name: {"post": _operation(name, told)} for name, told in EVENTS.items()}
 
 
-def _operation(name: str, told: Told) -> dict[str, Any]:
+def schemas() -> dict[str, Any]:
+    """The models of the events and of their headers."""
+    made: dict[str, Any] = {HEADER: {"type": "string"}}
+    return made | {_model(name): _event(name, told) for name, told in EVENTS.items()}
+
+
+def _model(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split(".")) + "Event"
+
+
+def _event(name: str, told: Told) -> dict[str, Any]:
     line, moment = {"type": "string"}, {"type": "string", "format": "date-time"}
     fields = {**told.data, **told.may}
     data = {
@@ -86,15 +98,28 @@ def _operation(name: str, told: Told) -> dict[str, Any]:
         "required": list(told.data),
         "properties": {one: {"type": _type(one, about), "description": about} for one, about in fields.items()},
     }
-    event = {
+    return {
         "type": "object",
+        "description": told.about,
         "required": ["id", "type", "timestamp", "data"],
         "properties": {"id": line, "type": {"const": name}, "timestamp": moment, "data": data},
     }
+
+
+def _operation(name: str, told: Told) -> dict[str, Any]:
+    event = {"$ref": REF.format(model=_model(name))}
     return {
+        "operationId": f"on{_model(name).removesuffix('Event')}",
+        "tags": ["webhooks"],
         "summary": told.about,
         "parameters": [
-            {"name": header, "in": "header", "required": True, "description": about, "schema": line}
+            {
+                "name": header,
+                "in": "header",
+                "required": True,
+                "description": about,
+                "schema": {"$ref": REF.format(model=HEADER)},
+            }
             for header, about in HEADERS.items()
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": event}}},

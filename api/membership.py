@@ -6,6 +6,7 @@ from aiohttp import web
 
 from api.app_keys import HOUSE, caller
 from api.body import field, number, read_object
+from api.query import wants_no_wait
 from api.responses import iso, reply
 from services.groups.memberships import Approved
 
@@ -16,7 +17,10 @@ async def join(request: web.Request) -> web.Response:
     """POST /wxbot/qun/membership 请求入群: 200 when WeChat shows the person in the group, else 202."""
     body = await read_object(request)
     token, member = field(body, "token"), field(body, "member")
-    answer = await request.app[HOUSE].memberships.request(token, member, caller(request))
+    container = request.app[HOUSE]
+    answer = await container.memberships.request(token, member, caller(request), later=wants_no_wait(request))
+    if answer.approved is Approved.QUEUED and answer.id is not None:
+        container.token_joins.go_on_soon(answer.id)
     approved = {"approved": answer.approved.value}
     if answer.approved is Approved.PENDING:
         approved["assistant"] = answer.account

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from api.app_keys import HOUSE
-from api.body import field, line, lines, number, read_object, text
+from api.body import field, given, line, lines, number, read_large_object, text
+from api.content import KINDS, read_content
 from api.responses import reply
 from errors import InvalidParameter
 from models.durable import WorkState
@@ -19,14 +21,23 @@ PATH = "/wxbot/message"
 
 async def send(request: web.Request) -> web.Response:
     """POST /wxbot/message: 202 once the message will be sent whatever dies. A repeated key gets the same answer."""
-    body = await read_object(request)
+    container = request.app[HOUSE]
+    body = given(await read_large_object(request), *KINDS)
     order = _order(body)
-    key = request.headers.get("Idempotency-Key")
-    if key is not None:
-        key = f"rest:{line('Idempotency-Key', key)}"
-    message_id = await request.app[HOUSE].outbound_requests.promise(order, key)
+    key = idempotency_key(request, "rest")
+    container.accounts.get(order.account)
+    content = await read_content(body, container.attachments)
+    if content["type"] != "text":
+        order = replace(order, body=content)
+    message_id = await container.outbound_requests.promise(order, key)
     answer = {"message": {"id": message_id, "state": WorkState.QUEUED.value}}
     return reply(answer, 202, {"Location": f"{PATH}/{message_id}"})
+
+
+def idempotency_key(request: web.Request, prefix: str) -> str | None:
+    """The caller's key for a repeat, if there is one."""
+    key = request.headers.get("Idempotency-Key")
+    return None if key is None else f"{prefix}:{line('Idempotency-Key', key)}"
 
 
 def _order(body: Mapping[str, Any]) -> MessageRequest:
@@ -36,9 +47,10 @@ def _order(body: Mapping[str, Any]) -> MessageRequest:
     mentions = tuple(lines(body, "mentions"))
     if mentions and to is not None:
         raise InvalidParameter("mentions are for groups")
-    return MessageRequest(
-        field(body, "assistant"), to, _qun(body) if to is None else None, text(body, "text"), mentions
-    )
+    if mentions and "text" not in body:
+        raise InvalidParameter("mentions are for text")
+    words = text(body, "text") if "text" in body else ""
+    return MessageRequest(field(body, "assistant"), to, _qun(body) if to is None else None, words, mentions)
 
 
 def _qun(body: Mapping[str, Any]) -> str | int:

@@ -41,6 +41,7 @@ async def _answer(
     request: web.Request, handler: Handler, door: AccessControl, keys: ApiKeys, route: str
 ) -> web.StreamResponse:
     try:
+        door.check_host(request)
         client = door.client(request)
         request[CLIENT] = client.text
         if not client.allowed and route not in OPEN_TO_ALL:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -11,10 +13,15 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from config.settings import ApiSettings
-from errors import OutsideNetwork
+from errors import CallerUnknown, OutsideNetwork
+from web_hosts import is_served
 
 Networks = Sequence[IPv4Network | IPv6Network]
+log = logging.getLogger(__name__)
 MAX_REMEMBERED: Final = 4096
+MAX_MENTIONED: Final = 20
+PROBES: Final = ("/healthz", "/readyz")
+_FORWARDED_FOR: Final = re.compile(r'(?:^|[;,])\s*for\s*=\s*("[^"]*"|[^;,\s]+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +47,43 @@ class AccessControl:
         self._allowed = [ip_network(network, strict=False) for network in settings.allowed_networks]
         self._trusted = [ip_network(network, strict=False) for network in settings.trusted_proxies]
         self._public_host = urlsplit(settings.public_url).netloc
+        self._names = {*settings.hosts, urlsplit(settings.public_url).hostname or ""}
         self._known: dict[str, Address] = {}
+        self._mentioned: set[str] = set()
 
     def client(self, request: web.Request) -> Address:
-        """The caller's address: the peer's, or, behind trusted proxies, the rightmost that is none of them."""
+        """The caller's address: the peer's, or, behind trusted proxies, the rightmost that is none of them.
+
+        A trusted proxy that does not say for whom it asks would make everybody a caller from inside: CallerUnknown,
+        but for the probes of a load balancer or a container.
+        """
         address = self._judge(request.remote or "")
+        hops = _hops(request)
         if not address.trusted:
+            if hops and address.allowed:
+                self._mention(f"{address.text} sends X-Forwarded-For but is not in api.trusted_proxies: it is ignored")
             return address
-        hops = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+        if not hops:
+            if request.path in PROBES:
+                return address
+            self._mention(f"the trusted proxy {address.text} sends no X-Forwarded-For: its requests are refused")
+            raise CallerUnknown(f"no X-Forwarded-For from the trusted proxy {address.text}")
         for hop in reversed(hops):
-            if hop.strip():
-                address = self._judge(_bare(hop.strip()))
-                if not address.trusted:
-                    break
+            address = self._judge(hop)
+            if not address.trusted:
+                break
         return address
+
+    def _mention(self, what: str) -> None:
+        """Log it once."""
+        if what not in self._mentioned and len(self._mentioned) < MAX_MENTIONED:
+            self._mentioned.add(what)
+            log.warning("%s", what)
+
+    def check_host(self, request: web.Request) -> None:
+        """Refuse a request under a name that somebody else may have pointed at this machine; OutsideNetwork."""
+        if "Host" in request.headers and not is_served(request.host, self._names):
+            raise OutsideNetwork(f"the host name {request.host!r} is not served; api.hosts can name it")
 
     def check_page(self, request: web.Request) -> None:
         """Refuse what a web page of somebody else's has the browser of a person inside send; browsers name the page's
@@ -77,6 +107,16 @@ class AccessControl:
             self._known.clear()
         self._known[text] = address
         return address
+
+
+def _hops(request: web.Request) -> list[str]:
+    """The addresses that proxies say they were asked from, the nearest last: of X-Forwarded-For, else of Forwarded
+    (RFC 7239)."""
+    listed = ",".join(request.headers.getall("X-Forwarded-For", ()))
+    if not listed.strip(" ,"):
+        named = _FORWARDED_FOR.findall(",".join(request.headers.getall("Forwarded", ())))
+        listed = ",".join(name.strip('"') for name in named)
+    return [_bare(hop.strip()) for hop in listed.split(",") if hop.strip()]
 
 
 def _within(ip: object, networks: Networks) -> bool:

@@ -10,12 +10,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api import events, schema
+from api.events import REF
 from api.operations import JSON, OPERATIONS, Operation, Refusals, Reply
 from errors import BadKey, BotError, OutsideNetwork
 from version import VERSION
 
 Json = dict[str, Any]
-REF: Final = "#/components/schemas/{model}"
+TAG: Final = "wxbot"  # generators make a class of it, apart from that of the webhooks
 
 
 def document(public_url: str, keyed: bool) -> Json:
@@ -23,7 +24,9 @@ def document(public_url: str, keyed: bool) -> Json:
     paths: dict[str, Json] = defaultdict(dict)
     for operation in OPERATIONS:
         paths[operation.path][operation.method] = _operation(operation, keyed)
-    components: Json = {"schemas": _schemas()}
+    # The webhooks stand among the components: openapi-generator makes code that does not compile of what is written out
+    # below `webhooks`, and none of what is referred to.
+    components: Json = {"schemas": _schemas() | events.schemas(), "pathItems": events.described()}
     if keyed:
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return {
@@ -35,7 +38,7 @@ def document(public_url: str, keyed: bool) -> Json:
         },
         "servers": [{"url": public_url}],
         "paths": dict(paths),
-        "webhooks": events.described(),
+        "webhooks": {name: {"$ref": f"#/components/pathItems/{name}"} for name in events.EVENTS},
         "components": components,
     }
 
@@ -61,7 +64,7 @@ def _needs_key(operation: Operation, keyed: bool) -> bool:
 
 
 def _operation(operation: Operation, keyed: bool) -> Json:
-    made: Json = {"operationId": operation.name, "summary": operation.title, "responses": {}}
+    made: Json = {"operationId": operation.name, "summary": operation.title, "tags": [TAG], "responses": {}}
     if operation.about:
         made["description"] = operation.about
     if operation.parameters:
@@ -129,4 +132,7 @@ def _schemas() -> Json:
     wanted = sorted(models | {schema.ErrorResponse}, key=lambda model: model.__name__)
     _, made = models_json_schema([(model, "serialization") for model in wanted], ref_template=REF)
     definitions: Json = made["$defs"]
+    for definition in definitions.values():
+        for field in definition.get("properties", {}).values():
+            field.pop("default", None)  # openapi-typescript wants a value for a field that has one
     return definitions

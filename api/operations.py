@@ -13,6 +13,7 @@ import errors
 from api import schema
 from api import schema_admin as admin
 from api import schema_lists as lists
+from api import schema_messages as messages
 from models.groups import MemberState, QunState
 from models.support import TicketState
 from services.paging import MAX_LIMIT
@@ -66,6 +67,13 @@ _LOCATION: Final = {"Location": "查询该群员关系的地址"}
 _MEMBERSHIP: Final = Parameter("id", "path", "群员关系编号，即 202 的 Location 末段")
 
 MOMENT: Final = {"type": "string", "format": "date-time"}
+PREFER: Final = Parameter(
+    "Prefer",
+    "header",
+    "respond-async = 不等结果，立即答复 202",
+    {"type": "string", "enum": ["respond-async"]},
+    required=False,
+)
 PAGES: Final = (
     Parameter(
         "limit", "query", "每页几条，默认 50", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, required=False
@@ -86,9 +94,11 @@ OPERATIONS: Final = (
         {
             201: Reply("已建群", schema.QunCreateResponse, headers={"Location": "群的落地页"}),
             200: Reply("该代码的群早已建好", schema.QunCreateResponse),
+            202: Reply("已排队（respond-async），建好后由 qun.created 通知", schema.QunQueuedResponse,
+                       headers={"Location": "查询该群的地址"}),
         },
         about="在微信里建群（助手、群主、一位陪同），改好群名。可安全重试：同一 code 只有一个群。",
-        takes=(schema.QunCreate,),
+        takes=(schema.QunCreate,), parameters=(PREFER,),
         refusals=(
             errors.InvalidParameter, errors.BodyTooLarge, errors.TooManyRequests, errors.AssistantUnknown,
             errors.AssistantOffline, errors.OwnerUnknown, errors.OwnerAmbiguous, errors.CodeTaken, errors.GroupNotMade,
@@ -114,6 +124,21 @@ OPERATIONS: Final = (
         parameters=(Parameter("number", "path", "群号"),), refusals=(errors.NotFound,),
     ),
     Operation(
+        "patch", "/wxbot/qun/{number}", "changeQun", "修改群", {200: Reply("已修改", schema.QunResponse)},
+        about="群名和公告在微信里改好并读回后才答复。",
+        takes=(schema.QunChange,),
+        parameters=(Parameter("number", "path", "群号"),),
+        refusals=(
+            errors.InvalidParameter, errors.BodyTooLarge, errors.NotFound, errors.TokenExpired,
+            errors.AssistantUnknown, errors.AssistantOffline, errors.GroupNotMade,
+        ),
+    ),
+    Operation(
+        "delete", "/wxbot/qun/{number}", "closeQun", "关闭群", {204: Reply("已关闭；重复请求也是 204")},
+        about="助手在群里告知后退出；入群令牌和落地页从此失效（410）。",
+        parameters=(Parameter("number", "path", "群号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
         "get", "/wxbot/qun/{number}/members", "listMembers", "群员列表",
         {200: Reply("一页群员", lists.MembersResponse)},
         parameters=(
@@ -127,10 +152,10 @@ OPERATIONS: Final = (
         "post", "/wxbot/qun/membership", "joinQun", "请求入群",
         {
             200: Reply("已在群里", schema.JoinedResponse, headers=_LOCATION),
-            202: Reply("待本人或群主确认，或待加好友", schema.OpenResponse, headers=_LOCATION),
+            202: Reply("待本人或群主确认、待加好友，或已排队（respond-async）", schema.OpenResponse, headers=_LOCATION),
         },
         about="答复的是微信里真正看到的结果。可安全重试：不会重复邀请。",
-        takes=(schema.MembershipJoin,),
+        takes=(schema.MembershipJoin,), parameters=(PREFER,),
         refusals=(
             errors.InvalidParameter, errors.BodyTooLarge, errors.TooManyRequests, errors.AssistantUnknown,
             errors.AssistantOffline, errors.TokenInvalid, errors.TokenExpired, errors.MemberAmbiguous,
@@ -149,9 +174,9 @@ OPERATIONS: Final = (
     ),
     Operation(
         "post", "/wxbot/message", "sendMessage", "发消息",
-        {202: Reply("已承诺发送", schema.MessageResponse, headers={"Location": "查询该消息的地址"})},
+        {202: Reply("已承诺发送", messages.MessageResponse, headers={"Location": "查询该消息的地址"})},
         about="to 与 qun 二选一。承诺先落盘再答复，进程被杀也会发出。带同一 Idempotency-Key 的重复请求只发一次。",
-        takes=(schema.PersonMessage, schema.GroupMessage),
+        takes=(messages.PersonMessage, messages.GroupMessage),
         parameters=(Parameter("Idempotency-Key", "header", "调用方自选的唯一值", LINE, required=False),),
         refusals=(
             errors.InvalidParameter, errors.BodyTooLarge, errors.NotFound, errors.AssistantUnknown,
@@ -159,7 +184,20 @@ OPERATIONS: Final = (
         ),
     ),
     Operation(
-        "get", "/wxbot/message/{id}", "readMessage", "查询消息", {200: Reply("该消息", schema.MessageResponse)},
+        "post", "/wxbot/broadcast", "sendBroadcast", "群发",
+        {202: Reply("已承诺发送", messages.BroadcastPromise, headers={"Location": "查询结果的地址"})},
+        about="带同一 Idempotency-Key 的重复请求只发一次。",
+        takes=(messages.BroadcastSend,),
+        parameters=(Parameter("Idempotency-Key", "header", "调用方自选的唯一值", LINE, required=False),),
+        refusals=(errors.InvalidParameter, errors.BodyTooLarge, errors.NotFound, errors.AssistantUnknown),
+    ),
+    Operation(
+        "get", "/wxbot/broadcast/{id}", "readBroadcast", "查询群发",
+        {200: Reply("每个群的结果", messages.BroadcastResponse)},
+        parameters=(Parameter("id", "path", "群发编号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
+        "get", "/wxbot/message/{id}", "readMessage", "查询消息", {200: Reply("该消息", messages.MessageResponse)},
         parameters=(Parameter("id", "path", "消息编号"),), refusals=(errors.NotFound,),
     ),
     Operation(
@@ -256,6 +294,7 @@ OPERATIONS: Final = (
         keyed=False,
     ),
     Operation("get", "/metrics", "metrics", "指标", {200: Reply("Prometheus", media="text/plain")}, keyed=False),
-    Operation("get", "/openapi.json", "openapi", "本接口的 OpenAPI 文档", {200: Reply("OpenAPI 3.1")}, keyed=False),
+    Operation("get", "/openapi.json", "openapi", "本接口的 OpenAPI 文档",
+        {200: Reply("OpenAPI 3.1", schema.OpenApiDocument)}, keyed=False),
     Operation("get", "/docs", "docs", "本接口的说明页", {200: Reply("网页", media="text/html")}, keyed=False),
 )  # fmt: skip

@@ -34,6 +34,12 @@ def choice(request: web.Request, name: str, among: type[Choice]) -> Choice | Non
         raise InvalidParameter(name) from None
 
 
+def wants_no_wait(request: web.Request) -> bool:
+    """Whether the caller prefers an answer at once (RFC 7240, `Prefer: respond-async`)."""
+    given = ",".join(request.headers.getall("Prefer", ()))
+    return "respond-async" in (one.partition(";")[0].strip().lower() for one in given.split(","))
+
+
 def moment(request: web.Request, name: str) -> float | None:
     """A time as ISO 8601 (UTC where no zone is named) in Unix seconds; None when it is not there."""
     value = request.query.get(name)

@@ -8,13 +8,14 @@ from typing import Any
 from aiohttp import web
 
 from api.app_keys import HOUSE, caller
-from api.body import field, line, number, read_object
-from api.query import choice, page, word
+from api.body import field, given, line, lines, number, read_object, text
+from api.query import choice, page, wants_no_wait, word
 from api.responses import iso, listing, reply
 from app.container import Container
-from errors import NotFound
+from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
 from models.groups import Membership, MemberState, Qun, QunState
 from services.groups.lists import QunFilter, list_members, list_quns
+from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
 
 
 async def create(request: web.Request) -> web.Response:
@@ -22,10 +23,66 @@ async def create(request: web.Request) -> web.Response:
     container = request.app[HOUSE]
     body = await read_object(request)
     code, owner, assistant = (field(body, name) for name in ("code", "owner", "assistant"))
+    if wants_no_wait(request):
+        return await _create_later(container, code, owner, assistant, caller(request))
     qun, made = await container.groups.create(code, owner, assistant, caller(request))
     url = container.groups.url(qun)
     answer = {"qun_create_response": {"url": url}}
     return reply(answer, 201, {"Location": url}) if made else reply(answer)
+
+
+async def _create_later(container: Container, code: str, owner: str, assistant: str, who: str) -> web.Response:
+    """202 for a group that will be made, which a webhook tells; 200 for one that is there."""
+    qun = await container.deferred_groups.create(code, owner, assistant, who)
+    url = container.groups.url(qun)
+    if qun.state != QunState.MAKING:
+        return reply({"qun_create_response": {"url": url}})
+    answer = {"qun_create_response": {"url": url, "state": "queued"}}
+    return reply(answer, 202, {"Location": f"/wxbot/qun/{qun.number}"})
+
+
+async def change(request: web.Request) -> web.Response:
+    """PATCH /wxbot/qun/{number}: each change is seen in WeChat, or 502."""
+    container, who = request.app[HOUSE], caller(request)
+    body = given(await read_object(request), "topic", "announcement", "tags")
+    if not body or body.keys() - {"topic", "announcement", "welcome", "tags"}:
+        raise InvalidParameter("topic, announcement, welcome, tags")
+    topic = _short(line("topic", body["topic"]), MAX_TOPIC) if "topic" in body else None
+    announcement = _short(text(body, "announcement"), MAX_ANNOUNCEMENT) if "announcement" in body else None
+    welcome = _short(text(body, "welcome"), MAX_WELCOME) if body.get("welcome") else body.get("welcome")
+    if welcome is not None and not isinstance(welcome, str):
+        raise InvalidParameter("welcome")
+    tags = lines(body, "tags") if "tags" in body else None
+    qun = container.closing.open_group(number(request, "number"))
+    presentation, store = container.presentation, container.store
+    if topic is not None or announcement is not None:
+        container.accounts.online(qun.account)
+    try:
+        if topic is not None:
+            await store.write((await presentation.set_topic(qun, topic, who)).keep)
+        if announcement is not None:
+            await store.write((await presentation.announce(qun, announcement, who)).keep)
+    except WeChatOffline:
+        raise
+    except WeChatError as error:
+        raise GroupNotMade(str(error)) from error
+    if "welcome" in body:
+        await store.write(presentation.welcome(qun, welcome, who))
+    if tags is not None:
+        await store.write(lambda s: container.closing.tag(s, qun.number, tags))
+    return _shown(container, container.groups.by_number(qun.number))
+
+
+def _short(value: str, most: int) -> str:
+    if len(value) > most:
+        raise InvalidParameter(f"more than {most} characters")
+    return value
+
+
+async def close(request: web.Request) -> web.Response:
+    """DELETE /wxbot/qun/{number}: 204 once it is closed; saying so and leaving is promised."""
+    await request.app[HOUSE].closing.close(number(request, "number"), caller(request))
+    return web.Response(status=204)
 
 
 async def read(request: web.Request) -> web.Response:

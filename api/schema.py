@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.json_schema import SkipJsonSchema
 
 from api.body import MAX_CHARACTERS, MAX_MENTIONS, MAX_TEXT
 from models.groups import MemberState, QunState
 from services.groups.memberships import Approved
+from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
 from wechat.interface import State
 
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
@@ -25,8 +27,9 @@ def _not_blank(forbidden: str) -> dict[str, JsonValue]:
 
 
 LINE: dict[str, JsonValue] = {"minLength": 1, "maxLength": MAX_CHARACTERS, **_not_blank(_CONTROL)}
+TEXT: dict[str, JsonValue] = {"minLength": 1, "maxLength": MAX_TEXT, **_not_blank(_CONTROL_IN_TEXT)}
 Line = Annotated[str, Field(json_schema_extra=LINE)]
-Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, json_schema_extra=_not_blank(_CONTROL_IN_TEXT))]
+Text = Annotated[str, Field(json_schema_extra=TEXT)]
 
 
 class Answer(BaseModel):
@@ -56,6 +59,38 @@ class QunUrl(Answer):
     """群的落地页地址"""
 
     url: str = Field(examples=["http://yunmof.com/weiqun/MTAwMTEx"])
+
+
+class QueuedQun(QunUrl):
+    """稍后建好的群"""
+
+    state: Literal["queued"]
+
+
+class QunQueuedResponse(Answer):
+    """建群已排队"""
+
+    qun_create_response: QueuedQun
+
+
+Topic = Annotated[str, Field(json_schema_extra=LINE | {"maxLength": MAX_TOPIC})]
+Announcement = Annotated[str, Field(json_schema_extra=TEXT | {"maxLength": MAX_ANNOUNCEMENT})]
+_WELCOME: dict[str, JsonValue] = {
+    "maxLength": MAX_WELCOME,
+    "pattern": rf"^([^{_CONTROL_IN_TEXT}]*[^\s{_CONTROL_IN_TEXT}][^{_CONTROL_IN_TEXT}]*)?$",
+}
+Welcome = Annotated[str, Field(json_schema_extra=_WELCOME)]
+
+
+class QunChange(BaseModel):
+    """要修改的内容，至少一项"""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+
+    topic: Topic | SkipJsonSchema[None] = Field(None, description="群名", examples=["一号店会员群"])
+    announcement: Announcement | SkipJsonSchema[None] = Field(None, description="群公告", examples=["今晚八点直播"])
+    welcome: Welcome | None = Field(None, description="欢迎语；空 = 不欢迎，null = 配置里的")
+    tags: list[Line] = Field([], max_length=MAX_MENTIONS, description="标签，群发时可用", examples=[["vip"]])
 
 
 class QunCreateResponse(Answer):
@@ -121,10 +156,16 @@ class JoinedResponse(Answer):
     membership_join_response: Joined
 
 
-class OpenResponse(Answer):
-    """入群结果：待确认或待加好友"""
+class Queued(Answer):
+    """已排队，轮到时再拉入群"""
 
-    membership_join_response: Invited | Pending
+    approved: Literal[Approved.QUEUED]
+
+
+class OpenResponse(Answer):
+    """入群结果：待确认、待加好友或已排队"""
+
+    membership_join_response: Invited | Pending | Queued
 
 
 class Membership(Answer):
@@ -143,40 +184,6 @@ class MembershipResponse(Answer):
     """一个群员关系"""
 
     membership: Membership
-
-
-# ---- messages ----
-
-
-class PersonMessage(BaseModel):
-    """发给好友的消息"""
-
-    assistant: Line = Field(examples=["weimi1001"])
-    to: Line = Field(description="好友：微信 id、微信号、备注或昵称", examples=["黑旋风"])
-    text: Text = Field(examples=["您的订单已发货。"])
-    mentions: list[Any] = Field([], max_length=0, description="发给个人时不可用")
-
-
-class GroupMessage(BaseModel):
-    """发到群里的消息"""
-
-    assistant: Line = Field(examples=["weimi1001"])
-    qun: Line | int = Field(description="群号或群号代码", examples=[100001])
-    text: Text = Field(examples=["今晚八点直播。"])
-    mentions: list[Line] = Field([], max_length=MAX_MENTIONS, description="要 @ 的群员")
-
-
-class Message(Answer):
-    """消息"""
-
-    id: int
-    state: Literal["queued", "sending", "sent", "failed"]
-
-
-class MessageResponse(Answer):
-    """一条消息"""
-
-    message: Message
 
 
 # ---- business systems ----
@@ -232,6 +239,12 @@ class WebhooksResponse(Listing):
 
 
 # ---- the rest ----
+
+
+class OpenApiDocument(BaseModel):
+    """OpenAPI 3.1 文档"""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class Health(Answer):

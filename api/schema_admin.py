@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schema import Answer, Line
 from wechat.interface import State
+
+NO_FILE = "^(?!file:)"
+HOST = r"(\[[0-9a-fA-F:]+\]|(?!file:)[A-Za-z0-9._-]+)"
+PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3})"
+ENDPOINT = f"^{HOST}:{PORT}$"
+TOKEN = "^(?!file:)([!-~]([ -~]*[!-~])?)?$"
+
+
+Endpoint = Annotated[str, Field(json_schema_extra={"pattern": ENDPOINT})]
+Token = Annotated[str, Field(json_schema_extra={"pattern": TOKEN})]
+NoFile = Annotated[str, Field(json_schema_extra={"pattern": NO_FILE})]
 
 
 class ReloadResponse(Answer):
@@ -21,11 +34,10 @@ class AssistantPut(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account: Line = Field(description="助手账号", examples=["weimi1002"])
-    endpoint: str = Field(description="网关的 host:port", examples=["10.0.0.5:8788"])
-    token: str = Field("", description="网关的令牌", examples=["uuid-of-the-gateway"])
-    tls: bool | str = Field("auto", description="auto | true | false")
-    tls_ca: str = Field("", description="CA 证书（PEM）文件")
-    tls_server_name: str = ""
+    endpoint: Endpoint = Field(description="网关的 host:port", examples=["10.0.0.5:8788"])
+    token: Token = Field("", description="网关的令牌", examples=["uuid-of-the-gateway"])
+    tls: Literal["auto", "true", "false"] | bool = Field("auto", description="auto = 先试 TLS")
+    tls_server_name: NoFile = ""
 
 
 class Assistant(Answer):

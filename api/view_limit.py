@@ -40,7 +40,7 @@ class ViewLimit:
 
 
 def _subnet(address: str) -> str:
-    """An IPv6 caller has a whole /64 to itself and is counted as one."""
+    """An IPv6 caller often has a whole /48 to itself and is counted as one."""
     if ":" not in address:
         return address
-    return str(IPv6Network((address.partition("%")[0], 64), strict=False))
+    return str(IPv6Network((address.partition("%")[0], 48), strict=False))

@@ -6,29 +6,37 @@ import time
 from collections.abc import Callable, Collection
 from zoneinfo import ZoneInfo
 
+from sqlmodel import Session
+
 from config import Config
-from models.db import Store
+from models.db import Store, after_commit
+from models.durable import WorkState
 from services.accounts.admins import Admins
 from services.accounts.audit import Audit
+from services.accounts.console_sessions import ConsoleSessions
 from services.accounts.registry import Accounts
 from services.accounts.stored_assistants import StoredAssistants
 from services.accounts.tls_seen import TlsSeen
+from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
 from services.flows.calls import SystemCaller
 from services.flows.flows import Flows
 from services.flows.steps import FlowSteps
 from services.groups.adding import MemberAdder
 from services.groups.blacklist import Blacklist
+from services.groups.closing import GroupClosing
 from services.groups.daily_stats import DailyStats
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
 from services.groups.memberships import Memberships
 from services.groups.policy import GroupPolicy
+from services.groups.presentation import GroupPresentation
 from services.groups.reconciliation import Reconciler
 from services.groups.room_creation import RoomCreator
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from services.groups.token_joins import TokenJoins
+from services.messaging.attachments import Attachments
 from services.messaging.conversations import Conversations
 from services.messaging.http_client import HttpClient
 from services.messaging.loop_detector import LoopDetector
@@ -41,9 +49,12 @@ from services.moderation.blocked_words import BlockedWords
 from services.moderation.moderator import Moderator
 from services.moderation.sanctions import Sanctions
 from services.outreach.broadcasts import Broadcasts
+from services.outreach.deferred_groups import DeferredGroups
 from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.reports import Reports
 from services.outreach.timed_messages import TimedMessages
+from services.support.agent_desk import AgentDesk
+from services.support.explanation import Explainer
 from services.support.faq import load
 from services.support.faq_book import FaqBook
 from services.support.friends import Friends
@@ -58,6 +69,7 @@ from services.upkeep.job_log import JobLog
 from services.upkeep.pruning import Pruning
 from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
+from services.work.delivery_queue import Job
 from services.work.outbox import Outbox
 from wechat.pacing import Governor
 
@@ -80,6 +92,7 @@ class Container:
         self.clock = clock
         self.zone = ZoneInfo(config.timezone)
         self.store = Store(config.database)
+        self.changes = ChangeFeed()
         self._speaking(sandboxed)
         self._managing_groups()
         self._token_joins()
@@ -95,13 +108,17 @@ class Container:
         self.tls_seen = TlsSeen(self.store)
         self.admins = Admins(self.store, self.accounts, clock)
         self.audit = Audit(self.store, clock)
+        self.staff_rooms = StaffRooms(self.store, self.accounts, self.audit, config.customer_service.handoff.staff_room)
+        self.console_sessions = ConsoleSessions(
+            self.store, self.accounts, self.audit, self.staff_rooms.has_member, clock
+        )
         self.stored_assistants = StoredAssistants(self.store, self.audit, clock)
         self.outbox = Outbox(self.store, clock)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
         self.messages = Messages(self.outbox, self.accounts)
         self.loop_detector = LoopDetector(clock)
-        self.conversations = Conversations(clock, self.loop_detector)
+        self.conversations = Conversations(clock, self.loop_detector, self.changes)
         self.messages.on_said = self.conversations.spoken
         self.media = MediaStore(config.folder / "media")
 
@@ -138,6 +155,8 @@ class Container:
         self.blocked_words = BlockedWords(store, settings.blocked_words, clock)
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
         self.reconcile = Reconciler(store, accounts, groups, self.recorder)
+        self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved)
+        self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
         self.policy = GroupPolicy(store, accounts, groups, self.reconcile, messages, audit, texts, clock)
 
     def _token_joins(self) -> None:
@@ -154,21 +173,34 @@ class Container:
         self.keywords = Keywords(store, service.keywords)
         self.faq, llm = FaqBook(store, load(service.faq), clock), LlmClient(service.llm, clock)
         self.questions = Questions(store, self.faq, llm, service, texts, self.zone, clock)
-        self.tickets = Tickets(store, clock)
+        self.tickets = Tickets(store, self.changes, clock)
         handing = (self.messages, self.webhook_events, service.handoff, texts, clock)
-        self.staff_rooms = StaffRooms(store, self.accounts, self.audit, service.handoff.staff_room)
         self.handover = Handover(
             store, self.accounts, self.staff_rooms, self.tickets, self.conversations, self.media, *handing
         )
         self.ticket_actions = TicketActions(store, self.tickets, self.conversations, *handing)
         self.outbox.on_failed(self.ticket_actions.undelivered)
+        self.outbox.on_failed(lambda session, work, _gone: self._tell_ended(session, work))
+        self.outbox.on_sent(self._tell_ended)
+        self.agent_desk = AgentDesk(self.ticket_actions, self.messages, self.staff_rooms, self.audit, texts)
+        self.explainer = Explainer(self.handover, self.keywords, self.faq, service)
+
+    def _tell_ended(self, session: Session, work: Job) -> None:
+        """Tell pages that look at it how a ticket's answer, or another delivery, has ended."""
+        number = work.body.get("ticket") if work.body.get("staff") else None
+        if number:
+            after_commit(session, lambda: self.changes.publish(ChangeKind.TICKET, id=number))
+        elif work.state != WorkState.SENT:
+            after_commit(session, lambda: self.changes.publish(ChangeKind.WORK))
 
     def _serving_business(self) -> None:
         config, store, clock = self.config, self.store, self.clock
         self.outbound_requests = OutboundRequests(
             store, self.accounts, self.groups, self.messages, self.outbox.state_of
         )
+        self.deferred_groups = DeferredGroups(store, self.accounts, self.groups, self.outbox)
         self.http_client = HttpClient()
+        self.attachments = Attachments(self.media, self.http_client, config.api)
         self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)
         self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
@@ -178,7 +210,7 @@ class Container:
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock
         self.timed_messages = TimedMessages(store, self.groups, self.messages, self.zone, clock)
-        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.audit, clock)
+        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.outbox.state_of, self.audit, clock)
         self.reports = Reports(
             store,
             self.accounts,

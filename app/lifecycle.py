@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
+import console
 import handlers
 from api import Runner, make_app
 from app.assistants import Assistants
@@ -28,6 +29,7 @@ from logs import set_up_logging
 from models.instance_lock import acquire_instance_lock
 from services.clock import Clock
 from services.upkeep.reload import Prepared
+from wechat.assistant import Assistant
 from wechat.connection import Timing
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class Bot:
         self.systems: Systems | None = None
         self.jobs: Jobs
         self.container: Container
-        self.assistants: Assistants
+        self.accounts: Assistants
         self.port = 0
         self.stopping = asyncio.Event()  # set when the process is to stop
         self.database_lost = False  # another process took it
@@ -73,7 +75,7 @@ class Bot:
             sandboxed = [a.account for a in self.config.assistants if a.is_sandboxed]
             self.container = Container(self.config, sandboxed=sandboxed, clock=self.clock, source=self.source)
             self.container.reloader.on_reload(functools.partial(prepare, self.container))
-            self.container.reloader.on_reload(_prepare_logging)
+            self.container.reloader.on_reload(self._prepare_logging)
             self.jobs = Jobs(self.container, JOBS)
             await self._open_storage(stack)
             await self._start_assistants(stack, settings)
@@ -83,9 +85,18 @@ class Bot:
             self._stack = stack.pop_all()
 
     @property
+    def assistants(self) -> list[Assistant]:
+        """All accounts."""
+        return self.accounts.running
+
+    @property
     def listeners(self) -> list[EventListener]:
         """The listeners of all accounts."""
-        return self.assistants.listeners
+        return self.accounts.listeners
+
+    def _prepare_logging(self, config: Config) -> Prepared:
+        changed = config.log_format != self.container.config.log_format
+        return Prepared(lambda: set_up_logging(config.log_format) if changed else None)
 
     async def reload(self) -> None:
         """Read the config again, as SIGHUP asks; a mistake changes nothing and is logged."""
@@ -167,11 +178,11 @@ class Bot:
     async def _start_assistants(self, stack: AsyncExitStack, settings: list[AssistantSettings]) -> None:
         container, began = self.container, self.container.clock()
         handle = functools.partial(handlers.handle, container, began=began)
-        self.assistants = Assistants(container, handle, self._grace, self.timing)
-        stack.push_async_callback(self.assistants.stop_all)
+        self.accounts = Assistants(container, handle, self._grace, self.timing)
+        stack.push_async_callback(self.accounts.stop_all)
         configured = {one.account for one in settings}
         for one in (*settings, *(one for one in self._stored if one.account not in configured)):
-            await self.assistants.start(one)
+            await self.accounts.start(one)
         stack.push_async_callback(container.token_joins.stop)
         await container.outbox.start()
         stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
@@ -179,16 +190,14 @@ class Bot:
         stack.push_async_callback(lambda: container.flows.stop(self._grace()))
 
     async def _start_web(self, stack: AsyncExitStack) -> None:
-        runner = Runner(make_app(self.container, self.assistants), access_log=None, shutdown_timeout=GRACE / 2)
+        app = make_app(self.container, self.accounts)
+        console.add_to(app)
+        runner = Runner(app, access_log=None, shutdown_timeout=GRACE / 2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         with _named("api"):
             await web.TCPSite(runner, self.config.api.host, self.config.api.port).start()
         self.port = runner.addresses[0][1]
-
-
-def _prepare_logging(config: Config) -> Prepared:
-    return Prepared(lambda: set_up_logging(config.log_format))
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from app.container import Container
 from config.texts import fill
 from models.durable import Priority
 from services.accounts.address_book import AddressBook
+from services.changes import ChangeKind
+from services.work import relay_position
 from services.work.inbox import Handle, Inbox
 from services.work.write_batcher import WriteBatcher
 from wechat.events import Contact, RawEvent
@@ -31,6 +33,7 @@ class EventListener:
         self._handle = handle
         self._inbox: Inbox | None = None
         self._book: AddressBook | None = None
+        self._wechat: WeChat | None = None
         self._was_online = False
         self._news = WriteBatcher[tuple[str, str]](container.store, self._tell)
         self._catching_up = asyncio.Lock()
@@ -38,7 +41,10 @@ class EventListener:
     def attach(self, wechat: WeChat) -> None:
         """Know the account whose listener this is."""
         self._container.accounts.add(wechat)
-        self._inbox = Inbox(self._account, self._container.store, wechat.resolve, self._handle, self._tell_parked)
+        self._wechat = wechat
+        self._inbox = Inbox(
+            self._account, self._container.store, wechat.resolve, self._handle, self._tell_parked, wechat.acknowledge
+        )
         self._book = AddressBook(self._container.store, wechat, self._container.clock)
 
     @property
@@ -59,6 +65,9 @@ class EventListener:
         """Take up what was stored before."""
         await self.book.load()
         await self.inbox.start()
+        epoch, position = await self._container.store.write(partial(relay_position.begin, account=self._account))
+        if self._wechat is not None:
+            self._wechat.begin(epoch, position)
 
     async def stop(self, grace: float) -> None:
         """Finish what runs, within so many seconds."""
@@ -74,7 +83,8 @@ class EventListener:
         """The connection went to another state: queues go on or wait, business systems are told of the change."""
         if state in (State.SYNCING, State.ONLINE):
             self.inbox.poke()
-        self._container.accounts.state_changed()
+        self._container.accounts.state_changed(account, self._container.clock())
+        self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         online = state is State.ONLINE
         if online:
             self._container.outbox.poke_account(account)
@@ -86,6 +96,7 @@ class EventListener:
 
     async def scanned(self, account: str, qr_code: str) -> None:
         """The gateway shows a code that is to be scanned to log the account in."""
+        self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         self._news.put(("account.scan", qr_code))
 
     def _tell(self, session: Session, news: list[tuple[str, str]]) -> None:

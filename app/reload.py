@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.container import Container
-from config import Config, ConfigError
+from config import Config
 from services.support.faq import load
 from services.support.keywords import check_files
 from services.support.matching import PlacedRules
@@ -23,6 +23,7 @@ def prepare(container: Container, config: Config) -> Prepared:
         container.webhooks.configure(config.webhooks)
         container.keywords.configure(rules)
         container.faq.configure(entries)
+        container.staff_rooms.topic = service.handoff.staff_room
         container.blocked_words.configure(config.groups.blocked_words)
         container.moderator.configure(config.groups.own_hosts)
         container.flows.configure(config.flows)
@@ -39,6 +40,3 @@ def check(config: Config) -> None:
     """Raise ConfigError for what a start would refuse in the files that the config names."""
     check_files(config.customer_service.keywords)
     load(config.customer_service.faq)
-
-
-__all__ = ["ConfigError", "check", "prepare"]

@@ -21,6 +21,7 @@ from config.language import Language
 from config.section import Secret, Section, TimeZone
 from config.settings import ApiSettings, AssistantSettings, GroupSettings, JobSettings, PacingSettings, SandboxSettings
 from config.texts import Texts
+from config.texts_english import ENGLISH
 
 DATABASES: Final = r"sqlite:///(?!:memory:).+|postgresql(\+psycopg)?://.+"
 WECHAT_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_@.-]*"  # of any puppet; a nickname may be anything
@@ -64,6 +65,14 @@ class Config(Section):
     log_format: Literal["text", "json"] = "text"
     keep_days: float = Field(180, gt=0)
     texts: Texts = Texts()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _english_reports(cls, data: Any) -> Any:
+        """Reports in English where that is the language; a text of one's own goes before it."""
+        if not isinstance(data, dict) or data.get("language") != "en" or not isinstance(data.get("texts", {}), dict):
+            return data
+        return data | {"texts": ENGLISH | data.get("texts", {})}
 
     @field_validator("assistants")
     @classmethod

@@ -38,7 +38,7 @@ EventType = Literal[
 ]
 
 
-ONLY_BY_NAME: Final = frozenset({"message.received"})  # told only to webhooks that list it
+ONLY_BY_NAME: Final = frozenset({"message.received", "message.sent"})  # told only to webhooks that list them
 
 
 def named(webhooks: Sequence[WebhookSettings]) -> list[WebhookSettings]:

@@ -60,6 +60,13 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bendpoint is set too, and only one of the two may be", "endpoint 也填了，两个只能填一个"),
     (r"\bthe token that it is to be asked for is wanted in token", "还要在 token 里填令牌，才能去查询"),
     (r"\ba file of certificates \(PEM\) is wanted: ", "要填证书文件（PEM）："),
+    (r"\bthe file (\S+) cannot be read: ", r"读不了文件 \1："),
+    (
+        r"\ba WeChat id like (\S+) is wanted, never a nickname \(while the list is empty, the start prints a code: "
+        r"who sends (.+?) to the assistant becomes admin\)",
+        r"要填微信 id，例如 \1，不能填昵称（列表为空时，启动会打印绑定码，向助手发送 \2 即可成为管理员）",
+    ),
+    (r"\ba host name like (\S+) is wanted, without scheme and port", r"要填主机名，例如 \1，不带 http:// 和端口"),
     (r"\beach account may stand here once", "每个账号只能出现一次"),
     (r"\bsqlite:///FILE or (\S+) is wanted", r"要填 sqlite:///文件 或 \1"),
     (r"\bwebhooks: each url may stand here once", "webhooks：每个 url 只能出现一次"),

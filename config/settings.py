@@ -36,6 +36,13 @@ def _bearer(value: str) -> str:
     return value
 
 
+def _host_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", value):
+        raise ValueError("a host name like bot.example.com is wanted, without scheme and port")
+    return value.lower()
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
 Network = Annotated[str, AfterValidator(_network)]
 Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer)]
 
@@ -134,6 +141,7 @@ class ApiSettings(Section):
         ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"]
     )
     trusted_proxies: list[Network] = Field([])
+    hosts: list[HostName] = Field([])
     keys: list[Bearer | ApiKey] = Field([])
     media_hosts: list[NonEmpty] = Field([])
 

@@ -12,12 +12,13 @@ from pydantic import model_validator
 
 from config.section import check_names, names_in
 from config.texts_admin import AdminTexts
+from config.texts_console import ConsoleTexts
 from config.texts_groups import GroupTexts
 
 _NAME = re.compile(r"\{(\w+)\}")
 
 
-class Texts(GroupTexts, AdminTexts):
+class Texts(GroupTexts, AdminTexts, ConsoleTexts):
     """The texts, by the moment they are said."""
 
     # ways in
@@ -32,6 +33,7 @@ class Texts(GroupTexts, AdminTexts):
     join_failed: str = "暂时没能拉您进群“{topic}”，稍后会再试，您也可以重新发送令牌。"
     not_allowed: str = "您没有权限执行此命令。"
     admin_bound: str = "绑定成功，您现在是管理员。"
+    admin_not_bound: str = "绑定码不正确或已失效。请重新启动助手，并在 30 分钟内发送终端上显示的“绑定 绑定码”。"
 
     # customer service
     handoff: str = "正在为您转接人工客服，请稍候。"
@@ -117,6 +119,16 @@ class Texts(GroupTexts, AdminTexts):
     report_off: str = "已停止“{topic}”的日报。"
     job_line: str = "{name}：上次 {last} {result}，下次 {next}"
     job_none: str = "没有定时任务。"
+    job_expire_memberships: str = "清理过期的入群请求"
+    job_go_on_with_requests: str = "继续未完成的入群"
+    job_timed_messages: str = "定时消息"
+    job_drift_check: str = "核对群资料"
+    job_expire_flows: str = "清理超时的流程"
+    job_idle_tickets: str = "结束空闲的人工会话"
+    job_waiting_tickets: str = "通知等待的人工会话"
+    job_daily_report: str = "日报"
+    job_prune_media: str = "清理旧文件"
+    job_prune: str = "清理旧记录"
 
     @model_validator(mode="after")
     def _known_names(self) -> Texts:

@@ -8,7 +8,8 @@ from config.section import Section
 class GroupTexts(Section):
     """The texts of 微信群自动管理."""
 
-    group_closed: str = "这个群暂时无法加入，请联系群主。"
+    group_closed: str = "本群已关闭，助手即将退出，感谢您的陪伴。"
+    join_closed: str = "这个群暂时无法加入，请联系群主。"
     group_lost: str = "助手已不在“{topic}”（{number}）里，该群的自动管理已停止。请把助手重新拉进群。"
     group_found: str = "助手已回到“{topic}”（{number}），自动管理已恢复。"
     drift_unrepaired: str = "“{topic}”（{number}）的{what}被改动，助手多次恢复未成功或又被改回，今天不再尝试。"
@@ -68,6 +69,7 @@ class GroupTexts(Section):
     welcome_shown: str = "现在的欢迎语：\n{welcome}"
     welcome_off: str = "不再发送欢迎语。"
     announcement_set: str = "群公告已发布：\n{words}"
+    announcement_unconfirmed: str = "群公告已提交，但微信没有返回公告内容，请在群里确认：\n{words}"
     announcement_shown: str = "现在的群公告：\n{words}"
     topic_set: str = "群名已改为“{topic}”。"
     kicked: str = "已移出：{names}。"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 from handlers.context import EventContext
 from services.groups.join_tokens import find_token
 from wechat.events import FriendAdded, FriendRequested, MessageKind, PrivateMessage
 
-BIND = "绑定"
+_BINDING = re.compile(r"绑定\s*[:：]?\s*([A-Za-z0-9]{8})")  # with or without the blank that people forget
 
 
 async def requested(event: FriendRequested, context: EventContext) -> bool:
@@ -38,12 +41,17 @@ async def added(event: FriendAdded, context: EventContext) -> bool:
 
 async def bind_admin(event: PrivateMessage, context: EventContext) -> bool:
     """While there is no admin: who sends “绑定 CODE” with the code printed at start becomes one."""
-    words = event.text.split()
-    if event.kind is not MessageKind.TEXT or len(words) != 2 or words[0] != BIND:
+    sent = (
+        _BINDING.fullmatch(unicodedata.normalize("NFKC", event.text).strip())
+        if event.kind is MessageKind.TEXT
+        else None
+    )
+    if sent is None or context.is_old:
         return False
     admins = context.container.admins
-    if not admins.fits(words[1], event.contact_id):
-        return False
+    if not admins.fits(sent[1], event.contact_id):
+        context.reply(context.container.config.texts.admin_not_bound)
+        return True
     context.write(lambda s: admins.bind(s, event.contact_id))
     context.reply(context.container.config.texts.admin_bound)
     return True

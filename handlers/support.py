@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from errors import WeChatError
 from handlers.context import EventContext
@@ -24,6 +25,8 @@ NOT_SAID = (MessageKind.SYSTEM, MessageKind.RECALLED)
 async def heard(event: PrivateMessage, context: EventContext) -> bool:
     """Keep what is said, and relay it while a ticket is open. Official accounts and our own assistants end here."""
     container = context.container
+    if not event.is_official and not container.accounts.is_own(event.contact_id):
+        tell_received(event, context)
     ticket = container.tickets.of(event.account, event.contact_id)
     if ticket is None or event.kind is MessageKind.SYSTEM:
         context.write(partial(container.conversations.heard, message=event))
@@ -33,6 +36,28 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
     context.write(partial(container.conversations.heard, message=event, kept=kept, ticket=ticket.id))
     context.write(partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, kept=kept))
     return False
+
+
+def tell_received(event: PrivateMessage | GroupMessage, context: EventContext) -> None:
+    """Tell business systems that asked for it what somebody said to the assistant."""
+    container = context.container
+    if event.kind in NOT_SAID or not container.webhook_events.wants("message.received"):
+        return
+    person = context.wechat.directory.contacts.get(event.contact_id)
+    data: dict[str, Any] = {
+        "assistant": event.account,
+        "contact_id": event.contact_id,
+        "name": person.name if person else "",
+        "kind": event.kind,
+        "text": event.text,
+        "at": event.at.isoformat(),
+    }
+    key = event.conversation
+    if isinstance(event, GroupMessage):
+        data["room_id"] = event.room_id
+        if (qun := container.groups.by_room(event.account, event.room_id)) is not None:
+            data["number"], key = qun.number, str(qun.number)
+    context.write(lambda s: container.webhook_events.tell(s, "message.received", key, data))
 
 
 async def _described(event: PrivateMessage, context: EventContext) -> str:
@@ -56,9 +81,12 @@ async def _described(event: PrivateMessage, context: EventContext) -> str:
 
 async def heard_in_group(event: GroupMessage, context: EventContext) -> bool:
     """Keep what is said to the assistant in a group; its own kind is not answered."""
+    own = context.container.accounts.is_own(event.contact_id)
     if event.mentioned:
         context.write(partial(context.container.conversations.heard, message=event))
-    return context.container.accounts.is_own(event.contact_id)
+        if not own:
+            tell_received(event, context)
+    return own
 
 
 async def held(event: PrivateMessage, context: EventContext) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from wechat.directory import CachedDirectory
-from wechat.events import Contact, Room
-from wechat.interface import State
+from wechat.events import Contact, Link, Media, Room
+from wechat.interface import ScanState, State
 from wechat.problems import Reason
 
 SELF = "wxid_bot"
@@ -26,6 +26,7 @@ class InMemoryWeChat:
         self.reason: Reason | None = None
         self.self_id = SELF
         self.qr_code = ""
+        self.scan_state = ScanState.NONE
         self.directory: Any = CachedDirectory()
         self.directory.owner_id = SELF
         self.fails: dict[str, BaseException] = {}
@@ -41,6 +42,12 @@ class InMemoryWeChat:
         contact = Contact(id, name, alias, weixin, friend)
         self.directory.put_contact(contact)
         return contact
+
+    def begin(self, epoch: int, position: str) -> None:
+        """No relay here."""
+
+    def acknowledge(self, position: str) -> None:
+        """No relay here."""
 
     async def reached(self, name: str) -> None:
         """Wait until a call has come."""
@@ -92,6 +99,27 @@ class InMemoryWeChat:
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
         await self._call("wait_member")
         return contact_id in self.directory.rooms[room_id].member_ids
+
+    async def set_topic(self, room_id: str, topic: str) -> None:
+        await self._call("set_topic")
+        self.directory.retitled(room_id, topic)
+
+    async def set_announcement(self, room_id: str, text: str) -> None:
+        await self._call("set_announcement")
+
+    async def leave_room(self, room_id: str) -> None:
+        await self._call("leave_room")
+        self.directory.drop_room(room_id)
+
+    async def send_media(self, to: str, media: Media) -> str:
+        await self._call("send_media")
+        self.sent.append((to, media.name, ()))
+        return f"msg-{len(self.sent)}"
+
+    async def send_link(self, to: str, link: Link) -> str:
+        await self._call("send_link")
+        self.sent.append((to, link.url, ()))
+        return f"msg-{len(self.sent)}"
 
     async def remove_member(self, room_id: str, contact_id: str) -> None:
         await self._call("remove_member")

@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from models.db import Store
 from tests.bot_process import ROOT, free_port
+from version import VERSION
 
 SECONDS = 60.0
 HANGS = """
@@ -244,3 +245,47 @@ async def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert said.decode().strip().startswith(f"cannot start: {folder} cannot be written in (Permission denied)")
     assert said.count(b"\n") == 1
+
+
+async def _checks(config: Path) -> tuple[int, str, str]:
+    command = (sys.executable, "bot.py", "--check", "--config", str(config))
+    piped = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=piped, stderr=piped)
+    said, complained = await asyncio.wait_for(process.communicate(), SECONDS)
+    assert process.returncode is not None
+    return process.returncode, said.decode(), complained.decode()
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_a_config_is_checked_without_a_start(tmp_path: Path) -> None:
+    config = write(tmp_path, api={"public_url": "https://wx.example"})
+    assert await _checks(config) == (0, f"{config} is fine\n", "")
+    assert _names(tmp_path) == ["config.yaml"]  # nothing was made
+    code, said, _ = await _checks(write(tmp_path))
+    assert (code, len(said.splitlines())) == (0, 2)
+    assert "api.public_url" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"keep_days": "long"}, "keep_days: 'long'"),
+        ({"jobs": [{"name": "dayly"}]}, "jobs.0.name"),
+        ({"customer_service": {"faq": "questions.yaml"}}, "questions.yaml"),
+    ],
+)
+async def test_a_check_names_the_mistake(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    (tmp_path / "questions.yaml").write_text("- questions: 营业时间\n")
+    code, said, complained = await _checks(write(tmp_path, **changes))
+    assert (code, said, complained.count("\n")) == (2, "", 1)
+    assert says in complained
+
+
+async def test_the_version_is_told() -> None:
+    command = (sys.executable, "bot.py", "--version")
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    said, _ = await asyncio.wait_for(process.communicate(), SECONDS)
+    assert (process.returncode, said.decode()) == (0, f"wxbot {VERSION}\n")

@@ -13,6 +13,8 @@ from app.terminal import WORDS
 from config import Config, ConfigError, load
 from config.error_messages import WANTED
 from config.language import in_language, language_of
+from config.texts_english import ENGLISH
+from jobs import JOBS
 from wechat.problems import WORDS as PROBLEMS
 from wechat.problems import Problem, Reason
 
@@ -90,3 +92,14 @@ def test_every_problem_of_an_account_is_worded(problem: Problem) -> None:
 def test_both_languages_say_the_same_things() -> None:
     for name, (chinese, english) in WORDS.items():
         assert set(re.findall(r"\{\w+\}", chinese)) == set(re.findall(r"\{\w+\}", english)), name
+
+
+def test_reports_are_in_english_where_that_is_asked_for() -> None:
+    english = Config(language="en", texts={"report_miss": "? {question}"}).texts
+    assert english.report_title == "Daily report, {day}"
+    assert english.report_miss == "? {question}"
+    assert english.bad_token == Config().texts.bad_token  # what customers read
+    assert Config(language="zh").texts.report_title == "【日报】{day}"
+    jobs = {f"job_{job.name}" for job in JOBS}
+    assert jobs <= ENGLISH.keys()
+    assert jobs <= type(english).model_fields.keys()

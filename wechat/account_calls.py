@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from errors import WeChatError, WeChatNotDone, WeChatRefused, WeChatUnknown
+from protocol.codec import clean, clean_json
 from wechat import filebox
 from wechat.connection import Timing
 from wechat.directory import CachedDirectory
@@ -17,6 +18,7 @@ from wechat.directory_reader import DirectoryReader, patiently
 from wechat.directory_sync import DirectorySync
 from wechat.events import Contact, Link, Media, MiniProgram, Room
 from wechat.gateway_events import GatewayEvents
+from wechat.names import same_name
 from wechat.puppet import MendedPuppet
 from wechat.sent_messages import SentMessages
 
@@ -39,7 +41,10 @@ class AccountCalls:
     _timing: Timing
 
     async def _change(self, call: str, change: Awaitable[object], is_so: Callable[[], Awaitable[bool]]) -> None:
-        """Change something and read it back, also when the answer was lost: it may have happened all the same."""
+        """Change something and read it back, also when the answer was lost: it may have happened all the same.
+
+        Names are compared as WeChat shows them (wechat.names.same_name).
+        """
         lost: WeChatUnknown | None = None
         try:
             await change
@@ -106,9 +111,9 @@ class Sending(AccountCalls):
         answer = await patiently(lambda: self._mended.message_link(message_id))
         if answer.HasField("url_link"):
             payload = answer.url_link
-            return Link(payload.title, payload.url, payload.description, payload.thumbnail_url)
+            return Link(*map(clean, (payload.title, payload.url, payload.description, payload.thumbnail_url)))
         try:
-            old = json.loads(answer.url_link_json)
+            old = clean_json(json.loads(answer.url_link_json))
             return Link(old["title"], old["url"], old.get("description") or "", old.get("thumbnailUrl") or "")
         except (ValueError, KeyError, TypeError):
             raise WeChatRefused("MessageUrl", "the gateway's link is not usable") from None
@@ -121,16 +126,16 @@ class Sending(AccountCalls):
         """What the mini-program that a message is says of itself."""
         answer = await patiently(lambda: self._mended.message_program(message_id))
         if answer.HasField("mini_program"):
-            return str(answer.mini_program.title)
+            return clean(answer.mini_program.title)
         try:
-            return str(json.loads(answer.mini_program_json)["title"])
+            return str(clean_json(json.loads(answer.mini_program_json))["title"])
         except (ValueError, KeyError, TypeError):
             raise WeChatRefused("MessageMiniProgram", "the gateway's mini-program is not usable") from None
 
     async def place(self, message_id: str) -> str:
         """The place a message is: its name and address."""
         place = await patiently(lambda: self._mended.message_place(message_id))
-        return " ".join(filter(None, dict.fromkeys((place.name, place.address))))
+        return clean(" ".join(filter(None, dict.fromkeys((place.name, place.address)))))
 
 
 class PeopleCalls(AccountCalls):
@@ -144,7 +149,7 @@ class PeopleCalls(AccountCalls):
         """Give a person a remark; "" takes it away."""
 
         async def is_so() -> bool:
-            return (await self._reader.read_contact(contact_id, fresh=True)).alias == alias
+            return same_name((await self._reader.read_contact(contact_id, fresh=True)).alias, alias)
 
         await self._change("ContactAlias", self._mended.contact_alias(contact_id, alias), is_so)
 
@@ -248,11 +253,20 @@ class GroupCalls(AccountCalls):
 
         await self._change("RoomDel", self._mended.room_delete(room_id, contact_id), is_so)
 
+    async def leave_room(self, room_id: str) -> None:
+        """Leave a group; one the account is not in is fine."""
+
+        async def is_so() -> bool:
+            return not await self.is_in_room(room_id)
+
+        if await self.is_in_room(room_id):
+            await self._change("RoomQuit", self._mended.room_quit(room_id), is_so)
+
     async def set_topic(self, room_id: str, topic: str) -> None:
         """Rename a group."""
 
         async def is_so() -> bool:
-            return (await self._reader.read_room(room_id, fresh=True)).topic == topic
+            return same_name((await self._reader.read_room(room_id, fresh=True)).topic, topic)
 
         await self._change("RoomTopic", self._mended.room_topic(room_id, topic), is_so)
 
@@ -260,13 +274,28 @@ class GroupCalls(AccountCalls):
         """The group's announcement."""
         return await self._mended.room_announce(room_id)
 
-    async def set_announcement(self, room_id: str, text: str) -> None:
-        """Change the group's announcement."""
+    async def set_announcement(self, room_id: str, text: str) -> bool:
+        """Change the group's announcement. False: it was accepted, and there is none to be read to compare it with."""
+        shown, lost = "", None
 
         async def is_so() -> bool:
-            return await self._mended.room_announce(room_id) == text
+            nonlocal shown
+            shown = await self._mended.room_announce(room_id)
+            return same_name(shown, text)
 
-        await self._change("RoomAnnounce", self._mended.room_announce(room_id, text), is_so)
+        try:
+            await self._mended.room_announce(room_id, text)
+        except WeChatUnknown as error:
+            lost = error
+        try:
+            await self._seen("RoomAnnounce", is_so)
+        except (WeChatNotDone, WeChatRefused, WeChatUnknown) as error:
+            if lost is not None:
+                raise lost from None
+            if isinstance(error, WeChatNotDone) and shown.strip():
+                raise
+            return False
+        return True
 
     async def accept_invitation(self, invitation_id: str) -> None:
         """Follow an invitation into a group; an event tells when the account is in."""

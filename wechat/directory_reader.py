@@ -16,6 +16,7 @@ from errors import WeChatError, WeChatOffline, WeChatRefused, WeChatTooFast, WeC
 from protocol import puppet_pb2 as pb
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Room
+from wechat.names import clean_name
 from wechat.puppet import MendedPuppet
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class DirectoryReader:
             await self._forget(pb.DIRTY_ROOM_MEMBER, id)
         payload = await self._puppet.room_payload(id)
         members = list(payload.member_ids) or await self._puppet.room_members(id)
-        room = Room(id, _clean(payload.topic), payload.owner_id, tuple(payload.admin_ids), set(members))
+        room = Room(id, clean_name(payload.topic), payload.owner_id, tuple(payload.admin_ids), set(members))
         if id in self._directory.rooms or not was_known:  # gateways also tell of a group that was left meanwhile
             self._directory.put_room(room, began)
         return room
@@ -120,8 +121,8 @@ def contact_of(id: str, payload: pb.ContactPayloadResponse) -> Contact:
     """A person out of their payload."""
     return Contact(
         id=id,
-        name=_clean(payload.name),
-        alias=_clean(payload.alias),
+        name=clean_name(payload.name),
+        alias=clean_name(payload.alias),
         weixin=payload.weixin,
         friend=payload.friend,
         official=payload.type == OFFICIAL or is_official(id),
@@ -132,8 +133,3 @@ def contact_of(id: str, payload: pb.ContactPayloadResponse) -> Contact:
 def is_official(id: str) -> bool:
     """Whether the id alone tells that this is no person but an official account or WeChat itself."""
     return id.startswith("gh_") or id in SYSTEM_IDS
-
-
-def _clean(text: str) -> str:
-    """NUL is allowed on the wire and in no database."""
-    return text.replace("\0", "") if "\0" in text else text

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from protocol import puppet_pb2 as pb
+from protocol.codec import clean, clean_json
 from wechat.events import RawEvent
 
 # The numbers of the protocol's EventType that are ours to keep, and those the connection itself lives by.
@@ -49,9 +50,7 @@ def parse(payload: str) -> dict[str, Any]:
         raise OddEvent("no JSON") from None
     if not isinstance(data, dict):
         raise OddEvent(f"a JSON {type(data).__name__}")
-    if "\\u" in payload:
-        _check_text(data)
-    return data
+    return {clean(key): clean_json(value) for key, value in data.items()} if "\\u" in payload else data
 
 
 def raw_event(account: str, kind: str, data: dict[str, Any], now: datetime) -> RawEvent:
@@ -96,14 +95,3 @@ def moment(value: Any, now: datetime) -> datetime:
         return now
     at = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
     return at if EARLIEST < at < now + timedelta(days=1) else now
-
-
-def _check_text(data: dict[str, Any]) -> None:
-    """Escapes can make text that no database takes: NUL, and halves of surrogate pairs."""
-    text = json.dumps(data, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise OddEvent("text that is no Unicode") from None
-    if "\\u0000" in text:
-        raise OddEvent("text with NUL")

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from errors import WeChatError, WeChatOffline
+from protocol.codec import clean
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, is_official, patiently
 from wechat.event_parser import OddEvent, moment, people_of, text_of, text_or_empty
@@ -27,6 +28,7 @@ from wechat.events import (
     TopicChanged,
 )
 from wechat.mentions import called, is_called
+from wechat.names import clean_name
 from wechat.puppet import MendedPuppet
 from wechat.sent_messages import SentMessages
 
@@ -107,7 +109,7 @@ class EventResolver:
         talker = self._directory.contacts.get(talker_id) or await self._stranger(talker_id)
         at = _received(payload, raw.at)
         kind = KINDS[payload.type] if 0 <= payload.type < len(KINDS) else MessageKind.OTHER
-        text = payload.text.replace("\0", "") if "\0" in payload.text else payload.text
+        text = clean(payload.text)
         if not room_id:
             if not (talker.friend or talker.official):
                 talker = await self._friend_by_now(talker)
@@ -179,7 +181,7 @@ class EventResolver:
                 raise
             except WeChatError:
                 return ""
-            name = self._room_names[room_id] = payload.room_alias
+            name = self._room_names[room_id] = clean_name(payload.room_alias)
         return name
 
     async def _friendship(self, raw: RawEvent) -> Event | None:
@@ -193,13 +195,12 @@ class EventResolver:
             contact = await patiently(lambda: self._reader.read_contact(who, fresh=True))
             return FriendAdded(raw.account, raw.id, raw.at, who, contact.name)
         contact = await self._stranger(who)
-        hello = payload.hello.replace("\0", "")
-        return FriendRequested(raw.account, raw.id, raw.at, who, id, hello, contact.name)
+        return FriendRequested(raw.account, raw.id, raw.at, who, id, clean(payload.hello), contact.name)
 
     async def _invitation(self, raw: RawEvent) -> Event | None:
         id = text_of(raw.data, "roomInvitationId")
         payload = await patiently(lambda: self._puppet.room_invitation_payload(id))
-        return RoomInvited(raw.account, raw.id, raw.at, id, payload.inviter_id, payload.topic)
+        return RoomInvited(raw.account, raw.id, raw.at, id, payload.inviter_id, clean_name(payload.topic))
 
     async def _room_event(self, raw: RawEvent, placed: Placed) -> Event | None:
         data, room_id = raw.data, text_of(raw.data, "roomId")
@@ -210,8 +211,8 @@ class EventResolver:
                 raw.id,
                 raw.at,
                 room_id,
-                text_of(data, "newTopic", empty=True),
-                text_or_empty(data, "oldTopic"),
+                clean_name(text_of(data, "newTopic", empty=True)),
+                clean_name(text_or_empty(data, "oldTopic")),
                 text_or_empty(data, "changerId"),
             )
         if raw.kind == "room-leave":

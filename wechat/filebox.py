@@ -13,7 +13,9 @@ import aiohttp
 import segno
 
 from errors import WeChatRefused, WeChatUnknown
+from protocol.codec import clean_json
 from wechat.events import Media
+from wechat.names import clean_name
 from wechat.wire import Wire
 
 # FileBoxType; the others (buffer, file, stream) never travel.
@@ -34,9 +36,9 @@ async def from_box(box: str, wire: Wire, *, limit: int = LARGEST) -> Media:
     """The file a box stands for, fetched at once: the gateway does not keep it long. WeChatRefused for a box that
     makes no sense or holds too much."""
     try:
-        data = json.loads(box)
+        data = clean_json(json.loads(box))
         kind = data.get("type") or data.get("boxType")
-        name = str(data.get("name") or "").replace("\\", "/").rsplit("/", 1)[-1] or "file"
+        name = clean_name(str(data.get("name") or "").replace("\\", "/").rsplit("/", 1)[-1]) or "file"
         if kind == BASE64:
             return Media(name, base64.b64decode(data["base64"]))
         if kind == QR_CODE:

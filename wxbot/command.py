@@ -55,6 +55,13 @@ COMMANDS: Final = {
 }
 
 
+def put_on_path(environment: MutableMapping[str, str]) -> None:
+    """Let this process and those that it starts find the program's modules."""
+    sys.path.insert(0, str(PROGRAM))
+    before = environment.get("PYTHONPATH", "")
+    environment["PYTHONPATH"] = f"{PROGRAM}{os.pathsep}{before}" if before else str(PROGRAM)
+
+
 def read_secret_files(environment: MutableMapping[str, str]) -> None:
     """Replace WECHATY_X_FILE and WXBOT_X_FILE by WECHATY_X and WXBOT_X, as container secrets are files."""
     for name in [one for one in environment if one.startswith(("WECHATY_", "WXBOT_")) and one.endswith("_FILE")]:
@@ -72,7 +79,7 @@ def usage() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.path.insert(0, str(PROGRAM))
+    put_on_path(os.environ)
     if not given or given[0] in ("-h", "--help", "help"):
         print(usage())
         return 0 if given else 2

@@ -44,7 +44,10 @@ def _line(request: CommandRequest, name: str) -> str:
         run = None
     went = "" if run is None else (run.result if run.ok else f"✗ {run.result}")
     last = "—" if run is None else _when(request, run.at)
-    return fill(request.texts.job_line, name=name, last=last, result=went, next=_when(request, book.next_at(name)))
+    shown = (
+        f"{getattr(request.texts, f'job_{name}', '')} {name}".strip()
+    )  # the name is what `jobs:` of the config takes
+    return fill(request.texts.job_line, name=shown, last=last, result=went, next=_when(request, book.next_at(name)))
 
 
 def _when(request: CommandRequest, seconds: float | None) -> str:

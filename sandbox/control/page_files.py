@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp import web
+
+from web_hosts import is_served
 
 PAGE: Final = Path(__file__).parent.parent / "page"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -51,7 +51,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 async def own_browser(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what another site's page, open in the same browser, could ask for: under a name of its own that it
     has pointed at this machine (DNS rebinding), with its own Origin, or by a plain form."""
-    if not is_no_name(request.host):
+    if not is_served(request.host):
         raise web.HTTPForbidden(reason="the sandbox answers to IP addresses and localhost, not to names")
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
@@ -62,18 +62,3 @@ async def own_browser(request: web.Request, handler: Handler) -> web.StreamRespo
         if request.can_read_body and request.content_type not in BODIES:
             raise web.HTTPUnsupportedMediaType(reason="JSON or a form with a file is what can be sent")
     return await handler(request)
-
-
-def is_no_name(host: str) -> bool:
-    """Whether a Host header is an address, or localhost: what nobody else can point at this machine."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

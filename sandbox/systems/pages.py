@@ -14,6 +14,7 @@ from aiohttp import web
 from sandbox.systems.book import MODES, TOPIC, Book
 from sandbox.systems.callbacks import RESULTS, call_back
 from sandbox.systems.standin import TITLES
+from web_hosts import is_served
 
 PAGE: Final = Path(__file__).parent / "page"
 FILES: Final = {
@@ -21,7 +22,9 @@ FILES: Final = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
 }
-POLICY: Final = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:"
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; frame-ancestors 'none'"
+)
 SAFE: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -54,7 +57,9 @@ def _file(name: str, kind: str) -> Handler:
 
 @web.middleware
 async def _own_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Another site's page, open in the same browser, may not press the buttons."""
+    """Another site's page, open in the same browser, may neither press the buttons nor call the systems."""
+    if not is_served(request.host):
+        raise web.HTTPForbidden
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
         raise web.HTTPForbidden

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import secrets
 from collections.abc import Sequence
 
@@ -14,11 +15,14 @@ from models.accounts import Admin
 from models.db import Store, after_commit
 from models.durable import Setting
 from services.accounts.registry import Accounts
-from services.clock import Clock
+from services.clock import MINUTE, Clock
 
+log = logging.getLogger(__name__)
 KEY = "admins"  # where earlier versions kept the one who was bound
 SEEN = "admin_seen"
 BY_CODE = "code"  # who added an admin that bound themselves
+CODE_SECONDS = 30 * MINUTE
+MAX_WRONG_TRIES = 10
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that is misread
 
 
@@ -30,6 +34,8 @@ class Admins:
         self._accounts = accounts
         self._clock = clock
         self.code = ""
+        self._code_until = 0.0
+        self._wrong_tries = 0
         self._first = ""  # who sent the code first: nobody else can use it, also while that is being written
 
     async def load(self) -> None:
@@ -39,6 +45,7 @@ class Admins:
         seen = await self._store.read(lambda s: s.get(Setting, SEEN))
         if seen is None or not self._accounts.has_admin:
             self.code = "".join(secrets.choice(ALPHABET) for _ in range(8))
+            self._code_until = self._clock() + CODE_SECONDS
 
     def _load(self, session: Session) -> Sequence[Admin]:
         old = session.get(Setting, KEY)
@@ -60,8 +67,15 @@ class Admins:
     # ---- the start's code ----
 
     def fits(self, code: str, contact_id: str) -> bool:
-        """Whether this is the start's code, and nobody else has used it yet."""
-        if not self.code or not hmac.compare_digest(code.upper().encode(), self.code.encode()):
+        """Whether this is the start's code, in its time, and nobody else has used it yet."""
+        if not self.code or self._clock() > self._code_until:
+            self.code = ""
+            return False
+        if not hmac.compare_digest(code.upper().encode(), self.code.encode()):
+            self._wrong_tries += 1
+            if self._wrong_tries >= MAX_WRONG_TRIES:
+                log.warning("the code for the first admin was guessed wrongly %d times: it is void", self._wrong_tries)
+                self.code = ""
             return False
         self._first = self._first or contact_id
         return self._first == contact_id

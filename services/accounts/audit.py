@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import update
 from sqlmodel import Session, col
 
 from models.db import Store
 from models.durable import Action
 from services.clock import Clock
+
+UNCONFIRMED: Final = "unconfirmed"  # outcome of what WeChat accepted and does not show
 
 
 class Audit:

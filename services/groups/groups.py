@@ -14,15 +14,16 @@ from sqlmodel import Session, select
 from concurrency import SingleFlight
 from config.settings import GroupSettings
 from config.texts import fill
-from errors import CodeTaken, OwnerAmbiguous, OwnerUnknown
+from errors import AssistantOffline, CodeTaken, OwnerAmbiguous, OwnerUnknown
 from models.db import Store, after_commit
 from models.groups import FIRST_NUMBER, Qun, QunRoom, QunState
-from services.accounts.registry import Accounts
+from services.accounts.audit import Audit
+from services.accounts.registry import RETRY_AFTER, Accounts
 from services.clock import DAY, Clock
 from services.groups.index import GroupIndex
 from services.groups.room_creation import RoomCreator
 from wechat.events import Contact
-from wechat.interface import WeChat
+from wechat.interface import State, WeChat
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +76,9 @@ class Groups(GroupIndex):
         Raises AssistantUnknown, AssistantOffline, OwnerUnknown, OwnerAmbiguous, CodeTaken, GroupNotMade,
         TooManyRequests.
         """
-        qun = self.by_code(code)
-        if qun is not None:
-            self._check_same(qun, owner, account)
-            if qun.state != QunState.MAKING:
-                return qun, False
+        qun = self._known(code, owner, account)
+        if qun is not None and qun.state != QunState.MAKING:
+            return qun, False
         self._accounts.get(account)
         made_here = False
 
@@ -91,6 +90,33 @@ class Groups(GroupIndex):
 
         return await self._making.run(code, make, request=(owner, account)), made_here
 
+    async def prepare(self, code: str, owner: str, account: str) -> Qun:
+        """The group of this code, with its row made if it is not there yet, and nothing asked of WeChat but who the
+        owner is. Raises what `create` raises for a request that can never be met."""
+        qun = self._known(code, owner, account)
+        if qun is not None:
+            return qun
+        wechat = self._accounts.get(account)
+
+        async def put() -> Qun:
+            return self.by_code(code) or await self._put(wechat, code, owner)
+
+        return await self._making.run(code, put, request=(owner, account, "row"))
+
+    def _known(self, code: str, owner: str, account: str) -> Qun | None:
+        """The group of this code; CodeTaken when it is another owner's or assistant's, or closed."""
+        qun = self.by_code(code)
+        if qun is not None:
+            self._check_same(qun, owner, account)
+            if qun.state == QunState.CLOSED:
+                raise CodeTaken(f"{code} is closed")
+        return qun
+
+    async def _put(self, wechat: WeChat, code: str, owner: str) -> Qun:
+        person = await self._owner(wechat, owner)
+        companion = self._maker.companion(wechat, person.id)
+        return await self._store.write(lambda s: self._insert(s, code, owner, wechat.account, person, companion))
+
     def _check_same(self, qun: Qun, owner: str, account: str) -> None:
         if qun.account != account:
             raise CodeTaken(f"{qun.code} is a group of {qun.account}")
@@ -100,21 +126,18 @@ class Groups(GroupIndex):
             raise CodeTaken(f"{qun.code} has another owner")
 
     async def _make(self, code: str, owner: str, account: str, who: str) -> Qun:
-        qun = self.by_code(code)
-        if qun is not None:
-            self._check_same(qun, owner, account)
-            if qun.state != QunState.MAKING:
-                return qun
+        qun = self._known(code, owner, account)
+        if qun is not None and qun.state != QunState.MAKING:
+            return qun
         wechat = self._accounts.online(account)
-        if qun is None:
-            person = await self._owner(wechat, owner)
-            companion = self._maker.companion(wechat, person.id)
-            qun = await self._store.write(lambda s: self._insert(s, code, owner, account, person, companion))
+        qun = qun or await self._put(wechat, code, owner)
         room = await self._maker.make(qun, self._rooms[qun.number][0], who)
         return await self._activate(qun, room)
 
     async def _owner(self, wechat: WeChat, name: str) -> Contact:
         if not wechat.directory.find(name, friends=True):
+            if wechat.state is not State.ONLINE:
+                raise AssistantOffline(wechat.account, retry_after=RETRY_AFTER)
             await wechat.look_for(name)
         found = wechat.directory.find(name, friends=True)
         if not found:
@@ -189,6 +212,12 @@ class Groups(GroupIndex):
         return await self._store.write(activate)
 
     # ---- changing ----
+
+    def renew_token(self, session: Session, audit: Audit, qun: Qun, who: str) -> Qun:
+        """Another join token, inside a transaction; the old one leads nowhere from now on."""
+        until = self._clock() + self._settings.token_days * DAY if self._settings.token_days else None
+        audit.note(session, qun.account, "token", who, "", "done", number=str(qun.number))
+        return self.patch(session, qun.number, token=new_token(), token_expires_at=until)
 
     def patch(self, session: Session, number: int, **changes: Any) -> Qun:
         """Change a group inside a transaction; memory follows the commit."""

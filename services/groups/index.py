@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sqlmodel import col, select
 
+from errors import InvalidParameter
 from models.db import Store
 from models.groups import Qun, QunRoom, QunState
 from services.accounts.registry import Accounts
@@ -47,6 +48,16 @@ class GroupIndex:
     def by_code(self, code: str) -> Qun | None:
         """The group its caller knows by this code."""
         return self._quns.get(self._by_code.get(code, 0))
+
+    def named(self, name: str | int) -> Qun | None:
+        """The group of this number or code; InvalidParameter when it is one group's code and another one's number."""
+        if isinstance(name, int):
+            return self.by_number(name)
+        by_code = self.by_code(name)
+        by_number = self.by_number(int(name)) if name.isascii() and name.isdigit() else None
+        if by_code and by_number and by_code.number != by_number.number:
+            raise InvalidParameter("one group's code is another one's number")
+        return by_code or by_number
 
     def by_token(self, token: str) -> Qun | None:
         """The group this join token leads into."""
@@ -105,5 +116,9 @@ class GroupIndex:
     def _keep_room(self, room: QunRoom) -> None:
         line = [r for r in self._rooms.get(room.number, []) if r.id != room.id] + [room]
         self._rooms[room.number] = sorted(line, key=lambda r: r.ordinal)
-        if room.room_id:
+        if not room.room_id:
+            return
+        if room.state == QunState.CLOSED:
+            self._by_room.pop((room.account, room.room_id), None)
+        else:
             self._by_room[room.account, room.room_id] = room.number

@@ -45,6 +45,7 @@ from services.messaging.webhook_events import WebhookEvents
 from wechat.events import Contact, Room
 
 log = logging.getLogger(__name__)
+ASYNC = "async"  # the source of a way in that a business system does not wait for
 STRANGER = "不是你的好友"  # WeChat, of somebody to be added
 
 
@@ -54,6 +55,7 @@ class Approved(StrEnum):
     OK = "ok"
     INVITED = "invited"
     PENDING = "pending"
+    QUEUED = "queued"  # the caller does not wait; it is gone on with when its turn comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +99,21 @@ class Memberships(Removals):
             raise TokenInvalid
         if self._groups.token_expired(qun):
             raise TokenExpired(str(qun.number))
+        if qun.state == QunState.CLOSED:
+            raise TokenExpired(f"group {qun.number} is closed")
         if qun.state != QunState.ACTIVE:
             raise InviteFailed(f"group {qun.number} is {qun.state}")
         return qun
 
-    async def request(self, token: str, member: str, who: str) -> JoinResult:
-        """Let the person called `member` in; what is answered was seen in WeChat. Raises 3001–3006, 1007, 2002."""
+    async def request(self, token: str, member: str, who: str, *, later: bool = False) -> JoinResult:
+        """Let the person called `member` in; what is answered was seen in WeChat. `later`: a friend who is not in yet
+        is added when their turn comes, and QUEUED is the answer. Raises 3001–3006, 1007, 2002."""
         qun = self.group_of(token)
-        wechat = self._accounts.online(qun.account)
+        wechat = self._accounts.get(qun.account) if later else self._accounts.online(qun.account)
+        if later and (known := self._person(qun, member)) and known.friend and not self._groups.room_of(qun, known.id):
+            self._refuse_blacklisted(qun, known.id)
+            return await self._queue(qun, known)
+        self._accounts.online(qun.account)
         await self._roster.of_start(qun)
         person = self._person(qun, member)
         if person is None:
@@ -119,6 +128,22 @@ class Memberships(Removals):
             row = await self._store.write(lambda s: self._wait_for_friend(s, qun, member, person))
             return JoinResult(Approved.PENDING, wechat.account, row.id)
         return await self.let_in(qun, person, source="rest", who=who)
+
+    async def _queue(self, qun: Qun, person: Contact) -> JoinResult:
+        """Keep that the person is to be added; one whose way in is open already is left to it."""
+
+        def write(session: Session) -> Membership:
+            row = membership_of(session, qun.number, person.id)
+            if row is not None and row.state in OPEN_STATES and (row.expires_at or 0) > self._clock():
+                return row
+            return put_membership(
+                session, qun, self._clock(), name=person.name, contact_id=person.id,
+                state=MemberState.REQUESTED, source=ASYNC, expires_at=self._waits_until(),
+            )  # fmt: skip
+
+        row = await self._store.write(write)
+        invited = row.state == MemberState.INVITED
+        return JoinResult(Approved.INVITED if invited else Approved.QUEUED, qun.account, row.id)
 
     async def _is_in(self, qun: Qun, contact_id: str) -> bool:
         """Whether WeChat shows the person in the group; a leave that nobody told of is noted."""
@@ -268,10 +293,12 @@ class Memberships(Removals):
             return None  # gone on with at the next sync
         except (BotError, WeChatError) as error:
             log.warning("group %s: %s not let in: %s", row.number, person.id, error)
-            if not row.error and TAKEN_BACK not in str(error):  # a repeat that fails again is not told again
+            if (
+                not row.error and TAKEN_BACK not in str(error) and row.source != ASYNC
+            ):  # a repeat that fails again is not told again
                 self._tell_soon(qun, person.id, error)
             return None
-        if answer.approved is Approved.INVITED:
+        if answer.approved is Approved.INVITED and row.source != ASYNC:
             self._tell_soon(qun, person.id, None)
         return answer
 

@@ -17,16 +17,18 @@ from errors import WeChatError, WeChatOffline
 from models.db import Store
 from models.durable import Action, Priority
 from models.groups import Qun, QunRoom, QunState
-from services.accounts.audit import Audit
+from services.accounts.audit import UNCONFIRMED, Audit
 from services.accounts.registry import Accounts
 from services.clock import DAY, Clock
 from services.groups.groups import Groups
 from services.groups.reconciliation import Reconciler
 from services.messaging.messages import Messages
+from wechat.names import same_name
 
 log = logging.getLogger(__name__)
 WHO: Final = "job:drift_check"
 MAX_TRIES: Final = 3  # a day, for each thing of a room
+SKIPPED: Final = (QunState.MAKING, QunState.CLOSED)
 SETTLED: Final = 60.0  # seconds after which a change that was begun is in the database, or never will be
 
 
@@ -68,7 +70,7 @@ class GroupPolicy:
         rooms = drifted = repaired = 0
         for qun in self._groups:
             for room in self._groups.all_rooms(qun):
-                if not self._accounts.is_online(qun.account) or room.state == QunState.MAKING:
+                if not self._accounts.is_online(qun.account) or room.state in SKIPPED:
                     continue
                 rooms += 1
                 for drift in await self._look(qun, room):
@@ -92,9 +94,11 @@ class GroupPolicy:
         except WeChatError as error:
             log.warning("room %s could not be checked: %s", room_id, error)
             return []
-        found = [Drift(qun, room, "topic", room.topic)] if live.topic != room.topic else []
-        if announced is not None and qun.announcement not in (None, announced):
+        found = [Drift(qun, room, "topic", room.topic)] if not same_name(live.topic, room.topic) else []
+        if announced is not None and qun.announcement is not None and not same_name(announced, qun.announcement):
             found.append(Drift(qun, room, "announce", qun.announcement or ""))
+            if not announced and await self._store.read(lambda s: self._was_unreadable(s, room_id)):
+                found.pop()  # it may be there all the same; set again, everybody would be @-ed again
         changing = await self._store.read(lambda s: self._changing(s, room_id)) if found else frozenset()
         return [drift for drift in found if drift.kind not in changing]
 
@@ -115,19 +119,27 @@ class GroupPolicy:
             await self._store.write(lambda s: self._tell_owner(s, drift))
             return False
         wechat, account = self._accounts.get(drift.qun.account), drift.qun.account
+        confirmed = True
         action = await self._audit.tried(account, drift.kind, WHO, room_id, number=str(drift.qun.number))
         try:
             if drift.kind == "topic":
                 await wechat.set_topic(room_id, drift.wanted)
             else:
-                await wechat.set_announcement(room_id, drift.wanted)
+                confirmed = await wechat.set_announcement(room_id, drift.wanted)
         except WeChatError as error:
             self._accounts.heed(account, error)
             await self._audit.ended(action, "failed", str(error))
             log.warning("group %s: %s could not be set again: %s", drift.qun.number, drift.kind, error)
             return False
-        await self._audit.ended(action, "done")
+        await self._audit.ended(action, "done" if confirmed else UNCONFIRMED)
         return True
+
+    def _was_unreadable(self, session: Session, room_id: str) -> bool:
+        """Whether the announcement set last could not be read back."""
+        last = select(Action.outcome).where(
+            Action.target == room_id, Action.kind == "announce", Action.outcome != "tried"
+        )
+        return session.exec(last.order_by(col(Action.id).desc())).first() == UNCONFIRMED
 
     def _tries(self, session: Session, drift: Drift, kind: str = "") -> int:
         count = select(func.count(col(Action.id))).where(

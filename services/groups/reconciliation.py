@@ -34,7 +34,7 @@ class Reconciler:
         known = directory.rooms
         for qun in self._groups:
             for room in self._groups.all_rooms(qun):
-                if qun.account != account or not room.room_id or room.state == QunState.MAKING:
+                if qun.account != account or not room.room_id or room.state in (QunState.MAKING, QunState.CLOSED):
                     continue
                 if room.room_id in known:
                     if directory.was_read(room.room_id):  # else it may be older than the database

@@ -32,6 +32,7 @@ from services.accounts.registry import RETRY_AFTER, Accounts
 from services.clock import Clock
 from wechat.events import Room
 from wechat.interface import WeChat
+from wechat.names import same_name
 
 log = logging.getLogger(__name__)
 SHOWN_WITHIN = 5.0  # seconds in which WeChat must show the people of a new room
@@ -151,14 +152,16 @@ class RoomCreator:
             and room.owner_id in ("", wechat.self_id)  # some gateways do not tell the owner
             and room.member_ids | {wechat.self_id} == trio
         ]
-        return [room for room in free if room.topic == topic] + [room for room in free if not room.topic]
+        return [room for room in free if room.topic and same_name(room.topic, topic)] + [
+            room for room in free if not room.topic
+        ]
 
     async def _verify(self, wechat: WeChat, room: QunRoom, owner_id: str) -> None:
         room_id = room.room_id or ""
         shown = await _shown(wechat, room_id, owner_id)
         if shown is None:
             raise GroupNotMade(f"room {room_id} does not show its owner")
-        if shown.topic != room.topic:
+        if not shown.topic or not same_name(shown.topic, room.topic):
             await wechat.set_topic(room_id, room.topic)
 
     async def _patch(self, room: QunRoom, **changes: object) -> QunRoom:

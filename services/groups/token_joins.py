@@ -77,7 +77,7 @@ class TokenJoins:
         except TokenExpired:
             return Decision(words=self._texts.expired_token)
         except InviteFailed:
-            return Decision(words=self._texts.group_closed)
+            return Decision(words=self._texts.join_closed)
         except BotError:
             return Decision(self._texts.bad_token, lambda s: self._miss(s, account, contact_id))
 
@@ -164,6 +164,15 @@ class TokenJoins:
         """Try again what failed; returns how many requests were open."""
         accounts = [account for account in self._accounts.names() if self._accounts.is_online(account)]
         return sum([await self.resume(account) for account in accounts])
+
+    def go_on_soon(self, membership_id: int) -> None:
+        """Go on with a way in that is kept."""
+        self._hold(self._go_on_with(membership_id))
+
+    async def _go_on_with(self, membership_id: int) -> None:
+        row = await self._store.read(lambda s: s.get(Membership, membership_id))
+        if row is not None and row.state == MemberState.REQUESTED:
+            await self._memberships.go_on(row)
 
     def _go_on_soon(self, account: str, contact_id: str, number: int) -> None:
         self._hold(self._go_on(account, contact_id, number))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import Final
 
 import aiohttp
 
-from version import VERSION
+from services.messaging.status_line import StatusKeeper, StatusRequest
 
 ANSWER_LIMIT: Final = 256 * 1024  # bytes of an answer that are read
 LET_GO: Final = 1.0  # seconds that the rest of an unwanted answer may take
@@ -28,10 +29,13 @@ class HttpClient:
     def session(self) -> aiohttp.ClientSession:
         """The session; how much goes on at once is up to the queues and the flows, not to its pool."""
         if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0)
+            connector._factory = partial(StatusKeeper, loop=asyncio.get_running_loop())  # type: ignore[assignment]
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=connector,
+                request_class=StatusRequest,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": f"wxbot/{VERSION}"},
+                headers={"User-Agent": "wxbot/1.0"},
             )
         return self._session
 

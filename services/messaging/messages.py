@@ -77,6 +77,10 @@ class Messages:
         self.on_said(session, account, to, full)
         return self._outbox.add(session, f"{QUEUE}:{account}", to, full, **how)
 
+    def leave(self, session: Session, account: str, room_id: str) -> Job:
+        """Promise, inside a transaction, that the account leaves a group once it has said what it promised before."""
+        return self._outbox.add(session, f"{QUEUE}:{account}", room_id, {"type": "leave"}, priority=Priority.NOTICE)
+
     async def _deliver(self, work: Job) -> str | Retry | GiveUp:
         account = work.queue.partition(":")[2]
         wechat = self._accounts.get(account)
@@ -115,6 +119,9 @@ async def _send(wechat: WeChat, to: str, body: Body) -> str:
         return await wechat.send_text(to, words, mentions)
     if kind == "file":
         return await wechat.send_media(to, Media(body["name"], await asyncio.to_thread(Path(body["path"]).read_bytes)))
+    if kind == "leave":
+        await wechat.leave_room(to)
+        return ""
     if kind == "link":
         return await wechat.send_link(to, Link(body["title"], body["url"], body["description"], body["thumbnail"]))
     if kind == "contact":

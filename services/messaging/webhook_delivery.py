@@ -26,6 +26,7 @@ from models.db import Store
 from models.durable import IS_WEBHOOK, OutboxItem, WorkState
 from services.clock import DAY, Clock
 from services.messaging.http_client import HttpClient, describe, let_go
+from services.messaging.status_line import forget_status, status_begun
 from services.messaging.webhook_events import QUEUE
 from services.paging import Page, PageRequest, page_of
 from services.work.delivery_queue import GiveUp, Job, Retry
@@ -86,9 +87,13 @@ class WebhookDelivery:
         receiver = self._receivers.get(work.queue.removeprefix(f"{QUEUE}:"))
         if receiver is None:
             return GiveUp("no webhook of this name is configured any more")
+        forget_status()
         try:
             status = await self._post(receiver, work)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            begun = status_begun()
+            if begun is not None and 200 <= begun < 300:  # received, though the rest of the answer is broken
+                return f"HTTP {begun}"
             return self._again(work, str(error) if isinstance(error, _WrongWay) else describe(error))
         return f"HTTP {status}" if 200 <= status < 300 else self._again(work, f"HTTP {status}")
 

@@ -64,7 +64,7 @@ class WebhookEvents:
 
     def _message_sent(self, session: Session, work: Job) -> None:
         queue, _, account = work.queue.partition(":")
-        if queue != MESSAGES or not self.wants("message.sent"):
+        if queue != MESSAGES or work.body["type"] == "leave" or not self.wants("message.sent"):
             return
         qun = self.group_of(account, work.key)
         data = {"message": work.id, "assistant": account, "to": work.key, "kind": work.body["type"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
@@ -15,7 +15,7 @@ from errors import AssistantOffline, GroupNotMade, InvalidParameter, MemberAmbig
 from models.bulk_insert import write_bulk
 from models.db import Store
 from models.durable import OutboxItem, Priority, WorkState
-from models.groups import Qun, QunState
+from models.groups import QunState
 from services.accounts.registry import RETRY_AFTER, Accounts
 from services.groups.groups import Groups
 from services.messaging.messages import QUEUE, Body, Messages, text
@@ -35,10 +35,16 @@ class MessageRequest:
     qun: str | int | None
     words: str
     mentions: tuple[str, ...]
+    body: Body | None = None  # what is sent instead of words
+
+    def message(self, mentions: Sequence[str]) -> Body:
+        """What is said in one place."""
+        return dict(self.body) if self.body else text(self.words, mentions)
 
     def fingerprint(self) -> str:
         """The same for the same order."""
-        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()
+        parts = [self.account, self.to, self.qun, self.words, self.mentions, *([self.body] if self.body else [])]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 class OutboundRequests:
@@ -90,9 +96,9 @@ class OutboundRequests:
             def say(to: str, body: Body, **more: Any) -> Job:
                 return self._messages.say(session, order.account, to, body, priority=Priority.NOTICE, **more)
 
-            body = text(order.words, first[1])
+            body = order.message(first[1])
             if others:
-                parts = [say(to, text(order.words, mentions)) for to, mentions in others]
+                parts = [say(to, order.message(mentions)) for to, mentions in others]
                 write_bulk(session)  # which gives them their ids
                 body["also"] = [part.id for part in parts]
             return say(first[0], body, **once)
@@ -106,8 +112,8 @@ class OutboundRequests:
             directory = self._accounts.get(order.account).directory
             return [(self._one(order.account, directory.find(order.to, friends=True)).id, [])]
         self._accounts.get(order.account)
-        qun = self._qun(order.qun)
-        if qun is None or qun.account != order.account:
+        qun = self._groups.named(order.qun or "")
+        if qun is None or qun.account != order.account or qun.state == QunState.CLOSED:
             raise NotFound("group")
         rooms = [room.room_id or "" for room in self._groups.rooms(qun)]
         if not rooms:
@@ -117,15 +123,6 @@ class OutboundRequests:
                 else NotFound(f"group {qun.number} is lost")
             )
         return self._with_mentions(order, rooms)
-
-    def _qun(self, name: str | int | None) -> Qun | None:
-        if isinstance(name, int):
-            return self._groups.by_number(name)
-        by_code = self._groups.by_code(name or "")
-        by_number = self._groups.by_number(int(name)) if name and name.isascii() and name.isdigit() else None
-        if by_code and by_number and by_code.number != by_number.number:
-            raise InvalidParameter("one group's code is another one's number")
-        return by_code or by_number
 
     def _with_mentions(self, order: MessageRequest, rooms: Sequence[str]) -> list[Target]:
         directory = self._accounts.get(order.account).directory

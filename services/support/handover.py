@@ -24,7 +24,7 @@ from services.messaging.messages import Messages, file
 from services.messaging.webhook_events import WebhookEvents
 from services.support.hours import OfficeHours
 from services.support.staff_rooms import StaffRooms
-from services.support.ticket_texts import facts, head, packed, relay
+from services.support.ticket_texts import facts, head, packed, quoted, relay
 from services.support.tickets import Tickets
 from services.text import normal
 from wechat.events import MessageKind, Room
@@ -169,10 +169,10 @@ class Handover:
 
     def _shown(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
         """A message as people see it; of one that takes another back, which."""
-        words = shown(kind, text)
+        words = quoted(shown(kind, text))
         if kind == MessageKind.RECALLED:
             taken_back = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
-            return f"{words}：{taken_back[:MAX_QUOTED]}" if taken_back else words
+            return f"{words}：{quoted(taken_back[:MAX_QUOTED])}" if taken_back else words
         return words
 
     # ---- relaying ----

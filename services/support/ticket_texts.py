@@ -16,6 +16,11 @@ def head(ticket: Ticket) -> str:
     return f"【#{ticket.id} {ticket.name}】"
 
 
+def quoted(words: str) -> str:
+    """A customer's words, which cannot look like another ticket's: people write line breaks and brackets as well."""
+    return words.replace("【#", "【 #")
+
+
 def relay(ticket: Ticket, body: Body | str) -> Body:
     """A message to the staff about a ticket; it is not kept as said, for what it passes on is kept already."""
     return {**(text(body) if isinstance(body, str) else body), "relays": ticket.id}

@@ -22,7 +22,7 @@ class Prepared:
     `changed`: keys whose own value is the same and whose file has another content.
     """
 
-    apply: Callable[[], None]
+    apply: Callable[[], object]
     changed: Sequence[str] = ()
 
 

@@ -237,13 +237,13 @@ class DeliveryQueue:
     def _begin(self, line: _Line) -> None:
         self.pace.spend(line.key[0])
         self._slots -= 1
+        line.works[0].state = WorkState.SENDING  # now: it is not offered again before the task runs
         task = asyncio.create_task(self._do(line))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
     async def _do(self, line: _Line) -> None:
         work = line.works[0]
-        work.state = WorkState.SENDING
         try:
             result = await self._deliver(work)
         except Exception as error:  # noqa: BLE001 - one work's trouble is not the others'

@@ -18,6 +18,7 @@ from api import Runner, make_app
 from app.assistants import Assistants
 from app.container import Container
 from config import Config
+from config.settings import AssistantSettings
 from tests.doubles import InMemoryWeChat
 from wechat.events import Event
 
@@ -61,6 +62,16 @@ class AccessControl:
         return (await self.call("GET", "/wxbot/qun", params={"code": code}))[1]["qun"]
 
 
+class IdleAssistants(Assistants):
+    """Accounts that are added live in memory, too."""
+
+    async def start(self, settings: AssistantSettings) -> None:
+        self._container.accounts.add(InMemoryWeChat(settings.account))
+
+    async def stop(self, account: str) -> None:
+        self._container.accounts.remove(account)
+
+
 async def _handle_nothing(_event: Event, _row: int) -> str:
     return "nothing"
 
@@ -69,7 +80,7 @@ async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Acces
     """Build everything up to the listening socket; the stack closes it."""
     data = {"database": f"sqlite:///{folder}/wxbot.db", "pacing": {"enabled": False}, **config}
     clock = Clock()
-    container = Container(Config(**data), clock=clock)
+    container = Container(Config(**data), clock=clock, source=lambda: Config(**data))
     wechat = InMemoryWeChat()
     for id, name in (("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_hei", "黑旋风")):
         wechat.knows(id, name)
@@ -79,7 +90,8 @@ async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Acces
     await container.groups.load()
     await container.outbox.start()
     stack.push_async_callback(container.outbox.stop, 5.0)
-    app = make_app(container, Assistants(container, _handle_nothing, lambda: 1.0))
+    assistants = IdleAssistants(container, _handle_nothing, lambda: 1.0)
+    app = make_app(container, assistants)
     runner = Runner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

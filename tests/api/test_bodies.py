@@ -112,7 +112,7 @@ async def test_a_body_that_never_comes(door: AccessControl, monkeypatch: pytest.
     writer.close()
 
 
-@pytest.mark.parametrize("query", ["", "?code=", "?code=%20", "?code=a%0Ab", f"?code={'x' * 257}", "?other=a", "?code"])
+@pytest.mark.parametrize("query", ["?code=", "?code=%20", "?code=a%0Ab", f"?code={'x' * 257}", "?code"])
 async def test_bad_queries(door: AccessControl, query: str) -> None:
     assert (await door.call("GET", f"/wxbot/qun{query}"))[:2] == (400, error(1001))
 

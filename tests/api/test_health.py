@@ -138,5 +138,5 @@ async def test_metrics_show_no_secrets(opened: OpenDoor) -> None:
     await door.call("POST", "/wxbot/qun", json=QUN)
     text = (await door.call("GET", "/metrics"))[1]
     gone.set()
-    assert 'wxbot_outbox_waiting{queue="hook:http://127.0.0.1:9"} 1.0' in text
+    assert 'wxbot_outbox_waiting{queue="hook:127.0.0.1"} 1.0' in text
     assert not re.search("secret|user:|pass@", text)

@@ -167,6 +167,7 @@ async def test_a_token_that_leads_nowhere(opened: OpenDoor) -> None:
 
 async def test_too_many_views(opened: OpenDoor) -> None:
     door = await opened(api={"trusted_proxies": ["127.0.0.1/32"]})
+    door.http.headers["X-Forwarded-For"] = "10.0.0.1"
     path = (await door.make_group())["url"].removeprefix("http://127.0.0.1:8080")
 
     async def view(address: str) -> tuple[int, str, Any]:
@@ -197,8 +198,9 @@ def test_views_are_bounded_and_slide() -> None:
     for number in range(MAX_VIEWS):
         now = number / 2
         assert limit.wait("2001:db8::1") == 0
-    assert limit.wait("2001:db8::2:2") == pytest.approx(60 - now)  # the same /64
-    assert limit.wait("2001:db8:0:1::1") == 0
+    assert limit.wait("2001:db8::2:2") == pytest.approx(60 - now)  # the same /48
+    assert limit.wait("2001:db8:0:1::1") > 0  # likewise
+    assert limit.wait("2001:db8:1::1") == 0
     now = 60.0
     assert limit.wait("2001:db8::1") == 0  # the first of the minute has left it
     assert limit.wait("2001:db8::1") > 0

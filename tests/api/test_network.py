@@ -42,7 +42,7 @@ async def test_nothing_of_a_refused_call_is_done(opened: OpenDoor) -> None:
 @pytest.mark.parametrize(
     ("forwarded", "status"),
     [
-        ([], 200),  # the proxy itself asks
+        ([], 400),  # for whom?
         (["10.1.1.1"], 200),
         (["8.8.8.8"], 403),
         (["10.1.1.1, 8.8.8.8"], 403),  # what the outsider wrote himself counts for nothing
@@ -58,13 +58,68 @@ async def test_nothing_of_a_refused_call_is_done(opened: OpenDoor) -> None:
         (["nonsense"], 403),
         (["10.1.1.1, unknown"], 403),
         (["10.1.1.1,"], 200),
-        ([""], 200),
+        ([""], 400),
     ],
 )
 async def test_behind_a_trusted_proxy(opened: OpenDoor, forwarded: list[str], status: int) -> None:
     door = await opened(api={"allowed_networks": INSIDE, "trusted_proxies": ["127.0.0.0/8"]})
     headers = [("X-Forwarded-For", value) for value in forwarded]
-    assert (await door.call("GET", "/healthz", headers=headers))[0] == status
+    answered, body, _ = await door.call("GET", "/docs", headers=headers)
+    assert answered == status
+    assert status == 200 or body == error(1002)
+    probed = (await door.call("GET", "/healthz", headers=headers))[0]
+    assert probed == (403 if status == 403 else 200), "a load balancer's probe names nobody"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "status"),
+    [
+        ("for=10.1.1.1", 200),
+        ("For=10.1.1.1;proto=https", 200),
+        ("for=8.8.8.8", 403),
+        ("for=10.1.1.1, for=8.8.8.8", 403),
+        ('by=x;for="[fc00::1]:4711"', 200),
+        ('for="[2001:db8::1]"', 403),
+        ("for=unknown", 403),
+        ("for=_hidden", 403),
+        ("proto=https", 400),
+    ],
+)
+async def test_behind_a_proxy_that_sends_forwarded(opened: OpenDoor, forwarded: str, status: int) -> None:
+    door = await opened(api={"allowed_networks": INSIDE, "trusted_proxies": ["127.0.0.0/8"]})
+    assert (await door.call("GET", "/docs", headers={"Forwarded": forwarded}))[0] == status
+
+
+async def test_a_proxy_that_is_not_listed_is_mentioned_once(opened: OpenDoor, caplog: pytest.LogCaptureFixture) -> None:
+    door = await opened()
+    for _ in range(3):
+        assert (await door.call("GET", "/healthz", headers={"X-Forwarded-For": "8.8.8.8"}))[0] == 200
+    assert sum("not in api.trusted_proxies" in record.message for record in caplog.records) == 1
+
+
+# ---- host names ----
+
+
+@pytest.mark.parametrize("path", ["/wxbot/qun?code=a", "/healthz", "/docs", "/weiqun/none", "/nothing"])
+async def test_a_name_that_somebody_else_may_have_pointed_here_is_refused(opened: OpenDoor, path: str) -> None:
+    """DNS rebinding: a web page under evil.example that resolves to 127.0.0.1."""
+    door = await opened()
+    assert (await door.call("GET", path, headers={"Host": f"evil.example:{door.port}"}))[:2] == (403, error(1002))
+
+
+async def test_nothing_is_done_under_a_foreign_name(opened: OpenDoor) -> None:
+    door = await opened()
+    body = {"code": "shop-1", "owner": "宋公明", "assistant": "weimi1001"}
+    assert (await door.call("POST", "/wxbot/qun", json=body, headers={"Host": "evil.example"}))[0] == 403
+    assert door.wechat.calls == []
+
+
+@pytest.mark.parametrize(
+    "host", ["bot.example", "BOT.example:8080", "weiqun.example", "localhost:1", "10.0.0.1", "wxbot"]
+)
+async def test_names_of_its_own_are_served(opened: OpenDoor, host: str) -> None:
+    door = await opened(api={"public_url": "https://weiqun.example/wx", "hosts": ["Bot.example"]})
+    assert (await door.call("GET", "/healthz", headers={"Host": host}))[0] == 200
 
 
 async def test_forwarded_for_is_not_believed_from_others(opened: OpenDoor) -> None:

@@ -81,6 +81,52 @@ def container(builder: Builder) -> str:
     return builder("from", "--pull-never", "localhost/wxbot").stdout.strip()
 
 
+@pytest.fixture(scope="module")
+def gateway(builder: Builder) -> str:
+    """The gateway's image, on the same Debian with this machine's Node.js."""
+    node = Path(shutil.which("node") or pytest.skip("needs Node.js")).resolve()
+    npm = node.parents[1] / "lib/node_modules/npm"
+    base = builder("from", "--pull-never", "localhost/base").stdout.strip()
+    builder("copy", base, node, "/usr/local/bin/node")
+    builder("copy", base, npm, "/usr/local/lib/node_modules/npm")
+    builder("run", base, "--", "ln", "-s", "/usr/local/lib/node_modules/npm/bin/npm-cli.js", "/usr/local/bin/npm")
+    builder("config", "--env", "NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt", base)
+    builder("commit", base, "localhost/node")
+    options = ("--pull-never", "--build-arg", "BASE=localhost/node", "--format", "docker")
+    npm_settings = [
+        f"--env={name}={value}" for name, value in os.environ.items() if name.lower().startswith("npm_config")
+    ]
+    builder("bud", *options, *_borrowed(), *npm_settings, "-t", "localhost/wxbot-gateway", "deploy/gateway")
+    return builder("from", "--pull-never", "localhost/wxbot-gateway").stdout.strip()
+
+
+def test_the_gateway_s_image_serves_and_is_healthy(builder: Builder, gateway: str, tmp_path: Path) -> None:
+    port = free_port()
+    variables = (
+        f"--env=PORT={port}",
+        "--env=WECHATY_PUPPET=wechaty-puppet-mock",
+        "--env=WECHATY_TOKEN=insecure_0123456789",
+    )
+    with (tmp_path / "log").open("wb") as log:
+        running = subprocess.Popen(
+            builder.command("run", "--user", "10002", *variables, gateway, "--", "node", "/gateway/gateway.mjs"),
+            env=builder.environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while "listens on" not in (tmp_path / "log").read_text():
+            assert running.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+        builder("run", "--user", "10002", *variables, gateway, "--", "node", "/gateway/health.mjs")
+        assert "insecure_" not in (tmp_path / "log").read_text()
+    finally:
+        os.killpg(running.pid, signal.SIGTERM)
+        running.wait(20)
+
+
 def _config(builder: Builder) -> dict[str, Any]:
     """What the image says of itself."""
     inspected = json.loads(builder("inspect", "--type", "image", "localhost/wxbot").stdout)

@@ -22,6 +22,7 @@ from tests.bot_process import ROOT, free_port
 from version import VERSION
 
 pytest.importorskip("hatchling")
+pytestmark = pytest.mark.timeout(600)  # in CI everything is installed
 
 
 def _run(*command: str | Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -32,7 +33,7 @@ def _run(*command: str | Path, cwd: Path, **more: str) -> subprocess.CompletedPr
         env=environment,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         check=False,
     )
 
@@ -82,6 +83,8 @@ def test_it_brings_all_that_the_program_reads(wheel: Path) -> None:
         "sandbox/systems/page/index.html",
     ):
         assert f"wxbot/program/{wanted}" in names
+    for path in ROOT.glob("*.py"):
+        assert (f"wxbot/program/{path.name}" in names) == (path.name != "hatch_build.py")
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"wxbot", f"wxbot-{VERSION}.dist-info"}  # nothing called api or config beside other packages
     assert not [name for name in names if "tests/" in name or name.endswith(".pyc")]
@@ -102,10 +105,29 @@ def test_version_and_help(wxbot: Path, tmp_path: Path) -> None:
     unknown = _run(wxbot, "fly", cwd=tmp_path)
     assert unknown.returncode == 2
     assert "'fly'" in unknown.stderr
-    for word in ("run", "backup", "restore", "sandbox", "export"):
+    for word in ("run", "check", "backup", "restore", "sandbox", "export"):
         shown = _run(wxbot, word, "--help", cwd=tmp_path)
         assert (shown.returncode, shown.stderr) == (0, ""), word
         assert f"wxbot {word}" in shown.stdout or "usage" in shown.stdout
+
+
+def test_processes_that_it_starts_find_the_program_too(wxbot: Path, tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys; from wxbot.command import main; main(['--version']); "
+        "sys.exit(subprocess.run([sys.executable, '-c', 'import services.moderation.picture_worker']).returncode)"
+    )
+    done = _run(wxbot.with_name("python"), "-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_secret_comes_from_a_file(wxbot: Path, tmp_path: Path) -> None:
+    (tmp_path / "address").write_text("postgresql://wxbot:s3cret@127.0.0.1:1/wxbot\n")
+    (tmp_path / "config.yaml").write_text("language: en\nsystems: {}\nflows: []\nsandbox: {port: 0}\napi: {port: 0}\n")
+    started = _run(wxbot, "run", cwd=tmp_path, WXBOT_DATABASE_FILE=str(tmp_path / "address"))
+    assert "cannot start: the database: connection failed" in started.stderr
+    assert "s3cret" not in started.stderr
+    missing = _run(wxbot, "run", cwd=tmp_path, WECHATY_TOKEN_FILE=str(tmp_path / "nowhere"))
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
 
 
 def test_a_config_that_is_there_is_not_touched(wxbot: Path, tmp_path: Path) -> None:
@@ -161,3 +183,4 @@ async def test_it_runs_from_an_empty_folder(wxbot: Path, tmp_path: Path) -> None
     restored = _run(wxbot, "restore", "copy.db", cwd=tmp_path)
     assert restored.returncode == 0, restored.stderr
     assert (tmp_path / "config.yaml").read_bytes() == (ROOT / "config.yaml").read_bytes()
+    assert _run(wxbot, "check", cwd=tmp_path).stdout == "config.yaml 没有问题\n"

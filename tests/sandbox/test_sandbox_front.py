@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 import sandbox
-from sandbox.control.page_files import is_no_name
 from tests.sandbox.conftest import ACCOUNT
+from web_hosts import is_served
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def http(running: sandbox.Sandbox) -> AsyncIterator[aiohttp.ClientSession]
     "host", ["127.0.0.1:8788", "localhost", "localhost:1", "a.localhost:8788", "192.168.1.2:8788", "[::1]"]
 )
 def test_an_address(host: str) -> None:
-    assert is_no_name(host)
+    assert is_served(host)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_an_address(host: str) -> None:
     ["evil.example", "127.0.0.1.evil.example", "localhost.evil.cn", "2130706433", "0x7f.1", "127.1", "", "[", "[x]"],
 )
 def test_a_name(host: str) -> None:
-    assert not is_no_name(host)
+    assert not is_served(host)
 
 
 @pytest.mark.parametrize("path", ["/", "/page/app.js", "/api/state", "/api/events?person=wxid_songgongming"])

@@ -81,7 +81,7 @@ class Town:
 
     async def start_bot(self) -> None:
         """Start the bot on the town's database and wait until it is ready."""
-        self.bot = Bot(self.config(), self.timing, clock=lambda: time.time() + self.ahead)
+        self.bot = Bot(self.config(), self.timing, clock=lambda: time.time() + self.ahead, source=self.config)
         await self.bot.start()
         await self.ready()
 

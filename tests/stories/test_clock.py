@@ -133,8 +133,10 @@ async def test_a_failing_job_is_told_and_runs_again(town: Town) -> None:
 
 async def test_jobs_are_shown_to_admins_only(town: Town) -> None:
     town.say("店长", "/任务")
-    listed = await town.hears("店长", "daily_report：上次 — ，下次 ")
-    assert "drift_check" in listed.text
+    listed = await town.hears("店长", "日报 daily_report：上次 — ，下次 ")
+    assert "核对群资料 drift_check" in listed.text
+    shown = [line.partition("：")[0].split(" ") for line in listed.text.splitlines()]
+    assert all(len(words) == 2 for words in shown)  # every job has its Chinese name
     town.say("宋公明", "/任务")
     await town.hears("宋公明", "您没有权限执行此命令")
 

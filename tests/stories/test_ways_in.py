@@ -115,7 +115,7 @@ async def test_the_first_admin_binds_with_the_code(make_town: MakeTown) -> None:
     code = town.bot.container.admins.code
     assert code
     town.say("黑旋风", "绑定 NOTTHIS1")
-    await town.quiet()
+    await town.hears("黑旋风", "绑定码不正确或已失效")
     assert not town.bot.container.accounts.is_admin("weimi1001", town.id("黑旋风"))
     town.say("宋公明", f"绑定 {code}")
     await town.hears("宋公明", "绑定成功")
@@ -126,6 +126,34 @@ async def test_the_first_admin_binds_with_the_code(make_town: MakeTown) -> None:
     await town.restart_bot()
     assert town.bot.container.admins.code == ""
     assert town.bot.container.accounts.is_admin("weimi1001", town.id("宋公明"))
+
+
+@pytest.mark.parametrize("sent", ["绑定{code}", "绑定：{code}", "绑定  {lower}", "绑定　{code} "])
+async def test_the_code_is_understood_as_people_write_it(make_town: MakeTown, sent: str) -> None:
+    town = await make_town(admins=[])
+    code = town.bot.container.admins.code
+    town.say("宋公明", sent.format(code=code, lower=code.lower()))
+    await town.hears("宋公明", "绑定成功")
+
+
+async def test_the_code_expires(make_town: MakeTown) -> None:
+    town = await make_town(admins=[])
+    code = town.bot.container.admins.code
+    town.ahead = 31 * 60
+    town.say("宋公明", f"绑定 {code}")
+    await town.hears("宋公明", "绑定码不正确或已失效")
+    assert not town.bot.container.accounts.is_admin("weimi1001", town.id("宋公明"))
+
+
+async def test_ten_wrong_codes_end_the_code(make_town: MakeTown) -> None:
+    town = await make_town(admins=[])
+    code = town.bot.container.admins.code
+    for number in range(10):
+        town.say("黑旋风", f"绑定 WRONG22{number}")
+    await town.quiet()
+    town.say("宋公明", f"绑定 {code}")
+    await town.hears("宋公明", "绑定码不正确或已失效")
+    assert not town.bot.container.accounts.is_admin("weimi1001", town.id("宋公明"))
 
 
 async def test_two_who_send_the_code_at_once_are_not_both_admins(make_town: MakeTown) -> None:

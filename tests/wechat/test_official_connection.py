@@ -18,6 +18,7 @@ from tests.wechat.conftest import Connect
 from tests.wechat.recording_listener import QUICK, Heard
 from wechat.connection import HELD, Timing
 from wechat.interface import State
+from wechat.problems import Problem
 
 pytestmark = pytest.mark.gateway
 
@@ -86,6 +87,9 @@ async def test_a_certificate_of_another_name_is_not_taken_and_plaintext_not_trie
     heard = await connect(gateway.endpoint, gateway.token, tls_server_name="elsewhere")
     reason = await heard.ear.until(lambda: heard.ear.states and heard.ear.states[-1][1])
     assert "certificate is not accepted" in reason
+    assert heard.assistant.reason is not None
+    assert heard.assistant.reason.problem is Problem.SERVER_NAME
+    assert "elsewhere" in heard.assistant.reason.text("zh")
     assert not (await gateway.status())["connected"]
 
 

@@ -1,0 +1,80 @@
+"""Broadcasts over HTTP: promised, and looked up with what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from api.app_keys import HOUSE, caller
+from api.body import field, given, line, number, read_large_object
+from api.content import KINDS, read_content
+from api.message import idempotency_key
+from api.responses import iso, reply
+from errors import InvalidParameter
+from services.messaging.messages import Body
+from services.outreach.broadcasts import BroadcastRequest
+
+PATH: Final = "/wxbot/broadcast"
+WHERE: Final = ("quns", "tags", "all")
+MAX_NAMED: Final = 10_000
+MAX_AHEAD: Final = 366 * 86400.0  # seconds
+
+
+async def send(request: web.Request) -> web.Response:
+    """POST /wxbot/broadcast: 202 once it will be sent whatever dies. A repeated key gets the same answer."""
+    container = request.app[HOUSE]
+    body = given(await read_large_object(request), *KINDS, *WHERE, "assistant", "at")
+    if len([where for where in WHERE if where in body]) != 1 or body.keys() - {*WHERE, *KINDS, "assistant", "at"}:
+        raise InvalidParameter("exactly one of quns, tags, all")
+    where = _where(body) | {"run_at": _moment(body, container.clock())}
+    if where["account"]:
+        container.accounts.get(where["account"])
+    key = idempotency_key(request, "broadcast")
+    content: Body = await read_content(body, container.attachments)
+    broadcast_id = await container.broadcasts.promise(BroadcastRequest(content, **where), caller(request), key)
+    answer = {"broadcast": {"id": broadcast_id, "state": "queued"}}
+    return reply(answer, 202, {"Location": f"{PATH}/{broadcast_id}"})
+
+
+def _where(body: Mapping[str, Any]) -> dict[str, Any]:
+    account = field(body, "assistant") if "assistant" in body else ""
+    if "all" in body:
+        if body["all"] is not True:
+            raise InvalidParameter("all")
+        return {"everywhere": True, "account": account}
+    name = "quns" if "quns" in body else "tags"
+    given = body[name]
+    if not isinstance(given, list) or not 1 <= len(given) <= MAX_NAMED:
+        raise InvalidParameter(name)
+    named = [one if name == "quns" and type(one) is int else line(name, one) for one in given]
+    return {name: tuple(dict.fromkeys(named)), "account": account}
+
+
+def _moment(body: Mapping[str, Any], now: float) -> float:
+    """When it is to be sent; 0 = at once, which a time that is over means, too."""
+    if "at" not in body:
+        return 0.0
+    try:
+        at = datetime.fromisoformat(field(body, "at"))
+        moment = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise InvalidParameter("at") from None
+    if moment > now + MAX_AHEAD:
+        raise InvalidParameter("at: more than a year ahead")
+    return moment if moment > now else 0.0
+
+
+async def read(request: web.Request) -> web.Response:
+    """GET /wxbot/broadcast/{id}: what came of it in each group."""
+    result = await request.app[HOUSE].broadcasts.result(number(request))
+    broadcast = result.broadcast
+    shown = {
+        "id": broadcast.id,
+        "state": result.state,
+        "at": iso(broadcast.run_at or broadcast.created_at),
+        "groups": [{"number": number, "state": state} for number, state in result.groups.items()],
+    }
+    return reply({"broadcast": shown})

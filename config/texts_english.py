@@ -1,0 +1,30 @@
+"""The English wording of what operators are told by itself, for `language: en`; `texts:` goes before it.
+
+What customers and group members read stays Chinese: they are whom the assistant speaks with.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ENGLISH: Final = {
+    "report_title": "Daily report, {day}",
+    "report_group": "{topic}: {joins} joined, {leaves} left, {messages} messages, {members} members now",
+    "report_tickets": "{tickets} tickets, average mark {mark}",
+    "report_misses": "Questions without an answer:",
+    "report_miss": "· {question} ({times} times)",
+    "report_on": "The daily report of {topic} goes to its owner every morning. “/日报 关” stops it.",
+    "report_off": "There is no daily report of {topic} any more.",
+    "job_line": "{name}: last {last} {result}, next {next}",
+    "job_none": "There are no jobs.",
+    "job_expire_memberships": "Expired requests to join",
+    "job_go_on_with_requests": "Unfinished joins",
+    "job_timed_messages": "Timed messages",
+    "job_drift_check": "Groups against WeChat",
+    "job_expire_flows": "Expired flows",
+    "job_idle_tickets": "Idle tickets",
+    "job_waiting_tickets": "Waiting tickets",
+    "job_daily_report": "Daily report",
+    "job_prune_media": "Old files",
+    "job_prune": "Old records",
+}

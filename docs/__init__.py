@@ -1,0 +1,1 @@
+"""The documentation: pages in Chinese and English, and what builds them."""

@@ -1,0 +1,109 @@
+"""The configuration's page: every setting with its type and default, out of the settings classes."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from config import Config
+from docs.page import LANGUAGES, Describer, cell, table
+
+KINDS: Final = {
+    str: ("文字", "text"),
+    int: ("整数", "integer"),
+    float: ("数字", "number"),
+    bool: ("是/否", "true/false"),
+}
+
+
+def settings() -> Iterator[tuple[str, FieldInfo]]:
+    """Every setting with its dotted key; [] stands for an item of a list, or a name of a mapping."""
+    yield from _fields(Config, "")
+
+
+def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        key = prefix + (field.alias or name)
+        if key == "texts":
+            continue  # they have a page of their own
+        section = _model_in(field.annotation)
+        if section is None:
+            yield key, field
+        elif isinstance(field.annotation, type):
+            yield from _fields(section, f"{key}.")
+        else:
+            yield key, field
+            yield from _fields(section, f"{key}[].")
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a setting is, or holds in a list, a mapping or a union; of several kinds the first."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (list, dict, Union, types.UnionType, typing.Annotated):
+        return next((found for one in get_args(annotation) if (found := _model_in(one))), None)
+    return None
+
+
+def kind(annotation: Any, language: str) -> str:
+    """A type in words."""
+    at, origin, inner = LANGUAGES.index(language), get_origin(annotation), get_args(annotation)
+    if annotation in KINDS:
+        return KINDS[annotation][at]
+    if origin is Literal:
+        return " \\| ".join(f"`{str(one).lower() if isinstance(one, bool) else one or '（空）'}`" for one in inner)
+    if origin is typing.Annotated:
+        return kind(inner[0], language)
+    if origin in (list, tuple):
+        return ("列表", "list")[at]
+    if origin is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return ("键值对", "mapping")[at]
+    if origin in (Union, types.UnionType):
+        words = dict.fromkeys(kind(one, language) for one in inner if one is not type(None))
+        return " / ".join(words)
+    return ("文字", "text")[at]
+
+
+def _plain(value: Any) -> Any:
+    """A default without the enums in it."""
+    if isinstance(value, Enum):
+        return value.value
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _default(field: FieldInfo, language: str) -> str:
+    value = _plain(field.get_default(call_default_factory=True))
+    if field.is_required() or value is PydanticUndefined:
+        return ("必填", "required")[LANGUAGES.index(language)]
+    if (
+        isinstance(value, list | dict | tuple)
+        and value
+        and not all(isinstance(one, str | int | float) for one in value)
+    ):
+        return "—"
+    shown = (
+        yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
+    )
+    return "—" if value in ("", None, [], {}) else f"`{cell(shown)}`"
+
+
+def config_page(say: Describer, language: str) -> str:
+    """All settings, a table for each section."""
+    zh = language == "zh"
+    title = "配置项" if zh else "Configuration"
+    head = ("键", "类型", "默认值", "说明") if zh else ("Key", "Type", "Default", "Meaning")
+    sections: dict[str, list[tuple[str, ...]]] = {}
+    for key, field in settings():
+        row = (f"`{key}`", kind(field.annotation, language), _default(field, language), say.config(key, language))
+        sections.setdefault(key.partition(".")[0].removesuffix("[]"), []).append(row)
+    parts = [f"# {title}\n", say.intro("config", language) + "\n"]
+    parts += [f"## {name}\n\n{table(head, iter(rows))}" for name, rows in sections.items()]
+    return "\n".join(parts)

@@ -1,0 +1,56 @@
+"""The REST page: every operation of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.openapi import document
+from docs.page import Describer, cell, table
+
+Json = dict[str, Any]
+
+
+def rest_page(say: Describer, language: str) -> str:
+    """Every operation of the REST API."""
+    api = document("http://127.0.0.1:8080", keyed=True)
+    parts = [
+        _operation(path, method, one, api["components"]["schemas"], zh=language == "zh")
+        for path, methods in api["paths"].items()
+        for method, one in methods.items()
+    ]
+    return f"# REST\n\n{say.intro('rest', language)}\n\n" + "\n".join(parts)
+
+
+def _operation(path: str, method: str, one: Json, schemas: Json, *, zh: bool) -> str:
+    shown = path.replace("{", "&#123;").replace("}", "&#125;")
+    lines = [f"## {method.upper()} {shown}\n"]
+    lines.append(f"**{one['summary']}** {one.get('description', '')}\n" if zh else f"`{one['operationId']}`\n")
+    for parameter in one.get("parameters", ()):
+        about = f": {parameter.get('description', '')}" if zh else ""
+        lines.append(f"- `{parameter['name']}` ({parameter['in']}){about}")
+    body = one.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    if body:
+        lines.append(f"- {'请求体' if zh else 'body'}: {_fields(body, schemas)}")
+    head = ("状态", "应答") if zh else ("Status", "Answer")
+    rows = ((status, cell(_answer(answer, schemas, zh=zh))) for status, answer in one["responses"].items())
+    return "\n".join([*lines, "", table(head, rows)])
+
+
+def _fields(schema: Json, schemas: Json) -> str:
+    """The names in a body; `?` stands behind those that may be left out."""
+    kinds = []
+    for one in schema.get("oneOf") or schema.get("anyOf") or [schema]:
+        known = schemas.get(one.get("$ref", "").rpartition("/")[2], one)
+        required = known.get("required", ())
+        names = [f"`{name}`{'' if name in required else '?'}" for name in known.get("properties", ())]
+        kinds.append(", ".join(names) or "JSON")
+    return " · ".join(kinds)
+
+
+def _answer(answer: Json, schemas: Json, *, zh: bool) -> str:
+    content = answer.get("content", {}).get("application/json", {})
+    if codes := content.get("examples"):
+        return ", ".join(f"[{code}](errors.md)" for code in codes)
+    names = _fields(content["schema"], schemas) if "$ref" in content.get("schema", {}) else ""
+    about = answer.get("description", "") if zh else ""
+    return "; ".join(part for part in (about, names) if part) or "—"

@@ -1,0 +1,120 @@
+"""The messages of a gateway, read also where their text is no valid UTF-8.
+
+Gateways in JavaScript send half an emoji (a lone surrogate) as three bytes that no decoder takes. One such name must
+not cost the message it stands in: what cannot be decoded becomes U+FFFD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+from grpclib.encoding.proto import ProtoCodec
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types; the groups, 3 and 4, are not used
+MAX_DEPTH: Final = 20
+REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+class LenientCodec(ProtoCodec):
+    """protobuf, with broken text replaced."""
+
+    def decode(self, data: bytes, message_type: Any) -> Any:
+        """The message; DecodeError when more than its text is broken."""
+        try:
+            return message_type.FromString(data)
+        except DecodeError:
+            return message_type.FromString(with_valid_text(data, message_type))
+
+
+def with_valid_text(data: bytes, message_type: type[Message]) -> bytes:
+    """The encoded message with every string made valid UTF-8; DecodeError when it is no message at all."""
+    return _repaired(data, message_type.DESCRIPTOR, 0)
+
+
+def clean(text: str) -> str:
+    """Text that every database and wire takes: NUL and lone surrogates become U+FFFD."""
+    if text.isascii():
+        return text.replace("\0", REPLACEMENT)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\0", REPLACEMENT)
+
+
+def clean_json(value: Any) -> Any:
+    """A decoded JSON value with its text cleaned: escapes can make text that is none."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [clean_json(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(key): clean_json(item) for key, item in value.items()}
+    return value
+
+
+def _repaired(data: bytes, message: Any, depth: int) -> bytes:
+    if depth > MAX_DEPTH:
+        raise DecodeError("nested too deeply")
+    made = bytearray()
+    for number, wire_type, head, body in _fields(data):
+        field = message.fields_by_number.get(number)
+        if wire_type == BYTES and field is not None:
+            if field.type == FieldDescriptor.TYPE_STRING:
+                body = body.decode("utf-8", "replace").encode()  # noqa: PLW2901
+            elif field.message_type is not None:
+                body = _repaired(body, field.message_type, depth + 1)  # noqa: PLW2901
+        made += head
+        if wire_type == BYTES:
+            made += _varint(len(body))
+        made += body
+    return bytes(made)
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:
+    """Number, wire type, encoded tag and content of each field; the content of BYTES without its length."""
+    at = 0
+    while at < len(data):
+        start = at
+        tag, at = _read_varint(data, at)
+        head, wire_type = data[start:at], tag & 7
+        if wire_type == VARINT:
+            end = _read_varint(data, at)[1]
+        elif wire_type == FIXED64:
+            end = at + 8
+        elif wire_type == FIXED32:
+            end = at + 4
+        elif wire_type == BYTES:
+            length, at = _read_varint(data, at)
+            end = at + length
+        else:
+            raise DecodeError(f"wire type {wire_type}")
+        if end > len(data):
+            raise DecodeError("cut off")
+        yield tag >> 3, wire_type, head, data[at:end]
+        at = end
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise DecodeError("bad varint")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def _varint(value: int) -> bytes:
+    made = bytearray()
+    while value > 0x7F:
+        made.append(value & 0x7F | 0x80)
+        value >>= 7
+    made.append(value)
+    return bytes(made)

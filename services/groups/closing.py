@@ -1,0 +1,72 @@
+"""Closing a group: the assistant says so, leaves, and nobody comes in by its token or page any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlmodel import Session, col, delete, select
+
+from config.texts import Texts
+from errors import InvalidParameter, NotFound, TokenExpired
+from models.db import Store
+from models.durable import Priority
+from models.groups import OPEN_STATES, Membership, Qun, QunState, QunTag
+from services.accounts.audit import Audit
+from services.groups.groups import Groups
+from services.groups.membership_recorder import MembershipRecorder
+from services.messaging.messages import Messages
+
+
+class GroupClosing:
+    """Closes groups; and labels them."""
+
+    def __init__(
+        self, store: Store, groups: Groups, recorder: MembershipRecorder, messages: Messages, audit: Audit, texts: Texts
+    ) -> None:
+        self._store = store
+        self._groups = groups
+        self._recorder = recorder
+        self._messages = messages
+        self._audit = audit
+        self._texts = texts
+
+    def open_group(self, number: int) -> Qun:
+        """The group of this number, which is not closed; NotFound, TokenExpired."""
+        qun = self._groups.by_number(number)
+        if qun is None:
+            raise NotFound(f"group {number}")
+        if qun.state == QunState.CLOSED:
+            raise TokenExpired(f"group {number} is closed")
+        return qun
+
+    async def close(self, number: int, who: str) -> None:
+        """Close the group; NotFound. A closed one stays so. What is left to do in WeChat is promised."""
+        if self._groups.by_number(number) is None:
+            raise NotFound(f"group {number}")
+        await self._store.write(lambda s: self._close(s, number, who))
+
+    def _close(self, session: Session, number: int, who: str) -> None:
+        qun = session.get_one(Qun, number)
+        if qun.state == QunState.CLOSED:
+            return
+        wanted = select(Membership).where(Membership.number == number, col(Membership.state).in_(OPEN_STATES))
+        for row in session.exec(wanted).all():
+            self._recorder.refused(session, qun, row, "group closed")
+        for room in self._groups.all_rooms(qun):
+            if room.state == QunState.ACTIVE and room.room_id:
+                words = self._texts.group_closed
+                if words:
+                    self._messages.say(session, qun.account, room.room_id, words, priority=Priority.NOTICE)
+                self._messages.leave(session, qun.account, room.room_id)
+            self._groups.patch_room(session, room, state=QunState.CLOSED)
+        self._groups.patch(session, number, state=QunState.CLOSED)
+        self._audit.note(session, qun.account, "close", who, str(number), "done")
+
+    # ---- labels ----
+
+    def tag(self, session: Session, number: int, tags: Collection[str]) -> None:
+        """Give a group these labels instead of those it had, inside a transaction."""
+        if any(not tag.strip() for tag in tags):
+            raise InvalidParameter("tags")
+        session.connection().execute(delete(QunTag).where(col(QunTag.number) == number))
+        session.add_all(QunTag(number=number, tag=tag) for tag in dict.fromkeys(tags))

@@ -1,0 +1,121 @@
+"""How a group presents itself: its name, announcement and welcome, changed in WeChat first and then kept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, NamedTuple
+
+from sqlmodel import Session
+
+from errors import InvalidParameter, WeChatError
+from models.db import Store
+from models.groups import Qun, QunRoom
+from services.accounts.audit import UNCONFIRMED, Audit
+from services.accounts.registry import Accounts
+from services.groups.groups import Groups
+
+MAX_TOPIC: Final = 30  # characters, as WeChat takes them
+MAX_ANNOUNCEMENT: Final = 2000
+MAX_WELCOME: Final = 500
+
+Keep = Callable[[Session], None]  # keeps in the database what WeChat has taken; run in a transaction
+
+
+class Change(NamedTuple):
+    """A change that WeChat has taken; not `confirmed` when it cannot be read back."""
+
+    keep: Keep
+    confirmed: bool = True
+
+
+class TopicReserved(InvalidParameter):
+    """The staff room is called so."""
+
+
+class NotInGroup(WeChatError):
+    """The assistant is in no room of the group."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__(call, "the assistant is not in the group")
+
+
+def room_topic(name: str, room: QunRoom) -> str:
+    """What a room of the group is called: the first as the group, the next with its number."""
+    return name if room.ordinal == 1 else f"{name}·{room.ordinal}"
+
+
+class GroupPresentation:
+    """Changes what everybody sees of a group; each change is read back. WeChatError as it comes, NotInGroup."""
+
+    def __init__(
+        self, store: Store, accounts: Accounts, groups: Groups, audit: Audit, is_reserved: Callable[[str], bool]
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._groups = groups
+        self._audit = audit
+        self._is_reserved = is_reserved
+
+    async def set_topic(self, qun: Qun, name: str, who: str) -> Change:
+        """Rename every room of the group; the further ones are counted up. TopicReserved."""
+        if self._is_reserved(name):
+            raise TopicReserved(name)
+        wanted = {room.room_id or "": room_topic(name, room) for room in self._groups.rooms(qun)}
+        actions, _ = await self._change(qun, "topic", who, self._accounts.get(qun.account).set_topic, wanted)
+
+        def keep(session: Session) -> None:
+            self._end(session, actions)
+            self._groups.patch(session, qun.number, topic=name)
+            for room in self._groups.rooms(qun):  # not the half-made, which are looked for by the name asked for
+                self._groups.patch_room(session, room, topic=room_topic(name, room))
+
+        return Change(keep)
+
+    async def announce(self, qun: Qun, words: str, who: str) -> Change:
+        """Publish an announcement in every room of the group; it is held true from then on."""
+        wanted = {room.room_id or "": words for room in self._groups.rooms(qun)}
+        actions, confirmed = await self._change(
+            qun, "announce", who, self._accounts.get(qun.account).set_announcement, wanted
+        )
+
+        def keep(session: Session) -> None:
+            self._end(session, actions)
+            self._groups.patch(session, qun.number, announcement=words)
+
+        return Change(keep, confirmed)
+
+    def welcome(self, qun: Qun, words: str | None, who: str) -> Keep:
+        """Greet newcomers in other words; "" = not at all, None = as the config says."""
+
+        def keep(session: Session) -> None:
+            self._groups.patch(session, qun.number, welcome=words)
+            self._audit.note(session, qun.account, "welcome", who, "", "done", number=str(qun.number))
+
+        return keep
+
+    async def _change(
+        self, qun: Qun, kind: str, who: str, change: Callable[[str, str], Awaitable[object]], wanted: Mapping[str, str]
+    ) -> tuple[dict[int, str], bool]:
+        """Change every room (`wanted`: by room id); the log's lines with their outcomes, and whether all was confirmed.
+
+        The lines are open until the change is kept, in one transaction with it: until then the drift check leaves alone
+        what is being changed.
+        """
+        if not wanted:
+            raise NotInGroup(kind)
+        actions: dict[int, str] = {}
+        for room_id, words in wanted.items():
+            action = await self._audit.tried(qun.account, kind, who, room_id, number=str(qun.number))
+            try:
+                confirmed = await change(room_id, words) is not False
+            except WeChatError as error:
+                self._accounts.heed(qun.account, error)
+                await self._audit.ended(action, "failed", str(error))
+                await self._store.write(lambda s: self._end(s, actions))
+                raise
+            actions[action] = "done" if confirmed else UNCONFIRMED
+        return actions, UNCONFIRMED not in actions.values()
+
+    def _end(self, session: Session, actions: Mapping[int, str]) -> None:
+        for action, outcome in actions.items():
+            self._audit.end(session, action, outcome)

@@ -1,0 +1,60 @@
+"""Groups that a caller does not wait for: made when the account's turn comes, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+from sqlmodel import Session, select
+
+from errors import AssistantOffline, BotError, GroupNotMade, TooManyRequests
+from models.db import Store
+from models.durable import OutboxItem, Priority, WorkState
+from models.groups import Qun, QunState
+from services.accounts.registry import Accounts
+from services.groups.groups import Groups
+from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.outbox import Outbox
+
+QUEUE = "make"
+WAITS = (10.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 3600.0)  # seconds between tries of what WeChat refuses
+
+
+class DeferredGroups:
+    """Promises groups."""
+
+    def __init__(self, store: Store, accounts: Accounts, groups: Groups, outbox: Outbox) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._groups = groups
+        self._outbox = outbox
+        outbox.serve(QUEUE, self._make, at_once=1, is_open=accounts.is_online)
+
+    async def create(self, code: str, owner: str, account: str, who: str) -> Qun:
+        """The group of this code, which will be made; one that is there is returned as it is. Raises what
+        Groups.create raises for a request that can never be met."""
+        qun = await self._groups.prepare(code, owner, account)
+        if qun.state == QunState.MAKING:
+            await self._store.write(lambda s: self._promise(s, qun, who))
+        return qun
+
+    def _promise(self, session: Session, qun: Qun, who: str) -> None:
+        key = f"{QUEUE}:{qun.number}"
+        item = session.exec(select(OutboxItem).where(OutboxItem.idempotency_key == key)).first()
+        if item is None:
+            body = {"code": qun.code, "owner": qun.owner, "who": who}
+            queue = f"{QUEUE}:{qun.account}"
+            self._outbox.add(session, queue, qun.account, body, priority=Priority.NOTICE, idempotency_key=key)
+        elif item.state not in (WorkState.QUEUED, WorkState.SENDING):
+            self._outbox.again(session, item)
+
+    async def _make(self, work: Job) -> str | Retry | GiveUp:
+        account = work.queue.partition(":")[2]
+        try:
+            qun, _ = await self._groups.create(work.body["code"], work.body["owner"], account, work.body["who"])
+        except (TooManyRequests, AssistantOffline) as error:
+            return Retry(max(1.0, error.retry_after or 5.0), error.message, counts=False)
+        except GroupNotMade as error:
+            if work.attempts >= len(WAITS):
+                return GiveUp(str(error))
+            return Retry(WAITS[work.attempts], str(error))
+        except BotError as error:
+            return GiveUp(str(error))
+        return str(qun.number)

@@ -1,0 +1,374 @@
+"""A day without a restart: what people change while the bot runs, by config, chat and REST; nothing is lost by it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlmodel import Session
+
+import sandbox
+from models.durable import Setting
+from sandbox.world.world import World
+from services.support.rule_files import export_keywords, export_questions, import_keywords, import_questions
+from tests.stories.business import receiving
+from tests.stories.conftest import MakeTown, Town, until
+
+KEYS = "/wxbot/config/reload"
+ANOTHER = "whsec_YW5vdGhlciBzZWNyZXQgb2Ygb3Vycw=="
+
+
+async def reload(town: Town, **config: Any) -> Any:
+    """Change the config and have it read again; what REST answers."""
+    town.extra = {**town.extra, **config}
+    status, answer, _ = await town.call("POST", KEYS)
+    assert status == 200, answer
+    return answer
+
+
+# ---- the config ----
+
+
+async def test_what_changes_at_once(make_town: MakeTown, database: str) -> None:
+    town = await make_town(database=database)
+    assert await reload(town) == {"changed": [], "restart": []}
+    service = {"keywords": [{"equals": "营业时间", "reply": "九点到六点"}], "fallback": "不懂"}
+    answer = await reload(town, customer_service=service, texts={"bad_token": "令牌不对"})
+    assert answer["restart"] == []
+    assert set(answer["changed"]) == {"customer_service.keywords", "customer_service.fallback", "texts.bad_token"}
+    town.say("黑旋风", "营业时间")
+    await town.hears("黑旋风", "九点到六点")
+    town.say("黑旋风", "MDEyMzQ1Njc4OUFC")
+    await town.hears("黑旋风", "令牌不对")
+    town.say("黑旋风", "天书")
+    await town.hears("黑旋风", "不懂")
+    audit = (await town.call("GET", "/wxbot/audit", params={"kind": "reload"}))[1]["audit"]
+    assert (audit[0]["who"], audit[0]["detail"]["restart"]) == ("rest:127.0.0.1", "")
+    assert "texts.bad_token" in audit[0]["detail"]["changed"]
+    assert len(audit) == 2
+
+
+async def test_what_takes_a_restart_is_named_and_not_taken(town: Town) -> None:
+    answer = await reload(town, timezone="Asia/Tokyo", texts={"bad_token": "令牌不对"})
+    assert answer == {"changed": ["texts.bad_token"], "restart": ["timezone"]}
+    assert town.bot.container.config.timezone == "Asia/Shanghai"
+    assert (await reload(town))["restart"] == ["timezone"]
+
+
+async def test_a_mistake_changes_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    faq = town.folder / "faq.yaml"
+    faq.write_text("- questions: [怎么退货]\n  answer: 七天内\n")
+    await reload(town, customer_service={"faq": str(faq)})
+    faq.write_text("- questions: []\n  answer: 七天内\n")
+    town.extra = {**town.extra, "texts": {"bad_token": "令牌不对"}}
+    status, answer, _ = await town.call("POST", KEYS)
+    assert (status, answer["error"]["code"]) == (400, 1001)
+    assert "faq.yaml" in answer["error"]["message"]
+    assert "questions" in answer["error"]["message"]
+    assert town.bot.container.config.texts.bad_token != "令牌不对"
+    town.say("黑旋风", "怎么退货")
+    await town.hears("黑旋风", "七天内")
+    await town.bot.reload()  # as by SIGHUP: it is logged, and nothing else
+    faq.write_text("- questions: [怎么退货]\n  answer: 十天内\n")
+    assert (await reload(town))["changed"] == ["texts.bad_token", "customer_service.faq"]
+    town.say("黑旋风", "怎么退货")
+    await town.hears("黑旋风", "十天内")
+
+
+async def test_hours_jobs_admins_keys_and_groups_follow(town: Town) -> None:
+    qun = await town.make_group()
+    hours = {"days": "mon-sun", "from": "00:00", "to": "00:00"}
+    await reload(
+        town,
+        customer_service={"handoff": {"hours": hours, "words": ["找人"]}},
+        jobs=[{"name": "drift_check", "enabled": False}],
+        admins=["wxid_heixuanfeng"],
+        groups={"blocked_words": ["坏话"], "warn_limit": 2},
+        api={"keys": ["k1", {"name": "erp", "key": "k2", "scopes": ["read"]}]},
+    )
+    assert town.bot.container.handover.wants_person("找人")
+    assert not town.bot.container.handover.wants_person("人工")
+    assert "drift_check" not in town.bot.container.job_log.names
+    assert not town.bot.container.accounts.is_admin("weimi1001", "wxid_nobody")
+    assert town.bot.container.accounts.is_admin("weimi1001", "wxid_heixuanfeng")
+    town.world.joins.add(town.id("bot"), qun["room"], town.id("黑旋风"))
+    town.say("智多星", "坏话", qun["room"])
+    assert (await town.call("GET", "/wxbot/qun"))[0] == 401
+    for key, status in (("k1", 200), ("k2", 403)):
+        headers = {"Authorization": f"Bearer {key}"}
+        assert (await town.call("POST", KEYS, headers=headers))[0] == status
+    assert (await town.call("GET", "/openapi.json"))[1]["paths"]["/wxbot/qun"]["get"]["security"] == [{"key": []}]
+
+
+async def test_a_receiver_moves_and_loses_nothing(make_town: MakeTown, database: str) -> None:
+    """Its url and its secret change while events wait for it; they come there, in order, and once."""
+
+    async def closed(_event: dict[str, Any]) -> int:
+        return 503
+
+    async with receiving() as old, receiving(ANOTHER) as new:
+        old.answer = closed
+        hook = {"name": "erp", "url": old.url, "secret": old.config["secret"]}
+        town = await make_town(database=database, webhooks=[hook])
+        qun = await town.make_group()
+        await town.join(qun["token"], "黑旋风")
+        await until(lambda: len(old.tries) >= 2, "tried")
+        answer = await reload(town, webhooks=[{**hook, "url": new.url, "secret": ANOTHER}])
+        assert answer["changed"] == ["webhooks"]
+        await until(lambda: "member.joined" in new.types(), "told")
+        await town.quiet()
+        assert [kind for kind in new.types() if not kind.startswith("assistant")] == ["qun.created", "member.joined"]
+        assert old.events == []
+        _, answer, _ = await town.call("GET", "/wxbot/webhook", params={"state": "sent", "webhook": "erp"})
+        assert {(one["webhook"], one["receiver"]) for one in answer["webhooks"]} == {("erp", new.url)}
+        assert answer["webhooks"][-1]["attempts"] >= 1
+
+
+async def test_a_day_without_a_restart(make_town: MakeTown, database: str) -> None:
+    """FAQ, hours, webhook, key and an admin change while customers talk: each is answered once, by some config."""
+    async with receiving() as first, receiving() as second:
+        hook = {"name": "erp", "events": ["message.sent"]}
+        town = await make_town(database=database, webhooks=[{**hook, **_of(first.config)}])
+        people = [town.newcomer(f"客人{number}") for number in range(4)]
+        rounds = 12
+        for turn in range(rounds):
+            rule = {"regex": r"^问(\d+)$", "reply": f"答{{1}} {turn}"}
+            receiver = (first, second)[turn % 2]
+            config = reload(
+                town,
+                customer_service={"keywords": [rule], "handoff": {"idle_minutes": 10 + turn}},
+                webhooks=[{**hook, **_of(receiver.config)}],
+            )
+            for person in people:
+                town.say(person, f"问{turn}")
+            await config
+        for person in people:
+            await until(lambda person=person: len(town.seen(person)) > rounds, "answered")
+        await until(lambda: len(first.events) + len(second.events) >= rounds * len(people), "told")
+        await town.quiet()
+        for person in people:
+            answers = [message.text for message in town.seen(person) if message.text.startswith("答")]
+            numbers = [int(answer.split()[0].removeprefix("答")) for answer in answers]
+            assert sorted(numbers) == list(range(rounds))
+        told = [event["data"]["message"] for event in (*first.events, *second.events)]
+        assert len(told) == len(set(told)) == (rounds + 1) * len(people)  # each was greeted, too
+
+
+def _of(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: config[name] for name in ("url", "secret")}
+
+
+# ---- admins, questions, groups, by chat ----
+
+
+async def test_admins_by_chat(make_town: MakeTown, database: str) -> None:
+    town = await make_town(database=database)
+    qun = await town.make_group()
+    town.say("黑旋风", "/管理员 加 wxid_heixuanfeng")
+    await town.hears("黑旋风", "您没有权限执行此命令。")
+    town.say("宋公明", "/管理员", qun["room"])  # the group's owner is no admin
+    await town.hears("宋公明", "您没有权限执行此命令。", qun["room"])
+    town.say("店长", "/管理员 加 黑旋风")
+    await town.hears("店长", "管理员按微信号添加，不能用昵称")
+    town.say("店长", "/管理员 加 wxid_heixuanfeng")
+    await town.hears("店长", "黑旋风 现在是管理员。")
+    town.say("店长", "/管理员 加 wxid_heixuanfeng")
+    await town.hears("店长", "黑旋风 已经是管理员。")
+    town.say("店长", "/管理员")
+    listed = await town.hears("店长", "管理员：")
+    assert "店长（wxid_admin）（配置文件）" in listed.text
+    assert "#1 黑旋风（wxid_heixuanfeng）" in listed.text
+    await town.restart_bot()
+    town.say("黑旋风", "/群列表")
+    assert f"{qun['number']} 宋公明的群" in (await town.hears("黑旋风", "共 1 个群")).text
+    town.say("黑旋风", "/群列表 无此群")
+    await town.hears("黑旋风", "没有找到群。")
+    town.say("店长", "/管理员 删 1")
+    await town.hears("店长", "黑旋风（wxid_heixuanfeng） 不再是管理员。")
+    town.say("店长", "/管理员 删 1")
+    await town.hears("店长", "没有编号为 1 的管理员。")
+    before = len(town.seen("黑旋风"))
+    town.say("黑旋风", "/群列表")
+    await until(lambda: len(town.seen("黑旋风")) > before, "answered")
+    assert town.seen("黑旋风")[-1].text == "您没有权限执行此命令。"
+
+
+async def test_nobody_is_locked_out(make_town: MakeTown) -> None:
+    """The code works until an admin was seen; the last admin cannot be removed."""
+    town = await make_town(admins=[])
+    code = town.bot.container.admins.code
+    assert code
+    town.say("黑旋风", f"绑定 {code}")
+    await town.hears("黑旋风", "绑定成功")
+    assert not town.bot.container.admins.code
+    town.say("黑旋风", "/管理员 删 1")
+    await town.hears("黑旋风", "不能删除最后一位管理员。")
+    await town.restart_bot()
+    assert not town.bot.container.admins.code
+    town.extra["admins"] = ["wxid_nobody_here"]
+    await town.stop_bot()
+    await town.start_bot()
+    assert not town.bot.container.admins.code  # one was seen
+
+
+async def test_an_admin_of_the_config_who_was_never_seen_leaves_the_code(make_town: MakeTown) -> None:
+    town = await make_town(admins=["wxid_nobody_here"])
+    assert town.bot.container.admins.code
+    await reload(town, admins=["wxid_heixuanfeng"])
+    await town.restart_bot()
+    await until(lambda: not town.bot.container.admins.code, "an admin among the friends is seen")
+
+
+async def test_who_was_bound_by_an_earlier_version_stays_an_admin(town: Town) -> None:
+    await town.bot.container.store.write(lambda s: s.merge(Setting(key="admins", value='["wxid_heixuanfeng"]')))
+    await town.restart_bot()
+    town.say("黑旋风", "/群列表")
+    await town.hears("黑旋风", "没有找到群。")
+
+
+async def test_questions_by_chat_go_before_the_file(make_town: MakeTown, database: str) -> None:
+    town = await make_town(database=database)
+    faq = town.folder / "faq.yaml"
+    faq.write_text("- questions: [怎么退货]\n  answer: 文件的答案\n")
+    await reload(town, customer_service={"faq": str(faq)})
+    town.say("店长", "/问答 加 怎么退货|如何退货=库里的答案")
+    await town.hears("店长", "已添加问答 #1。")
+    for question in ("怎么退货？", "如何退货"):
+        town.say("黑旋风", question)
+        await until(lambda: town.seen("黑旋风") and town.seen("黑旋风")[-1].text == "库里的答案", question)
+    town.say("店长", "/问答 加 怎么退货=新的答案")
+    await town.hears("店长", "已更新问答 #1。")
+    await town.restart_bot()
+    town.say("黑旋风", "如何退货")
+    await town.hears("黑旋风", "新的答案")
+    town.say("店长", "/问答")
+    await town.hears("店长", "#1 怎么退货|如何退货 = 新的答案")
+    town.say("店长", "/问答 删 1")
+    await town.hears("店长", "已删除问答 #1。")
+    town.say("店长", "/问答 删 1")
+    await town.hears("店长", "没有编号为 1 的问答。")
+    town.say("黑旋风", "怎么退货")
+    await town.hears("黑旋风", "文件的答案")
+    town.say("店长", "/问答 加 没有等号")
+    await town.hears("店长", "写法：")
+    audit = (await town.call("GET", "/wxbot/audit", params={"who": "person:wxid_admin"}))[1]["audit"]
+    assert [one["kind"] for one in audit] == ["question_removed", "question", "question"]
+
+
+async def test_reload_by_chat(town: Town) -> None:
+    town.extra["texts"] = {"bad_token": "令牌不对"}
+    town.extra["timezone"] = "Asia/Tokyo"
+    town.say("店长", "/重载")
+    told = await town.hears("店长", "已重新加载配置，更新了：texts.bad_token。")
+    assert "以下更改需要重启：timezone。" in told.text
+    town.say("黑旋风", "/重载")
+    await town.hears("黑旋风", "您没有权限执行此命令。")
+
+
+# ---- keywords and questions as files ----
+
+RULES = """\
+- equals: 菜单
+  reply:
+  - 请看
+  - link: {title: 官网, url: 'https://example.com'}
+- regex: ^查(\\d+)$
+  reply: 订单{1}
+  where: private
+- contains: 发票
+  reply: 请发税号
+"""
+
+
+async def test_rules_of_every_kind_in_and_out(make_town: MakeTown, database: str) -> None:
+    town = await make_town(
+        database=database, customer_service={"keywords": [{"contains": "发票", "reply": "文件里的"}]}
+    )
+    keywords, store = town.bot.container.keywords, town.bot.container.store
+
+    def bring(session: Session) -> int:
+        return import_keywords(session, keywords, "weimi1001", None, RULES, "person:wxid_admin")
+
+    assert [await store.write(bring) for _ in range(2)] == [3, 3]
+    for said, heard in (("菜单", "请看"), ("查42", "订单42"), ("开发票", "请发税号")):
+        town.say("黑旋风", said)
+        await town.hears("黑旋风", heard)
+    await town.restart_bot()
+    container = town.bot.container
+    text = await container.store.read(lambda s: export_keywords(s, container.keywords, "weimi1001", None))
+    await container.store.write(lambda s: [container.keywords.remove(s, row) for row in (1, 2, 3)])
+    assert await container.store.read(lambda s: export_keywords(s, container.keywords, "weimi1001", None)) == "[]\n"
+    town.say("黑旋风", "发票呢")
+    await town.hears("黑旋风", "文件里的")
+    await container.store.write(lambda s: import_keywords(s, container.keywords, "weimi1001", None, text, "x"))
+    assert await container.store.read(lambda s: export_keywords(s, container.keywords, "weimi1001", None)) == text
+    questions = "- questions:\n  - 怎么退货\n  answer: 七天内\n"
+    await container.store.write(lambda s: import_questions(s, container.faq, questions, "x"))
+    assert await container.store.read(lambda s: export_questions(s, container.faq)) == questions
+
+
+# ---- assistants ----
+
+
+async def test_an_assistant_is_added_changed_and_removed(town: Town) -> None:
+    world = World.default(["weimi2002"], seed=2)
+    other = await sandbox.start(["weimi2002"], port=0, world=world)
+    try:
+        new = {"account": "weimi2002", "endpoint": other.endpoints["weimi2002"], "token": other.token, "tls": False}
+        status, answer, headers = await town.call("POST", "/wxbot/assistant", new)
+        assert (status, headers["Location"]) == (201, "/wxbot/assistant/weimi2002")
+        assert "token" not in str(answer)
+        await until(lambda: town.bot.container.accounts.is_online("weimi2002"), "online")
+        _, answer, _ = await town.call("GET", "/wxbot/assistant")
+        shown = {one["account"]: one for one in answer["assistants"]}
+        assert set(shown) == {"weimi1001", "weimi2002"}
+        assert shown["weimi2002"]["state"] == "online"
+        assert shown["weimi2002"]["friends"] > 0
+        assert {"holder", "groups", "waiting"} < set(shown["weimi1001"])
+        body = {"assistant": "weimi2002", "to": "黑旋风", "text": "你好"}
+        assert (await town.call("POST", "/wxbot/message", body))[0] == 202
+        person = world.accounts.person("weimi2002").id
+        await until(lambda: world.chats.history("wxid_heixuanfeng", person, limit=10), "said")
+        await town.restart_bot()
+        await until(lambda: town.bot.container.accounts.is_online("weimi2002"), "online again")
+        assert (await town.call("POST", "/wxbot/assistant", new))[0] == 200
+        for _ in range(2):
+            status, answer, _ = await town.call("DELETE", "/wxbot/assistant/weimi2002")
+        assert (status, answer["error"]["code"]) == (404, 2001)
+        assert (await town.call("POST", "/wxbot/message", body))[1]["error"]["code"] == 2001
+        assert (await town.call("GET", "/readyz"))[0] == 200
+    finally:
+        await other.stop()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account": "weimi1001"},
+        {"endpoint": ""},
+        {"endpoint": "nowhere"},
+        {"token": "file:/etc/hostname"},
+        {"tls_ca": "/etc/hostname"},
+        {"unknown": 1},
+        {"account": ""},
+    ],
+)
+async def test_what_is_no_assistant(town: Town, change: dict[str, Any]) -> None:
+    new = {"account": "weimi2002", "endpoint": "127.0.0.1:1", "token": "t", **change}
+    status, answer, _ = await town.call("POST", "/wxbot/assistant", new)
+    assert (status, answer["error"]["code"]) == (400, 1001)
+    assert (await town.call("DELETE", "/wxbot/assistant/weimi1001"))[1]["error"]["code"] == 1001
+
+
+async def test_a_code_to_be_scanned_is_told_and_shown(make_town: MakeTown) -> None:
+    async with receiving() as receiver:
+        town = await make_town(webhooks=[receiver.config])
+        await town.quiet()
+        town.world.accounts.logout("weimi1001")
+        (event,) = await until(lambda: receiver.of("account.scan"), "told")
+        assert event["assistant"] == "weimi1001"
+        assert event["qr_code"]
+        _, answer, _ = await town.call("GET", "/wxbot/assistant")
+        assert answer["assistants"][0]["qr_code"] == event["qr_code"]
+        await asyncio.sleep(0)

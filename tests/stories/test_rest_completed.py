@@ -1,0 +1,357 @@
+"""What business systems do by REST besides making groups: change and close them, send anything, to many, without
+waiting; and what they hear of it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from sandbox.world.model import Kind
+from services.messaging.attachments import LARGEST
+from tests.stories.business import receiving, serving
+from tests.stories.conftest import MakeTown, Town, until
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+ASYNC = {"Prefer": "respond-async, wait=1"}
+
+
+def error(answer: Any) -> int:
+    code: int = answer["error"]["code"]
+    return code
+
+
+# ---- changing and closing a group ----
+
+
+async def test_a_group_is_changed(make_town: MakeTown, database: str) -> None:
+    town = await make_town(database=database)
+    qun = await town.make_group()
+    path = f"/wxbot/qun/{qun['number']}"
+    change = {"topic": "一号店", "announcement": "今晚八点", "welcome": "你好 {member}"}
+    status, answer, _ = await town.call("PATCH", path, {"topic": "一号店", "welcome": "你好 {member}"})
+    assert (status, answer["qun"]["topic"]) == (200, "一号店")
+    assert town.room(qun["room"]).topic == "一号店"
+    await town.join(qun["token"], "黑旋风")
+    await town.hears("宋公明", "你好 黑旋风", qun["room"])
+    town.room(qun["room"]).owner = town.id("宋公明")  # only the owner announces
+    status, answer, _ = await town.call("PATCH", path, change)
+    assert (status, error(answer)) == (502, 2006)
+    town.room(qun["room"]).owner = town.id("bot")
+    for _ in range(2):
+        status, answer, _ = await town.call("PATCH", path, change)
+        assert status == 200, answer
+    assert town.room(qun["room"]).announcement == "今晚八点"
+    audit = (await town.call("GET", "/wxbot/audit", params={"kind": "announce"}))[1]["audit"]
+    assert [one["outcome"] for one in audit] == ["done", "done", "failed"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"topic": ""}, {"topic": "x" * 31}, {"announcement": " "}, {"welcome": 1}, {"code": "x"}, {"tags": [""]}],
+)
+async def test_what_is_no_change(town: Town, change: dict[str, Any]) -> None:
+    qun = await town.make_group()
+    status, answer, _ = await town.call("PATCH", f"/wxbot/qun/{qun['number']}", change)
+    assert (status, error(answer)) == (400, 1001)
+    assert (await town.call("PATCH", "/wxbot/qun/7", {"topic": "x"}))[0] == 404
+
+
+async def test_a_group_is_closed(make_town: MakeTown, database: str) -> None:
+    async with receiving() as receiver:
+        town = await make_town(database=database, webhooks=[receiver.config])
+        qun = await town.make_group()
+        await town.join(qun["token"], "九纹龙")  # waits for a friend
+        path = f"/wxbot/qun/{qun['number']}"
+        assert (await town.call("DELETE", path))[0] == 204
+        await town.hears("宋公明", "本群已关闭", qun["room"])
+        await until(lambda: town.id("bot") not in town.room(qun["room"]).members, "the assistant has left")
+        assert (await town.call("DELETE", path))[0] == 204
+        assert (await town.call("GET", path))[1]["qun"]["state"] == "closed"
+        status, answer, _ = await town.join(qun["token"], "黑旋风")
+        assert (status, error(answer)) == (410, 3002)
+        page = "/weiqun/" + qun["url"].rpartition("/")[2]
+        assert (await town.call("GET", page))[0] == 410
+        assert error((await town.call("PATCH", path, {"topic": "x"}))[1]) == 3002
+        body = {"code": "code-1", "owner": "宋公明", "assistant": "weimi1001"}
+        assert error((await town.call("POST", "/wxbot/qun", body))[1]) == 2005
+        message = {"assistant": "weimi1001", "qun": qun["number"], "text": "x"}
+        assert (await town.call("POST", "/wxbot/message", message))[0] == 404
+        await town.restart_bot()
+        assert len([m for m in town.seen("宋公明", qun["room"]) if "本群已关闭" in m.text]) == 1
+        await town.quiet()
+        assert "qun.lost" not in receiver.types()
+        assert [data["reason"] for data in receiver.of("member.refused")] == ["group closed"]
+        town.say("黑旋风", qun["token"])
+        await town.hears("黑旋风", "入群令牌已过期")
+        assert (await town.call("DELETE", "/wxbot/qun/7"))[0] == 404
+
+
+async def test_closing_survives_a_stop_while_the_account_is_away(town: Town) -> None:
+    qun = await town.make_group()
+    town.world.accounts.logout("weimi1001")
+    await until(lambda: not town.bot.container.accounts.is_online("weimi1001"), "away")
+    assert (await town.call("DELETE", f"/wxbot/qun/{qun['number']}"))[0] == 204
+    await town.stop_bot()
+    town.world.accounts.login("weimi1001")
+    await town.start_bot()
+    await until(lambda: town.id("bot") not in town.room(qun["room"]).members, "the assistant has left")
+
+
+# ---- messages of every kind ----
+
+
+async def test_pictures_files_and_links(make_town: MakeTown, database: str) -> None:
+    async def files(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=PNG if request.path == "/a.png" else b"price")
+
+    async with serving(files) as here:
+        host = here.removeprefix("http://").partition(":")[0]
+        town = await make_town(database=database, api={"media_hosts": [host]})
+        to, before = {"assistant": "weimi1001", "to": "黑旋风"}, len(town.seen("黑旋风"))
+        contents: list[tuple[dict[str, Any], Kind, str]] = [
+            ({"image": {"base64": base64.b64encode(PNG).decode()}}, Kind.IMAGE, "image.png"),
+            ({"image": {"url": f"{here}/a.png"}}, Kind.IMAGE, "a.png"),
+            ({"file": {"url": f"{here}/x", "name": "价格.txt"}}, Kind.FILE, "价格.txt"),
+            ({"file": {"base64": "cHJpY2U=", "name": "../p.txt"}}, Kind.FILE, "_p.txt"),
+            ({"link": {"title": "官网", "url": "https://example.com", "description": "看"}}, Kind.LINK, "官网"),
+            ({"text": "好", "image": None}, Kind.TEXT, "好"),
+        ]
+        for content, _, _ in contents:
+            status, answer, _ = await town.call("POST", "/wxbot/message", {**to, **content})
+            assert status == 202, answer
+        await until(lambda: len(town.seen("黑旋风")) == before + len(contents), "all heard")
+        assert [message.kind for message in town.seen("黑旋风")[before:]] == [kind for _, kind, _ in contents]
+        key = {"Idempotency-Key": "k"}
+        ids = [await town.call("POST", "/wxbot/message", {**to, **contents[0][0]}, headers=key) for _ in range(2)]
+        assert ids[0][1] == ids[1][1]
+        refused = await town.call("POST", "/wxbot/message", {**to, **contents[3][0]}, headers=key)
+        assert error(refused[1]) == 1001
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ({}, 1001),
+        ({"text": "a", "image": {"base64": "aGk="}}, 1001),
+        ({"image": {"base64": "aGVsbG8="}}, 1001),
+        ({"image": {"base64": "no base64!"}}, 1001),
+        ({"file": {"base64": "aGk="}}, 1001),
+        ({"file": {"url": "http://127.0.0.1:1/x", "base64": "aGk=", "name": "x"}}, 1001),
+        ({"file": {"url": "http://elsewhere.example/x"}}, 1001),
+        ({"file": {"url": "file:///etc/passwd"}}, 1001),
+        ({"file": "x"}, 1001),
+        ({"link": {"title": "x"}}, 1001),
+        ({"link": {"title": "x", "url": "javascript:1"}}, 1001),
+        ({"file": {"base64": "A" * (LARGEST * 4 // 3 + 400_000), "name": "x"}}, 1006),
+    ],
+)
+async def test_what_is_no_message(town: Town, content: dict[str, Any], code: int) -> None:
+    before = town.seen("黑旋风")
+    status, answer, _ = await town.call("POST", "/wxbot/message", {"assistant": "weimi1001", "to": "黑旋风", **content})
+    assert (status, error(answer)) == ({1001: 400, 1006: 413}[code], code)
+    assert town.seen("黑旋风") == before
+
+
+async def test_a_redirect_of_a_file_leads_nowhere(make_town: MakeTown) -> None:
+    asked: list[str] = []
+
+    async def inside(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        return web.Response(body=PNG)
+
+    async def away(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": f"{target}/secret"})
+
+    async with serving(inside) as target, serving(away) as here:
+        town = await make_town(api={"media_hosts": [here.removeprefix("http://")]})
+        body = {"assistant": "weimi1001", "to": "黑旋风", "image": {"url": f"{here}/a.png"}}
+        assert (await town.call("POST", "/wxbot/message", body))[0] == 400
+        direct = {**body, "image": {"url": f"{target}/a.png"}}  # the same host, and another port than is allowed
+        assert (await town.call("POST", "/wxbot/message", direct))[0] == 400
+        assert asked == []
+
+
+# ---- to many ----
+
+
+async def test_a_broadcast_and_its_result(make_town: MakeTown, database: str) -> None:
+    town = await make_town(database=database)
+    first, second = await town.make_group("a"), await town.make_group("b")
+    await town.call("PATCH", f"/wxbot/qun/{second['number']}", {"tags": ["vip", "east"]})
+    for where, rooms in (
+        ({"quns": [first["number"], "b"]}, [first, second]),
+        ({"tags": ["vip", "west"]}, [second]),
+        ({"all": True, "assistant": "weimi1001"}, [first, second]),
+    ):
+        words = f"公告 {next(iter(where))}"
+        status, answer, headers = await town.call("POST", "/wxbot/broadcast", {**where, "text": words})
+        assert status == 202, answer
+        for qun in rooms:
+            await town.hears("宋公明", words, qun["room"])
+
+        async with asyncio.timeout(10):
+            while True:
+                shown = (await town.call("GET", headers["Location"]))[1]["broadcast"]
+                if shown["state"] == "done":
+                    break
+                await asyncio.sleep(0.02)
+        assert shown["groups"] == [{"number": qun["number"], "state": "sent"} for qun in rooms]
+    tagged = (await town.call("GET", "/wxbot/qun", params={"tag": "vip"}))[1]["quns"]
+    assert [qun["number"] for qun in tagged] == [second["number"]]
+    audit = (await town.call("GET", "/wxbot/audit", params={"kind": "broadcast"}))[1]["audit"]
+    assert [one["detail"]["groups"] for one in audit] == ["2", "1", "2"]
+
+
+async def test_a_broadcast_for_later_and_once(make_town: MakeTown, database: str) -> None:
+    town = await make_town(database=database)
+    qun = await town.make_group()
+    at = (datetime.now(UTC) + timedelta(seconds=2.5)).isoformat()
+    key = {"Idempotency-Key": "k"}
+    body = {"quns": [qun["number"]], "text": "到点了", "at": at}
+    answers = [await town.call("POST", "/wxbot/broadcast", body, headers=key) for _ in range(3)]
+    assert len({answer[1]["broadcast"]["id"] for answer in answers}) == 1
+    other = await town.call("POST", "/wxbot/broadcast", {**body, "text": "别的"}, headers=key)
+    assert error(other[1]) == 1001
+    await town.restart_bot()
+    await town.hears("宋公明", "到点了", qun["room"])
+    assert datetime.now(UTC).isoformat() >= at
+    await town.quiet()
+    assert len([m for m in town.seen("宋公明", qun["room"]) if m.text == "到点了"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"text": "x"}, 1001),
+        ({"all": False, "text": "x"}, 1001),
+        ({"all": True, "quns": [1], "text": "x"}, 1001),
+        ({"quns": [], "text": "x"}, 1001),
+        ({"quns": [7], "text": "x"}, 1004),
+        ({"tags": ["none"], "text": "x"}, 1001),
+        ({"all": True}, 1001),
+        ({"all": True, "text": "x", "at": "tomorrow"}, 1001),
+        ({"all": True, "text": "x", "assistant": "nobody"}, 2001),
+    ],
+)
+async def test_what_is_no_broadcast(town: Town, body: dict[str, Any], code: int) -> None:
+    assert error((await town.call("POST", "/wxbot/broadcast", body))[1]) == code
+    assert error((await town.call("GET", "/wxbot/broadcast/7"))[1]) == 1004
+
+
+# ---- without waiting ----
+
+
+async def test_many_groups_asked_for_without_waiting(make_town: MakeTown, database: str) -> None:
+    """Never 429, whatever the pace: they are queued, made when their turn comes, and told; a restart loses none."""
+    async with receiving() as receiver:
+        pacing = {"enabled": True, "group_seconds": 1.0, "request_seconds": 0, "conversation_seconds": 0}
+        hook = {**receiver.config, "events": ["qun.created"]}
+        town = await make_town(database=database, pacing=pacing, webhooks=[hook])
+        bodies = [{"code": f"c{n}", "owner": "宋公明", "assistant": "weimi1001"} for n in range(4)]
+        for body in (*bodies, bodies[0]):
+            status, answer, headers = await town.call("POST", "/wxbot/qun", body, headers=ASYNC)
+            assert status == 202, answer
+            assert answer["qun_create_response"]["state"] == "queued"
+        assert (await town.call("GET", headers["Location"]))[0] == 200
+        await town.restart_bot()
+        await until(lambda: len(receiver.events) == 4, "all are made", within=20)
+        assert sorted(data["code"] for data in receiver.of("qun.created")) == ["c0", "c1", "c2", "c3"]
+        assert len(list(town.world.rooms.of(town.id("bot")))) == 4
+        status, answer, _ = await town.call("POST", "/wxbot/qun", bodies[0], headers=ASYNC)
+        assert (status, set(answer["qun_create_response"])) == (200, {"url"})
+        unknown = {**bodies[0], "code": "x", "owner": "没有此人"}
+        assert error((await town.call("POST", "/wxbot/qun", unknown, headers=ASYNC))[1]) == 2003
+        other = {**bodies[0], "owner": "黑旋风"}
+        assert error((await town.call("POST", "/wxbot/qun", other, headers=ASYNC))[1]) == 2005
+
+
+async def test_a_group_is_filled_without_waiting(make_town: MakeTown, database: str) -> None:
+    async with receiving() as receiver:
+        pacing = {"enabled": True, "add_seconds": 1.5, "request_seconds": 0, "conversation_seconds": 0}
+        hook = {**receiver.config, "events": ["member.joined"]}
+        town = await make_town(database=database, pacing=pacing, webhooks=[hook])
+        qun = await town.make_group()
+        people = [town.newcomer(f"客人{n}") for n in range(4)]
+        where = set()
+        for person in (*people, people[-1]):
+            body = {"token": qun["token"], "member": person}
+            status, answer, headers = await town.call("POST", "/wxbot/qun/membership", body, headers=ASYNC)
+            assert (status, answer) == (202, {"membership_join_response": {"approved": "queued"}}), answer
+            where.add(headers["Location"])
+        assert len(where) == 4
+        await town.restart_bot()
+        await until(lambda: len(receiver.events) == 4, "all are in", within=20)
+        assert set(people) <= set(town.room(qun["room"]).members)
+        states = [(await town.call("GET", path))[1]["membership"]["state"] for path in where]
+        assert states == ["joined"] * 4
+        body = {"token": qun["token"], "member": people[0]}
+        status, answer, _ = await town.call("POST", "/wxbot/qun/membership", body, headers=ASYNC)
+        assert (status, answer["membership_join_response"]["approved"]) == (200, "ok")
+        body["member"] = "没有此人"
+        answer = (await town.call("POST", "/wxbot/qun/membership", body, headers=ASYNC))[1]
+        assert answer["membership_join_response"]["approved"] == "pending"
+        for person in people:
+            assert all(
+                "好友" in m.text or "朋友" in m.text for m in town.seen(person)
+            )  # who is added by a business system is told nothing in private
+
+
+# ---- what business systems hear ----
+
+
+async def test_what_is_said_is_told_to_who_asked_for_it(make_town: MakeTown, database: str) -> None:
+    async with receiving() as receiver, receiving() as other:
+        hook = {**receiver.config, "name": "crm", "events": ["message.received", "message.sent"]}
+        keywords = [{"equals": "你好", "reply": "您好"}]
+        hooks = [hook, {**other.config, "name": "all"}]
+        town = await make_town(database=database, webhooks=hooks, customer_service={"keywords": keywords})
+        qun = await town.make_group()
+        town.say("黑旋风", "你好")
+        await town.hears("黑旋风", "您好")
+        town.say("宋公明", "自己人说的", qun["room"])
+        town.say("宋公明", "@weimi1001 你好", qun["room"], mentions=["bot"])
+        await until(lambda: len(receiver.of("message.received")) == 2, "told")
+        private, group = receiver.of("message.received")
+        assert (private["contact_id"], private["name"], private["text"]) == ("wxid_heixuanfeng", "黑旋风", "你好")
+        assert (group["number"], group["room_id"]) == (qun["number"], qun["room"])
+        sent = await until(lambda: receiver.of("message.sent"), "told")
+        assert (sent[0]["to"], sent[0]["kind"]) == ("wxid_heixuanfeng", "text")
+        await town.quiet()
+        assert not {"message.received", "message.sent"} & set(other.types())
+
+
+@pytest.mark.parametrize("body", ["endless", "cut off", "garbage"])
+async def test_a_2xx_is_received_whatever_follows(make_town: MakeTown, body: str) -> None:
+    tries: list[str] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        tries.append(body)
+        head = {
+            "endless": b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000000\r\n\r\n..",
+            "cut off": b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\nx",
+            "garbage": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        }[body]
+        writer.write(head)
+        await writer.drain()
+        if body != "endless":
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+        town = await make_town(webhooks=[{"url": url, "secret": "dGVzdA==", "events": ["qun.created"]}])
+        town.bot.container.webhooks.waits = (0.05,)
+        await town.make_group()
+        await until(lambda: tries, "tried")
+        await town.quiet()
+        assert tries == [body]
+        _, answer, _ = await town.call("GET", "/wxbot/webhook", params={"state": "sent"})
+        assert [one["type"] for one in answer["webhooks"]] == ["qun.created"]
