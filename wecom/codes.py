@@ -10,12 +10,9 @@ BAD_CORP: Final = 40013
 DEAD_TOKEN: Final = frozenset({40014, 41001, 42001})
 TOO_OFTEN: Final = frozenset({45009, 45011, 45033})
 IP_REFUSED: Final = 60020
-DUPLICATE_MSGID: Final = frozenset({95032, 95033})
 COUNT_LIMIT: Final = 95001  # five messages since the customer last spoke
 TIME_LIMIT: Final = 95002  # 48 hours since the customer last spoke
-BAD_ACCOUNT: Final = frozenset({95000, 95004, 95012, 95017})  # the customer service account is wrong or closed
 SESSION_STATE: Final = frozenset({95013, 95016, 95018})  # the session is with a person, or has ended
-CODE_EXPIRED: Final = frozenset({41051, 95007, 95019, 40029})  # the code of an event is too old, or used
 
 # msg_send_fail.fail_type
 FAILURES: Final[dict[int, str]] = {

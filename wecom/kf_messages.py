@@ -15,7 +15,6 @@ from wechat.events import (
     MiniProgram,
     PrivateMessage,
     RawEvent,
-    SessionEnded,
     StaffMessage,
 )
 from wecom import codes
@@ -83,7 +82,7 @@ def event_of(raw: RawEvent, name: str, *, is_new: bool) -> Event | None:
     if not contact_id:
         return None
     kind = KINDS.get(str(message.get("msgtype")), MessageKind.OTHER)
-    base = {"account": raw.account, "id": raw.id, "at": raw.at}
+    base: dict[str, Any] = {"account": raw.account, "id": raw.id, "at": raw.at}
     if message.get("origin") == Origin.SERVICER:
         staff = str(message.get("servicer_userid") or "")
         return StaffMessage(**base, contact_id=contact_id, staff_id=staff, text=text_of(message), kind=kind)
@@ -93,7 +92,7 @@ def event_of(raw: RawEvent, name: str, *, is_new: bool) -> Event | None:
 
 
 def _of_system(raw: RawEvent, event: dict[str, Any], contact_id: str, name: str, *, is_new: bool) -> Event | None:
-    base = {"account": raw.account, "id": raw.id, "at": raw.at}
+    base: dict[str, Any] = {"account": raw.account, "id": raw.id, "at": raw.at}
     kind = event.get("event_type")
     if not contact_id:
         return None
@@ -105,8 +104,6 @@ def _of_system(raw: RawEvent, event: dict[str, Any], contact_id: str, name: str,
     if kind == "msg_send_fail":
         why = codes.FAILURES.get(int(event.get("fail_type") or 0), codes.FAILURES[0])
         return MessageFailed(**base, contact_id=contact_id, message_id=str(event.get("fail_msgid") or ""), reason=why)
-    if kind == "session_status_change" and event.get("change_type") == 3:
-        return SessionEnded(**base, contact_id=contact_id, staff_id=str(event.get("old_servicer_userid") or ""))
     return None
 
 

@@ -14,6 +14,7 @@ class Allowance(StrEnum):
     """Whether one more message may go to a customer."""
 
     GRANTED = "granted"
+    REPEATED = "repeated"  # this very message was tried before
     USED_UP = "used up"  # five messages since the customer last spoke
     SILENT = "silent"  # the customer has not spoken for 48 hours, or never
 

@@ -36,7 +36,7 @@ class CallbackCrypto:
     def signature(self, timestamp: str, nonce: str, ciphertext: str) -> str:
         """The signature over a ciphertext, in hex."""
         parts = sorted((self._token, timestamp, nonce, ciphertext))
-        return hashlib.sha1("".join(parts).encode()).hexdigest()  # noqa: S324 - the platform's choice
+        return hashlib.sha1("".join(parts).encode()).hexdigest()
 
     def open(self, signature: str, timestamp: str, nonce: str, ciphertext: str) -> bytes:
         """The message; BadCallback when the signature, the padding or the receiver is wrong."""
