@@ -18,7 +18,7 @@ from errors import WeChatError
 from protocol.wecom_crypto import BadCallback, CallbackCrypto
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Event, Link, Media, MessageFailed, MiniProgram, RawEvent
-from wechat.interface import Capability, Listener, ScanState, State
+from wechat.interface import Capability, Directory, Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wecom import kf_messages
 from wecom.api import NotLetIn, WecomApi
@@ -56,7 +56,8 @@ class WecomAccount(UnsupportedCalls):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.account = settings.account
-        self.directory = CachedDirectory()
+        self._directory = CachedDirectory()
+        self.directory: Directory = self._directory
         self.qr_code = ""
         self.scan_state = ScanState.NONE
         self._open_kfid = settings.open_kfid
@@ -90,7 +91,7 @@ class WecomAccount(UnsupportedCalls):
 
     async def start(self) -> None:
         """Begin to read; the listener hears how it goes."""
-        self.directory.owner_id = self._open_kfid
+        self._directory.owner_id = self._open_kfid
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -212,7 +213,7 @@ class WecomAccount(UnsupportedCalls):
         found: dict[str, Any] = next(iter(answer.get("customer_list") or ()), {})
         customer = Contact(contact_id, str(found.get("nickname") or ""), friend=True)
         customer.avatar = str(found.get("avatar") or "")
-        self.directory.put_contact(customer)
+        self._directory.put_contact(customer)
         return customer
 
     async def look_for(self, name: str) -> None:
