@@ -1,0 +1,2 @@
+// English, by the Chinese words.
+export const EN = {
