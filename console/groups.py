@@ -51,7 +51,7 @@ async def read(request: web.Request) -> web.Response:
         "blocked_words": container.blocked_words.of(qun.account, qun.number),
         "blacklist": [{"contact_id": row.contact_id, "name": row.name} for row in blacklisted],
         "timed": [timed_message(row) for row in timed],
-        "days": [{"day": day.day, "joins": day.joins, "leaves": day.leaves, "messages": day.messages} for day in days],
+        "days": [{"day": day.date, "joins": day.joins, "leaves": day.leaves, "messages": day.messages} for day in days],
     }
     return reply({"qun": shown})
 
