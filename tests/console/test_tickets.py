@@ -89,11 +89,8 @@ async def test_a_picture_is_sent_and_served_only_as_what_it_is(town: Town, agent
     for one in await _talk(agent, number):
         if one["media"]:
             async with agent.http.get(f"{agent.url}/console/api/media/{one['id']}") as response:
-                kinds[one["text"]] = (
-                    response.status,
-                    response.content_type,
-                    response.headers.get("Content-Disposition", ""),
-                )
+                how = response.headers.get("Content-Disposition", "")
+                kinds[one["text"]] = (response.status, response.content_type, how)
                 assert "sandbox" in response.headers["Content-Security-Policy"]
     assert kinds["图.png"][:2] == (200, "image/png")
     assert kinds["x.html"][:2] == (200, "application/octet-stream") and kinds["x.html"][2].startswith("attachment")
