@@ -49,6 +49,7 @@ function Console({ session }) {
     </nav>
     <main class=${`stage ${at.page === "tickets" ? "wide" : ""}`} data-live=${live}>
       <${Page} key=${at.page + (at.page === "groups" ? at.id : "")} id=${at.id} session=${session} admin=${admin} />
+      ${at.page === "overview" && html`<div class="phone-foot"><${Foot} session=${session} /></div>`}
     </main>
     ${!live && html`<div class="lost" role="alert">${t("连接断开了，正在重新连接…")}</div>`}
   </div>`;

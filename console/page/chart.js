@@ -1,5 +1,6 @@
 // Lines over days; uPlot is fetched when the first chart is drawn.
 import { html, useEffect, useRef } from "./vendor/preact.js";
+import { t } from "./words.js";
 
 /** `days`: ISO days; `series`: [label, values, css colour variable]. */
 export function Chart({ label, days, series }) {
@@ -18,7 +19,7 @@ export function Chart({ label, days, series }) {
         width: place.current.clientWidth, height: 150, cursor: { points: { size: 6 } }, legend: { live: true },
         scales: { y: { range: (_, low, high) => [0, Math.max(high, 4)] } },
         axes: [{ ...axis, values: "{M}/{D}" }, { ...axis, size: 40 }],
-        series: [{ value: "{YYYY}-{MM}-{DD}" }, ...series.map(([name, , variable]) => ({ label: name, stroke: colour(variable), width: 2 }))],
+        series: [{ label: t("日期"), value: "{YYYY}-{MM}-{DD}" }, ...series.map(([name, , variable]) => ({ label: name, stroke: colour(variable), width: 2 }))],
       }, data, place.current);
       watch.observe(place.current);
     });

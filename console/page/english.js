@@ -12,6 +12,7 @@ const PAIRS = `
 连接断开了，正在重试…|The connection is lost. Trying again…
 出错了（{n}）|Something went wrong ({n})
 文件读不出来。|The file cannot be read.
+日期|Day
 概览|Overview
 客服|Support
 群|Groups

@@ -23,7 +23,7 @@ SCREENSHOTS = os.environ.get("WXBOT_SCREENSHOTS", "")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def shop(tmp_path: Path) -> AsyncIterator[Town]:
+async def shop(tmp_path: Path, windows: Windows) -> AsyncIterator[Town]:
     """A town with groups, a ticket, a question nobody could answer, and a webhook nobody takes."""
     secret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
     hooks = [{"name": "订单系统", "url": "http://127.0.0.1:9/hook", "secret": secret}]
@@ -36,6 +36,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Town]:
     town.say("黑旋风", "人工")
     await town.hears("黑旋风", town.bot.config.texts.handoff[:4])
     yield town
+    await windows.close()  # a page whose server goes would complain of that
     await town.close()
 
 
@@ -50,7 +51,7 @@ async def open_console(windows: Windows, town: Town, who: str = "店长", **opti
 async def go(page: Page, name: str) -> None:
     """Open one of the console's pages and wait until it has read what it shows."""
     await page.evaluate("(to) => { location.hash = to; }", f"#/{name}")
-    await page.locator("main h1").first.wait_for()
+    await page.locator("main h1, main h2").first.wait_for(state="attached")
     await expect(page.locator("[aria-busy=true]")).to_have_count(0)
 
 

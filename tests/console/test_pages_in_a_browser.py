@@ -114,7 +114,7 @@ async def test_the_first_hour_of_a_shops_owner(windows: Windows, shop: Town) -> 
     await until(lambda: shop.room(room).topic == "梁山一群", "WeChat shows the new name")
     await go(page, "settings")
     await page.get_by_role("button", name="重新加载会改什么").click()
-    await expect(page.get_by_text("没有变化。")).to_be_visible()
+    await expect(page.get_by_text("没有变化。", exact=True)).to_be_visible()
 
 
 async def test_what_people_write_is_never_markup(windows: Windows, shop: Town) -> None:

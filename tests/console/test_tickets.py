@@ -50,6 +50,11 @@ async def test_an_answer_reaches_the_customer_and_is_shown_in_the_staff_room(tow
     assert ticket["staff"] == "宋公明"
 
 
+async def test_what_was_said_before_the_ticket_is_shown(town: Town, agent: Person) -> None:
+    number = await _ticket(town, agent)
+    assert [one["text"] for one in await _talk(agent, number)][:1] == ["你好"]
+
+
 async def test_the_same_key_says_nothing_twice(town: Town, agent: Person) -> None:
     number = await _ticket(town, agent)
     for _ in range(2):
