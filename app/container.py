@@ -10,6 +10,7 @@ from config import Config
 from models.db import Store
 from services.accounts.admins import Admins
 from services.accounts.audit import Audit
+from services.accounts.clock_skew import ClockSkew
 from services.accounts.registry import Accounts
 from services.accounts.stored_assistants import StoredAssistants
 from services.accounts.tls_seen import TlsSeen
@@ -105,6 +106,7 @@ class Container:
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
         self.messages = Messages(self.outbox, self.accounts)
+        self.clock_skew = ClockSkew()
         self.loop_detector = LoopDetector(clock)
         self.conversations = Conversations(clock, self.loop_detector)
         self.messages.on_said = self.conversations.spoken

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -16,7 +16,7 @@ from models.durable import Priority
 from services.accounts.address_book import AddressBook
 from services.work.inbox import Handle, Inbox
 from services.work.write_batcher import WriteBatcher
-from wechat.events import Contact, RawEvent
+from wechat.events import Contact, Event, Message, RawEvent
 from wechat.interface import State, WeChat
 
 FEW: Final = 20  # new friends found at once; more are a changed list rather than people who wait for a word
@@ -29,6 +29,7 @@ class EventListener:
         self._container = container
         self._account = account
         self._handle = handle
+        self._wechat: WeChat
         self._inbox: Inbox | None = None
         self._book: AddressBook | None = None
         self._was_online = False
@@ -38,8 +39,16 @@ class EventListener:
     def attach(self, wechat: WeChat) -> None:
         """Know the account whose listener this is."""
         self._container.accounts.add(wechat)
-        self._inbox = Inbox(self._account, self._container.store, wechat.resolve, self._handle, self._tell_parked)
+        self._wechat = wechat
+        self._inbox = Inbox(self._account, self._container.store, self._resolve, self._handle, self._tell_parked)
         self._book = AddressBook(self._container.store, wechat, self._container.clock)
+
+    async def _resolve(self, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
+        """Read the event's payload; of a message also how late it is."""
+        event = await self._wechat.resolve(raw, placed)
+        if isinstance(event, Message):
+            self._container.clock_skew.heard(self._account, event.at.timestamp(), raw.at.timestamp())
+        return event
 
     @property
     def inbox(self) -> Inbox:

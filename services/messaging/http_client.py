@@ -31,7 +31,7 @@ class HttpClient:
         """The session; how much goes on at once is up to the queues and the flows, not to its pool."""
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0)
-            connector._factory = partial(StatusKeeper, loop=asyncio.get_running_loop())
+            connector._factory = partial(StatusKeeper, loop=asyncio.get_running_loop())  # type: ignore[assignment]
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 request_class=StatusRequest,
