@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 UV ?= uv
-CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py api app config handlers jobs migrations models protocol sandbox services tools wechat
-NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed
+CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py api app config handlers jobs migrations models protocol relay sandbox services tools wechat
+NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: audit backup bench chaos clean dist docs format keywords lint lock migration pictures proto reference run sbom setup test
+.PHONY: audit backup bench chaos chaos-relay clean dist docs format keywords lint lock migration pictures proto reference run sbom setup test
 
 run: setup
 	@$(PY) bot.py --config config.yaml
@@ -67,6 +67,10 @@ pictures: $(VENV)/.dev
 # kill -9 of bot and gateway at any moment, in the long form; `make test` has a short one.
 chaos: $(VENV)/.dev tests/gateway/node_modules/.installed
 	CHAOS_KILLS=120 $(PY) -m pytest tests/chaos -s $(ARGS)
+
+# kill -9 of the bot and of the relay between it and the gateway, in the long form.
+chaos-relay: $(VENV)/.dev tests/gateway/node_modules/.installed
+	CHAOS_RELAY_KILLS=100 $(PY) -m pytest tests/relay/test_relay_kills.py -s $(ARGS)
 
 proto: $(VENV)/.dev
 	$(PY) -m grpc_tools.protoc -I protocol --python_out=protocol --pyi_out=protocol protocol/puppet.proto

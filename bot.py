@@ -27,6 +27,8 @@ from app.service_manager import ServiceManager
 from config import Config, ConfigError, load
 from config.advice import advice
 from config.language import language_of
+from jobs import JOBS
+from jobs.scheduler import check_times
 from logs import set_up_logging
 from models.instance_lock import DatabaseInUse
 from models.schema import UnusableDatabase
@@ -49,8 +51,9 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> Non
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     manager = ServiceManager()
     manager.ready()
-    background = [asyncio.create_task(run) for run in (manager.keep_alive(), terminal.report_accounts(bot, PATIENCE))]
-    _say_where_to_look(bot)
+    started = (manager.keep_alive(), terminal.report_accounts(bot, PATIENCE), terminal.show_login_codes(bot))
+    background = [asyncio.create_task(run) for run in started]
+    await _say_where_to_look(bot)
     await bot.stopping.wait()
     log.info("stopping")
     manager.stopping()
@@ -65,10 +68,13 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> Non
         raise DatabaseInUse("another wxbot has taken the database")
 
 
-def _say_where_to_look(bot: Bot) -> None:
+async def _say_where_to_look(bot: Bot) -> None:
     print(terminal.where_to_look(bot), flush=True)
     if bot.container.admins.code:  # on the terminal only: a log may be read by others
         print(terminal.words("no_admin", bot.config.language, code=bot.container.admins.code), flush=True)
+    if secret := await bot.container.console_sessions.terminal_link():
+        url = bot.config.api.public_url
+        print(terminal.words("console_first", bot.config.language, url=url, secret=secret), flush=True)
     for warning in advice(bot.config).values():
         print(warning, flush=True)
 
@@ -124,6 +130,7 @@ def main() -> int:
         config = load(arguments.config)
         if arguments.check:
             check(config)
+            check_times(JOBS, config)
             terminal.say_checked(arguments.config, advice(config), language)
             return 0
         set_up_logging(config.log_format)

@@ -294,9 +294,7 @@ OPERATIONS: Final = (
         keyed=False,
     ),
     Operation("get", "/metrics", "metrics", "指标", {200: Reply("Prometheus", media="text/plain")}, keyed=False),
-    Operation(
-        "get", "/openapi.json", "openapi", "本接口的 OpenAPI 文档", {200: Reply("OpenAPI 3.1", schema.OpenApiDocument)},
-        keyed=False,
-    ),
+    Operation("get", "/openapi.json", "openapi", "本接口的 OpenAPI 文档",
+        {200: Reply("OpenAPI 3.1", schema.OpenApiDocument)}, keyed=False),
     Operation("get", "/docs", "docs", "本接口的说明页", {200: Reply("网页", media="text/html")}, keyed=False),
 )  # fmt: skip

@@ -6,14 +6,19 @@ import time
 from collections.abc import Callable, Collection
 from zoneinfo import ZoneInfo
 
+from sqlmodel import Session
+
 from config import Config
-from models.db import Store
+from models.db import Store, after_commit
+from models.durable import WorkState
 from services.accounts.admins import Admins
 from services.accounts.audit import Audit
 from services.accounts.clock_skew import ClockSkew
+from services.accounts.console_sessions import ConsoleSessions
 from services.accounts.registry import Accounts
 from services.accounts.stored_assistants import StoredAssistants
 from services.accounts.tls_seen import TlsSeen
+from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
 from services.flows.calls import SystemCaller
 from services.flows.flows import Flows
@@ -49,6 +54,8 @@ from services.outreach.deferred_groups import DeferredGroups
 from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.reports import Reports
 from services.outreach.timed_messages import TimedMessages
+from services.support.agent_desk import AgentDesk
+from services.support.explanation import Explainer
 from services.support.faq import load
 from services.support.faq_book import FaqBook
 from services.support.friends import Friends
@@ -63,6 +70,7 @@ from services.upkeep.job_log import JobLog
 from services.upkeep.pruning import Pruning
 from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
+from services.work.delivery_queue import Job
 from services.work.outbox import Outbox
 from wechat.pacing import Governor
 
@@ -85,6 +93,7 @@ class Container:
         self.clock = clock
         self.zone = ZoneInfo(config.timezone)
         self.store = Store(config.database)
+        self.changes = ChangeFeed()
         self._speaking(sandboxed)
         self._managing_groups()
         self._token_joins()
@@ -101,6 +110,9 @@ class Container:
         self.admins = Admins(self.store, self.accounts, clock)
         self.audit = Audit(self.store, clock)
         self.staff_rooms = StaffRooms(self.store, self.accounts, self.audit, config.customer_service.handoff.staff_room)
+        self.console_sessions = ConsoleSessions(
+            self.store, self.accounts, self.audit, self.staff_rooms.has_member, clock
+        )
         self.stored_assistants = StoredAssistants(self.store, self.audit, clock)
         self.outbox = Outbox(self.store, clock)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
@@ -108,7 +120,7 @@ class Container:
         self.messages = Messages(self.outbox, self.accounts)
         self.clock_skew = ClockSkew()
         self.loop_detector = LoopDetector(clock)
-        self.conversations = Conversations(clock, self.loop_detector)
+        self.conversations = Conversations(clock, self.loop_detector, self.changes)
         self.messages.on_said = self.conversations.spoken
         self.media = MediaStore(config.folder / "media")
 
@@ -163,13 +175,25 @@ class Container:
         self.keywords = Keywords(store, service.keywords)
         self.faq, llm = FaqBook(store, load(service.faq), clock), LlmClient(service.llm, clock)
         self.questions = Questions(store, self.faq, llm, service, texts, self.zone, clock)
-        self.tickets = Tickets(store, clock)
+        self.tickets = Tickets(store, self.changes, clock)
         handing = (self.messages, self.webhook_events, service.handoff, texts, clock)
         self.handover = Handover(
             store, self.accounts, self.staff_rooms, self.tickets, self.conversations, self.media, *handing
         )
         self.ticket_actions = TicketActions(store, self.tickets, self.conversations, *handing)
         self.outbox.on_failed(self.ticket_actions.undelivered)
+        self.outbox.on_failed(lambda session, work, _gone: self._tell_ended(session, work))
+        self.outbox.on_sent(self._tell_ended)
+        self.agent_desk = AgentDesk(self.ticket_actions, self.messages, self.staff_rooms, self.audit, texts)
+        self.explainer = Explainer(self.handover, self.keywords, self.faq, service)
+
+    def _tell_ended(self, session: Session, work: Job) -> None:
+        """Tell pages that look at it how a ticket's answer, or another delivery, has ended."""
+        number = work.body.get("ticket") if work.body.get("staff") else None
+        if number:
+            after_commit(session, lambda: self.changes.publish(ChangeKind.TICKET, id=number))
+        elif work.state != WorkState.SENT:
+            after_commit(session, lambda: self.changes.publish(ChangeKind.WORK))
 
     def _serving_business(self) -> None:
         config, store, clock = self.config, self.store, self.clock

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
+import console
 import handlers
 from api import Runner, make_app
 from app.assistants import Assistants
@@ -189,7 +190,9 @@ class Bot:
         stack.push_async_callback(lambda: container.flows.stop(self._grace()))
 
     async def _start_web(self, stack: AsyncExitStack) -> None:
-        runner = Runner(make_app(self.container, self.accounts), access_log=None, shutdown_timeout=GRACE / 2)
+        app = make_app(self.container, self.accounts)
+        console.add_to(app)
+        runner = Runner(app, access_log=None, shutdown_timeout=GRACE / 2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         with _named("api"):

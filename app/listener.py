@@ -14,6 +14,8 @@ from app.container import Container
 from config.texts import fill
 from models.durable import Priority
 from services.accounts.address_book import AddressBook
+from services.changes import ChangeKind
+from services.work import relay_position
 from services.work.inbox import Handle, Inbox
 from services.work.write_batcher import WriteBatcher
 from wechat.events import Contact, Event, Message, RawEvent
@@ -29,9 +31,9 @@ class EventListener:
         self._container = container
         self._account = account
         self._handle = handle
-        self._wechat: WeChat
         self._inbox: Inbox | None = None
         self._book: AddressBook | None = None
+        self._wechat: WeChat | None = None
         self._was_online = False
         self._news = WriteBatcher[tuple[str, str]](container.store, self._tell)
         self._catching_up = asyncio.Lock()
@@ -40,12 +42,19 @@ class EventListener:
         """Know the account whose listener this is."""
         self._container.accounts.add(wechat)
         self._wechat = wechat
-        self._inbox = Inbox(self._account, self._container.store, self._resolve, self._handle, self._tell_parked)
+        self._inbox = Inbox(
+            self._account,
+            self._container.store,
+            partial(self._resolve, wechat),
+            self._handle,
+            self._tell_parked,
+            wechat.acknowledge,
+        )
         self._book = AddressBook(self._container.store, wechat, self._container.clock)
 
-    async def _resolve(self, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
+    async def _resolve(self, wechat: WeChat, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
         """Read the event's payload; of a message also how late it is."""
-        event = await self._wechat.resolve(raw, placed)
+        event = await wechat.resolve(raw, placed)
         if isinstance(event, Message):
             self._container.clock_skew.heard(self._account, event.at.timestamp(), raw.at.timestamp())
         return event
@@ -68,6 +77,9 @@ class EventListener:
         """Take up what was stored before."""
         await self.book.load()
         await self.inbox.start()
+        epoch, position = await self._container.store.write(partial(relay_position.begin, account=self._account))
+        if self._wechat is not None:
+            self._wechat.begin(epoch, position)
 
     async def stop(self, grace: float) -> None:
         """Finish what runs, within so many seconds."""
@@ -83,7 +95,8 @@ class EventListener:
         """The connection went to another state: queues go on or wait, business systems are told of the change."""
         if state in (State.SYNCING, State.ONLINE):
             self.inbox.poke()
-        self._container.accounts.state_changed()
+        self._container.accounts.state_changed(account, self._container.clock())
+        self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         online = state is State.ONLINE
         if online:
             self._container.outbox.poke_account(account)
@@ -95,6 +108,7 @@ class EventListener:
 
     async def scanned(self, account: str, qr_code: str) -> None:
         """The gateway shows a code that is to be scanned to log the account in."""
+        self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         self._news.put(("account.scan", qr_code))
 
     def _tell(self, session: Session, news: list[tuple[str, str]]) -> None:

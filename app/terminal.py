@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import segno
 from sqlalchemy.exc import DBAPIError
 
 from config.language import in_language
@@ -46,6 +47,15 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "no admin yet: send “绑定 {code}” to the assistant to become one",
     ),
     "checked": ("{path} 没有问题", "{path} is fine"),
+    "console": (
+        "  管理：  {url}/console/  管理后台；对助手说 /登录 取得登录链接",
+        "  manage: {url}/console/  say /登录 to the assistant for a login link",
+    ),
+    "console_first": (
+        "管理后台（5 分钟内有效，只能使用一次）：{url}/console/login/{secret}",
+        "the console (good once, for 5 minutes): {url}/console/login/{secret}",
+    ),
+    "scan": ("请用微信扫码登录 {account}：", "scan this with WeChat to log {account} in:"),
     "offline": ("{account} 不在线：{why}。会一直重试", "{account} is not online: {why}. It is tried again"),
     "waiting": ("正在连接", "connecting"),
     "unwritable": (
@@ -109,7 +119,9 @@ def where_to_look(bot: Bot) -> str:
     body = json.dumps({"code": "1001", "owner": "宋公明", "assistant": account}, ensure_ascii=False)
     systems = " ".join(bot.systems.urls.values()) if bot.systems else "—"
     values = {"url": url, "page": bot.sandbox.url, "account": account, "body": body, "systems": systems}
-    return "\n".join(words(name, language, **values) for name in ("up_sandbox", "look", "try", "then", "also"))
+    return "\n".join(
+        words(name, language, **values) for name in ("up_sandbox", "look", "try", "then", "also", "console")
+    )
 
 
 async def report_accounts(bot: Bot, seconds: float) -> None:
@@ -124,3 +136,17 @@ async def report_accounts(bot: Bot, seconds: float) -> None:
             language = bot.config.language
             why = wechat.reason.text(language) if wechat.reason else words("waiting", language)
             print(words("offline", language, account=account, why=why), flush=True)
+
+
+async def show_login_codes(bot: Bot) -> None:
+    """Draw each login QR code on the terminal, where there is one: a log file must not hold it."""
+    if not sys.stdout.isatty():
+        return
+    drawn: dict[str, str] = {}
+    while True:
+        for wechat in bot.container.accounts:
+            if wechat.qr_code and drawn.get(wechat.account) != wechat.qr_code:
+                print(words("scan", bot.config.language, account=wechat.account))
+                segno.make(wechat.qr_code).terminal(compact=True)
+            drawn[wechat.account] = wechat.qr_code
+        await bot.container.changes.wait_after(bot.container.changes.last, 3600.0)

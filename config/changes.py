@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from config import Config
 
 RESTART: Final = frozenset(  # what takes a restart
-    {"assistants", "database", "timezone", "sandbox", "cluster", "api.host", "api.port", "api.public_url"}
+    {"assistants", "database", "timezone", "sandbox", "cluster", "language", "api.host", "api.port", "api.public_url"}
 )
 
 

@@ -12,12 +12,13 @@ from pydantic import model_validator
 
 from config.section import check_names, names_in
 from config.texts_admin import AdminTexts
+from config.texts_console import ConsoleTexts
 from config.texts_groups import GroupTexts
 
 _NAME = re.compile(r"\{(\w+)\}")
 
 
-class Texts(GroupTexts, AdminTexts):
+class Texts(GroupTexts, AdminTexts, ConsoleTexts):
     """The texts, by the moment they are said."""
 
     # ways in

@@ -14,6 +14,7 @@ from config.texts import fill
 from errors import WeChatError
 from handlers.chat_commands import (
     administration,
+    console,
     info,
     members,
     presentation,
@@ -39,6 +40,7 @@ class About(StrEnum):
     WORDS = "words"  # in private without a number: all groups
     ACCOUNT = "account"  # in private only
     ADMINS = "admins"  # anywhere, by admins only
+    CONSOLE = "console"  # in private only, by admins and staff
     STAFF_ROOM = "staff room"  # by admins only, in any group or in private
 
 
@@ -61,7 +63,7 @@ class Command:
 async def show_help(request: CommandRequest) -> CommandReply:
     """All commands, a line each, short enough for a phone."""
     lines = [
-        f"{one.usage}　{one.does}".strip() for one in COMMANDS if not request.room_id or one.about is not About.ACCOUNT
+        f"{one.usage}　{one.does}".strip() for one in COMMANDS if not request.room_id or one.about not in PRIVATE_ONLY
     ]
     return CommandReply(fill(request.texts.help, commands="\n".join(lines)))
 
@@ -87,6 +89,8 @@ COMMANDS: Final = (
     Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "", About.ADMINS, administration.admins),
     Command("/问答", "[加 问题=答案 | 删 编号]", "", About.ACCOUNT, administration.questions),
     Command("/重载", "", "重新加载配置", About.ACCOUNT, administration.reload),
+    Command("/登录", "", "打开管理后台", About.CONSOLE, console.log_in),
+    Command("/登出", "", "退出管理后台", About.CONSOLE, console.log_out),
     Command("/日报", "开|关", "每天早上给群主发日报", About.GROUP, reports.report),
     Command("/任务", "", "看定时任务", About.ACCOUNT, reports.jobs),
     Command("/流程", "[结束 编号]", "看、结束流程", About.ACCOUNT, systems.flows),
@@ -94,6 +98,7 @@ COMMANDS: Final = (
     Command("/客服群", "", "看客服群", About.STAFF_ROOM, staff_room.show),
     Command("/重发", "[编号|全部]", "未送达的通知", About.ACCOUNT, systems.resend),
 )
+PRIVATE_ONLY: Final = (About.ACCOUNT, About.CONSOLE)
 ADMINS_ONLY: Final = (About.STAFF_ROOM, About.ADMINS)
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
@@ -135,7 +140,7 @@ async def in_group(event: GroupMessage, context: EventContext) -> bool:
     number = _NUMBER.match(rest)
     if qun and number and command.about is not About.NOTHING and int(number[1]) == qun.number:
         rest = number[2] or ""
-    if command.about is About.ACCOUNT:
+    if command.about in PRIVATE_ONLY:
         context.reply(fill(context.container.config.texts.private_only, command=command.name))
         return True
     told = () if event.by_name else event.mentions
@@ -170,7 +175,8 @@ async def in_private(event: PrivateMessage, context: EventContext) -> bool:
         return True
     command, rest = parsed
     texts = context.container.config.texts
-    if not context.container.accounts.is_admin(event.account, event.contact_id):
+    is_admin = context.container.accounts.is_admin(event.account, event.contact_id)
+    if not is_admin and not (command.about is About.CONSOLE and console.may_log_in(event, context)):
         context.reply(texts.not_allowed)
         return True
     qun, number, rest = _group(context, command, event.account, rest)

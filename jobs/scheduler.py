@@ -46,6 +46,11 @@ def _times(jobs: Sequence[ScheduledJob], changes: Sequence[Change], zone: ZoneIn
     return times
 
 
+def check_times(jobs: Sequence[ScheduledJob], config: Config) -> None:
+    """Raise ConfigError for times that a start would refuse."""
+    _times(jobs, config.jobs, ZoneInfo(config.timezone))
+
+
 class Jobs:
     """The scheduler. A job never runs twice at once, and one that fails is logged and runs again at its next time.
 

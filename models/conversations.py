@@ -27,6 +27,7 @@ class Said(SQLModel, table=True):
     media: str = ""  # path of the file, once it was kept
     message_id: str = ""  # with which WeChat gives the file
     ticket: int | None = None
+    outbox_key: str = Field(default="", sa_column_kwargs={"server_default": ""})  # of its promise; tells how it stands
     internal: bool = False  # a note among the staff; the customer never sees it
 
 

@@ -88,12 +88,14 @@ class DirtyPayloadRequest(_message.Message):
     def __init__(self, type: _Optional[int] = ..., id: _Optional[str] = ...) -> None: ...
 
 class EventResponse(_message.Message):
-    __slots__ = ("type", "payload")
+    __slots__ = ("type", "payload", "relay_number")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    RELAY_NUMBER_FIELD_NUMBER: _ClassVar[int]
     type: int
     payload: str
-    def __init__(self, type: _Optional[int] = ..., payload: _Optional[str] = ...) -> None: ...
+    relay_number: int
+    def __init__(self, type: _Optional[int] = ..., payload: _Optional[str] = ..., relay_number: _Optional[int] = ...) -> None: ...
 
 class Id(_message.Message):
     __slots__ = ("id",)

@@ -11,7 +11,7 @@ from typing import Any
 
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Link, Media, Room
-from wechat.interface import State
+from wechat.interface import ScanState, State
 from wechat.problems import Reason
 
 SELF = "wxid_bot"
@@ -26,6 +26,7 @@ class InMemoryWeChat:
         self.reason: Reason | None = None
         self.self_id = SELF
         self.qr_code = ""
+        self.scan_state = ScanState.NONE
         self.directory: Any = CachedDirectory()
         self.directory.owner_id = SELF
         self.fails: dict[str, BaseException] = {}
@@ -41,6 +42,12 @@ class InMemoryWeChat:
         contact = Contact(id, name, alias, weixin, friend)
         self.directory.put_contact(contact)
         return contact
+
+    def begin(self, epoch: int, position: str) -> None:
+        """No relay here."""
+
+    def acknowledge(self, position: str) -> None:
+        """No relay here."""
 
     async def reached(self, name: str) -> None:
         """Wait until a call has come."""

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from protocol.supervision import end
 from wechat.account_calls import GroupCalls, PeopleCalls, Sending
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
-from wechat.connection import Connection, Timing, TlsSeen, end
+from wechat.connection import Connection, Timing, TlsSeen
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader
 from wechat.directory_sync import DirectorySync
 from wechat.event_resolver import EventResolver, Placed
 from wechat.events import Event, RawEvent
 from wechat.gateway_events import GatewayEvents
-from wechat.interface import Listener, State
+from wechat.interface import Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wechat.puppet import MendedPuppet
+from wechat.relay_progress import RelayProgress
 from wechat.sent_messages import SentMessages
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         Wechaty.__init__(self, options)
         self.contact_id = ""
         self.qr_code = ""
+        self.scan_state = ScanState.NONE
         self._timing = timing or Timing()
         self._listener = listener
         self.directory = CachedDirectory()
@@ -67,8 +70,11 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._resolver = EventResolver(self._mended, self.directory, self._reader, self._own)
         self._join_seen = asyncio.Event()
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
+        self.relay = RelayProgress()
         self._hearing = GatewayEvents(self, self._timing)
-        self._connection = Connection(settings, self._timing, self._hearing, set() if tls_seen is None else tls_seen)
+        self._connection = Connection(
+            settings, self._timing, self._hearing, set() if tls_seen is None else tls_seen, self.relay
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -110,6 +116,14 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         await end(rest)
         self._tasks = []
 
+    def begin(self, epoch: int, position: str) -> None:
+        """What a relay is told: this process's epoch, and how far the database has its events."""
+        self.relay.begin(epoch, position)
+
+    def acknowledge(self, position: str) -> None:
+        """Everything up to this position of a relay is in the database."""
+        self.relay.acknowledge(position)
+
     async def resolve(self, raw: RawEvent, placed: Placed = lambda _conversation: None) -> Event | None:
         """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo). `placed` is told
         the conversation as soon as it is known."""
@@ -143,6 +157,12 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self.qr_code = qr_code
         if qr_code:
             await self._listener.scanned(self.account, qr_code)
+
+    async def scan_goes_on(self, scan_state: ScanState) -> None:
+        """The code was scanned, or is not good any more."""
+        if scan_state is not self.scan_state:
+            self.scan_state = scan_state
+            await self._listener.state_changed(self.account, self.state, "")
 
     async def tell_synced(self, since: datetime | None, changed: Iterable[str]) -> bool:
         """Contacts and groups were read again. Whether the listener took it, which it may try some times."""

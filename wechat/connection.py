@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import ssl
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,10 +14,14 @@ from grpclib.exceptions import GRPCError
 
 from errors import WeChatError, WeChatRefused
 from protocol import puppet_pb2 as pb
+from protocol.relaying import JOURNAL, TAKEN_OVER
+from protocol.supervision import TlsChoice, backoff, end
+from protocol.tls import is_loopback
 from wechat.authority import AuthorityFailed, resolve
 from wechat.interface import State
 from wechat.problems import Problem, Reason, of_loss, of_tls
-from wechat.tls import certificate_name, is_loopback, make_channel
+from wechat.relay_progress import RelayProgress
+from wechat.tls import certificate_name, make_channel
 from wechat.wire import LOST, Wire
 
 if TYPE_CHECKING:
@@ -72,8 +74,9 @@ class Owner(Protocol):
     def opened(self, wire: Wire) -> None:
         """There is a wire; events begin."""
 
-    async def heard(self, number: int, payload: str) -> None:
-        """An event, of the type that has this number in the protocol. Must not raise."""
+    async def heard(self, number: int, payload: str, relay_number: int) -> None:
+        """An event, of the type that has this number in the protocol; a relay numbers events (else 0). Must not
+        raise."""
 
     async def started(self) -> None:
         """The gateway runs the account."""
@@ -82,28 +85,24 @@ class Owner(Protocol):
         """There is no wire any more."""
 
 
-async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait for them. Those that read a gRPC stream may need to be told twice: grpclib turns a
-    cancellation that meets the loss of the connection into that loss."""
-    left = [task for task in tasks if not task.done()]
-    while left:
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=0.2)
-        left = [task for task in left if not task.done()]
-    await asyncio.gather(*tasks, return_exceptions=True)  # how they ended is nobody's business any more
-
-
 class Connection:
     """Keeps one account connected."""
 
-    def __init__(self, settings: AssistantSettings, timing: Timing, owner: Owner, tls_seen: TlsSeen) -> None:
+    def __init__(
+        self,
+        settings: AssistantSettings,
+        timing: Timing,
+        owner: Owner,
+        tls_seen: TlsSeen,
+        relay: RelayProgress | None = None,
+    ) -> None:
+        self._relay = relay or RelayProgress()
         self._settings = settings
         self._timing = timing
         self._owner = owner
         self._tls_seen = tls_seen
-        self._endpoint = ""  # of the last session
-        self._secure: bool | None = None  # what worked, when tls is auto
+        self._endpoint = ""  # of the last session, or what the authority last answered
+        self._tls = TlsChoice(settings.tls)
         self._failures = 0  # in a row
         self._refusals = 0
 
@@ -120,7 +119,7 @@ class Connection:
             first, most, times = timing.refused_first, timing.refused_most, self._refusals
         else:
             first, most, times = timing.backoff_first, timing.backoff_most, self._failures
-        return float(min(most, first * 2 ** min(max(times - 1, 0), 20)) * random.uniform(0.75, 1.0))
+        return backoff(times, first, most)
 
     async def _attempt(self) -> tuple[State, Reason]:
         """One session from beginning to end: the state it leaves behind and why it ended."""
@@ -128,7 +127,8 @@ class Connection:
         settings = self._settings
         try:
             settings = await self._located()
-            await self._session_either_way(settings)
+            plain = self._may_be_plain(settings.endpoint)
+            await self._tls.run(lambda secure: self._session(settings, secure=secure), may_be_plain=plain)
         except GRPCError as error:
             return self._judge(error)
         except (ConnectionLost, AuthorityFailed) as error:
@@ -164,27 +164,10 @@ class Connection:
     def _judge(self, error: GRPCError) -> tuple[State, Reason]:
         if error.status is Status.UNAUTHENTICATED:  # its message may hold the token
             return self._refused_or_lost(Reason(Problem.TOKEN_REFUSED))
-        if error.status is Status.ALREADY_EXISTS:
+        if error.status is Status.ALREADY_EXISTS or (error.message or "").startswith(TAKEN_OVER):
             # Stop would free it, and would end another client's session, or WeChat's: that is a person's choice.
             return State.CONNECTING, Reason(Problem.HELD)
         return State.CONNECTING, Reason(Problem.STREAM_FAILED, error.status.name)
-
-    async def _session_either_way(self, settings: AssistantSettings) -> None:
-        """With TLS or without, as configured; `auto` tries TLS first, and plaintext only where that is safe.
-
-        Plaintext carries the token: one handshake that somebody resets must not bring it out.
-        """
-        known = self._secure if self._settings.tls == "auto" else self._settings.tls
-        if known is not None:
-            return await self._session(settings, secure=known)
-        try:
-            await self._session(settings, secure=True)
-        except (ssl.SSLCertVerificationError, ConnectionRefusedError):
-            raise
-        except (ssl.SSLError, ConnectionResetError, ConnectionAbortedError):
-            if self._secure is not None or not self._may_be_plain(settings.endpoint):  # it was TLS, and is lost
-                raise
-            await self._session(settings, secure=False)
 
     def _may_be_plain(self, endpoint: str) -> bool:
         if self._settings.tls_ca or self._settings.tls_server_name:
@@ -193,13 +176,13 @@ class Connection:
 
     async def _session(self, settings: AssistantSettings, *, secure: bool) -> None:
         self._endpoint = settings.endpoint
-        wire = Wire(make_channel(settings, secure=secure), settings.token)
+        wire = Wire(make_channel(settings, secure=secure), settings.token, relay=self._relay)
         try:
             await wire.connect(self._timing.connect)
             await self._talk(wire, secure)
         except LOST:
             if not secure and self._failures:  # lost before it worked: it may speak TLS by now
-                self._secure = None
+                self._tls.forget()
             raise
         finally:
             wire.close()
@@ -223,17 +206,20 @@ class Connection:
     async def _read(self, stream: Stream[Any, Any], first: asyncio.Event, wire: Wire, secure: bool) -> None:
         async for event in stream:
             if not first.is_set():
+                metadata: Any = stream.initial_metadata or {}
+                self._relay.opened(str(metadata.get(JOURNAL, "")))
                 self._worked(wire, secure)
                 first.set()
-            await self._owner.heard(event.type, event.payload)
+            await self._owner.heard(event.type, event.payload, event.relay_number)
         await stream.recv_trailing_metadata()
 
     def _worked(self, wire: Wire, secure: bool) -> None:
         if secure:
             self._tls_seen.add(self._endpoint)
-        if self._secure is None and self._settings.tls == "auto":
+        if self._tls.is_new:
             log.info("%s: the gateway speaks %s", self._settings.account, "TLS" if secure else "plaintext")
-        self._secure, self._refusals = secure, 0
+        self._tls.worked(secure)
+        self._refusals = 0
         self._owner.opened(wire)
 
     async def _keep(self, wire: Wire, first: asyncio.Event) -> None:

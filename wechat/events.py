@@ -42,6 +42,7 @@ class RawEvent:
     kind: str
     data: dict[str, Any]
     at: datetime
+    position: str = ""  # in the journal of a relay, where the gateway is one
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from errors import WeChatError, WeChatOffline
 from protocol import puppet_pb2 as pb
 from wechat import event_parser as intake
 from wechat.connection import Timing
 from wechat.events import RawEvent
-from wechat.interface import State
+from wechat.interface import ScanState, State
 from wechat.problems import Problem, Reason
 from wechat.wire import Wire
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 UNREAD_PAUSE = 5.0  # seconds until what could not be read is tried again; doubled each time
 UNREAD_LONGEST = 600.0
 TELL_AGAIN = 60.0  # seconds until the listener is told again what it could not take
+# By the status that Wechaty's scan event carries; 1 (cancelled) and 5 (timed out) end a code.
+SCAN_STATES = {1: ScanState.EXPIRED, 3: ScanState.SCANNED, 4: ScanState.SCANNED, 5: ScanState.EXPIRED}
 LISTS = ("lists", "")  # what `ready` asks to be read again
 NEWS = ("news", "")
 
@@ -64,15 +66,22 @@ class GatewayEvents:
         self._puppet.detach()
         await self._assistant.become(state, reason)
 
-    async def heard(self, number: int, payload: str) -> None:
+    async def heard(self, number: int, payload: str, relay_number: int = 0) -> None:
         """An event. Never raises: one odd event must not make the account deaf."""
+        if not await self._to_be_stored(number, payload, relay_number):
+            self._assistant.relay.passed(relay_number)
+
+    async def _to_be_stored(self, number: int, payload: str, relay_number: int) -> bool:
+        """Act on an event; whether it was handed on to be stored."""
         kind = intake.TAKEN.get(number) or intake.CONTROL.get(number) or "unknown"
         try:
             if number in intake.TAKEN:
                 raw = intake.raw_event(self._assistant.account, kind, intake.parse(payload), datetime.now(UTC))
                 self._apply(raw)
                 if raw.id not in self._assistant._own:
-                    await self._assistant.take(raw)
+                    position = self._assistant.relay.position_of(relay_number)
+                    await self._assistant.take(replace(raw, position=position) if position else raw)
+                    return True
             elif kind in CONTROLS:
                 data = {} if kind == "logout" else intake.parse(payload)  # which means the same whatever it says
                 await CONTROLS[kind](self, data)
@@ -82,6 +91,7 @@ class GatewayEvents:
             log.warning("%s: odd %s event survived: %s", self._assistant.account, kind, error)
         except Exception as error:  # noqa: BLE001 - its text may hold what people wrote, so only its type is logged
             log.error("%s: %s event failed: %s", self._assistant.account, kind, type(error).__name__)  # noqa: TRY400
+        return False
 
     # ---- what the directory learns at once ----
 
@@ -112,6 +122,7 @@ class GatewayEvents:
             self._lost_at = None
         self._directory.owner_id = self._assistant.contact_id = self._puppet.login_user_id = id
         self._scanned = self._assistant.qr_code = ""
+        self._assistant.scan_state = ScanState.NONE
         self._bringing_up = asyncio.create_task(self._bring_up())
 
     async def _logout(self, data: dict[str, Any]) -> None:
@@ -134,10 +145,9 @@ class GatewayEvents:
         code = intake.text_or_empty(data, "qrcode")
         if code and code != self._scanned:
             self._scanned = code
-            log.warning(
-                "%s: scan this to log in: https://wechaty.js.org/qrcode/%s", self._assistant.account, quote(code, "")
-            )
+            log.warning("%s: a login QR code waits for a scan; the console shows it", self._assistant.account)
             await self._assistant.show_code(code)
+        await self._assistant.scan_goes_on(SCAN_STATES.get(data.get("status") or 0, ScanState.WAITING))
 
     async def _error(self, data: dict[str, Any]) -> None:
         log.warning("%s: the gateway reports an error", self._assistant.account)

@@ -26,6 +26,15 @@ class State(StrEnum):
     ONLINE = "online"
 
 
+class ScanState(StrEnum):
+    """How far a login by QR code has come."""
+
+    NONE = "none"
+    WAITING = "waiting"
+    SCANNED = "scanned"  # to be confirmed on the phone
+    EXPIRED = "expired"  # the gateway shows another one soon
+
+
 class Directory(Protocol):
     """Who is who on one account; kept in memory, filled once, kept true by events."""
 
@@ -62,6 +71,7 @@ class WeChat(Protocol):
     account: str
     directory: Directory
     qr_code: str  # what is to be scanned to log the account in; "" = nothing
+    scan_state: ScanState
 
     @property
     def state(self) -> State:
@@ -74,6 +84,12 @@ class WeChat(Protocol):
     @property
     def self_id(self) -> str:
         """The account's own WeChat id; empty before the first login."""
+
+    def begin(self, epoch: int, position: str) -> None:
+        """Before the start: this process's epoch, and how far the database has the events of a relay ("" unknown)."""
+
+    def acknowledge(self, position: str) -> None:
+        """Everything up to this position (RawEvent.position) is in the database."""
 
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = ...) -> Event | None:
         """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo). `placed` is told

@@ -24,6 +24,8 @@ from errors import (
 )
 from protocol import CALLS, ProtocolCall
 from protocol import puppet_pb2 as pb
+from protocol.relaying import NO_GATEWAY, TAKEN_OVER
+from wechat.relay_progress import RelayProgress
 
 CALL_SECONDS: Final = 10.0
 CALLS_AT_ONCE: Final = 32  # without a bound, calls queue behind each other until their deadlines pass
@@ -50,6 +52,8 @@ def translate(call: str, error: GRPCError, token: str = "") -> WeChatError:
     """The gateway's refusal as one of our errors. The token, which some gateways repeat, is taken out."""
     if error.status is Status.UNAUTHENTICATED:
         return WeChatOffline(call, "the gateway does not take the token")
+    if (error.message or "").startswith((NO_GATEWAY, TAKEN_OVER)):
+        return WeChatOffline(call, error.message or "")
     text = (error.message or error.status.name).split("\n", 1)[0][:300]
     if token:
         text = text.replace(token, "***")
@@ -75,9 +79,13 @@ class CancelOnce(DeadlineWrapper):
 class Wire:
     """The calls of one connection. When it is lost a new Wire is made; this one then fails every call."""
 
-    def __init__(self, channel: Channel, token: str, *, at_once: int = CALLS_AT_ONCE) -> None:
+    def __init__(
+        self, channel: Channel, token: str, *, at_once: int = CALLS_AT_ONCE, relay: RelayProgress | None = None
+    ) -> None:
         self.channel = channel
+        self._relay = relay or RelayProgress()
         self.metadata = {"authorization": f"Wechaty {token}"} if token else {}
+        self.metadata |= self._relay.constant()
         self._token = token
         self._slots = asyncio.Semaphore(at_once)
         self._closed = False
@@ -152,8 +160,9 @@ class Wire:
     def _open(self, call: ProtocolCall, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
         if self._closed:
             raise WeChatOffline(call.name, "not connected")
+        metadata = self.metadata | self._relay.current(resuming=call.name == "Event")
         return self.channel.request(
-            call.path, cardinality, call.request, call.response, timeout=timeout, metadata=self.metadata
+            call.path, cardinality, call.request, call.response, timeout=timeout, metadata=metadata
         )
 
     async def _unary(self, call: ProtocolCall, request: Message, timeout: float) -> Any:

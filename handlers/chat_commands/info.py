@@ -10,7 +10,6 @@ from sqlmodel import Session
 from config.texts import fill
 from handlers.chat_commands.request import CommandReply, CommandRequest
 from models.groups import Qun
-from services.groups.groups import new_token
 
 DAYS: Final = 14
 DAY: Final = 86400.0
@@ -27,13 +26,13 @@ async def change_token(request: CommandRequest) -> CommandReply:
     """Another join token; the old one leads nowhere from now on."""
     if request.rest:
         return request.misuse()
-    fresh, days = new_token(), request.container.config.groups.token_days
-    until = request.container.clock() + days * DAY if days else None
 
     def act(session: Session) -> str:
-        qun = request.container.groups.patch(session, request.group.number, token=fresh, token_expires_at=until)
-        request.note(session, "token")
-        return fill(request.texts.token_changed, topic=qun.topic, token=fresh) + _until(request, until)
+        groups, audit = request.container.groups, request.container.audit
+        qun = groups.renew_token(session, audit, request.group, request.actor)
+        return fill(request.texts.token_changed, topic=qun.topic, token=qun.token) + _until(
+            request, qun.token_expires_at
+        )
 
     return CommandReply(act=act)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import inspect
 import time
 from collections.abc import Awaitable, Callable
@@ -15,7 +14,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from protocol import ProtocolCall
-from sandbox.gateway.transport import AUTHORITY
+from protocol.server import shows_token
 from sandbox.world.faults import CallFault
 from sandbox.world.model import Refused
 from sandbox.world.world import World
@@ -102,11 +101,7 @@ class CallInterceptor:
             self._world.limits.take(self._account, action)
 
     def _authorize(self, stream: Any) -> None:
-        shown = stream.metadata.get("authorization")
-        if shown is None:
-            shown = f"Wechaty {stream.metadata.get(AUTHORITY, '')}"
-        kind, _, token = shown.partition(" ")
-        if kind != "Wechaty" or not hmac.compare_digest(token.encode(), self._token.encode()):
+        if not shows_token(stream.metadata, self._token):
             raise GRPCError(Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN")
 
     def _note(self, call: ProtocolCall, request: Message | None, outcome: str, seconds: float) -> None:

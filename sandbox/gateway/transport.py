@@ -1,4 +1,4 @@
-"""grpclib's server with what a gateway of ours needs besides: `:authority`, and connections that can freeze or die."""
+"""grpclib's server whose connections can freeze or die."""
 
 from __future__ import annotations
 
@@ -7,21 +7,9 @@ from collections.abc import Collection
 from typing import Any
 
 from grpclib.protocol import H2Protocol
-from grpclib.server import Handler, Server
+from grpclib.server import Server
 
-AUTHORITY = "x-authority"  # the metadata key under which a call's `:authority` is found
-
-Headers = list[tuple[str, str]]
-
-
-class AuthorityHandler(Handler):
-    """Old clients (python-wechaty among them) show their token as `:authority` only; grpclib hides it."""
-
-    def accept(self, stream: Any, headers: Headers, release_stream: Any) -> None:
-        """Pass a call on, its authority among the metadata; one a client made up itself is dropped."""
-        shown = [(key, value) for key, value in headers if key != AUTHORITY]
-        authority = dict(headers).get(":authority", "")
-        super().accept(stream, [*shown, (AUTHORITY, authority)], release_stream)
+from protocol.server import AuthorityHandler
 
 
 class GatewayConnection(H2Protocol):

@@ -24,6 +24,7 @@ class Accounts:
         self._bound_admins: set[str] = set()
         self._sandboxed = set(sandboxed)
         self._changed = asyncio.Event()
+        self._since: dict[str, float] = {}
 
     def add(self, wechat: WeChat) -> None:
         """Take an account in."""
@@ -59,9 +60,14 @@ class Accounts:
         wechat = self._wechats.get(account)
         return wechat is not None and wechat.state is State.ONLINE
 
-    def state_changed(self) -> None:
+    def state_changed(self, account: str, at: float) -> None:
         """Look again: an account's connection went to another state."""
+        self._since[account] = at
         self._changed.set()
+
+    def since(self, account: str) -> float | None:
+        """Since when the account is in its state (Unix seconds); None: since the start."""
+        return self._since.get(account)
 
     async def all_online(self, seconds: float, *accounts: str) -> None:
         """Wait until these accounts, or every one, are ready to act, at most so many seconds."""

@@ -17,6 +17,7 @@ from config.texts import fill
 from errors import AssistantOffline, CodeTaken, OwnerAmbiguous, OwnerUnknown
 from models.db import Store, after_commit
 from models.groups import FIRST_NUMBER, Qun, QunRoom, QunState
+from services.accounts.audit import Audit
 from services.accounts.registry import RETRY_AFTER, Accounts
 from services.clock import DAY, Clock
 from services.groups.index import GroupIndex
@@ -211,6 +212,12 @@ class Groups(GroupIndex):
         return await self._store.write(activate)
 
     # ---- changing ----
+
+    def renew_token(self, session: Session, audit: Audit, qun: Qun, who: str) -> Qun:
+        """Another join token, inside a transaction; the old one leads nowhere from now on."""
+        until = self._clock() + self._settings.token_days * DAY if self._settings.token_days else None
+        audit.note(session, qun.account, "token", who, "", "done", number=str(qun.number))
+        return self.patch(session, qun.number, token=new_token(), token_expires_at=until)
 
     def patch(self, session: Session, number: int, **changes: Any) -> Qun:
         """Change a group inside a transaction; memory follows the commit."""

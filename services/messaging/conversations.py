@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from models.bulk_insert import in_bulk, write_bulk
 from models.conversations import Said
 from models.db import after_commit
+from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
 from services.messaging.loop_detector import LoopDetector
 from services.messaging.media import Kept
@@ -47,8 +48,9 @@ def shown(kind: str, text: str) -> str:
 class Conversations:
     """Keeps conversations for `keep_days`."""
 
-    def __init__(self, clock: Clock, loop_detector: LoopDetector) -> None:
+    def __init__(self, clock: Clock, loop_detector: LoopDetector, changes: ChangeFeed) -> None:
         self._clock = clock
+        self._changes = changes
         self._loop_detector = loop_detector
 
     def heard(self, session: Session, message: Message, *, kept: Kept | None = None, ticket: int | None = None) -> None:
@@ -82,6 +84,7 @@ class Conversations:
             text=words[:LONGEST],
             media=body.get("path", ""),
             ticket=body.get("ticket"),
+            outbox_key=body.get("key", ""),
         )
         after_commit(session, lambda: self._loop_detector.spoke(account, to, words))
 
@@ -101,8 +104,10 @@ class Conversations:
         )
 
     def _add(self, session: Session, **values: Any) -> None:
-        usual = {"staff": "", "media": "", "message_id": "", "ticket": None, "internal": False}
+        usual = {"staff": "", "media": "", "message_id": "", "ticket": None, "outbox_key": "", "internal": False}
         in_bulk(session, _INSERT, {**usual, **values})
+        if values.get("ticket") is not None:
+            after_commit(session, lambda: self._changes.publish(ChangeKind.TICKET, id=values["ticket"]))
 
     # ---- reading ----
 

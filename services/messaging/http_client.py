@@ -10,7 +10,6 @@ from typing import Final
 import aiohttp
 
 from services.messaging.status_line import StatusKeeper, StatusRequest
-from version import VERSION
 
 ANSWER_LIMIT: Final = 256 * 1024  # bytes of an answer that are read
 LET_GO: Final = 1.0  # seconds that the rest of an unwanted answer may take
@@ -36,7 +35,7 @@ class HttpClient:
                 connector=connector,
                 request_class=StatusRequest,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": f"wxbot/{VERSION}"},
+                headers={"User-Agent": "wxbot/1.0"},
             )
         return self._session
 

@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from sqlmodel import Session, col, select
 
 from models.bulk_insert import write_bulk
 from models.conversations import Said
 from models.support import Ticket, TicketState
 from services.paging import Page, PageRequest, page_of
+
+
+class TicketView(StrEnum):
+    """The tickets an agent looks at."""
+
+    WAITING = "waiting"  # for somebody to take them
+    MINE = "mine"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+def list_for_agent(session: Session, view: TicketView, agent_id: str, q: str, page: PageRequest) -> Page[Ticket]:
+    """The tickets of a view, newest first; `q`: a part of the customer's name, or the number."""
+    query = select(Ticket)
+    query = query.where(
+        Ticket.state == TicketState.CLOSED if view is TicketView.CLOSED else Ticket.state != TicketState.CLOSED
+    )
+    if view is TicketView.WAITING:
+        query = query.where(Ticket.staff_id == "")
+    elif view is TicketView.MINE:
+        query = query.where(Ticket.staff_id == agent_id)
+    if q:
+        named = col(Ticket.name).contains(q, autoescape=True)
+        number = q.lstrip("#")
+        is_number = number.isdecimal() and len(number) < 16
+        query = query.where(named | (col(Ticket.id) == int(number)) if is_number else named)
+    if page.before is not None:
+        query = query.where(col(Ticket.id) < page.before)
+    rows = session.exec(query.order_by(col(Ticket.id).desc()).limit(page.limit + 1)).all()
+    return page_of(rows, page, lambda ticket: ticket.id)
 
 
 def list_tickets(session: Session, account: str, state: TicketState | None, page: PageRequest) -> Page[Ticket]:

@@ -60,6 +60,11 @@ class StaffRooms:
             self.of(account)
         return self._bound.get(account) == room_id
 
+    def has_member(self, account: str, contact_id: str) -> bool:
+        """Whether the person is in the account's staff room."""
+        room = self.of(account)
+        return room is not None and contact_id in room.member_ids
+
     def bind(self, session: Session, account: str, room_id: str, who: str) -> None:
         """Make this room the account's staff room, inside a transaction."""
         session.merge(Setting(key=PREFIX + account, value=room_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from functools import partial
 
 from sqlmodel import Session
@@ -47,9 +48,19 @@ class TicketActions:
     # ---- what the staff does ----
 
     def answer(
-        self, session: Session, ticket: Ticket, staff_id: str, staff_name: str, body: Body, room_id: str
+        self,
+        session: Session,
+        ticket: Ticket,
+        staff_id: str,
+        staff_name: str,
+        body: Body,
+        room_id: str,
+        key: str = "",
     ) -> None:
-        """Say to the customer what somebody of the staff wrote; who is first has the ticket."""
+        """Say to the customer what somebody of the staff wrote; who is first has the ticket.
+
+        `room_id`: the staff room, "" where there is none. `key`: unique for the answer, which it finds in the outbox.
+        """
         now = self._clock()
         values = {
             "last_at": now,
@@ -62,11 +73,13 @@ class TicketActions:
         if first:
             values |= {"staff_id": staff_id, "staff_name": staff_name}
         if not self.tickets.change(session, ticket.id or 0, **values):
-            self._messages.say(session, ticket.account, room_id, self.unknown(ticket.id or 0))
+            if room_id:
+                self._messages.say(session, ticket.account, room_id, self.unknown(ticket.id or 0))
             return
-        said = {**body, "staff": staff_id, "ticket": ticket.id}
-        self._messages.say(session, ticket.account, ticket.contact_id, said)
-        if first:
+        key = key or f"ticket:{ticket.id}:{uuid.uuid4().hex}"
+        said = {**body, "staff": staff_id, "ticket": ticket.id, "key": key}
+        self._messages.say(session, ticket.account, ticket.contact_id, said, idempotency_key=key)
+        if first and room_id:
             taken = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
             self._messages.say(session, ticket.account, room_id, relay(ticket, taken))
 
@@ -89,7 +102,7 @@ class TicketActions:
 
     def give_to(self, session: Session, ticket: Ticket, staff_id: str, staff_name: str, room_id: str) -> None:
         """Somebody else of the staff has the ticket now."""
-        if self.tickets.change(session, ticket.id or 0, staff_id=staff_id, staff_name=staff_name):
+        if self.tickets.change(session, ticket.id or 0, staff_id=staff_id, staff_name=staff_name) and room_id:
             words = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
             self._messages.say(session, ticket.account, room_id, relay(ticket, text(words, [staff_id])))
 

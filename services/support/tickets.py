@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from models.db import Store, after_commit
 from models.support import Ticket, TicketState
+from services.changes import ChangeFeed, ChangeKind
 from services.clock import DAY, Clock
 
 MARK_SECONDS = DAY
@@ -29,8 +30,9 @@ class MarkAsked:
 class Tickets:
     """Rows and memory, kept the same."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, changes: ChangeFeed, clock: Clock) -> None:
         self._store = store
+        self._changes = changes
         self._clock = clock
         self._by_number: dict[int, Ticket] = {}
         self._by_person: dict[tuple[str, str], Ticket] = {}
@@ -79,6 +81,7 @@ class Tickets:
         session.flush()
         ticket = Ticket(**row.model_dump())  # what is kept in memory belongs to no session
         after_commit(session, lambda: self._keep(ticket))
+        after_commit(session, lambda: self._tell(ticket.id or 0))
         return ticket
 
     def change(self, session: Session, number: int, **values: Any) -> bool:
@@ -87,15 +90,34 @@ class Tickets:
         if not session.connection().execute(unfinished.values(**values)).rowcount:
             return False
         after_commit(session, lambda: self._changed(number, values))
+        after_commit(session, lambda: self._tell(number))
+        return True
+
+    def reopen(self, session: Session, number: int) -> bool:
+        """Make a closed ticket an open one; False when it is not closed, or its person has another one."""
+        row = session.get(Ticket, number)
+        if row is None or row.state != TicketState.CLOSED or self.of(row.account, row.contact_id) is not None:
+            return False
+        row.sqlmodel_update({"state": TicketState.OPEN, "closed_at": None, "closed_by": "", "last_at": self._clock()})
+        session.add(row)
+        session.flush()
+        ticket = Ticket(**row.model_dump())
+        after_commit(session, lambda: self._keep(ticket))
+        after_commit(session, lambda: self._forget_mark(ticket.account, ticket.contact_id))
+        after_commit(session, lambda: self._tell(number))
         return True
 
     def mark(self, session: Session, asked: MarkAsked, account: str, contact_id: str, mark: int) -> bool:
         """Keep a mark; False when there is one already."""
         unmarked = update(Ticket).where(col(Ticket.id) == asked.ticket, col(Ticket.mark).is_(None))
         after_commit(session, lambda: self._forget_mark(account, contact_id))
+        after_commit(session, lambda: self._tell(asked.ticket))
         return bool(session.connection().execute(unmarked.values(mark=mark)).rowcount)
 
     # ---- memory ----
+
+    def _tell(self, number: int) -> None:
+        self._changes.publish(ChangeKind.TICKET, id=number)
 
     def _keep(self, ticket: Ticket) -> None:
         self._by_number[ticket.id or 0] = ticket

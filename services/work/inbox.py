@@ -22,7 +22,7 @@ from sqlmodel import Session
 from errors import WeChatError, WeChatOffline
 from models.db import Store, after_commit, is_away
 from models.durable import EventState
-from services.work import event_codec
+from services.work import event_codec, relay_position
 from services.work.arrival_sequencer import Arrival, ArrivalSequencer
 from services.work.inbox_table import InboxRows, end_event
 from services.work.write_batcher import WriteBatcher
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 Resolve = Callable[[RawEvent, Callable[[str], None]], Awaitable[Event | None]]  # the second: told the conversation
 Handle = Callable[[Event, int], Awaitable[str]]  # handles and ends the event; answers with the handler's name
+Acknowledge = Callable[[str], None]  # is told the position up to which a relay's events are stored
 Parked = Callable[[Session, RawEvent], None]  # tells the admins, in the transaction that parks the event
 MAX_IN_MEMORY: Final = 10_000
 READING_AT_ONCE: Final = 64
@@ -43,7 +44,10 @@ MAX_TRIES: Final = 5  # of reading a payload that gets a refusal or no answer, b
 class Inbox:
     """The events of one account."""
 
-    def __init__(self, account: str, store: Store, resolve: Resolve, handle: Handle, parked: Parked) -> None:
+    def __init__(
+        self, account: str, store: Store, resolve: Resolve, handle: Handle, parked: Parked, acknowledge: Acknowledge
+    ) -> None:
+        self._acknowledge = acknowledge
         self.account = account
         self._store = store
         self._resolve = resolve
@@ -139,6 +143,10 @@ class Inbox:
 
     def _store_rows(self, session: Session, raws: list[RawEvent]) -> None:
         new = self._table.insert(session, raws)
+        position = next((raw.position for raw in reversed(raws) if raw.position), "")
+        if position:
+            relay_position.keep(session, self.account, position)
+            after_commit(session, lambda: self._acknowledge(position))
         after_commit(session, lambda: self._stored(raws, new))
 
     def _stored(self, raws: list[RawEvent], new: dict[str, int]) -> None:

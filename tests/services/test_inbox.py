@@ -39,7 +39,15 @@ class Desk:
         self.fails: dict[str, list[Exception]] = {}
         self.handler_fails: dict[str, list[Exception]] = {}
         self.parked: list[str] = []
-        self.inbox = Inbox("a", store, self.resolve, self.handle, lambda _session, raw: self.parked.append(raw.id))
+        self.acknowledged: list[str] = []
+        self.inbox = Inbox(
+            "a",
+            store,
+            self.resolve,
+            self.handle,
+            lambda _session, raw: self.parked.append(raw.id),
+            self.acknowledged.append,
+        )
 
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
         person = raw.id.partition("-")[0]

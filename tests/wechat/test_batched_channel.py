@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from wechat.batched_channel import MAX, BatchedTransport
+from protocol.batched_channel import MAX, BatchedTransport
 
 
 class Wire:

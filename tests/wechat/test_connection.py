@@ -14,13 +14,13 @@ from grpclib.exceptions import GRPCError
 
 from errors import WeChatOffline
 from protocol import puppet_pb2 as pb
+from protocol.certificates import WECHATY_CA
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, World
 from tests.wechat.conftest import TOKEN, Connect
 from tests.wechat.recording_listener import Heard
 from wechat.connection import HELD, Timing
 from wechat.interface import State
-from wechat.tls import WECHATY_CA
 
 
 async def test_down_at_boot_is_waited_for(world: World, connect: Connect) -> None:

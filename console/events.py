@@ -1,0 +1,52 @@
+"""Live changes as server-sent events. After a break the page gives the last id back and is told what it missed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Final
+
+from aiohttp import web
+
+from api.app_keys import HOUSE
+from console.access import visitor_of
+
+KEEPALIVE: Final = 15.0
+STREAMS: Final = web.AppKey("console_streams", set[asyncio.Task[object]])
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """GET /console/api/events. `reset`: what was missed is not known any more, everything must be read again."""
+    feed = request.app[HOUSE].changes
+    given = request.headers.get("Last-Event-ID") or request.query.get("after", "")
+    known = feed.number_of(given)
+    number = feed.last if known is None else known
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+    task = asyncio.current_task()
+    assert task is not None
+    request.app[STREAMS].add(task)
+    try:
+        await response.prepare(request)
+        first = "reset" if given and known is None else "hello"
+        await response.write(f"id: {feed.id_of(number)}\nevent: {first}\ndata: {{}}\n\n".encode())
+        while await visitor_of(request) is not None:  # a session that has ended hears nothing more
+            changes = await feed.wait_after(number, KEEPALIVE)
+            for change in changes:
+                number = change.number
+                data = json.dumps({"kind": change.kind, **change.facts}, ensure_ascii=False)
+                await response.write(f"id: {feed.id_of(number)}\ndata: {data}\n\n".encode())
+            if not changes:
+                await response.write(b": still here\n\n")
+    except ConnectionResetError:
+        pass  # the reader has gone
+    finally:
+        request.app[STREAMS].discard(task)
+    return response
+
+
+async def end_streams(app: web.Application) -> None:
+    """End all streams, at shutdown."""
+    for task in app[STREAMS]:
+        task.cancel()

@@ -1,0 +1,236 @@
+"""群: the groups, and what the chat commands do with one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from api.app_keys import HOUSE
+from api.body import field, line, number, read_object, text
+from api.query import choice, page, word
+from api.qun import fields
+from api.responses import iso, listing, reply
+from app.container import Container
+from console.access import VISITOR
+from console.overview import picture
+from errors import BotError, GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
+from models.groups import MemberState, Qun, QunState
+from services.accounts.console_sessions import Role
+from services.groups.lists import QunFilter, list_members, list_quns
+from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
+
+
+async def find(request: web.Request) -> web.Response:
+    """GET /console/api/qun?q=&state=&assistant="""
+    wanted = QunFilter(
+        account=word(request, "assistant"), state=choice(request, "state", QunState), q=word(request, "q")
+    )
+    container, asked = request.app[HOUSE], page(request)
+    found = await container.store.read(lambda s: list_quns(s, wanted, asked))
+    return listing("quns", found.map(lambda qun: _fields(request, qun)))
+
+
+def _fields(request: web.Request, qun: Qun) -> dict[str, Any]:
+    shown = fields(request.app[HOUSE], qun)
+    if request[VISITOR].role is not Role.ADMIN:  # they let people in
+        del shown["token"], shown["url"]
+    return shown
+
+
+async def read(request: web.Request) -> web.Response:
+    """GET /console/api/qun/{number}."""
+    container, qun = request.app[HOUSE], _group(request)
+    blacklisted = await container.sanctions.blacklisted(qun)
+    timed = await container.timed_messages.of(qun)
+    days = await container.daily_stats.days(qun.number, 14)
+    shown = {
+        **_fields(request, qun),
+        "welcome": qun.welcome,
+        "announcement": qun.announcement,
+        "blocked_words": container.blocked_words.of(qun.account, qun.number),
+        "blacklist": [{"contact_id": row.contact_id, "name": row.name} for row in blacklisted],
+        "timed": [timed_message(row) for row in timed],
+        "days": [{"day": day.date, "joins": day.joins, "leaves": day.leaves, "messages": day.messages} for day in days],
+    }
+    return reply({"qun": shown})
+
+
+def timed_message(row: Any) -> dict[str, Any]:
+    """A timed message in lists."""
+    return {"id": row.id, "number": row.number, "cron": row.cron, "text": row.text, "next_at": iso(row.next_at)}
+
+
+async def members(request: web.Request) -> web.Response:
+    """GET /console/api/qun/{number}/members?state="""
+    container, qun, asked = request.app[HOUSE], _group(request), page(request)
+    state = choice(request, "state", MemberState) or MemberState.JOINED
+    found = await container.store.read(lambda s: list_members(s, qun.number, state, asked))
+    return listing(
+        "members",
+        found.map(
+            lambda row: {
+                "id": row.id,
+                "contact_id": row.contact_id,
+                "name": row.name,
+                "state": row.state,
+                "updated_at": iso(row.updated_at),
+                "exempt": bool(row.contact_id) and container.sanctions.is_exempt(qun, row.contact_id or ""),
+            }
+        ),
+    )
+
+
+async def code(request: web.Request) -> web.Response:
+    """GET /console/api/qun/{number}/qr.svg: the page that lets people in."""
+    return picture(request.app[HOUSE].groups.url(_group(request)))
+
+
+def _group(request: web.Request) -> Qun:
+    qun = request.app[HOUSE].groups.by_number(number(request, "number"))
+    if qun is None:
+        raise NotFound("group")
+    return qun
+
+
+# ---- changes ----
+
+
+async def change(request: web.Request) -> web.Response:
+    """PATCH /console/api/qun/{number} {topic | announcement | welcome}: seen in WeChat, or 502."""
+    container, who = request.app[HOUSE], request[VISITOR].actor
+    body = await read_object(request)
+    qun = container.closing.open_group(number(request, "number"))
+    try:
+        await _change(container, qun, body, who)
+    except WeChatOffline:
+        raise
+    except WeChatError as error:
+        raise GroupNotMade(str(error)) from error
+    return await read_changed(request)
+
+
+async def _change(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+    presentation, store = container.presentation, container.store
+    if body.keys() == {"topic"}:
+        name = _short(line("topic", body["topic"]), MAX_TOPIC)
+        container.accounts.online(qun.account)
+        await store.write((await presentation.set_topic(qun, name, who)).keep)
+    elif body.keys() == {"announcement"}:
+        words = _short(text(body, "announcement"), MAX_ANNOUNCEMENT)
+        container.accounts.online(qun.account)
+        await store.write((await presentation.announce(qun, words, who)).keep)
+    elif body.keys() == {"welcome"}:
+        welcome = body["welcome"]
+        words_or_none = _short(text(body, "welcome"), MAX_WELCOME) if welcome else welcome
+        if words_or_none is not None and not isinstance(words_or_none, str):
+            raise InvalidParameter("welcome")
+        await store.write(presentation.welcome(qun, words_or_none, who))
+    else:
+        raise InvalidParameter("one of topic, announcement, welcome")
+
+
+def _short(value: str, most: int) -> str:
+    if len(value) > most:
+        raise InvalidParameter(f"more than {most} characters")
+    return value
+
+
+async def read_changed(request: web.Request) -> web.Response:
+    """The group as it is now."""
+    return await read(request)
+
+
+async def act(request: web.Request) -> web.Response:
+    """POST /console/api/qun/{number}/{action}: close, token, block, unblock, warn, remove, blacklist, forgive."""
+    container, who, qun = request.app[HOUSE], request[VISITOR].actor, _group(request)
+    action = ACTIONS.get(request.match_info["action"])
+    if action is None:
+        raise NotFound("action")
+    body = await read_object(request)
+    try:
+        await action(container, qun, body, who)
+    except WeChatOffline:
+        raise
+    except WeChatError as error:
+        raise GroupNotMade(str(error)) from error
+    return await read(request)
+
+
+async def _close(container: Container, qun: Qun, _body: dict[str, Any], who: str) -> None:
+    await container.closing.close(qun.number, who)
+
+
+async def _token(container: Container, qun: Qun, _body: dict[str, Any], who: str) -> None:
+    await container.store.write(lambda s: container.groups.renew_token(s, container.audit, qun, who))
+
+
+async def _block(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+    word = field(body, "word")
+
+    def write(session: Any) -> None:
+        container.blocked_words.add(session, qun.account, qun.number, word, who)
+        container.audit.note(session, qun.account, "blocked_word", who, word, "done", number=str(qun.number))
+
+    await container.store.write(write)
+
+
+async def _unblock(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+    word = field(body, "word")
+
+    def write(session: Any) -> None:
+        container.blocked_words.remove(session, qun.account, qun.number, word)
+        container.audit.note(session, qun.account, "blocked_word_removed", who, word, "done", number=str(qun.number))
+
+    await container.store.write(write)
+
+
+async def _warn(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+    contact_id, name, reason = _person(container, qun, body)
+    room = container.groups.room_of(qun, contact_id)
+    if room is None:
+        raise InvalidParameter("member")
+    await container.store.write(lambda s: container.sanctions.warn(s, qun, room.id, contact_id, name, reason, who))
+
+
+async def _remove(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+    contact_id, _, _ = _person(container, qun, body)
+    await container.memberships.put_out(qun, contact_id, who)
+
+
+async def _blacklist(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+    contact_id, name, reason = _person(container, qun, body)
+    await container.store.write(lambda s: container.sanctions.blacklist(s, qun, contact_id, name, reason, who))
+    await container.memberships.put_out(qun, contact_id, who)
+
+
+async def _forgive(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+    contact_id = field(body, "contact_id")
+    await container.store.write(lambda s: container.sanctions.forgive(s, qun, contact_id, who))
+
+
+def _person(container: Container, qun: Qun, body: dict[str, Any]) -> tuple[str, str, str]:
+    contact_id = field(body, "contact_id")
+    if container.sanctions.is_exempt(qun, contact_id):
+        raise PersonExempt(contact_id)
+    contact = container.accounts.online(qun.account).directory.contacts.get(contact_id)
+    reason = line("reason", body["reason"]) if body.get("reason") else container.config.texts.reason_command
+    return contact_id, contact.name if contact else "", reason
+
+
+class PersonExempt(BotError):
+    """Owner, admins and companions are out of reach."""
+
+    code, status, message = 1001, 400, "群主、管理员、陪伴者不能被处理！"
+
+
+ACTIONS = {
+    "close": _close,
+    "token": _token,
+    "block": _block,
+    "unblock": _unblock,
+    "warn": _warn,
+    "remove": _remove,
+    "blacklist": _blacklist,
+    "forgive": _forgive,
+}

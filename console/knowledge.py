@@ -1,0 +1,188 @@
+"""知识: keywords, questions, what nobody could answer, and a box to try a sentence."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+from pydantic import ValidationError
+from sqlmodel import Session
+
+from api.app_keys import HOUSE
+from api.body import field, lines, number, read_large_object, read_object, text
+from api.query import word
+from api.responses import iso, reply
+from config.customer_service import KeywordRule
+from console.access import VISITOR
+from errors import InvalidParameter, NotFound
+from models.faq import Question
+from models.keywords import Keyword
+from services.support.faq import Entry
+from services.support.questions import top_misses
+from services.support.rule_files import export_keywords, export_questions, import_keywords, import_questions
+
+MISS_DAYS = 30
+MISSES = 100
+
+
+async def read(request: web.Request) -> web.Response:
+    """GET /console/api/knowledge?assistant=: all of it; lists of people's making are short."""
+    container, account = request.app[HOUSE], _account(request)
+    since = (datetime.now(container.zone) - timedelta(days=MISS_DAYS)).date().isoformat()
+
+    def load(session: Session) -> Any:
+        keywords = container.keywords.listed(session, account, None)
+        return keywords, container.faq.listed(session), top_misses(session, MISSES, account=account, since=since)
+
+    keywords, questions, misses = await container.store.read(load)
+    return reply(
+        {
+            "keywords": [_keyword(row) for row in keywords],
+            "configured_keywords": [
+                rule.model_dump(mode="json", exclude_defaults=True)
+                for rule in container.config.customer_service.keywords
+            ],
+            "questions": [_question(row) for row in questions],
+            "configured_questions": [entry.model_dump() for entry in container.faq.entries],
+            "misses": [{"question": question, "count": count} for question, count in misses],
+        }
+    )
+
+
+def _account(request: web.Request) -> str:
+    name = word(request, "assistant") or next(iter(request.app[HOUSE].accounts.names()), "")
+    request.app[HOUSE].accounts.get(name)
+    return name
+
+
+def _keyword(row: Keyword) -> dict[str, Any]:
+    reply_ = json.loads(row.reply) if row.parts else row.reply
+    return {"id": row.id, "kind": row.kind, "word": row.word, "where": row.place, "reply": reply_, "by": row.by}
+
+
+def _question(row: Question) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "questions": row.questions,
+        "answer": row.answer,
+        "by": row.by,
+        "updated_at": iso(row.updated_at),
+    }
+
+
+async def try_it(request: web.Request) -> web.Response:
+    """POST /console/api/knowledge/try {text, group?}."""
+    body = await read_object(request)
+    words, group = text(body, "text"), body.get("group") is True
+    return reply({"explanation": asdict(request.app[HOUSE].explainer.explain(_account(request), words, group=group))})
+
+
+async def put_keyword(request: web.Request) -> web.Response:
+    """POST /console/api/keyword {kind, word, reply, where}; {id} as well: instead of that one."""
+    container, who, account = request.app[HOUSE], request[VISITOR].actor, _account(request)
+    body = await read_object(request)
+    try:
+        rule = KeywordRule.model_validate(
+            {field(body, "kind"): field(body, "word"), "reply": text(body, "reply"), "where": body.get("where", "both")}
+        )
+    except ValidationError:
+        raise InvalidParameter("keyword") from None
+    old = body.get("id")
+
+    def write(session: Session) -> int | None:
+        before = session.get(Keyword, old) if isinstance(old, int) else None
+        was = f"{before.kind}: {before.word} = {before.reply}" if before else ""
+        if before is not None:
+            container.keywords.remove(session, before.id or 0)
+        row = container.keywords.put(session, account, None, rule, who)
+        after = f"{row.kind}: {row.word} = {row.reply}"
+        container.audit.note(session, account, "keyword", who, row.word, "done", before=was, after=after)
+        return row.id
+
+    return reply({"keyword": {"id": await container.store.write(write)}}, 201)
+
+
+async def remove_keyword(request: web.Request) -> web.Response:
+    """DELETE /console/api/keyword/{id}."""
+    container, who, row_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+
+    def write(session: Session) -> None:
+        row = container.keywords.remove(session, row_id)
+        if row is None:
+            raise NotFound(f"keyword {row_id}")
+        before = f"{row.kind}: {row.word} = {row.reply}"
+        container.audit.note(session, row.account, "keyword_removed", who, row.word, "done", before=before)
+
+    await container.store.write(write)
+    return web.Response(status=204)
+
+
+async def put_question(request: web.Request) -> web.Response:
+    """POST /console/api/question {questions, answer}; {id} as well: instead of what that one says."""
+    container, who = request.app[HOUSE], request[VISITOR].actor
+    body = await read_object(request)
+    wordings, answer = lines(body, "questions"), text(body, "answer")
+    if not wordings:
+        raise InvalidParameter("questions")
+    entry, old = Entry(questions=wordings, answer=answer), body.get("id")
+
+    def write(session: Session) -> int | None:
+        row = session.get(Question, old) if isinstance(old, int) else None
+        before = f"{'|'.join(row.questions)} = {row.answer}" if row else ""
+        if row is not None:
+            container.faq.change(session, row, entry, who)
+        else:
+            row, _ = container.faq.add(session, entry, who)
+        after = f"{'|'.join(wordings)} = {answer}"
+        container.audit.note(session, "", "question", who, str(row.id), "done", before=before, after=after)
+        return row.id
+
+    return reply({"question": {"id": await container.store.write(write)}}, 201)
+
+
+async def remove_question(request: web.Request) -> web.Response:
+    """DELETE /console/api/question/{id}."""
+    container, who, row_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+
+    def write(session: Session) -> None:
+        row = container.faq.remove(session, row_id)
+        if row is None:
+            raise NotFound(f"question {row_id}")
+        before = f"{'|'.join(row.questions)} = {row.answer}"
+        container.audit.note(session, "", "question_removed", who, str(row_id), "done", before=before)
+
+    await container.store.write(write)
+    return web.Response(status=204)
+
+
+async def export(request: web.Request) -> web.Response:
+    """GET /console/api/knowledge/{what}.yaml: keywords or questions that people added."""
+    container, account, what = request.app[HOUSE], _account(request), request.match_info["what"]
+    if what == "keywords":
+        data = await container.store.read(lambda s: export_keywords(s, container.keywords, account, None))
+    else:
+        data = await container.store.read(lambda s: export_questions(s, container.faq))
+    headers = {"Content-Disposition": f'attachment; filename="{what}.yaml"', "X-Content-Type-Options": "nosniff"}
+    return web.Response(text=data, content_type="application/yaml", headers=headers)
+
+
+async def import_(request: web.Request) -> web.Response:
+    """POST /console/api/knowledge/{what}.yaml {yaml}: all of it or nothing."""
+    container, account, what = request.app[HOUSE], _account(request), request.match_info["what"]
+    who, body = request[VISITOR].actor, await read_large_object(request)
+    given = body.get("yaml")
+    if not isinstance(given, str):
+        raise InvalidParameter("yaml")
+
+    def write(session: Session) -> int:
+        if what == "keywords":
+            count = import_keywords(session, container.keywords, account, None, given, who)
+        else:
+            count = import_questions(session, container.faq, given, who)
+        container.audit.note(session, account, f"{what}_imported", who, "", "done", count=str(count))
+        return count
+
+    return reply({"imported": await container.store.write(write)})

@@ -1,0 +1,67 @@
+"""Logging in by a link from WeChat, and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from api.app_keys import CLIENT, HOUSE
+from api.responses import reply
+from console.access import COOKIE, VISITOR, visitor_of
+from console.page_files import VIEWS, page
+from errors import BadKey, TooManyRequests
+from services.accounts.console_sessions import IDLE_SECONDS
+
+
+async def by_link(request: web.Request) -> web.StreamResponse:
+    """GET /console/login/{secret}: opens a session and goes to the console; a link that is no good says so."""
+    if request.method == "HEAD":  # previews of links must not use them up
+        return web.Response()
+    wait = request.app[VIEWS].wait(request[CLIENT])
+    if wait:
+        raise TooManyRequests(retry_after=wait)
+    token = await request.app[HOUSE].console_sessions.open(request.match_info["secret"], request[CLIENT])
+    if token is None:
+        return page("expired.html", 410)
+    response = web.HTTPSeeOther("/console/")
+    secure = request.app[HOUSE].config.api.public_url.startswith("https://")
+    response.set_cookie(
+        COOKIE, token, max_age=int(IDLE_SECONDS), path="/console/", httponly=True, samesite="Strict", secure=secure
+    )
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    raise response
+
+
+async def session(request: web.Request) -> web.Response:
+    """GET /console/api/session: who is logged in."""
+    visitor = await visitor_of(request)
+    if visitor is None:
+        raise BadKey("no session")
+    container = request.app[HOUSE]
+    handoff = container.config.customer_service.handoff
+    shown: dict[str, Any] = {
+        "id": visitor.contact_id,
+        "name": visitor.name,
+        "role": visitor.role,
+        "csrf": visitor.csrf,
+        "language": container.config.language,
+        "assistants": container.accounts.names(),
+        "canned": dict(handoff.canned),
+    }
+    return reply({"session": shown})
+
+
+async def log_out(request: web.Request) -> web.Response:
+    """POST /console/api/logout: ends this session."""
+    visitor, container = request[VISITOR], request.app[HOUSE]
+
+    def write(session: Any) -> None:
+        container.console_sessions.end(session, visitor.session_id)
+        container.audit.note(session, visitor.account, "console_logout", visitor.actor, visitor.contact_id, "done")
+
+    await container.store.write(write)
+    response = reply({"session": None})
+    response.del_cookie(COOKIE, path="/console/")
+    return response

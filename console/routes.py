@@ -1,0 +1,109 @@
+"""Every route of the console with the role it takes. This list is all there is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, NamedTuple
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from api.app_keys import HOUSE
+from api.view_limit import ViewLimit
+from console import (
+    connections,
+    events,
+    groups,
+    knowledge,
+    login,
+    outreach,
+    overview,
+    page_files,
+    records,
+    settings,
+    tickets,
+)
+from console.access import guarded
+from services.accounts.console_sessions import Role
+
+ADMIN, AGENT = Role.ADMIN, Role.AGENT
+API: Final = "/console/api"
+ID: Final = "{id:[0-9]{1,18}}"
+QUN: Final = f"{API}/qun/{{number:[0-9]{{1,18}}}}"
+
+
+class Route(NamedTuple):
+    """`role`: None = anybody in the allowed networks."""
+
+    method: str
+    path: str
+    handler: Handler
+    role: Role | None
+
+
+ROUTES: Final = (
+    Route("GET", "/console", page_files.to_index, None),
+    Route("GET", "/console/", page_files.index, None),
+    Route("GET", "/console/page/{name:.+}", page_files.file, None),
+    Route("GET", "/console/login/{secret}", login.by_link, None),
+    Route("GET", f"{API}/session", login.session, AGENT),
+    Route("POST", f"{API}/logout", login.log_out, AGENT),
+    Route("GET", f"{API}/events", events.stream, AGENT),
+    Route("GET", f"{API}/overview", overview.read, AGENT),
+    Route("GET", f"{API}/assistant/{{account}}/login.svg", overview.login_code, ADMIN),
+    Route("GET", f"{API}/ticket", tickets.find, AGENT),
+    Route("GET", f"{API}/ticket/{ID}", tickets.read, AGENT),
+    Route("POST", f"{API}/ticket/{ID}/reply", tickets.answer, AGENT),
+    Route("POST", f"{API}/ticket/{ID}/note", tickets.note, AGENT),
+    Route("POST", f"{API}/ticket/{ID}/assign", tickets.assign, AGENT),
+    Route("POST", f"{API}/ticket/{ID}/close", tickets.close, AGENT),
+    Route("POST", f"{API}/ticket/{ID}/reopen", tickets.reopen, AGENT),
+    Route("POST", f"{API}/ticket/{ID}/remark", tickets.remark, AGENT),
+    Route("POST", f"{API}/ticket/{ID}/presence", tickets.be_present, AGENT),
+    Route("GET", f"{API}/media/{ID}", tickets.media, AGENT),
+    Route("GET", f"{API}/qun", groups.find, AGENT),
+    Route("GET", QUN, groups.read, AGENT),
+    Route("GET", f"{QUN}/members", groups.members, AGENT),
+    Route("GET", f"{QUN}/qr.svg", groups.code, ADMIN),
+    Route("PATCH", QUN, groups.change, ADMIN),
+    Route("POST", f"{QUN}/{{action}}", groups.act, ADMIN),
+    Route("GET", f"{API}/knowledge", knowledge.read, AGENT),
+    Route("POST", f"{API}/knowledge/try", knowledge.try_it, AGENT),
+    Route("GET", f"{API}/knowledge/{{what:keywords|questions}}.yaml", knowledge.export, AGENT),
+    Route("POST", f"{API}/knowledge/{{what:keywords|questions}}.yaml", knowledge.import_, ADMIN),
+    Route("POST", f"{API}/keyword", knowledge.put_keyword, ADMIN),
+    Route("DELETE", f"{API}/keyword/{ID}", knowledge.remove_keyword, ADMIN),
+    Route("POST", f"{API}/question", knowledge.put_question, ADMIN),
+    Route("DELETE", f"{API}/question/{ID}", knowledge.remove_question, ADMIN),
+    Route("GET", f"{API}/broadcast", outreach.find, AGENT),
+    Route("GET", f"{API}/broadcast/{ID}", outreach.read, AGENT),
+    Route("POST", f"{API}/broadcast", outreach.send, ADMIN),
+    Route("GET", f"{API}/timed", outreach.find_timed, AGENT),
+    Route("POST", f"{API}/timed", outreach.add_timed, ADMIN),
+    Route("DELETE", f"{API}/timed/{ID}", outreach.remove_timed, ADMIN),
+    Route("GET", f"{API}/connections", connections.overview, AGENT),
+    Route("GET", f"{API}/webhook", connections.find, AGENT),
+    Route("POST", f"{API}/webhook/{ID}/resend", connections.resend, ADMIN),
+    Route("POST", f"{API}/flow/{ID}/end", connections.end_flow, ADMIN),
+    Route("GET", f"{API}/audit", records.audit, AGENT),
+    Route("GET", f"{API}/audit.csv", records.audit_csv, AGENT),
+    Route("GET", f"{API}/message", records.messages, AGENT),
+    Route("POST", f"{API}/message/{ID}/resend", records.resend, ADMIN),
+    Route("GET", f"{API}/settings", settings.read, ADMIN),
+    Route("GET", f"{API}/settings/preview", settings.preview, ADMIN),
+    Route("POST", f"{API}/settings/reload", settings.reload, ADMIN),
+    Route("POST", f"{API}/admin", settings.add_admin, ADMIN),
+    Route("DELETE", f"{API}/admin/{ID}", settings.remove_admin, ADMIN),
+    Route("DELETE", f"{API}/session/{{id:[0-9a-f]{{16}}}}", settings.end_session, ADMIN),
+)
+
+
+def add_to(app: web.Application) -> None:
+    """Have the API's application serve the console as well."""
+    app[tickets.PRESENCE] = {}
+    app[page_files.VIEWS] = ViewLimit(app[HOUSE].clock)
+    app[events.STREAMS] = set[asyncio.Task[object]]()
+    app.on_shutdown.append(events.end_streams)
+    for route in ROUTES:
+        handler = route.handler if route.role is None else guarded(route.handler, route.role)
+        app.router.add_route(route.method, route.path, handler)

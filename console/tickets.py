@@ -1,0 +1,263 @@
+"""客服: tickets, the talk, and what an agent does with them."""
+
+from __future__ import annotations
+
+import mimetypes
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+from sqlmodel import Session, col, select
+
+from api.app_keys import HOUSE
+from api.body import field, number, read_large_object, read_object, text
+from api.content import read_content
+from api.query import choice, page, word
+from api.responses import iso, listing, reply
+from app.container import Container
+from console.access import VISITOR, agent_of
+from errors import InvalidParameter, NotFound
+from models.conversations import Said
+from models.durable import OutboxItem, WorkState
+from models.support import Ticket
+from services.accounts.console_sessions import TERMINAL
+from services.changes import ChangeKind
+from services.support.lists import TicketView, list_for_agent, read_ticket
+
+SHOWN_AS_PICTURE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
+PRESENT_SECONDS: Final = 20.0
+DOINGS: Final = ("viewing", "writing", "left")
+PRESENCE: Final = web.AppKey("presence", dict[int, dict[str, tuple[str, str, float]]])
+
+
+async def find(request: web.Request) -> web.Response:
+    """GET /console/api/ticket?view=&q="""
+    view, q, asked = choice(request, "view", TicketView) or TicketView.OPEN, word(request, "q"), page(request)
+    me = request[VISITOR].contact_id
+    container = request.app[HOUSE]
+    found = await container.store.read(lambda s: list_for_agent(s, view, me, q, asked))
+    return listing("tickets", found.map(lambda ticket: shown(container, ticket)))
+
+
+async def read(request: web.Request) -> web.Response:
+    """GET /console/api/ticket/{id}: the ticket, a page of its talk, the customer, who else looks at it."""
+    container, ticket_id, asked = request.app[HOUSE], number(request), page(request)
+    found = await container.store.read(lambda s: _read(s, ticket_id, asked))
+    if found is None:
+        raise NotFound(f"ticket {ticket_id}")
+    ticket, messages, states, earlier = found
+    talk = [_message(container, ticket, row, states) for row in reversed(messages.rows)]
+    return reply(
+        {
+            "ticket": shown(container, ticket),
+            "messages": talk,
+            "next": messages.next,
+            "customer": _customer(container, ticket, earlier),
+            "staff": _staff(container, ticket.account),
+            "present": _present(request, ticket_id),
+        }
+    )
+
+
+def _read(session: Session, ticket_id: int, asked: Any) -> Any:
+    found = read_ticket(session, ticket_id, asked)
+    if found is None:
+        return None
+    ticket, messages = found
+    keys = [row.outbox_key for row in messages.rows if row.outbox_key]
+    items = session.exec(select(OutboxItem).where(col(OutboxItem.idempotency_key).in_(keys))).all() if keys else []
+    same = select(Ticket).where(Ticket.account == ticket.account, Ticket.contact_id == ticket.contact_id)
+    earlier = session.exec(same.where(Ticket.id != ticket_id).order_by(col(Ticket.id).desc()).limit(10)).all()
+    return ticket, messages, {item.idempotency_key: item for item in items}, earlier
+
+
+def shown(container: Container, ticket: Ticket) -> dict[str, Any]:
+    """A ticket in lists."""
+    return {
+        "id": ticket.id,
+        "assistant": ticket.account,
+        "contact_id": ticket.contact_id,
+        "name": _name(container, ticket.account, ticket.contact_id) or ticket.name,
+        "state": ticket.state,
+        "staff_id": ticket.staff_id,
+        "staff": ticket.staff_name,
+        "opened_at": iso(ticket.opened_at),
+        "last_at": iso(ticket.last_at),
+        "closed_at": iso(ticket.closed_at),
+        "closed_by": ticket.closed_by,
+        "mark": ticket.mark,
+    }
+
+
+def _name(container: Container, account: str, contact_id: str) -> str:
+    if account not in container.accounts.names():
+        return ""
+    contact = container.accounts.get(account).directory.contacts.get(contact_id)
+    return (contact.alias or contact.name) if contact else ""
+
+
+def _message(container: Container, ticket: Ticket, row: Said, items: dict[str, OutboxItem]) -> dict[str, Any]:
+    by = "customer" if row.by == ticket.contact_id else "staff" if row.staff else "assistant"
+    item = items.get(row.outbox_key) if row.outbox_key else None
+    state = container.outbox.state_of(item) if item else ""
+    return {
+        "id": row.id,
+        "at": iso(row.at),
+        "by": by,
+        "staff": "" if row.staff in ("", TERMINAL) else _name(container, ticket.account, row.staff) or row.staff,
+        "kind": row.kind,
+        "text": row.text,
+        "internal": row.internal,
+        "media": bool(row.media),
+        "picture": bool(row.media) and mimetypes.guess_type(row.media)[0] in SHOWN_AS_PICTURE,
+        "state": state,
+        "error": item.error if item and state in (WorkState.FAILED, WorkState.UNKNOWN, WorkState.QUEUED) else "",
+        "message_id": item.id if item else None,
+    }
+
+
+def _customer(container: Container, ticket: Ticket, earlier: Any) -> dict[str, Any]:
+    wechat = container.accounts.get(ticket.account) if ticket.account in container.accounts.names() else None
+    contact = wechat.directory.contacts.get(ticket.contact_id) if wechat else None
+    groups = [
+        {"number": qun.number, "topic": qun.topic}
+        for qun in container.groups
+        if wechat and qun.account == ticket.account and container.groups.room_of(qun, ticket.contact_id)
+    ]
+    return {
+        "name": contact.name if contact else ticket.name,
+        "alias": contact.alias if contact else "",
+        "weixin": contact.weixin if contact else "",
+        "friend": bool(contact and contact.friend),
+        "groups": groups[:20],
+        "earlier": [shown(container, one) for one in earlier],
+    }
+
+
+def _staff(container: Container, account: str) -> list[dict[str, str]]:
+    if account not in container.accounts.names():
+        return []
+    wechat, room = container.accounts.get(account), container.staff_rooms.of(account)
+    ids = sorted(room.member_ids - {wechat.self_id}) if room else []
+    return [{"id": id, "name": _name(container, account, id) or id} for id in ids]
+
+
+# ---- what an agent does ----
+
+
+async def answer(request: web.Request) -> web.Response:
+    """POST /console/api/ticket/{id}/reply {key, text | image | file}: promised, and shown as it goes."""
+    container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
+    body = await read_large_object(request)
+    key = field(body, "key")
+    content = await read_content({name: body[name] for name in body if name != "key"}, container.attachments)
+    await container.store.write(lambda s: container.agent_desk.reply(s, ticket_id, agent, content, key))
+    return reply({"ticket": {"id": ticket_id}}, 202)
+
+
+async def note(request: web.Request) -> web.Response:
+    """POST /console/api/ticket/{id}/note {text}."""
+    container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
+    words = text(await read_object(request), "text")
+    await container.store.write(lambda s: container.agent_desk.note(s, ticket_id, agent, words))
+    return reply({"ticket": {"id": ticket_id}})
+
+
+async def assign(request: web.Request) -> web.Response:
+    """POST /console/api/ticket/{id}/assign {staff}: to a member of the staff; without one, to oneself."""
+    container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
+    body = await read_object(request)
+    ticket = await container.store.read(lambda s: s.get(Ticket, ticket_id))
+    if ticket is None:
+        raise NotFound(f"ticket {ticket_id}")
+    staff = {one["id"]: one["name"] for one in _staff(container, ticket.account)} | {agent.id: agent.name}
+    wanted = field(body, "staff") if body.get("staff") else agent.id
+    if wanted not in staff:
+        raise InvalidParameter("staff")
+    await container.store.write(lambda s: container.agent_desk.assign(s, ticket_id, agent, wanted, staff[wanted]))
+    return reply({"ticket": {"id": ticket_id}})
+
+
+async def close(request: web.Request) -> web.Response:
+    """POST /console/api/ticket/{id}/close."""
+    container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
+    await container.store.write(lambda s: container.agent_desk.close(s, ticket_id, agent))
+    return reply({"ticket": {"id": ticket_id}})
+
+
+async def reopen(request: web.Request) -> web.Response:
+    """POST /console/api/ticket/{id}/reopen."""
+    container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
+    await container.store.write(lambda s: container.agent_desk.reopen(s, ticket_id, agent))
+    return reply({"ticket": {"id": ticket_id}})
+
+
+async def remark(request: web.Request) -> web.Response:
+    """POST /console/api/ticket/{id}/remark {alias}: the customer's 备注 in WeChat."""
+    container, ticket_id, visitor = request.app[HOUSE], number(request), request[VISITOR]
+    alias = field(await read_object(request), "alias")
+    ticket = await container.store.read(lambda s: s.get(Ticket, ticket_id))
+    if ticket is None:
+        raise NotFound(f"ticket {ticket_id}")
+    action = await container.audit.tried(ticket.account, "alias", visitor.actor, ticket.contact_id, after=alias)
+    await container.accounts.online(ticket.account).set_alias(ticket.contact_id, alias)
+    await container.audit.ended(action, "done")
+    return reply({"ticket": {"id": ticket_id}})
+
+
+# ---- who else is here ----
+
+
+async def be_present(request: web.Request) -> web.Response:
+    """POST /console/api/ticket/{id}/presence {doing}: viewing, writing or left; good for 20 s."""
+    ticket_id, visitor = number(request), request[VISITOR]
+    doing = field(await read_object(request), "doing")
+    if doing not in DOINGS:
+        raise InvalidParameter("doing")
+    people = request.app[PRESENCE].setdefault(ticket_id, {})
+    before = people.get(visitor.session_id)
+    if doing == "left":
+        people.pop(visitor.session_id, None)
+    else:
+        people[visitor.session_id] = (visitor.name or visitor.contact_id, doing, time.monotonic())
+    if (before[1] if before else "left") != doing:
+        request.app[HOUSE].changes.publish(ChangeKind.PRESENCE, id=ticket_id)
+    return reply({"present": _present(request, ticket_id)})
+
+
+def _present(request: web.Request, ticket_id: int) -> list[dict[str, str]]:
+    people, since = request.app[PRESENCE].get(ticket_id, {}), time.monotonic() - PRESENT_SECONDS
+    for session_id in [id for id, (_, _, at) in people.items() if at < since]:
+        del people[session_id]
+    me = request[VISITOR].session_id
+    return [{"name": name, "doing": doing} for id, (name, doing, _) in people.items() if id != me]
+
+
+async def media(request: web.Request) -> web.StreamResponse:
+    """GET /console/api/media/{id}: the picture or file of something said in a ticket."""
+    container, said_id = request.app[HOUSE], number(request)
+    row = await container.store.read(lambda s: s.get(Said, said_id))
+    path = Path(row.media) if row is not None and row.media and row.ticket is not None else None
+    if (
+        row is None
+        or path is None
+        or not path.is_file()
+        or not path.resolve().is_relative_to(container.media.folder.resolve())
+    ):
+        raise NotFound(f"media {said_id}")
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    response = web.FileResponse(path)
+    response.content_type = kind if kind in SHOWN_AS_PICTURE else "application/octet-stream"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    if kind not in SHOWN_AS_PICTURE:
+        response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{_quoted(row.text or path.name)}"
+    return response
+
+
+def _quoted(name: str) -> str:
+    from urllib.parse import quote
+
+    return quote(name, safe="")

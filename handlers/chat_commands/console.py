@@ -1,0 +1,50 @@
+"""/登录 /登出: the console's login link, and the end of all sessions of who asks."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from config.texts import fill
+from handlers.chat_commands.request import CommandReply, CommandRequest
+from handlers.context import EventContext
+from services.accounts.console_sessions import LINK_SECONDS
+from services.clock import MINUTE
+from wechat.events import PrivateMessage
+
+
+def may_log_in(event: PrivateMessage, context: EventContext) -> bool:
+    """Whether the person is an admin or one of the staff."""
+    return context.container.console_sessions.role_of(event.account, event.contact_id) is not None
+
+
+async def log_in(request: CommandRequest) -> CommandReply:
+    """A link that opens the console once."""
+    if request.rest:
+        return request.misuse()
+    container, person = request.container, await _name(request)
+
+    def act(session: Session) -> str:
+        secret = container.console_sessions.link(session, request.account, request.who, person)
+        request.note(session, "console_link", request.who)
+        url = f"{container.config.api.public_url}/console/login/{secret}"
+        return fill(request.texts.console_link, minutes=int(LINK_SECONDS // MINUTE), url=url)
+
+    return CommandReply(act=act)
+
+
+async def log_out(request: CommandRequest) -> CommandReply:
+    """End every session of the person."""
+    if request.rest:
+        return request.misuse()
+
+    def act(session: Session) -> str:
+        count = request.container.console_sessions.end_all(session, request.who)
+        request.note(session, "console_logout", request.who)
+        return fill(request.texts.console_logged_out, count=count)
+
+    return CommandReply(act=act)
+
+
+async def _name(request: CommandRequest) -> str:
+    contact = request.container.accounts.get(request.account).directory.contacts.get(request.who)
+    return contact.name if contact else ""

@@ -1,0 +1,102 @@
+"""TLS towards a gateway, as Wechaty puppet services since 1.0 speak it, and plaintext for the older ones."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import ssl
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from grpclib.client import Channel
+from grpclib.config import Configuration
+from grpclib.encoding.base import CodecBase, StatusDetailsCodecBase
+
+from protocol.batched_channel import BatchedChannel
+from protocol.certificates import INSECURE_CERTIFICATE, INSECURE_KEY, WECHATY_CA
+
+AUTHORITY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%\[\]-]+")  # what HTTP/2 lets :authority be
+SHIPPED: Final = "insecure"  # the name in the certificate that every gateway brings
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayAddress:
+    """Where a gateway is and how it is trusted. `ca`: a PEM file; `name`: what its certificate must be for."""
+
+    endpoint: str  # host:port
+    token: str
+    ca: str = ""
+    name: str = ""
+
+    @property
+    def host(self) -> str:
+        """The host, without the brackets of an IPv6 address."""
+        return self.endpoint.rpartition(":")[0].strip("[]")
+
+    @property
+    def certificate_name(self) -> str:
+        """The name that the gateway's certificate must be for."""
+        return self.name or server_name(self.token) or (self.host if self.ca else SHIPPED)
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether the endpoint (host:port) is on this machine, where nobody is in between."""
+    host = endpoint.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def server_name(token: str) -> str:
+    """What the gateway's certificate must be for: the token up to its last "_", in lower case; "" if it has none."""
+    return token[: max(token.rfind("_"), 0)].lower()
+
+
+def context(ca_file: str = "") -> ssl.SSLContext:
+    """A context that trusts only Wechaty's CA, or only the CA in `ca_file` (PEM).
+
+    ssl.create_default_context is not used: since Python 3.13 it sets VERIFY_X509_STRICT, and Wechaty's CA lacks the
+    key usage extension that flag demands.
+    """
+    pem = Path(ca_file).read_text(encoding="ascii", errors="ignore") if ca_file else WECHATY_CA
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.load_verify_locations(cadata=pem)
+    made.set_alpn_protocols(["h2"])
+    return made
+
+
+def server_context(certificate: str = "", key: str = "") -> ssl.SSLContext:
+    """What a server shows: the certificate and key in these PEM files, or those that every gateway brings."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if certificate:
+        made.load_cert_chain(certificate, key or None)
+    else:
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # OpenSSL reads these from files only
+            file.write(INSECURE_CERTIFICATE + INSECURE_KEY)
+            file.flush()
+            made.load_cert_chain(file.name)
+    made.set_alpn_protocols(["h2"])
+    return made
+
+
+def make_channel(
+    gateway: GatewayAddress,
+    *,
+    secure: bool,
+    codec: CodecBase | None = None,
+    status_details_codec: StatusDetailsCodecBase | None = None,
+) -> Channel:
+    """A channel to the gateway, not connected yet."""
+    port = int(gateway.endpoint.rpartition(":")[2])
+    codecs: Any = {"codec": codec, "status_details_codec": status_details_codec}
+    if not secure:
+        channel = BatchedChannel(gateway.host, port, **codecs)
+        if AUTHORITY.fullmatch(gateway.token):
+            # Gateways before 1.0 (and python-wechaty) take the token from :authority.
+            channel._authority = gateway.token
+        return channel
+    config = Configuration(ssl_target_name_override=gateway.certificate_name)
+    return BatchedChannel(gateway.host, port, ssl=context(gateway.ca), config=config, **codecs)

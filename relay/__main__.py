@@ -1,0 +1,77 @@
+"""The command line: python -m relay --config relay.yaml."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from relay.config import ConfigError, RelayConfig, load
+from relay.journal import JournalError
+from relay.metrics import serve_metrics
+from relay.relay import Relay
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        facts = {"time": self.formatTime(record), "level": record.levelname, "logger": record.name}
+        return json.dumps(facts | {"message": record.getMessage()}, ensure_ascii=False)
+
+
+async def run(config: RelayConfig) -> None:
+    """Serve until SIGTERM or SIGINT; OSError and JournalError when something cannot be opened."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        relays = [Relay(settings, config.data) for settings in config.relays]
+        if config.metrics:
+            serve_metrics(config.metrics, relays)
+        for relay in relays:
+            stack.push_async_callback(relay.stop)
+            await relay.start()
+        print("relay: ready", flush=True)
+        waits = [asyncio.ensure_future(stopping.wait()), *(asyncio.ensure_future(one.failed()) for one in relays)]
+        done, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in left:
+            wait.cancel()
+        for wait in done:
+            wait.result()
+
+
+def main() -> int:
+    """The exit status: 0 after a stop in order, 1 when something cannot be opened, 2 for a mistake in the file."""
+    parser = argparse.ArgumentParser("relay", description="Keeps a gateway's events until its client has them.")
+    parser.add_argument("--config", type=Path, default=Path("relay.yaml"))
+    parser.add_argument("--check", action="store_true", help="only check the file")
+    given = parser.parse_args()
+    try:
+        config = load(given.config)
+        if given.check:
+            return 0
+        handler = logging.StreamHandler()
+        text = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+        handler.setFormatter(JsonFormatter() if config.log_format == "json" else logging.Formatter(text))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+        logging.getLogger("grpclib").setLevel(logging.CRITICAL)
+        asyncio.run(run(config))
+    except ConfigError as error:
+        print(f"relay: {error}", file=sys.stderr)
+        return 2
+    except (OSError, JournalError) as error:
+        print(f"relay: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

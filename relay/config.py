@@ -1,0 +1,146 @@
+"""The relay's configuration file; a mistake is one line that names the key."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\[\]:/\s]+):(\d{1,5})")
+
+
+class ConfigError(Exception):
+    """What is wrong with the file, in one line."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _address(value: str) -> str:
+    found = _ADDRESS.fullmatch(value)
+    if not (found and 0 < int(found[2]) < 2**16):
+        raise ValueError("host:port is wanted, like 127.0.0.1:9010")
+    return value
+
+
+class RelaySettings(_Section):
+    """One relay: where its clients come in, and the gateway behind it."""
+
+    listen: str
+    endpoint: str
+    token: str = Field(min_length=1)
+    tls: Literal["auto", True, False] = "auto"  # for both sides; auto also accepts either from clients
+    keep_days: float = Field(3, gt=0, le=3650)
+    name: str = ""  # of the journal's file and in metrics; by default the endpoint
+    tls_ca: str = ""  # PEM file: trust only this authority for the gateway
+    tls_server_name: str = ""
+    tls_certificate: str = ""  # PEM files shown to clients; by default Wechaty's public ones
+    tls_key: str = ""
+    media_mb: float = Field(10, ge=0, le=1024)  # the largest file kept for a client that is away
+
+    _addresses = field_validator("listen", "endpoint")(_address)
+
+    @field_validator("token")
+    @classmethod
+    def _fits_a_header(cls, value: str) -> str:
+        if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
+            raise ValueError("only visible ASCII characters are wanted, with no space around them")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_file_name(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
+            raise ValueError("letters, digits, . _ and - are wanted")
+        return value
+
+    @field_validator("tls_ca", "tls_certificate", "tls_key")
+    @classmethod
+    def _is_a_file(cls, value: str) -> str:
+        if value and not Path(value).is_file():
+            raise ValueError("there is no such file")
+        return value
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> RelaySettings:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key are wanted together")
+        return self
+
+    @property
+    def title(self) -> str:
+        """What logs, metrics and the journal's file call it."""
+        return self.name or re.sub(r"[^A-Za-z0-9._-]", "-", self.endpoint)
+
+
+class RelayConfig(_Section):
+    """The whole file."""
+
+    relays: tuple[RelaySettings, ...] = Field(min_length=1)
+    data: Path = Path("data/relay")
+    metrics: str = ""  # host:port of the Prometheus endpoint; empty = none
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_address(cls, value: str) -> str:
+        return _address(value) if value else value
+
+    @model_validator(mode="after")
+    def _each_once(self) -> RelayConfig:
+        for key in ("listen", "title"):
+            values = [getattr(relay, key) for relay in self.relays]
+            double = next((one for one in values if values.count(one) > 1), None)
+            if double is not None:
+                raise ValueError(f"two relays have the same {'name or endpoint' if key == 'title' else key}: {double}")
+        return self
+
+
+def load(path: Path) -> RelayConfig:
+    """The configuration in a file; ConfigError."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: a mapping with the key relays is wanted")
+    try:
+        return RelayConfig.model_validate(_expanded(data, ""))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "relays"
+        raise ConfigError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _expanded(value: Any, where: str) -> Any:
+    """`${NAME}` replaced by the environment's value, `file:PATH` of a token by what the file holds."""
+    if isinstance(value, dict):
+        return {key: _expanded(one, f"{where}.{key}".lstrip(".")) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_expanded(one, f"{where}.{index}") for index, one in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def variable(found: re.Match[str]) -> str:
+        given = os.environ.get(found[1])
+        if given is None:
+            raise ConfigError(f"{where}: the environment variable {found[1]} is not set")
+        return given
+
+    expanded = _VARIABLE.sub(variable, value)
+    if where.endswith(".token") and expanded.startswith("file:"):
+        try:
+            return Path(expanded.removeprefix("file:")).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{where}: {error}") from None
+    return expanded

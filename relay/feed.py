@@ -1,0 +1,149 @@
+"""What the client of one relay is told: the journal's events in order, and between them what is not kept."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Final
+
+from protocol import puppet_pb2 as pb
+from relay.journal import Journal, JournalError
+
+RECENT: Final = 1000  # events in memory, so that a client that keeps up costs no reading from disk
+BATCH: Final = 200
+PASSING: Final = 2000  # events that are not kept and wait for a slow client; the oldest are dropped
+MAX_UNWRITTEN: Final = 1000
+
+# News that mean something on their own whenever they are read. All others tell how things stand now; to tell them
+# again later would be wrong, so a client gets the last of them when it connects.
+KEPT: Final = frozenset(
+    {
+        pb.EVENT_MESSAGE,
+        pb.EVENT_POST,
+        pb.EVENT_FRIENDSHIP,
+        pb.EVENT_ROOM_INVITE,
+        pb.EVENT_ROOM_JOIN,
+        pb.EVENT_ROOM_LEAVE,
+        pb.EVENT_ROOM_TOPIC,
+        pb.EVENT_DIRTY,
+    }
+)
+HEARTBEAT: Final = pb.EventResponse(
+    type=pb.EVENT_HEARTBEAT, payload='{"data":"Wechaty Puppet gRPC stream connect successfully"}'
+)
+
+
+class Standing:
+    """How the account stands: its last login, ready and scan events."""
+
+    def __init__(self) -> None:
+        self._login: bytes | None = None
+        self._ready: bytes | None = None
+        self._scan: bytes | None = None
+
+    def note(self, kind: int, body: bytes) -> None:
+        """An event came."""
+        if kind == pb.EVENT_LOGIN:
+            self._login, self._scan = body, None
+        elif kind == pb.EVENT_READY:
+            self._ready = body
+        elif kind == pb.EVENT_LOGOUT:
+            self.clear()
+        elif kind == pb.EVENT_SCAN:
+            self._scan = body
+
+    def clear(self) -> None:
+        """Nothing is known any more."""
+        self._login = self._ready = self._scan = None
+
+    def at_once(self) -> list[bytes]:
+        """What a client is told when it connects."""
+        known = self._login or self._scan
+        return [HEARTBEAT.SerializeToString(), *([known] if known else [])]
+
+    def after_a_moment(self) -> list[bytes]:
+        """What follows: Node's client misses a ready that comes too closely after the stream's first events."""
+        return [self._ready] if self._ready and self._login else []
+
+
+class Feed:
+    """The stream of events of one gateway."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._recent: deque[tuple[int, bytes]] = deque(maxlen=RECENT)
+        self._passing: deque[tuple[int, bytes]] = deque(maxlen=PASSING)  # the number it comes after, the event
+        self._news = asyncio.Event()
+        self._unwritten = asyncio.Semaphore(MAX_UNWRITTEN)
+        self.standing = Standing()
+        self.listening = False
+        self.heard = 0
+        self.unkept = 0
+
+    async def put(self, body: bytes) -> None:
+        """An event of the gateway; waits while the disk is behind."""
+        self.heard += 1
+        kind = pb.EventResponse.FromString(body).type
+        self.standing.note(kind, body)
+        if kind not in KEPT:
+            self._pass(body)
+            return
+        await self._unwritten.acquire()
+        number, written = self._journal.append(body)
+        written.add_done_callback(lambda done: self._written(number, body, done))
+
+    def _written(self, number: int, body: bytes, done: asyncio.Future[None]) -> None:
+        self._unwritten.release()
+        if done.cancelled():
+            return
+        if isinstance(done.exception(), JournalError):
+            self.unkept += 1
+            self._pass(body)
+            return
+        self._journal.stored = number
+        self._recent.append((number, body))
+        self._news.set()
+
+    def _pass(self, body: bytes) -> None:
+        if self.listening:
+            self._passing.append((self._journal.stored, body))
+            self._news.set()
+
+    async def follow(self, after: int) -> AsyncIterator[tuple[int, float, bytes]]:
+        """The events after a number, for ever: number (0: not kept), when it came (0: now), event."""
+        self._passing.clear()
+        self.listening = True
+        try:
+            while True:
+                self._news.clear()
+                stored = self._journal.stored
+                for number, at, body in await self._next(after, stored):
+                    while self._passing and self._passing[0][0] < number:
+                        yield 0, 0.0, self._passing.popleft()[1]
+                    yield number, at, body
+                    after = number
+                if after < stored:
+                    continue
+                while self._passing and self._passing[0][0] <= after:
+                    yield 0, 0.0, self._passing.popleft()[1]
+                if after >= self._journal.stored:
+                    await self._news.wait()
+        finally:
+            self.listening = False
+
+    async def _next(self, after: int, stored: int) -> list[tuple[int, float, bytes]]:
+        if after >= stored:
+            return []
+        if self._recent and self._recent[0][0] <= after + 1:
+            now = time.time()
+            fresh = []
+            for number, body in reversed(self._recent):
+                if number <= after:
+                    break
+                fresh.append((number, now, body))
+            return fresh[::-1]
+        rows = await self._journal.read(after, BATCH)
+        # Numbers whose write failed, or that were deleted, are skipped.
+        return rows or [(number, time.time(), body) for number, body in self._recent if number > after]

@@ -1,0 +1,155 @@
+"""Who may use the console: login links that people get in WeChat, and the sessions they open."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
+
+from models.console import ConsoleSession, LoginLink
+from models.db import Store
+from services.accounts.audit import Audit
+from services.accounts.registry import Accounts
+from services.clock import HOUR, MINUTE, Clock
+
+LINK_SECONDS: Final = 5 * MINUTE
+IDLE_SECONDS: Final = 12 * HOUR
+TOUCH_SECONDS: Final = MINUTE  # how exact `seen_at` is
+TERMINAL: Final = "terminal"  # the id of who reads the terminal and is no person in WeChat
+
+
+class Role(StrEnum):
+    """What somebody may do in the console."""
+
+    ADMIN = "admin"  # everything
+    AGENT = "agent"  # tickets, and reading the rest without secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who is logged in."""
+
+    session_id: str
+    contact_id: str  # TERMINAL for who came by the terminal's link
+    account: str
+    name: str
+    role: Role
+    csrf: str
+
+    @property
+    def actor(self) -> str:
+        """Who is named in the audit log."""
+        return f"console:{self.contact_id}"
+
+
+def hashed(secret: str) -> str:
+    """What is kept of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class ConsoleSessions:
+    """Links and sessions. Roles are looked up at every request: who leaves the staff room is out at once."""
+
+    def __init__(
+        self, store: Store, accounts: Accounts, audit: Audit, is_staff: Callable[[str, str], bool], clock: Clock
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._audit = audit
+        self._is_staff = is_staff
+        self._clock = clock
+
+    # ---- roles ----
+
+    def role_of(self, account: str, contact_id: str) -> Role | None:
+        """What the person may do; None: nothing."""
+        if contact_id == TERMINAL or self._accounts.is_admin(account, contact_id):
+            return Role.ADMIN
+        known = account in self._accounts.names()
+        return Role.AGENT if known and self._is_staff(account, contact_id) else None
+
+    # ---- links ----
+
+    def link(self, session: Session, account: str, contact_id: str, name: str) -> str:
+        """The secret of a new link, inside a transaction; earlier links of the person are void."""
+        now = self._clock()
+        stale = (col(LoginLink.contact_id) == contact_id) | (col(LoginLink.expires_at) < now)
+        session.connection().execute(delete(LoginLink).where(stale))
+        secret = secrets.token_urlsafe(32)
+        row = LoginLink(
+            id=hashed(secret), contact_id=contact_id, account=account, name=name, expires_at=now + LINK_SECONDS
+        )
+        session.add(row)
+        session.flush()
+        return secret
+
+    async def terminal_link(self) -> str:
+        """The secret of a link for the terminal; "" once there is an admin."""
+        if self._accounts.has_admin:
+            return ""
+        return await self._store.write(lambda s: self.link(s, "", TERMINAL, ""))
+
+    async def open(self, secret: str, address: str) -> str | None:
+        """Open a session by a link; the cookie's value, or None when the link is unknown, used or too old."""
+        token = secrets.token_urlsafe(32)
+        opened = await self._store.write(lambda s: self._open(s, secret, token, address))
+        return token if opened else None
+
+    def _open(self, session: Session, secret: str, token: str, address: str) -> bool:
+        now, link_id = self._clock(), hashed(secret)
+        valid = (col(LoginLink.id) == link_id) & col(LoginLink.used_at).is_(None) & (col(LoginLink.expires_at) > now)
+        if not session.connection().execute(update(LoginLink).where(valid).values(used_at=now)).rowcount:
+            return False
+        link = session.get_one(LoginLink, link_id)
+        if link.contact_id == TERMINAL and self._accounts.has_admin:
+            return False
+        session.connection().execute(delete(ConsoleSession).where(col(ConsoleSession.seen_at) < now - IDLE_SECONDS))
+        session.add(
+            ConsoleSession(
+                id=hashed(token), contact_id=link.contact_id, account=link.account, name=link.name,
+                csrf=secrets.token_urlsafe(24), address=address, created_at=now, seen_at=now,
+            )
+        )  # fmt: skip
+        self._audit.note(
+            session, link.account, "console_login", f"console:{link.contact_id}", link.contact_id, "done",
+            address=address,
+        )  # fmt: skip
+        return True
+
+    # ---- sessions ----
+
+    async def visitor(self, token: str) -> Visitor | None:
+        """Who the cookie stands for; None when nobody, or nobody any more."""
+        row = await self._store.read(lambda s: s.get(ConsoleSession, hashed(token)))
+        now = self._clock()
+        if row is None or row.seen_at < now - IDLE_SECONDS:
+            return None
+        role = self.role_of(row.account, row.contact_id)
+        if role is None:
+            return None
+        if row.seen_at < now - TOUCH_SECONDS:
+            touch = update(ConsoleSession).where(col(ConsoleSession.id) == row.id).values(seen_at=now)
+            await self._store.write(lambda s: s.connection().execute(touch))
+        return Visitor(row.id, row.contact_id, row.account, row.name, role, row.csrf)
+
+    def end_all(self, session: Session, contact_id: str) -> int:
+        """End every session and link of a person, inside a transaction; how many sessions there were."""
+        session.connection().execute(delete(LoginLink).where(col(LoginLink.contact_id) == contact_id))
+        mine = delete(ConsoleSession).where(col(ConsoleSession.contact_id) == contact_id)
+        return session.connection().execute(mine).rowcount
+
+    def end(self, session: Session, session_id: str) -> bool:
+        """End one session, inside a transaction; False when there is none."""
+        mine = delete(ConsoleSession).where(col(ConsoleSession.id) == session_id)
+        return bool(session.connection().execute(mine).rowcount)
+
+    def listed(self, session: Session) -> Sequence[ConsoleSession]:
+        """The sessions that are open, the latest seen first."""
+        alive = col(ConsoleSession.seen_at) >= self._clock() - IDLE_SECONDS
+        return session.exec(select(ConsoleSession).where(alive).order_by(col(ConsoleSession.seen_at).desc())).all()

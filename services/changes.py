@@ -1,0 +1,79 @@
+"""What changed lately, numbered, so that a page that lost its connection can ask for what it missed. In memory."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+KEPT: Final = 2000
+
+
+class ChangeKind(StrEnum):
+    """What has changed."""
+
+    TICKET = "ticket"
+    ACCOUNT = "account"
+    PRESENCE = "presence"
+    WORK = "work"  # a delivery failed or a failed one was taken up again
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change; `facts` are numbers and names, never what people write."""
+
+    number: int
+    kind: ChangeKind
+    facts: dict[str, Any]
+
+
+class ChangeFeed:
+    """The latest changes of this process."""
+
+    def __init__(self) -> None:
+        self._epoch = secrets.token_hex(4)  # numbers of an earlier process mean nothing
+        self._last = 0
+        self._changes: deque[Change] = deque(maxlen=KEPT)
+        self._news = asyncio.Event()
+
+    def publish(self, kind: ChangeKind, **facts: Any) -> None:
+        """Tell of a change; on the event loop only."""
+        self._last += 1
+        self._changes.append(Change(self._last, kind, facts))
+        self._news.set()
+        self._news = asyncio.Event()
+
+    @property
+    def last(self) -> int:
+        """The number of the newest change."""
+        return self._last
+
+    def id_of(self, number: int) -> str:
+        """A change's id as listeners give it back."""
+        return f"{self._epoch}-{number}"
+
+    def number_of(self, id_: str) -> int | None:
+        """The number behind an id; None when what followed it is not known any more."""
+        epoch, _, number = id_.partition("-")
+        if epoch != self._epoch or not number.isdecimal() or len(number) > 15:
+            return None
+        oldest = self._changes[0].number if self._changes else self._last + 1
+        return int(number) if oldest - 1 <= int(number) <= self._last else None
+
+    def after(self, number: int) -> list[Change]:
+        """The changes behind a number, oldest first."""
+        return [change for change in self._changes if change.number > number]
+
+    async def wait_after(self, number: int, seconds: float) -> list[Change]:
+        """The same; waits for the first one, at most so long."""
+        if self._last <= number:
+            news = self._news
+            try:
+                async with asyncio.timeout(seconds):
+                    await news.wait()
+            except TimeoutError:
+                return []
+        return self.after(number)

@@ -1,0 +1,39 @@
+"""Messages that were promised to WeChat, in pages, newest first; and a failed one promised anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, select
+
+from errors import NotFound
+from models.durable import OutboxItem, WorkState
+from services.messaging.messages import QUEUE
+from services.paging import Page, PageRequest, page_of
+from services.work.outbox import Outbox
+
+
+def list_messages(
+    session: Session, accounts: Sequence[str], state: WorkState | None, to: str, page: PageRequest
+) -> Page[OutboxItem]:
+    """The messages of these accounts, in a state (None = all), to one conversation ("" = to all)."""
+    query = select(OutboxItem).where(col(OutboxItem.queue).in_([f"{QUEUE}:{account}" for account in accounts]))
+    if state is not None:
+        query = query.where(OutboxItem.state == state)
+    if to:
+        query = query.where(OutboxItem.key == to)
+    if page.before is not None:
+        query = query.where(col(OutboxItem.id) < page.before)
+    rows = session.exec(query.order_by(col(OutboxItem.id).desc()).limit(page.limit + 1)).all()
+    return page_of(rows, page, lambda item: item.id)
+
+
+def send_again(session: Session, outbox: Outbox, item_id: int) -> bool:
+    """Promise a failed message anew, inside a transaction; False when it has not failed. NotFound."""
+    item = session.get(OutboxItem, item_id)
+    if item is None or not item.queue.startswith(f"{QUEUE}:"):
+        raise NotFound(f"message {item_id}")
+    if item.state not in (WorkState.FAILED, WorkState.UNKNOWN):
+        return False
+    outbox.again(session, item)
+    return True

@@ -1,0 +1,98 @@
+"""What an agent does with tickets outside the staff room. The staff room is shown all of it: it is one talk."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlmodel import Session, col, select
+
+from config.texts import Texts, fill
+from errors import InvalidParameter, NotFound
+from models.durable import OutboxItem
+from models.support import Ticket, TicketState
+from services.accounts.audit import Audit
+from services.messaging.conversations import shown
+from services.messaging.messages import Body, Messages
+from services.support.staff_rooms import StaffRooms
+from services.support.ticket_actions import TicketActions
+from services.support.ticket_texts import relay
+
+
+class Agent(NamedTuple):
+    """Who acts. `actor`: as the audit log names them."""
+
+    id: str
+    name: str
+    actor: str
+
+
+class AgentDesk:
+    """Every call runs inside a transaction; NotFound for no such ticket, InvalidParameter for one that is closed."""
+
+    def __init__(
+        self, actions: TicketActions, messages: Messages, staff_rooms: StaffRooms, audit: Audit, texts: Texts
+    ) -> None:
+        self._actions = actions
+        self._messages = messages
+        self._staff_rooms = staff_rooms
+        self._audit = audit
+        self._texts = texts
+
+    def reply(self, session: Session, number: int, agent: Agent, body: Body, key: str) -> None:
+        """Say something to the customer; the same `key` again says nothing."""
+        ticket = self._unfinished(session, number)
+        unique = f"ticket:{number}:{key}"
+        if session.exec(select(OutboxItem.id).where(col(OutboxItem.idempotency_key) == unique)).first() is not None:
+            return
+        room_id = self._room_of(ticket)
+        self._actions.answer(session, ticket, agent.id, agent.name, body, room_id, key=unique)
+        self._note(session, ticket, agent, "ticket_reply")
+        if room_id:
+            words = shown(body["type"], body.get("text") or body.get("name") or "")
+            said = fill(self._texts.ticket_answered_in_console, number=number, staff=agent.name, words=words)
+            self._messages.say(session, ticket.account, room_id, relay(ticket, said))
+
+    def note(self, session: Session, number: int, agent: Agent, words: str) -> None:
+        """Keep a note that the customer never sees; on a closed ticket as well."""
+        ticket = self._any(session, number)
+        self._actions.note(session, ticket, agent.id, words)
+        self._note(session, ticket, agent, "ticket_note")
+
+    def assign(self, session: Session, number: int, agent: Agent, staff_id: str, staff_name: str) -> None:
+        """Give the ticket to somebody of the staff."""
+        ticket = self._unfinished(session, number)
+        self._actions.give_to(session, ticket, staff_id, staff_name, self._room_of(ticket))
+        self._note(session, ticket, agent, "ticket_assign", before=ticket.staff_id, after=staff_id)
+
+    def close(self, session: Session, number: int, agent: Agent) -> None:
+        """End the ticket; the customer is asked for a mark."""
+        ticket = self._unfinished(session, number)
+        words = fill(self._texts.ticket_closed_in_console, number=number, staff=agent.name)
+        if self._actions.close(session, ticket, agent.id, words):
+            self._note(session, ticket, agent, "ticket_close")
+
+    def reopen(self, session: Session, number: int, agent: Agent) -> None:
+        """Go on with a closed ticket; InvalidParameter when the customer has another one."""
+        ticket = self._any(session, number)
+        if not self._actions.tickets.reopen(session, number):
+            raise InvalidParameter("the ticket is not closed, or its customer has another one")
+        self._note(session, ticket, agent, "ticket_reopen")
+
+    def _any(self, session: Session, number: int) -> Ticket:
+        ticket = session.get(Ticket, number)
+        if ticket is None:
+            raise NotFound(f"ticket {number}")
+        return ticket
+
+    def _unfinished(self, session: Session, number: int) -> Ticket:
+        ticket = self._any(session, number)
+        if ticket.state == TicketState.CLOSED:
+            raise InvalidParameter(f"ticket {number} is closed")
+        return ticket
+
+    def _room_of(self, ticket: Ticket) -> str:
+        room = self._staff_rooms.of(ticket.account)
+        return ticket.room_id or (room.id if room else "")
+
+    def _note(self, session: Session, ticket: Ticket, agent: Agent, kind: str, **detail: str) -> None:
+        self._audit.note(session, ticket.account, kind, agent.actor, str(ticket.id), "done", **detail)

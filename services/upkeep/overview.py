@@ -1,0 +1,48 @@
+"""Numbers per day over all groups and tickets, for the charts. Days are of the config's time zone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlmodel import Session, col, func, select
+
+from models.groups import DailyCount
+from models.support import Ticket
+
+
+@dataclass(slots=True)
+class DayTotals:
+    """What happened on one day (YYYY-MM-DD)."""
+
+    day: str
+    messages: int = 0
+    joins: int = 0
+    leaves: int = 0
+    tickets: int = 0
+    marks: int = 0  # how many customers gave one
+    mark_sum: int = 0
+
+
+def daily_totals(session: Session, zone: ZoneInfo, now: float, days: int) -> list[DayTotals]:
+    """The last so many days, today being the last."""
+    today = datetime.fromtimestamp(now, zone).date()
+    dates = [(today - timedelta(days=back)).isoformat() for back in reversed(range(days))]
+    totals: defaultdict[str, DayTotals] = defaultdict(lambda: DayTotals(""))
+    totals.update({date: DayTotals(date) for date in dates})
+    sums = [func.sum(column) for column in (DailyCount.messages, DailyCount.joins, DailyCount.leaves)]
+    rows: Any = select(DailyCount.day, *sums).where(col(DailyCount.day) >= dates[0]).group_by(col(DailyCount.day))
+    for day, messages, joins, leaves in session.exec(rows).all():
+        one = totals[day]
+        one.messages, one.joins, one.leaves = int(messages), int(joins), int(leaves)
+    begin = datetime.combine(today - timedelta(days=days - 1), datetime.min.time(), zone).timestamp()
+    opened = select(Ticket.opened_at, Ticket.mark).where(col(Ticket.opened_at) >= begin)
+    for at, mark in session.exec(opened).all():
+        one = totals[datetime.fromtimestamp(at, zone).date().isoformat()]
+        one.tickets += 1
+        if mark is not None:
+            one.marks, one.mark_sum = one.marks + 1, one.mark_sum + mark
+    return [totals[date] for date in dates]

@@ -1,0 +1,32 @@
+"""How far an account has a relay's events: kept in the database, in the transaction that stores the events."""
+
+from __future__ import annotations
+
+import time
+
+from sqlmodel import Session
+
+from models.durable import Setting
+
+
+def begin(session: Session, account: str) -> tuple[int, str]:
+    """A process starts to serve an account: its epoch, above those of all before it, and the stored position. The
+    epoch follows the clock, so that it is above the last one after an old backup was put back, too."""
+    kept = session.get(Setting, _epoch_key(account))
+    epoch = max(int(kept.value) + 1 if kept else 1, int(time.time()))
+    session.merge(Setting(key=_epoch_key(account), value=str(epoch)))
+    position = session.get(Setting, _key(account))
+    return epoch, position.value if position else ""
+
+
+def keep(session: Session, account: str, position: str) -> None:
+    """All events up to this position are stored."""
+    session.merge(Setting(key=_key(account), value=position))
+
+
+def _key(account: str) -> str:
+    return f"relay:{account}"
+
+
+def _epoch_key(account: str) -> str:
+    return f"relay-epoch:{account}"

@@ -1,0 +1,75 @@
+"""A town whose console people log in to, as they do: by a link from WeChat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.stories.conftest import ACCOUNT, Town, until
+
+SETTINGS: dict[str, Any] = {
+    "customer_service": {
+        "handoff": {"hours": {"from": "00:00", "to": "23:59"}, "canned": {"发票": "请发抬头和税号。"}}
+    },
+    "api": {"allowed_networks": ["127.0.0.0/8"], "trusted_proxies": ["127.0.0.2/32"]},
+}
+
+
+@dataclass
+class Person:
+    """Somebody at the console."""
+
+    http: aiohttp.ClientSession
+    url: str
+    csrf: str
+
+    async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
+        """Status and JSON of one call of the console's API."""
+        headers = {"X-CSRF-Token": self.csrf, **more.pop("headers", {})}
+        async with self.http.request(method, f"{self.url}/console/api{path}", headers=headers, **more) as response:
+            is_json = response.content_type == "application/json"
+            return response.status, await response.json() if is_json else await response.text()
+
+
+async def login_link(town: Town, who: str) -> str:
+    """The path of the link that the assistant sends."""
+    await town.tell(who, "/登录")
+    text = await until(lambda: next((t for t in town.told(who) if "/console/login/" in t), ""), "a login link")
+    return re.search(r"/console/login/[\w-]+", text)[0]  # type: ignore[index]
+
+
+async def log_in(town: Town, path: str) -> Person:
+    """Follow a link as a browser does."""
+    url = f"http://127.0.0.1:{town.bot.port}"
+    http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+    async with http.get(url + path) as response:
+        assert response.status == 200, await response.text()
+    async with http.get(f"{url}/console/api/session") as response:
+        assert response.status == 200, await response.text()
+        session = (await response.json())["session"]
+    return Person(http, url, session["csrf"])
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """One assistant; 店长 is its admin."""
+    town = await Town(tmp_path, **SETTINGS).open()
+    yield town
+    await town.close()
+
+
+@pytest.fixture
+async def admin(town: Town) -> AsyncIterator[Person]:
+    """店长, logged in."""
+    person = await log_in(town, await login_link(town, "店长"))
+    yield person
+    await person.http.close()
+
+
+__all__ = ["ACCOUNT"]

@@ -1,0 +1,182 @@
+"""Events through the relay: numbered, kept, told again, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+
+import pytest
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+
+from tests.official import OfficialGateway, Start
+from tests.relay.conftest import Relays
+from tests.relay.process import RelayClient, RelayProcess
+
+pytestmark = pytest.mark.gateway
+
+
+async def _gateway(official: Start, **options: object) -> OfficialGateway:
+    gateway = await official(**options)
+    await gateway.setup(contacts=3)
+    return gateway
+
+
+@pytest.mark.parametrize("tls", [True, False])
+async def test_live_events_and_calls_pass(official: Start, relays: Relays, tls: bool) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    client = RelayClient(relay, tls=tls)
+    async with client.stream() as following:
+        said = await gateway.say("c0", "你好")
+        assert await following() == (said, 0), "a client that knows no relays is told no numbers"
+        assert (await client.call("MessagePayload", id=said)).text == "你好"
+        await client.call("MessageSendText", conversation_id="c0", text="好")
+    assert [row["text"] for row in await gateway.sent()] == ["好"]
+    client.close()
+
+
+async def test_what_is_said_while_no_client_is_there_comes_first(official: Start, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    waiting = [await gateway.say("c0", f"{i}") for i in range(5)]
+    await relay.until("relay_unread_events", 5)
+    client = RelayClient(relay)
+    async with client.stream() as following:
+        live = await gateway.say("c1", "live")
+        assert [(await following())[0] for _ in range(6)] == [*waiting, live]
+    client.close()
+
+
+async def test_a_stock_client_misses_nothing_over_its_restarts(official: Start, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    said, got = [], []
+    for turn in range(4):
+        said += [await gateway.say("c0", f"{turn} {i}") for i in range(3)]
+        client = RelayClient(relay)
+        async with client.stream() as following:
+            while not got or got[-1] != said[-1]:
+                got.append((await following())[0])
+                await client.call("MessagePayload", id=got[-1])
+        client.close()
+        await relay.until("relay_client_connected", 0)
+    assert got == said
+
+
+async def test_what_a_stock_client_did_not_read_is_told_again(official: Start, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    first, second = await gateway.say("c0", "1"), await gateway.say("c0", "2")
+    for expected in ([first, second], [second]):
+        client = RelayClient(relay)
+        async with client.stream() as following:
+            assert [(await following())[0] for _ in expected] == expected
+            await client.call("MessagePayload", id=first)
+        client.close()
+        await relay.until("relay_client_connected", 0)
+
+
+async def test_numbers_acknowledgement_and_resume(official: Start, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    said = [await gateway.say("c0", f"{i}") for i in range(4)]
+    client = RelayClient(relay, relay_epoch="1", relay_resume="new")
+    async with client.stream() as following:
+        got = [await following() for _ in said]
+    assert [id for id, _ in got] == said
+    assert [number for _, number in got] == sorted({number for _, number in got})
+    client.close()
+
+    again = RelayClient(relay, relay_epoch="2", relay_resume="new")
+    async with again.stream() as following:
+        assert (await following())[0] == said[0], "nothing was acknowledged"
+    again.metadata["relay-acknowledged"] = f"{again.journal}:{got[1][1]}"
+    await again.call("Version")
+    async with again.stream() as following:
+        assert (await following())[0] == said[2]
+    again.metadata["relay-resume"] = f"{again.journal}:{got[2][1]}"
+    async with again.stream() as following:
+        assert (await following())[0] == said[3]
+    again.metadata["relay-resume"] = f"0000:{got[3][1]}"
+    async with again.stream() as following:
+        assert (await following())[0] == said[2], "the number of another journal says nothing"
+    again.close()
+
+
+async def test_kill_9_of_the_relay_keeps_what_was_heard(official: Start, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    said = [await gateway.say("c0", f"{i}") for i in range(20)]
+    await relay.until("relay_unread_events", 20)
+    await relay.restart()
+    said.append(await gateway.say("c0", "after"))
+    client = RelayClient(relay, relay_resume="new")
+    async with client.stream() as following:
+        assert [(await following())[0] for _ in said] == said
+    client.close()
+
+
+async def test_payloads_survive_the_gateways_restart(official: Start, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    said = await gateway.say("c0", "记得我")
+    picture = await gateway.say("c0", kind="image", file={"name": "a.png", "base64": "iVBORw0KGgo="})
+    client = RelayClient(relay, relay_resume="new")
+    await relay.until("relay_kept_answers", 4)
+    await gateway.restart()  # without a state file it has forgotten everything
+    await relay.until("relay_gateway_up", 1)
+    async with client.stream() as following:
+        assert [(await following())[0] for _ in range(2)] == [said, picture]
+        assert (await client.call("MessagePayload", id=said)).text == "记得我"
+        assert "iVBORw0KGgo" in (await client.call("MessageFile", id=picture)).file_box
+    client.close()
+
+
+async def test_the_stream_stays_open_over_a_gateways_restart(official: Start, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    client = RelayClient(relay)
+    async with client.stream() as following:
+        await gateway.restart()
+        await gateway.setup(contacts=1)
+        await asyncio.wait_for(gateway.do("wait_connected"), 20)
+        said = await gateway.say("c0", "hello again")
+        assert (await following())[0] == said
+    client.close()
+
+
+async def test_a_full_disk_is_reported_and_live_events_pass(official: Start, tmp_path: object, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    await relay.terminate()
+    assert isinstance(relay, RelayProcess)
+
+    def little_room() -> None:  # no file of the process may grow beyond this
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    await relay.start(before=little_room)
+    client = RelayClient(relay)
+    async with client.stream() as following:
+        said = []
+        for i in range(400):
+            said.append(await gateway.say("c0", f"{i}"))
+            assert (await following())[0] == said[-1]
+            if await relay.metric("relay_disk_failing") == 1:
+                break
+        else:
+            pytest.fail("the disk never filled up")
+        said = [await gateway.say("c0", "full") for _ in range(3)]
+        assert [(await following())[0] for _ in said] == said
+    assert "live events are passed on" in relay.log()
+    client.close()
+
+
+async def test_a_wrong_token_is_refused(official: Start, relays: Relays) -> None:
+    relay = await relays(await _gateway(official))
+    client = RelayClient(relay)
+    client.metadata["authorization"] = "Wechaty wrong"
+    with pytest.raises(GRPCError) as refused:
+        await client.call("Version")
+    assert refused.value.status is Status.UNAUTHENTICATED
+    client.close()
