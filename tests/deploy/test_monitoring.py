@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import importlib.util
 import json
 import os
 import re
@@ -19,6 +17,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from docs.metric_list import metric_list
+from relay.metrics import RelayMetrics
 from tests.api.conftest import OpenDoor, opened
 
 __all__ = ["opened"]
@@ -44,11 +43,8 @@ def _dashboard() -> dict[str, Any]:
 def _queries() -> list[str]:
     panels = [panel for panel in _dashboard()["panels"] if panel["type"] != "row"]
     asked = [target["expr"] for panel in panels for target in panel["targets"]]
-    if importlib.util.find_spec("relay") is None:
-        asked = [query for query in asked if "relay_" not in query]
     asked += [str(variable["query"]) for variable in _dashboard()["templating"]["list"] if variable["type"] == "query"]
-    rules = [rule["expr"] for rule in _rules()]
-    return asked + [query for query in rules if "relay_" not in query or importlib.util.find_spec("relay")]
+    return asked + [rule["expr"] for rule in _rules()]
 
 
 async def _exported(opened: OpenDoor) -> dict[str, set[str]]:
@@ -69,10 +65,7 @@ async def _exported(opened: OpenDoor) -> dict[str, set[str]]:
 
 
 def _relay_families() -> list[Any]:
-    if importlib.util.find_spec("relay") is None:
-        return []
-    metrics = importlib.import_module("relay.metrics")
-    return list(metrics.RelayMetrics([]).collect())
+    return list(RelayMetrics([]).collect())
 
 
 async def test_every_query_names_numbers_that_are_exported(opened: OpenDoor) -> None:
