@@ -14,6 +14,7 @@ from models.db import Store, after_commit
 from models.durable import WorkState
 from services.accounts.admins import Admins
 from services.accounts.audit import Audit
+from services.accounts.clock_skew import ClockSkew
 from services.accounts.console_sessions import ConsoleSessions
 from services.accounts.registry import Accounts
 from services.accounts.stored_assistants import StoredAssistants
@@ -129,6 +130,7 @@ class Container:
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
         self.messages = Messages(self.outbox, self.accounts)
+        self.clock_skew = ClockSkew()
         self.loop_detector = LoopDetector(clock)
         self.conversations = Conversations(clock, self.loop_detector, self.changes)
         self.messages.on_said = self.conversations.spoken

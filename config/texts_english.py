@@ -24,6 +24,7 @@ ENGLISH: Final = {
     "job_expire_flows": "Expired flows",
     "job_idle_tickets": "Idle tickets",
     "job_waiting_tickets": "Waiting tickets",
+    "job_remind_staff": "Reminders of the staff",
     "job_daily_report": "Daily report",
     "job_prune_media": "Old files",
     "job_prune": "Old records",
