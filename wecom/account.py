@@ -18,7 +18,7 @@ from errors import WeChatError
 from protocol.wecom_crypto import BadCallback, CallbackCrypto
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Event, Link, Media, MessageFailed, MiniProgram, RawEvent
-from wechat.interface import Capability, Listener, State
+from wechat.interface import Capability, Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wecom import kf_messages
 from wecom.api import NotLetIn, WecomApi
@@ -58,6 +58,7 @@ class WecomAccount(UnsupportedCalls):
         self.account = settings.account
         self.directory = CachedDirectory()
         self.qr_code = ""
+        self.scan_state = ScanState.NONE
         self._open_kfid = settings.open_kfid
         self._listener = listener
         self._storage = storage

@@ -70,7 +70,8 @@ class WecomApi:
         async def post(token: str) -> dict[str, Any]:
             form = aiohttp.FormData()
             form.add_field("media", media.data, filename=media.name, content_type="application/octet-stream")
-            return await self._post("media/upload", token, params={"type": kind}, data=form)
+            answered: dict[str, Any] = await self._post("media/upload", token, params={"type": kind}, data=form)
+            return answered
 
         answer = await self._with_token("media/upload", post)
         return str(answer["media_id"])

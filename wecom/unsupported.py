@@ -63,9 +63,13 @@ class UnsupportedCalls:
         """There is no group."""
         raise WeChatUnsupported("announcement")
 
-    async def set_announcement(self, room_id: str, text: str) -> None:
+    async def set_announcement(self, room_id: str, text: str) -> bool:
         """An announcement cannot be changed."""
         raise WeChatUnsupported("set_announcement")
+
+    async def leave_room(self, room_id: str) -> None:
+        """The account is in no group."""
+        raise WeChatUnsupported("leave_room")
 
     async def accept_invitation(self, invitation_id: str) -> None:
         """The account is invited nowhere."""
