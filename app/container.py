@@ -55,16 +55,22 @@ from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.reports import Reports
 from services.outreach.timed_messages import TimedMessages
 from services.support.agent_desk import AgentDesk
+from services.support.embeddings import EmbeddingClient
 from services.support.explanation import Explainer
 from services.support.faq import load
 from services.support.faq_book import FaqBook
 from services.support.friends import Friends
 from services.support.handover import Handover
+from services.support.idle_tickets import IdleTickets
 from services.support.keywords import Keywords
 from services.support.llm import LlmClient
+from services.support.near_questions import NearQuestions
 from services.support.questions import Questions
+from services.support.reminders import TicketReminders
 from services.support.staff_rooms import StaffRooms
+from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
+from services.support.ticket_history import TicketHistory
 from services.support.tickets import Tickets
 from services.upkeep.job_log import JobLog
 from services.upkeep.pruning import Pruning
@@ -175,16 +181,22 @@ class Container:
         self.friends.on_accepted = self.token_joins.became_friend_soon
 
     def _serving_customers(self) -> None:
+        self.http_client = HttpClient()
         service, store, texts, clock = self.config.customer_service, self.store, self.config.texts, self.clock
         self.keywords = Keywords(store, service.keywords)
         self.faq, llm = FaqBook(store, load(service.faq), clock), LlmClient(service.llm, clock)
-        self.questions = Questions(store, self.faq, llm, service, texts, self.zone, clock)
+        embeddings = EmbeddingClient(store, self.http_client, service.embeddings, clock)
+        self.near_questions = NearQuestions(self.faq, embeddings)
+        self.questions = Questions(store, self.faq, self.near_questions, llm, service, texts, self.zone, clock)
         self.tickets = Tickets(store, self.changes, clock)
-        handing = (self.messages, self.webhook_events, service.handoff, texts, clock)
-        self.handover = Handover(
-            store, self.accounts, self.staff_rooms, self.tickets, self.conversations, self.media, *handing
-        )
-        self.ticket_actions = TicketActions(store, self.tickets, self.conversations, *handing)
+        self.staffing = Staffing(self.accounts, self.staff_rooms, service.handoff, clock)
+        history = TicketHistory(self.conversations, self.staffing, texts, clock)
+        talk, telling = (self.tickets, self.conversations, history), (self.messages, self.webhook_events)
+        self.handover = Handover(store, self.accounts, self.staffing, *talk, self.media, *telling, texts, clock)
+        self.ticket_actions = TicketActions(*talk, *telling, service.handoff, texts, clock)
+        self.reminders = TicketReminders(store, self.tickets, self.staffing, self.messages, texts, clock)
+        self.idle_tickets = IdleTickets(store, self.tickets, self.ticket_actions, self.staffing, texts, clock)
+        self.outbox.on_failed(self.handover.refused)
         self.outbox.on_failed(self.ticket_actions.undelivered)
         self.outbox.on_failed(lambda session, work, _gone: self._tell_ended(session, work))
         self.outbox.on_sent(self._tell_ended)
@@ -205,7 +217,6 @@ class Container:
             store, self.accounts, self.groups, self.messages, self.outbox.state_of
         )
         self.deferred_groups = DeferredGroups(store, self.accounts, self.groups, self.outbox)
-        self.http_client = HttpClient()
         self.attachments = Attachments(self.media, self.http_client, config.api)
         self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)

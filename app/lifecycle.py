@@ -156,6 +156,7 @@ class Bot:
         await container.store.open()
         stack.push_async_callback(container.store.close)
         stack.push_async_callback(container.http_client.close)
+        stack.push_async_callback(container.near_questions.close)
         stack.push_async_callback(container.moderator.close)
         await container.groups.load()
         await container.blocked_words.load()

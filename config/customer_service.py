@@ -116,6 +116,8 @@ class HandoffSettings(Section):
     staff_room: str = "客服值班群"
     hours: HoursSettings = HoursSettings()
     idle_minutes: float = Field(30, gt=0)
+    remind_minutes: float = Field(5, gt=0)
+    on_duty: list[NonEmpty] = Field([])
     canned: dict[str, NonEmpty] = Field({})
 
 
@@ -134,6 +136,21 @@ class LlmSettings(Section):
         return self
 
 
+class EmbeddingSettings(Section):
+    """An OpenAI-compatible `/embeddings` server that finds near questions by meaning; off while base_url is empty."""
+
+    base_url: WebAddress | Literal[""] = ""
+    model: str = ""
+    key: Secret = ""
+    timeout: float = Field(1, gt=0)  # seconds for a customer's question; then words alone decide
+
+    @model_validator(mode="after")
+    def _both(self) -> EmbeddingSettings:
+        if self.base_url and not self.model:
+            raise wrong("model", "the name of a model is wanted where base_url is set")
+        return self
+
+
 class CustomerService(Section):
     """微信智能客服."""
 
@@ -144,6 +161,7 @@ class CustomerService(Section):
     fallback: str = "抱歉，我没听懂。回复“人工”转人工客服。"
     handoff: HandoffSettings = HandoffSettings()
     llm: LlmSettings = LlmSettings()
+    embeddings: EmbeddingSettings = EmbeddingSettings()
 
     @model_validator(mode="after")
     def _known_names(self) -> CustomerService:

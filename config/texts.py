@@ -14,11 +14,12 @@ from config.section import check_names, names_in
 from config.texts_admin import AdminTexts
 from config.texts_console import ConsoleTexts
 from config.texts_groups import GroupTexts
+from config.texts_staff import StaffTexts
 
 _NAME = re.compile(r"\{(\w+)\}")
 
 
-class Texts(GroupTexts, AdminTexts, ConsoleTexts):
+class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     """The texts, by the moment they are said."""
 
     # ways in
@@ -112,7 +113,6 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts):
     # reports and jobs
     report_title: str = "【日报】{day}"
     report_group: str = "{topic}：入群 {joins}，退群 {leaves}，消息 {messages}，现有 {members} 人"
-    report_tickets: str = "人工服务 {tickets} 次，平均评分 {mark}"
     report_misses: str = "没有答上来的问题："
     report_miss: str = "· {question}（{times} 次）"
     report_on: str = "已开启“{topic}”的日报，每天早上私聊发给群主。发送“/日报 关”停止。"

@@ -7,6 +7,7 @@ from functools import partial
 from config.customer_service import ReplyPart
 from handlers.context import EventContext
 from services.messaging.messages import Body, choices, file, link, text
+from services.support.manners import courtesy_in
 from services.text import without_mention, without_quote
 from wechat.events import GroupMessage, Link, Message, MessageKind, PrivateMessage
 
@@ -63,6 +64,10 @@ async def question(event: PrivateMessage | GroupMessage, context: EventContext) 
             context.reply(answer, mentions=mentions)
         return True
     if _goes_round(event, context):
+        return True
+    courtesy = courtesy_in(words)
+    if courtesy is not None:
+        context.reply(getattr(context.container.config.texts, f"courtesy_{courtesy}"), mentions=mentions)
         return True
     decision = await context.container.questions.other(who, words)
     if decision is not None:

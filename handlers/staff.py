@@ -19,6 +19,7 @@ from wechat.events import GroupMessage, MessageKind
 log = logging.getLogger(__name__)
 _AT_AHEAD = re.compile(r"^@[^@#＃\n]{1,64}\s(?=\s*[#＃])")
 PICTURE_WITHIN = 120.0  # seconds after `#12 …` in which a picture, file or card of the same person goes to #12
+COMMAND = ("/", "／", "@")
 CHAT = (MessageKind.EMOTICON,)  # is meant for the colleagues
 
 
@@ -28,9 +29,9 @@ async def wrote(event: GroupMessage, context: EventContext) -> bool:
         return False
     if event.kind in (MessageKind.LINK, MessageKind.CARD) or (may_hold_file(event) and event.kind not in CHAT):
         return await _sent_file(event, context)
-    line = parse(_without_bot(event, context)) if event.kind is MessageKind.TEXT else None
+    line = parse(_without_bot(event, context), _names(event, context)) if event.kind is MessageKind.TEXT else None
     if line is None:
-        return False
+        return _asked_whom(event, context)
     if line.verb is StaffVerb.LIST:
         context.reply(context.container.ticket_actions.listing(event.account))
         return True
@@ -49,16 +50,39 @@ def _do(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventC
         context.write(lambda s: ticket_actions.call(s, ticket, who, room))
     elif line.verb is StaffVerb.CLOSE:
         words = fill(texts.ticket_closed, number=ticket.id, name=ticket.name)
-        context.write(lambda s: ticket_actions.close(s, ticket, who, words))
+        context.write(lambda s: ticket_actions.close(s, ticket, who, words, room))
     elif line.verb is StaffVerb.NOTE:
         context.write(lambda s: ticket_actions.note(s, ticket, who, line.words))
         context.reply(fill(texts.ticket_noted, number=ticket.id))
+    elif line.verb is StaffVerb.HISTORY:
+        context.write(lambda s: ticket_actions.show_history(s, ticket, room))
+    elif line.verb is StaffVerb.MALFORMED:
+        context.reply(ticket_actions.malformed(line.number, line.words))
     elif line.verb is StaffVerb.PASS:
         _pass(line, ticket, event, context)
     elif line.verb is StaffVerb.CANNED:
         _canned(line, ticket, event, context)
     else:
         _answer(ticket, event, context, text(line.words))
+
+
+def _names(event: GroupMessage, context: EventContext) -> set[str]:
+    """What the people of the staff room are called."""
+    directory = context.wechat.directory
+    room = directory.rooms.get(event.room_id)
+    people = [directory.contacts[one] for one in (room.member_ids if room else ()) if one in directory.contacts]
+    return {name for person in people for name in (person.name, person.alias) if name}
+
+
+def _asked_whom(event: GroupMessage, context: EventContext) -> bool:
+    """Right after somebody's own `#12 …` a line without `#` may have been meant for the customer: ask once."""
+    if event.kind is not MessageKind.TEXT or event.mentions or context.is_old or event.text.lstrip()[:1] in COMMAND:
+        return False
+    words = context.container.ticket_actions.meant(event.account, event.contact_id, PICTURE_WITHIN)
+    if words is None:
+        return False
+    context.reply(words)
+    return True
 
 
 def _answer(ticket: Ticket, event: GroupMessage, context: EventContext, body: Body) -> None:
@@ -70,10 +94,9 @@ def _answer(ticket: Ticket, event: GroupMessage, context: EventContext, body: Bo
 
 
 def _canned(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
-    canned = context.container.handover.settings.canned
-    words = canned.get(line.words)
+    words = context.container.ticket_actions.canned(line.words)
     if words is None:
-        names = "、".join(f"/{name}" for name in canned) or "无"
+        names = "、".join(f"/{name}" for name in context.container.ticket_actions.settings.canned) or "无"
         context.reply(fill(context.container.config.texts.ticket_no_canned, name=line.words, names=names))
         return
     _answer(ticket, event, context, text(words))

@@ -9,15 +9,9 @@ from errors import WeChatError
 from handlers.context import EventContext
 from handlers.replies import said_to_me
 from services.groups.join_tokens import find_token
-from services.support.faq import plain
+from services.support.marks import is_bare_digit, mark_in
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
-MARKS = {
-    f"{digit}{unit}": mark
-    for mark in range(1, 6)
-    for digit in (mark, "一二三四五"[mark - 1])
-    for unit in ("", "分", "星")
-}
 COMMAND = ("/", "／")
 NOT_SAID = (MessageKind.SYSTEM, MessageKind.RECALLED)
 
@@ -34,7 +28,8 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
     event, kept = await container.media.of(context.wechat, event)
     line = kept.name if kept else await _described(event, context)
     context.write(partial(container.conversations.heard, message=event, kept=kept, ticket=ticket.id))
-    context.write(partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, kept=kept))
+    relay = partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, kept=kept, name=event.name)
+    context.write(relay)
     return False
 
 
@@ -123,11 +118,13 @@ async def marked(event: PrivateMessage, context: EventContext) -> bool:
     """The customer's mark, 1–5, within a day of the ticket's end; what was asked of them since then, by a menu or a
     flow, goes first."""
     container = context.container
-    mark = MARKS.get(plain(said_to_me(event, context)).removeprefix("回复")) if event.kind is MessageKind.TEXT else None
+    words = said_to_me(event, context)
+    mark = mark_in(words) if event.kind is MessageKind.TEXT else None
     asked = container.tickets.mark_asked(event.account, event.contact_id)
     if mark is None or asked is None:
         return False
-    menu = container.questions.menu_since((event.account, event.contact_id, event.contact_id))
+    who = (event.account, event.contact_id, event.contact_id)
+    menu = container.questions.menu_since(who) if is_bare_digit(words) else 0.0
     if max(menu, await container.flows.asked_at(event.account, event.contact_id)) > asked.at:
         return False
     context.write(lambda s: container.ticket_actions.marked(s, event.account, event.contact_id, asked, mark))

@@ -14,10 +14,11 @@ JOBS: Final[tuple[ScheduledJob, ...]] = (
     ScheduledJob("timed_messages", "* * * * *", lambda container: container.timed_messages.run()),
     ScheduledJob("drift_check", "*/10 * * * *", lambda container: container.policy.check(), made_up=False),
     ScheduledJob("expire_flows", "* * * * *", lambda container: container.flows.expire(), made_up=False),
-    ScheduledJob("idle_tickets", "* * * * *", lambda container: container.ticket_actions.close_idle(), made_up=False),
+    ScheduledJob("idle_tickets", "* * * * *", lambda container: container.idle_tickets.close(), made_up=False),
     ScheduledJob(
         "waiting_tickets", "* * * * *", lambda container: container.handover.announce_waiting(), made_up=False
     ),
+    ScheduledJob("remind_staff", "* * * * *", lambda container: container.reminders.run(), made_up=False),
     ScheduledJob("daily_report", "0 9 * * *", lambda container: container.reports.send()),
     ScheduledJob("prune_media", "45 4 * * *", lambda container: container.retention.run()),
     ScheduledJob("prune", "30 4 * * *", lambda container: container.pruning.run()),

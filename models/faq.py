@@ -37,3 +37,11 @@ class FaqMiss(SQLModel, table=True):
     day: str = Field(primary_key=True)  # YYYY-MM-DD in the config's time zone
     question: str = Field(primary_key=True)  # normalised
     count: int = 1
+
+
+class TextEmbedding(SQLModel, table=True):
+    """The embedding of a listed text; `key` is a hash of the model and the text."""
+
+    key: str = Field(primary_key=True)
+    vector: bytes  # 32-bit floats, little endian
+    created_at: float

@@ -50,6 +50,13 @@ class Ticket(SQLModel, table=True):
     called_at: float = 0
     opened_at: float
     last_at: float  # when either side last spoke
+    announced_at: float = 0  # when the staff was first shown it
+    answered_at: float | None = None  # when somebody of the staff first answered
+    reminders: int = 0  # how often staff and admins were reminded of it
+    reminded_at: float = 0
+    quiet_seconds: float = 0  # silence so far, of the time in which both sides could speak
+    refusals: int = 0  # how often the staff room did not take it
+    not_before: float = 0  # it is not shown to the staff again before this
     closed_at: float | None = Field(default=None, index=True)
     closed_by: str = ""  # a WeChat id, or "idle"
     mark: int | None = None  # 1–5, by the customer

@@ -18,7 +18,7 @@ from errors import WeChatError
 from protocol.wecom_crypto import BadCallback, CallbackCrypto
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Event, Link, Media, MessageFailed, MiniProgram, RawEvent
-from wechat.interface import Capability, Listener, ScanState, State
+from wechat.interface import Capability, Directory, Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wecom import kf_messages
 from wecom.api import NotLetIn, WecomApi
@@ -56,7 +56,8 @@ class WecomAccount(UnsupportedCalls):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.account = settings.account
-        self.directory = CachedDirectory()
+        self._known = CachedDirectory()
+        self.directory: Directory = self._known
         self.qr_code = ""
         self.scan_state = ScanState.NONE
         self._open_kfid = settings.open_kfid
@@ -212,7 +213,7 @@ class WecomAccount(UnsupportedCalls):
         found: dict[str, Any] = next(iter(answer.get("customer_list") or ()), {})
         customer = Contact(contact_id, str(found.get("nickname") or ""), friend=True)
         customer.avatar = str(found.get("avatar") or "")
-        self.directory.put_contact(customer)
+        self._known.put_contact(customer)
         return customer
 
     async def look_for(self, name: str) -> None:

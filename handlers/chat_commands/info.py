@@ -10,6 +10,7 @@ from sqlmodel import Session
 from config.texts import fill
 from handlers.chat_commands.request import CommandReply, CommandRequest
 from models.groups import Qun
+from services.support.service_levels import described, opened_between
 
 DAYS: Final = 14
 DAY: Final = 86400.0
@@ -85,4 +86,8 @@ async def statistics(request: CommandRequest) -> CommandReply:
         messages=sum(day.messages for day in days),
         members=request.container.groups.member_count(qun),
     )
-    return CommandReply(words)
+    container, now = request.container, request.container.clock()
+    if not container.accounts.is_admin(qun.account, request.actor):
+        return CommandReply(words)
+    tickets = await container.store.read(lambda s: opened_between(s, qun.account, now - DAYS * DAY, now))
+    return CommandReply("\n".join(filter(None, [words, described(tickets, request.texts)])))

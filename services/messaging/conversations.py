@@ -133,6 +133,17 @@ class Conversations:
         row = session.exec(theirs.where(Said.message_id == message_id).limit(1)).first() if message_id else None
         return shown(row.kind, row.text) if row is not None else ""
 
+    def first_of(self, session: Session, ticket: int) -> int:
+        """The row of the first thing said in a ticket; 0 when there is none."""
+        write_bulk(session)
+        return session.exec(select(func.min(col(Said.id))).where(Said.ticket == ticket)).one() or 0
+
+    def notes(self, session: Session, account: str, contact_id: str, limit: int) -> list[str]:
+        """The newest notes of the staff about a person, oldest first."""
+        write_bulk(session)
+        noted = select(Said.text).where(Said.account == account, Said.conversation == contact_id, col(Said.internal))
+        return list(session.exec(noted.order_by(col(Said.id).desc()).limit(limit)).all())[::-1]
+
     def has_media(self, session: Session, row: int, kept: Kept) -> None:
         """Note where the file of something said was kept."""
         session.connection().execute(update(Said).where(col(Said.id) == row).values(media=kept.path, text=kept.name))

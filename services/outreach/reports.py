@@ -11,14 +11,12 @@ from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from config.texts import Texts, fill
 from models.db import Store
 from models.durable import Priority, Setting
 from models.groups import Qun, QunState
-from models.support import Ticket
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.groups.daily_stats import DailyStats, DayStats
@@ -26,6 +24,7 @@ from services.groups.groups import Groups
 from services.messaging.media import Kept, MediaStore
 from services.messaging.messages import Messages, file
 from services.support.questions import top_misses
+from services.support.service_levels import described, opened_between
 from wechat.events import Media
 
 KEY: Final = "report:"
@@ -105,11 +104,7 @@ class Reports:
         """What admins read about customer service; empty when there is nothing to say."""
         today = datetime.fromtimestamp(self._clock(), self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
         since = (today - timedelta(days=1)).timestamp()
-        when = (Ticket.account == account, col(Ticket.opened_at) >= since, col(Ticket.opened_at) < today.timestamp())
-        tickets, mark = session.exec(select(func.count(col(Ticket.id)), func.avg(Ticket.mark)).where(*when)).one()
-        shown = (
-            fill(self._texts.report_tickets, tickets=tickets, mark=f"{mark:.1f}" if mark else "—") if tickets else ""
-        )
+        shown = described(opened_between(session, account, since, today.timestamp()), self._texts)
         misses = top_misses(session, MISSES, account=account, since=self._yesterday())
         asked = [fill(self._texts.report_miss, question=question, times=times) for question, times in misses]
         return "\n".join(filter(None, [shown, *([self._texts.report_misses, *asked] if asked else [])]))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import datetime
 from functools import lru_cache, partial
 
 from sqlmodel import Session, func, select
 
-from config.customer_service import HandoffSettings
 from config.texts import Texts, fill
 from errors import WeChatError
 from models.conversations import Said
@@ -18,21 +16,23 @@ from models.durable import Priority
 from models.support import Ticket, TicketState
 from services.accounts.registry import Accounts
 from services.clock import Clock
-from services.messaging.conversations import Conversations, shown
+from services.messaging.conversations import Conversations
 from services.messaging.media import FETCHED, Kept, MediaStore
-from services.messaging.messages import Messages, file
+from services.messaging.messages import Messages, file, text
 from services.messaging.webhook_events import WebhookEvents
 from services.support.hours import OfficeHours
-from services.support.staff_rooms import StaffRooms
-from services.support.ticket_texts import facts, head, packed, quoted, relay
+from services.support.staffing import Staffing
+from services.support.ticket_history import TicketHistory
+from services.support.ticket_texts import facts, head, packed, relay
 from services.support.tickets import Tickets
 from services.text import normal
-from wechat.events import MessageKind, Room
+from services.work.delivery_queue import GiveUp, Job
+from wechat.events import Room
 
 log = logging.getLogger(__name__)
 BEFORE = 6  # things said before 人工 that the staff is shown
 MAX_SHOWN = 300  # things said, when a ticket waited long
-MAX_QUOTED = 60  # characters of what was taken back
+REFUSED_SECONDS = 600.0  # a staff room that refused is tried again after this
 # How a person is asked for: these words around one of `handoff.words`, and nothing else.
 BEFORE_IT = (
     "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个|回复|直接|快|赶紧|马上|急"
@@ -57,25 +57,26 @@ class Handover:
         self,
         store: Store,
         accounts: Accounts,
-        staff_rooms: StaffRooms,
+        staffing: Staffing,
         tickets: Tickets,
         conversations: Conversations,
+        history: TicketHistory,
         media: MediaStore,
         messages: Messages,
         webhook_events: WebhookEvents,
-        settings: HandoffSettings,
         texts: Texts,
         clock: Clock,
     ) -> None:
         self._store = store
         self._accounts = accounts
-        self._staff_rooms = staff_rooms
+        self._staffing = staffing
         self.tickets = tickets
         self._conversations = conversations
+        self._history = history
         self._media = media
         self._messages = messages
         self._webhook_events = webhook_events
-        self.settings = settings
+        self.settings = staffing.settings
         self._texts = texts
         self._clock = clock
 
@@ -88,11 +89,11 @@ class Handover:
 
     @property
     def _hours(self) -> OfficeHours:
-        return OfficeHours(self.settings.hours)
+        return self._staffing.hours
 
     async def look_for_room(self, account: str) -> None:
         """Ask for the account's groups when no staff room is known: not every gateway tells of a new group."""
-        if self._staff_rooms.of(account) is None and self._accounts.is_online(account):
+        if self._staffing.room(account) is None and self._accounts.is_online(account):
             try:
                 await self._accounts.get(account).read_new_rooms()
             except WeChatError as error:
@@ -111,7 +112,7 @@ class Handover:
 
     def open(self, session: Session, account: str, contact_id: str, name: str) -> None:
         """Open a ticket, or say again how the waiting one stands."""
-        room = self._staff_rooms.of(account)
+        room = self._staffing.room(account)
         there = self._hours.is_open(self._clock())
         ticket = self.tickets.of(account, contact_id)
         if ticket is None:
@@ -146,39 +147,34 @@ class Handover:
         number, now = ticket.id or 0, self._clock()
         rows = self._conversations.last(session, ticket.account, ticket.contact_id, MAX_SHOWN, ticket.told)
         told = max((row.id or 0 for row in rows), default=ticket.told)
-        if not self.tickets.change(session, number, state=TicketState.OPEN, room_id=room_id, told=told, last_at=now):
+        values = {"state": TicketState.OPEN, "room_id": room_id, "told": told, "last_at": now, "announced_at": now}
+        if not self.tickets.change(session, number, quiet_seconds=0, **values):
             return
         more = self._conversations.count(session, ticket.account, ticket.contact_id, ticket.told) - len(rows)
-        lines = ([f"（更早的 {more} 条略）"] if more > 0 else []) + [self._line(session, ticket, row) for row in rows]
+        lines = ([f"（更早的 {more} 条略）"] if more > 0 else []) + [
+            self._history.line(session, ticket, row) for row in rows
+        ]
+        lines += filter(None, [self._history.notes(session, ticket)])
+        before = {"told": ticket.told}
         *first, last = packed(lines)
         for part in first:
-            self._messages.say(session, ticket.account, room_id, relay(ticket, f"{head(ticket)}\n{part}"))
+            self._messages.say(session, ticket.account, room_id, {**relay(ticket, f"{head(ticket)}\n{part}"), **before})
         opened = fill(self._texts.ticket_opened, history=last, number=number)
-        self._messages.say(session, ticket.account, room_id, relay(ticket, head(ticket) + opened))
+        room = self._staffing.room(ticket.account)
+        shown = text(head(ticket) + opened, self._staffing.on_duty(ticket.account, room) if room else [])
+        self._messages.say(session, ticket.account, room_id, {**relay(ticket, shown), **before})
         for row in rows:
             if row.media and row.by:
                 self._messages.say(session, ticket.account, room_id, relay(ticket, file(row.media, row.text)))
-        self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff)
-
-    def _line(self, session: Session, ticket: Ticket, row: Said) -> str:
-        at, today = (datetime.fromtimestamp(moment, self._hours.zone) for moment in (row.at, self._clock()))
-        day = "" if at.date() == today.date() else f"{at:%m-%d} "
-        return (
-            f"{day}{at:%H:%M} {ticket.name if row.by else '助手'}：{self._shown(session, ticket, row.kind, row.text)}"
-        )
-
-    def _shown(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
-        """A message as people see it; of one that takes another back, which."""
-        words = quoted(shown(kind, text))
-        if kind == MessageKind.RECALLED:
-            taken_back = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
-            return f"{words}：{quoted(taken_back[:MAX_QUOTED])}" if taken_back else words
-        return words
+        if not ticket.refusals:
+            self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff)
 
     # ---- relaying ----
 
-    def relay(self, session: Session, ticket: Ticket, kind: str, line: str, kept: Kept | None) -> None:
-        """Pass on to the staff what the customer says; while the ticket waits it is only kept."""
+    def relay(self, session: Session, ticket: Ticket, kind: str, line: str, kept: Kept | None, name: str) -> None:
+        """Pass on to the staff what the customer, now called `name`, says; while the ticket waits it is only kept."""
+        if name and name != ticket.name and self.tickets.change(session, ticket.id or 0, name=name):
+            ticket = Ticket(**{**ticket.model_dump(), "name": name})
         row = session.get(Ticket, ticket.id)  # memory may be behind: the ticket may be shown in this very commit
         if row is None or row.state == TicketState.WAITING:
             return
@@ -191,21 +187,39 @@ class Handover:
             told = (session.exec(newest).one() or 1) - 1  # this message is the first the staff did not see
             if self.tickets.change(session, number, state=TicketState.WAITING, told=told, last_at=now):
                 self._miss_room(session, ticket)
+                self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff_waiting)
             return
-        self.tickets.change(session, number, last_at=now, room_id=room_id)
+        self.tickets.change(session, number, last_at=now, room_id=room_id, quiet_seconds=0)
         lost = "（没能取得）" if kept is None and kind in FETCHED else ""
-        for part in packed([f"{self._shown(session, ticket, kind, line)}{lost}"]):
+        for part in packed([f"{self._history.shown(session, ticket, kind, line)}{lost}"]):
             self._messages.say(session, ticket.account, room_id, relay(ticket, f"{head(ticket)}{part}"))
         if kept is not None:
             self._messages.say(session, ticket.account, room_id, relay(ticket, file(kept.path, kept.name)))
 
     def _room_of(self, ticket: Ticket) -> str:
-        room = self._staff_rooms.of(ticket.account)
+        room = self._staffing.room(ticket.account)
         if room is not None:
             return room.id
         known = self._accounts.get(ticket.account).directory.rooms
         unread = not self._accounts.is_online(ticket.account)  # right after a start the groups are not known yet
         return ticket.room_id if unread or ticket.room_id in known else ""
+
+    def refused(self, session: Session, work: Job, gone: GiveUp) -> None:
+        """The staff room did not take what was to be shown: the ticket waits, customer and admins are told once."""
+        number: int = work.body.get("relays") or 0
+        ticket = session.get(Ticket, number) if number and work.body["type"] == "text" else None
+        if ticket is None or ticket.state != TicketState.OPEN or work.key != ticket.room_id:
+            return
+        told = work.body.get("told", max(0, self._conversations.first_of(session, number) - 1))
+        later = self._clock() + REFUSED_SECONDS
+        values = {"told": min(told, ticket.told), "refusals": ticket.refusals + 1, "not_before": later}
+        first = not ticket.refusals
+        if self.tickets.change(session, number, state=TicketState.WAITING, **values) and first:
+            self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff_waiting)
+            facts = {"number": number, "name": ticket.name or "客户", "reason": gone.why}
+            words = fill(self._texts.ticket_room_refused, **facts)
+            for admin in self._accounts.admins(ticket.account):
+                self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)
 
     # ---- those that waited ----
 
@@ -214,11 +228,16 @@ class Handover:
         announced = 0
         if self._hours.is_open(self._clock()):
             accounts = self._accounts.names()  # one that is no longer configured keeps its tickets
-            waiting = [t for t in self.tickets if t.state == TicketState.WAITING and t.account in accounts]
+            now = self._clock()
+            waiting = [
+                t
+                for t in self.tickets
+                if t.state == TicketState.WAITING and t.account in accounts and t.not_before <= now
+            ]
             for account in {ticket.account for ticket in waiting}:
                 await self.look_for_room(account)
             for ticket in waiting:
-                room = self._staff_rooms.of(ticket.account)
+                room = self._staffing.room(ticket.account)
                 if room is not None:
                     await self._store.write(partial(self._announce_again, ticket=ticket, room=room))
                     announced += 1

@@ -22,6 +22,7 @@ from services.decision import Decision
 from services.support.faq import Faq, Near, plain
 from services.support.faq_book import FaqBook
 from services.support.llm import LlmClient
+from services.support.near_questions import NearQuestions
 
 MENU_SECONDS = 600.0
 FALLBACK_SECONDS = 600.0
@@ -45,6 +46,7 @@ class Questions:
         self,
         store: Store,
         book: FaqBook,
+        near: NearQuestions,
         llm: LlmClient,
         settings: CustomerService,
         texts: Texts,
@@ -53,6 +55,7 @@ class Questions:
     ) -> None:
         self._store = store
         self._book = book
+        self._near = near
         self._llm = llm
         self._settings = settings
         self._texts = texts
@@ -75,6 +78,7 @@ class Questions:
         lately = select(FallbackSaid).where(FallbackSaid.at > now - FALLBACK_SECONDS)
         for said in await self._store.read(lambda s: s.exec(lately).all()):
             self._fallbacks[said.account, said.contact_id] = said.at
+        self._near.prepare()
 
     # ---- answering ----
 
@@ -104,7 +108,7 @@ class Questions:
             answer = await self._llm.answer(text, nearest)
             if answer is not None:
                 return Decision(answer)
-        offered = self.faq.nearest(text)
+        offered = await self._near.nearest(text)
         if not offered:
             return None
         questions = tuple(near.question for near in offered)

@@ -1,8 +1,13 @@
-"""What staff write in their room: `#12 您好`, `#12 结束`, `#12 转 @同事`, `#12 记录 …`, `#12 /发票`, `#`. Pure."""
+"""What staff write in their room: `#12 您好`, `#12 结束`, `#12 转 @同事`, `#12 记录 …`, `#12 历史`, `#12 /发票`, `#`.
+
+What looks like a command and is not well formed is MALFORMED, never an answer: a customer must not read it. `#12 -转`
+and a quoting reply say such words to the customer.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,7 +18,14 @@ _LIST = re.compile(r"[#＃]\s*")
 _RELAYED = re.compile(r"【#(\d+) ")
 _PASS = re.compile(r"转给?\s*@(.+)", re.DOTALL)
 _NOTE = re.compile(r"记录[\s:：]+(.+)", re.DOTALL)
-_CANNED = re.compile(r"/(\S+)")
+_CANNED = re.compile(r"[/／](\S+)")
+_LITERAL = re.compile(r"[-－](?=\S)\s*(.+)", re.DOTALL)
+_LIKE = re.compile(
+    r"[/／].*|(?:转|转给|转交|转接|结束|结束了|结束吧|关闭|记录|备注|历史|历史记录|接待|重开)(?:$|[\s@:：,，。.!！?？~、].*)"
+    r"|结束(?:谢谢|感谢|会话|服务|对话|工单).*",
+    re.DOTALL,
+)
+_TO_NAME = re.compile(r"转[给交接]?给?\s*(\S+?)[\s。.!！~]*")
 
 
 class StaffVerb(StrEnum):
@@ -26,6 +38,8 @@ class StaffVerb(StrEnum):
     PASS = "pass"
     NOTE = "note"
     CANNED = "canned"
+    HISTORY = "history"
+    MALFORMED = "malformed"  # looks like a command; `words` is the whole line
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +51,44 @@ class StaffCommand:
     words: str = ""
 
 
-def parse(text: str) -> StaffCommand | None:
+def parse(text: str, names: Collection[str] = ()) -> StaffCommand | None:
     """What a text in the staff room asks for; None: it is talk among the staff. To quote what was relayed is to name
-    its ticket, unless another is named, or a colleague is called."""
+    its ticket, unless another is named, or a colleague is called. `names`: the colleagues, as 转 may name them."""
     words, quoted = without_quote(text.strip())
     relayed = _RELAYED.search(quoted)
     if relayed and not words.startswith("@"):
-        return _named(words) or _line(int(relayed[1]), words)
-    return _named(words)
+        return _named(words, names) or _quoting(int(relayed[1]), words)
+    return _named(words, names)
 
 
-def _named(text: str) -> StaffCommand | None:
+def _quoting(number: int, words: str) -> StaffCommand:
+    """A quoting reply: what is no command is an answer, whatever it looks like."""
+    line = _line(number, words)
+    return StaffCommand(StaffVerb.ANSWER, number, words) if line.verb is StaffVerb.MALFORMED else line
+
+
+def _named(text: str, names: Collection[str] = ()) -> StaffCommand | None:
     """The line that a text is by itself."""
     if _LIST.fullmatch(text):
         return StaffCommand(StaffVerb.LIST)
     found = _LINE.fullmatch(text)
-    return _line(int(found[1]), found[2].strip()) if found else None
+    return _line(int(found[1]), found[2].strip(), names) if found else None
 
 
-def _line(number: int, words: str) -> StaffCommand:
+def _line(number: int, words: str, names: Collection[str] = ()) -> StaffCommand:
     if not words:
         return StaffCommand(StaffVerb.CALL, number)
     if words.rstrip("。.！!~ ") == "结束":
         return StaffCommand(StaffVerb.CLOSE, number)
+    if words.rstrip("。.！!~ ") in ("历史", "历史记录"):
+        return StaffCommand(StaffVerb.HISTORY, number)
+    if literal := _LITERAL.fullmatch(words):
+        return StaffCommand(StaffVerb.ANSWER, number, literal[1])
     for verb, pattern in ((StaffVerb.PASS, _PASS), (StaffVerb.NOTE, _NOTE), (StaffVerb.CANNED, _CANNED)):
         found = pattern.fullmatch(words)
         if found:
             return StaffCommand(verb, number, found[1].strip())
+    to = _TO_NAME.fullmatch(words)
+    if _LIKE.fullmatch(words) or (to and to[1] in names):
+        return StaffCommand(StaffVerb.MALFORMED, number, words)
     return StaffCommand(StaffVerb.ANSWER, number, words)

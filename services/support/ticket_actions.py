@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from functools import partial
+from collections import OrderedDict
 
 from sqlmodel import Session
 
 from config.customer_service import HandoffSettings
 from config.texts import Texts, fill
-from models.db import Store
 from models.support import Ticket, TicketState
 from services.clock import Clock
 from services.messaging.conversations import Conversations, shown
 from services.messaging.messages import Body, Messages, choices, text
 from services.messaging.webhook_events import WebhookEvents
-from services.support.ticket_texts import facts, relay
+from services.support.ticket_history import TicketHistory
+from services.support.ticket_texts import facts, packed, relay
 from services.support.tickets import MarkAsked, Tickets
 from services.work.delivery_queue import GiveUp, Job
 
@@ -28,23 +28,24 @@ class TicketActions:
 
     def __init__(
         self,
-        store: Store,
         tickets: Tickets,
         conversations: Conversations,
+        history: TicketHistory,
         messages: Messages,
         webhook_events: WebhookEvents,
         settings: HandoffSettings,
         texts: Texts,
         clock: Clock,
     ) -> None:
-        self._store = store
         self.tickets = tickets
         self._conversations = conversations
+        self._history = history
         self._messages = messages
         self._webhook_events = webhook_events
         self.settings = settings
         self._texts = texts
         self._clock = clock
+        self._meant: OrderedDict[tuple[int, str], None] = OrderedDict()  # who was asked whom a line is for
 
     # ---- what the staff does ----
 
@@ -65,6 +66,9 @@ class TicketActions:
         now = self._clock()
         values = {
             "last_at": now,
+            "quiet_seconds": 0,
+            "answered_at": ticket.answered_at or now,
+            "refusals": 0,
             "called_by": staff_id,
             "called_at": now,
             "state": TicketState.OPEN,
@@ -104,8 +108,34 @@ class TicketActions:
     def give_to(self, session: Session, ticket: Ticket, staff_id: str, staff_name: str, room_id: str) -> None:
         """Somebody else of the staff has the ticket now."""
         if self.tickets.change(session, ticket.id or 0, staff_id=staff_id, staff_name=staff_name) and room_id:
-            words = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
+            taken = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
+            words = "\n".join(filter(None, [taken, self._history.notes(session, ticket)]))
             self._messages.say(session, ticket.account, room_id, relay(ticket, text(words, [staff_id])))
+
+    def canned(self, name: str) -> str | None:
+        """The words of a canned reply; None when there is none of this name."""
+        return self.settings.canned.get(name)
+
+    def show_history(self, session: Session, ticket: Ticket, room_id: str) -> None:
+        """Show the staff earlier tickets, notes and the talk."""
+        words = "\n".join(self._history.lines(session, ticket))
+        shown_ = fill(self._texts.ticket_history, number=ticket.id, name=ticket.name, history=words)
+        for part in packed(shown_.split("\n")):
+            self._messages.say(session, ticket.account, room_id, relay(ticket, part))
+
+    def malformed(self, number: int, words: str) -> str:
+        """What a line is answered with that looks like a command and is none."""
+        return fill(self._texts.ticket_malformed, number=number, words=words)
+
+    def meant(self, account: str, staff_id: str, within: float) -> str | None:
+        """What is asked when somebody writes without `#` right after `#12 …`; once per ticket and person, else None."""
+        ticket = self.called(account, staff_id, within)
+        if ticket is None or (ticket.id or 0, staff_id) in self._meant:
+            return None
+        self._meant[ticket.id or 0, staff_id] = None
+        if len(self._meant) > 10_000:
+            self._meant.popitem(last=False)
+        return fill(self._texts.ticket_meant, number=ticket.id, name=ticket.name)
 
     def note(self, session: Session, ticket: Ticket, staff_id: str, words: str) -> None:
         """Keep a note of the staff."""
@@ -141,15 +171,16 @@ class TicketActions:
 
     # ---- ends ----
 
-    def close(self, session: Session, ticket: Ticket, by: str, words: str) -> bool:
-        """End a ticket: the customer is asked for a mark, the staff is told in `words`; False when it was ended."""
+    def close(self, session: Session, ticket: Ticket, by: str, words: str, room_id: str = "") -> bool:
+        """End a ticket: the customer is asked for a mark, the staff is told in `words`, in `room_id` when the ticket
+        was shown in no room yet; False when it was ended."""
         now = self._clock()
         if not self.tickets.change(session, ticket.id or 0, state=TicketState.CLOSED, closed_at=now, closed_by=by):
             return False
         asked = choices(self._texts.handoff_closed, MARKS)
         self._messages.say(session, ticket.account, ticket.contact_id, asked)
-        if ticket.room_id:
-            self._messages.say(session, ticket.account, ticket.room_id, relay(ticket, words))
+        if ticket.room_id or room_id:
+            self._messages.say(session, ticket.account, ticket.room_id or room_id, relay(ticket, words))
         self._webhook_events.tell(session, "ticket.closed", f"ticket {ticket.id}", facts(ticket, closed_by=by))
         return True
 
@@ -161,19 +192,3 @@ class TicketActions:
         if asked.room_id:
             words = fill(self._texts.ticket_marked, number=asked.ticket, name=asked.name, mark=mark)
             self._messages.say(session, account, asked.room_id, {**text(words), "relays": asked.ticket})
-
-    async def close_idle(self) -> int:
-        """End the tickets in which nobody has spoken for `idle_minutes`; how many."""
-        before, closed = self._clock() - self.settings.idle_minutes * 60, 0
-        for ticket in self.tickets:
-            if ticket.state == TicketState.OPEN and ticket.last_at < before:
-                closed += await self._store.write(partial(self._close_idle, ticket=ticket, before=before))
-        return closed
-
-    def _close_idle(self, session: Session, ticket: Ticket, before: float) -> bool:
-        row = session.get(Ticket, ticket.id)
-        if row is None or row.last_at >= before:  # somebody spoke while this waited its turn
-            return False
-        minutes = f"{self.settings.idle_minutes:g}"
-        words = fill(self._texts.ticket_idle, number=ticket.id, name=ticket.name, minutes=minutes)
-        return self.close(session, ticket, "idle", words)

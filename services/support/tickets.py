@@ -44,9 +44,11 @@ class Tickets:
         for ticket in await self._store.read(lambda s: s.exec(unfinished).all()):
             self._keep(ticket)
         lately = col(Ticket.closed_at) > self._clock() - MARK_SECONDS
-        unmarked = select(Ticket).where(lately, col(Ticket.mark).is_(None)).order_by(col(Ticket.id))
-        for ticket in await self._store.read(lambda s: s.exec(unmarked).all()):
+        closed = select(Ticket).where(lately).order_by(col(Ticket.closed_at), col(Ticket.id))
+        for ticket in await self._store.read(lambda s: s.exec(closed).all()):
             self._ask_mark(ticket, ticket.closed_at or 0)
+            if ticket.mark is not None:  # the newest is the only one that can get a mark
+                self._forget_mark(ticket.account, ticket.contact_id)
 
     # ---- looking; from memory ----
 
@@ -98,7 +100,9 @@ class Tickets:
         row = session.get(Ticket, number)
         if row is None or row.state != TicketState.CLOSED or self.of(row.account, row.contact_id) is not None:
             return False
-        row.sqlmodel_update({"state": TicketState.OPEN, "closed_at": None, "closed_by": "", "last_at": self._clock()})
+        now = self._clock()
+        values = {"state": TicketState.OPEN, "closed_at": None, "closed_by": "", "last_at": now, "quiet_seconds": 0}
+        row.sqlmodel_update({**values, "answered_at": None, "reminders": 0, "reminded_at": now})
         session.add(row)
         session.flush()
         ticket = Ticket(**row.model_dump())

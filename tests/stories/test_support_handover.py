@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -88,6 +89,62 @@ async def test_a_closed_or_unknown_number_is_told_how_it_is_written(make_town: M
     assert "还有一句" not in "".join(words(town.seen("黑旋风")))
 
 
+@pytest.mark.parametrize("line", ["转", "转 店长", "转店长", "/", "结束 谢谢", "记录", "/发票 谢谢"])
+async def test_what_looks_like_a_command_never_reaches_the_customer(make_town: MakeTown, line: str) -> None:
+    town, room = await opened(make_town)
+    await ask_person(town, room)
+    town.say("宋公明", f"#1 {line}", room)
+    await town.hears("店长", "这句没有发给 #1 的客户", room)
+    town.say("宋公明", f"#1 -{line}", room)
+    await until(lambda: line in words(town.seen("黑旋风")), "the literal words arrive")
+    assert [w for w in words(town.seen("黑旋风")) if w == line] == [line]
+
+
+async def test_notes_and_history_are_shown(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    await ask_person(town, room)
+    town.say("宋公明", "#1 记录 老客户，优先", room)
+    await town.hears("店长", "#1 已记录", room)
+    town.say("宋公明", "#1 转 @店长", room)
+    assert "老客户，优先" in (await town.hears("宋公明", "#1 由 店长 接待", room)).text
+    town.say("店长", "#1 结束", room)
+    await town.hears("黑旋风", CLOSED)
+    town.say("黑旋风", "人工")
+    assert "备注：老客户，优先" in (await town.hears("店长", "【#2 黑旋风】请求人工服务", room)).text
+    town.say("店长", "#2 历史", room)
+    history = (await town.hears("店长", "#2 黑旋风 的记录", room)).text
+    assert "以前的会话：#1（" in history
+    assert "老客户，优先" in history
+    assert "老客户" not in "".join(words(town.seen("黑旋风")))
+
+
+async def test_a_line_without_its_number_is_asked_about_once(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    await ask_person(town, room)
+    town.say("宋公明", "#1 您好", room)
+    await town.hears("黑旋风", "您好")
+    town.say("宋公明", "请发照片", room)
+    await town.hears("店长", "这句没有发给客户。要发给 #1 黑旋风", room)
+    town.say("宋公明", "再发一次", room)
+    town.say("宋公明", "#1 结束", room)
+    await town.hears("黑旋风", CLOSED)
+    assert sum("这句没有发给客户" in w for w in words(town.seen("店长", room))) == 1
+    assert "请发照片" not in words(town.seen("黑旋风"))
+
+
+async def test_staff_then_admins_are_reminded_of_who_waits(make_town: MakeTown) -> None:
+    town, room = await opened(make_town, handoff={"remind_minutes": 0.01, "on_duty": ["宋公明"]})
+    await ask_person(town, room)
+    assert await until_done(town.bot.container.reminders.run, "it is due") == 1
+    await town.hears("店长", "还没有人答复。请回复", room)
+    assert await until_done(town.bot.container.reminders.run, "it is due again") == 1
+    await town.hears("店长", "#1 黑旋风 已等待")
+    assert await town.bot.container.reminders.run() == 0  # the next in an hour
+    town.say("宋公明", "#1 在的", room)
+    await town.hears("黑旋风", "在的")
+    assert await town.bot.container.reminders.run() == 0
+
+
 async def test_only_the_staff_room_answers(make_town: MakeTown) -> None:
     town, room = await opened(make_town)
     await ask_person(town, room)
@@ -111,7 +168,7 @@ async def test_several_customers_and_the_other_commands(make_town: MakeTown) -> 
     await town.hears("黑旋风", "请发抬头和税号。")
     town.say("店长", "#1 /退款", room)
     await town.hears("店长", "没有快捷回复“退款”，现有：/发票", room)
-    town.say("店长", "#2 转", room)  # an answer that is only this word
+    town.say("店长", "#2 -转", room)  # an answer that is only this word
     await town.hears("智多星", "转")
     town.say("店长", "#2 转 @店长", room)
     await town.hears("宋公明", "#2 由 店长 接待", room)
@@ -159,10 +216,15 @@ async def test_all_of_it_over_a_restart(make_town: MakeTown) -> None:
 async def test_silence_ends_a_ticket_once(make_town: MakeTown) -> None:
     town, room = await opened(make_town, handoff={"idle_minutes": 0.01})
     await ask_person(town, room)
-    assert await until_done(town.bot.container.ticket_actions.close_idle, "it is closed") == 1
+    for _ in range(3):  # nobody has answered: it stays open
+        await asyncio.sleep(0.3)
+        assert await town.bot.container.idle_tickets.close() == 0
+    town.say("宋公明", "#1 您好", room)
+    await town.hears("黑旋风", "您好")
+    assert await until_done(town.bot.container.idle_tickets.close, "it is closed") == 1
     await town.hears("黑旋风", CLOSED)
     await town.hears("宋公明", "#1 黑旋风 0.01 分钟没有消息，已结束", room)
-    assert await town.bot.container.ticket_actions.close_idle() == 0
+    assert await town.bot.container.idle_tickets.close() == 0
     await ask_person(town, room, "黑旋风", 2)  # and they may ask again
 
 

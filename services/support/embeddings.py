@@ -1,0 +1,124 @@
+"""Embeddings of texts by any OpenAI-compatible `/embeddings` server; listed texts keep theirs in the database."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+from sqlmodel import Session, col, select
+
+from config.customer_service import EmbeddingSettings
+from models.db import Store
+from models.faq import TextEmbedding
+from services.clock import Clock
+from services.messaging.http_client import HttpClient, read_bounded
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]  # one row per text, each of length 1
+
+log = logging.getLogger(__name__)
+BATCH: Final = 64  # texts in one request
+PATIENCE: Final = 60.0  # seconds for a batch of listed texts
+FAILURES: Final = 3  # in a row, then the server is left alone for a while
+PAUSE: Final = 30.0  # seconds
+LONGEST: Final = 2000  # characters of a text that are sent
+
+
+class EmbeddingClient:
+    """Asks the server; never raises for what the server does."""
+
+    def __init__(self, store: Store, http: HttpClient, settings: EmbeddingSettings, clock: Clock) -> None:
+        self._store = store
+        self._http = http
+        self._settings = settings
+        self._clock = clock
+        self._failures = 0
+        self._not_before = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a server is configured."""
+        return bool(self._settings.base_url)
+
+    async def of_question(self, text: str) -> Vectors | None:
+        """The embedding of what somebody asks, one row; None when the server is slow, wrong or away."""
+        if not self.is_on or self._clock() < self._not_before:
+            return None
+        return await self._ask([text], self._settings.timeout)
+
+    async def of_listed(self, texts: Sequence[str]) -> Vectors | None:
+        """The embeddings of listed texts, in their order; each is asked for once. None when one cannot be had."""
+        import numpy as np
+
+        keys = [self._key(text) for text in texts]
+        kept = await self._store.read(partial(_kept, keys=keys))
+        missing = [(key, text) for key, text in dict(zip(keys, texts, strict=True)).items() if key not in kept]
+        for at in range(0, len(missing), BATCH):
+            some = missing[at : at + BATCH]
+            vectors = await self._ask([text for _, text in some], PATIENCE)
+            if vectors is None:
+                return None
+            new = {key: vector.tobytes() for (key, _), vector in zip(some, vectors, strict=True)}
+            await self._store.write(partial(_keep, new=new, now=self._clock()))
+            kept |= new
+        rows = [np.frombuffer(kept[key], dtype="<f4") for key in keys]
+        if len({len(row) for row in rows}) != 1:
+            log.warning("the embeddings kept of this model have different lengths")
+            return None
+        return np.stack(rows)
+
+    def _key(self, text: str) -> str:
+        return hashlib.sha256(f"{self._settings.model}\0{text}".encode()).hexdigest()
+
+    async def _ask(self, texts: Sequence[str], patience: float) -> Vectors | None:
+        try:
+            async with asyncio.timeout(patience):
+                vectors = await self._post(texts)
+        except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError, RecursionError) as error:
+            self._failures += 1
+            log.warning("the embedding server gave no answer: %s", type(error).__name__)
+            if self._failures >= FAILURES:
+                self._failures, self._not_before = 0, self._clock() + PAUSE
+            return None
+        self._failures = 0
+        return vectors
+
+    async def _post(self, texts: Sequence[str]) -> Vectors:
+        import numpy as np
+
+        settings = self._settings
+        body = {"model": settings.model, "input": [text[:LONGEST] for text in texts], "encoding_format": "float"}
+        headers = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}
+        url = f"{settings.base_url.rstrip('/')}/embeddings"
+        async with self._http.session.post(url, json=body, headers=headers) as response:
+            response.raise_for_status()
+            data: Any = json.loads(await read_bounded(response, 32 * 1024 * 1024))
+        rows = sorted(data["data"], key=lambda row: int(row["index"]))
+        vectors = np.array([row["embedding"] for row in rows], dtype="<f4")
+        if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
+            raise ValueError("not one vector for each text")
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: Vectors = (vectors / np.maximum(norms, 1e-9)).astype("<f4")
+        return unit
+
+
+def _kept(session: Session, keys: Sequence[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for at in range(0, len(keys), 500):
+        rows = session.exec(select(TextEmbedding).where(col(TextEmbedding.key).in_(keys[at : at + 500])))
+        found |= {row.key: row.vector for row in rows}
+    return found
+
+
+def _keep(session: Session, new: dict[str, bytes], now: float) -> None:
+    for key, vector in new.items():
+        session.merge(TextEmbedding(key=key, vector=vector, created_at=now))

@@ -1,0 +1,64 @@
+"""Ends tickets in which nobody speaks any more. Only the time counts in which both sides could speak."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sqlmodel import Session
+
+from config.texts import Texts, fill
+from models.db import Store
+from models.support import Ticket, TicketState
+from services.clock import Clock
+from services.support.staffing import Staffing
+from services.support.ticket_actions import TicketActions
+from services.support.tickets import Tickets
+
+LONGEST = 300.0  # seconds that count at most between two runs: the machine may have slept
+
+
+class IdleTickets:
+    """Counts the silence of each answered ticket, once a minute, in its row."""
+
+    def __init__(
+        self, store: Store, tickets: Tickets, actions: TicketActions, staffing: Staffing, texts: Texts, clock: Clock
+    ) -> None:
+        self._store = store
+        self._tickets = tickets
+        self._actions = actions
+        self._staffing = staffing
+        self._texts = texts
+        self._clock = clock
+        self._could_talk: dict[str, float] = {}  # account -> when it was last seen able to
+
+    async def close(self) -> int:
+        """Count the time since the last run, end the tickets that are idle; how many."""
+        since = self._able_since()
+        idle = [
+            t for t in self._tickets if t.account in since and t.state == TicketState.OPEN and t.answered_at is not None
+        ]
+        closed = 0
+        for ticket in idle:
+            closed += await self._store.write(
+                partial(self._count, number=ticket.id or 0, since=since[ticket.account], last_at=ticket.last_at)
+            )
+        return closed
+
+    def _able_since(self) -> dict[str, float]:
+        """The accounts on which both sides could talk now and at the last run, with when that was."""
+        now, before = self._clock(), self._could_talk
+        names = self._staffing.accounts.names()
+        self._could_talk = {account: now for account in names if self._staffing.can_talk(account)}
+        return {account: max(before[account], now - LONGEST) for account in self._could_talk if account in before}
+
+    def _count(self, session: Session, number: int, since: float, last_at: float) -> bool:
+        row = session.get(Ticket, number)
+        if row is None or row.state != TicketState.OPEN or row.last_at != last_at:
+            return False  # somebody spoke while this waited its turn
+        quiet = row.quiet_seconds + max(0.0, self._clock() - max(since, row.last_at))
+        minutes = self._staffing.settings.idle_minutes
+        if quiet < minutes * 60:
+            self._tickets.change(session, number, quiet_seconds=quiet)
+            return False
+        words = fill(self._texts.ticket_idle, number=row.id, name=row.name, minutes=f"{minutes:g}")
+        return self._actions.close(session, row, "idle", words)

@@ -1,0 +1,32 @@
+"""A greeting, thanks or goodbye and nothing else. Pure."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from services.support.faq import plain
+
+
+class Courtesy(StrEnum):
+    """What is said out of politeness; the text `courtesy_…` answers it."""
+
+    GREETING = "greeting"
+    THANKS = "thanks"
+    GOODBYE = "goodbye"
+
+
+_PATTERNS = {
+    Courtesy.GREETING: "(?:你好|您好|你们好|哈喽|哈罗|嗨|hi|hello|hey|早|"
+    "早上好|早安|上午好|中午好|下午好|晚上好|在吗|在不在|在么|有人吗)+",
+    Courtesy.THANKS: "(?:好的|好|嗯|太|非常|十分|多|真的)*(?:谢谢|多谢|感谢|谢啦|谢了|3q|thanks|thankyou|thx)+"
+    "(?:你们?|您|啦|了|哦|呀|啊|帮忙)*",
+    Courtesy.GOODBYE: "(?:好的|好|那|先这样|没事了|没有了)*(?:再见|拜拜|拜|晚安|回见|bye|byebye)+(?:了|啦|哦)*",
+}
+_COMPILED = [(courtesy, re.compile(f"{pattern}[呀啊哦呢吧啦]*")) for courtesy, pattern in _PATTERNS.items()]
+
+
+def courtesy_in(text: str) -> Courtesy | None:
+    """The courtesy that a text is; None when it says anything else."""
+    words = plain(text[:60])
+    return next((courtesy for courtesy, pattern in _COMPILED if pattern.fullmatch(words)), None)

@@ -1,0 +1,75 @@
+"""Near questions by meaning and words together. Pure; the embeddings come from outside.
+
+A model's cosines only mean something among themselves, so the threshold is calibrated on the listed questions: how near
+each is to the nearest question of another entry. What a customer asks is near when it is nearer than that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from services.support.faq import OFFERED, Faq, Near
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+QUANTILE = 0.4  # of the cosines between each question and the nearest of another entry: below it nothing is near
+WORDS = 0.05  # what full likeness in words adds to a cosine
+ANSWERS = 0.3  # share of an answer's cosine in an entry's, where it is above that of the questions
+BEHIND = 0.06  # entries so far behind the best are not offered
+
+
+class MeaningIndex:
+    """The embeddings of a FAQ's questions and answers. `vectors`: a row per listed question, then one per entry."""
+
+    def __init__(self, faq: Faq, vectors: Vectors) -> None:
+        import numpy as np
+
+        self._faq = faq
+        entries = faq.entries
+        self._entry_of = np.array([at for at, entry in enumerate(entries) for _ in entry.questions])
+        self._listed = [question for entry in entries for question in entry.questions]
+        self._questions, self._answers = vectors[: len(self._listed)], vectors[len(self._listed) :]
+        self.threshold = self._calibrated()
+
+    @staticmethod
+    def texts(faq: Faq) -> list[str]:
+        """What is to be embedded, in the order of `vectors`."""
+        questions = [question for entry in faq.entries for question in entry.questions]
+        return questions + [entry.answer for entry in faq.entries]
+
+    @property
+    def dimensions(self) -> int:
+        """How long a vector is."""
+        return int(self._questions.shape[1])
+
+    def _calibrated(self) -> float:
+        import numpy as np
+
+        near = self._questions @ self._questions.T
+        near[self._entry_of[:, None] == self._entry_of[None, :]] = -1.0
+        others = near.max(axis=1)
+        others = others[others > -1.0]
+        return float(np.quantile(others, QUANTILE)) if len(others) else 0.85
+
+    def nearest(self, text: str, vector: Vectors, number: int = OFFERED, least: float | None = None) -> list[Near]:
+        """The nearest entries, best first; none when even the best is below the threshold. `vector`: one row."""
+        import numpy as np
+
+        asked = vector[0]
+        by_question, by_answer = self._questions @ asked, self._answers @ asked
+        words = {id(near.entry): near.score for near in self._faq.nearest(text, len(self._faq), 0.0)}
+        scored: list[Near] = []
+        for at, entry in enumerate(self._faq.entries):
+            rows = np.flatnonzero(self._entry_of == at)
+            best = rows[by_question[rows].argmax()]
+            cosine = float(by_question[best])
+            cosine += ANSWERS * max(0.0, float(by_answer[at]) - cosine)
+            scored.append(Near(self._listed[best], entry, cosine + WORDS * words.get(id(entry), 0.0)))
+        scored.sort(key=lambda near: -near.score)
+        if not scored or scored[0].score < (self.threshold if least is None else least):
+            return []
+        return [near for near in scored[:number] if near.score >= scored[0].score - BEHIND]

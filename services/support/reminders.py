@@ -1,0 +1,72 @@
+"""Reminds the staff, then the admins, of customers who wait for a first answer."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sqlmodel import Session
+
+from config.texts import Texts, fill
+from models.db import Store
+from models.durable import Priority
+from models.support import Ticket, TicketState
+from services.clock import Clock
+from services.messaging.messages import Messages, text
+from services.support.staffing import Staffing
+from services.support.ticket_texts import relay
+from services.support.tickets import Tickets
+
+AGAIN = 3600.0  # seconds between reminders once staff and admins have been told
+
+
+class TicketReminders:
+    """Runs every minute; what was reminded of is in the ticket's row."""
+
+    def __init__(
+        self, store: Store, tickets: Tickets, staffing: Staffing, messages: Messages, texts: Texts, clock: Clock
+    ) -> None:
+        self._store = store
+        self._tickets = tickets
+        self._staffing = staffing
+        self._messages = messages
+        self._texts = texts
+        self._clock = clock
+
+    async def run(self) -> int:
+        """Remind of every ticket that is due; how many."""
+        if not self._staffing.in_hours():
+            return 0
+        done = 0
+        for ticket in self._tickets:
+            if self._may_remind(ticket.account) and self._is_due(ticket):
+                done += await self._store.write(partial(self._remind, number=ticket.id or 0))
+        return done
+
+    def _may_remind(self, account: str) -> bool:
+        return account in self._staffing.accounts.names() and self._staffing.accounts.is_online(account)
+
+    def _is_due(self, ticket: Ticket) -> bool:
+        if ticket.answered_at is not None or ticket.state == TicketState.CLOSED:
+            return False
+        since = max(ticket.opened_at, ticket.announced_at, ticket.reminded_at)
+        wait = AGAIN if ticket.reminders > 1 else self._staffing.settings.remind_minutes * 60
+        return self._clock() >= since + wait
+
+    def _remind(self, session: Session, number: int) -> bool:
+        row = session.get(Ticket, number)
+        if row is None or not self._is_due(row):  # answered while this waited its turn
+            return False
+        now, room = self._clock(), self._staffing.room(row.account)
+        if row.state == TicketState.WAITING and room is not None and not row.refusals:
+            return False  # it is about to be shown to the staff
+        facts = {"number": row.id, "name": row.name or "客户", "minutes": int((now - row.opened_at) // 60)}
+        admins = self._staffing.accounts.admins(row.account)
+        if room is not None and row.state == TicketState.OPEN and (row.reminders != 1 or not admins):
+            words = fill(self._texts.ticket_remind, **facts)
+            mentions = self._staffing.to_remind(row.account, room)
+            self._messages.say(session, row.account, room.id, relay(row, text(words, mentions)))
+        else:
+            words = fill(self._texts.ticket_remind_admin, **facts)
+            for admin in admins:
+                self._messages.say(session, row.account, admin, words, priority=Priority.NOTICE)
+        return self._tickets.change(session, number, reminders=row.reminders + 1, reminded_at=now)

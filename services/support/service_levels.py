@@ -1,0 +1,90 @@
+"""How fast customers are answered: first answer and resolution of the tickets of a time, in all and per person."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean, median
+
+from sqlmodel import Session, col, select
+
+from config.texts import Texts, fill
+from models.support import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLevels:
+    """Figures of the tickets opened in a time; seconds, None where there is nothing to count."""
+
+    opened: int
+    answered: int
+    closed: int
+    first_answer: float | None  # median
+    resolution: float | None  # median
+    mark: float | None  # mean
+
+
+def of_tickets(tickets: Sequence[Ticket]) -> ServiceLevels:
+    """The figures of some tickets."""
+    waits = [t.answered_at - t.opened_at for t in tickets if t.answered_at is not None]
+    ends = [t.closed_at - t.opened_at for t in tickets if t.closed_at is not None]
+    marks = [t.mark for t in tickets if t.mark is not None]
+    return ServiceLevels(
+        len(tickets),
+        len(waits),
+        len(ends),
+        median(waits) if waits else None,
+        median(ends) if ends else None,
+        mean(marks) if marks else None,
+    )
+
+
+def opened_between(session: Session, account: str, since: float, until: float) -> Sequence[Ticket]:
+    """The tickets of an account opened in a time (Unix seconds)."""
+    when = (Ticket.account == account, col(Ticket.opened_at) >= since, col(Ticket.opened_at) < until)
+    return session.exec(select(Ticket).where(*when)).all()
+
+
+def by_staff(tickets: Sequence[Ticket]) -> dict[str, ServiceLevels]:
+    """The figures by the name of who has the ticket; tickets nobody took are left out."""
+    grouped: defaultdict[str, list[Ticket]] = defaultdict(list)
+    for ticket in tickets:
+        if ticket.staff_id:
+            grouped[ticket.staff_name or ticket.staff_id].append(ticket)
+    return {name: of_tickets(rows) for name, rows in sorted(grouped.items())}
+
+
+def described(tickets: Sequence[Ticket], texts: Texts) -> str:
+    """The figures as people read them; empty without tickets."""
+    if not tickets:
+        return ""
+    total = of_tickets(tickets)
+    lines = [
+        fill(
+            texts.service_levels,
+            opened=total.opened,
+            answered=total.answered,
+            closed=total.closed,
+            first_answer=duration(total.first_answer),
+            resolution=duration(total.resolution),
+            mark=_mark(total.mark),
+        )
+    ]
+    for name, levels in by_staff(tickets).items():
+        facts = {"tickets": levels.opened, "first_answer": duration(levels.first_answer), "mark": _mark(levels.mark)}
+        lines.append(fill(texts.service_levels_staff, staff=name, **facts))
+    return "\n".join(lines)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people read them."""
+    if seconds is None:
+        return "—"
+    if seconds < 60:
+        return f"{seconds:.0f} 秒"
+    return f"{seconds / 60:.0f} 分钟" if seconds < 5400 else f"{seconds / 3600:.1f} 小时"
+
+
+def _mark(mark: float | None) -> str:
+    return "—" if mark is None else f"{mark:.1f}"

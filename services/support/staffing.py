@@ -1,0 +1,49 @@
+"""Whether and where the staff of an account can be reached, and whom of them to mention."""
+
+from __future__ import annotations
+
+from config.customer_service import HandoffSettings
+from services.accounts.registry import Accounts
+from services.clock import Clock
+from services.support.hours import OfficeHours
+from services.support.staff_rooms import StaffRooms
+from wechat.events import Room
+
+
+class Staffing:
+    """The staff of each account, as of now."""
+
+    def __init__(self, accounts: Accounts, staff_rooms: StaffRooms, settings: HandoffSettings, clock: Clock) -> None:
+        self.accounts = accounts
+        self.settings = settings
+        self._staff_rooms = staff_rooms
+        self._clock = clock
+
+    @property
+    def hours(self) -> OfficeHours:
+        """When the staff is there."""
+        return OfficeHours(self.settings.hours)
+
+    def in_hours(self) -> bool:
+        """Whether it is within the hours."""
+        return self.hours.is_open(self._clock())
+
+    def room(self, account: str) -> Room | None:
+        """The account's staff room; None when there is none, or the account is not in it."""
+        return self._staff_rooms.of(account)
+
+    def can_talk(self, account: str) -> bool:
+        """Whether customers and staff can write to each other: online, within the hours, with a staff room."""
+        online = account in self.accounts.names() and self.accounts.is_online(account)
+        return online and self.in_hours() and self.room(account) is not None
+
+    def on_duty(self, account: str, room: Room) -> list[str]:
+        """The ids of those of `handoff.on_duty` who are in the room; a name that several people have is nobody's."""
+        directory = self.accounts.get(account).directory
+        found = [directory.find(name, among=room.member_ids) for name in self.settings.on_duty]
+        return list(dict.fromkeys(people[0].id for people in found if len(people) == 1))
+
+    def to_remind(self, account: str, room: Room) -> list[str]:
+        """Whom a reminder mentions: who is on duty, else everybody in the room but our own accounts."""
+        everybody = sorted(one for one in room.member_ids if not self.accounts.is_own(one))
+        return self.on_duty(account, room) or everybody

@@ -1,0 +1,73 @@
+"""What was said and noted in tickets, as the staff reads it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from config.texts import Texts, fill
+from models.conversations import Said
+from models.support import Ticket, TicketState
+from services.clock import Clock
+from services.messaging.conversations import Conversations, shown
+from services.support.staffing import Staffing
+from services.support.ticket_texts import quoted
+from wechat.events import MessageKind
+
+MAX_QUOTED = 60  # characters of what was taken back
+NOTES = 5  # notes shown with a ticket
+TALK = 30  # things said that a history shows
+EARLIER = 5  # earlier tickets that a history names
+
+
+class TicketHistory:
+    """Reads conversations for the staff room."""
+
+    def __init__(self, conversations: Conversations, staffing: Staffing, texts: Texts, clock: Clock) -> None:
+        self._conversations = conversations
+        self._staffing = staffing
+        self._texts = texts
+        self._clock = clock
+
+    def line(self, session: Session, ticket: Ticket, row: Said) -> str:
+        """A thing said, with who said it and when."""
+        zone = self._staffing.hours.zone
+        at, today = (datetime.fromtimestamp(moment, zone) for moment in (row.at, self._clock()))
+        day = "" if at.date() == today.date() else f"{at:%m-%d} "
+        who = ticket.name if row.by else "助手"
+        return f"{day}{at:%H:%M} {who}：{self.shown(session, ticket, row.kind, row.text)}"
+
+    def shown(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
+        """A message as people see it; of one that takes another back, which."""
+        words = quoted(shown(kind, text))
+        if kind == MessageKind.RECALLED:
+            taken_back = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
+            return f"{words}：{quoted(taken_back[:MAX_QUOTED])}" if taken_back else words
+        return words
+
+    def notes(self, session: Session, ticket: Ticket) -> str:
+        """The newest notes about the customer, as one line; empty when there are none."""
+        notes = self._conversations.notes(session, ticket.account, ticket.contact_id, NOTES)
+        return fill(self._texts.ticket_notes, notes="；".join(notes)) if notes else ""
+
+    def lines(self, session: Session, ticket: Ticket) -> list[str]:
+        """Earlier tickets, notes, and what was said last."""
+        earlier = select(Ticket).where(
+            Ticket.account == ticket.account,
+            Ticket.contact_id == ticket.contact_id,
+            Ticket.state == TicketState.CLOSED,
+            col(Ticket.id) != ticket.id,
+        )
+        rows = session.exec(earlier.order_by(col(Ticket.id).desc()).limit(EARLIER)).all()
+        named = "、".join(self._named(row) for row in rows)
+        before = fill(self._texts.ticket_earlier, tickets=named) if named else ""
+        said = self._conversations.last(session, ticket.account, ticket.contact_id, TALK)
+        talk = [self.line(session, ticket, row) for row in said]
+        return [line for line in (before, self.notes(session, ticket), *talk) if line]
+
+    def _named(self, row: Ticket) -> str:
+        opened = datetime.fromtimestamp(row.opened_at, self._staffing.hours.zone)
+        mark = f"，{row.mark} 分" if row.mark else ""
+        staff = f"，{row.staff_name}" if row.staff_name else ""
+        return f"#{row.id}（{opened:%m-%d}{staff}{mark}）"

@@ -1,0 +1,32 @@
+"""The mark in a customer's words."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.support.marks import mark_in
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("5", 5),
+        ("5分", 5),
+        ("打5分", 5),
+        ("五星", 5),
+        ("很满意", 5),
+        ("不满意", 2),
+        ("回复四分！", 4),
+        ("给你们3分", 3),
+        ("非常不满意", 1),
+        ("满意，谢谢", 4),
+        ("6", None),
+        ("六分", None),
+        ("55", None),
+        ("5个苹果", None),
+        ("很满意这款沙发多少钱", None),
+        ("", None),
+    ],
+)
+def test_what_counts_as_a_mark(text: str, mark: int | None) -> None:
+    assert mark_in(text) == mark
