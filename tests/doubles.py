@@ -113,12 +113,12 @@ class InMemoryWeChat:
         await self._call("leave_room")
         self.directory.drop_room(room_id)
 
-    async def send_media(self, to: str, media: Media) -> str:
+    async def send_media(self, to: str, media: Media, **_more: object) -> str:
         await self._call("send_media")
         self.sent.append((to, media.name, ()))
         return f"msg-{len(self.sent)}"
 
-    async def send_link(self, to: str, link: Link) -> str:
+    async def send_link(self, to: str, link: Link, **_more: object) -> str:
         await self._call("send_link")
         self.sent.append((to, link.url, ()))
         return f"msg-{len(self.sent)}"
