@@ -56,8 +56,8 @@ class WecomAccount(UnsupportedCalls):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.account = settings.account
-        self._directory = CachedDirectory()
-        self.directory: Directory = self._directory
+        self._known = CachedDirectory()
+        self.directory: Directory = self._known
         self.qr_code = ""
         self.scan_state = ScanState.NONE
         self._open_kfid = settings.open_kfid
@@ -91,7 +91,7 @@ class WecomAccount(UnsupportedCalls):
 
     async def start(self) -> None:
         """Begin to read; the listener hears how it goes."""
-        self._directory.owner_id = self._open_kfid
+        self._known.owner_id = self._open_kfid
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -213,7 +213,7 @@ class WecomAccount(UnsupportedCalls):
         found: dict[str, Any] = next(iter(answer.get("customer_list") or ()), {})
         customer = Contact(contact_id, str(found.get("nickname") or ""), friend=True)
         customer.avatar = str(found.get("avatar") or "")
-        self._directory.put_contact(customer)
+        self._known.put_contact(customer)
         return customer
 
     async def look_for(self, name: str) -> None:

@@ -70,8 +70,8 @@ class WecomApi:
         async def post(token: str) -> dict[str, Any]:
             form = aiohttp.FormData()
             form.add_field("media", media.data, filename=media.name, content_type="application/octet-stream")
-            uploaded: dict[str, Any] = await self._post("media/upload", token, params={"type": kind}, data=form)
-            return uploaded
+            answered: dict[str, Any] = await self._post("media/upload", token, params={"type": kind}, data=form)
+            return answered
 
         answer = await self._with_token("media/upload", post)
         return str(answer["media_id"])

@@ -66,7 +66,7 @@ class WecomStorage:
 
     def _hear(self, session: Session, heard: Heard) -> None:
         row = self._customer(session, heard.contact_id)
-        if heard.spoke and heard.at > row.heard_at:
+        if heard.spoke and heard.at >= row.heard_at:  # the platform tells time in whole seconds
             row.heard_at, row.sent = heard.at, []
         if heard.code:
             row.code, row.code_until, row.code_for = heard.code, heard.at + WELCOME_SECONDS, ""
