@@ -147,6 +147,12 @@ class InviteFailed(BotError):
 # ---- what a call to WeChat can end in; services turn these into the errors above ----
 
 
+class DatabaseAway(BotError):
+    """The database cannot be reached, or takes nothing now: a repeat makes sense."""
+
+    code, status, message = 5001, 503, "数据库暂不可用，请稍后再试！"
+
+
 class WeChatError(Exception):
     """A call to WeChat did not do what was asked. `text` is the gateway's own sentence, never a token."""
 

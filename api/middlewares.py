@@ -8,18 +8,21 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from sqlalchemy.exc import DBAPIError
 
 from api.api_keys import ApiKeys, scopes_for
 from api.app_keys import CLIENT, KEY_NAME
 from api.metrics import UNMATCHED, Metrics
 from api.network import AccessControl
 from api.responses import as_bot_error, refusal, refusal_of
-from errors import BotError, OutsideNetwork, WeChatError
+from errors import BotError, DatabaseAway, OutsideNetwork, WeChatError
+from models.db import is_away
 
 log = logging.getLogger(__name__)
 OPEN_TO_ALL: Final = frozenset({"/weiqun/{id}", "/wecom/callback/{account}"})
 CALLBACKS: Final = "/wxbot/callback/"  # what such an address ends with is its own secret
 KEYED: Final = "/wxbot/"
+DATABASE_RETRY: Final = 5.0  # seconds until a repeat makes sense
 
 
 def make_middleware(door: AccessControl, keys: ApiKeys, metrics: Metrics) -> Middleware:
@@ -60,6 +63,10 @@ async def _answer(
         return refusal_of(error)
     except WeChatError as error:
         return _refuse(request, route, as_bot_error(error) or _fault(request, route))
+    except DBAPIError as error:
+        if not is_away(error):
+            return _refuse(request, route, _fault(request, route))
+        return _refuse(request, route, DatabaseAway(type(error).__name__, retry_after=DATABASE_RETRY))
     except ConnectionError:
         raise  # the caller has gone; nobody hears an answer
     except Exception:  # noqa: BLE001 - whatever it is, the caller is told in the one shape

@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from api import events, schema
 from api.events import REF
 from api.operations import JSON, OPERATIONS, Operation, Refusals, Reply
-from errors import BadKey, BotError, OutsideNetwork
+from errors import BadKey, BotError, DatabaseAway, OutsideNetwork
 from version import VERSION
 
 Json = dict[str, Any]
@@ -46,17 +46,18 @@ def document(public_url: str, keyed: bool) -> Json:
 def all_errors(base: type[BotError] = BotError) -> list[type[BotError]]:
     """Every error of the contract, by its code."""
     found = {base, *(error for sub in base.__subclasses__() for error in all_errors(sub))}
-    return sorted(found, key=lambda error: error.code)
+    return sorted(found, key=lambda error: (error.code, error.status))
 
 
 def refusals_of(operation: Operation, keyed: bool) -> Refusals:
     """All errors an operation may end in, by code."""
     general = [
         BotError,
+        DatabaseAway,
         *([OutsideNetwork] if operation.private else []),
         *([BadKey] if _needs_key(operation, keyed) else []),
     ]
-    return sorted({*operation.refusals, *general}, key=lambda error: error.code)
+    return sorted({*operation.refusals, *general}, key=lambda error: (error.code, error.status))
 
 
 def _needs_key(operation: Operation, keyed: bool) -> bool:

@@ -19,6 +19,9 @@ SETTING: Final = re.compile(r"""(?:^|[{,]\s*)["']?language["']?:\s*["']?(zh|en)\
 CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bwill not do: ", "不行："),
     # kinds of values
+    (r"\bthe EncodingAESKey of 43 letters and digits is wanted", "要填 43 位字母和数字的 EncodingAESKey"),
+    (r"\btoken and aes_key are wanted for an assistant of kind wecom", "kind 为 wecom 的助手要填 token 和 aes_key"),
+    (r"\bit is wanted for an assistant of kind wecom", "kind 为 wecom 的助手要填这一项"),
     (r"\ba text is wanted, in quotes if it looks like a number", "要填文字，像数字的要加引号"),
     (r"\ba whole number is wanted", "要填整数"),
     (r"\ba number is wanted", "要填数字"),

@@ -125,4 +125,4 @@ def test_a_lane_names_a_receiver_without_what_may_be_secret() -> None:
     other = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=other", secret="dGVzdA")
     assert keyed.plain_url.startswith("https://erp.example/hook#")
     assert not any(part in keyed.plain_url for part in ("me", "pass@", "s3cret"))
-    assert keyed.plain_url != other.queue
+    assert keyed.plain_url != other.plain_url

@@ -70,13 +70,13 @@ WORDS: Final[dict[Problem, tuple[str, str]]] = {
     Problem.STOPPED: ("已停止", "stopped"),
     Problem.ADDRESS_REFUSED: (
         "企业微信不接受本机 IP 的调用；请把它加到应用的“企业可信IP”（{0}）",
-        "企业微信 takes no calls from this address; add it to the app's trusted addresses ({0})",
+        "WeCom takes no calls from this address; add it to the app's trusted addresses ({0})",
     ),
     Problem.SECRET_REFUSED: (
         "企业微信不接受 corp_id 或 secret（{0}）",
-        "企业微信 does not take corp_id or secret ({0})",
+        "WeCom does not take corp_id or secret ({0})",
     ),
-    Problem.API_DOWN: ("企业微信接口暂不可用：{0}", "the API of 企业微信 cannot be used: {0}"),
+    Problem.API_DOWN: ("企业微信接口暂不可用：{0}", "the API of WeCom cannot be used: {0}"),
 }
 
 

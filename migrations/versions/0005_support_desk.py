@@ -17,6 +17,9 @@ def upgrade() -> None:
             ticket.add_column(sa.Column(name, sa.Float(), nullable=False, server_default="0"))
         for name in ("reminders", "refusals"):
             ticket.add_column(sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
+    with op.batch_alter_table("ticket") as ticket:
+        for name in (*_FLOATS, "reminders", "refusals"):
+            ticket.alter_column(name, server_default=None)
     # tickets that somebody has were answered before
     op.execute("update ticket set answered_at = last_at where staff_id != ''")
     op.create_table(

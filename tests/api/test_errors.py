@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from api.openapi import all_errors
 from errors import WeChatNotDone, WeChatOffline
@@ -27,6 +28,7 @@ SPEC_TABLE = {
     2004: (409, "群主昵称不唯一！"),
     2005: (409, "群号代码已被占用！"),
     2006: (502, "微信建群失败，请稍后再试！"),
+    2007: (501, "该渠道不支持此操作！"),
     3001: (404, "入群令牌无效！"),
     3002: (410, "入群令牌已过期！"),
     3003: (409, "群员昵称不唯一！"),
@@ -34,6 +36,7 @@ SPEC_TABLE = {
     3005: (403, "该群员已被拉黑！"),
     3006: (502, "微信邀请入群失败，请稍后再试！"),
     5000: (500, "服务器内部错误！"),
+    5001: (503, "数据库暂不可用，请稍后再试！"),
 }
 
 
@@ -107,6 +110,16 @@ async def test_our_own_fault_is_logged_and_told_in_the_one_shape(
     monkeypatch.setattr(type(door.container.groups), "by_code", broken)
     assert (await door.call("GET", "/wxbot/qun?code=a"))[:2] == (500, error(5000))
     assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_database_that_is_away_is_told_apart(door: AccessControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read(*_: object) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("could not connect to server"))
+
+    monkeypatch.setattr(door.container.store, "read", read)
+    status, body, headers = await door.call("GET", "/wxbot/message/1")
+    assert (status, body) == (503, error(5001))
+    assert int(headers["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize(("raised", "code"), [(WeChatOffline("room"), 2002), (WeChatNotDone("room"), 5000),

@@ -158,10 +158,10 @@ def test_lines_are_packed_whole(lines: list[str]) -> None:
     ],
 )
 def test_which_sentences_ask_for_a_person(text: str, asks: bool) -> None:
-    pattern = asking(["人工", "转人工"])
+    pattern = asking(("人工", "转人工"))
     assert pattern is not None
     assert (pattern.fullmatch(normal(text)) is not None) == asks
-    assert asking([]) is None
+    assert asking(()) is None
 
 
 def test_what_goes_round_is_let_go_after_a_while() -> None:
