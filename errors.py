@@ -102,6 +102,12 @@ class GroupNotMade(BotError):
     code, status, message = 2006, 502, "微信建群失败，请稍后再试！"
 
 
+class NotSupported(BotError):
+    """The assistant's channel has no way to do it."""
+
+    code, status, message = 2007, 501, "该渠道不支持此操作！"
+
+
 class TokenInvalid(BotError):
     """No group has this join token."""
 
@@ -168,6 +174,18 @@ class WeChatTooFast(WeChatRefused):
 
 class WeChatNeedsConfirmation(WeChatRefused):
     """A person must confirm first: the invited one (-2012, from 40 members on) or the group's owner (-2028)."""
+
+
+class WeChatUnsupported(WeChatError):
+    """The channel has no such call; it will never be done."""
+
+
+class WeChatNotYet(WeChatError):
+    """The channel does not take it before the customer has spoken again; nothing was sent."""
+
+
+class WeChatExpired(WeChatError):
+    """The channel does not take it any more: the customer has not spoken for too long."""
 
 
 class WeChatNotDone(WeChatError):

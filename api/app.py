@@ -20,6 +20,7 @@ from api import (
     qun,
     ticket,
     webhook,
+    wecom,
     weiqun,
 )
 from api.api_keys import ApiKeys
@@ -61,6 +62,8 @@ ROUTES = (
     web.get("/wxbot/assistant", assistant.find),
     web.post("/wxbot/assistant", assistant.put),
     web.delete("/wxbot/assistant/{account}", assistant.remove),
+    web.get("/wecom/callback/{account}", wecom.check),
+    web.post("/wecom/callback/{account}", wecom.receive),
     web.get("/weiqun/{id}", weiqun.landing),
     web.get("/healthz", health.healthz),
     web.get("/readyz", health.readyz),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -43,6 +44,15 @@ async def remove(request: web.Request) -> web.Response:
     """DELETE /wxbot/assistant/{account}: 204."""
     await _assistants(request).remove(request.match_info["account"], caller(request))
     return web.Response(status=204)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
 
 
 def _assistants(request: web.Request) -> Assistants:

@@ -74,9 +74,11 @@ class ContainerMetrics(Collector):
         yield family
         up = {account: float(state is State.ONLINE) for account, state in states.items()}
         yield _gauge("wxbot_assistant_up", "1 while the assistant is online.", "assistant", up)
-        yield self._pace_records()
+        skew = "Seconds that this machine's clock is ahead of WeChat's, by the account's last messages."
+        yield _gauge("wxbot_clock_skew_seconds", skew, "assistant", dict(self._container.clock_skew.seconds()))
+        yield self._paces()
 
-    def _pace_records(self) -> Metric:
+    def _paces(self) -> Metric:
         family = GaugeMetricFamily(
             "wxbot_pace_used_ratio",
             "The part of the allowed pace that is used; at 1 the next action waits.",

@@ -17,7 +17,7 @@ from api.responses import as_bot_error, refusal, refusal_of
 from errors import BotError, OutsideNetwork, WeChatError
 
 log = logging.getLogger(__name__)
-OPEN_TO_ALL: Final = frozenset({"/weiqun/{id}"})
+OPEN_TO_ALL: Final = frozenset({"/weiqun/{id}", "/wecom/callback/{account}"})
 CALLBACKS: Final = "/wxbot/callback/"  # what such an address ends with is its own secret
 KEYED: Final = "/wxbot/"
 

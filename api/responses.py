@@ -17,8 +17,10 @@ from errors import (
     InvalidParameter,
     MethodNotAllowed,
     NotFound,
+    NotSupported,
     WeChatError,
     WeChatOffline,
+    WeChatUnsupported,
 )
 from services.paging import Page
 
@@ -66,6 +68,8 @@ def refusal_of(error: web.HTTPException) -> web.Response:
 
 def as_bot_error(error: WeChatError) -> BotError | None:
     """What a caller is told of a call to WeChat that no service has translated; None: it is our own fault."""
+    if isinstance(error, WeChatUnsupported):
+        return NotSupported(str(error))
     return AssistantOffline(str(error), retry_after=RETRY_AFTER) if isinstance(error, WeChatOffline) else None
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+
+from sqlmodel import Session
 
 from app.container import Container
 from app.listener import EventListener
 from config.settings import AssistantSettings
 from errors import AssistantUnknown, InvalidParameter
 from models.groups import QunState
+from services.accounts.wecom_storage import WecomStorage
 from services.work.inbox import Handle
 from wechat.assistant import Assistant
 from wechat.connection import Timing
+from wechat.events import RawEvent
+from wecom.account import WecomAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,7 @@ class AssistantStatus:
     friends: int
     groups: int
     waiting: int
+    capabilities: tuple[str, ...] = ()
     qr_code: str = ""
 
 
@@ -39,7 +45,7 @@ class Assistants:
         self._handle = handle
         self._grace = grace
         self._timing = timing
-        self._running: dict[str, tuple[Assistant, EventListener]] = {}
+        self._running: dict[str, tuple[Assistant | WecomAccount, EventListener]] = {}
         self._turn = asyncio.Lock()
 
     # ---- running ----
@@ -50,7 +56,7 @@ class Assistants:
         return [listener for _, listener in self._running.values()]
 
     @property
-    def running(self) -> list[Assistant]:
+    def running(self) -> list[Assistant | WecomAccount]:
         """The accounts that run."""
         return [assistant for assistant, _ in self._running.values()]
 
@@ -61,11 +67,27 @@ class Assistants:
     async def start(self, settings: AssistantSettings) -> None:
         """Take up what the account left, and connect it."""
         listener = EventListener(self._container, settings.account, self._handle)
-        assistant = Assistant(settings, listener, self._timing, self._container.tls_seen)
+        assistant = self._build(settings, listener)
         listener.attach(assistant)
         self._running[settings.account] = assistant, listener
         await listener.start()
         await assistant.start()
+
+    def _build(self, settings: AssistantSettings, listener: EventListener) -> Assistant | WecomAccount:
+        if settings.kind == "wecom":
+            return WecomAccount(settings, listener, self._storage(settings.account, listener), self._container.clock)
+        return Assistant(settings, listener, self._timing, self._container.tls_seen)
+
+    def _storage(self, account: str, listener: EventListener) -> WecomStorage:
+        container = self._container
+
+        async def store_events(raws: Sequence[RawEvent], also: Callable[[Session], None]) -> None:
+            await listener.inbox.take_all(raws, also)
+
+        def spoke() -> None:
+            container.outbox.retry_now(f"wx:{account}")
+
+        return WecomStorage(container.store, account, container.clock, store_events, spoke)
 
     async def stop(self, account: str) -> None:
         """Hang up, and finish what runs; what waits stays in the database."""
@@ -95,6 +117,7 @@ class Assistants:
             friends=sum(contact.friend for contact in wechat.directory.contacts.values()),
             groups=sum(qun.account == account and qun.state == QunState.ACTIVE for qun in container.groups),
             waiting=waiting,
+            capabilities=tuple(sorted(wechat.capabilities)),
             qr_code=wechat.qr_code,
         )
 

@@ -31,6 +31,7 @@ from services.clock import Clock
 from services.upkeep.reload import Prepared
 from wechat.assistant import Assistant
 from wechat.connection import Timing
+from wecom.account import WecomAccount
 
 if TYPE_CHECKING:
     from sandbox import Sandbox
@@ -85,7 +86,7 @@ class Bot:
             self._stack = stack.pop_all()
 
     @property
-    def assistants(self) -> list[Assistant]:
+    def assistants(self) -> list[Assistant | WecomAccount]:
         """All accounts."""
         return self.accounts.running
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -18,7 +18,7 @@ from services.changes import ChangeKind
 from services.work import relay_position
 from services.work.inbox import Handle, Inbox
 from services.work.write_batcher import WriteBatcher
-from wechat.events import Contact, RawEvent
+from wechat.events import Contact, Event, Message, RawEvent
 from wechat.interface import State, WeChat
 
 FEW: Final = 20  # new friends found at once; more are a changed list rather than people who wait for a word
@@ -43,9 +43,21 @@ class EventListener:
         self._container.accounts.add(wechat)
         self._wechat = wechat
         self._inbox = Inbox(
-            self._account, self._container.store, wechat.resolve, self._handle, self._tell_parked, wechat.acknowledge
+            self._account,
+            self._container.store,
+            partial(self._resolve, wechat),
+            self._handle,
+            self._tell_parked,
+            wechat.acknowledge,
         )
         self._book = AddressBook(self._container.store, wechat, self._container.clock)
+
+    async def _resolve(self, wechat: WeChat, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
+        """Read the event's payload; of a message also how late it is."""
+        event = await wechat.resolve(raw, placed)
+        if isinstance(event, Message):
+            self._container.clock_skew.heard(self._account, event.at.timestamp(), raw.at.timestamp())
+        return event
 
     @property
     def inbox(self) -> Inbox:

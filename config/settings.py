@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from config.section import NonEmpty, Secret, Section, WebAddress, check_names, web_address, wrong
+from config.wecom import WecomKeys
 
 OWN_URL = "http://127.0.0.1:8080"
 MAX_DAYS = 36500  # dates end with the year 9999
@@ -47,7 +48,7 @@ Network = Annotated[str, AfterValidator(_network)]
 Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer)]
 
 
-class AssistantSettings(Section):
+class AssistantSettings(WecomKeys):
     """One WeChat account and the gateway it is reached through; neither endpoint nor authority means the sandbox."""
 
     account: NonEmpty
@@ -92,7 +93,7 @@ class AssistantSettings(Section):
     @property
     def is_sandboxed(self) -> bool:
         """Whether the account lives in the sandbox."""
-        return not (self.endpoint or self.authority)
+        return self.kind == "wechaty" and not (self.endpoint or self.authority)
 
     @field_validator("tls", mode="before")
     @classmethod

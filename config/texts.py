@@ -126,6 +126,7 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     job_expire_flows: str = "清理超时的流程"
     job_idle_tickets: str = "结束空闲的人工会话"
     job_waiting_tickets: str = "通知等待的人工会话"
+    job_remind_staff: str = "提醒客服"
     job_daily_report: str = "日报"
     job_prune_media: str = "清理旧文件"
     job_prune: str = "清理旧记录"

@@ -10,7 +10,6 @@ from typing import Final
 ENGLISH: Final = {
     "report_title": "Daily report, {day}",
     "report_group": "{topic}: {joins} joined, {leaves} left, {messages} messages, {members} members now",
-    "report_tickets": "{tickets} tickets, average mark {mark}",
     "report_misses": "Questions without an answer:",
     "report_miss": "· {question} ({times} times)",
     "report_on": "The daily report of {topic} goes to its owner every morning. “/日报 关” stops it.",
@@ -24,6 +23,7 @@ ENGLISH: Final = {
     "job_expire_flows": "Expired flows",
     "job_idle_tickets": "Idle tickets",
     "job_waiting_tickets": "Waiting tickets",
+    "job_remind_staff": "Reminders of the staff",
     "job_daily_report": "Daily report",
     "job_prune_media": "Old files",
     "job_prune": "Old records",

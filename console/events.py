@@ -41,6 +41,10 @@ async def stream(request: web.Request) -> web.StreamResponse:
                 await response.write(b": still here\n\n")
     except ConnectionResetError:
         pass  # the reader has gone
+    except asyncio.CancelledError:
+        if task in request.app[STREAMS]:
+            raise
+        await response.write_eof()  # by `end_streams`: an end, not a break
     finally:
         request.app[STREAMS].discard(task)
     return response
@@ -48,5 +52,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 async def end_streams(app: web.Application) -> None:
     """End all streams, at shutdown."""
-    for task in app[STREAMS]:
+    streams = app[STREAMS]
+    for task in list(streams):
+        streams.discard(task)
         task.cancel()

@@ -16,7 +16,9 @@ from api.responses import iso, listing, reply
 from console.access import VISITOR
 from models.durable import Action, OutboxItem, WorkState
 from services.accounts.audit_list import AuditFilter, list_actions
-from services.messaging.conversations import shown
+from services.accounts.console_sessions import Role
+from services.groups.join_tokens import find_token
+from services.messaging.conversations import shown, without_login_link
 from services.messaging.sent_list import list_messages, send_again
 from services.paging import MAX_LIMIT, PageRequest
 
@@ -101,19 +103,27 @@ def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
     account = item.queue.partition(":")[2]
     contact = container.accounts.get(account).directory.contacts.get(item.key)
     room = container.accounts.get(account).directory.rooms.get(item.key)
-    words = shown(body["type"], str(body.get("text") or body.get("title") or body.get("name") or ""))
+    said = shown(body["type"], str(body.get("text") or body.get("title") or body.get("name") or ""))
     return {
         "id": item.id,
         "assistant": account,
         "to": item.key,
         "name": contact.name if contact else room.topic if room else "",
-        "text": words[:200],
+        "text": _harmless(request, said)[:200],
         "state": item.state,
         "attempts": item.attempts,
         "error": item.error,
         "created_at": iso(item.created_at),
         "done_at": iso(item.done_at),
     }
+
+
+def _harmless(request: web.Request, said: str) -> str:
+    """A message without what lets people in: login links, and for agents join tokens."""
+    said = without_login_link(said)
+    while request[VISITOR].role is not Role.ADMIN and (token := find_token(said)):
+        said = said.replace(token, "…")
+    return said
 
 
 async def resend(request: web.Request) -> web.Response:

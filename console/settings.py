@@ -29,16 +29,9 @@ async def read(request: web.Request) -> web.Response:
         people = sorted(room.member_ids) if room else []
         names = [{"id": id, "name": _name(container, id)} for id in people]
         staff.append({"assistant": account, "room": room.topic if room else "", "people": names})
-    configured = [
-        {"id": None, "contact_id": id, "name": _name(container, id)} for id in container.accounts.configured_admins()
-    ]
-    added = [
-        {"id": row.id, "contact_id": row.contact_id, "name": row.name or _name(container, row.contact_id)}
-        for row in admins
-    ]
     return reply(
         {
-            "admins": [*configured, *added],
+            "admins": _admins(container, admins),
             "staff": staff,
             "sessions": [
                 {
@@ -53,7 +46,16 @@ async def read(request: web.Request) -> web.Response:
             ],
             "config": masked(container.config),
         }
-    )  # fmt: skip
+    )
+
+
+def _admins(container: Any, added: Any) -> list[dict[str, Any]]:
+    configured = container.accounts.configured_admins()
+    shown = [{"id": None, "contact_id": id, "name": _name(container, id)} for id in configured]
+    for row in added:
+        name = row.name or _name(container, row.contact_id)
+        shown.append({"id": row.id, "contact_id": row.contact_id, "name": name})
+    return shown
 
 
 def _name(container: Any, contact_id: str) -> str:

@@ -6,6 +6,7 @@ import mimetypes
 import time
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from aiohttp import web
 from sqlmodel import Session, col, select
@@ -23,7 +24,7 @@ from models.durable import OutboxItem, WorkState
 from models.support import Ticket
 from services.accounts.console_sessions import TERMINAL
 from services.changes import ChangeKind
-from services.support.lists import TicketView, list_for_agent, read_ticket
+from services.support.lists import TicketView, list_for_agent, read_talk
 
 SHOWN_AS_PICTURE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 PRESENT_SECONDS: Final = 20.0
@@ -61,7 +62,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 def _read(session: Session, ticket_id: int, asked: Any) -> Any:
-    found = read_ticket(session, ticket_id, asked)
+    found = read_talk(session, ticket_id, asked)
     if found is None:
         return None
     ticket, messages = found
@@ -234,11 +235,20 @@ def _present(request: web.Request, ticket_id: int) -> list[dict[str, str]]:
     return [{"name": name, "doing": doing} for id, (name, doing, _) in people.items() if id != me]
 
 
+def _said_to_staff(session: Session, said_id: int) -> Said | None:
+    """Something said by or to a person who has had a ticket."""
+    row = session.get(Said, said_id)
+    if row is None:
+        return None
+    theirs = select(Ticket.id).where(Ticket.account == row.account, Ticket.contact_id == row.conversation)
+    return row if session.exec(theirs).first() is not None else None
+
+
 async def media(request: web.Request) -> web.StreamResponse:
     """GET /console/api/media/{id}: the picture or file of something said in a ticket."""
     container, said_id = request.app[HOUSE], number(request)
-    row = await container.store.read(lambda s: s.get(Said, said_id))
-    path = Path(row.media) if row is not None and row.media and row.ticket is not None else None
+    row = await container.store.read(lambda s: _said_to_staff(s, said_id))
+    path = Path(row.media) if row is not None and row.media else None
     if (
         row is None
         or path is None
@@ -258,6 +268,4 @@ async def media(request: web.Request) -> web.StreamResponse:
 
 
 def _quoted(name: str) -> str:
-    from urllib.parse import quote
-
     return quote(name, safe="")

@@ -50,12 +50,20 @@ def commands_page(say: Describer, language: str) -> str:
 def errors_page(say: Describer, language: str) -> str:
     """Every error code."""
     zh = language == "zh"
-    kinds = [(f"`{one.code}`", str(one.status), one.message, _first_line(one)) for one in all_errors()]
+    kinds = [(f"`{one.code}`", str(one.status), one.message, _first_line(one)) for one in _general_errors()]
     if zh:
         shown = table(("编号", "HTTP", "message"), (row[:3] for row in kinds))
     else:
         shown = table(("Code", "HTTP", "message", "When"), kinds)
     return f"# {'错误码' if zh else 'Error codes'}\n\n{say.intro('errors', language)}\n\n{shown}"
+
+
+def _general_errors() -> list[type[BotError]]:
+    """One error for each code and status: the one that the others with it are kinds of."""
+    chosen: dict[tuple[int, int], type[BotError]] = {}
+    for one in sorted(all_errors(), key=lambda kind: (kind.code, kind.status, len(kind.__mro__), kind.__name__)):
+        chosen.setdefault((one.code, one.status), one)
+    return list(chosen.values())
 
 
 def _first_line(kind: type[BotError]) -> str:

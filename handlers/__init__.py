@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from app.container import Container
-from handlers import commands, flows, friends, members, moderation, replies, staff, support, tokens
+from handlers import commands, deliveries, flows, friends, members, moderation, replies, staff, support, tokens
 from handlers.context import EventContext
 from wechat import events
 from wechat.events import Event
@@ -17,6 +17,8 @@ Handler = Callable[[Any, EventContext], Awaitable[bool]]
 HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.FriendRequested, friends.requested),
     (events.FriendAdded, friends.added),
+    (events.MessageFailed, deliveries.failed),
+    (events.StaffMessage, deliveries.answered_elsewhere),
     (events.MemberJoined, members.joined),
     (events.MemberLeft, members.left),
     (events.TopicChanged, members.topic_changed),

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from app.container import Container
 from models.durable import Priority
 from services.decision import Decision
-from services.messaging.messages import Body, text
+from services.messaging.messages import Body, choices, text
 from services.work.inbox_table import end_event
 from wechat.events import Event
 from wechat.interface import WeChat
@@ -54,7 +54,7 @@ class EventContext:
     def follow(self, decision: Decision) -> None:
         """Do what a service has decided."""
         if decision.words:
-            self.reply(decision.words)
+            self.reply(choices(decision.words, decision.choices))
         if decision.write:
             self.write(decision.write)
         if decision.then:

@@ -6,7 +6,7 @@ from functools import partial
 
 from config.customer_service import ReplyPart
 from handlers.context import EventContext
-from services.messaging.messages import Body, file, link, text
+from services.messaging.messages import Body, choices, file, link, text
 from services.support.manners import courtesy_in
 from services.text import without_mention, without_quote
 from wechat.events import GroupMessage, Link, Message, MessageKind, PrivateMessage
@@ -71,7 +71,8 @@ async def question(event: PrivateMessage | GroupMessage, context: EventContext) 
         return True
     decision = await context.container.questions.other(who, words)
     if decision is not None:
-        context.reply(decision.words, mentions=mentions)
+        offered = decision.choices and not mentions
+        context.reply(choices(decision.words, decision.choices) if offered else decision.words, mentions=mentions)
         if decision.write:
             context.write(decision.write)
         return True

@@ -1,5 +1,17 @@
 """The tables and the storage. Importing this knows every table, which is what migrations need."""
 
-from models import accounts, console, conversations, durable, faq, flows, groups, keywords, rules, support
+from models import accounts, console, conversations, durable, faq, flows, groups, keywords, rules, support, wecom
 
-__all__ = ["accounts", "console", "conversations", "durable", "faq", "flows", "groups", "keywords", "rules", "support"]
+__all__ = [
+    "accounts",
+    "console",
+    "conversations",
+    "durable",
+    "faq",
+    "flows",
+    "groups",
+    "keywords",
+    "rules",
+    "support",
+    "wecom",
+]

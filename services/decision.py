@@ -17,3 +17,4 @@ class Decision:
     write: Callable[[Session], object] | None = None
     then: Callable[[], None] | None = None
     opens: bool = False
+    choices: tuple[str, ...] = ()  # lines of the words that can be tapped, where the channel can do that

@@ -11,7 +11,7 @@ from typing import Any
 
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Link, Media, Room
-from wechat.interface import ScanState, State
+from wechat.interface import PUPPET, ScanState, State
 from wechat.problems import Reason
 
 SELF = "wxid_bot"
@@ -43,6 +43,8 @@ class InMemoryWeChat:
         self.directory.put_contact(contact)
         return contact
 
+    capabilities = PUPPET
+
     def begin(self, epoch: int, position: str) -> None:
         """No relay here."""
 
@@ -61,7 +63,7 @@ class InMemoryWeChat:
         if name in self.fails:
             raise self.fails[name]
 
-    async def send_text(self, to: str, text: str, mentions: Sequence[str] = ()) -> str:
+    async def send_text(self, to: str, text: str, mentions: Sequence[str] = (), **_more: object) -> str:
         await self._call("send_text")
         self.sent.append((to, text, tuple(mentions)))
         return f"msg-{len(self.sent)}"
@@ -111,12 +113,12 @@ class InMemoryWeChat:
         await self._call("leave_room")
         self.directory.drop_room(room_id)
 
-    async def send_media(self, to: str, media: Media) -> str:
+    async def send_media(self, to: str, media: Media, **_more: object) -> str:
         await self._call("send_media")
         self.sent.append((to, media.name, ()))
         return f"msg-{len(self.sent)}"
 
-    async def send_link(self, to: str, link: Link) -> str:
+    async def send_link(self, to: str, link: Link, **_more: object) -> str:
         await self._call("send_link")
         self.sent.append((to, link.url, ()))
         return f"msg-{len(self.sent)}"

@@ -71,24 +71,27 @@ class AccountCalls:
 class Sending(AccountCalls):
     """What is said, and what came in with a message."""
 
-    async def send_text(self, to: str, text: str, mentions: Sequence[str] = ()) -> str:
-        """Say a text; `mentions` are members of the group it is addressed to. Returns the message's id, or ""."""
+    async def send_text(
+        self, to: str, text: str, mentions: Sequence[str] = (), *, choices: Sequence[str] = (), key: str = ""
+    ) -> str:
+        """Say a text; `mentions` are members of the group it is addressed to. Returns the message's id, or "".
+        `choices` and `key` are for channels that can do more with them."""
         return self._own.note(await self._mended.message_send_text(to, text, mentions))
 
-    async def send_media(self, to: str, media: Media) -> str:
+    async def send_media(self, to: str, media: Media, *, key: str = "") -> str:
         """Send a picture or a file."""
         box = await filebox.to_box(media, self._mended.online_wire("MessageSendFile"))
         return self._own.note(await self._mended.message_send_box(to, box, timeout=60.0))
 
-    async def send_link(self, to: str, link: Link) -> str:
+    async def send_link(self, to: str, link: Link, *, key: str = "") -> str:
         """Send a link card."""
         return self._own.note(await self._mended.message_send_link(to, link))
 
-    async def send_contact(self, to: str, contact_id: str) -> str:
+    async def send_contact(self, to: str, contact_id: str, *, key: str = "") -> str:
         """Send a person's card."""
         return self._own.note(await self._mended.message_send_contact(to, contact_id))
 
-    async def send_mini_program(self, to: str, program: MiniProgram) -> str:
+    async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str:
         """Send a mini-program card."""
         return self._own.note(await self._mended.message_send_program(to, program))
 

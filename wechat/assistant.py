@@ -20,7 +20,7 @@ from wechat.directory_sync import DirectorySync
 from wechat.event_resolver import EventResolver, Placed
 from wechat.events import Event, RawEvent
 from wechat.gateway_events import GatewayEvents
-from wechat.interface import Listener, ScanState, State
+from wechat.interface import PUPPET, Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wechat.puppet import MendedPuppet
 from wechat.relay_progress import RelayProgress
@@ -38,6 +38,8 @@ DRAIN_SECONDS: Final = 5.0
 
 class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc] # the SDK has no types
     """An account. `start` returns at once and keeps it connected until `stop`; what happens goes to the listener."""
+
+    capabilities = PUPPET
 
     def __init__(
         self,

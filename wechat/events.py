@@ -108,6 +108,33 @@ class PrivateMessage(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class StaffMessage(Event):
+    """A member of staff has answered a customer in their own client, not through the assistant."""
+
+    contact_id: str
+    staff_id: str
+    text: str = ""
+    kind: MessageKind = MessageKind.TEXT
+
+    @property
+    def conversation(self) -> str:
+        return self.contact_id
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFailed(Event):
+    """A message of ours that was taken did not reach its receiver. `message_id`: the number of our work, or ""."""
+
+    contact_id: str
+    message_id: str
+    reason: str = ""
+
+    @property
+    def conversation(self) -> str:
+        return self.contact_id
+
+
+@dataclass(frozen=True, slots=True)
 class GroupMessage(Message):
     """A message in a group. `mentions` are WeChat ids; `mentioned` says the assistant is among them; `by_name`: the
     gateway did not tell them, they were read out of the text."""

@@ -147,7 +147,7 @@ class GatewayEvents:
             self._scanned = code
             log.warning("%s: a login QR code waits for a scan; the console shows it", self._assistant.account)
             await self._assistant.show_code(code)
-        await self._assistant.scan_goes_on(SCAN_STATES.get(data.get("status") or 0, ScanState.WAITING))
+        await self._assistant.scan_goes_on(SCAN_STATES.get(data.get("status", 0), ScanState.WAITING))
 
     async def _error(self, data: dict[str, Any]) -> None:
         log.warning("%s: the gateway reports an error", self._assistant.account)

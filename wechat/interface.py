@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from wechat.events import Contact, Event, Link, Media, MiniProgram, RawEvent, Room
 from wechat.problems import Reason
@@ -33,6 +33,30 @@ class ScanState(StrEnum):
     WAITING = "waiting"
     SCANNED = "scanned"  # to be confirmed on the phone
     EXPIRED = "expired"  # the gateway shows another one soon
+
+
+class Capability(StrEnum):
+    """What not every channel can do. Services ask for it before they promise or try it."""
+
+    CREATE_ROOM = "create_room"
+    ADD_MEMBER = "add_member"
+    REMOVE_MEMBER = "remove_member"
+    SET_TOPIC = "set_topic"
+    SET_ANNOUNCEMENT = "set_announcement"
+    ROOM_MESSAGES = "room_messages"  # hears what is said in groups, and speaks there
+    ACCEPT_FRIEND = "accept_friend"
+    SET_ALIAS = "set_alias"
+    WRITE_FIRST = "write_first"  # may write to people who have not spoken lately
+    CONTACT_CARD = "contact_card"
+    LINK = "link"
+    MINI_PROGRAM = "mini_program"
+    MEDIA = "media"
+    MENU = "menu"  # sends choices that can be tapped
+    SEND_ONCE = "send_once"  # recognises a message that is sent again after a crash
+    CATCH_UP = "catch_up"  # tells what was said while the bot was away
+
+
+PUPPET: Final = frozenset(Capability) - {Capability.MENU, Capability.SEND_ONCE, Capability.CATCH_UP}
 
 
 class Directory(Protocol):
@@ -70,6 +94,7 @@ class WeChat(Protocol):
 
     account: str
     directory: Directory
+    capabilities: frozenset[Capability]
     qr_code: str  # what is to be scanned to log the account in; "" = nothing
     scan_state: ScanState
 
@@ -95,12 +120,15 @@ class WeChat(Protocol):
         """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo). `placed` is told
         the conversation as soon as it is known: the rest may take long."""
 
-    # what is sent; each returns WeChat's message id, or "" where the gateway tells none
-    async def send_text(self, to: str, text: str, mentions: Sequence[str] = ()) -> str: ...
-    async def send_media(self, to: str, media: Media) -> str: ...
-    async def send_link(self, to: str, link: Link) -> str: ...
-    async def send_contact(self, to: str, contact_id: str) -> str: ...
-    async def send_mini_program(self, to: str, program: MiniProgram) -> str: ...
+    # what is sent; each returns WeChat's message id, or "" where the gateway tells none. `key` is ours: a channel that
+    # can (SEND_ONCE) sends what has the same key once. `choices` are lines of the text to be tapped (MENU).
+    async def send_text(
+        self, to: str, text: str, mentions: Sequence[str] = (), *, choices: Sequence[str] = (), key: str = ""
+    ) -> str: ...
+    async def send_media(self, to: str, media: Media, *, key: str = "") -> str: ...
+    async def send_link(self, to: str, link: Link, *, key: str = "") -> str: ...
+    async def send_contact(self, to: str, contact_id: str, *, key: str = "") -> str: ...
+    async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str: ...
 
     # people
     async def accept_friend(self, friendship_id: str) -> None: ...

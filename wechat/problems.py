@@ -32,6 +32,9 @@ class Problem(StrEnum):
     NOT_LOGGED_IN = "not_logged_in"
     LOGGED_OUT = "logged_out"
     STOPPED = "stopped"
+    ADDRESS_REFUSED = "address_refused"
+    SECRET_REFUSED = "secret_refused"
+    API_DOWN = "api_down"
 
 
 # {0} is the detail.
@@ -65,6 +68,15 @@ WORDS: Final[dict[Problem, tuple[str, str]]] = {
     Problem.NOT_LOGGED_IN: ("网关上的微信还没有登录", "the account is not logged in on the gateway"),
     Problem.LOGGED_OUT: ("微信账号已退出登录", "the account was logged out"),
     Problem.STOPPED: ("已停止", "stopped"),
+    Problem.ADDRESS_REFUSED: (
+        "企业微信不接受本机 IP 的调用；请把它加到应用的“企业可信IP”（{0}）",
+        "企业微信 takes no calls from this address; add it to the app's trusted addresses ({0})",
+    ),
+    Problem.SECRET_REFUSED: (
+        "企业微信不接受 corp_id 或 secret（{0}）",
+        "企业微信 does not take corp_id or secret ({0})",
+    ),
+    Problem.API_DOWN: ("企业微信接口暂不可用：{0}", "the API of 企业微信 cannot be used: {0}"),
 }
 
 

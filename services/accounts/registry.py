@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
-from errors import AssistantOffline, AssistantUnknown, WeChatTooFast
-from wechat.interface import State, WeChat
+from errors import AssistantOffline, AssistantUnknown, NotSupported, WeChatTooFast
+from wechat.interface import Capability, State, WeChat
 from wechat.pacing import Governor
 
 RETRY_AFTER = 5.0
@@ -54,6 +54,11 @@ class Accounts:
         if wechat.state is not State.ONLINE:
             raise AssistantOffline(f"{account} is {wechat.state}", retry_after=RETRY_AFTER)
         return wechat
+
+    def require(self, account: str, capability: Capability) -> None:
+        """NotSupported when the account's channel cannot do this; AssistantUnknown."""
+        if capability not in self.get(account).capabilities:
+            raise NotSupported(f"{account}: {capability}")
 
     def is_online(self, account: str) -> bool:
         """Whether the account is ready to act."""

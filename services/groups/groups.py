@@ -23,7 +23,7 @@ from services.clock import DAY, Clock
 from services.groups.index import GroupIndex
 from services.groups.room_creation import RoomCreator
 from wechat.events import Contact
-from wechat.interface import State, WeChat
+from wechat.interface import Capability, State, WeChat
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Groups(GroupIndex):
         qun = self._known(code, owner, account)
         if qun is not None and qun.state != QunState.MAKING:
             return qun, False
-        self._accounts.get(account)
+        self._accounts.require(account, Capability.CREATE_ROOM)
         made_here = False
 
         async def make() -> Qun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy import func, insert, update
@@ -34,6 +35,14 @@ WORDS = {
     MessageKind.RECALLED: "撤回了一条消息",
     "contact": "名片",
 }
+
+
+_LOGIN_LINK = re.compile(r"(/console/login/)[\w-]+")
+
+
+def without_login_link(text: str) -> str:
+    """A text as it is kept and shown: whoever reads a login link could use it."""
+    return _LOGIN_LINK.sub(r"\1…", text)
 
 
 def shown(kind: str, text: str) -> str:
@@ -73,6 +82,7 @@ class Conversations:
         if "relays" in body:
             return
         words = str(body.get("text") or body.get("title") or body.get("name") or "")
+        words = without_login_link(words)
         self._add(
             session,
             account=account,

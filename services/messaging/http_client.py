@@ -10,6 +10,7 @@ from typing import Final
 import aiohttp
 
 from services.messaging.status_line import StatusKeeper, StatusRequest
+from version import VERSION
 
 ANSWER_LIMIT: Final = 256 * 1024  # bytes of an answer that are read
 LET_GO: Final = 1.0  # seconds that the rest of an unwanted answer may take
@@ -35,7 +36,7 @@ class HttpClient:
                 connector=connector,
                 request_class=StatusRequest,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "wxbot/1.0"},
+                headers={"User-Agent": f"wxbot/{VERSION}"},
             )
         return self._session
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from errors import WeChatError, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
+from errors import WeChatError, WeChatNotYet, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
 from models.durable import Priority
 from services.accounts.registry import Accounts
 from services.work.delivery_queue import GiveUp, Job, Retry
@@ -25,6 +25,7 @@ WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between the tries of a message that 
 # seconds between the tries of one whose answer is lost, as when the gateway is killed; each may have been heard
 LOST_WAITS = (1.0, 2.0, 5.0, 30.0, 300.0, 900.0)
 SLOW_WAITS = (30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)  # after 操作过于频繁, which may last longer than an hour
+NOT_YET_WAIT = 60.0  # seconds between two looks at whether a customer has spoken again; it is looked at then, too
 FILE_WAITS = (2.0, 10.0)  # of a file, either way: a conversation does not wait so long behind it
 
 Body = dict[str, Any]
@@ -33,6 +34,11 @@ Body = dict[str, Any]
 def text(words: str, mentions: Sequence[str] = ()) -> Body:
     """A text; `mentions` are the WeChat ids that get an @."""
     return {"type": "text", "text": words, "mentions": list(mentions)} if mentions else {"type": "text", "text": words}
+
+
+def choices(words: str, options: Sequence[str]) -> Body:
+    """A text with options, lines of the text, that are tapped where the channel can do that."""
+    return {"type": "text", "text": words, "choices": list(options)} if options else text(words)
 
 
 def file(path: str | Path, name: str = "") -> Body:
@@ -87,9 +93,11 @@ class Messages:
         if work.priority == Priority.BROADCAST:
             await self._outbox.mark_sending(work)
         try:
-            return await _send(wechat, work.key, work.body)
+            return await _send(wechat, work.key, work.body, str(work.id))
         except WeChatOffline as error:
             return Retry(1.0, str(error), counts=False)
+        except WeChatNotYet as error:
+            return Retry(NOT_YET_WAIT, str(error), counts=False)
         except WeChatUnknown as error:
             if work.priority == Priority.BROADCAST:
                 return GiveUp(str(error), unknown=True)
@@ -111,23 +119,29 @@ def _again(work: Job, error: Exception, waits: Sequence[float]) -> Retry | GiveU
     return Retry(waits[work.attempts], str(error))
 
 
-async def _send(wechat: WeChat, to: str, body: Body) -> str:
+async def _send(wechat: WeChat, to: str, body: Body, key: str) -> str:
     kind = body["type"]
     if kind == "text":
         mentions = body.get("mentions", ())
         words = await _with_names(wechat, body["text"], mentions) if mentions else body["text"]
-        return await wechat.send_text(to, words, mentions)
+        return await wechat.send_text(to, words, mentions, choices=body.get("choices", ()), key=key)
     if kind == "file":
-        return await wechat.send_media(to, Media(body["name"], await asyncio.to_thread(Path(body["path"]).read_bytes)))
+        return await wechat.send_media(
+            to, Media(body["name"], await asyncio.to_thread(Path(body["path"]).read_bytes)), key=key
+        )
     if kind == "leave":
         await wechat.leave_room(to)
         return ""
     if kind == "link":
-        return await wechat.send_link(to, Link(body["title"], body["url"], body["description"], body["thumbnail"]))
+        return await wechat.send_link(
+            to, Link(body["title"], body["url"], body["description"], body["thumbnail"]), key=key
+        )
     if kind == "contact":
-        return await wechat.send_contact(to, body["id"])
+        return await wechat.send_contact(to, body["id"], key=key)
     if kind == "mini_program":
-        return await wechat.send_mini_program(to, MiniProgram(**{k: v for k, v in body.items() if k != "type"}))
+        return await wechat.send_mini_program(
+            to, MiniProgram(**{k: v for k, v in body.items() if k != "type"}), key=key
+        )
     raise ValueError(f"no message is of type {kind!r}")
 
 

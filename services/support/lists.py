@@ -11,6 +11,8 @@ from models.conversations import Said
 from models.support import Ticket, TicketState
 from services.paging import Page, PageRequest, page_of
 
+AFTERWARDS = 60.0  # seconds behind a ticket's end that are shown with it
+
 
 class TicketView(StrEnum):
     """The tickets an agent looks at."""
@@ -53,6 +55,22 @@ def list_tickets(session: Session, account: str, state: TicketState | None, page
         query = query.where(col(Ticket.id) < page.before)
     rows = session.exec(query.order_by(col(Ticket.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda ticket: ticket.id)
+
+
+def read_talk(session: Session, ticket_id: int, page: PageRequest) -> tuple[Ticket, Page[Said]] | None:
+    """A ticket with a page of all that was said with its customer, before it as well, newest first; None when there is
+    no such ticket."""
+    ticket = session.get(Ticket, ticket_id)
+    if ticket is None:
+        return None
+    write_bulk(session)
+    query = select(Said).where(Said.account == ticket.account, Said.conversation == ticket.contact_id)
+    if ticket.closed_at is not None:
+        query = query.where((col(Said.ticket) == ticket_id) | (col(Said.at) <= ticket.closed_at + AFTERWARDS))
+    if page.before is not None:
+        query = query.where(col(Said.id) < page.before)
+    rows = session.exec(query.order_by(col(Said.id).desc()).limit(page.limit + 1)).all()
+    return ticket, page_of(rows, page, lambda row: row.id)
 
 
 def read_ticket(session: Session, ticket_id: int, page: PageRequest) -> tuple[Ticket, Page[Said]] | None:

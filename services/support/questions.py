@@ -111,7 +111,9 @@ class Questions:
         offered = await self._near.nearest(text)
         if not offered:
             return None
-        return Decision(self._menu_text(offered), partial(self._offer, who=who, offered=offered, text=text))
+        questions = tuple(near.question for near in offered)
+        write = partial(self._offer, who=who, offered=offered, text=text)
+        return Decision(self._menu_text(offered), write, choices=questions)
 
     def fallback(self, account: str, contact_id: str, text: str) -> Decision:
         """The person is told they were not understood, at most once in ten minutes; the question is counted."""

@@ -12,13 +12,14 @@ from config.texts import Texts, fill
 from models.support import Ticket, TicketState
 from services.clock import Clock
 from services.messaging.conversations import Conversations, shown
-from services.messaging.messages import Body, Messages, text
+from services.messaging.messages import Body, Messages, choices, text
 from services.messaging.webhook_events import WebhookEvents
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_texts import facts, packed, relay
 from services.support.tickets import MarkAsked, Tickets
 from services.work.delivery_queue import GiveUp, Job
 
+MARKS = ("5分", "4分", "3分", "2分", "1分")
 MAX_QUOTED = 60  # characters of what was not delivered
 
 
@@ -176,7 +177,8 @@ class TicketActions:
         now = self._clock()
         if not self.tickets.change(session, ticket.id or 0, state=TicketState.CLOSED, closed_at=now, closed_by=by):
             return False
-        self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff_closed)
+        asked = choices(self._texts.handoff_closed, MARKS)
+        self._messages.say(session, ticket.account, ticket.contact_id, asked)
         if ticket.room_id or room_id:
             self._messages.say(session, ticket.account, ticket.room_id or room_id, relay(ticket, words))
         self._webhook_events.tell(session, "ticket.closed", f"ticket {ticket.id}", facts(ticket, closed_by=by))

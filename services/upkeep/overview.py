@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, func, select
@@ -33,8 +32,8 @@ def daily_totals(session: Session, zone: ZoneInfo, now: float, days: int) -> lis
     dates = [(today - timedelta(days=back)).isoformat() for back in reversed(range(days))]
     totals: defaultdict[str, DayTotals] = defaultdict(lambda: DayTotals(""))
     totals.update({date: DayTotals(date) for date in dates})
-    sums = [func.sum(column) for column in (DailyCount.messages, DailyCount.joins, DailyCount.leaves)]
-    rows: Any = select(DailyCount.day, *sums).where(col(DailyCount.day) >= dates[0]).group_by(col(DailyCount.day))
+    columns = (func.sum(DailyCount.messages), func.sum(DailyCount.joins), func.sum(DailyCount.leaves))
+    rows = select(DailyCount.day, *columns).where(col(DailyCount.day) >= dates[0]).group_by(col(DailyCount.day))
     for day, messages, joins, leaves in session.exec(rows).all():
         one = totals[day]
         one.messages, one.joins, one.leaves = int(messages), int(joins), int(leaves)

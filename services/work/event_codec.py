@@ -16,6 +16,8 @@ _KINDS: dict[str, type[events.Event]] = {
         events.FriendAdded,
         events.PrivateMessage,
         events.GroupMessage,
+        events.StaffMessage,
+        events.MessageFailed,
         events.MemberJoined,
         events.MemberLeft,
         events.TopicChanged,

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -136,6 +136,25 @@ class Inbox:
             await self._space.wait()
         self._in_memory += 1
         self._rows.put(raw)
+
+    async def take_all(self, raws: Sequence[RawEvent], also: Callable[[Session], None]) -> None:
+        """Have events stored, with what belongs to them, in one transaction; raises when it cannot be, and nothing is
+        stored then."""
+        while self._in_memory >= MAX_IN_MEMORY:
+            self._space.clear()
+            await self._space.wait()
+        self._in_memory += len(raws)
+
+        def store(session: Session) -> None:
+            also(session)
+            if raws:
+                self._store_rows(session, list(raws))
+
+        try:
+            await self._store.write(store)
+        except Exception:
+            self._in_memory -= len(raws)
+            raise
 
     def _leave(self) -> None:
         self._in_memory -= 1

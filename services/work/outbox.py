@@ -219,6 +219,18 @@ class Outbox:
             )
         )
 
+    def fail_sent(self, session: Session, number: int, queue: str, why: str) -> bool:
+        """Work that was done turns out not to have reached anybody, inside a transaction; once."""
+        item = session.get(OutboxItem, number)
+        if item is None or item.queue != queue or item.state != WorkState.SENT:
+            return False
+        item.sqlmodel_update({"state": WorkState.FAILED, "error": why})
+        session.add(item)
+        session.flush()
+        for listener in self._on_failed:
+            listener(session, _work(item), GiveUp(why))
+        return True
+
     # ---- ends ----
 
     def _finished(self, work: Job, result: str | Retry | GiveUp) -> None:

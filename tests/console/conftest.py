@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from tests.stories.conftest import ACCOUNT, Town, until
+from tests.stories.service import known, staff_room
 
 SETTINGS: dict[str, Any] = {
     "customer_service": {
@@ -39,9 +40,12 @@ class Person:
 
 async def login_link(town: Town, who: str) -> str:
     """The path of the link that the assistant sends."""
-    await town.tell(who, "/登录")
-    text = await until(lambda: next((t for t in town.told(who) if "/console/login/" in t), ""), "a login link")
-    return re.search(r"/console/login/[\w-]+", text)[0]  # type: ignore[index]
+    before = len(town.seen(who))
+    town.say(who, "/登录")
+    said = await until(lambda: "".join(m.text for m in town.seen(who)[before:]), f"{who} is answered")
+    found = re.search(r"/console/login/[\w-]+", said)
+    assert found, said
+    return found[0]
 
 
 async def log_in(town: Town, path: str) -> Person:
@@ -60,6 +64,7 @@ async def log_in(town: Town, path: str) -> Person:
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
     """One assistant; 店长 is its admin."""
     town = await Town(tmp_path, **SETTINGS).open()
+    await known(town, staff_room(town))
     yield town
     await town.close()
 
@@ -68,6 +73,14 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 async def admin(town: Town) -> AsyncIterator[Person]:
     """店长, logged in."""
     person = await log_in(town, await login_link(town, "店长"))
+    yield person
+    await person.http.close()
+
+
+@pytest.fixture
+async def agent(town: Town) -> AsyncIterator[Person]:
+    """宋公明, who is in the staff room and no admin, logged in."""
+    person = await log_in(town, await login_link(town, "宋公明"))
     yield person
     await person.http.close()
 

@@ -77,6 +77,13 @@ def test_every_file_that_the_compose_file_names_is_there_after_prepare(tmp_path:
     assert (folder / "secrets").stat().st_mode & 0o077 == 0
 
 
+def test_the_relay_takes_its_configuration() -> None:
+    command = (sys.executable, "-m", "relay", "--check", "--config", "deploy/relay.yaml")
+    environment = os.environ | {"WECHATY_TOKEN": "insecure_0123456789"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_a_unit_is_well_shut(unit: Path) -> None:
     """At most 1.5 of systemd's 10 points of exposure."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import re
 import shutil
@@ -143,17 +142,14 @@ def account(tmp_path: Path) -> Path:
     return module
 
 
-async def test_wxbot_is_online_over_it(
-    launch: Launch, connect: Callable[..., Awaitable[Heard]], account: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.WARNING)
+async def test_wxbot_is_online_over_it(launch: Launch, connect: Callable[..., Awaitable[Heard]], account: Path) -> None:
     scanned = account.with_name("scanned")
     gateway = await launch(WECHATY_PUPPET=str(account), SCANNED=str(scanned))
     await eventually(lambda: "the puppet is started" in gateway.log(), SECONDS)
     await asyncio.sleep(0.5)  # the scan is asked for before anybody listens
     heard = await connect(gateway)
     await heard.ear.state(State.LOGGED_OUT)
-    await eventually(lambda: "code-1" in caplog.text)  # and is told to who comes later
+    await eventually(lambda: "code-1" in heard.assistant.qr_code)  # and is told to who comes later
     scanned.touch()
     await heard.online()
     assert heard.assistant.self_id == "wxid_bot"

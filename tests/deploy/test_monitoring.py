@@ -16,6 +16,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from docs.metric_list import metric_list
+from relay.metrics import RelayMetrics
 from tests.api.conftest import OpenDoor, opened
 
 __all__ = ["opened"]
@@ -24,8 +26,8 @@ ROOT = Path(__file__).parents[2]
 HOME = ROOT / "deploy/monitoring"
 HOOK = {"url": "http://127.0.0.1:9/hook", "secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"}
 FROM_PROMETHEUS = {"up"}  # what the server itself knows
-NAME = re.compile(r"\b(?:wxbot|process|python)_[a-z_]+\b|\bup\b")
-SELECTOR = re.compile(r"\b((?:wxbot|process)_[a-z_]+)\{([^}]*)\}")
+NAME = re.compile(r"\b(?:wxbot|relay|process|python)_[a-z_]+\b|\bup\b")
+SELECTOR = re.compile(r"\b((?:wxbot|relay|process)_[a-z_]+)\{([^}]*)\}")
 GROUPED = re.compile(r"\b(?:by|without) \(([^)]*)\)")
 
 
@@ -55,7 +57,15 @@ async def _exported(opened: OpenDoor) -> dict[str, set[str]]:
         names.setdefault(family.name, set())  # one without samples yet
         for sample in family.samples:
             names.setdefault(sample.name, set()).update(sample.labels)
+    for one in metric_list():  # also those that have no sample yet
+        names.setdefault(one.name, set()).update(one.labels)
+    for family in _relay_families():
+        names.setdefault(family.name, set()).update(family._labelnames)
     return names
+
+
+def _relay_families() -> list[Any]:
+    return list(RelayMetrics([]).collect())
 
 
 async def test_every_query_names_numbers_that_are_exported(opened: OpenDoor) -> None:

@@ -105,7 +105,7 @@ def test_version_and_help(wxbot: Path, tmp_path: Path) -> None:
     unknown = _run(wxbot, "fly", cwd=tmp_path)
     assert unknown.returncode == 2
     assert "'fly'" in unknown.stderr
-    for word in ("run", "check", "backup", "restore", "sandbox", "export"):
+    for word in ("run", "check", "backup", "restore", "relay", "sandbox", "export"):
         shown = _run(wxbot, word, "--help", cwd=tmp_path)
         assert (shown.returncode, shown.stderr) == (0, ""), word
         assert f"wxbot {word}" in shown.stdout or "usage" in shown.stdout

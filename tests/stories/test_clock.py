@@ -210,3 +210,11 @@ async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> No
 
     assert await town.bot.container.store.read(left) == [1, 1, 0, 1]
     assert town.bot.container.job_log.last["prune"].result == "452"
+
+
+async def test_the_difference_of_the_clocks_is_measured_by_messages(town: Town) -> None:
+    town.say("店长", "/任务")
+    await town.hears("店长", "日报")
+    ((account, seconds),) = town.bot.container.clock_skew.seconds()
+    assert account == "weimi1001"
+    assert abs(seconds) < 5

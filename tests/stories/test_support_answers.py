@@ -202,6 +202,7 @@ def test_a_broken_file_stops_the_start_with_one_line(tmp_path: Path, section: di
     (tmp_path / "broken.yaml").write_text("- questions: [a]", encoding="utf-8")
     config = {"database": f"sqlite:///{tmp_path}/wxbot.db", "api": {"port": 0}, "customer_service": section}
     config["assistants"] = [{"account": "weimi1001", "endpoint": "127.0.0.1:9"}]
+    config["language"] = "en"
     path = tmp_path / "config.yaml"
     path.write_text(json.dumps(config).replace("{folder}", str(tmp_path)), encoding="utf-8")
     command = [sys.executable, "bot.py", "--config", str(path)]

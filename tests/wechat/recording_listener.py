@@ -35,6 +35,7 @@ class Ear:
 
     raws: list[RawEvent] = field(default_factory=list)
     states: list[tuple[State, str]] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
     syncs: list[tuple[datetime | None, set[str]]] = field(default_factory=list)
     on_taken: Callable[[RawEvent], Any] | None = None
     on_synced: Callable[[], Any] | None = None
@@ -48,6 +49,10 @@ class Ear:
 
     async def state_changed(self, account: str, state: State, reason: str) -> None:
         self.states.append((state, reason))
+        await self._tell()
+
+    async def scanned(self, account: str, qr_code: str) -> None:
+        self.codes.append(qr_code)
         await self._tell()
 
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:

@@ -1,0 +1,43 @@
+"""The callbacks of 企业微信: signed and encrypted, from anywhere."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from api.app_keys import ASSISTANTS
+from errors import NotFound, OutsideNetwork
+from protocol.wecom_crypto import BadCallback
+from wecom.account import WecomAccount
+
+
+async def check(request: web.Request) -> web.Response:
+    """GET /wecom/callback/{account}: the platform checks the address; the decrypted echo is the answer."""
+    account, query = _account(request), request.query
+    try:
+        echo = account.echo(*_signed(request), query.get("echostr", ""))
+    except BadCallback as error:
+        raise OutsideNetwork(str(error)) from None
+    return web.Response(body=echo, content_type="text/plain")
+
+
+async def receive(request: web.Request) -> web.Response:
+    """POST /wecom/callback/{account}: something has happened; it is read from the API afterwards."""
+    account = _account(request)
+    try:
+        account.called_back(*_signed(request), await request.read())
+    except BadCallback as error:
+        raise OutsideNetwork(str(error)) from None
+    return web.Response(text="success")
+
+
+def _account(request: web.Request) -> WecomAccount:
+    name = request.match_info["account"]
+    for one in request.app[ASSISTANTS].running:
+        if one.account == name and isinstance(one, WecomAccount):
+            return one
+    raise NotFound(name)
+
+
+def _signed(request: web.Request) -> tuple[str, str, str]:
+    query = request.query
+    return query.get("msg_signature", ""), query.get("timestamp", ""), query.get("nonce", "")

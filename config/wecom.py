@@ -1,0 +1,62 @@
+"""The keys of an assistant on the official channel, 微信客服 of 企业微信."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from config.section import NonEmpty, Secret, Section, WebAddress, wrong
+
+NEEDED = ("corp_id", "secret", "open_kfid")
+
+
+class CallbackSettings(Section):
+    """What the admin console shows beside the callback's address."""
+
+    token: Secret = ""
+    aes_key: Secret = ""
+
+    @field_validator("aes_key")
+    @classmethod
+    def _key(cls, value: str) -> str:
+        try:
+            usable = len(base64.b64decode(value + "=", validate=True)) == 32 and len(value) == 43
+        except binascii.Error:
+            usable = False
+        if value and not usable:
+            raise ValueError("the EncodingAESKey of 43 letters and digits is wanted")
+        return value
+
+
+class GroupPoolSettings(Section):
+    """客户群 that staff have made for wxbot, and how further ones are called."""
+
+    pool: list[NonEmpty] = Field([])
+    room_base_name: str = Field("", max_length=40)
+    room_base_id: int = Field(1, ge=1)
+
+
+class WecomKeys(Section):
+    """What only an assistant of kind wecom has."""
+
+    kind: Literal["wechaty", "wecom"] = "wechaty"
+    corp_id: str = ""
+    secret: Secret = ""
+    agent: int = Field(0, ge=0)
+    open_kfid: str = ""
+    api_url: WebAddress = "https://qyapi.weixin.qq.com"
+    callback: CallbackSettings = CallbackSettings()
+    groups: GroupPoolSettings = GroupPoolSettings()
+
+    @model_validator(mode="after")
+    def _complete(self) -> WecomKeys:
+        if self.kind == "wecom":
+            for name in NEEDED:
+                if not getattr(self, name):
+                    raise wrong(name, "it is wanted for an assistant of kind wecom")
+            if not (self.callback.token and self.callback.aes_key):
+                raise wrong("callback", "token and aes_key are wanted for an assistant of kind wecom")
+        return self

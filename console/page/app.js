@@ -1,0 +1,91 @@
+// The console: who is logged in, which page is open, what is live.
+import { call, useSession } from "./api.js";
+import { Icon } from "./icons.js";
+import { listen } from "./live.js";
+import { Button, Confirm, Toast, tryTo, useLoad } from "./ui.js";
+import { html, render, useEffect, useState } from "./vendor/preact.js";
+import { Connections } from "./views/connections.js";
+import { Group, Groups } from "./views/groups.js";
+import { Knowledge } from "./views/knowledge.js";
+import { Outreach } from "./views/outreach.js";
+import { Overview } from "./views/overview.js";
+import { Records } from "./views/records.js";
+import { Settings } from "./views/settings.js";
+import { Tickets } from "./views/tickets.js";
+import { language, t } from "./words.js";
+
+const PAGES = [
+  ["overview", "概览", Overview], ["tickets", "客服", Tickets], ["groups", "群", Groups], ["knowledge", "知识", Knowledge],
+  ["outreach", "群发", Outreach], ["connections", "对接", Connections], ["records", "记录", Records], ["settings", "设置", Settings],
+];
+
+function route() {
+  const [page, id = ""] = location.hash.replace(/^#\/?/, "").split("/");
+  return { page: PAGES.some(([name]) => name === page) ? page : "overview", id };
+}
+
+function Console({ session }) {
+  const [at, setAt] = useState(route());
+  const [live, setLive] = useState(true);
+  const { data } = useLoad("/ticket?view=waiting&limit=100", (change) => change.kind === "ticket");
+  useEffect(() => {
+    const moved = () => setAt(route());
+    addEventListener("hashchange", moved);
+    listen(setLive);
+    return () => removeEventListener("hashchange", moved);
+  }, []);
+  const waiting = data?.tickets.length ?? 0;
+  const admin = session.role === "admin";
+  const [, title, View] = PAGES.find(([name]) => name === at.page);
+  useEffect(() => { document.title = `${waiting ? `(${waiting}) ` : ""}${t(title)} · wxbot`; }, [waiting, title]);
+  const Page = at.page === "groups" && at.id ? Group : View;
+  return html`<div class="shell">
+    <nav class="side" aria-label=${t("页面")}>
+      <div class="brand"><img src="/console/page/icon.svg" alt="" />${t("微信智能服务助手")}</div>
+      ${PAGES.filter(([name]) => admin || name !== "settings").map(([name, words]) => html`<a class="place" key=${name} href=${`#/${name}`}
+        aria-current=${at.page === name ? "page" : undefined}><${Icon} name=${name} /><span>${t(words)}</span>
+        ${name === "tickets" && waiting > 0 && html`<span class="count" aria-label=${t("{n} 个等待接待", { n: waiting })}>${waiting > 99 ? "99+" : waiting}</span>`}</a>`)}
+      <${Foot} session=${session} />
+    </nav>
+    <main class=${`stage ${at.page === "tickets" ? "wide" : ""}`} data-live=${live}>
+      <${Page} key=${at.page + (at.page === "groups" ? at.id : "")} id=${at.id} session=${session} admin=${admin} />
+      ${at.page === "overview" && html`<div class="phone-foot"><${Foot} session=${session} /></div>`}
+    </main>
+    ${!live && html`<div class="lost" role="alert">${t("连接断开了，正在重新连接…")}</div>`}
+  </div>`;
+}
+
+function Foot({ session }) {
+  const dark = document.documentElement.dataset.theme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+  const keep = (name, value) => { localStorage.setItem(name, value); location.reload(); };
+  return html`<div class="foot small">
+    <div><b>${session.name || t("管理员")}</b><br /><span class="quiet">${session.role === "admin" ? t("管理员") : t("客服")}</span></div>
+    <div class="row">
+      <button type="button" class="bare" lang=${language === "en" ? "zh-CN" : "en"} onClick=${() => keep("wxbot-language", language === "en" ? "zh" : "en")}>${language === "en" ? "中文" : "English"}</button>
+      <button type="button" class="bare" onClick=${() => keep("wxbot-theme", dark ? "light" : "dark")}>${dark ? t("浅色") : t("深色")}</button>
+      <${Button} kind="bare" onClick=${() => tryTo(async () => { await call("POST", "/logout", {}); location.reload(); })}>${t("退出")}<//>
+    </div>
+  </div>`;
+}
+
+function Door({ reason }) {
+  return html`<main class="door"><h1>${t("登录管理后台")}</h1>
+    <p>${t("请在微信里对助手说 /登录，然后打开它回复的链接。")}</p>
+    <p class="quiet">${t("管理员和客服群的成员可以登录。还没有管理员时，链接在启动 wxbot 的终端上。")}</p>
+    ${reason && html`<p class="error">${reason}</p>`}</main>`;
+}
+
+function App() {
+  const [state, setState] = useState({ asked: false });
+  useEffect(() => {
+    call("GET", "/session").then(({ session }) => {
+      useSession(session, () => setState({ asked: true }));
+      setState({ asked: true, session });
+    }, (error) => setState({ asked: true, reason: error.status === 401 ? "" : error.message }));
+  }, []);
+  if (!state.asked) return null;
+  return html`${state.session ? html`<${Console} session=${state.session} />` : html`<${Door} reason=${state.reason} />`}<${Toast} /><${Confirm} />`;
+}
+
+document.documentElement.lang = language === "en" ? "en" : "zh-CN";
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,31 @@
+// The page's words: written in Chinese where they are used, put into English here.
+import { EN } from "./english.js";
+
+export const language = document.documentElement.lang === "en" ? "en" : "zh";
+
+/** A text in the page's language; {name} is filled in. */
+export function t(chinese, values = {}) {
+  const text = language === "en" ? EN[chinese] ?? chinese : chinese;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+const LOCALE = language === "en" ? "en-GB" : "zh-CN";
+const DAY = new Intl.DateTimeFormat(LOCALE, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false });
+const TIME = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", hour12: false });
+
+/** A moment as people write it; today without the day. */
+export function moment(iso) {
+  if (!iso) return "—";
+  const date = new Date(iso);
+  return (date.toDateString() === new Date().toDateString() ? TIME : DAY).format(date);
+}
+
+/** How long ago, in few letters. */
+export function ago(iso) {
+  if (!iso) return "—";
+  const minutes = Math.max(0, Math.floor((Date.now() - new Date(iso)) / 60000));
+  if (minutes < 1) return t("刚刚");
+  if (minutes < 60) return t("{n} 分钟前", { n: minutes });
+  if (minutes < 1440) return t("{n} 小时前", { n: Math.floor(minutes / 60) });
+  return t("{n} 天前", { n: Math.floor(minutes / 1440) });
+}

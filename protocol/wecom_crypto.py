@@ -1,0 +1,87 @@
+"""The encryption of callbacks: AES-256-CBC under the EncodingAESKey, signed with SHA-1 over the sorted parts.
+
+Source: developer.work.weixin.qq.com, 加解密方案说明. The plain text is 16 random bytes, the length of the message as
+four bytes in network order, the message, and the corp id, padded to blocks of 32 bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import struct
+from typing import Final
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+BLOCK: Final = 32  # PKCS#7 of the scheme pads to this, not to AES's 16
+RANDOM: Final = 16
+HEAD: Final = RANDOM + 4
+
+
+class BadCallback(ValueError):
+    """A callback that was not sent by the platform, or not to this account."""
+
+
+class CallbackCrypto:
+    """Reads and writes the callbacks of one account."""
+
+    def __init__(self, token: str, aes_key: str, receiver: str) -> None:
+        self._token = token
+        self._key = decode_key(aes_key)
+        self._receiver = receiver.encode()
+
+    def signature(self, timestamp: str, nonce: str, ciphertext: str) -> str:
+        """The signature over a ciphertext, in hex."""
+        parts = sorted((self._token, timestamp, nonce, ciphertext))
+        return hashlib.sha1("".join(parts).encode()).hexdigest()
+
+    def open(self, signature: str, timestamp: str, nonce: str, ciphertext: str) -> bytes:
+        """The message; BadCallback when the signature, the padding or the receiver is wrong."""
+        expected = self.signature(timestamp, nonce, ciphertext)
+        if not hmac.compare_digest(expected.encode(), signature.encode(errors="replace")):
+            raise BadCallback("the signature is wrong")
+        return self._decrypt(ciphertext)
+
+    def seal(self, message: bytes, timestamp: str, nonce: str) -> tuple[str, str]:
+        """The ciphertext of a message, and its signature."""
+        plain = os.urandom(RANDOM) + struct.pack(">I", len(message)) + message + self._receiver
+        padding = BLOCK - len(plain) % BLOCK
+        encryptor = self._cipher().encryptor()
+        sealed = encryptor.update(plain + bytes([padding]) * padding) + encryptor.finalize()
+        ciphertext = base64.b64encode(sealed).decode()
+        return ciphertext, self.signature(timestamp, nonce, ciphertext)
+
+    def _decrypt(self, ciphertext: str) -> bytes:
+        try:
+            sealed = base64.b64decode(ciphertext, validate=True)
+            decryptor = self._cipher().decryptor()
+            plain = decryptor.update(sealed) + decryptor.finalize()
+        except (ValueError, binascii.Error):
+            raise BadCallback("the ciphertext is damaged") from None
+        if not plain or not 1 <= plain[-1] <= BLOCK:
+            raise BadCallback("the padding is wrong")
+        plain = plain[: -plain[-1]]
+        if len(plain) < HEAD:
+            raise BadCallback("the message is too short")
+        (length,) = struct.unpack(">I", plain[RANDOM:HEAD])
+        message, receiver = plain[HEAD : HEAD + length], plain[HEAD + length :]
+        if len(message) != length or not hmac.compare_digest(receiver, self._receiver):
+            raise BadCallback("the message is for another receiver")
+        return message
+
+    def _cipher(self) -> Cipher[modes.CBC]:
+        return Cipher(algorithms.AES(self._key), modes.CBC(self._key[:16]))
+
+
+def decode_key(aes_key: str) -> bytes:
+    """The 32 bytes of an EncodingAESKey (43 characters of base64 without padding); ValueError."""
+    try:
+        key = base64.b64decode(aes_key + "=", validate=True)
+    except binascii.Error:
+        key = b""
+    if len(aes_key) != 43 or len(key) != 32:
+        raise ValueError("the EncodingAESKey has 43 letters and digits")
+    return key

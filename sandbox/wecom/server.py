@@ -1,0 +1,141 @@
+"""The stand-in over HTTP: access tokens, the calls of 微信客服, and callbacks to the bot."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+from xml.sax.saxutils import escape
+
+import aiohttp
+from aiohttp import web
+
+from protocol.wecom_crypto import CallbackCrypto
+from sandbox.wecom.service import OK, KfService, refused
+
+TOKEN_SECONDS = 7200
+
+
+@dataclass(slots=True)
+class Corp:
+    """What the admin console of the corp would show."""
+
+    corp_id: str = "ww0123456789abcdef"
+    secret: str = "the-secret-of-the-app"
+    callback_token: str = "callbacktoken"
+    aes_key: str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+    trusted: bool = True  # whether the caller's address is a trusted one
+    busy: int = 0  # how many calls to come are answered with 45009
+    lose: int = 0  # how many answers to kf/send_msg to come are lost, after they have taken effect
+    calls: list[str] = field(default_factory=list)
+
+
+class WecomServer:
+    """A running stand-in."""
+
+    def __init__(self, service: KfService, corp: Corp | None = None) -> None:
+        self.service = service
+        self.corp = corp or Corp()
+        self.tokens: set[str] = set()
+        self.crypto = CallbackCrypto(self.corp.callback_token, self.corp.aes_key, self.corp.corp_id)
+        self.port = 0
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """The base of its addresses."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self, port: int = 0) -> None:
+        """Listen on loopback."""
+        app = web.Application(client_max_size=32 * 1024**2)
+        app.add_routes([web.get("/cgi-bin/{path:.+}", self._answer), web.post("/cgi-bin/{path:.+}", self._answer)])
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def kill_tokens(self) -> None:
+        """Let every token die early."""
+        self.tokens.clear()
+
+    async def call_back(self, url: str) -> int:
+        """Tell the bot that there is something to read; the status it answers with."""
+        timestamp, nonce = str(int(self.service.clock())), secrets.token_hex(4)
+        event = (
+            f"<xml><ToUserName>{escape(self.corp.corp_id)}</ToUserName><MsgType>event</MsgType>"
+            f"<Event>kf_msg_or_event</Event><Token>{secrets.token_hex(8)}</Token>"
+            f"<OpenKfId>{escape(self.service.open_kfid)}</OpenKfId></xml>"
+        )
+        ciphertext, signature = self.crypto.seal(event.encode(), timestamp, nonce)
+        body = f"<xml><ToUserName>{escape(self.corp.corp_id)}</ToUserName><Encrypt>{ciphertext}</Encrypt></xml>"
+        query = {"msg_signature": signature, "timestamp": timestamp, "nonce": nonce}
+        async with aiohttp.ClientSession() as http, http.post(url, params=query, data=body) as response:
+            return response.status
+
+    # ---- the API ----
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        path = request.match_info["path"]
+        self.corp.calls.append(path)
+        if not self.corp.trusted:
+            return web.json_response(refused(60020, "not allow to access from your ip"))
+        if path == "gettoken":
+            return web.json_response(self._token(request))
+        if request.query.get("access_token") not in self.tokens:
+            return web.json_response(refused(40014, "invalid access_token"))
+        if self.corp.busy:
+            self.corp.busy -= 1
+            return web.json_response(refused(45009, "api freq out of limit"))
+        if path == "media/get":
+            return self._media(request.query.get("media_id", ""))
+        if path == "media/upload":
+            return web.json_response(await self._upload(request))
+        answer = self._call(path, json.loads(await request.read()))
+        if path == "kf/send_msg" and self.corp.lose:
+            self.corp.lose -= 1
+            if request.transport is not None:
+                request.transport.close()
+        return web.json_response(answer)
+
+    def _token(self, request: web.Request) -> dict[str, Any]:
+        if request.query.get("corpid") != self.corp.corp_id:
+            return refused(40013, "invalid corpid")
+        if request.query.get("corpsecret") != self.corp.secret:
+            return refused(40001, "invalid credential")
+        token = secrets.token_hex(16)
+        self.tokens.add(token)
+        return {**OK, "access_token": token, "expires_in": TOKEN_SECONDS}
+
+    def _call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        service = self.service
+        calls = {
+            "kf/sync_msg": service.sync,
+            "kf/send_msg": service.send_msg,
+            "kf/send_msg_on_event": service.send_on_event,
+            "kf/customer/batchget": service.batchget,
+        }
+        if path == "kf/add_contact_way":
+            return {**OK, "url": f"https://work.weixin.qq.com/kfid/{service.open_kfid}"}
+        return calls[path](body) if path in calls else refused(40066, "invalid url")
+
+    def _media(self, media_id: str) -> web.Response:
+        if media_id not in self.service.media:
+            return web.json_response(refused(40007, "invalid media_id"))
+        name, data = self.service.media[media_id]
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return web.Response(body=data, content_type="application/octet-stream", headers=headers)
+
+    async def _upload(self, request: web.Request) -> dict[str, Any]:
+        part = (await request.post()).get("media")
+        if not isinstance(part, web.FileField):
+            return refused(40004, "invalid media")
+        id = secrets.token_hex(16)
+        self.service.media[id] = part.filename, part.file.read()
+        return {**OK, "type": request.query.get("type"), "media_id": id}

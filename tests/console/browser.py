@@ -1,0 +1,62 @@
+"""The console in a real browser: a town with something on every page, and a person who is logged in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+from playwright.async_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Windows, browser, windows
+from tests.console.conftest import SETTINGS, login_link
+from tests.stories.conftest import Town
+from tests.stories.service import known, staff_room
+
+__all__ = ["browser", "shop", "windows"]
+
+PAGES = ("overview", "tickets", "groups", "knowledge", "outreach", "connections", "records", "settings")
+PHONE = {"width": 360, "height": 740}
+SCREENSHOTS = os.environ.get("WXBOT_SCREENSHOTS", "")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shop(tmp_path: Path, windows: Windows) -> AsyncIterator[Town]:
+    """A town with groups, a ticket, a question nobody could answer, and a webhook nobody takes."""
+    secret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+    hooks = [{"name": "订单系统", "url": "http://127.0.0.1:9/hook", "secret": secret}]
+    town = await Town(tmp_path, **{**SETTINGS, "webhooks": hooks}).open()
+    await known(town, staff_room(town))
+    for code in ("shop-1", "shop-2", "shop-3"):
+        await town.make_group(code)
+    town.say("黑旋风", "你们周末营业吗")
+    await town.hears("黑旋风", "抱歉")
+    town.say("黑旋风", "人工")
+    await town.hears("黑旋风", town.bot.config.texts.handoff[:4])
+    yield town
+    await windows.close()  # a page whose server goes would complain of that
+    await town.close()
+
+
+async def open_console(windows: Windows, town: Town, who: str = "店长", **options: Any) -> tuple[BrowserContext, Page]:
+    """The page of somebody who has followed their link."""
+    context = await windows.context(**options)
+    page = await windows.page(town.url + await login_link(town, who), context)
+    await page.locator("main[data-live=true]").wait_for()
+    return context, page
+
+
+async def go(page: Page, name: str) -> None:
+    """Open one of the console's pages and wait until it has read what it shows."""
+    await page.evaluate("(to) => { location.hash = to; }", f"#/{name}")
+    await page.locator("main h1, main h2").first.wait_for(state="attached")
+    await expect(page.locator("[aria-busy=true]")).to_have_count(0)
+
+
+async def shoot(page: Page, name: str) -> None:
+    """Keep a picture where somebody wants to look at them."""
+    if SCREENSHOTS:
+        await page.wait_for_timeout(300)
+        await page.screenshot(path=f"{SCREENSHOTS}/{name}.png")

@@ -1,0 +1,191 @@
+"""Who may do what at the console: every route, for everybody who might come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+from sqlmodel import select
+
+from console.routes import ROUTES, Route
+from models.console import ConsoleSession, LoginLink
+from services.accounts.console_sessions import IDLE_SECONDS, LINK_SECONDS, Role
+from tests.console.conftest import Person, log_in, login_link
+from tests.stories.conftest import Town
+
+API_ROUTES = [route for route in ROUTES if route.role is not None]
+STREAM = "/console/api/events"
+MISSING = {"error": {"code": 1003, "message": "鉴权失败！"}}
+FORBIDDEN = {"error": {"code": 1002, "message": "仅限专网访问！"}}
+
+
+def _path(route: Route) -> str:
+    """An address of the route; nothing has the numbers in it."""
+    path = route.path
+    for pattern, value in (
+        ("{id:[0-9]{1,18}}", "987654"),
+        ("{id:[0-9a-f]{16}}", "0" * 16),
+        ("{number:[0-9]{1,18}}", "987654"),
+        ("{what:keywords|questions}", "questions"),
+        ("{account}", "nobody"),
+        ("{action}", "nothing"),
+    ):
+        path = path.replace(pattern, value)
+    assert "{" not in path, path
+    return path
+
+
+async def _ask(http: aiohttp.ClientSession, url: str, route: Route, **headers: str) -> tuple[int, Any]:
+    async with http.request(route.method, url + _path(route), headers=headers, json={}) as response:
+        if response.status == 200 and route.path == STREAM:
+            return 200, None
+        is_json = response.content_type == "application/json"
+        return response.status, await response.json() if is_json else None
+
+
+async def test_nobody_gets_past_the_login(town: Town) -> None:
+    for route in API_ROUTES:
+        assert await _ask(town.http, town.url, route) == (401, MISSING), route
+
+
+async def test_an_agent_changes_tickets_only_and_an_admin_everything(admin: Person, agent: Person) -> None:
+    for route in API_ROUTES:
+        if route.path.endswith("/logout"):
+            continue
+        status, body = await _ask(agent.http, agent.url, route, **{"X-CSRF-Token": agent.csrf})
+        if route.role is Role.ADMIN:
+            assert (status, body) == (403, FORBIDDEN), route
+        else:
+            assert status not in (401, 403), route
+        status, _ = await _ask(admin.http, admin.url, route, **{"X-CSRF-Token": admin.csrf})
+        assert status not in (401, 403, 500), route
+
+
+async def test_a_change_needs_the_csrf_header_and_the_consoles_own_page(admin: Person) -> None:
+    for route in API_ROUTES:
+        own = {"X-CSRF-Token": admin.csrf}
+        for foreign in (
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Origin": "http://evil.test"},
+        ):
+            assert await _ask(admin.http, admin.url, route, **own, **foreign) == (403, FORBIDDEN), (route, foreign)
+        if route.method != "GET":
+            assert await _ask(admin.http, admin.url, route) == (403, FORBIDDEN), route
+            wrong = {"X-CSRF-Token": admin.csrf[:-1]}
+            assert await _ask(admin.http, admin.url, route, **wrong) == (403, FORBIDDEN), route
+
+
+async def test_nothing_is_served_outside_the_networks(admin: Person) -> None:
+    """A caller behind the trusted proxy is who the proxy says."""
+    connector = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=admin.http.cookie_jar) as http:
+        for route in ROUTES:
+            path = _path(route) if route.role else route.path.split("{")[0] + ("x" if "{" in route.path else "")
+            headers = {"X-Forwarded-For": "203.0.113.9", "X-CSRF-Token": admin.csrf}
+            async with http.request(route.method, admin.url + path, headers=headers, json={}) as response:
+                assert (response.status, await response.json()) == (403, FORBIDDEN), route
+
+
+async def test_a_link_works_once_and_five_minutes(town: Town) -> None:
+    link = await login_link(town, "店长")
+    person = await log_in(town, link)
+    async with town.http.get(town.url + link) as response:
+        assert response.status == 410
+    await person.http.close()
+    link = await login_link(town, "店长")
+    town.ahead = LINK_SECONDS + 1
+    async with town.http.get(town.url + link) as response:
+        assert response.status == 410
+
+
+async def test_a_newer_link_ends_the_older_one(town: Town) -> None:
+    older = await login_link(town, "店长")
+    newer = await login_link(town, "店长")
+    async with town.http.get(town.url + older) as response:
+        assert response.status == 410
+    await (await log_in(town, newer)).http.close()
+
+
+async def test_a_preview_does_not_use_the_link_up(town: Town) -> None:
+    link = await login_link(town, "店长")
+    async with town.http.head(town.url + link, allow_redirects=False) as response:
+        assert response.status == 405
+    await (await log_in(town, link)).http.close()
+
+
+async def test_the_cookie_is_kept_from_scripts_and_other_sites(town: Town) -> None:
+    link = await login_link(town, "店长")
+    async with town.http.get(town.url + link, allow_redirects=False) as response:
+        assert response.status == 303 and response.headers["Location"] == "/console/"
+        cookie = response.headers["Set-Cookie"]
+    assert cookie.startswith("wxbot_session=")
+    assert {"HttpOnly", "SameSite=Strict", "Path=/console/"} <= {part.strip() for part in cookie.split(";")}
+
+
+async def test_only_hashes_are_kept(town: Town, admin: Person) -> None:
+    cookie = next(one.value for one in admin.http.cookie_jar if one.key == "wxbot_session")
+    store = town.bot.container.store
+    rows = await store.read(lambda s: [*s.exec(select(ConsoleSession)).all(), *s.exec(select(LoginLink)).all()])
+    assert rows and all(cookie not in row.model_dump_json() for row in rows)
+
+
+async def test_customers_are_given_no_link(town: Town) -> None:
+    town.say("黑旋风", "/登录")
+    await town.hears("黑旋风", town.bot.config.texts.not_allowed)
+
+
+async def test_log_out_in_wechat_ends_every_session(town: Town, admin: Person) -> None:
+    town.say("店长", "/登出")
+    await town.hears("店长", "1 个会话")
+    assert (await admin.call("GET", "/session"))[0] == 401
+
+
+async def test_log_out_at_the_page_ends_this_session(admin: Person) -> None:
+    assert (await admin.call("POST", "/logout"))[0] == 200
+    assert (await admin.call("GET", "/session"))[0] == 401
+
+
+async def test_a_session_ends_after_twelve_idle_hours(town: Town, admin: Person) -> None:
+    town.ahead = IDLE_SECONDS - 60
+    assert (await admin.call("GET", "/session"))[0] == 200
+    town.ahead += IDLE_SECONDS + 61
+    assert (await admin.call("GET", "/session"))[0] == 401
+
+
+async def test_who_leaves_the_staff_room_is_out_at_once(town: Town, agent: Person) -> None:
+    assert (await agent.call("GET", "/session"))[1]["session"]["role"] == Role.AGENT
+    room = town.bot.container.staff_rooms.of("weimi1001")
+    assert room is not None
+    room.member_ids.discard(town.id("宋公明"))
+    assert (await agent.call("GET", "/session"))[0] == 401
+
+
+async def test_an_agent_sees_no_secrets(town: Town, admin: Person, agent: Person) -> None:
+    qun = await town.make_group()
+    assert (await admin.call("GET", f"/qun/{qun['number']}"))[1]["qun"]["token"] == qun["token"]
+    for path in ("/qun", f"/qun/{qun['number']}", "/overview", "/audit", "/message"):
+        assert qun["token"] not in str((await agent.call("GET", path))[1]), path
+
+
+async def test_the_config_shows_no_secret(town: Town, admin: Person) -> None:
+    status, body = await admin.call("GET", "/settings")
+    assert status == 200 and body["config"]["assistants"][0]["account"] == "weimi1001"
+    assert town.sandbox.token not in str(body)
+
+
+@pytest.mark.parametrize("path", ["/console/", "/console/page/app.js", "/console/page/style/base.css"])
+async def test_pages_have_a_strict_policy(town: Town, path: str) -> None:
+    async with town.http.get(town.url + path) as response:
+        assert response.status == 200
+        policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    "name", ["../routes.py", "..%2froutes.py", "vendor/../../routes.py", "/etc/passwd", "nothing.js"]
+)
+async def test_no_other_file_is_served(town: Town, name: str) -> None:
+    async with town.http.get(f"{town.url}/console/page/{name}") as response:
+        assert response.status == 404

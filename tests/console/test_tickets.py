@@ -1,0 +1,166 @@
+"""Tickets at the console: what agents do there, what the staff room and the customer see of it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from sqlmodel import select
+
+from models.durable import Action
+from tests.console.conftest import Person
+from tests.stories.conftest import Town
+from tests.stories.service import until_done
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 32).decode()
+
+
+async def _ticket(town: Town, person: Person, who: str = "黑旋风") -> int:
+    """Somebody asks for a person; the ticket's number."""
+    town.say(who, "你好")
+    town.say(who, "人工")
+
+    async def found() -> Any:
+        tickets = (await person.call("GET", "/ticket?view=open"))[1]["tickets"]
+        return next((one["id"] for one in tickets if one["contact_id"] == town.id(who)), None)
+
+    number = await until_done(found, "a ticket")
+    await town.quiet()
+    return int(number)
+
+
+async def _talk(person: Person, number: int) -> list[dict[str, Any]]:
+    return list((await person.call("GET", f"/ticket/{number}"))[1]["messages"])
+
+
+async def test_an_answer_reaches_the_customer_and_is_shown_in_the_staff_room(town: Town, agent: Person) -> None:
+    number = await _ticket(town, agent)
+    assert (await agent.call("POST", f"/ticket/{number}/reply", json={"key": "a", "text": "马上为您处理"}))[0] == 202
+    await town.hears("黑旋风", "马上为您处理")
+    room = town.bot.container.staff_rooms.of("weimi1001")
+    assert room is not None
+    await town.hears("店长", "宋公明 在后台回复：马上为您处理", room.id)
+
+    async def sent() -> bool:
+        said = [one for one in await _talk(agent, number) if one["text"] == "马上为您处理"]
+        return len(said) == 1 and said[0]["state"] == "sent" and said[0]["staff"] == "宋公明"
+
+    await until_done(sent, "the answer is shown as sent")
+    ticket = (await agent.call("GET", f"/ticket/{number}"))[1]["ticket"]
+    assert ticket["staff"] == "宋公明"
+
+
+async def test_what_was_said_before_the_ticket_is_shown(town: Town, agent: Person) -> None:
+    number = await _ticket(town, agent)
+    assert [one["text"] for one in await _talk(agent, number)][:1] == ["你好"]
+
+
+async def test_the_same_key_says_nothing_twice(town: Town, agent: Person) -> None:
+    number = await _ticket(town, agent)
+    for _ in range(2):
+        assert (await agent.call("POST", f"/ticket/{number}/reply", json={"key": "same", "text": "一次"}))[0] == 202
+    await town.quiet()
+    assert len([m for m in town.seen("黑旋风") if m.text == "一次"]) == 1
+
+
+async def test_what_staff_say_in_the_room_is_in_the_talk(town: Town, agent: Person) -> None:
+    number = await _ticket(town, agent)
+    room = town.bot.container.staff_rooms.of("weimi1001")
+    assert room is not None
+    town.say("店长", f"#{number} 群里的回答", room.id)
+
+    async def there() -> bool:
+        return any(one["text"] == "群里的回答" and one["staff"] == "店长" for one in await _talk(agent, number))
+
+    await until_done(there, "the staff room's answer is in the talk")
+
+
+async def test_a_note_never_reaches_the_customer(town: Town, agent: Person) -> None:
+    number = await _ticket(town, agent)
+    assert (await agent.call("POST", f"/ticket/{number}/note", json={"text": "老客户"}))[0] == 200
+    await town.quiet()
+    assert [one["internal"] for one in await _talk(agent, number) if one["text"] == "老客户"] == [True]
+    assert not any("老客户" in m.text for m in town.seen("黑旋风"))
+
+
+async def test_a_picture_is_sent_and_served_only_as_what_it_is(town: Town, agent: Person) -> None:
+    number = await _ticket(town, agent)
+    part = {"name": "图.png", "base64": PNG}
+    assert (await agent.call("POST", f"/ticket/{number}/reply", json={"key": "p", "image": part}))[0] == 202
+    page = {"name": "x.html", "base64": base64.b64encode(b"<script>alert(1)</script>").decode()}
+    assert (await agent.call("POST", f"/ticket/{number}/reply", json={"key": "h", "file": page}))[0] == 202
+    await town.quiet()
+    kinds = {}
+    for one in await _talk(agent, number):
+        if one["media"]:
+            async with agent.http.get(f"{agent.url}/console/api/media/{one['id']}") as response:
+                how = response.headers.get("Content-Disposition", "")
+                kinds[one["text"]] = (response.status, response.content_type, how)
+                assert "sandbox" in response.headers["Content-Security-Policy"]
+    assert kinds["图.png"][:2] == (200, "image/png")
+    assert kinds["x.html"][:2] == (200, "application/octet-stream") and kinds["x.html"][2].startswith("attachment")
+
+
+async def test_close_and_reopen(town: Town, agent: Person) -> None:
+    number = await _ticket(town, agent)
+    assert (await agent.call("POST", f"/ticket/{number}/close", json={}))[0] == 200
+    await town.hears("黑旋风", town.bot.config.texts.handoff_closed[:4])
+    assert (await agent.call("POST", f"/ticket/{number}/reply", json={"key": "a", "text": "晚了"}))[0] == 400
+    assert (await agent.call("POST", f"/ticket/{number}/close", json={}))[0] == 400
+    assert (await agent.call("POST", f"/ticket/{number}/reopen", json={}))[0] == 200
+    assert (await agent.call("POST", f"/ticket/{number}/reopen", json={}))[0] == 400
+    assert (await agent.call("POST", f"/ticket/{number}/reply", json={"key": "b", "text": "又来了"}))[0] == 202
+    await town.hears("黑旋风", "又来了")
+
+
+async def test_a_ticket_is_not_reopened_beside_another_of_its_customer(town: Town, agent: Person) -> None:
+    first = await _ticket(town, agent)
+    assert (await agent.call("POST", f"/ticket/{first}/close", json={}))[0] == 200
+    second = await _ticket(town, agent)
+    assert second != first
+    assert (await agent.call("POST", f"/ticket/{first}/reopen", json={}))[0] == 400
+
+
+async def test_two_agents_see_each_other(town: Town, admin: Person, agent: Person) -> None:
+    number = await _ticket(town, agent)
+    assert (await agent.call("POST", f"/ticket/{number}/presence", json={"doing": "writing"}))[0] == 200
+    assert (await admin.call("GET", f"/ticket/{number}"))[1]["present"] == [{"name": "宋公明", "doing": "writing"}]
+    assert (await agent.call("GET", f"/ticket/{number}"))[1]["present"] == []
+    await agent.call("POST", f"/ticket/{number}/presence", json={"doing": "left"})
+    assert (await admin.call("GET", f"/ticket/{number}"))[1]["present"] == []
+
+
+async def test_a_ticket_is_given_to_staff_only(town: Town, admin: Person) -> None:
+    number = await _ticket(town, admin)
+    wanted = {"staff": town.id("宋公明")}
+    assert (await admin.call("POST", f"/ticket/{number}/assign", json=wanted))[0] == 200
+    assert (await admin.call("GET", f"/ticket/{number}"))[1]["ticket"]["staff"] == "宋公明"
+    assert (await admin.call("POST", f"/ticket/{number}/assign", json={"staff": town.id("黑旋风")}))[0] == 400
+
+
+async def test_every_change_names_who_made_it(town: Town, agent: Person) -> None:
+    number = await _ticket(town, agent)
+    await agent.call("POST", f"/ticket/{number}/note", json={"text": "看过"})
+    await agent.call("POST", f"/ticket/{number}/close", json={})
+    actions = await town.bot.container.store.read(lambda s: s.exec(select(Action)).all())
+    mine = {a.kind for a in actions if a.who == f"console:{town.id('宋公明')}" and a.target == str(number)}
+    assert mine == {"ticket_note", "ticket_close"}
+
+
+async def test_what_was_missed_is_told_after_a_break(town: Town, agent: Person) -> None:
+    events = f"{agent.url}/console/api/events"
+    async with agent.http.get(events) as stream:
+        first = (await stream.content.readline()).decode().strip()
+    number = await _ticket(town, agent)
+    async with agent.http.get(events, headers={"Last-Event-ID": first.removeprefix("id: ")}) as stream:
+        missed = b""
+        while f'"id": {number}'.encode() not in missed:
+            missed += await stream.content.readline()
+    async with agent.http.get(events, headers={"Last-Event-ID": "another-5"}) as stream:
+        assert b"reset" in await stream.content.readline() + await stream.content.readline()
+
+
+async def test_a_login_link_is_shown_to_nobody_else(town: Town, admin: Person, agent: Person) -> None:
+    _, body = await agent.call("GET", "/message")
+    texts = [one["text"] for one in body["messages"] if "/console/login/" in one["text"]]
+    assert texts and all(text.partition("/console/login/")[2].startswith("…") for text in texts)

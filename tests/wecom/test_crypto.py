@@ -1,0 +1,60 @@
+"""The encryption of callbacks, both ways against an implementation of somebody else's."""
+
+from __future__ import annotations
+
+import pytest
+from wechatpy.enterprise.crypto import WeChatCrypto
+from wechatpy.exceptions import InvalidSignatureException
+from wechatpy.utils import to_text
+
+from protocol.wecom_crypto import BadCallback, CallbackCrypto, decode_key
+
+TOKEN, KEY, CORP = "callbacktoken", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG", "ww0123456789abcdef"
+MESSAGE = "<xml><Event>kf_msg_or_event</Event><Name>宋公明</Name></xml>"
+ENVELOPE = "<xml><ToUserName>x</ToUserName><Encrypt>{}</Encrypt></xml>"
+
+
+def ours(corp: str = CORP) -> CallbackCrypto:
+    return CallbackCrypto(TOKEN, KEY, corp)
+
+
+def theirs() -> WeChatCrypto:
+    return WeChatCrypto(TOKEN, KEY, CORP)
+
+
+@pytest.mark.parametrize("size", [0, 1, 11, 12, 31, 32, 33, 5000])
+def test_what_we_seal_they_open(size: int) -> None:
+    message = MESSAGE + "x" * size
+    ciphertext, signature = ours().seal(message.encode(), "1700000000", "nonce")
+    opened = theirs().decrypt_message(ENVELOPE.format(ciphertext), signature, "1700000000", "nonce")
+    assert to_text(opened) == message
+
+
+@pytest.mark.parametrize("size", [0, 1, 11, 12, 31, 32, 33, 5000])
+def test_what_they_seal_we_open(size: int) -> None:
+    message = MESSAGE + "x" * size
+    sealed = to_text(theirs().encrypt_message(message, "nonce", "1700000000"))
+    ciphertext = sealed.partition("<Encrypt><![CDATA[")[2].partition("]]>")[0]
+    signature = sealed.partition("<MsgSignature><![CDATA[")[2].partition("]]>")[0]
+    assert ours().open(signature, "1700000000", "nonce", ciphertext).decode() == message
+
+
+def test_the_echo_is_checked_alike() -> None:
+    ciphertext, signature = ours().seal(b"4711", "1700000000", "nonce")
+    assert to_text(theirs().check_signature(signature, "1700000000", "nonce", ciphertext)) == "4711"
+    with pytest.raises(InvalidSignatureException):
+        theirs().check_signature("0" * 40, "1700000000", "nonce", ciphertext)
+
+
+def test_what_is_forged_damaged_or_for_another_corp_is_refused() -> None:
+    ciphertext, signature = ours().seal(MESSAGE.encode(), "1", "n")
+    for other in ((signature, "2", "n", ciphertext), ("x" * 40, "1", "n", ciphertext), ("签名", "1", "n", ciphertext)):
+        with pytest.raises(BadCallback, match="signature"):
+            ours().open(*other)
+    for damaged in ("", "????", ciphertext[:-8] + "AAAAAAA="):
+        with pytest.raises(BadCallback):
+            ours().open(ours().signature("1", "n", damaged), "1", "n", damaged)
+    with pytest.raises(BadCallback, match="receiver"):
+        ours("another").open(signature, "1", "n", ciphertext)
+    with pytest.raises(ValueError, match="43"):
+        decode_key("short")

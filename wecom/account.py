@@ -1,0 +1,269 @@
+"""One customer service account of 企业微信: the same interface as an account over a Wechaty gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import ElementTree
+
+from config.settings import AssistantSettings
+from errors import WeChatError
+from protocol.wecom_crypto import BadCallback, CallbackCrypto
+from wechat.directory import CachedDirectory
+from wechat.events import Contact, Event, Link, Media, MessageFailed, MiniProgram, RawEvent
+from wechat.interface import Capability, Directory, Listener, ScanState, State
+from wechat.problems import Problem, Reason
+from wecom import kf_messages
+from wecom.api import NotLetIn, WecomApi
+from wecom.kf import CustomerService, job_of
+from wecom.storage import Storage
+from wecom.unsupported import UnsupportedCalls
+
+log = logging.getLogger(__name__)
+PAGE: Final = 1000  # messages of one page
+POLL: Final = 60.0  # seconds between two looks without a callback
+WAITS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds between tries while the API cannot be reached
+TOKEN_SECONDS: Final = 600.0  # that the token of a callback is good for
+CAPABILITIES: Final = frozenset(
+    {
+        Capability.MENU,
+        Capability.LINK,
+        Capability.MINI_PROGRAM,
+        Capability.MEDIA,
+        Capability.SEND_ONCE,
+        Capability.CATCH_UP,
+    }
+)
+
+
+class WecomAccount(UnsupportedCalls):
+    """An account. `start` returns at once; messages are read at each callback, and once a minute besides."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        settings: AssistantSettings,
+        listener: Listener,
+        storage: Storage,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.account = settings.account
+        self._known = CachedDirectory()
+        self.directory: Directory = self._known
+        self.qr_code = ""
+        self.scan_state = ScanState.NONE
+        self._open_kfid = settings.open_kfid
+        self._listener = listener
+        self._storage = storage
+        self._clock = clock
+        self._state = State.CONNECTING
+        self._reason: Reason | None = None
+        self._api = WecomApi(settings.api_url, settings.corp_id, settings.secret, storage, clock)
+        numbers = itertools.count(int(clock() * 1000))
+        self._kf = CustomerService(self._api, storage, settings.open_kfid, lambda: str(next(numbers)))
+        self._crypto = CallbackCrypto(settings.callback.token, settings.callback.aes_key, settings.corp_id)
+        self._called = asyncio.Event()
+        self._sync_token: tuple[str, float] = ("", 0.0)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> State:
+        """Whether the API takes our calls."""
+        return self._state
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it is not online; None when it is."""
+        return self._reason
+
+    @property
+    def self_id(self) -> str:
+        """The account's open_kfid."""
+        return self._open_kfid
+
+    async def start(self) -> None:
+        """Begin to read; the listener hears how it goes."""
+        self._known.owner_id = self._open_kfid
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop reading. What was read is stored; the rest is read after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._api.close()
+        await self._become(State.CONNECTING, Reason(Problem.STOPPED))
+
+    # ---- callbacks ----
+
+    def echo(self, signature: str, timestamp: str, nonce: str, echo: str) -> bytes:
+        """The answer to the platform's check of the callback's address; BadCallback."""
+        return self._crypto.open(signature, timestamp, nonce, echo)
+
+    def called_back(self, signature: str, timestamp: str, nonce: str, body: bytes) -> None:
+        """Take a callback; what it tells of is read at once. BadCallback."""
+        try:
+            envelope = ElementTree.fromstring(body)
+            message = self._crypto.open(signature, timestamp, nonce, envelope.findtext("Encrypt") or "")
+            event = ElementTree.fromstring(message)
+        except (ParseError, ValueError) as error:  # of DTDs and entities too
+            raise error if isinstance(error, BadCallback) else BadCallback("no XML") from None
+        if event.findtext("Event") == "kf_msg_or_event" and event.findtext("OpenKfId") in (self._open_kfid, None):
+            self._sync_token = event.findtext("Token") or "", self._clock() + TOKEN_SECONDS
+            self._called.set()
+
+    # ---- reading ----
+
+    async def _run(self) -> None:
+        failed = 0
+        while True:
+            self._called.clear()
+            try:
+                await self._sync()
+                await self._become(State.ONLINE)
+                failed, wait = 0, POLL
+            except NotLetIn as error:
+                await self._become(State.REFUSED, error.reason)
+                wait = WAITS[-1]
+            except WeChatError as error:
+                await self._become(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
+                wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
+            except Exception:
+                log.exception("%s: messages could not be read", self.account)
+                wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
+            try:
+                await asyncio.wait_for(self._called.wait(), wait)
+            except TimeoutError:
+                continue
+
+    async def _sync(self) -> None:
+        """Read all that is new, page by page; a page and the cursor behind it are kept together."""
+        cursor, more = await self._storage.cursor(), True
+        while more:
+            body: dict[str, Any] = {"open_kfid": self._open_kfid, "limit": PAGE, "voice_format": 0}
+            token, until = self._sync_token
+            if token and until > self._clock():
+                body["token"] = token
+            if cursor:
+                body["cursor"] = cursor
+            answer = await self._api.call("kf/sync_msg", body)
+            messages = [m for m in answer.get("msg_list") or () if isinstance(m, dict)]
+            raws = [raw for m in messages if (raw := kf_messages.raw_event(self.account, m)) is not None]
+            heard = [one for m in messages if (one := kf_messages.heard(m)) is not None]
+            new_cursor = str(answer.get("next_cursor") or cursor)
+            more = bool(answer.get("has_more")) and new_cursor != cursor
+            if raws or new_cursor != cursor:
+                await self._storage.take_page(raws, heard, new_cursor)
+            cursor = new_cursor
+
+    async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = lambda _conversation: None) -> Event | None:
+        """What a message means, with its customer's name."""
+        contact_id = kf_messages.customer_of(raw.data)
+        if not contact_id:
+            return None
+        placed(contact_id)
+        is_new = contact_id not in self.directory.contacts
+        try:
+            name = (await self.contact(contact_id)).name
+        except NotLetIn:
+            raise
+        except WeChatError as error:
+            log.info("%s: a customer's name could not be read: %s", self.account, error)
+            name = ""
+        event = kf_messages.event_of(raw, name, is_new=is_new)
+        if isinstance(event, MessageFailed):
+            number = job_of(event.message_id)
+            return MessageFailed(event.account, event.id, event.at, contact_id, str(number or ""), event.reason)
+        return event
+
+    def begin(self, epoch: int, position: str) -> None:
+        """Nothing to do: reading goes on at the cursor."""
+
+    def acknowledge(self, position: str) -> None:
+        """Nothing to do: the cursor is kept with the events."""
+
+    async def _become(self, state: State, reason: Reason | None = None) -> None:
+        if (state, reason) == (self._state, self._reason):
+            return
+        self._state, self._reason = state, reason
+        log.info("%s: %s%s", self.account, state.value, f" ({reason})" if reason else "")
+        try:
+            await self._listener.state_changed(self.account, state, str(reason or ""))
+            if state is State.ONLINE:
+                await self._listener.synced(self.account, datetime.now(UTC), ())
+        except Exception:
+            log.exception("%s: the listener failed on a state", self.account)
+
+    # ---- people ----
+
+    async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
+        """A customer; `fresh`: read now."""
+        known = self.directory.contacts.get(contact_id)
+        if known is not None and not fresh:
+            return known
+        answer = await self._api.call("kf/customer/batchget", {"external_userid_list": [contact_id]})
+        found: dict[str, Any] = next(iter(answer.get("customer_list") or ()), {})
+        customer = Contact(contact_id, str(found.get("nickname") or ""), friend=True)
+        customer.avatar = str(found.get("avatar") or "")
+        self._known.put_contact(customer)
+        return customer
+
+    async def look_for(self, name: str) -> None:
+        """Customers have ids that begin with wm; nobody else can be looked up."""
+        if name.startswith("wm"):
+            await self.contact(name, fresh=True)
+
+    async def self_qr_code(self) -> str:
+        """The address under which customers reach the account; as a QR code it is scanned."""
+        answer = await self._api.call("kf/add_contact_way", {"open_kfid": self._open_kfid, "scene": "wxbot"})
+        return str(answer.get("url") or "")
+
+    # ---- saying ----
+
+    async def send_text(
+        self, to: str, text: str, mentions: Sequence[str] = (), *, choices: Sequence[str] = (), key: str = ""
+    ) -> str:
+        """Say a text to a customer; the message's id."""
+        return await self._kf.text(to, text, choices, key)
+
+    async def send_media(self, to: str, media: Media, *, key: str = "") -> str:
+        """Send a picture or a file to a customer."""
+        return await self._kf.media(to, media, key)
+
+    async def send_link(self, to: str, link: Link, *, key: str = "") -> str:
+        """Send a link card to a customer."""
+        return await self._kf.link(to, link, key)
+
+    async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str:
+        """Send a mini-program card to a customer."""
+        return await self._kf.program(to, program, key)
+
+    # ---- what came in with a message ----
+
+    async def media(self, message_id: str) -> Media:
+        """The file of a message; the platform keeps it for three days."""
+        return await self._api.download(kf_messages.media_id_of(await self._storage.payload(message_id)))
+
+    async def image(self, message_id: str) -> Media:
+        """The picture of a message."""
+        return await self.media(message_id)
+
+    async def link(self, message_id: str) -> Link:
+        """The link card a message is."""
+        return kf_messages.link_of(await self._storage.payload(message_id))
+
+    async def program_title(self, message_id: str) -> str:
+        """What the mini-program that a message is says of itself."""
+        return kf_messages.text_of(await self._storage.payload(message_id))
+
+    async def place(self, message_id: str) -> str:
+        """The place a message is."""
+        return kf_messages.text_of(await self._storage.payload(message_id))

@@ -1,0 +1,179 @@
+"""Calls of the API: the access token, and what each error code means."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiohttp
+
+from errors import WeChatError, WeChatExpired, WeChatNotYet, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
+from wechat.events import Media
+from wechat.problems import Problem, Reason
+from wecom import codes
+from wecom.storage import AccessToken, Storage
+
+log = logging.getLogger(__name__)
+EARLY: Final = 300.0  # seconds before its end that a token is replaced
+TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, connect=5.0)
+LARGEST: Final = 20 * 1024**2  # bytes of a file
+
+
+class ApiRefused(WeChatRefused):
+    """An error code that no other error stands for."""
+
+    def __init__(self, call: str, code: int, text: str) -> None:
+        super().__init__(call, f"{code} {text}")
+        self.code = code
+
+
+class NotLetIn(WeChatOffline):
+    """The platform takes no call of this app at all: wrong secret, or an address that is not trusted."""
+
+    def __init__(self, call: str, reason: Reason) -> None:
+        super().__init__(call, str(reason))
+        self.reason = reason
+
+
+class WecomApi:
+    """The API as one app of one corp may use it."""
+
+    def __init__(
+        self, base_url: str, corp_id: str, secret: str, storage: Storage, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._corp_id = corp_id
+        self._secret = secret
+        self._storage = storage
+        self._clock = clock
+        self._token: AccessToken | None = None
+        self._turn = asyncio.Lock()
+        self._http: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.close()
+
+    # ---- calls ----
+
+    async def call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """POST a JSON object; the answer. A token that has died early is replaced once."""
+        return await self._with_token(path, lambda token: self._post(path, token, json=body))
+
+    async def upload(self, kind: str, media: Media) -> str:
+        """Upload a temporary file (kept for three days); its media_id. `kind`: image, voice, video or file."""
+
+        async def post(token: str) -> dict[str, Any]:
+            form = aiohttp.FormData()
+            form.add_field("media", media.data, filename=media.name, content_type="application/octet-stream")
+            answered: dict[str, Any] = await self._post("media/upload", token, params={"type": kind}, data=form)
+            return answered
+
+        answer = await self._with_token("media/upload", post)
+        return str(answer["media_id"])
+
+    async def download(self, media_id: str) -> Media:
+        """A file by its media_id."""
+        answer = await self._with_token("media/get", lambda token: self._get_media(media_id, token))
+        return Media(answer["name"], answer["data"])
+
+    async def picture(self, url: str) -> bytes:
+        """A picture that the platform names by its address."""
+        async with self._session.get(url) as response:
+            response.raise_for_status()
+            return await response.content.read(LARGEST)
+
+    async def _with_token(self, call: str, do: Callable[[str], Any]) -> dict[str, Any]:
+        token = await self._current()
+        answer: dict[str, Any] = await self._answered(call, do(token))
+        if answer.get("errcode", 0) in codes.DEAD_TOKEN:
+            token = await self._current(dead=token)
+            answer = await self._answered(call, do(token))
+        check(call, answer)
+        return answer
+
+    async def _answered(self, call: str, request: Any) -> Any:
+        try:
+            return await request
+        except aiohttp.ClientConnectorError as error:
+            raise WeChatOffline(call, type(error).__name__) from error
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise WeChatUnknown(call, type(error).__name__) from error
+
+    # ---- the token ----
+
+    async def _current(self, dead: str = "") -> str:
+        """The token to use, not `dead`: this process's, another's, or a new one."""
+        async with self._turn:
+            if not self._is_usable(self._token, dead):
+                self._token = await self._storage.token()
+            if not self._is_usable(self._token, dead):
+                self._token = await self._fetch()
+                await self._storage.keep_token(self._token)
+            assert self._token is not None
+            return self._token.value
+
+    def _is_usable(self, token: AccessToken | None, dead: str) -> bool:
+        return token is not None and token.value != dead and token.expires_at > self._clock() + EARLY
+
+    async def _fetch(self) -> AccessToken:
+        params = {"corpid": self._corp_id, "corpsecret": self._secret}
+        answer = await self._answered("gettoken", self._get("gettoken", params))
+        check("gettoken", answer)
+        return AccessToken(str(answer["access_token"]), self._clock() + float(answer["expires_in"]))
+
+    # ---- HTTP ----
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            self._http = aiohttp.ClientSession(timeout=TIMEOUT)
+        return self._http
+
+    async def _get(self, path: str, params: dict[str, str]) -> Any:
+        async with self._session.get(f"{self._base_url}/cgi-bin/{path}", params=params) as response:
+            return await response.json(content_type=None)
+
+    async def _post(self, path: str, token: str, *, params: dict[str, str] | None = None, **more: Any) -> Any:
+        url, query = f"{self._base_url}/cgi-bin/{path}", {"access_token": token, **(params or {})}
+        async with self._session.post(url, params=query, **more) as response:
+            return await response.json(content_type=None)
+
+    async def _get_media(self, media_id: str, token: str) -> dict[str, Any]:
+        url, query = f"{self._base_url}/cgi-bin/media/get", {"access_token": token, "media_id": media_id}
+        async with self._session.get(url, params=query) as response:
+            if response.content_type in ("application/json", "text/plain"):
+                answer: dict[str, Any] = await response.json(content_type=None)
+                return answer
+            named = response.content_disposition
+            return {"name": (named and named.filename) or media_id, "data": await response.read()}
+
+
+def check(call: str, answer: dict[str, Any]) -> None:
+    """Raise what an error code means."""
+    code, text = int(answer.get("errcode", 0)), str(answer.get("errmsg", ""))
+    if code == 0:
+        return
+    if code in codes.TOO_OFTEN:
+        raise WeChatTooFast(call, f"{code} {text}")
+    if code == codes.BUSY:
+        raise WeChatUnknown(call, f"{code} {text}")
+    if code == codes.IP_REFUSED:
+        raise NotLetIn(call, Reason(Problem.ADDRESS_REFUSED, text))
+    if code in (codes.BAD_SECRET, codes.BAD_CORP):
+        raise NotLetIn(call, Reason(Problem.SECRET_REFUSED, str(code)))
+    raise _of_messages(call, code, text)
+
+
+def _of_messages(call: str, code: int, text: str) -> WeChatError:
+    if code == codes.TIME_LIMIT:
+        return WeChatExpired(call, codes.FAILURES[4])
+    if code == codes.COUNT_LIMIT:
+        return WeChatNotYet(call, codes.FAILURES[6])
+    if code in codes.SESSION_STATE:
+        return WeChatNotYet(call, f"{code} the session is not the assistant's")
+    return ApiRefused(call, code, text)

@@ -1,0 +1,31 @@
+"""The error codes of the API that are acted on (developer.work.weixin.qq.com, 全局错误码)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BUSY: Final = -1
+BAD_SECRET: Final = 40001
+BAD_CORP: Final = 40013
+DEAD_TOKEN: Final = frozenset({40014, 41001, 42001})
+TOO_OFTEN: Final = frozenset({45009, 45011, 45033})
+IP_REFUSED: Final = 60020
+COUNT_LIMIT: Final = 95001  # five messages since the customer last spoke
+TIME_LIMIT: Final = 95002  # 48 hours since the customer last spoke
+SESSION_STATE: Final = frozenset({95013, 95016, 95018})  # the session is with a person, or has ended
+
+# msg_send_fail.fail_type
+FAILURES: Final[dict[int, str]] = {
+    0: "unknown reason",
+    1: "the account is blocked",
+    2: "the app is closed",
+    3: "the service is closed",
+    4: "more than 48 hours since the customer last spoke",
+    5: "the session has ended",
+    6: "more than five messages since the customer last spoke",
+    8: "no callback url is set",
+    10: "the customer refuses messages",
+    11: "the corp is not verified",
+    12: "the app lacks the right",
+    13: "not allowed by the platform",
+}

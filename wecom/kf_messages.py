@@ -1,0 +1,185 @@
+"""What sync_msg brings, in the words of `wechat.events`; and what is sent, in the platform's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any, Final
+
+from wechat.events import (
+    Event,
+    FriendAdded,
+    Link,
+    MessageFailed,
+    MessageKind,
+    MiniProgram,
+    PrivateMessage,
+    RawEvent,
+    StaffMessage,
+)
+from wecom import codes
+from wecom.storage import Heard
+
+MAX_TEXT: Final = 2048  # bytes of one text
+MAX_HEAD: Final = 1024  # bytes of a menu's text
+MAX_CHOICES: Final = 10
+WELCOME_SECONDS: Final = 20.0
+
+
+class Origin(IntEnum):
+    """Who a message comes from."""
+
+    CUSTOMER = 3
+    SYSTEM = 4
+    SERVICER = 5  # a member of staff, in their own client
+
+
+KINDS: Final = {
+    "text": MessageKind.TEXT,
+    "image": MessageKind.IMAGE,
+    "voice": MessageKind.AUDIO,
+    "video": MessageKind.VIDEO,
+    "file": MessageKind.FILE,
+    "location": MessageKind.LOCATION,
+    "link": MessageKind.LINK,
+    "business_card": MessageKind.CARD,
+    "miniprogram": MessageKind.MINI_PROGRAM,
+    "msgmenu": MessageKind.TEXT,
+    "merged_msg": MessageKind.CHAT_HISTORY,
+}
+
+
+def raw_event(account: str, message: dict[str, Any]) -> RawEvent | None:
+    """A message of sync_msg as the inbox keeps it; None for what has no id."""
+    id, sent = message.get("msgid"), message.get("send_time")
+    if not isinstance(id, str) or not id or not isinstance(sent, int | float):
+        return None
+    kind = "event" if message.get("msgtype") == "event" else "message"
+    return RawEvent(account, id, kind, message, datetime.fromtimestamp(sent, UTC))
+
+
+def heard(message: dict[str, Any]) -> Heard | None:
+    """What a message allows to be sent: five more to a customer who spoke, a welcome to one who came in."""
+    at = float(message.get("send_time") or 0)
+    if message.get("origin") == Origin.CUSTOMER and message.get("external_userid"):
+        return Heard(str(message["external_userid"]), at)
+    event = message.get("event") or {}
+    if event.get("event_type") == "enter_session" and event.get("welcome_code") and event.get("external_userid"):
+        return Heard(str(event["external_userid"]), at, str(event["welcome_code"]), spoke=False)
+    return None
+
+
+def customer_of(message: dict[str, Any]) -> str:
+    """The customer whom a message is about; "" for none."""
+    return str(message.get("external_userid") or (message.get("event") or {}).get("external_userid") or "")
+
+
+def event_of(raw: RawEvent, name: str, *, is_new: bool) -> Event | None:
+    """What a message means; `is_new`: the customer was not known before. None: nothing to act on."""
+    message, contact_id = raw.data, customer_of(raw.data)
+    if raw.kind == "event":
+        return _of_system(raw, message.get("event") or {}, contact_id, name, is_new=is_new)
+    if not contact_id:
+        return None
+    kind = KINDS.get(str(message.get("msgtype")), MessageKind.OTHER)
+    base: dict[str, Any] = {"account": raw.account, "id": raw.id, "at": raw.at}
+    if message.get("origin") == Origin.SERVICER:
+        staff = str(message.get("servicer_userid") or "")
+        return StaffMessage(**base, contact_id=contact_id, staff_id=staff, text=text_of(message), kind=kind)
+    if message.get("origin") != Origin.CUSTOMER:
+        return None
+    return PrivateMessage(**base, contact_id=contact_id, name=name, text=text_of(message), kind=kind)
+
+
+def _of_system(raw: RawEvent, event: dict[str, Any], contact_id: str, name: str, *, is_new: bool) -> Event | None:
+    base: dict[str, Any] = {"account": raw.account, "id": raw.id, "at": raw.at}
+    kind = event.get("event_type")
+    if not contact_id:
+        return None
+    if kind == "enter_session":
+        return FriendAdded(**base, contact_id=contact_id, name=name) if is_new else None
+    if kind == "user_recall_msg":
+        recalled = str(event.get("recall_msgid") or "")
+        return PrivateMessage(**base, contact_id=contact_id, name=name, text=recalled, kind=MessageKind.RECALLED)
+    if kind == "msg_send_fail":
+        why = codes.FAILURES.get(int(event.get("fail_type") or 0), codes.FAILURES[0])
+        return MessageFailed(**base, contact_id=contact_id, message_id=str(event.get("fail_msgid") or ""), reason=why)
+    return None
+
+
+def text_of(message: dict[str, Any]) -> str:
+    """A message as text: what was written, or what names it."""
+    kind = str(message.get("msgtype"))
+    content = message.get(kind)
+    content = content if isinstance(content, dict) else {}
+    if kind == "text":
+        return str(content.get("content") or "")
+    if kind == "location":
+        return " ".join(filter(None, (str(content.get("name") or ""), str(content.get("address") or ""))))
+    return str(content.get("title") or content.get("head_content") or "")
+
+
+def link_of(message: dict[str, Any]) -> Link:
+    """The link card of a message."""
+    link = message.get("link") or {}
+    return Link(
+        str(link.get("title") or ""), str(link.get("url") or ""), str(link.get("desc") or ""),
+        str(link.get("pic_url") or ""),
+    )  # fmt: skip
+
+
+def media_id_of(message: dict[str, Any]) -> str:
+    """The media_id of a message's file; "" when it has none."""
+    content = message.get(str(message.get("msgtype")))
+    return str(content.get("media_id") or "") if isinstance(content, dict) else ""
+
+
+# ---- what is sent ----
+
+
+def text_parts(text: str) -> list[str]:
+    """A text in parts that the platform takes, cut at line ends where there are some."""
+    parts, rest = [], text
+    while len(rest.encode()) > MAX_TEXT:
+        head = rest.encode()[:MAX_TEXT].decode(errors="ignore")
+        cut = head.rfind("\n") + 1 or len(head)
+        parts.append(rest[:cut].rstrip("\n") or rest[:cut])
+        rest = rest[cut:]
+    return [*parts, rest] if rest or not parts else parts
+
+
+def menu(text: str, choices: list[str]) -> dict[str, Any]:
+    """A text with choices that the customer taps. The lines of the text that list the choices are left out."""
+    lines = text.splitlines()
+    listed = [number for number, line in enumerate(lines) if any(line.endswith(choice) for choice in choices)]
+    head = lines[: listed[0]] if listed else lines
+    tail = lines[listed[-1] + 1 :] if listed else []
+    items = [{"type": "click", "click": {"id": str(n), "content": c}} for n, c in enumerate(choices[:MAX_CHOICES], 1)]
+    content: dict[str, Any] = {"head_content": _cut("\n".join(head), MAX_HEAD), "list": items}
+    if tail:
+        content["tail_content"] = _cut("\n".join(tail), MAX_HEAD)
+    return {"msgtype": "msgmenu", "msgmenu": content}
+
+
+def link_message(link: Link, thumb_media_id: str) -> dict[str, Any]:
+    """A link card; the platform wants a picture with it."""
+    card = {"title": _cut(link.title, 128), "desc": _cut(link.description, 512), "url": link.url}
+    return {"msgtype": "link", "link": {**card, "thumb_media_id": thumb_media_id}}
+
+
+def program_message(program: MiniProgram, thumb_media_id: str) -> dict[str, Any]:
+    """A mini-program card."""
+    page = {"appid": program.appid, "title": _cut(program.title, 64), "pagepath": program.page_path}
+    return {"msgtype": "miniprogram", "miniprogram": {**page, "thumb_media_id": thumb_media_id}}
+
+
+def media_kind(name: str) -> str:
+    """How a file is uploaded and sent: by what its name ends with."""
+    ending = name.rpartition(".")[2].lower()
+    if ending in ("png", "jpg", "jpeg"):
+        return "image"
+    return {"amr": "voice", "mp4": "video"}.get(ending, "file")
+
+
+def _cut(text: str, most: int) -> str:
+    return text.encode()[:most].decode(errors="ignore")
