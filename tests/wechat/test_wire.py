@@ -170,7 +170,7 @@ async def test_the_context_trusts_one_authority_only(tmp_path: Path) -> None:
     assert made.verify_mode is ssl.CERT_REQUIRED
     assert not made.verify_flags & ssl.VERIFY_X509_STRICT
     own = tmp_path / "ca.pem"
-    own.write_text(tls.WECHATY_CA)
+    own.write_text(gateway_tls.WECHATY_CA)
     assert len(gateway_tls.context(str(own)).get_ca_certs()) == 1
 
 
