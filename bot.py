@@ -7,6 +7,7 @@ import os
 import signal
 
 if __name__ == "__main__":
+    os.umask(0o077)  # files hold what people said: they are for the user who runs wxbot alone
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until `run` listens there is nothing to finish
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nor anything to reload
     gc.disable()  # until the start is done: what it makes stays, and looking at it again and again is a tenth of it

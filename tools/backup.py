@@ -7,6 +7,7 @@ python -m tools.backup restore [--config config.yaml] FILE
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sqlite3
 import sys
@@ -150,4 +151,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # a copy holds what people said
     sys.exit(main())

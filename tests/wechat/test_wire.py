@@ -232,7 +232,7 @@ async def test_files_behind_addresses(wire: Wire) -> None:
     async def answer(request: web.Request) -> web.Response:
         if request.path == "/missing":
             raise web.HTTPNotFound
-        return web.Response(body=request.headers.get("x-key", "").encode() or b"data")
+        return web.Response(body=request.headers.get("Referer", "").encode() or b"data")
 
     app = web.Application()
     app.router.add_get("/{any}", answer)
@@ -246,7 +246,7 @@ async def test_files_behind_addresses(wire: Wire) -> None:
 
     assert await fetch(url=f"{base}/a") == b"data"
     assert await fetch(remoteUrl=f"{base}/a") == b"data"  # as gateways before 1.0 say it
-    assert await fetch(url=f"{base}/a", headers={"x-key": "k"}) == b"k"
+    assert await fetch(url=f"{base}/a", headers={"Referer": "k"}) == b"k"
     with pytest.raises(WeChatRefused, match="404"):
         await fetch(url=f"{base}/missing")
     with pytest.raises(WeChatRefused, match="more than 3 bytes"):

@@ -1,0 +1,99 @@
+"""File boxes of a gateway that is not to be trusted: size, nesting, redirects, headers."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+from aiohttp import web
+
+from errors import WeChatRefused
+from wechat.filebox import from_box
+from wechat.wire import Wire
+
+NO_WIRE = cast(Wire, None)  # boxes that are fetched elsewhere ask none
+
+
+class Site:
+    """A web site that notes the headers it was asked with; /loop leads to itself, /away to `elsewhere`."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, str]] = []
+        self.url = self.elsewhere = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append({name.lower(): value for name, value in request.headers.items()})
+        to = {"/loop": "/loop", "/moved": "/file", "/away": self.elsewhere}.get(request.path)
+        if to is not None:
+            raise web.HTTPFound(to)
+        return web.Response(body=b"bytes")
+
+
+async def _serve(site: Site) -> web.AppRunner:
+    app = web.Application()
+    app.router.add_get("/{path:.*}", site.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    return runner
+
+
+@pytest.fixture
+async def sites() -> AsyncIterator[tuple[Site, Site]]:
+    made = Site(), Site()
+    runners = [await _serve(site) for site in made]
+    made[0].elsewhere = made[1].url
+    yield made
+    for runner in runners:
+        await runner.cleanup()
+
+
+def box(**data: Any) -> str:
+    return json.dumps({"name": "a.txt", **data})
+
+
+def base64_box(size: int) -> str:
+    return box(type=1, base64=base64.b64encode(bytes(size)).decode())
+
+
+async def test_base64_counts_against_the_limit() -> None:
+    assert len((await from_box(base64_box(6000), NO_WIRE, limit=6000)).data) == 6000
+    with pytest.raises(WeChatRefused, match="more than 6000 bytes"):
+        await from_box(base64_box(20_000), NO_WIRE, limit=6000)
+
+
+async def test_a_box_nested_without_end_is_refused() -> None:
+    with pytest.raises(WeChatRefused, match="not usable"):
+        await from_box("[" * 100_000 + "]" * 100_000, NO_WIRE)
+
+
+async def test_only_the_headers_of_a_download_are_sent(sites: tuple[Site, Site]) -> None:
+    site, _ = sites
+    headers = {"Authorization": "Bearer stolen", "X-Forwarded-For": "127.0.0.1", "Referer": "https://wx.qq.com/"}
+    assert (await from_box(box(type=2, url=f"{site.url}/file", headers=headers), NO_WIRE)).data == b"bytes"
+    assert site.asked[0]["referer"] == "https://wx.qq.com/"
+    assert not {"authorization", "x-forwarded-for"} & site.asked[0].keys()
+
+
+async def test_a_redirect_is_followed_on_its_host_only(sites: tuple[Site, Site]) -> None:
+    site, other = sites
+    assert (await from_box(box(type=2, url=f"{site.url}/moved"), NO_WIRE)).data == b"bytes"
+    with pytest.raises(WeChatRefused, match="another host"):
+        await from_box(box(type=2, url=f"{site.url}/away"), NO_WIRE)
+    assert other.asked == []
+
+
+async def test_an_endless_redirect_is_refused(sites: tuple[Site, Site]) -> None:
+    site, _ = sites
+    with pytest.raises(WeChatRefused, match="more than 3 times"):
+        await from_box(box(type=2, url=f"{site.url}/loop"), NO_WIRE)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "no address", ""])
+async def test_what_is_no_web_address_is_refused(url: str) -> None:
+    with pytest.raises(WeChatRefused):
+        await from_box(box(type=2, url=url), NO_WIRE)
