@@ -102,6 +102,7 @@ OPERATIONS: Final = (
         refusals=(
             errors.InvalidParameter, errors.BodyTooLarge, errors.TooManyRequests, errors.AssistantUnknown,
             errors.AssistantOffline, errors.OwnerUnknown, errors.OwnerAmbiguous, errors.CodeTaken, errors.GroupNotMade,
+            errors.NotSupported,
         ),
     ),
     Operation(
@@ -273,6 +274,22 @@ OPERATIONS: Final = (
         about="config.yaml 里的助手不能在这里删除。",
         parameters=(Parameter("account", "path", "助手账号", {"type": "string", "minLength": 1}),),
         refusals=(errors.InvalidParameter, errors.AssistantUnknown),
+    ),
+    Operation(
+        "get", "/wecom/callback/{account}", "checkWecomCallback", "企业微信验证回调地址",
+        {200: Reply("解密后的 echostr", media="text/plain")},
+        about="任何网络；凭签名。",
+        parameters=(Parameter("account", "path", "助手账号", LINE), Parameter("msg_signature", "query", "签名", {"type": "string"}), Parameter("timestamp", "query", "时间", {"type": "string"}),
+            Parameter("nonce", "query", "随机数", {"type": "string"}), Parameter("echostr", "query", "密文", {"type": "string"}),),
+        refusals=(errors.OutsideNetwork, errors.NotFound), private=False, keyed=False,
+    ),
+    Operation(
+        "post", "/wecom/callback/{account}", "receiveWecomCallback", "企业微信的回调",
+        {200: Reply("success", media="text/plain")},
+        about="任何网络；凭签名。正文是企业微信的加密 XML。",
+        parameters=(Parameter("account", "path", "助手账号", LINE), Parameter("msg_signature", "query", "签名", {"type": "string"}), Parameter("timestamp", "query", "时间", {"type": "string"}),
+            Parameter("nonce", "query", "随机数", {"type": "string"}),),
+        refusals=(errors.OutsideNetwork, errors.BodyTooLarge, errors.NotFound), private=False, keyed=False,
     ),
     Operation(
         "get", "/weiqun/{id}", "landing", "群的落地页",

@@ -49,6 +49,7 @@ class Assistant(Answer):
     friends: int = Field(description="好友数")
     groups: int = Field(description="群数")
     waiting: int = Field(description="等待发送的消息数")
+    capabilities: list[str] = Field(description="该渠道能做的事", examples=[["link", "menu", "send_once"]])
     qr_code: str = Field("", description="等待扫码登录时，二维码的内容")
 
 
