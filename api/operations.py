@@ -83,6 +83,13 @@ PAGES: Final = (
     ),
 )
 
+_SIGNED: Final = (
+    Parameter("account", "path", "助手账号", LINE),
+    *(Parameter(name, "query", about, {"type": "string"}) for name, about in (
+        ("msg_signature", "签名"), ("timestamp", "时间"), ("nonce", "随机数"),
+    )),
+)
+
 
 def _enum(values: type[StrEnum]) -> dict[str, Any]:
     return {"type": "string", "enum": [value.value for value in values]}
@@ -279,16 +286,14 @@ OPERATIONS: Final = (
         "get", "/wecom/callback/{account}", "checkWecomCallback", "企业微信验证回调地址",
         {200: Reply("解密后的 echostr", media="text/plain")},
         about="任何网络；凭签名。",
-        parameters=(Parameter("account", "path", "助手账号", LINE), Parameter("msg_signature", "query", "签名", {"type": "string"}), Parameter("timestamp", "query", "时间", {"type": "string"}),
-            Parameter("nonce", "query", "随机数", {"type": "string"}), Parameter("echostr", "query", "密文", {"type": "string"}),),
+        parameters=(*_SIGNED, Parameter("echostr", "query", "密文", {"type": "string"})),
         refusals=(errors.OutsideNetwork, errors.NotFound), private=False, keyed=False,
     ),
     Operation(
         "post", "/wecom/callback/{account}", "receiveWecomCallback", "企业微信的回调",
         {200: Reply("success", media="text/plain")},
         about="任何网络；凭签名。正文是企业微信的加密 XML。",
-        parameters=(Parameter("account", "path", "助手账号", LINE), Parameter("msg_signature", "query", "签名", {"type": "string"}), Parameter("timestamp", "query", "时间", {"type": "string"}),
-            Parameter("nonce", "query", "随机数", {"type": "string"}),),
+        parameters=_SIGNED,
         refusals=(errors.OutsideNetwork, errors.BodyTooLarge, errors.NotFound), private=False, keyed=False,
     ),
     Operation(
