@@ -85,9 +85,14 @@ PAGES: Final = (
 
 _SIGNED: Final = (
     Parameter("account", "path", "助手账号", LINE),
-    *(Parameter(name, "query", about, {"type": "string"}) for name, about in (
-        ("msg_signature", "签名"), ("timestamp", "时间"), ("nonce", "随机数"),
-    )),
+    *(
+        Parameter(name, "query", about, {"type": "string"})
+        for name, about in (
+            ("msg_signature", "签名"),
+            ("timestamp", "时间"),
+            ("nonce", "随机数"),
+        )
+    ),
 )
 
 

@@ -103,7 +103,8 @@ def _staff_lines(session: Session, numbers: set[int | None]) -> list[int]:
 
 def _erase_work(session: Session, contact_id: str, tickets: Sequence[int]) -> None:
     """Finished messages to the person, and those that passed their words on to the staff."""
-    relays = [col(OutboxItem.body).like(f'%"relays": {number}}}') for number in tickets]
+    ends = ("}", ",")  # the number is the last of the body, or something follows
+    relays = [col(OutboxItem.body).like(f'%"relays": {number}{end}%') for number in tickets for end in ends]
     about = or_(col(OutboxItem.key) == contact_id, *relays)
     session.connection().execute(delete(OutboxItem).where(about, col(OutboxItem.state).not_in(OPEN_WORK)))
 

@@ -88,7 +88,7 @@ async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_t
 
     def said(session: Session) -> None:
         container.conversations.heard(session, message, ticket=1)
-        container.handover.relay(session, ticket, MessageKind.TEXT, "等等", None)
+        container.handover.relay(session, ticket, MessageKind.TEXT, "等等", None, "黑旋风")
 
     writer_is_busy = threading.Event()
     writes = [

@@ -112,7 +112,7 @@ async def test_a_stranger_who_cannot_be_read_holds_up_only_their_message(world: 
     stuck.cancel()
     world.faults.clear()
     world.faults.call("ContactPayload", "fail")
-    heard.assistant._reader._reading.clear()  # the read that hangs goes on until its deadline
+    await heard.assistant._reader._reading.close()  # the read that hangs goes on until its deadline
     event = await heard.resolved("message", 1)
     assert (event.text, event.name, event.contact_id) == ("我是谁", "", WENLONG)
 

@@ -95,6 +95,9 @@ async def test_announcement(bot: Assistant, gateway: OfficialGateway) -> None:
         assert (await gateway.rooms())[0]["announce"] == text
         assert await bot.announcement(ROOM) == text
     await gateway.fault("RoomAnnounce", "ignore", times=1)
+    assert await bot.set_announcement(ROOM, "看不到") is False, "none is shown: accepted, and not confirmed"
+    assert await bot.set_announcement(ROOM, "一 & 二") is True
+    await gateway.fault("RoomAnnounce", "ignore", times=1)
     with pytest.raises(WeChatNotDone):
         await bot.set_announcement(ROOM, "没有贴成")
     await gateway.room(ROOM, owner="wxid_song")

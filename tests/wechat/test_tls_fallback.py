@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from protocol.tls import WECHATY_CA
 from tests.wechat.conftest import TOKEN
 from tests.wechat.recording_listener import QUICK, Ear, settings
 from wechat.assistant import Assistant
-from wechat.tls import WECHATY_CA
 
 PLAINTEXT = b"PRI * HTTP/2.0"  # how an HTTP/2 connection begins
 
