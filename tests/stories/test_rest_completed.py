@@ -251,7 +251,7 @@ async def test_what_is_no_broadcast(town: Town, body: dict[str, Any], code: int)
 async def test_many_groups_asked_for_without_waiting(make_town: MakeTown, database: str) -> None:
     """Never 429, whatever the pace: they are queued, made when their turn comes, and told; a restart loses none."""
     async with receiving() as receiver:
-        pacing = {"enabled": True, "group_seconds": 1.0, "request_seconds": 0, "conversation_seconds": 0}
+        pacing = {"enabled": True, "group_seconds": 3.0, "request_seconds": 0, "conversation_seconds": 0}
         hook = {**receiver.config, "events": ["qun.created"]}
         town = await make_town(database=database, pacing=pacing, webhooks=[hook])
         bodies = [{"code": f"c{n}", "owner": "宋公明", "assistant": "weimi1001"} for n in range(4)]
@@ -261,7 +261,7 @@ async def test_many_groups_asked_for_without_waiting(make_town: MakeTown, databa
             assert answer["qun_create_response"]["state"] == "queued"
         assert (await town.call("GET", headers["Location"]))[0] == 200
         await town.restart_bot()
-        await until(lambda: len(receiver.events) == 4, "all are made", within=20)
+        await until(lambda: len(receiver.events) == 4, "all are made", within=60)
         assert sorted(data["code"] for data in receiver.of("qun.created")) == ["c0", "c1", "c2", "c3"]
         assert len(list(town.world.rooms.of(town.id("bot")))) == 4
         status, answer, _ = await town.call("POST", "/wxbot/qun", bodies[0], headers=ASYNC)
@@ -274,7 +274,7 @@ async def test_many_groups_asked_for_without_waiting(make_town: MakeTown, databa
 
 async def test_a_group_is_filled_without_waiting(make_town: MakeTown, database: str) -> None:
     async with receiving() as receiver:
-        pacing = {"enabled": True, "add_seconds": 1.5, "request_seconds": 0, "conversation_seconds": 0}
+        pacing = {"enabled": True, "add_seconds": 4.0, "request_seconds": 0, "conversation_seconds": 0}
         hook = {**receiver.config, "events": ["member.joined"]}
         town = await make_town(database=database, pacing=pacing, webhooks=[hook])
         qun = await town.make_group()
@@ -287,7 +287,7 @@ async def test_a_group_is_filled_without_waiting(make_town: MakeTown, database: 
             where.add(headers["Location"])
         assert len(where) == 4
         await town.restart_bot()
-        await until(lambda: len(receiver.events) == 4, "all are in", within=20)
+        await until(lambda: len(receiver.events) == 4, "all are in", within=60)
         assert set(people) <= set(town.room(qun["room"]).members)
         states = [(await town.call("GET", path))[1]["membership"]["state"] for path in where]
         assert states == ["joined"] * 4
