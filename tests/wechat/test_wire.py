@@ -23,6 +23,8 @@ from errors import (
 )
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
+from protocol import tls as protocol_tls
+from protocol.certificates import WECHATY_CA
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
 from tests.wechat.recording_listener import Heard, settings
@@ -159,18 +161,18 @@ async def test_a_group_that_wants_confirmation(heard: Heard, world: World) -> No
     [("insecure_abc", "insecure"), ("Puppet_WXWork_1-2", "puppet_wxwork"), ("uuid", ""), ("_x", ""), ("", "")],
 )
 def test_the_server_name_is_what_stands_before_the_last_underscore(token: str, name: str) -> None:
-    assert tls.server_name(token) == name
+    assert protocol_tls.server_name(token) == name
 
 
 async def test_the_context_trusts_one_authority_only(tmp_path: Path) -> None:
-    made = tls.context()
+    made = protocol_tls.context()
     assert [dict(x[0] for x in ca["subject"])["organizationName"] for ca in made.get_ca_certs()] == ["Wechaty"]
     assert made.check_hostname
     assert made.verify_mode is ssl.CERT_REQUIRED
     assert not made.verify_flags & ssl.VERIFY_X509_STRICT
     own = tmp_path / "ca.pem"
-    own.write_text(tls.WECHATY_CA)
-    assert len(tls.context(str(own)).get_ca_certs()) == 1
+    own.write_text(WECHATY_CA)
+    assert len(protocol_tls.context(str(own)).get_ca_certs()) == 1
 
 
 @pytest.mark.parametrize(("endpoint", "host"), [("[::1]:9", "::1"), ("gateway.example:9", "gateway.example")])
