@@ -14,11 +14,6 @@ class RelayProgress:
         self._stored: Position | None = None  # everything up to here is in the database
         self._handed = 0  # the last number that was given to be stored
 
-    @property
-    def is_relay(self) -> bool:
-        """Whether the gateway is a relay."""
-        return bool(self._journal)
-
     def begin(self, epoch: int, position: str) -> None:
         """The process starts: its epoch, and the position that the database has."""
         self._epoch, self._stored = epoch, Position.parse(position)
@@ -58,6 +53,6 @@ class RelayProgress:
     def current(self, *, resuming: bool) -> dict[str, str]:
         """The metadata of a call that is made now."""
         metadata = {RESUME: str(self._stored or "new")} if resuming and self._epoch else {}
-        if self._journal and self._stored:
+        if self._stored and self._stored.journal == self._journal:
             metadata[ACKNOWLEDGED] = str(self._stored)
         return metadata

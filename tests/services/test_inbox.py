@@ -16,7 +16,7 @@ from errors import WeChatOffline, WeChatRefused, WeChatUnknown
 from logs import JsonFormatter
 from models.db import Store
 from models.durable import InboxEvent
-from services.work import arrival_sequencer, inbox
+from services.work import arrival_sequencer, inbox, relay_position
 from services.work.inbox import Inbox
 from services.work.inbox_table import end_event
 from tests.services.conftest import OpenStore, until
@@ -420,3 +420,15 @@ async def test_a_full_inbox_makes_the_gateway_wait(desk: Desk, monkeypatch: pyte
     await saying
     await idle(desk)
     assert len(desk.handled) == 6
+
+
+async def test_a_relays_position_is_stored_with_the_events_and_acknowledged_afterwards(store: Store) -> None:
+    desk = Desk(store)
+    await desk.inbox.start()
+    for number in (1, 2):
+        await desk.inbox.take(RawEvent("a", f"x-{number}", "message", {"text": ""}, NOW, position=f"ab:{number}"))
+    await desk.inbox.stop(1)
+    assert desk.acknowledged[-1] == "ab:2"
+    epoch, position = await store.write(lambda s: relay_position.begin(s, "a"))
+    assert position == "ab:2"
+    assert (await store.write(lambda s: relay_position.begin(s, "a")))[0] > epoch
