@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 UV ?= uv
+# Processes that run the tests, a file at a time.
+WORKERS ?= 2
 CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py api app config handlers jobs migrations models protocol relay sandbox services tools wechat
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
@@ -16,7 +18,7 @@ run: setup
 setup: $(VENV)/.run $(VENV)/.compiled
 
 test: $(VENV)/.dev $(VENV)/.compiled $(NODE)
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

@@ -30,7 +30,7 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("config", "code", "line"),
     [
-        ("texts: {}\n", 0, "ok"),
+        ("texts: {}\n", 0, "没有问题"),
         ("api: {port: x}\n", 2, "api.port"),
         ("jobs: [{name: nothing}]\n", 2, "jobs.0.name"),
         ("customer_service: {keywords: [{equals: a, reply: [{file: nowhere.pdf}]}]}\n", 2, "nowhere.pdf"),

@@ -12,7 +12,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.api.conftest import AccessControl
+from tests.api.conftest import AccessControl, OpenDoor
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -84,7 +84,8 @@ async def test_the_copy_button(browser: Browser, door: AccessControl) -> None:
     await page.wait_for_selector("button:text-is('复制')")
 
 
-async def test_the_copy_button_without_https(browser: Browser, door: AccessControl) -> None:
+async def test_the_copy_button_without_https(browser: Browser, opened: OpenDoor) -> None:
+    door = await opened(api={"hosts": ["plain.test"]})
     qun = await door.make_group()
     page = await _open(browser, f"http://plain.test:{door.port}/weiqun/{qun['url'].rpartition('/')[2]}", [])
     assert await page.evaluate("window.isSecureContext") is False
