@@ -196,7 +196,7 @@ class Container:
         talk, telling = (self.tickets, self.conversations, history), (self.messages, self.webhook_events)
         self.handover = Handover(store, self.accounts, self.staffing, *talk, self.media, *telling, texts, clock)
         self.ticket_actions = TicketActions(*talk, *telling, service.handoff, texts, clock)
-        self.reminders = TicketReminders(store, self.tickets, self.staffing, self.messages, texts, clock)
+        self.reminders = TicketReminders(store, self.tickets, self.staffing, *telling, texts, clock)
         self.idle_tickets = IdleTickets(store, self.tickets, self.ticket_actions, self.staffing, texts, clock)
         self.outbox.on_failed(self.handover.refused)
         self.outbox.on_failed(self.ticket_actions.undelivered)

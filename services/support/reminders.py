@@ -12,8 +12,9 @@ from models.durable import Priority
 from models.support import Ticket, TicketState
 from services.clock import Clock
 from services.messaging.messages import Messages, text
+from services.messaging.webhook_events import WebhookEvents
 from services.support.staffing import Staffing
-from services.support.ticket_texts import relay
+from services.support.ticket_texts import facts, relay
 from services.support.tickets import Tickets
 
 AGAIN = 3600.0  # seconds between reminders once staff and admins have been told
@@ -23,12 +24,20 @@ class TicketReminders:
     """Runs every minute; what was reminded of is in the ticket's row."""
 
     def __init__(
-        self, store: Store, tickets: Tickets, staffing: Staffing, messages: Messages, texts: Texts, clock: Clock
+        self,
+        store: Store,
+        tickets: Tickets,
+        staffing: Staffing,
+        messages: Messages,
+        webhook_events: WebhookEvents,
+        texts: Texts,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._tickets = tickets
         self._staffing = staffing
         self._messages = messages
+        self._webhook_events = webhook_events
         self._texts = texts
         self._clock = clock
 
@@ -59,14 +68,17 @@ class TicketReminders:
         now, room = self._clock(), self._staffing.room(row.account)
         if row.state == TicketState.WAITING and room is not None and not row.refusals:
             return False  # it is about to be shown to the staff
-        facts = {"number": row.id, "name": row.name or "客户", "minutes": int((now - row.opened_at) // 60)}
+        minutes = int((now - row.opened_at) // 60)
+        values = {"number": row.id, "name": row.name or "客户", "minutes": minutes}
         admins = self._staffing.accounts.admins(row.account)
         if room is not None and row.state == TicketState.OPEN and (row.reminders != 1 or not admins):
-            words = fill(self._texts.ticket_remind, **facts)
+            words = fill(self._texts.ticket_remind, **values)
             mentions = self._staffing.to_remind(row.account, room)
             self._messages.say(session, row.account, room.id, relay(row, text(words, mentions)))
         else:
-            words = fill(self._texts.ticket_remind_admin, **facts)
+            words = fill(self._texts.ticket_remind_admin, **values)
             for admin in admins:
                 self._messages.say(session, row.account, admin, words, priority=Priority.NOTICE)
+        data = {**facts(row), "minutes": minutes}
+        self._webhook_events.tell(session, "ticket.waiting", f"ticket {row.id}", data)
         return self._tickets.change(session, number, reminders=row.reminders + 1, reminded_at=now)

@@ -328,17 +328,21 @@ async def test_business_systems_are_told(make_town: MakeTown) -> None:
     app.router.add_post("/hook", take)
     async with TestServer(app) as server:
         hook = {"url": str(server.make_url("/hook")), "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
-        events = ["ticket.opened", "ticket.closed"]
-        town = await make_town(customer_service=service(), webhooks=[{**hook, "events": events}])
+        events = ["ticket.opened", "ticket.waiting", "ticket.closed"]
+        served = service(handoff={"remind_minutes": 0.01})
+        town = await make_town(customer_service=served, webhooks=[{**hook, "events": events}])
         room = staff_room(town)
         await known(town, room)
         await ask_person(town, room)
+        await _reminded(town, "还没有人答复。请回复", room)
+        await until(lambda: len(told) == 2, "the wait is told")
         town.say("店长", "#1 结束", room)
-        await until(lambda: len(told) == 2, "both are told")
-        assert [event["type"] for event in told] == events
+        await until(lambda: told[-1]["type"] == "ticket.closed", "all are told")
+        assert list(dict.fromkeys(event["type"] for event in told)) == events
         facts = {"ticket": 1, "assistant": "weimi1001", "contact_id": town.id("黑旋风"), "name": "黑旋风", "staff": ""}
         assert told[0]["data"] == facts
-        assert told[1]["data"] == {**facts, "closed_by": town.id("店长")}
+        assert told[1]["data"] == {**facts, "minutes": 0}
+        assert told[-1]["data"] == {**facts, "closed_by": town.id("店长")}
 
 
 @pytest.mark.parametrize("words_said", ["人工智能是什么", "人工费多少", "不用人工"])
