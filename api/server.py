@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -12,12 +13,30 @@ from api.responses import refusal, refusal_of
 from errors import BotError, InvalidParameter
 
 log = logging.getLogger(__name__)
+HEAD_SECONDS: Final = 10.0  # until the head of a connection's first request must be there
+IDLE_SECONDS: Final = 60.0  # that a connection may be silent between two requests
 
 
 class _Connection(web.RequestHandler):
-    """One connection."""
+    """One connection; one that does not send its first request in time is closed."""
 
-    __slots__ = ()
+    __slots__ = ("_head_timer",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody connects: give the request's head its time."""
+        super().connection_made(transport)
+        self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        """Something arrives."""
+        super().data_received(data)
+        if self._messages or self._current_request is not None:
+            self._head_timer.cancel()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is over."""
+        self._head_timer.cancel()
+        super().connection_lost(exc)
 
     def handle_error(
         self,
@@ -54,7 +73,7 @@ class Runner(web.AppRunner):
     """
 
     def __init__(self, app: web.Application, **settings: Any) -> None:
-        super().__init__(app, auto_decompress=False, **settings)
+        super().__init__(app, auto_decompress=False, keepalive_timeout=IDLE_SECONDS, **settings)
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()

@@ -1,0 +1,41 @@
+"""Connections that send nothing, or half a request, are closed in time; whole requests are answered."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.api.conftest import AccessControl, OpenDoor
+
+WHOLE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.server.HEAD_SECONDS", 0.3)
+    monkeypatch.setattr("api.server.IDLE_SECONDS", 0.6)
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "])
+async def test_a_request_that_does_not_come_is_not_waited_for(opened: OpenDoor, begun: bytes) -> None:
+    door = await opened()
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(begun)
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+    assert (await door.call("GET", "/healthz"))[0] == 200
+
+
+async def test_a_connection_is_kept_between_requests_and_closed_when_idle(opened: OpenDoor) -> None:
+    door: AccessControl = await opened()
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    for _ in range(2):
+        writer.write(WHOLE)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert head.startswith(b"HTTP/1.1 200 ")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r")[0])
+        await reader.readexactly(length)
+        await asyncio.sleep(0.4)  # longer than a head may take
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
