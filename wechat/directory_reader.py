@@ -24,7 +24,13 @@ T = TypeVar("T")
 
 OFFICIAL: Final = 2  # ContactType of the protocol: 1 individual, 2 official, 3 corporation
 # WeChat's own accounts, which some gateways give as people: 微信团队, 朋友推荐消息, 语音记事本, 腾讯新闻, 文件传输助手.
-SYSTEM_IDS: Final = frozenset({"weixin", "fmessage", "medianote", "newsapp", "filehelper", "notifymessage"})
+# WeChat's own accounts, which gateways tell as friends like any other. Nobody is behind them.
+SYSTEM_IDS: Final = frozenset((
+    "weixin", "filehelper", "fmessage", "medianote", "floatbottle", "qqmail", "tmessage", "qmessage", "qqsync",
+    "newsapp", "notifymessage", "weixinreminder", "mphelper", "feedsapp", "brandsessionholder", "blogappweixin",
+    "masssendapp", "blogapp", "facebookapp", "voip", "officialaccounts", "lbsapp", "notification_messages",
+    "helper_entry", "appbrandcustomerservicemsg", "shakeapp", "readerapp", "meishiapp", "qqfriend", "weibo",
+))  # fmt: skip
 READERS: Final = 24  # at once, of the wire's 32 calls: the rest stay free for people who wait for an answer
 ATTEMPTS: Final = 3
 

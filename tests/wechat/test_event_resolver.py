@@ -53,6 +53,15 @@ async def test_an_official_account_is_no_person(world: World, heard: Heard) -> N
     assert (await heard.resolved("message")).is_official
 
 
+@pytest.mark.parametrize("id", ["weixin", "mphelper", "qqmail", "weixinreminder", "notification_messages"])
+async def test_an_account_of_wechat_itself_is_no_person(world: World, heard: Heard, id: str) -> None:
+    """Gateways tell it as a friend like any other."""
+    world.people.create("微信团队", id)
+    world.people.befriend(id, ME)
+    world.chats.say(id, ME, "您有一条新通知")
+    assert (await heard.resolved("message")).is_official
+
+
 async def test_own_messages_are_nothing(world: World, heard: Heard) -> None:
     await heard.assistant.send_text(SONG, "我说的")
     world.chats.say(SONG, ME, "别人说的")
