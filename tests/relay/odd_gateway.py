@@ -61,7 +61,9 @@ class OddGateway:
         """Runs at once."""
         await stream.send_message(b"")
 
-    Version = Start
+    async def Version(self, stream: Any) -> None:
+        """It is alive."""
+        await stream.send_message(b"")
 
     async def Echo(self, stream: Any) -> None:
         """Each message comes back at once."""

@@ -209,7 +209,7 @@ async def test_a_file_that_must_be_downloaded_survives_the_gateways_restart(offi
     relay = await relays(gateway)
     data = random.Random(1).randbytes(300_000)
     file = {"name": "a.zip", "base64": base64.b64encode(data).decode()}
-    said = await gateway.say("c0", kind="attachment", file=file)
+    said = await gateway.say("c0", kind="file", file=file)
     await relay.until("relay_kept_answers", 3)
     await gateway.restart()
     await relay.until("relay_gateway_up", 1)
@@ -224,7 +224,7 @@ async def test_a_file_above_the_limit_is_left_to_the_gateway(official: Start, re
     gateway = await _gateway(official)
     relay = await relays(gateway, media_mb=0.1)
     file = {"name": "a.zip", "base64": base64.b64encode(bytes(1_000_000)).decode()}
-    said = await gateway.say("c0", kind="attachment", file=file)
+    said = await gateway.say("c0", kind="file", file=file)
     after = await gateway.say("c0", "after it")
     await relay.until("relay_kept_answers", 3)  # two payloads, and where the file is
     client = RelayClient(relay, relay_resume="new")
