@@ -13,9 +13,10 @@ from pathlib import Path
 
 from relay.config import ConfigError, RelayConfig, load
 from relay.journal import JournalError
-from relay.lock import locked
+from relay.lock import hold
 from relay.metrics import serve_metrics
 from relay.relay import Relay
+from relay.server import bound
 
 
 class JsonFormatter(logging.Formatter):
@@ -36,7 +37,7 @@ async def run(config: RelayConfig) -> None:
     async with AsyncExitStack() as stack:
         relays = [Relay(settings, config.data) for settings in config.relays]
         if config.metrics:
-            serve_metrics(config.metrics, relays)
+            await bound(lambda: serve_metrics(config.metrics, relays))
         for relay in relays:
             stack.push_async_callback(relay.stop)
             await relay.start()
@@ -64,8 +65,8 @@ def main() -> int:
         text = "%(asctime)s %(levelname)s %(name)s: %(message)s"
         handler.setFormatter(JsonFormatter() if config.log_format == "json" else logging.Formatter(text))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        with locked(config.data, wait=given.wait):
-            asyncio.run(run(config))
+        hold(config.data, wait=given.wait)
+        asyncio.run(run(config))
     except ConfigError as error:
         print(f"relay: {error}", file=sys.stderr)
         return 2

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from protocol.supervision import Tls, end
 from relay.http2 import Accept, Connection
 
+Made = TypeVar("Made")
 log = logging.getLogger(__name__)
 TLS_HANDSHAKE: Final = 0x16
 FIRST_BYTE: Final = 10.0  # seconds a connection may take to say something
+PORT_TRIES: Final = 100
+PORT_WAIT: Final = 0.01  # seconds
 KEEPALIVE: Final = 10.0  # seconds; a client whose machine is gone keeps nobody out for longer than twice that
+
+
+async def bound(bind: Callable[[], Made]) -> Made:
+    """What `bind` makes. A port that is taken may be that of a process which is just ending: OSError after a while."""
+    for _ in range(PORT_TRIES):
+        try:
+            return bind()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            await asyncio.sleep(PORT_WAIT)
+    return bind()
 
 
 class RelayServer:
@@ -32,7 +49,7 @@ class RelayServer:
         """Accept connections; OSError."""
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, address = found[0][0], found[0][4]
-        self._socket = socket.create_server(address[:2], family=family, backlog=128)
+        self._socket = await bound(lambda: socket.create_server(address[:2], family=family, backlog=128))
         self._socket.setblocking(False)
         self._hold(self._accept_forever(self._socket))
 

@@ -135,6 +135,7 @@ async def test_a_relay_that_waits_takes_over_at_once(official: Start, relays: Re
     said: list[str] = []
     stopped = asyncio.create_task(relay.terminate())
     while not stopped.done() or await relay.metric("relay_last_number") < 1:
+        assert next_one.returncode is None, relay.log()
         said.append(await gateway.say("c0", f"{len(said)}"))
     assert await stopped == 0
     relay.process = next_one
