@@ -1,4 +1,4 @@
-"""Every operation of the API, for people and machines to read: what it takes, what it answers, how it refuses."""
+"""Descriptions of all REST operations: parameters, responses and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINE: Final = {"type": "string", **schema.LINE}
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A value outside the body; `where` is path, query or header."""
+    """A parameter outside the body; `where` is path, query or header."""
 
     name: str
     where: str
@@ -37,18 +37,18 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A good answer."""
+    """A successful response."""
 
     about: str
     model: type[BaseModel] | None = None
     media: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
-    or_else: type[BaseModel] | None = None  # another shape, by what was asked
+    or_else: type[BaseModel] | None = None  # an alternative schema, depending on the request
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path."""
+    """A method of a path."""
 
     method: str
     path: str
@@ -59,8 +59,8 @@ class Operation:
     takes: Sequence[type[BaseModel]] = ()
     parameters: Sequence[Parameter] = ()
     refusals: Refusals = ()
-    private: bool = True  # only from the allowed networks
-    keyed: bool = True  # with a key, where keys are set
+    private: bool = True  # restricted to the allowed networks
+    keyed: bool = True  # requires an API key if keys are configured
 
 
 _LOCATION: Final = {"Location": "查询该群员关系的地址"}

@@ -1,4 +1,4 @@
-"""What administrators send and get, as pydantic models: the API's document is made of them."""
+"""Requests and responses of administration as pydantic models, for the OpenAPI document."""
 
 from __future__ import annotations
 
