@@ -45,7 +45,7 @@ class StoredNumbers:
         self._reading: asyncio.Task[None] | None = None
 
     async def get(self) -> Numbers:
-        """Return the numbers; the previous ones if the database does not answer in time. Only one read runs at a time."""
+        """Return the numbers; the previous ones if the database does not answer in time. One read runs at a time."""
         now = asyncio.get_running_loop().time()
         if self._reading is None and now - self._read_at > FRESH:
             self._reading = asyncio.create_task(self._read())

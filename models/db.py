@@ -126,7 +126,7 @@ class Store:
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     async def ping(self) -> None:
-        """Check that the database answers. If the last write failed (such as on a full disk), also try a small write."""
+        """Check that the database answers. If the last write failed, such as on a full disk, also try a small write."""
         await self.read(lambda session: session.connection().execute(text("SELECT 1")).scalar())
         if not self._takes_writes:
             await self.write(lambda session: session.merge(Setting(key=PING, value=str(time.time()))))
@@ -167,7 +167,7 @@ class Store:
         self._deliver(self._commits.give_up())
 
     def _next_batch(self) -> tuple[list[WriteJob], bool]:
-        """Return the waiting writes and whether more may come. The batch is empty when a lost commit has to be queried."""
+        """Return the waiting writes and whether more may come. The batch is empty when a lost commit must be queried."""
         batch: list[WriteJob] = []
         while len(batch) < MAX_PER_COMMIT:
             try:

@@ -1,4 +1,4 @@
-"""Group commit: many writes share one transaction. A write that fails does not affect the others, and none runs twice."""
+"""Group commit: many writes share one transaction. A failed write does not affect the others; none runs twice."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ async def list_friends(request: web.Request) -> web.Response:
 
 
 async def add_friend(request: web.Request) -> web.Response:
-    """POST /api/people/{person}/friends {"to", "hello"?, "now"?}: send a friend request; `now` skips the confirmation."""
+    """POST /api/people/{person}/friends {"to", "hello"?, "now"?}: send a friend request; `now` skips confirmation."""
     world, me = actor(request)
     given = await body(request)
     to = world.people.get(text(given, "to")).id

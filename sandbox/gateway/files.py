@@ -38,7 +38,7 @@ def kind_of(name: str) -> Kind:
 
 
 class Uploads:
-    """Files of a gateway process by uuid. They are lost with the process; the oldest are dropped above the size limit."""
+    """Files of a gateway process by uuid. They are lost with it; the oldest are dropped above the size limit."""
 
     def __init__(self) -> None:
         self._files: OrderedDict[str, bytes] = OrderedDict()

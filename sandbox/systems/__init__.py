@@ -1,4 +1,4 @@
-"""Stand-ins for the business systems of the shipped flows (云商城 and HiPOS 云), with a page that shows the requests."""
+"""Stand-ins for the business systems of the shipped flows (云商城, HiPOS 云), with a page that shows requests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Adding one person to one room, and seeing what WeChat makes of it.
+"""Adds a person to a room and verifies the result in WeChat.
 
-A call that returned without an error proves nothing: only the join event or the member list does.
+A call without an error proves nothing; only the join event or the member list does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from wechat.events import Room
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
-INVITATION_SHOWN = 2.0  # seconds to see whether a large room took the person in directly after all
+INVITATION_SHOWN = 2.0  # seconds to wait for a direct join in a large room, where WeChat normally sends an invitation
 OWNER_WORDS = ("群主", "-2028")
 TAKEN_BACK = "taken back"
 FULL_WORDS = ("已满", "人数已达上限")
@@ -40,20 +40,20 @@ class AddResult(StrEnum):
     """What WeChat showed after an add."""
 
     JOINED = "joined"
-    INVITED = "invited"  # the person must tap an invitation
+    INVITED = "invited"  # the person must accept an invitation
     OWNER_ASKED = "owner_asked"  # the group's owner must confirm
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What the adder asks and tells of the way in that it serves."""
+    """Callbacks of the membership being added."""
 
     is_open: Callable[[], Awaitable[bool]]
     invited: Callable[[], Awaitable[None]]
 
 
 class MemberAdder:
-    """Adds people at the account's pace."""
+    """Adds people within the account's rate limit."""
 
     def __init__(self, accounts: Accounts, audit: Audit, settings: GroupSettings, pacing: PacingSettings) -> None:
         self._accounts = accounts
@@ -62,9 +62,9 @@ class MemberAdder:
         self._pacing = pacing
 
     async def add(self, qun: Qun, room: Room, contact_id: str, who: str, way: Way, *, patient: bool) -> AddResult:
-        """Add the person and say what was seen; TooManyRequests, GroupFull, InviteFailed.
+        """Add the person and return what was seen; raise TooManyRequests, GroupFull or InviteFailed.
 
-        `patient`: wait as long as the pace asks for, instead of refusing what a request cannot wait for.
+        `patient`: wait as long as the rate limit requires, instead of raising TooManyRequests.
         """
         wechat = self._accounts.online(qun.account)
         wait = self._accounts.governor(qun.account).reserve_add(None if patient else self._pacing.request_seconds)
@@ -97,11 +97,11 @@ class MemberAdder:
             raise
         patience = self._settings.confirm_seconds
         if by_invitation:
-            await way.invited()  # first: a crash must not lead to another invitation
+            await way.invited()  # recorded first, so that a crash does not cause a second invitation
             patience = min(INVITATION_SHOWN, patience)
         if await wechat.wait_member(room.id, contact_id, patience):
             return AddResult.JOINED
-        size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have come in meanwhile
+        size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have joined meanwhile
         return AddResult.INVITED if by_invitation or size >= self._settings.direct_add_limit else None
 
     def _refusal(self, account: str, error: WeChatError) -> Exception:

@@ -1,4 +1,4 @@
-"""Groups (qun): made in WeChat once per code, found again after a crash, looked up from memory."""
+"""Groups (qun): creation, once per code, and changes."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ log = logging.getLogger(__name__)
 
 
 def new_token() -> str:
-    """A join token: base64 of 12 upper-case hex digits."""
+    """Return a new join token: base64 of 12 upper-case hex digits."""
     return base64.b64encode(secrets.token_hex(6).upper().encode()).decode()
 
 
 def new_public_id() -> str:
-    """What a landing page's address ends with: URL-safe base64, no padding, of a random number of 24 digits.
+    """Return the last part of a landing page's address: unpadded URL-safe base64 of a random number of 24 digits.
 
-    The page lets people in, so its address must not be guessed. Older groups have 12 digits.
+    The page lets people join, so its address must not be guessable. Older groups have 12 digits.
     """
     number = 10**23 + secrets.randbelow(9 * 10**23)
     return base64.urlsafe_b64encode(str(number).encode()).decode().rstrip("=")
 
 
 class Groups(GroupIndex):
-    """Makes groups and changes them; their look-up is GroupIndex."""
+    """Creates and changes groups. Lookups are in GroupIndex."""
 
     def __init__(
         self,
@@ -68,12 +68,12 @@ class Groups(GroupIndex):
         self.on_lost: Callable[[Session, Qun, QunRoom], None] = lambda _session, _qun, _room: None
         self.on_found: Callable[[Session, Qun, QunRoom], None] = lambda _session, _qun, _room: None
 
-    # ---- making ----
+    # ---- creation ----
 
     async def create(self, code: str, owner: str, account: str, who: str) -> tuple[Qun, bool]:
-        """The group of this code, made in WeChat if it is not there yet; says whether this call made it.
+        """Return the group of this code, creating it in WeChat if necessary, and whether this call created it.
 
-        Raises AssistantUnknown, AssistantOffline, OwnerUnknown, OwnerAmbiguous, CodeTaken, GroupNotMade,
+        Raises AssistantUnknown, AssistantOffline, OwnerUnknown, OwnerAmbiguous, CodeTaken, GroupNotMade or
         TooManyRequests.
         """
         qun = self._known(code, owner, account)
@@ -84,15 +84,17 @@ class Groups(GroupIndex):
 
         async def make() -> Qun:
             nonlocal made_here
-            there = self.by_code(code)  # another request may have made it meanwhile
+            there = self.by_code(code)  # another request may have created it meanwhile
             made_here = there is None or there.state == QunState.MAKING
             return await self._make(code, owner, account, who)
 
         return await self._making.run(code, make, request=(owner, account)), made_here
 
     async def prepare(self, code: str, owner: str, account: str) -> Qun:
-        """The group of this code, with its row made if it is not there yet, and nothing asked of WeChat but who the
-        owner is. Raises what `create` raises for a request that can never be met."""
+        """Return the group of this code, inserting its row if necessary, without creating it in WeChat.
+
+        Raises the errors of `create` that do not depend on creating the room.
+        """
         qun = self._known(code, owner, account)
         if qun is not None:
             return qun
@@ -104,7 +106,7 @@ class Groups(GroupIndex):
         return await self._making.run(code, put, request=(owner, account, "row"))
 
     def _known(self, code: str, owner: str, account: str) -> Qun | None:
-        """The group of this code; CodeTaken when it is another owner's or assistant's, or closed."""
+        """Return the group of this code; raise CodeTaken if it is closed or has another owner or assistant."""
         qun = self.by_code(code)
         if qun is not None:
             self._check_same(qun, owner, account)
@@ -183,8 +185,9 @@ class Groups(GroupIndex):
         return await self._store.write(patch)
 
     async def open_next_room(self, qun: Qun, who: str) -> QunRoom:
-        """Make the next room of a full group, with the same token; the one that is half-made goes first. However many
-        ask at once, one room is made."""
+        """Create the next room of a full group, or finish one whose creation was interrupted. Concurrent calls share
+        it.
+        """
         return await self._opening.run(qun.number, lambda: self._open_next_room(qun, who))
 
     async def _open_next_room(self, qun: Qun, who: str) -> QunRoom:
@@ -211,16 +214,16 @@ class Groups(GroupIndex):
 
         return await self._store.write(activate)
 
-    # ---- changing ----
+    # ---- changes ----
 
     def renew_token(self, session: Session, audit: Audit, qun: Qun, who: str) -> Qun:
-        """Another join token, inside a transaction; the old one leads nowhere from now on."""
+        """Replace the join token, inside a transaction."""
         until = self._clock() + self._settings.token_days * DAY if self._settings.token_days else None
         audit.note(session, qun.account, "token", who, "", "done", number=str(qun.number))
         return self.patch(session, qun.number, token=new_token(), token_expires_at=until)
 
     def patch(self, session: Session, number: int, **changes: Any) -> Qun:
-        """Change a group inside a transaction; memory follows the commit."""
+        """Update a group inside a transaction; the index is updated after the commit."""
         qun = session.get_one(Qun, number)
         qun.sqlmodel_update(changes)
         session.add(qun)
@@ -229,7 +232,7 @@ class Groups(GroupIndex):
         return qun
 
     def patch_room(self, session: Session, room: QunRoom, **changes: Any) -> QunRoom:
-        """Change one of a group's rooms inside a transaction; memory follows the commit."""
+        """Update a room inside a transaction; the index is updated after the commit."""
         row = session.get_one(QunRoom, room.id)
         row.sqlmodel_update(changes)
         session.add(row)
@@ -238,7 +241,7 @@ class Groups(GroupIndex):
         return row
 
     def lose_room(self, session: Session, account: str, room_id: str) -> None:
-        """The assistant is no longer in a room; a group without rooms is lost. Told once, however often it is seen."""
+        """Mark a room as lost, because the assistant is no longer in it. A group without rooms is lost. Idempotent."""
         room = self._row(session, account, room_id)
         if room is None or room.state != QunState.ACTIVE:
             return
@@ -250,7 +253,7 @@ class Groups(GroupIndex):
         self.on_lost(session, qun, lost)
 
     def find_room(self, session: Session, account: str, room_id: str) -> None:
-        """The assistant is in a room again that was lost."""
+        """Mark a lost room as active, because the assistant is in it again."""
         room = self._row(session, account, room_id)
         if room is None or room.state != QunState.LOST:
             return
@@ -262,7 +265,7 @@ class Groups(GroupIndex):
         return session.exec(wanted).first()
 
     async def change(self, number: int, **changes: Any) -> Qun:
-        """Change a group in a transaction of its own."""
+        """Update a group in its own transaction."""
         return await self._store.write(lambda s: self.patch(s, number, **changes))
 
     def _keep_room(self, room: QunRoom) -> None:

@@ -1,4 +1,4 @@
-"""Every group the bot keeps, looked up from memory; the rows are read once, and memory follows each commit."""
+"""In-memory index of all groups, updated after each commit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wechat.events import Room
 
 
 class GroupIndex:
-    """Finds groups by all that names them."""
+    """Looks up groups by number, code, token, public id and room."""
 
     def __init__(self, store: Store, accounts: Accounts, public_url: str, clock: Clock) -> None:
         self._store = store
@@ -30,7 +30,7 @@ class GroupIndex:
         self._by_room: dict[tuple[str, str], int] = {}
 
     async def load(self) -> None:
-        """Read every group into memory; done once at start."""
+        """Load all groups."""
         quns = await self._store.read(lambda s: s.exec(select(Qun)).all())
         rooms = await self._store.read(lambda s: s.exec(select(QunRoom).order_by(col(QunRoom.ordinal))).all())
         for qun in quns:
@@ -42,15 +42,15 @@ class GroupIndex:
         return iter(list(self._quns.values()))
 
     def by_number(self, number: int) -> Qun | None:
-        """The group people know by this number."""
+        """Return the group of this number."""
         return self._quns.get(number)
 
     def by_code(self, code: str) -> Qun | None:
-        """The group its caller knows by this code."""
+        """Return the group of this code."""
         return self._quns.get(self._by_code.get(code, 0))
 
     def named(self, name: str | int) -> Qun | None:
-        """The group of this number or code; InvalidParameter when it is one group's code and another one's number."""
+        """Return the group of this number or code; raise InvalidParameter if it matches two groups."""
         if isinstance(name, int):
             return self.by_number(name)
         by_code = self.by_code(name)
@@ -60,50 +60,50 @@ class GroupIndex:
         return by_code or by_number
 
     def by_token(self, token: str) -> Qun | None:
-        """The group this join token leads into."""
+        """Return the group of this join token."""
         return self._quns.get(self._by_token.get(token, 0))
 
     def by_public_id(self, public_id: str) -> Qun | None:
-        """The group whose landing page this is."""
+        """Return the group of this landing page id."""
         return self._quns.get(self._by_public_id.get(public_id, 0))
 
     def by_room(self, account: str, room_id: str) -> Qun | None:
-        """The group that a room of WeChat belongs to."""
+        """Return the group of a WeChat room."""
         return self._quns.get(self._by_room.get((account, room_id), 0))
 
     def rooms(self, qun: Qun) -> list[QunRoom]:
-        """The rooms of a group that exist in WeChat, the first one first."""
+        """Return the group's active rooms, in order."""
         return [room for room in self._rooms.get(qun.number, []) if room.room_id and room.state == QunState.ACTIVE]
 
     def all_rooms(self, qun: Qun) -> list[QunRoom]:
-        """Every room the group has or had, those half-made and lost included."""
+        """Return all rooms of the group, including unfinished and lost ones."""
         return list(self._rooms.get(qun.number, []))
 
     def is_active(self, account: str, room_id: str) -> bool:
-        """Whether a room of WeChat is one of a group's, made and not lost."""
+        """Whether a WeChat room is an active room of a group."""
         qun = self.by_room(account, room_id)
         return qun is not None and any(room.room_id == room_id for room in self.rooms(qun))
 
     def live_rooms(self, qun: Qun) -> list[Room]:
-        """What WeChat shows of the group's rooms."""
+        """Return the group's rooms as shown by WeChat."""
         known = self._accounts.get(qun.account).directory.rooms
         return [known[room.room_id] for room in self.rooms(qun) if room.room_id in known]
 
     def member_count(self, qun: Qun) -> int:
-        """How many people are in all of its rooms."""
+        """Count the members of all its rooms."""
         crowds = [room.member_ids for room in self.live_rooms(qun)]
         return len(crowds[0]) if len(crowds) == 1 else len(set().union(*crowds))
 
     def room_of(self, qun: Qun, contact_id: str) -> Room | None:
-        """The room of the group that the person is in."""
+        """Return the room of the group that the person is in."""
         return next((room for room in self.live_rooms(qun) if contact_id in room.member_ids), None)
 
     def url(self, qun: Qun) -> str:
-        """The address of its landing page."""
+        """Return the URL of the landing page."""
         return f"{self._public_url}/weiqun/{qun.public_id}"
 
     def token_expired(self, qun: Qun) -> bool:
-        """Whether the join token's time is over."""
+        """Whether the join token has expired."""
         return qun.token_expires_at is not None and qun.token_expires_at <= self._clock()
 
     def _keep(self, qun: Qun) -> None:

@@ -1,4 +1,4 @@
-"""What follows when a person comes into a group or goes: the row, the count, the one welcome, the notice."""
+"""Records joins and leaves: membership row, daily numbers, welcome message, webhook events."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from services.groups.membership_rows import make_theirs, membership_of, put_memb
 from services.messaging.messages import Messages, text
 from services.messaging.webhook_events import WebhookEvents
 
-SINGLY: Final = 5  # more people than this, found in a group at once, are welcomed together
+SINGLY: Final = 5  # if more people than this join at once, one message welcomes them all
 
 
 class MembershipRecorder:
-    """Joins and leaves, whoever caused them; each is told once, however often it is seen."""
+    """Records joins and leaves of any origin, each only once however often it is seen."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class MembershipRecorder:
         self._texts = texts
         self._daily_stats = daily_stats
         self._clock = clock
-        self._taken_out: set[tuple[int, str]] = set()  # who is being taken out now
+        self._taken_out: set[tuple[int, str]] = set()  # people whom the assistant is removing now
         self.on_unwanted: Callable[[Session, Qun, str], None] = lambda _session, _qun, _contact_id: None
 
     def joined(self, session: Session, qun: Qun, room_id: str, *contact_ids: str) -> list[str]:
-        """These people are in the room. Welcomes each of them once; returns those who were not known to be in."""
+        """Record that people are in the room and welcome the new ones; return those who are new."""
         new = [contact_id for contact_id in contact_ids if self._came(session, qun, room_id, contact_id)]
         welcome = [contact_id for contact_id in new if not self._is_unwanted(session, qun, contact_id)]
         together = [welcome] if len(welcome) > SINGLY else [[contact_id] for contact_id in welcome]
@@ -77,7 +77,7 @@ class MembershipRecorder:
         return True
 
     def _is_unwanted(self, session: Session, qun: Qun, contact_id: str) -> bool:
-        """Whether the person is blacklisted; then they are taken out again."""
+        """Whether the person is blacklisted; if so, schedule their removal."""
         standing = session.get(MemberRecord, (qun.number, contact_id))
         if standing is None or not standing.blacklisted:
             return False
@@ -85,7 +85,7 @@ class MembershipRecorder:
         return True
 
     def made(self, session: Session, qun: Qun, room: QunRoom) -> None:
-        """A room of the group was made: whoever it was made with is a member, and is not welcomed."""
+        """Record the initial members of a new room, without welcoming them."""
         live = self._accounts.get(qun.account).directory.rooms.get(room.room_id or "")
         for contact_id in (live.member_ids if live else set()) - {self._accounts.get(qun.account).self_id}:
             if membership_of(session, qun.number, contact_id) is None:
@@ -99,13 +99,13 @@ class MembershipRecorder:
             self._webhook_events.tell(session, "qun.created", str(qun.number), {**_of(qun), **data})
 
     def lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
-        """The assistant is in a room no more: its owner and business systems are told."""
+        """Notify the owner and business systems that the assistant is no longer in a room."""
         words = fill(self._texts.group_lost, topic=room.topic, number=qun.number)
         self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
         self._webhook_events.tell(session, "qun.lost", str(qun.number), self._about(qun, room))
 
     def found(self, session: Session, qun: Qun, room: QunRoom) -> None:
-        """The assistant is in a lost room again."""
+        """Notify the owner and business systems that the assistant is in a lost room again."""
         words = fill(self._texts.group_found, topic=room.topic, number=qun.number)
         self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
         self._webhook_events.tell(session, "qun.found", str(qun.number), self._about(qun, room))
@@ -123,8 +123,12 @@ class MembershipRecorder:
         removed: bool = False,
         told_of: float = math.inf,
     ) -> bool:
-        """A person is no longer in the room; False when that was known, they are in another room of the group, or it
-        is told of a time (`told_of`) since which they are on their way in again."""
+        """Record that a person left the room; return False if there is nothing to record.
+
+        That is: it is known, they are in another room of the group, or the leave (at `told_of`) is older than their
+        current
+        request to join.
+        """
         row = membership_of(session, qun.number, contact_id)
         if row is not None and row.state in (MemberState.LEFT, MemberState.REMOVED):
             return False
@@ -147,7 +151,7 @@ class MembershipRecorder:
 
     @contextmanager
     def taking_out(self, qun: Qun, contact_id: str) -> Iterator[None]:
-        """While the assistant takes a person out: whoever sees first that they are gone notes them as removed."""
+        """Context in which leaves of this person are recorded as removals."""
         key = (qun.number, contact_id)
         self._taken_out.add(key)
         try:
@@ -156,7 +160,7 @@ class MembershipRecorder:
             self._taken_out.discard(key)
 
     def tell_outcome(self, session: Session, qun: Qun, contact_id: str, error: Exception | None) -> None:
-        """Tell a person who asked for it themselves how their way into the group stands."""
+        """Tell a person who asked to join the outcome of the attempt."""
         row = membership_of(session, qun.number, contact_id)
         if isinstance(error, GroupFull):
             words = fill(self._texts.group_full, topic=qun.topic)
@@ -171,7 +175,7 @@ class MembershipRecorder:
         self._messages.say(session, qun.account, contact_id, words)
 
     def refused(self, session: Session, qun: Qun, row: Membership, why: str) -> None:
-        """A way into the group ends here: nothing more will be tried for it."""
+        """End a request to join as refused."""
         row.sqlmodel_update(
             {"state": MemberState.REFUSED, "error": why, "expires_at": None, "updated_at": self._clock()}
         )
@@ -196,7 +200,7 @@ class MembershipRecorder:
         return contact.name if contact else ""
 
     def data(self, qun: Qun, row: Membership) -> dict[str, object]:
-        """What business systems are told of a membership."""
+        """Return the event data of a membership."""
         return {
             **_of(qun),
             "membership": row.id,
@@ -206,5 +210,5 @@ class MembershipRecorder:
 
 
 def _of(qun: Qun) -> dict[str, object]:
-    """Which group business systems are told of."""
+    """Return the event data that identifies a group."""
     return {"assistant": qun.account, "number": qun.number, "code": qun.code}

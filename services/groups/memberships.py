@@ -1,8 +1,7 @@
-"""People's ways into groups and out of them: one state machine, whoever asks, told only by what WeChat shows.
+"""Joining groups: a state machine whose transitions reflect what WeChat shows.
 
 requested → waiting_friend → adding → invited → joined | refused | expired; joined → left | removed.
-A step that talks to WeChat is a row with a state, the call, then what was seen; after a crash the row says where to
-go on.
+Before a call to WeChat the state is stored, afterwards what was seen; after a crash the row says where to resume.
 """
 
 from __future__ import annotations
@@ -45,22 +44,22 @@ from services.messaging.webhook_events import WebhookEvents
 from wechat.events import Contact, Room
 
 log = logging.getLogger(__name__)
-ASYNC = "async"  # the source of a way in that a business system does not wait for
-STRANGER = "不是你的好友"  # WeChat, of somebody to be added
+ASYNC = "async"  # source of a REST request that is not waited for (respond-async)
+STRANGER = "不是你的好友"  # part of WeChat's error when adding someone who is not a friend
 
 
 class Approved(StrEnum):
-    """What a request to join is answered with."""
+    """Answer to a request to join."""
 
     OK = "ok"
     INVITED = "invited"
     PENDING = "pending"
-    QUEUED = "queued"  # the caller does not wait; it is gone on with when its turn comes
+    QUEUED = "queued"  # accepted, but processed later
 
 
 @dataclass(frozen=True, slots=True)
 class JoinResult:
-    """The answer to a request to join; `id` names the membership where one is kept."""
+    """Answer to a request to join; `id` is the membership, if there is one."""
 
     approved: Approved
     account: str
@@ -68,7 +67,7 @@ class JoinResult:
 
 
 class Memberships(Removals):
-    """Lets people in; taking them out is in Departures."""
+    """Adds people to groups. Removing them is in Removals."""
 
     def __init__(
         self,
@@ -90,10 +89,10 @@ class Memberships(Removals):
         self._places = places
         self._blacklist = blacklist
         self._webhook_events = webhook_events
-        self._ids: dict[tuple[int, str], int] = {}  # of memberships: a row's never changes
+        self._ids: dict[tuple[int, str], int] = {}  # ids of memberships by group and person; they never change
 
     def group_of(self, token: str) -> Qun:
-        """The group a join token leads into; TokenInvalid, TokenExpired, InviteFailed when the group is lost."""
+        """Return the group of a join token; raise TokenInvalid, TokenExpired, or InviteFailed if the group is lost."""
         qun = self._groups.by_token(token)
         if qun is None:
             raise TokenInvalid
@@ -106,8 +105,10 @@ class Memberships(Removals):
         return qun
 
     async def request(self, token: str, member: str, who: str, *, later: bool = False) -> JoinResult:
-        """Let the person called `member` in; what is answered was seen in WeChat. `later`: a friend who is not in yet
-        is added when their turn comes, and QUEUED is the answer. Raises 3001–3006, 1007, 2002."""
+        """Add the person called `member`, and return what was seen in WeChat.
+
+        With `later`, a friend who is not a member yet is queued (QUEUED). Raises the errors 3001–3006, 1007 and 2002.
+        """
         qun = self.group_of(token)
         wechat = self._accounts.get(qun.account) if later else self._accounts.online(qun.account)
         if later and (known := self._person(qun, member)) and known.friend and not self._groups.room_of(qun, known.id):
@@ -120,7 +121,7 @@ class Memberships(Removals):
             await wechat.look_for(member)
             person = self._person(qun, member)
         for known in [person] if person else wechat.directory.find(member):
-            if person or member in (known.id, known.weixin):  # a stranger's nickname may be anybody's
+            if person or member in (known.id, known.weixin):  # a stranger's nickname does not identify them
                 self._refuse_blacklisted(qun, known.id)
         if person is not None and await self._is_in(qun, person.id):
             return JoinResult(Approved.OK, wechat.account, await self._id_of(qun, person.id))
@@ -130,7 +131,7 @@ class Memberships(Removals):
         return await self.let_in(qun, person, source="rest", who=who)
 
     async def _queue(self, qun: Qun, person: Contact) -> JoinResult:
-        """Keep that the person is to be added; one whose way in is open already is left to it."""
+        """Queue the person for adding, unless a request is already open."""
 
         def write(session: Session) -> Membership:
             row = membership_of(session, qun.number, person.id)
@@ -146,7 +147,7 @@ class Memberships(Removals):
         return JoinResult(Approved.INVITED if invited else Approved.QUEUED, qun.account, row.id)
 
     async def _is_in(self, qun: Qun, contact_id: str) -> bool:
-        """Whether WeChat shows the person in the group; a leave that nobody told of is noted."""
+        """Whether WeChat shows the person in the group. Records a leave for which there was no event."""
         known = self._groups.room_of(qun, contact_id)
         if known is None:
             return False
@@ -166,7 +167,7 @@ class Memberships(Removals):
 
     def _person(self, qun: Qun, name: str) -> Contact | None:
         crowds = [room.member_ids for room in self._groups.live_rooms(qun)]
-        members = crowds[0] if len(crowds) == 1 else set().union(*crowds)  # hundreds need not be copied for each call
+        members = crowds[0] if len(crowds) == 1 else set().union(*crowds)  # avoids copying the set for each call
         found = self._accounts.get(qun.account).directory.find(name, friends=True, also=members)
         if len(found) > 1:
             raise MemberAmbiguous(", ".join(contact.id for contact in found))
@@ -188,7 +189,9 @@ class Memberships(Removals):
         )  # fmt: skip
 
     async def let_in(self, qun: Qun, person: Contact, *, source: str, who: str) -> JoinResult:
-        """Add a friend of the assistant to the group, or invite them; a call for the same person joins this one."""
+        """Add a friend of the assistant to the group or invite them. Concurrent calls for the same person share the
+        result.
+        """
         key = (qun.number, person.id)
         result: JoinResult = await self._adding.run(key, lambda: self._let_in(qun, person, source, who))
         return result
@@ -214,7 +217,9 @@ class Memberships(Removals):
             raise
 
     async def _is_stranger(self, qun: Qun, contact_id: str, error: InviteFailed) -> bool:
-        """Who took the assistant out of their contacts cannot be added; WeChat tells when it is tried, or never."""
+        """Whether the add failed because the person has deleted the assistant; some gateways report that, others do
+        not.
+        """
         if STRANGER in error.detail:
             return True
         try:
@@ -223,7 +228,7 @@ class Memberships(Removals):
             return False
 
     async def _add_somewhere(self, qun: Qun, person: Contact, source: str, who: str, until: float | None) -> JoinResult:
-        """Where there is a place: in the next room where WeChat lets in fewer than the config says."""
+        """Add the person to the first room with a free seat; try the next one if WeChat says that it is full."""
         before, full = len(self._groups.live_rooms(qun)), set[str]()
         try:
             while True:
@@ -232,7 +237,7 @@ class Memberships(Removals):
                     return await self._add(qun, room, person, source, who, until)
                 except GroupFull:
                     full.add(room.id)
-                    if not self._settings.overflow or len(full) > before:  # a new one, too
+                    if not self._settings.overflow or len(full) > before:  # the newly opened room is full, too
                         raise
         finally:
             self._places.give_back(qun, person.id)
@@ -263,26 +268,26 @@ class Memberships(Removals):
             self._recorder.joined(session, qun, room.id, person.id)
             return
         row = session.get_one(Membership, row_id)
-        if row.state not in OPEN_STATES:  # the join was seen while we were writing, or the request taken back
+        if row.state not in OPEN_STATES:  # the join was recorded meanwhile, or the request was withdrawn
             return
         why = "owner" if seen is AddResult.OWNER_ASKED else ""
         move(session, row, self._clock(), MemberState.INVITED, why, self._waits_until())
         self._webhook_events.tell(session, "member.invited", str(qun.number), self._recorder.data(qun, row))
 
-    # ---- who became a friend, what a crash left open ----
+    # ---- new friends and interrupted requests ----
 
     async def became_friend(self, account: str, contact_id: str) -> None:
-        """Let the person into every group they were approved for while they were not a friend yet."""
+        """Add the person to every group that waits for them to become a friend."""
         wechat = self._accounts.get(account)
         person = await wechat.contact(contact_id)
         called = {name for name in (person.name, person.alias, person.weixin, person.id) if name}
-        # Who else is called so might be meant as well: then nobody is let in on the strength of a name.
+        # A name that other friends share does not identify the person.
         names = {f"name:{name}" for name in called if not _others(wechat.directory.find(name, friends=True), person.id)}
         for row in await self._store.write(lambda s: adopt_pending(s, account, person.id, names, self._clock())):
             await self.go_on(row)
 
     async def go_on(self, row: Membership) -> JoinResult | None:
-        """Do what an open row still wants; its person is told what came of it where they asked themselves."""
+        """Continue an open request, and tell the person the outcome if they asked themselves."""
         qun = self._groups.by_number(row.number)
         if qun is None or row.contact_id is None or qun.state != QunState.ACTIVE:
             return None
@@ -290,12 +295,12 @@ class Memberships(Removals):
         try:
             answer = await self.let_in(qun, person, source=row.source, who=f"person:{person.id}")
         except (AssistantOffline, WeChatOffline):
-            return None  # gone on with at the next sync
+            return None  # retried after the next sync
         except (BotError, WeChatError) as error:
             log.warning("group %s: %s not let in: %s", row.number, person.id, error)
             if (
                 not row.error and TAKEN_BACK not in str(error) and row.source != ASYNC
-            ):  # a repeat that fails again is not told again
+            ):  # the person was told about the first failure
                 self._tell_soon(qun, person.id, error)
             return None
         if answer.approved is Approved.INVITED and row.source != ASYNC:

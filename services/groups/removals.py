@@ -1,4 +1,4 @@
-"""People's ways out of groups, and the end of ways in that took too long."""
+"""Removing people from groups, withdrawing and expiring requests to join."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from services.groups.roster_refresh import RosterRefresh
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
-FIRST_WAIT: Final = 300.0  # seconds before a way in that failed is tried again; as long again as it took each time
+FIRST_WAIT: Final = 300.0  # seconds before a failed request is retried; after that the waits grow with its age
 
 
 class Removals:
-    """Takes people out."""
+    """Removes people from groups."""
 
     def __init__(
         self,
@@ -57,11 +57,14 @@ class Removals:
         self._audit = audit
         self._settings = settings
         self._clock = clock
-        self._adding = SingleFlight[tuple[int, str], Any](_log_not_added)  # JoinResult, which memberships.py defines
+        # the result is a JoinResult, which memberships.py defines
+        self._adding = SingleFlight[tuple[int, str], Any](_log_not_added)
 
     async def get(self, membership_id: int) -> Membership:
-        """The membership of this id; NotFound. One that was asked for by name, for a person who had one already, is
-        that person's."""
+        """Return the membership of this id; raise NotFound.
+
+        If it was requested by name for a person who already has a membership, that one is returned.
+        """
         row = await self._store.read(lambda s: self._meant(s, membership_id))
         if row is None:
             raise NotFound(f"membership {membership_id}")
@@ -74,7 +77,7 @@ class Removals:
         return membership_of(session, row.number, row.contact_id or "")
 
     async def remove(self, membership_id: int, who: str) -> None:
-        """Take the person out of the group, and see them gone; a person who is out already is fine."""
+        """Remove the person from the group and verify it. Idempotent."""
         row = await self.get(membership_id)
         qun = self._groups.by_number(row.number)
         if qun is None:
@@ -90,8 +93,12 @@ class Removals:
         await self._store.write(lambda s: self._close(s, qun, row.id or 0))
 
     async def _call_off(self, qun: Qun, row: Membership) -> None:
-        """End a way in that is open. One that waits for its turn ends when that comes; one that WeChat was asked for
-        already is waited for, so that who came in by it can be taken out."""
+        """End an open request to join.
+
+        One that is queued ends when its turn comes. If WeChat was already called, wait for the result, so that the
+        person can
+        then be removed.
+        """
         await self._store.write(lambda s: self._close(s, qun, row.id or 0))
         running = self._adding.running((qun.number, row.contact_id or ""))
         if running is not None:
@@ -101,7 +108,9 @@ class Removals:
         return (await self._store.read(lambda s: s.get_one(Membership, membership_id))).state in OPEN_STATES
 
     async def take_out(self, qun: Qun, contact_id: str, who: str) -> None:
-        """Remove the person from every room of the group; InviteFailed when WeChat does not (only owners remove)."""
+        """Remove the person from every room of the group; raise InviteFailed if WeChat refuses (only owners can
+        remove).
+        """
         try:
             await self.put_out(qun, contact_id, who)
         except WeChatOffline:
@@ -110,8 +119,10 @@ class Removals:
             raise InviteFailed(str(error)) from error
 
     async def put_out(self, qun: Qun, contact_id: str, who: str) -> list[str]:
-        """Remove the person from every room of the group, and see them gone; returns the rooms' ids. WeChatError as it
-        comes, AssistantOffline."""
+        """Remove the person from every room of the group and verify it; return the room ids.
+
+        Raises WeChatError and AssistantOffline.
+        """
         wechat = self._accounts.online(qun.account)
         rooms = [room.id for room in self._groups.live_rooms(qun) if contact_id in room.member_ids]
         for room_id in rooms:
@@ -136,10 +147,12 @@ class Removals:
         if row.state in OPEN_STATES:
             self._recorder.refused(session, qun, row, "taken back")
         elif row.state == MemberState.JOINED and row.contact_id and not self._groups.room_of(qun, row.contact_id):
-            self._recorder.left(session, qun, row.room_id or "", row.contact_id)  # was gone before
+            self._recorder.left(session, qun, row.room_id or "", row.contact_id)  # they had already left
 
     async def _note_failure(self, qun: Qun, contact_id: str, error: Exception) -> None:
-        """A full group and a blacklist end the way in; all else is tried again as long as people are waited for."""
+        """Record a failed attempt. GroupFull and MemberBlacklisted end the request; others are retried until it
+        expires.
+        """
 
         def note(session: Session) -> None:
             row = membership_of(session, qun.number, contact_id)
@@ -149,24 +162,24 @@ class Removals:
                 self._recorder.refused(session, qun, row, type(error).__name__)
                 return
             until = row.expires_at or self._waits_until()
-            why = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)  # no fault of this way in
+            # not a failure of this request
+            why = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)
             move(session, row, self._clock(), MemberState.REQUESTED, why, until)
 
         await self._store.write(note)
 
     def _waits_until(self) -> float:
-        """How long somebody who begins to wait now is waited for."""
+        """Return the expiry time of a request that starts to wait now."""
         return self._clock() + self._settings.pending_days * DAY
 
     async def once_in(self, qun: Qun) -> list[str]:
-        """The ids of people who were in the group and are no more."""
+        """Return the ids of former members of the group."""
         gone = (MemberState.LEFT, MemberState.REMOVED)
         wanted = select(Membership.who).where(Membership.number == qun.number, col(Membership.state).in_(gone))
         return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
     async def open_rows(self, account: str) -> Sequence[Membership]:
-        """What a crash or a failure left between request and end, and is to be gone on with now; REST callers ask
-        again by themselves."""
+        """Return the interrupted or failed requests that are due. REST callers repeat theirs themselves."""
         wanted = select(Membership).where(
             Membership.account == account,
             col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
@@ -176,14 +189,14 @@ class Removals:
         return [row for row in rows if (row.number, row.contact_id or "") not in self._adding and self._is_due(row)]
 
     def _is_due(self, row: Membership) -> bool:
-        """Whether a way in that failed is to be tried again: ever more seldom, as a person would."""
+        """Whether a failed request is due for a retry, with growing waits."""
         if not row.error or row.expires_at is None:
             return True
         first = row.expires_at - self._settings.pending_days * DAY
         return self._clock() - row.updated_at >= max(FIRST_WAIT, row.updated_at - first)
 
     async def expire(self) -> int:
-        """End the invitations and pending people whose time is over; returns how many."""
+        """Expire open requests whose time is over; return their number."""
 
         def end(session: Session) -> int:
             late = select(Membership).where(
@@ -204,7 +217,7 @@ def _log_not_added(key: tuple[int, str], error: BaseException) -> None:
 
 
 async def _is_gone(wechat: WeChat, room_id: str, contact_id: str) -> bool:
-    """Whether WeChat, after a removal that failed, shows that the person is not in the room all the same."""
+    """Whether WeChat shows that the person has left the room, although the removal failed."""
     try:
         return contact_id not in (await wechat.room(room_id, fresh=True)).member_ids
     except WeChatError:

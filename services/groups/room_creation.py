@@ -1,9 +1,11 @@
-"""Makes one room in WeChat, so that a lost answer never makes two.
+"""Creates a room in WeChat exactly once, even if the response is lost.
 
-The row says what was tried: asked_at (WeChat was asked), room_id (WeChat's answer was seen). After a crash or a
-time-out the half-made room is looked for first: a room of these three people with this topic, or without one where the
-gateway sets topics late. A room that looked so before WeChat was asked, or that somebody else owns, is not it: anybody
-can make a room with the next topic beforehand.
+The row records what was done: asked_at (the call was made), room_id (the response was seen). After a crash or timeout,
+the unfinished room is searched for first: a room of these three people with this topic, or without one on gateways
+that
+set topics late. Rooms that looked like it before the call, or that somebody else owns, are excluded, because anyone
+can
+create a room with the expected topic beforehand.
 """
 
 from __future__ import annotations
@@ -35,11 +37,11 @@ from wechat.interface import WeChat
 from wechat.names import same_name
 
 log = logging.getLogger(__name__)
-SHOWN_WITHIN = 5.0  # seconds in which WeChat must show the people of a new room
+SHOWN_WITHIN = 5.0  # seconds within which WeChat must show the members of a new room
 
 
 class RoomCreator:
-    """Makes rooms, one at a time per account."""
+    """Creates rooms, one at a time per account."""
 
     def __init__(
         self,
@@ -58,15 +60,15 @@ class RoomCreator:
         self._clock = clock
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._bound: set[tuple[str, str]] = set()
-        self.keep: Callable[[QunRoom], None] = lambda _room: None  # Groups keeps its memory true with it
-        self.change: Callable[..., Awaitable[Qun]]  # Groups changes a group by its number
+        self.keep: Callable[[QunRoom], None] = lambda _room: None  # set by Groups: updates its index
+        self.change: Callable[..., Awaitable[Qun]]  # set by Groups: changes a group by number
 
     def bind(self, account: str, room_id: str) -> None:
-        """Remember that a room belongs to a group, so that no other group takes it."""
+        """Record that a room belongs to a group, so that no other group uses it."""
         self._bound.add((account, room_id))
 
     def companion(self, wechat: WeChat, owner_id: str) -> str:
-        """The id of the third person a room needs; GroupNotMade when none of the configured ones is a friend."""
+        """Return the id of the third person a room needs; raise GroupNotMade if no configured companion is a friend."""
         for name in self._settings.companions:
             found = [c for c in wechat.directory.find(name, friends=True) if c.id not in (owner_id, wechat.self_id)]
             if len(found) == 1:
@@ -74,7 +76,7 @@ class RoomCreator:
         raise GroupNotMade(f"no companion of {', '.join(self._settings.companions)} is exactly one friend")
 
     async def _companion_now(self, wechat: WeChat, qun: Qun) -> str:
-        """Whom to make the next room with: the one of the first may be no friend any more."""
+        """Return the companion for the next room: the first room's may no longer be a friend."""
         try:
             companion = self.companion(wechat, qun.owner_id)
         except GroupNotMade:
@@ -84,7 +86,7 @@ class RoomCreator:
         return companion
 
     async def make(self, qun: Qun, room: QunRoom, who: str) -> QunRoom:
-        """Have the room in WeChat, with its owner and its topic; GroupNotMade, TooManyRequests, AssistantOffline."""
+        """Create the room with its owner and topic; raise GroupNotMade, TooManyRequests or AssistantOffline."""
         async with self._turns[qun.account]:
             wechat = self._accounts.online(qun.account)
             people = [qun.owner_id, qun.companion_id]
@@ -134,7 +136,7 @@ class RoomCreator:
         return room_id
 
     async def _find(self, wechat: WeChat, room: QunRoom, people: Sequence[str]) -> str | None:
-        """The id of the half-made room, if WeChat shows it."""
+        """Return the id of the unfinished room, if WeChat shows it."""
         await wechat.read_new_rooms()
         alike = self._candidates(wechat, room.topic, people)
         found = next((one.id for one in alike if one.id not in room.seen_before), None)
@@ -143,13 +145,13 @@ class RoomCreator:
         return found
 
     def _candidates(self, wechat: WeChat, topic: str, people: Sequence[str]) -> list[Room]:
-        """The rooms that may be the half-made one, those with the topic first."""
+        """Return the rooms that may be the unfinished one, those with the topic first."""
         trio = {wechat.self_id, *people}
         free = [
             room
             for room in wechat.directory.rooms.values()
             if (wechat.account, room.id) not in self._bound
-            and room.owner_id in ("", wechat.self_id)  # some gateways do not tell the owner
+            and room.owner_id in ("", wechat.self_id)  # some gateways do not return the owner
             and room.member_ids | {wechat.self_id} == trio
         ]
         return [room for room in free if room.topic and same_name(room.topic, topic)] + [
@@ -177,7 +179,7 @@ class RoomCreator:
 
 
 async def _shown(wechat: WeChat, room_id: str, owner_id: str) -> Room | None:
-    """The room once WeChat shows its owner in it: a new room's people may appear a moment late."""
+    """Wait until WeChat shows the owner in the room; members of a new room may appear late."""
     deadline = asyncio.get_running_loop().time() + SHOWN_WITHIN
     while True:
         room = await wechat.room(room_id, fresh=True)

@@ -1,4 +1,4 @@
-"""The ways into a group that begin in WeChat: a join token in a friend request, or in a private message."""
+"""Requests to join by a token, in a friend request or a private message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOUR = 3600.0
 
 
 class TokenJoins:
-    """Lets people in who ask for it themselves."""
+    """Processes tokens, and resumes interrupted requests."""
 
     def __init__(
         self,
@@ -51,10 +51,10 @@ class TokenJoins:
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
 
-    # ---- a token from a friend ----
+    # ---- tokens in private messages ----
 
     async def token_sent(self, account: str, contact_id: str, token: str) -> Decision:
-        """What to do about a token that a friend sent."""
+        """Decide about a token sent by a friend."""
         qun = await self._meant(account, contact_id, token)
         if isinstance(qun, Decision):
             return qun
@@ -69,7 +69,7 @@ class TokenJoins:
         )
 
     async def _meant(self, account: str, contact_id: str, token: str) -> Qun | Decision:
-        """The group a token leads into, or what its sender is told instead."""
+        """Return the group of a token, or the decision if it is not usable."""
         if await self._shut_out(account, contact_id):
             return Decision()
         try:
@@ -82,7 +82,7 @@ class TokenJoins:
             return Decision(self._texts.bad_token, lambda s: self._miss(s, account, contact_id))
 
     async def _known_already(self, qun: Qun, contact_id: str) -> str:
-        """What the sender is told when there is nothing to be done; "" when there is."""
+        """Return the reply if there is nothing to do, else ""."""
         if self._blacklist.holds(qun.number, contact_id):
             return fill(self._texts.blacklisted, topic=qun.topic)
         if self._groups.room_of(qun, contact_id):
@@ -116,7 +116,7 @@ class TokenJoins:
         session.add(TokenMiss(account=account, contact_id=contact_id, at=self._clock()))
 
     async def _shut_out(self, account: str, contact_id: str) -> bool:
-        """Five wrong tokens within an hour: nothing more is heard for an hour after the fifth."""
+        """Whether the person is ignored: five wrong tokens within an hour, for an hour after the fifth."""
         wanted = (
             select(TokenMiss.at)
             .where(TokenMiss.account == account, TokenMiss.contact_id == contact_id)
@@ -126,10 +126,10 @@ class TokenJoins:
         last = await self._store.read(lambda s: s.exec(wanted).all())
         return len(last) == MAX_MISSES and last[0] - last[-1] < HOUR and self._clock() < last[0] + HOUR
 
-    # ---- a token in a friend request ----
+    # ---- tokens in friend requests ----
 
     async def token_in_request(self, account: str, contact_id: str, name: str, token: str) -> Decision:
-        """Keep, for the moment the person is a friend, that they were let in."""
+        """Decide about a token in a friend request; the person is added once they are a friend."""
         qun = await self._meant(account, contact_id, token)
         if isinstance(qun, Decision):
             return qun
@@ -138,14 +138,14 @@ class TokenJoins:
             return Decision(answer, opens=not self._blacklist.holds(qun.number, contact_id))
         return Decision(write=lambda s: self._ask(s, qun, contact_id, name, MemberState.WAITING_FRIEND), opens=True)
 
-    # ---- going on ----
+    # ---- continuing ----
 
     def became_friend_soon(self, account: str, contact_id: str) -> None:
-        """Let a new friend into what they were approved for."""
+        """Start adding a new friend to the groups that wait for them."""
         self._hold(self._became_friend(account, contact_id))
 
     async def _became_friend(self, account: str, contact_id: str) -> None:
-        """WeChat may need some seconds before it shows a new friend as one."""
+        """Wait until WeChat shows the new friend as one, which may take seconds, and add them."""
         wechat = self._accounts.get(account)
         for pause in (0.0, 0.5, 2.0, 5.0):
             await asyncio.sleep(pause)
@@ -154,19 +154,19 @@ class TokenJoins:
         await self._memberships.became_friend(account, contact_id)
 
     async def resume(self, account: str) -> int:
-        """Go on with what a crash or a failure cut off; returns how many requests were open."""
+        """Resume the interrupted requests of an account; return their number."""
         rows = await self._memberships.open_rows(account)
         for row in rows:
             self._hold(self._memberships.go_on(row))
         return len(rows)
 
     async def resume_all(self) -> int:
-        """Try again what failed; returns how many requests were open."""
+        """Retry the failed requests of all online accounts; return their number."""
         accounts = [account for account in self._accounts.names() if self._accounts.is_online(account)]
         return sum([await self.resume(account) for account in accounts])
 
     def go_on_soon(self, membership_id: int) -> None:
-        """Go on with a way in that is kept."""
+        """Start a stored request to join."""
         self._hold(self._go_on_with(membership_id))
 
     async def _go_on_with(self, membership_id: int) -> None:
@@ -194,7 +194,7 @@ class TokenJoins:
             log.error("a way into a group failed", exc_info=task.exception())
 
     async def stop(self) -> None:
-        """Let go of what runs; the rows say where to go on."""
+        """Cancel running tasks; the rows say where to resume."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
