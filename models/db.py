@@ -167,7 +167,7 @@ class Store:
         self._deliver(self._commits.give_up())
 
     def _next_batch(self) -> tuple[list[WriteJob], bool]:
-        """Return the waiting writes and whether more may come. The batch is empty when a lost commit must be queried."""
+        """Return the waiting writes and whether more may come. Empty when a lost commit must be queried."""
         batch: list[WriteJob] = []
         while len(batch) < MAX_PER_COMMIT:
             try:

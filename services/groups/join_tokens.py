@@ -15,7 +15,7 @@ _ALONE = re.compile(r"(?!\d{16})[A-Za-z0-9+/]{16}")  # digits only are more like
 
 
 def find_token(text: str) -> str | None:
-    """Return the first join token in a text, valid or not. A text that consists of 16 base64 characters counts as one."""
+    """Return the first join token in a text, valid or not. A text of exactly 16 base64 characters counts as one."""
     if _ALONE.fullmatch(text.strip()):
         return text.strip()
     for match in _CANDIDATE.finditer(text):

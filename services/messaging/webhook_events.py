@@ -1,4 +1,4 @@
-"""What business systems are told (webhooks): promised in the same transaction as what it tells of."""
+"""Webhook events, queued in the transaction of the change they report."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from services.work.delivery_queue import GiveUp, Job
 from services.work.outbox import Outbox
 
 QUEUE = "hook"
-MESSAGES = "wx"  # the queues of what is said in WeChat
-SAME_FRIEND = 3600.0  # seconds in which a second sign of the same new friend is no news
+MESSAGES = "wx"  # queues of messages to WeChat
+SAME_FRIEND = 3600.0  # seconds in which further signs of the same new friend are ignored
 
 
 class WebhookEvents:
-    """Turns what happened into one promised POST for each webhook that listens."""
+    """Queues events for the webhooks that subscribe to them."""
 
     def __init__(self, outbox: Outbox, webhooks: Sequence[WebhookSettings], clock: Clock) -> None:
         self._outbox = outbox
@@ -34,11 +34,13 @@ class WebhookEvents:
         outbox.on_sent(self._message_sent)
 
     def configure(self, webhooks: Sequence[WebhookSettings]) -> None:
-        """Tell these from now on."""
+        """Replace the webhooks."""
         self._webhooks = list(webhooks)
 
     def tell(self, session: Session, type: str, key: str, data: dict[str, Any]) -> None:
-        """Promise the event to every webhook that wants its type; `key`: its events go in order (a group's number)."""
+        """Queue the event for every webhook that subscribes to `type`. Events with the same `key` are delivered in
+        order.
+        """
         event = {
             "id": f"evt_{uuid.uuid4().hex}",
             "type": type,
@@ -50,7 +52,7 @@ class WebhookEvents:
                 self._outbox.add(session, f"{QUEUE}:{webhook.name}", key, event, priority=Priority.NOTICE)
 
     def friend_added(self, session: Session, account: str, contact_id: str, name: str) -> None:
-        """Tell that a person has become a friend: once, though both its event and the list of contacts show it."""
+        """Report a new friend once, although both an event and the contact list show them."""
         now = self._clock()
         known = session.get(BecameFriend, (account, contact_id))
         if known is None or known.at < now - SAME_FRIEND:
@@ -59,7 +61,7 @@ class WebhookEvents:
             self.tell(session, "friend.added", contact_id, data)
 
     def wants(self, type: str) -> bool:
-        """Whether anybody is told of events of this type."""
+        """Whether any webhook subscribes to this event type."""
         return any(webhook.wants(type) for webhook in self._webhooks)
 
     def _message_sent(self, session: Session, work: Job) -> None:
