@@ -1,5 +1,8 @@
-"""Flows: conversations that call business systems. Their state is in the database after each step, and goes on from
-there whatever dies; calls are made beside the conversation, so that a slow system does not hold up its person."""
+"""Flows: conversations that call business systems.
+
+The state is stored after each step and survives restarts. Calls run in tasks of their own, so that a slow system does
+not block the person's conversation.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,14 @@ from services.flows.steps import HOUR, FlowSteps, open_key
 from services.groups.groups import Groups
 
 log = logging.getLogger(__name__)
-MAX_PER_HOUR: Final = 30  # flows that one person who is no admin may start
-CALL_AGAIN: Final = 30.0  # seconds after the bot itself could not go on with a call
-SLACK: Final = 0.05  # seconds by which two clocks may differ
-A_MINUTE: Final = 60.0  # the clock looks for ended waits so often
+MAX_PER_HOUR: Final = 30  # flows that a person who is not an admin may start
+CALL_AGAIN: Final = 30.0  # seconds until a call is retried after an internal error
+SLACK: Final = 0.05  # tolerated difference between two clocks, in seconds
+A_MINUTE: Final = 60.0  # interval of the job that calls `expire`
 
 
 class Flows:
-    """Runs every flow of the config."""
+    """Runs the configured flows."""
 
     def __init__(
         self,
@@ -61,20 +64,20 @@ class Flows:
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._alarms: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._open: dict[str, str] = {}  # state by account and person; "" = ended while `start` was reading
+        self._open: dict[str, str] = {}  # state by account and person; "" = ended while `start` was loading
         self._loaded = False
         steps.on_call = self._call_soon
         steps.on_pause = self._paused
         steps.on_end = self._ended
 
     def configure(self, flows: Sequence[FlowSettings]) -> None:
-        """Begin these from now on; those under way go on as they began."""
+        """Replace the flows; running ones continue with their copy."""
         self._by_word = {spoken(word): flow for flow in flows for word in flow.start}
 
-    # ---- life ----
+    # ---- start and stop ----
 
     async def start(self) -> None:
-        """Make the calls again that an earlier process did not finish, each with the same idempotency key."""
+        """Repeat the calls that an earlier process did not finish, with their idempotency keys."""
         runs = await self.open_runs()
         known = {open_key(run.account, run.person): run.state for run in runs} | self._open
         self._open, self._loaded = {key: state for key, state in known.items() if state}, True
@@ -83,7 +86,7 @@ class Flows:
                 self._call_soon(run.id or 0)
 
     async def stop(self, grace: float) -> None:
-        """Let calls finish for `grace` seconds; what does not is made again at the next start."""
+        """Give calls `grace` seconds to finish; the others are repeated at the next start."""
         self._stopping = True
         calls = list(self._calls.values())
         if calls:
@@ -93,10 +96,10 @@ class Flows:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # ---- the person ----
+    # ---- messages of people ----
 
     async def heard(self, account: str, person: str, words: str | None) -> Decision | None:
-        """What a person's private message (None: it is no text) means to their flow; None when it is no flow's."""
+        """Return what to do about a private message (None: not a text); None if it does not concern a flow."""
         words = words.strip() if words is not None else None
         bare = spoken(words or "")
         flow = self._by_word.get(bare)
@@ -117,7 +120,7 @@ class Flows:
         return Decision(write=self._with_open(run, partial(self._steps.answered, words=words), same_step=True))
 
     async def asked_at(self, account: str, person: str) -> float:
-        """When a person's flow asked what it waits to be told; 0 = it waits for nothing of theirs."""
+        """Return when the person's flow asked its current question; 0 if it is not asking."""
         run = await self._open_run(account, person)
         return run.changed_at if run is not None and run.state == RunState.ASKING else 0.0
 
@@ -140,7 +143,7 @@ class Flows:
             FlowRun.account == account, FlowRun.person == person, FlowRun.started_at > self._clock() - HOUR
         )
         if session.exec(select(FlowRun.id).where(FlowRun.open_key == key)).first() is not None:
-            return  # begun by another of this person's messages just now
+            return  # started by another message of this person meanwhile
         if not self._accounts.is_admin(account, person) and session.exec(recent).one() >= MAX_PER_HOUR:
             self._steps.tell(session, account, person, self._texts.flow_too_many)
             return
@@ -149,7 +152,9 @@ class Flows:
     def _with_open(
         self, seen: FlowRun, act: Callable[[Session, FlowRun], None], *, same_step: bool = False
     ) -> Callable[[Session], None]:
-        """A write about a run as it was seen; nothing when it has ended, or (same_step) moved on, meanwhile."""
+        """Return a write that calls `act` if the run is still open and, with `same_step`, has not advanced since
+        `seen`.
+        """
 
         def write(session: Session) -> None:
             run = session.get(FlowRun, seen.id)
@@ -162,12 +167,12 @@ class Flows:
         return write
 
     def state_words(self, run: FlowRun) -> str:
-        """How an open run stands, for people."""
+        """Describe the state of an open run for people."""
         if run.state == RunState.ASKING:
             return self._texts.flow_asking
         return self._texts.flow_calling if run.state == RunState.CALLING else self._texts.flow_waiting
 
-    # ---- the systems ----
+    # ---- calls and callbacks ----
 
     def _call_soon(self, run_id: int) -> None:
         if self._stopping:
@@ -208,7 +213,7 @@ class Flows:
         await self._store.write(self._with_open(run, go_on, same_step=True))
 
     async def callback(self, secret: str) -> FlowCallback:
-        """Where a system brings a result to; NotFound."""
+        """Return the callback of a secret; raise NotFound."""
         row = await self._store.read(
             lambda s: s.exec(select(FlowCallback).where(FlowCallback.secret == secret)).first()
         )
@@ -217,11 +222,11 @@ class Flows:
         return row
 
     async def called_back(self, callback: FlowCallback, result: dict[str, Any]) -> None:
-        """A system brings a result; the first one counts, and is kept until its step waits for it."""
+        """Store the result of a callback, unless there is one already; continue the run if it waits for it."""
 
         def take(session: Session) -> None:
             run = session.get(FlowRun, callback.run_id)
-            if run is None:  # pruned just now
+            if run is None:  # just pruned
                 return
             is_open = run.state in OPEN_STATES
             first = session.connection().execute(
@@ -236,10 +241,10 @@ class Flows:
 
         await self._store.write(take)
 
-    # ---- the clock and the admins ----
+    # ---- expiry and administration ----
 
     async def expire(self) -> int:
-        """End the runs whose answer or callback has not come in time; returns how many."""
+        """End the runs whose answer or callback is overdue; return their number."""
         late = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES), col(FlowRun.deadline) <= self._clock())
         runs = await self._store.read(lambda s: s.exec(late).all())
         for run in runs:
@@ -249,12 +254,12 @@ class Flows:
         return len(runs)
 
     async def open_runs(self) -> list[FlowRun]:
-        """The runs that are under way, the oldest first."""
+        """Return the open runs, oldest first."""
         wanted = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES)).order_by(col(FlowRun.id))
         return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
     def end(self, session: Session, run_id: int) -> FlowRun | None:
-        """End a run for its person, who is told, inside a transaction; None when no such run is open."""
+        """Cancel a run and tell its person, inside a transaction; return None if it is not open."""
         run = session.get(FlowRun, run_id)
         if run is None or run.state not in OPEN_STATES:
             return None
@@ -262,7 +267,7 @@ class Flows:
         return run
 
     def open_counts(self) -> dict[str, int]:
-        """How many runs are asking, calling, waiting; from memory, for the figures."""
+        """Count the open runs by state, from memory, for the metrics."""
         counted = Counter(self._open.values())
         return {str(state): counted[state] for state in OPEN_STATES}
 

@@ -1,4 +1,4 @@
-"""The steps of a flow. Each runs inside a transaction that holds its state and everything it says."""
+"""The steps of a flow. Each runs in a transaction with its state and its messages."""
 
 from __future__ import annotations
 
@@ -24,16 +24,20 @@ from services.messaging.webhook_events import WebhookEvents
 
 log = logging.getLogger(__name__)
 HOUR = 3600.0
-ANSWER_HOURS = 24.0  # how long a person may take to answer
+ANSWER_HOURS = 24.0  # hours that a person has to answer
 
 
 class Failed(Exception):
-    """A step ends the flow; the message is for the person."""
+    """A step ends the flow; the message is shown to the person."""
 
 
 class FlowSteps:
-    """Moves a run on until it has to wait: for the person, for a call, for a callback. After the commit `on_call` hears
-    of a run that wants its call made, `on_pause` of every run that waits, `on_end` of one that is over."""
+    """Executes the steps of a run until it has to wait for the person, a call, or a callback.
+
+    After the commit, `on_call` is called for a run whose call is to be made, `on_pause` for a run that waits, and
+    `on_end`
+    for a run that has ended.
+    """
 
     def __init__(
         self,
@@ -54,10 +58,10 @@ class FlowSteps:
         self.on_pause: Callable[[FlowRun], None] = lambda _run: None
         self.on_end: Callable[[FlowRun], None] = lambda _run: None
 
-    # ---- moving on ----
+    # ---- progress ----
 
     def begin(self, session: Session, account: str, person: str, flow: FlowSettings) -> FlowRun:
-        """Start a run, with an address to call back at for every step that waits."""
+        """Start a run and create a callback for each of its waiting steps."""
         now = self._clock()
         run = FlowRun(
             account=account, person=person, flow=flow.name, spec=flow.model_dump_json(exclude_none=True),
@@ -73,7 +77,7 @@ class FlowSteps:
         return run
 
     def go_on(self, session: Session, run: FlowRun) -> None:
-        """Do the steps from where the run stands."""
+        """Execute the steps from the current one."""
         run.changed_at = self._clock()
         session.add(run)
         steps = FlowSettings.model_validate_json(run.spec).steps
@@ -91,7 +95,7 @@ class FlowSteps:
             self._end(session, run, RunState.FINISHED)
 
     def _do(self, session: Session, run: FlowRun, step: FlowStep) -> bool:
-        """Do a step; False when it has to wait."""
+        """Execute a step; return False if the run has to wait."""
         if step.ask:
             return self._ask(session, run, list(step.ask.values()))
         if step.say:
@@ -123,17 +127,17 @@ class FlowSteps:
             raise Failed(reason(result) or self._texts.flow_no_reason)
         return True
 
-    # ---- what comes in ----
+    # ---- results ----
 
     def answered(self, session: Session, run: FlowRun, words: str) -> None:
-        """The person answered the question that stands."""
+        """Continue with the person's answer to the current question."""
         asked = FlowSettings.model_validate_json(run.spec).steps[run.step].ask or {}
         run.bring(list(asked)[run.question], words)
         run.question += 1
         self.go_on(session, run)
 
     def called(self, session: Session, run: FlowRun, answer: dict[str, Any]) -> None:
-        """The system answered the call."""
+        """Continue with the response of a call."""
         call = FlowSettings.model_validate_json(run.spec).steps[run.step].call
         if call is not None:
             run.bring(call.into, answer)
@@ -143,18 +147,18 @@ class FlowSteps:
     # ---- ends ----
 
     def fail(self, session: Session, run: FlowRun, error: str) -> None:
-        """End the run with the flow's own words for it."""
+        """End the run as failed, with the flow's text for it."""
         words = FlowSettings.model_validate_json(run.spec).failed
         self._say(session, run, fill_what_is_there(words, {**self.values(session, run), "error": error}))
         self._end(session, run, RunState.FAILED, error)
 
     def cancel(self, session: Session, run: FlowRun, words: str) -> None:
-        """End the run because somebody wants it to."""
+        """End the run on request."""
         self._say(session, run, fill(words, flow=run.flow))
         self._end(session, run, RunState.CANCELLED)
 
     def late(self, session: Session, run: FlowRun, result: dict[str, Any]) -> None:
-        """A system brought a result that its run, now over, did not wait for. Who did not end it wants to know."""
+        """Report a result that arrived after the end of its run. The person is told, unless they cancelled it."""
         said = summary(result)
         after_commit(session, lambda: log.warning("flow run %s is %s, and has a result", run.id, run.state))
         if run.state != RunState.CANCELLED:
@@ -164,7 +168,7 @@ class FlowSteps:
 
     def _end(self, session: Session, run: FlowRun, state: RunState, error: str = "") -> None:
         run.state, run.error, run.deadline, run.open_key = state, error, None, None
-        run.changed_at, run.brought = self._clock(), NO_MORE  # it may have held what is nobody's business later
+        run.changed_at, run.brought = self._clock(), NO_MORE  # deletes the collected values, which may be confidential
         session.add(run)
         self._webhook_events.tell(session, "flow.finished", run.person, {**_about(run), "error": error})
         came = (col(FlowCallback.run_id) == run.id, col(FlowCallback.body).is_not(None))
@@ -173,10 +177,10 @@ class FlowSteps:
         session.connection().execute(update(FlowCallback).where(*came).values(body=NO_MORE))
         after_commit(session, lambda: self.on_end(run))
 
-    # ---- small things ----
+    # ---- helpers ----
 
     def values(self, session: Session, run: FlowRun) -> dict[str, Any]:
-        """Everything that {names} of the run's step stand for."""
+        """Return the values of the {names} available in the run's current step."""
         values = {**run.values, "flow": run.flow, "person": run.person, "assistant": run.account}
         coming = select(FlowCallback.secret).where(FlowCallback.run_id == run.id, FlowCallback.step >= run.step)
         secret = session.exec(coming.order_by(col(FlowCallback.step))).first()
@@ -188,13 +192,13 @@ class FlowSteps:
         self.tell(session, run.account, run.person, words)
 
     def tell(self, session: Session, account: str, person: str, words: str) -> None:
-        """Promise to say something to a person; what is empty once it is filled in is not said."""
+        """Queue a message to the person, unless the text is empty after filling it in."""
         if words.strip():
             self._messages.say(session, account, person, words)
 
 
 def _about(run: FlowRun) -> dict[str, Any]:
-    """What business systems are told of a run."""
+    """Return the event data of a run."""
     return {
         "run": run.id,
         "flow": run.flow,
@@ -205,5 +209,5 @@ def _about(run: FlowRun) -> dict[str, Any]:
 
 
 def open_key(account: str, person: str) -> str:
-    """What is unique among open runs."""
+    """Return the key that is unique among open runs."""
     return f"{account}/{person}"

@@ -1,6 +1,6 @@
-"""What follows an offence: warnings, and at the limit out of the group and onto its blacklist. By WeChat id, per group.
+"""Sanctions per person and group: warnings, and at the limit removal and blacklisting.
 
-Taking somebody out is promised work (queue "remove:ACCOUNT"): it is done after a crash too, and its failure is told.
+Removal is a queued job (queue "remove:ACCOUNT"), so it survives a crash and its failure is reported.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_TRIES = 4
 
 
 class Sanctions:
-    """Warns, blacklists, and takes out."""
+    """Warns, blacklists and removes people."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Sanctions:
         outbox.serve(QUEUE, self._deliver, at_once=1, is_open=accounts.is_online)
 
     def is_exempt(self, qun: Qun, contact_id: str) -> bool:
-        """Whether the person is out of the ladder's reach: owner, admins, companions, assistants."""
+        """Whether the person is exempt from sanctions: owner, admins, companions, assistants."""
         accounts = self._accounts
         if contact_id in (qun.owner_id, qun.companion_id) or accounts.is_admin(qun.account, contact_id):
             return True
@@ -75,12 +75,12 @@ class Sanctions:
         companions = (directory.find(name, friends=True) for name in self._settings.companions)
         return any([person.id for person in found] == [contact_id] for found in companions)
 
-    # ---- the steps ----
+    # ---- sanctions ----
 
     def warn(
         self, session: Session, qun: Qun, room_id: str, contact_id: str, name: str, reason: str, who: str, **more: str
     ) -> int:
-        """Warn a person in the group with an @; at the limit remove and blacklist them. Returns how many warnings."""
+        """Warn a person in the group with an @, and ban them at the limit. Return the number of warnings."""
         count = self._put(session, qun, contact_id, name, warnings=1)
         limit = self._settings.warn_limit
         detail = {"number": str(qun.number), "reason": reason, "count": str(count), **more}
@@ -93,37 +93,37 @@ class Sanctions:
         return count
 
     def ban(self, session: Session, qun: Qun, contact_id: str, name: str, reason: str, who: str) -> None:
-        """Blacklist a person, and take them out of the group."""
+        """Blacklist a person and remove them from the group."""
         self.blacklist(session, qun, contact_id, name, reason, who)
         self.put_out(session, qun, contact_id, reason, who)
 
     def blacklist(self, session: Session, qun: Qun, contact_id: str, name: str, reason: str, who: str) -> None:
-        """Keep a person from coming into the group."""
+        """Blacklist a person."""
         self._put(session, qun, contact_id, name, blacklisted=True)
         detail = {"number": str(qun.number), "reason": reason}
         self._audit.note(session, qun.account, "blacklist", who, contact_id, "done", **detail)
 
     def forgive(self, session: Session, qun: Qun, contact_id: str, who: str) -> None:
-        """Take a person off the blacklist; their warnings are forgotten with it."""
+        """Remove a person from the blacklist and reset their warnings."""
         self._put(session, qun, contact_id, "", blacklisted=False)
         self._audit.note(session, qun.account, "forgive", who, contact_id, "done", number=str(qun.number))
 
     def came_back(self, session: Session, qun: Qun, contact_id: str) -> None:
-        """A blacklisted person is in the group again."""
+        """Remove a blacklisted person who has joined again."""
         self.put_out(session, qun, contact_id, self._texts.reason_blacklisted, "guard")
 
     def put_out(self, session: Session, qun: Qun, contact_id: str, reason: str, who: str) -> None:
-        """Promise to take a blacklisted person out of the group."""
+        """Queue the removal of a blacklisted person from the group."""
         body = {"number": qun.number, "contact": contact_id, "reason": reason, "who": who}
         self._outbox.add(session, f"{QUEUE}:{qun.account}", contact_id, body, priority=Priority.NOTICE)
 
     async def blacklisted(self, qun: Qun) -> list[MemberRecord]:
-        """The group's blacklist."""
+        """Return the group's blacklist."""
         wanted = select(MemberRecord).where(MemberRecord.number == qun.number, col(MemberRecord.blacklisted).is_(True))
         return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
     def _put(self, session: Session, qun: Qun, contact_id: str, name: str, **change: Any) -> int:
-        """Change a person's standing; `warnings` are added to those they have. Returns their warnings."""
+        """Update a person's record, adding to their `warnings`; return the number of warnings."""
         if "blacklisted" in change:
             self._blacklist.follow(session, qun.number, contact_id, on=change["blacklisted"])
         now = self._clock()
@@ -140,12 +140,12 @@ class Sanctions:
         insert = insert.on_conflict_do_update(index_elements=["number", "contact_id"], set_=after)
         return int(session.connection().execute(insert.returning(col(MemberRecord.warnings))).scalar_one())
 
-    # ---- taking out ----
+    # ---- removal ----
 
     async def _deliver(self, work: Job) -> str | Retry | GiveUp:
         qun = self._groups.by_number(work.body["number"])
         contact_id = work.body["contact"]
-        if qun is None or not self._blacklist.holds(qun.number, contact_id):  # pardoned since
+        if qun is None or not self._blacklist.holds(qun.number, contact_id):  # removed from the blacklist since
             return ""
         if self._groups.room_of(qun, contact_id) is None:
             return ""
@@ -171,7 +171,7 @@ class Sanctions:
         return GiveUp(str(error))
 
     def _tell_owner(self, session: Session, qun: Qun, contact_id: str, reason: str) -> None:
-        """Once per person: the assistant is not the group's owner, or WeChat refuses for another reason."""
+        """Tell the owner, once per person, that the removal failed: usually the assistant is not the group's owner."""
         standing = session.get(MemberRecord, (qun.number, contact_id))
         if standing is not None and standing.removal_told:
             return

@@ -1,4 +1,4 @@
-"""Groups that a caller does not wait for: made when the account's turn comes, whatever dies meanwhile."""
+"""Groups created by respond-async requests: queued, and created when the account's rate limit allows."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 
 QUEUE = "make"
-WAITS = (10.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 3600.0)  # seconds between tries of what WeChat refuses
+WAITS = (10.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 3600.0)  # seconds between attempts that WeChat rejects
 
 
 class DeferredGroups:
-    """Promises groups."""
+    """Queues the creation of groups."""
 
     def __init__(self, store: Store, accounts: Accounts, groups: Groups, outbox: Outbox) -> None:
         self._store = store
@@ -28,8 +28,10 @@ class DeferredGroups:
         outbox.serve(QUEUE, self._make, at_once=1, is_open=accounts.is_online)
 
     async def create(self, code: str, owner: str, account: str, who: str) -> Qun:
-        """The group of this code, which will be made; one that is there is returned as it is. Raises what
-        Groups.create raises for a request that can never be met."""
+        """Return the group of this code and queue its creation, unless it exists already.
+
+        Raises the errors of Groups.create that do not depend on creating the room.
+        """
         qun = await self._groups.prepare(code, owner, account)
         if qun.state == QunState.MAKING:
             await self._store.write(lambda s: self._promise(s, qun, who))

@@ -1,7 +1,7 @@
-"""Near questions by meaning and words together. Pure; the embeddings come from outside.
+"""Similarity of questions by embeddings, combined with words. No I/O.
 
-A model's cosines only mean something among themselves, so the threshold is calibrated on the listed questions: how near
-each is to the nearest question of another entry. What a customer asks is near when it is nearer than that.
+Cosines are not comparable between models, so the threshold is calibrated on the listed questions: the similarity of
+each to the nearest question of another entry. A customer's question must be more similar than that.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-QUANTILE = 0.4  # of the cosines between each question and the nearest of another entry: below it nothing is near
-WORDS = 0.05  # what full likeness in words adds to a cosine
-ANSWERS = 0.3  # share of an answer's cosine in an entry's, where it is above that of the questions
-BEHIND = 0.06  # entries so far behind the best are not offered
+QUANTILE = 0.4  # quantile of those similarities that is the threshold
+WORDS = 0.05  # added to the cosine for full lexical similarity
+ANSWERS = 0.3  # weight of an answer's cosine, where it is above that of the questions
+BEHIND = 0.06  # entries whose score is lower than the best by more than this are not offered
 
 
 class MeaningIndex:
-    """The embeddings of a FAQ's questions and answers. `vectors`: a row per listed question, then one per entry."""
+    """The embeddings of a FAQ. `vectors`: a row per listed question, then one per answer."""
 
     def __init__(self, faq: Faq, vectors: Vectors) -> None:
         import numpy as np
@@ -37,13 +37,13 @@ class MeaningIndex:
 
     @staticmethod
     def texts(faq: Faq) -> list[str]:
-        """What is to be embedded, in the order of `vectors`."""
+        """Return the texts to embed, in the order of `vectors`."""
         questions = [question for entry in faq.entries for question in entry.questions]
         return questions + [entry.answer for entry in faq.entries]
 
     @property
     def dimensions(self) -> int:
-        """How long a vector is."""
+        """Dimensions of the vectors."""
         return int(self._questions.shape[1])
 
     def _calibrated(self) -> float:
@@ -56,7 +56,7 @@ class MeaningIndex:
         return float(np.quantile(others, QUANTILE)) if len(others) else 0.85
 
     def nearest(self, text: str, vector: Vectors, number: int = OFFERED, least: float | None = None) -> list[Near]:
-        """The nearest entries, best first; none when even the best is below the threshold. `vector`: one row."""
+        """Return the most similar entries, best first; none if the best is below the threshold. `vector`: one row."""
         import numpy as np
 
         asked = vector[0]

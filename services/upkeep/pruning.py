@@ -1,4 +1,4 @@
-"""What is older than `keep_days` and finished goes, in small batches that never hold up replies."""
+"""Deletes finished rows older than `keep_days`, in small batches that do not delay replies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from models.support import Ticket
 from services.clock import DAY, Clock
 
 BATCH = 200
-PAUSE = 0.05  # seconds in which others write
+PAUSE = 0.05  # seconds between batches, for other writes
 Old = Callable[[float], tuple[ColumnElement[bool], ...]]
 
 
@@ -33,7 +33,7 @@ def _sent_before(before: float) -> ColumnElement[bool]:
     return (col(Broadcast.created_at) < before) & (col(Broadcast.run_at) < before)
 
 
-# What is pruned: a table, and what of it is old at a time. Open work and events not ended stay, however old.
+# Tables with the conditions for deletion. Open jobs and unfinished events are never deleted.
 OLD: list[tuple[type[SQLModel], Old]] = [
     (InboxEvent, lambda t: (col(InboxEvent.state) != EventState.NEW, col(InboxEvent.received_at) < t)),
     (
@@ -44,7 +44,7 @@ OLD: list[tuple[type[SQLModel], Old]] = [
     (Said, lambda t: (col(Said.at) < t,)),
     (Ticket, lambda t: (col(Ticket.closed_at) < t,)),
     (BroadcastTarget, lambda t: (col(BroadcastTarget.broadcast).in_(select(Broadcast.id).where(_sent_before(t))),)),
-    (Broadcast, lambda t: (_sent_before(t),)),  # who was asked answers within minutes
+    (Broadcast, lambda t: (_sent_before(t),)),  # unconfirmed broadcasts expire within minutes
     (TokenMiss, lambda t: (col(TokenMiss.at) < t,)),
     (FlowCallback, lambda t: (col(FlowCallback.run_id).in_(select(FlowRun.id).where(*_ended_runs(t))),)),
     (FlowRun, _ended_runs),
@@ -52,7 +52,7 @@ OLD: list[tuple[type[SQLModel], Old]] = [
 
 
 class Pruning:
-    """Deletes what is old."""
+    """Deletes old rows."""
 
     def __init__(self, store: Store, keep_days: float, clock: Clock) -> None:
         self._store = store
@@ -60,11 +60,11 @@ class Pruning:
         self.configure(keep_days)
 
     def configure(self, keep_days: float) -> None:
-        """Keep things for so many days from now on."""
+        """Set the retention period."""
         self._keep = keep_days * DAY
 
     async def run(self) -> int:
-        """Delete everything that is old; returns how many rows."""
+        """Delete all old rows; return their number."""
         before, total = self._clock() - self._keep, 0
         for table, old in OLD:
             while gone := await self._store.write(partial(self._batch, table=table, old=old(before))):

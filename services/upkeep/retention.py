@@ -1,4 +1,4 @@
-"""What customer service keeps beside its rows goes too once it is old: files, menus, counted questions."""
+"""Deletes old files, menus and question counts of customer service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.support.questions import Questions
 
 
 class Retention:
-    """Forgets files and questions older than `keep_days`."""
+    """Deletes files and questions older than `keep_days`."""
 
     def __init__(self, media: MediaStore, questions: Questions, keep_days: float, clock: Clock) -> None:
         self._media = media
@@ -19,11 +19,11 @@ class Retention:
         self.configure(keep_days)
 
     def configure(self, keep_days: float) -> None:
-        """Keep things for so many days from now on."""
+        """Set the retention period."""
         self._keep = keep_days * DAY
 
     async def run(self) -> int:
-        """Forget what is old; how many files."""
+        """Delete what is old; return the number of files."""
         before = self._clock() - self._keep
         await self._questions.prune(before)
         return await asyncio.to_thread(self._media.prune, before)
