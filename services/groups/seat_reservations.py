@@ -22,6 +22,11 @@ class SeatReservations:
         self._settings = settings
         self._held: dict[tuple[int, str], str] = {}  # (group, person) -> room
 
+    @property
+    def overflow(self) -> bool:
+        """Whether a full group opens its next room."""
+        return self._settings.overflow
+
     async def take(self, qun: Qun, contact_id: str, who: str, full: Collection[str]) -> Room:
         """Reserve a seat in a room that is not in `full`, until `give_back` is called.
 
