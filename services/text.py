@@ -6,8 +6,8 @@ import re
 import unicodedata
 
 _MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is the character that WeChat puts after an @name
-# WeChat clients put a quote into the text as 「name：text」, a line of dashes, the reply. Quotes can be nested; the last
-# dashes count.
+# WeChat clients put a quote into the text as 「name：text」, a line of dashes, the reply. Quotes can be nested:
+# the last dashes count.
 _QUOTE = re.compile(r"「(.*)」\s*\n(?:[-—] ?){5,}\s*\n(.*\S.*)", re.DOTALL)
 
 

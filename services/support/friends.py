@@ -60,7 +60,7 @@ class Friends:
         outbox.serve(QUEUE, self._deliver, at_once=1, is_open=accounts.is_online)
 
     def accepts(self, hello: str) -> bool:
-        """Whether the rules accept a request with this text: it contains one of the words, or no words are configured."""
+        """Whether the rules accept a request with this text: no words are configured, or it contains one of them."""
         words = self._settings.accept.words
         return not words or any(normal(word) in normal(hello) for word in words)
 

@@ -172,7 +172,9 @@ class Handover:
     # ---- relaying ----
 
     def relay(self, session: Session, ticket: Ticket, kind: str, line: str, kept: Kept | None, name: str) -> None:
-        """Relay a message of the customer, now called `name`, to staff; messages of a waiting ticket are only stored."""
+        """Relay a message of the customer, now called `name`, to staff. Messages of a waiting ticket are only
+        stored.
+        """
         if name and name != ticket.name and self.tickets.change(session, ticket.id or 0, name=name):
             ticket = Ticket(**{**ticket.model_dump(), "name": name})
         row = session.get(Ticket, ticket.id)  # read again, because the ticket may be announced in this same commit

@@ -22,7 +22,9 @@ def quoted(words: str) -> str:
 
 
 def relay(ticket: Ticket, body: Body | str) -> Body:
-    """Mark a body as a message about a ticket for staff; it is not added to the conversation, which has the original."""
+    """Mark a body as a message about a ticket for staff. It is not added to the conversation, which has the
+    original.
+    """
     return {**(text(body) if isinstance(body, str) else body), "relays": ticket.id}
 
 
