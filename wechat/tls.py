@@ -1,4 +1,4 @@
-"""How an account's gateway is reached, out of its settings."""
+"""Gateway channels from an account's settings."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def _address(settings: AssistantSettings) -> GatewayAddress:
 
 
 def certificate_name(settings: AssistantSettings) -> str:
-    """The name that the gateway's certificate must be for."""
+    """Return the expected name in the gateway's certificate."""
     return _address(settings).certificate_name
 
 
 def make_channel(settings: AssistantSettings, *, secure: bool) -> Channel:
-    """A channel to the gateway, not connected yet."""
+    """Create a channel to the gateway; it connects on the first call."""
     return tls.make_channel(_address(settings), secure=secure, codec=LenientCodec())
