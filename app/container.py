@@ -1,4 +1,4 @@
-"""Every part of the house, built once and passed around."""
+"""The container with every part of the bot."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ from services.work.delivery_queue import Job
 from services.work.outbox import Outbox
 from wechat.pacing import Governor
 
-# The official channel has limits far above what one account needs; its codes for them are heeded as they come.
+# The official channel's limits are far above what an account needs; its rate limit errors are handled as they occur.
 NO_PACE = PacingSettings(enabled=False)
 
 
 class Container:
-    """The parts that handlers, the API and the jobs call, each made of those before it; nothing runs yet.
+    """The parts used by handlers, API, console and jobs, built in order of their dependencies. Nothing is started.
 
-    `sandboxed`: the accounts that live in the sandbox; `source`: reads the config again.
+    `sandboxed`: accounts in the sandbox; `source`: reads the config again.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Container:
         self.media = MediaStore(config.folder / "media")
 
     async def admit(self, account: str) -> None:
-        """Give an account that is added while the bot runs its pace."""
+        """Create the rate limiter of an account added at run time."""
         if account not in self._governors:
             self._governors[account] = governor = Governor(self.config.pacing, self.clock)
             await self.pace_records.begin(account)
@@ -220,7 +220,7 @@ class Container:
         self.explainer = Explainer(self.handover, self.keywords, self.faq, service)
 
     def _tell_ended(self, session: Session, work: Job) -> None:
-        """Tell pages that look at it how a ticket's answer, or another delivery, has ended."""
+        """Notify console pages of the result of a delivery."""
         number = work.body.get("ticket") if work.body.get("staff") else None
         if number:
             after_commit(session, lambda: self.changes.publish(ChangeKind.TICKET, id=number))

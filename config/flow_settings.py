@@ -1,4 +1,4 @@
-"""How a flow is written in config.yaml: four kinds of step, checked at start."""
+"""Settings of flows: four kinds of step, validated at start."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ CALLBACK_URL: Final = "callback_url"
 ALWAYS_KNOWN: Final = frozenset({CALLBACK_URL, "person", "assistant", "flow"})
 CANCEL: Final = "取消"
 
-Name = Annotated[str, Field(pattern=r"^\w+$")]  # what may stand in braces
+Name = Annotated[str, Field(pattern=r"^\w+$")]  # can be used in placeholders
 
 
 class CallStep(Section):
-    """Ask a business system something; a JSON object comes back under the name `into`."""
+    """Call a business system; the JSON object of its response is stored as `into`."""
 
     system: NonEmpty
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
@@ -30,7 +30,7 @@ class CallStep(Section):
 
 
 class WaitStep(Section):
-    """Wait for the system to call `callback_url`; its JSON object comes under the name `callback`."""
+    """Wait for a POST to `callback_url`; its JSON object is stored as `callback`."""
 
     callback: Name
     hours: float = Field(24, gt=0, le=24 * 365)
@@ -38,7 +38,7 @@ class WaitStep(Section):
 
 
 class FlowStep(Section):
-    """One step: exactly one of ask, call, say, wait."""
+    """A step: exactly one of ask, call, say, wait."""
 
     ask: dict[Name, NonEmpty] | None = None
     call: CallStep | None = None
@@ -53,7 +53,7 @@ class FlowStep(Section):
 
     @property
     def brings(self) -> tuple[str, ...]:
-        """The names later steps may use."""
+        """The names that the step defines."""
         if self.ask:
             return tuple(self.ask)
         if self.call:
@@ -62,7 +62,7 @@ class FlowStep(Section):
 
 
 class FlowSettings(Section):
-    """A conversation that calls business systems."""
+    """A flow: a conversation that calls business systems."""
 
     name: NonEmpty
     start: list[Annotated[str, Field(pattern=r"^\S(.*\S)?$")]] = Field(min_length=1)
@@ -71,8 +71,8 @@ class FlowSettings(Section):
     failed: str = "{flow}失败：{error}"
 
     def check(self, systems: Container[str]) -> None:
-        """ValueError, naming the step, when a step cannot work as it is written."""
-        known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # the name, and whether it has fields
+        """Raise ValueError, naming the step, if a step cannot work."""
+        known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # name -> whether it has fields
         for number, step in enumerate(self.steps, 1):
             where = f"flow {self.name}, step {number}"
             if step.call and step.call.system not in systems:
@@ -90,7 +90,7 @@ class FlowSettings(Section):
         self._check_callbacks()
 
     def _check_callbacks(self) -> None:
-        """Who hands out a callback_url waits for it, and the other way round."""
+        """Check that every step using callback_url is followed by a waiting step, and vice versa."""
         handed_out = 0
         for number, step in enumerate(self.steps, 1):
             if any(name == CALLBACK_URL for name, _ in placeholders(step.model_dump(exclude_none=True))):
@@ -103,13 +103,13 @@ class FlowSettings(Section):
 
 
 def spoken(words: str) -> str:
-    """Words as they are compared: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are one."""
+    """Normalise words for comparison: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are equal."""
     bare = "".join(unicodedata.normalize("NFKC", words).casefold().split())
     return bare.rstrip('。.!?,~”"」').lstrip('“"「') or bare
 
 
 def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None:
-    """ValueError when a flow cannot work, or two of them cannot be told apart."""
+    """Raise ValueError if a flow cannot work, or names or start words are not unique."""
     names: set[str] = set()
     words: dict[str, str] = {CANCEL: "the word that ends any flow"}
     for flow in flows:
@@ -124,7 +124,7 @@ def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None
 
 
 def placeholders(value: Any) -> Iterator[tuple[str, str]]:
-    """Every {name.field} in a tree of texts, as (name, ".field")."""
+    """Yield every {name.field} in a tree of strings as (name, ".field")."""
     if isinstance(value, str):
         yield from ((match[1], match[2]) for match in PLACEHOLDER.finditer(value))
     elif isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""Every text a person reads in WeChat, in its default wording; config.yaml's `texts:` changes any of them.
+"""The texts that people read in WeChat, with default wording. `texts:` in config.yaml changes them.
 
-What stands in braces is filled in; a text must not use other names than its default does.
+Names in braces are filled in; a configured text must not use others than the default.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _NAME = re.compile(r"\{(\w+)\}")
 
 
 class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
-    """The texts, by the moment they are said."""
+    """All texts, by situation."""
 
-    # ways in
+    # joining groups
     bad_token: str = "入群令牌无效，请核对后重新发送。"
     expired_token: str = "入群令牌已过期，请向群主索取新的令牌。"
     joining: str = "好的，正在拉您进群“{topic}”。"
@@ -139,5 +139,5 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
 
 
 def fill(text: str, **values: Any) -> str:
-    """Put values for {names}; anything else in braces stays as it is, so that people's words cannot break a text."""
+    """Fill in {names}; other braces are kept, so that texts of people cannot cause errors."""
     return _NAME.sub(lambda match: str(values.get(match[1], match[0])), text)
