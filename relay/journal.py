@@ -1,9 +1,9 @@
 """The journal of a gateway: numbered events on disk until the client has received them, with stored responses.
 
-SQLite in WAL mode with synchronous=FULL, written by one thread that commits all waiting writes together. Compared to
-an append-only file with shared fsync (python -m benchmarks.relay_journal): 165 µs of CPU against 70 for a single
-event, 24 against 10 for ten at a time, on a thread of its own. In exchange, SQLite provides recovery after a torn
-write, deletion in the middle, lookup of stored responses, and rollback of the batch on a full disk.
+SQLite in WAL mode with synchronous=FULL, written by one thread that commits all waiting writes together. Compared to an
+append-only file with shared fsync (python -m benchmarks.relay_journal): 165 µs of CPU against 70 for a single event, 24
+against 10 for ten at a time, on a thread of its own. In exchange, SQLite provides recovery after a torn write, deletion
+in the middle, lookup of stored responses, and rollback of the batch on a full disk.
 """
 
 from __future__ import annotations

@@ -22,8 +22,7 @@ class Delivered:
     """Recently sent events.
 
     Events are received if the client requests their payload, and so are all earlier ones. When the connection is lost,
-    the
-    other events of the last two seconds are sent again to the next connection.
+    the other events of the last two seconds are sent again to the next connection.
     """
 
     def __init__(self, journal: Journal) -> None:

@@ -110,7 +110,7 @@ def place(target: Path, database: str) -> Path:
         return target
     suffix = "db" if database.startswith("sqlite") else "pgdump"
     # local time of the operator
-    return target / f"wxbot-{datetime.now():%Y%m%d-%H%M%S}.{suffix}"  # noqa: DTZ005 - the operator's own time
+    return target / f"wxbot-{datetime.now():%Y%m%d-%H%M%S}.{suffix}"  # noqa: DTZ005 - local time of the operator
 
 
 def keep_newest(folder: Path, number: int) -> None:

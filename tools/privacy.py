@@ -1,8 +1,7 @@
 """Export or delete the data of a person: `python -m tools.privacy export|delete [--config FILE] ID`.
 
 ID is a WeChat id. `export` prints a JSON object: the messages from and to the person, their tickets with ratings and
-staff notes, and the events with their messages. `delete` removes all of that, their files, the texts of finished
-events
+staff notes, and the events with their messages. `delete` removes all of that, their files, the texts of finished events
 and messages, their flows, staff messages about their tickets, and their question counts; it fails while they have an
 unfinished ticket or flow. Group memberships and the audit log remain. The bot may be running.
 """

@@ -88,8 +88,8 @@ class CustomerService:
         return id
 
     async def _welcomed(self, to: str, message: dict[str, Any], id: str) -> bool:
-        """Try to send it as the welcome message, which does not count against the allowance; a code is valid for
-        20 seconds.
+        """Try to send it as the welcome message, which does not count against the allowance; a code is valid for 20
+        seconds.
         """
         code = await self._storage.take_code(to, id)
         if not code:

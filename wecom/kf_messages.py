@@ -59,8 +59,8 @@ def raw_event(account: str, message: dict[str, Any]) -> RawEvent | None:
 
 
 def heard(message: dict[str, Any]) -> Heard | None:
-    """Return what a message allows to send: five messages to a customer who wrote, a welcome to one who opened
-    the chat.
+    """Return what a message allows to send: five messages to a customer who wrote, a welcome to one who opened the
+    chat.
     """
     at = float(message.get("send_time") or 0)
     if message.get("origin") == Origin.CUSTOMER and message.get("external_userid"):
