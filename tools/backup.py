@@ -109,7 +109,6 @@ def place(target: Path, database: str) -> Path:
     if not target.is_dir():
         return target
     suffix = "db" if database.startswith("sqlite") else "pgdump"
-    # local time of the operator
     return target / f"wxbot-{datetime.now():%Y%m%d-%H%M%S}.{suffix}"  # noqa: DTZ005 - local time of the operator
 
 
