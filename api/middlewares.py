@@ -69,8 +69,7 @@ async def _answer(
         return _refuse(request, route, DatabaseAway(type(error).__name__, retry_after=DATABASE_RETRY))
     except ConnectionError:
         raise  # the client has disconnected
-    # every error becomes a JSON response
-    except Exception:  # noqa: BLE001 - whatever it is, the caller is told in the one shape
+    except Exception:  # noqa: BLE001 - every error becomes a JSON response
         return _refuse(request, route, _fault(request, route))
     log.debug("%s %s: %d", request.method, route, response.status)
     return response

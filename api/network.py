@@ -56,8 +56,7 @@ class AccessControl:
         trusted.
 
         A trusted proxy that sends no forwarded address would make every caller an internal one: raises CallerUnknown,
-        except
-        for health checks of a load balancer or container.
+        except for health checks of a load balancer or container.
         """
         address = self._judge(request.remote or "")
         hops = _hops(request)

@@ -106,8 +106,7 @@ class Bot:
         try:
             await self.container.reloader.reload("signal:SIGHUP")
         except ConfigError as error:
-            # the traceback has no information
-            log.error("the config was not reloaded: %s", error)  # noqa: TRY400 - one line, no trace
+            log.error("the config was not reloaded: %s", error)  # noqa: TRY400 - the traceback has no information
         except SQLAlchemyError:
             log.exception("the config was reloaded, which the audit log could not note")
 

@@ -140,8 +140,8 @@ class EventListener:
             container.messages.say(session, self._account, admin, words, priority=Priority.NOTICE)
 
     def _befriended(self, session: Session, person: Contact, *, greet: bool) -> None:
-        """Greet and report a friend for whom there was no event, because the bot was away or the gateway did not
-        send one.
+        """Greet and report a friend for whom there was no event, because the bot was away or the gateway did not send
+        one.
         """
         if greet:
             self._container.friends.greet(session, self._account, person.id)

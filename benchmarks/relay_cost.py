@@ -1,4 +1,4 @@
-"""What the relay costs: the same events and calls with and without it, against the official gateway, in one run.
+"""Cost of the relay: the same events and calls with and without it, against the official gateway.
 
 python -m benchmarks.relay_cost [MESSAGES]
 """
@@ -22,18 +22,18 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has used."""
+    """Return the CPU time of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def memory_mb(pid: int) -> float:
-    """What a process holds."""
+    """Return the memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 async def talk(gateway: OfficialGateway, client: Client, count: int) -> tuple[float, float]:
-    """Hear a message and read its payload, `count` times: p50 and p99 in milliseconds."""
+    """Receive messages and read their payloads, `count` times; return p50 and p99 in milliseconds."""
     took = []
     async with client.events() as following:
         for number in range(count):
@@ -48,7 +48,7 @@ async def talk(gateway: OfficialGateway, client: Client, count: int) -> tuple[fl
 
 
 async def main(count: int) -> None:
-    """Print a table."""
+    """Print the table."""
     gateway = await OfficialGateway().start()
     await gateway.setup(contacts=2)
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +74,7 @@ async def main(count: int) -> None:
 
 
 async def unread(gateway: OfficialGateway, relay: RelayProcess, events: int = 100_000) -> None:
-    """Memory with many events that nobody has taken; topic changes have no payload to be read."""
+    """Measure memory with many unread events. Topic changes are used because they have no payload to be read."""
     assert relay.process is not None
     before, cpu, start = (
         memory_mb(relay.process.pid),

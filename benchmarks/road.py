@@ -1,4 +1,4 @@
-"""From a message to its answer, through the official gateway: CPU per reply, replies per second, waiting, memory."""
+"""A message and its answer through the official gateway: CPU per reply, replies per second, latency, memory."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from tests.official import OfficialGateway
 
 PEOPLE = 100
 BURST = 3000
-PACE = 50  # a second
+PACE = 50  # per second
 SECONDS = 6
 
 
 class Result(NamedTuple):
-    """One round of one contestant."""
+    """A round of one process."""
 
     cpu_ms: float  # per reply
-    rate: float  # replies a second in the burst
+    rate: float  # replies per second in the burst
     p50: float  # ms, at PACE
     p99: float
     peak: float  # MB
 
 
 async def measure(name: str, burst: int = BURST) -> Result:
-    """One round, over a fresh gateway."""
+    """Measure one round with a new gateway."""
     async with gateway(contacts=PEOPLE) as world, contestant(name, world) as one:
         cpu, rate = await _burst(world, one, burst)
         await asyncio.sleep(1)
@@ -43,13 +43,13 @@ async def _burst(world: OfficialGateway, one: Contestant, count: int) -> tuple[f
     await world.do("burst", count=count, text="问", **{"from": people})
     rows = await world.wait_sent(before + count, seconds=120)
     spent = time.monotonic() - began
-    await asyncio.sleep(1)  # what it still does afterwards counts too
+    await asyncio.sleep(1)  # includes the work after the last reply
     assert len({row["text"] for row in rows}) >= count, "some were not answered"
     return (one.cpu() - used) / count, count / spent
 
 
 async def _paced(world: OfficialGateway) -> list[float]:
-    """Milliseconds from the gateway's message to the answer that reaches it, both on its own clock."""
+    """Return the latencies in milliseconds between message and answer, both by the gateway's clock."""
     loop, began, names = asyncio.get_running_loop(), time.time(), range(PACE * SECONDS)
     start = loop.time()
     for number in names:
@@ -63,7 +63,7 @@ async def _paced(world: OfficialGateway) -> list[float]:
 
 
 async def run(rounds: int = 3, burst: int = BURST) -> str:
-    """All contestants, in turns; the medians, and how many times the floor's CPU each needs."""
+    """Measure all processes alternately; return the medians and their CPU as multiples of the baseline."""
     results: dict[str, list[Result]] = {name: [] for name in NAMES}
     for number in range(rounds):
         for name in NAMES if number % 2 == 0 else reversed(NAMES):

@@ -120,9 +120,7 @@ class Config(Section):
 
 
 def beside(value: Any, folder: Path, key: str = "") -> Any:
-    """Resolve the paths in a YAML tree: files beside the config take precedence over those in the working
-    directory.
-    """
+    """Resolve the paths in a YAML tree: files beside the config take precedence over those in the working directory."""
     if isinstance(value, dict):
         return {name: beside(item, folder, str(name)) for name, item in value.items()}
     if isinstance(value, list):

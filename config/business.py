@@ -88,8 +88,7 @@ class WebhookSettings(Section):
         """The keys with which events are signed.
 
         Without whsec_ it is unknown whether the receiver decodes the secret as base64, as Standard Webhooks libraries
-        do, or
-        uses it literally. Both keys sign, and it accepts the signature it knows.
+        do, or uses it literally. Both keys sign, and it accepts the signature it knows.
         """
         if self.secret.startswith(BASE64):
             return (_decoded(self.secret.removeprefix(BASE64), strict=True),)

@@ -14,8 +14,7 @@ class ScheduledJob:
     """A job with its default time as a crontab line in the configured time zone.
 
     `run` returns a summary for the log. A job may run again after a crash, so it must be idempotent. `made_up`: whether
-    a
-    run missed while the bot was down is made up, once.
+    a run missed while the bot was down is made up, once.
     """
 
     name: str

@@ -40,8 +40,7 @@ def in_bulk(session: Session, statement: Executable, row: Row, given: Given | No
     """Insert the row with the commit at the latest, together with the other rows of the same statement.
 
     `given` is called with what the statement returns for the row. Either all rows of a statement have it or none;
-    results
-    come in the order of the rows.
+    results come in the order of the rows.
     """
     session.info[KEY].put(statement, row, given)
 

@@ -69,8 +69,7 @@ class GroupCommit:
         """
         try:
             connection = self._engine.connect()
-        # the database cannot be reached: the callers get the error
-        except Exception as error:  # noqa: BLE001 - the database cannot be reached: the callers get it
+        except Exception as error:  # noqa: BLE001 - the database cannot be reached: the callers get the error
             return _failed(batch, error)
         with connection:
             try:
@@ -92,8 +91,7 @@ class GroupCommit:
             return []
         try:
             return self._transact(connection, batch)
-        # running each alone shows which job failed
-        except Exception:  # noqa: BLE001 - whose it is shows when each runs alone
+        except Exception:  # noqa: BLE001 - running each alone shows which job failed
             outcomes = []
             for number, job in enumerate(batch, 1):
                 outcomes += self._alone(connection, job)
@@ -106,8 +104,7 @@ class GroupCommit:
         while True:
             try:
                 return self._transact(connection, (job,))
-            # passed to the job's caller
-            except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
+            except Exception as error:  # noqa: BLE001 - passed to the job's caller
                 if attempt == ATTEMPTS or getattr(getattr(error, "orig", None), "sqlstate", None) != DEADLOCK:
                     return _failed((job,), error)
             attempt += 1

@@ -1,4 +1,4 @@
-"""Who may call: one client at a time holds the event stream, and the one with the highest epoch wins."""
+"""Fencing of clients: one at a time holds the event stream, the one with the highest epoch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ log = logging.getLogger(__name__)
 
 
 def refused(epoch: int) -> GRPCError:
-    """What a client of an older epoch is told."""
+    """Return the error for a client with an older epoch."""
     return GRPCError(Status.FAILED_PRECONDITION, f"{TAKEN_OVER}: {epoch}")
 
 
 class Fence:
-    """The epochs of one relay's clients. A client that tells none is below every one that does."""
+    """The epochs of a relay's clients. Clients without an epoch rank below all others."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -36,11 +36,11 @@ class Fence:
 
     @property
     def is_held(self) -> bool:
-        """Whether a client has the event stream."""
+        """Whether a client holds the event stream."""
         return self._holder is not None
 
     async def admit(self, epoch: int | None) -> None:
-        """Refuse an older epoch; a newer one ends every call of the older ones."""
+        """Admit a call: raise for an older epoch; a newer one ends all calls of older ones."""
         if epoch is None or epoch == self.epoch:
             return
         if epoch < self.epoch:
@@ -55,14 +55,14 @@ class Fence:
 
     @contextmanager
     def running(self, epoch: int | None) -> Iterator[None]:
-        """A call, from its admission to its end; GRPCError when a newer epoch ended it."""
+        """Register a call while it runs; raise GRPCError if a newer epoch ended it."""
         task = asyncio.current_task()
         assert task is not None
         self._calls[task] = epoch
         try:
             yield
         except asyncio.CancelledError:
-            if task in self._calls:  # the client itself, or the relay's stop, ended it
+            if task in self._calls:  # cancelled by the client or the relay's stop
                 raise
             task.uncancel()
             raise refused(self.epoch) from None
@@ -70,8 +70,11 @@ class Fence:
             self._calls.pop(task, None)
 
     def hold(self, epoch: int | None) -> None:
-        """The running task takes the event stream. ALREADY_EXISTS when one holds it that this epoch does not
-        replace; the same epoch again is the same client, whose old connection is gone."""
+        """Give the event stream to the current task.
+
+        Raises ALREADY_EXISTS if it is held and the caller has no epoch. The same epoch means the same client after a
+        reconnect.
+        """
         if self._holder is not None:
             if epoch is None:
                 raise GRPCError(Status.ALREADY_EXISTS, "another client holds the event stream")
@@ -79,12 +82,12 @@ class Fence:
         self._holder = asyncio.current_task()
 
     def release(self) -> None:
-        """The running task lets go of the event stream."""
+        """Release the event stream if the current task holds it."""
         if self._holder is asyncio.current_task():
             self._holder = None
 
     def end_stream(self) -> None:
-        """End the event stream, as its client asked."""
+        """End the event stream at the client's request."""
         if self._holder is not None:
             self._end(self._holder)
             self._holder = None

@@ -1,9 +1,9 @@
-"""The events of one gateway on disk, numbered, until their client has them; and the answers kept with them.
+"""The journal of a gateway: numbered events on disk until the client has received them, with stored responses.
 
-SQLite in WAL mode with synchronous=FULL, written by one thread that shares a commit among all that waits. Measured
-against an append-only file with a shared fsync (python -m benchmarks.relay_journal): 165 µs of CPU against 70 for an
-event that comes alone, 24 against 10 for ten at a time, on a thread of its own. For that SQLite brings recovery after a
-torn write, deletion in the middle, lookup of kept answers, and an error for a full disk that undoes the whole batch.
+SQLite in WAL mode with synchronous=FULL, written by one thread that commits all waiting writes together. Compared to an
+append-only file with shared fsync (python -m benchmarks.relay_journal): 165 µs of CPU against 70 for a single event, 24
+against 10 for ten at a time, on a thread of its own. In exchange, SQLite provides recovery after a torn write, deletion
+in the middle, lookup of stored responses, and rollback of the batch on a full disk.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ create index if not exists answer_number on answer (number);
 """
 
 Write = Callable[[sqlite3.Connection], None]
-Row = tuple[int, float, bytes]  # number, when it came (Unix seconds), the EventResponse
+Row = tuple[int, float, bytes]  # number, time of arrival (Unix seconds), EventResponse
 
 
 class JournalError(Exception):
-    """The disk did not take it."""
+    """A write failed."""
 
 
 class Journal:
-    """One file. Opened and closed on the event loop, written by its own thread."""
+    """A journal file. Opened and closed on the event loop, written by its own thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -52,20 +52,20 @@ class Journal:
         self._thread: threading.Thread | None = None
         self._reading: sqlite3.Connection | None = None
         self.id = ""
-        self.last = 0  # the highest number given out
-        self.stored = 0  # the highest number on disk
-        self.taken = 0  # up to here the client has the events
+        self.last = 0  # the highest number assigned
+        self.stored = 0  # the highest number stored
+        self.taken = 0  # the client has received the events up to this number
         self.epoch = 0
-        self.answers = 0  # about how many are kept
-        self.is_failing = False  # the last write was not taken
+        self.answers = 0  # approximate number of stored responses
+        self.is_failing = False  # whether the last write failed
 
     @property
     def unread(self) -> int:
-        """About how many events the client does not have."""
+        """Approximate number of events that the client has not received."""
         return max(0, self.stored - self.taken)
 
     async def open(self) -> None:
-        """Read what is there; JournalError."""
+        """Open the file; raise JournalError."""
         self._loop = asyncio.get_running_loop()
         try:
             await self._loop.run_in_executor(self._readers, self._open)
@@ -94,7 +94,7 @@ class Journal:
         (self.answers,) = connection.execute("select count(*) from answer").fetchone()
 
     async def close(self) -> None:
-        """Finish what waits to be written."""
+        """Finish pending writes and close."""
         if self._thread is not None:
             self._jobs.put(None)
             await asyncio.to_thread(self._thread.join)
@@ -106,35 +106,36 @@ class Journal:
     # ---- writing ----
 
     def append(self, body: bytes) -> tuple[int, asyncio.Future[None]]:
-        """Give an event its number; the future is done once it is on disk (JournalError)."""
+        """Assign a number to an event; the future is done once it is stored, or has a JournalError."""
         self.last += 1
         number, row = self.last, (self.last, time.time(), body)
         return number, self._write(lambda c: void(c.execute("insert into event values (?, ?, ?)", row)))
 
     async def keep_answer(self, path: str, request: bytes, number: int, messages: bytes) -> None:
-        """Keep the answer of a call for as long as event `number`."""
+        """Store the response of a call, as long as event `number` is stored."""
         row = (path, request, number, messages)
         await self._write(lambda c: void(c.execute("insert or replace into answer values (?, ?, ?, ?)", row)))
         self.answers += 1
 
     def take(self, number: int) -> None:
-        """The client has everything up to here."""
+        """Record that the client has received the events up to `number`."""
         if number > self.taken:
             self.taken = min(number, self.last)
             self._fact("taken", self.taken)
 
     async def raise_epoch(self, epoch: int) -> None:
-        """Remember the highest epoch."""
+        """Store the highest epoch."""
         self.epoch = epoch
         await self._fact("epoch", epoch)
 
     def _fact(self, key: str, value: int) -> asyncio.Future[None]:
         future = self._write(lambda c: void(c.execute("insert or replace into fact values (?, ?)", (key, str(value)))))
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # a lost one is written again
+        # a lost value is written again later
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         return future
 
     async def prune(self, before: float) -> None:
-        """Delete what the client has, and what is older than `before` (Unix seconds)."""
+        """Delete events that the client has received, or older than `before` (Unix seconds)."""
         taken = self.taken
 
         def run(connection: sqlite3.Connection) -> None:
@@ -205,13 +206,13 @@ class Journal:
     # ---- reading ----
 
     async def read(self, after: int, limit: int) -> list[Row]:
-        """The events after a number, in order."""
+        """Return the events after a number, in order."""
         query = "select number, at, body from event where number > ? order by number limit ?"
         rows: list[Row] = await self._read(query, (after, limit), lambda rows: rows)
         return rows
 
     async def answer(self, path: str, request: bytes) -> bytes | None:
-        """A kept answer."""
+        """Return a stored response."""
         query = "select messages from answer where path = ? and request = ?"
         rows: list[tuple[bytes]] = await self._read(query, (path, request), lambda rows: rows)
         return bytes(rows[0][0]) if rows else None
@@ -225,4 +226,4 @@ class Journal:
 
 
 def void(_: object) -> None:
-    """Drop a value."""
+    """Ignore a value."""

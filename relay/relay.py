@@ -1,4 +1,4 @@
-"""One relay: a gateway, its journal, and the port its clients use."""
+"""A relay: a gateway, its journal, and the port for its clients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PRUNE_EVERY: Final = 60.0
 
 
 class Relay:
-    """Built from its settings; `start` listens, `stop` lets go."""
+    """Created from its settings, started by `start`."""
 
     def __init__(self, settings: RelaySettings, data: Path, timing: Timing | None = None) -> None:
         self.title = settings.title
@@ -43,11 +43,11 @@ class Relay:
 
     @property
     def fence(self) -> Fence:
-        """Who may call."""
+        """The fence of the clients."""
         return self.service.fence
 
     async def start(self) -> None:
-        """Open the journal, listen, and connect to the gateway; JournalError, OSError."""
+        """Open the journal, listen, and connect to the gateway; raise JournalError or OSError."""
         await self.journal.open()
         host, _, port = self._settings.listen.rpartition(":")
         await self._server.listen(host.strip("[]"), int(port))
@@ -56,13 +56,13 @@ class Relay:
         log.info("%s: listening on %s", self.title, self._settings.listen)
 
     async def stop(self) -> None:
-        """Hang up on both sides and finish what waits to be written."""
+        """Disconnect both sides and finish pending writes."""
         await self._server.stop()
         await end(self._tasks)
         await self.journal.close()
 
     async def failed(self) -> None:
-        """Wait until a part ends, which none may; its exception."""
+        """Wait until a background task fails; raise its exception."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()

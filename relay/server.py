@@ -1,4 +1,4 @@
-"""The port of one relay: TLS, plaintext, or both on the same port, told apart by a connection's first byte."""
+"""The server of a relay: TLS, plaintext, or both on one port, distinguished by a connection's first byte."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from relay.wire import EveryCall, RawCodec, RawStatusDetailsCodec
 
 log = logging.getLogger(__name__)
 TLS_HANDSHAKE: Final = 0x16
-FIRST_BYTE: Final = 10.0  # seconds a connection may take to say something
+FIRST_BYTE: Final = 10.0  # timeout in seconds for a connection's first byte
 KEEPALIVE: Final = Configuration(_keepalive_time=10.0, _keepalive_timeout=10.0, _http2_max_pings_without_data=0)
 
 
 class RelayServer(Server):
-    """Serves every call by one handler."""
+    """A server with one handler for all calls."""
 
     def __init__(self, serve: object, context: ssl.SSLContext, tls: Tls) -> None:
         super().__init__([], codec=RawCodec(), status_details_codec=RawStatusDetailsCodec(), config=KEEPALIVE)
@@ -42,12 +42,12 @@ class RelayServer(Server):
 
     @property
     def listening_port(self) -> int:
-        """The port."""
+        """The listening port."""
         assert self._socket is not None
         return int(self._socket.getsockname()[1])
 
     async def listen(self, host: str, port: int) -> None:
-        """Accept connections; OSError."""
+        """Start listening; raise OSError."""
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, address = found[0][0], found[0][4]
         self._socket = socket.create_server(address[:2], family=family, backlog=128)
@@ -55,7 +55,7 @@ class RelayServer(Server):
         self._hold(self._accept_forever(self._socket))
 
     async def stop(self) -> None:
-        """Close the port and every connection."""
+        """Close the port and all connections."""
         await end(self._tasks)
         for transport in self._open:
             transport.close()
@@ -74,7 +74,7 @@ class RelayServer(Server):
         while True:
             try:
                 accepted, _ = await loop.sock_accept(listening)
-            except OSError as error:  # too many open files: the clients come again
+            except OSError as error:  # such as too many open files; clients will retry
                 log.warning("a connection could not be accepted: %s", error)
                 await asyncio.sleep(0.2)
                 continue
@@ -82,7 +82,7 @@ class RelayServer(Server):
             self._hold(self._welcome(accepted))
 
     async def _welcome(self, accepted: socket.socket) -> None:
-        """Find out whether a client speaks TLS, without taking what it says."""
+        """Detect whether a client uses TLS, without consuming its data."""
         loop = asyncio.get_running_loop()
         try:
             secure = self._tls if self._tls != "auto" else await self._speaks_tls(accepted)
@@ -90,7 +90,7 @@ class RelayServer(Server):
             self._open = {one for one in self._open if not one.is_closing()}
             transport, _ = await loop.connect_accepted_socket(self._protocol_factory, accepted, ssl=context)
             self._open.add(transport)
-        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+        except (OSError, TimeoutError) as error:  # includes ssl.SSLError
             log.info("a connection was not opened: %s", type(error).__name__)
             accepted.close()
 

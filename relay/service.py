@@ -1,4 +1,4 @@
-"""The puppet service of one relay, as its clients see it."""
+"""The puppet service of a relay for its clients."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAYLOAD_CALLS: Final = frozenset(
 
 
 class RelayService:
-    """Answers every call: Event and Stop itself, some payloads from what is kept, all others from the gateway."""
+    """Handles Event and Stop, some payloads from the journal, and forwards all other calls to the gateway."""
 
     def __init__(self, token: str, journal: Journal, feed: Feed, upstream: Upstream, keeper: Keeper) -> None:
         self._token = token
@@ -44,7 +44,7 @@ class RelayService:
         self.calls = 0
 
     async def serve(self, north: Any) -> None:
-        """One call."""
+        """Handle a call."""
         self.calls += 1
         if not shows_token(north.metadata, self._token):
             raise GRPCError(Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN")
@@ -72,7 +72,7 @@ class RelayService:
         if position is not None and position.journal == self._journal.id:
             self._journal.take(position.number)
 
-    # ---- the event stream ----
+    # ---- event stream ----
 
     async def _event(self, north: Any, epoch: int | None) -> None:
         await north.recv_message()
@@ -95,7 +95,7 @@ class RelayService:
             self._delivered.lost()
 
     def _start(self, resume: str | None) -> int:
-        """The number after which a client goes on."""
+        """Return the number after which to resume."""
         position = Position.parse(resume or "")
         if position is None or position.journal != self._journal.id:
             return self._journal.taken
@@ -114,13 +114,13 @@ class RelayService:
             self._keeper.handed = number
 
     def settle(self) -> None:
-        """What a client that acknowledges nothing was sent a while ago counts as taken."""
+        """Mark events as received that were sent a while ago to a client without acknowledgements."""
         self._delivered.settle()
 
-    # ---- calls ----
+    # ---- other calls ----
 
     async def _stop(self, north: Any) -> None:
-        """A client leaves. The account goes on, so that what is said meanwhile is heard: the gateway is not told."""
+        """End the client's stream. The gateway is not called, so that the account keeps receiving events."""
         await north.recv_message()
         self.fence.end_stream()
         await north.send_message(pb.Empty().SerializeToString())

@@ -1,4 +1,4 @@
-"""How far a client has the events that knows nothing of relays, and so acknowledges none."""
+"""Delivery tracking for clients without relay support, which do not acknowledge events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from protocol import puppet_pb2 as pb
 from relay.journal import Journal
 
-SETTLED: Final = 2.0  # seconds after which what was sent on a connection that still stands has arrived
+SETTLED: Final = 2.0  # seconds after which an event sent on an open connection counts as received
 ID_KEYS: Final[dict[int, str]] = {
     pb.EVENT_MESSAGE: "messageId",
     pb.EVENT_FRIENDSHIP: "friendshipId",
@@ -19,20 +19,23 @@ ID_KEYS: Final[dict[int, str]] = {
 
 
 class Delivered:
-    """What was sent to such a client lately. What it asks about it has, and with it all that came before; the rest
-    of the last two seconds before a connection is lost is sent again to the next one."""
+    """Recently sent events.
+
+    Events are received if the client requests their payload, and so are all earlier ones. When the connection is lost,
+    the other events of the last two seconds are sent again to the next connection.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._sent: deque[tuple[int, float, str]] = deque()
 
     def sent(self, number: int, body: bytes) -> None:
-        """An event was written to the client's connection."""
+        """Record an event sent to the client."""
         self._sent.append((number, time.monotonic(), _id_of(body)))
         self.settle()
 
     def settle(self) -> None:
-        """What was sent long enough ago has arrived."""
+        """Mark events sent long enough ago as received."""
         before, reached = time.monotonic() - SETTLED, 0
         while self._sent and self._sent[0][1] < before:
             reached = self._sent.popleft()[0]
@@ -40,7 +43,7 @@ class Delivered:
             self._journal.take(reached)
 
     def asked(self, request: bytes) -> None:
-        """The client reads a payload."""
+        """Mark events as received when the client requests a payload."""
         if not self._sent:
             return
         try:
@@ -54,7 +57,7 @@ class Delivered:
             self._journal.take(reached)
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """Reset after the loss of the connection."""
         self._sent.clear()
 
 

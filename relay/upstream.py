@@ -1,4 +1,4 @@
-"""The supervised connection to the gateway: held whether a client is there or not."""
+"""The supervised connection to the gateway, kept whether or not a client is connected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EMPTY: Final = b""
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long things may take, in seconds."""
+    """Timeouts and intervals in seconds."""
 
     connect: float = 10.0
     first_event: float = 5.0
@@ -34,7 +34,7 @@ class Timing:
 
 
 class Upstream:
-    """The gateway of one relay. `heard` is given each event as it came."""
+    """The gateway of a relay. `heard` is called with each raw event."""
 
     def __init__(
         self, gateway: GatewayAddress, tls: TlsChoice, heard: Callable[[bytes], Awaitable[None]], timing: Timing
@@ -45,23 +45,23 @@ class Upstream:
         self._timing = timing
         self._failures = 0
         self._why = ""
-        self.channel: Channel | None = None  # while the gateway is there
+        self.channel: Channel | None = None  # set while the gateway is connected
         self.changed = asyncio.Event()
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What every call to the gateway carries."""
+        """Metadata of every call to the gateway."""
         return {"authorization": f"Wechaty {self._gateway.token}"}
 
     async def run(self) -> None:
-        """Connect, and again after every loss, until cancelled."""
+        """Connect and reconnect until cancelled."""
         while True:
             self._failures += 1
             why = "the event stream ended"
             try:
                 pinned = bool(self._gateway.ca or self._gateway.name)
                 await self._tls.run(self._session, may_be_plain=not pinned)
-            except GRPCError as error:  # its text may hold the token
+            except GRPCError as error:  # the error's message may contain the token
                 why = "another client holds the event stream" if error.status is Status.ALREADY_EXISTS else ""
                 why = why or f"refused: {error.status.name}"
             except (*LOST, TimeoutError) as error:
@@ -115,7 +115,7 @@ class Upstream:
         await stream.recv_trailing_metadata()
 
     async def _keep(self, channel: Channel, first: asyncio.Event) -> None:
-        """Start the account, so that it is heard while no client is there; then watch the gateway."""
+        """Start the account, so that events arrive without a client, and then monitor the gateway."""
         timing = self._timing
         try:
             await asyncio.wait_for(first.wait(), timing.first_event)

@@ -1,4 +1,4 @@
-"""Calls as bytes: what passes through the relay is neither read nor changed."""
+"""Raw gRPC calls: messages are forwarded as bytes."""
 
 from __future__ import annotations
 
@@ -14,61 +14,61 @@ from h2.exceptions import H2Error
 
 from protocol import CALLS, SERVICE
 
-# What a lost connection surfaces as; AttributeError and AssertionError come from inside grpclib.
+# Exceptions raised for a lost connection; AttributeError and AssertionError come from grpclib.
 LOST: Final = (StreamTerminatedError, ProtocolError, H2Error, OSError, AttributeError, AssertionError)
 UNARY_IN: Final = frozenset(call.path for call in CALLS.values() if not call.streams_in)
 
 
 class RawCodec(CodecBase):
-    """Messages stay bytes."""
+    """Codec that leaves messages as bytes."""
 
     __content_subtype__ = "proto"
 
     def encode(self, message: Any, message_type: Any) -> bytes:
-        """The bytes."""
+        """Return the bytes."""
         return bytes(message)
 
     def decode(self, data: bytes, message_type: Any) -> Any:
-        """The bytes."""
+        """Return the bytes."""
         return data
 
 
 class RawStatusDetailsCodec(StatusDetailsCodecBase):
-    """The details of an error stay bytes."""
+    """Codec that leaves status details as bytes."""
 
     def encode(self, status: Status, message: str | None, details: Any) -> bytes:
-        """The bytes."""
+        """Return the bytes."""
         return bytes(details)
 
     def decode(self, status: Status, message: str | None, data: bytes) -> Any:
-        """The bytes."""
+        """Return the bytes."""
         return data
 
 
 class EveryCall(dict[str, Handler]):
-    """grpclib's table of calls, which has one handler for every path, known or not."""
+    """A grpclib method table with one handler for every path, known or not."""
 
     def __init__(self, serve: Any) -> None:
         super().__init__()
         self._handler = Handler(serve, Cardinality.STREAM_STREAM, bytes, bytes)
 
     def get(self, path: str, default: Any = None) -> Any:
-        """The handler."""
+        """Return the handler."""
         return self._handler
 
 
 def path_of(name: str) -> str:
-    """The path of a call of the puppet service."""
+    """Return the path of a puppet service call."""
     return f"/{SERVICE}/{name}"
 
 
 def pack(messages: list[bytes]) -> bytes:
-    """An answer's messages as one value."""
+    """Encode the messages of a response as one value."""
     return b"".join(struct.pack(">I", len(one)) + one for one in messages)
 
 
 def unpack(data: bytes) -> list[bytes]:
-    """What `pack` made."""
+    """Decode the result of `pack`."""
     messages, at = [], 0
     while at < len(data):
         (size,) = struct.unpack_from(">I", data, at)
@@ -80,7 +80,10 @@ def unpack(data: bytes) -> list[bytes]:
 async def ask(
     channel: Channel, name: str, request: bytes, metadata: dict[str, str], timeout: float, limit: int = 64 << 20
 ) -> list[bytes]:
-    """One call of the relay's own; its answers. GRPCError, TimeoutError, LOST; ValueError when they exceed `limit`."""
+    """Make a call of the relay itself and return the response messages.
+
+    Raises GRPCError, TimeoutError, LOST, or ValueError if they exceed `limit` bytes.
+    """
     messages, size = [], 0
     opened = channel.request(
         path_of(name),
@@ -101,7 +104,7 @@ async def ask(
 
 
 async def pass_on(north: Any, first: bytes | None, path: str, channel: Channel, metadata: Any) -> None:
-    """Pass a call on to the gateway and its answers back. `first`: the request, where there is exactly one."""
+    """Forward a call and its responses. `first`: the request, if there is exactly one."""
     opened: Any = channel.request(
         path,
         Cardinality.STREAM_STREAM,

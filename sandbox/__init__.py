@@ -53,9 +53,8 @@ async def start(
     """Start a world with these assistants, a gateway for each, and the control API on `host`:`port`.
 
     The gateways listen on loopback, on `grpc_ports` or free ports; `token` is random by default. `state` is the file
-    from
-    which the world is loaded and to which it is saved. `staff_room` is the topic of a group with 店长, 智多星 and the
-    assistants, created unless it exists. Raises OSError if a port is taken or `state` cannot be read.
+    from which the world is loaded and to which it is saved. `staff_room` is the topic of a group with 店长, 智多星 and
+    the assistants, created unless it exists. Raises OSError if a port is taken or `state` cannot be read.
     """
     # The prefix is the TLS server name: the Node client requires every token to begin with it.
     token = token or f"insecure_{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}"

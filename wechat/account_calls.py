@@ -171,8 +171,7 @@ class PeopleCalls(AccountCalls):
         """Read contacts that may be a friend of this name but are not known as one.
 
         These are new entries of the contact list and strangers of this name. If that takes too long, the directory
-        stays
-        as it is.
+        stays as it is.
         """
         known = self.directory
         try:

@@ -113,7 +113,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             if rest:
                 await asyncio.wait_for(self._queue.join(), DRAIN_SECONDS)
         except TimeoutError:
-            log.error(  # noqa: TRY400 - there is no trace worth reading  # the traceback has no information
+            log.error(  # noqa: TRY400 - the traceback has no information
                 "%s: %d events could not be stored before the stop", self.account, self._queue.qsize()
             )
         await self._hearing.closed(State.CONNECTING, Reason(Problem.STOPPED))

@@ -1,7 +1,7 @@
 """Resolves a token to its gateway's address by the authority that issued it.
 
-Protocol of WechatyToken.discover in the npm package wechaty-token: GET {authority}/v0/hosties/{token} responds
-{"host": …, "port": …}; 404 and the host 0.0.0.0 mean that the token has no gateway at present.
+Protocol of WechatyToken.discover in the npm package wechaty-token: GET {authority}/v0/hosties/{token} responds {"host":
+…, "port": …}; 404 and the host 0.0.0.0 mean that the token has no gateway at present.
 """
 
 from __future__ import annotations

@@ -75,8 +75,8 @@ class Owner(Protocol):
         """The connection is open and events may arrive."""
 
     async def heard(self, number: int, payload: str, relay_number: int) -> None:
-        """Handle an event of the protocol's type `number`. `relay_number` is the relay's event number, or 0. Must
-        not raise.
+        """Handle an event of the protocol's type `number`. `relay_number` is the relay's event number, or 0. Must not
+        raise.
         """
 
     async def started(self) -> None:

@@ -37,8 +37,7 @@ class CachedDirectory:
         """Find contacts by name: WeChat id, 微信号, alias, nickname, each exact; the first tier with a match decides.
 
         `among`: restrict to these ids; `friends`: restrict to friends; `also`: ids that match regardless. If an id or
-        微信号
-        matches somebody excluded, the search ends: a friend's nickname must not stand for it.
+        微信号 matches somebody excluded, the search ends: a friend's nickname must not stand for it.
         """
         if not name:
             return []

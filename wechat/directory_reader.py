@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OFFICIAL: Final = 2  # ContactType of the protocol: 1 individual, 2 official, 3 corporation
-# WeChat's own accounts (微信团队, 朋友推荐消息, 文件传输助手, …), which some gateways report as people.
+# WeChat's own accounts, which some gateways report as people: 微信团队, 朋友推荐消息, 文件传输助手, 腾讯新闻, …
 SYSTEM_IDS: Final = frozenset((
     "weixin", "filehelper", "fmessage", "medianote", "floatbottle", "qqmail", "tmessage", "qmessage", "qqsync",
     "newsapp", "notifymessage", "weixinreminder", "mphelper", "feedsapp", "brandsessionholder", "blogappweixin",

@@ -72,8 +72,7 @@ class DirectorySync:
         """Read known groups and contacts again, slowly.
 
         Contacts are read from the gateway's cache, which its events keep up to date: reading hundreds of them from
-        WeChat at
-        every reconnect could look automated.
+        WeChat at every reconnect could look automated.
         """
         for id in rooms:
             if await self._room_changed(id):

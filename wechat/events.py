@@ -33,8 +33,8 @@ class MessageKind(StrEnum):
 class RawEvent:
     """An event as sent by the gateway, before its payload was read. The inbox stores these.
 
-    `id` is unique within the account and the same for a repeat of the event; `kind` is one of
-    message, friendship, room-join, room-leave, room-topic, room-invite; `data` is the gateway's JSON object.
+    `id` is unique within the account and the same for a repeat of the event; `kind` is one of message, friendship,
+    room-join, room-leave, room-topic, room-invite; `data` is the gateway's JSON object.
     """
 
     account: str

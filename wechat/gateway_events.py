@@ -89,8 +89,7 @@ class GatewayEvents:
                 log.warning("%s: event of unknown type %d survived", self._assistant.account, number)
         except intake.OddEvent as error:
             log.warning("%s: odd %s event survived: %s", self._assistant.account, kind, error)
-        # the error's text may contain message texts, so only its type is logged
-        except Exception as error:  # noqa: BLE001 - its text may hold what people wrote, so only its type is logged
+        except Exception as error:  # noqa: BLE001 - its text may contain message texts, so only its type is logged
             log.error("%s: %s event failed: %s", self._assistant.account, kind, type(error).__name__)  # noqa: TRY400
         return False
 
@@ -253,9 +252,8 @@ class GatewayEvents:
     async def _read(self, what: str, id: str) -> None:
         """Read a stale entry.
 
-        After a dirty event the gateway has dropped its cache; asking it to do so would cause another dirty event.
-        After a late
-        join or leave it may not have.
+        After a dirty event the gateway has dropped its cache; asking it to do so would cause another dirty event. After
+        a late join or leave it may not have.
         """
         if what == "contact":
             await self._assistant._reader.read_contact(id)

@@ -193,8 +193,6 @@ class Listener(Protocol):
         """Contacts and groups were read again.
 
         `changed`: ids of rooms whose members differ from what was known (or that the directory no longer has, because
-        the
-        account left), and of new friends. Called when the account is online, again after the known entries were read
-        in the
-        background, and when entries are found that could not be read before. Repeated if it raises.
+        the account left), and of new friends. Called when the account is online, again after the known entries were
+        read in the background, and when entries are found that could not be read before. Repeated if it raises.
         """

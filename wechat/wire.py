@@ -70,8 +70,7 @@ class CancelOnce(DeadlineWrapper):
     """Cancel the task of a call at most once when the connection is lost.
 
     grpclib cancels it twice when it closes the connection itself. With a single cancellation, `Wire` can tell whether
-    the
-    task was also cancelled by somebody else.
+    the task was also cancelled by somebody else.
     """
 
     def cancel(self, error: Exception) -> None:

@@ -24,8 +24,8 @@ class CommandRequest:
     """A chat command.
 
     `qun`: the group, None = all groups. `room_id`: where it was given, "" = in private. `rest`: the text after the
-    command
-    (and group number). `mentions`: the people mentioned, as reported by the gateway. `usage`: the command's syntax.
+    command (and group number). `mentions`: the people mentioned, as reported by the gateway. `usage`: the command's
+    syntax.
     """
 
     container: Container

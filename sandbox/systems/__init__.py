@@ -42,8 +42,7 @@ async def start_systems(
     """Start both stand-ins, each on its port with the page at /; port 0 means any free port.
 
     A stand-in whose port is taken is skipped and listed in `problems`. `state` is the file in which requests and
-    pending
-    callbacks are stored.
+    pending callbacks are stored.
     """
     systems = Systems(Book(Path(state) if state else None))
     async with AsyncExitStack() as stack:

@@ -35,8 +35,7 @@ class CallFault:
     """A fault of a method (or `*`), for the next `count` calls or permanently.
 
     fail: an error with `text`, without effect. hang: no response, without effect. lose: executed, then the stream is
-    reset.
-    lose_silently: executed, no response. slow: delayed by `ms`.
+    reset. lose_silently: executed, no response. slow: delayed by `ms`.
     """
 
     method: str

@@ -35,8 +35,7 @@ class FlowSteps:
     """Executes the steps of a run until it has to wait for the person, a call, or a callback.
 
     After the commit, `on_call` is called for a run whose call is to be made, `on_pause` for a run that waits, and
-    `on_end`
-    for a run that has ended.
+    `on_end` for a run that has ended.
     """
 
     def __init__(

@@ -67,8 +67,8 @@ class MemberAdder:
     async def add(self, qun: Qun, room: Room, row: Membership, who: str, *, patient: bool) -> AddResult:
         """Add the person of a membership row to a room and return what WeChat showed.
 
-        `patient`: wait as long as the rate limit asks for; otherwise raise TooManyRequests when it asks for more than
-        a request can wait. Also raises AssistantOffline, GroupFull, InviteFailed.
+        `patient`: wait as long as the rate limit asks for; otherwise raise TooManyRequests when it asks for more than a
+        request can wait. Also raises AssistantOffline, GroupFull, InviteFailed.
         """
         contact_id, row_id = row.contact_id or "", row.id or 0
         wechat = self._accounts.online(qun.account)

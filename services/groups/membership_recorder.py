@@ -126,8 +126,7 @@ class MembershipRecorder:
         """Record that a person left the room; return False if there is nothing to record.
 
         That is: it is known, they are in another room of the group, or the leave (at `told_of`) is older than their
-        current
-        request to join.
+        current request to join.
         """
         row = membership_of(session, qun.number, contact_id)
         if row is not None and row.state in (MemberState.LEFT, MemberState.REMOVED):

@@ -1,7 +1,7 @@
 """Letting people into groups: one state machine, whoever asks, moved only by what WeChat shows.
 
-A step that talks to WeChat is a row with a state, the call, then what was seen; after a crash the row says where to
-go on.
+A step that talks to WeChat is a row with a state, the call, then what was seen; after a crash the row says where to go
+on.
 """
 
 from __future__ import annotations

@@ -100,8 +100,7 @@ class GroupPresentation:
         confirmed.
 
         The audit entries stay open until the change is stored in the same transaction: meanwhile the drift check
-        ignores what
-        is being changed.
+        ignores what is being changed.
         """
         if not wanted:
             raise NotInGroup(kind)

@@ -1,10 +1,8 @@
 """Creates a room in WeChat exactly once, even if the response is lost.
 
 The row records what was done: asked_at (the call was made), room_id (the response was seen). After a crash or timeout,
-the unfinished room is searched for first: a room of these three people with this topic, or without one on gateways
-that
-set topics late. Rooms that looked like it before the call, or that somebody else owns, are excluded, because anyone
-can
+the unfinished room is searched for first: a room of these three people with this topic, or without one on gateways that
+set topics late. Rooms that looked like it before the call, or that somebody else owns, are excluded, because anyone can
 create a room with the expected topic beforehand.
 """
 

@@ -1,7 +1,6 @@
 """Delivery of webhook events: signed POSTs (Standard Webhooks), retried for three days, then kept as failed.
 
-Within a queue (one receiver), events with the same key, such as a group's number, are delivered in order: a failing
-one
+Within a queue (one receiver), events with the same key, such as a group's number, are delivered in order: a failing one
 holds back later ones with its key, but no others.
 """
 

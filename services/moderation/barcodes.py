@@ -30,8 +30,7 @@ def codes_in(data: bytes) -> list[str]:
                 log.info("a picture of %d x %d is too large to be read", picture.width, picture.height)
                 return []
             return [code for frame in _frames(picture) for code in _codes(frame)]
-    # decoders raise many kinds of exceptions for broken images
-    except Exception as error:  # noqa: BLE001 - decoders fail in any way on broken pictures; those show no code
+    except Exception as error:  # noqa: BLE001 - decoders raise many kinds of exceptions for broken images
         log.info("a picture of %d bytes cannot be read: %s", len(data), type(error).__name__)
         return []
 

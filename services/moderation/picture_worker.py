@@ -1,7 +1,7 @@
 """`python -m services.moderation.picture_worker`: child process that decodes QR codes in images.
 
-Decoders may need far more memory than the size of the file, and may crash. The parent writes an image as its length
-(4 bytes, big endian) and data to stdin; the child responds with a line of JSON: the list of the codes' contents.
+Decoders may need far more memory than the size of the file, and may crash. The parent writes an image as its length (4
+bytes, big endian) and data to stdin; the child responds with a line of JSON: the list of the codes' contents.
 """
 
 from __future__ import annotations

@@ -136,8 +136,7 @@ class Broadcasts:
         again.
 
         Raises NotFound for an unknown group; InvalidParameter if there is no active group, or the key belongs to
-        another
-        request.
+        another request.
         """
         if key is None:
             return await self._store.write(lambda s: self._write(s, request, who, None))

@@ -70,8 +70,7 @@ class OutboundRequests:
         """Queue the message and return its id. A request with a known key is not queued again.
 
         Raises AssistantUnknown, AssistantOffline, NotFound, MemberAmbiguous, GroupNotMade; InvalidParameter if the key
-        belongs
-        to another request.
+        belongs to another request.
         """
         if key is None:
             return (await self._write(order, None)).id

@@ -1,8 +1,7 @@
 """The FAQ: exact matches are answered, similar questions are found by words. No I/O.
 
 Similarity is the geometric mean of two cosines of TF-IDF vectors over characters and pairs of characters: of the whole
-questions, and of their topic without words that any question may have (what, when, can I). So questions that share
-only
+questions, and of their topic without words that any question may have (what, when, can I). So questions that share only
 such words are not similar. No lexical measure is good enough to answer without asking (benchmarks/faq.py measures it),
 so similar questions are only offered as a menu.
 """

@@ -1,7 +1,6 @@
 """Client of a language model (OpenAI-compatible) that chooses the FAQ entry which answers a question.
 
-People get the entry's own text, so a manipulated model cannot say anything to them. A late or malformed response
-counts
+People get the entry's own text, so a manipulated model cannot say anything to them. A late or malformed response counts
 as no choice; then the menu or a person answers.
 """
 

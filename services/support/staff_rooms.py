@@ -22,8 +22,7 @@ class StaffRooms:
     """Bindings of staff rooms.
 
     An admin binds a room. Without a binding, a room is bound automatically if it is the only one with the configured
-    topic
-    and its WeChat owner is an admin, because anyone can give a group that name.
+    topic and its WeChat owner is an admin, because anyone can give a group that name.
     """
 
     def __init__(self, store: Store, accounts: Accounts, audit: Audit, topic: str) -> None:

@@ -55,8 +55,7 @@ def parse(text: str, names: Collection[str] = ()) -> StaffCommand | None:
     """Parse a message in the staff room; None if it is not a command.
 
     Quoting a relayed message refers to its ticket, unless the reply names another one or addresses a colleague.
-    `names`:
-    the colleagues' names, for 转.
+    `names`: the colleagues' names, for 转.
     """
     words, quoted = without_quote(text.strip())
     relayed = _RELAYED.search(quoted)

@@ -60,9 +60,7 @@ class ConfigReloader:
         return _result(changes, prepared)
 
     async def reload(self, who: str) -> ReloadResult:
-        """Apply the current config of the source; on ConfigError nothing changes. `who`: the actor in the audit
-        log.
-        """
+        """Apply the current config of the source; on ConfigError nothing changes. `who`: the actor in the audit log."""
         async with self._turn:
             changes, prepared = await asyncio.to_thread(self._prepare)
             for one in prepared:  # without awaiting, so that no other code sees a partial change

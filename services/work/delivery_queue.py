@@ -249,8 +249,7 @@ class DeliveryQueue:
         work = line.works[0]
         try:
             result = await self._deliver(work)
-        # a failing job must not affect others
-        except Exception as error:  # noqa: BLE001 - one work's trouble is not the others'
+        except Exception as error:  # noqa: BLE001 - a failing job must not affect others
             result = self._broken(work, error)
         finally:
             self._slots += 1

@@ -208,8 +208,7 @@ class Inbox:
         try:
             await self._count_try(arrival)
             event = await self._patiently(raw, placed)
-        # a failing event must not affect others
-        except Exception as error:  # noqa: BLE001 - one event's trouble is not the others'
+        except Exception as error:  # noqa: BLE001 - a failing event must not affect others
             log.warning("%s: the payload of event %s cannot be read: %s", self.account, raw.id, error)
             why, state = "unreadable", EventState.FAILED
         finally:

@@ -44,7 +44,7 @@ class ReadBatcher(Generic[Key, Found]):
     async def _answer(self, futures: Mapping[Key, asyncio.Future[Found | None]]) -> None:
         try:
             found = await self._store.read(lambda session: self._read(session, futures.keys()))
-        except Exception as error:  # noqa: BLE001 - it belongs to those who asked  # raised in the callers
+        except Exception as error:  # noqa: BLE001 - raised in the callers
             for future in futures.values():
                 future.set_exception(error)
             return

@@ -22,8 +22,7 @@ class WriteBatcher(Generic[Item]):
     """Collects items and passes them, in order, to `write(session, items)`; one write runs at a time.
 
     While the database fails, it waits. An item that cannot be written does not affect the others: it is logged and
-    passed
-    to `lost`.
+    passed to `lost`.
     """
 
     def __init__(
@@ -57,8 +56,7 @@ class WriteBatcher(Generic[Item]):
         try:
             await asyncio.wait_for(self._idle.wait(), most)
         except TimeoutError:
-            # the traceback has no information
-            log.error("%d items could not be written", len(self._waiting))  # noqa: TRY400 - no trace worth reading
+            log.error("%d items could not be written", len(self._waiting))  # noqa: TRY400 - no useful traceback
 
     def _flush(self) -> None:
         most = 1 if self._alone else MAX_AT_ONCE
