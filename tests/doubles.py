@@ -18,9 +18,7 @@ SELF = "wxid_bot"
 
 
 class InMemoryWeChat:
-    """Implements what REST needs of wechat.interface.WeChat. Every call succeeds unless `fails` has an error for
-    it.
-    """
+    """Implements what REST needs of wechat.interface.WeChat. Every call succeeds unless `fails` has an error for it."""
 
     def __init__(self, account: str = "weimi1001", state: State = State.ONLINE) -> None:
         self.account = account

@@ -53,8 +53,8 @@ class OfficialGateway(Control):
     """A gateway process with its control port.
 
     `port` is kept over restarts. `state` is a file that keeps contacts, groups and messages over a kill. `account` is
-    the
-    assistant's own contact. `env` adds environment variables, such as WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT and _KEY.
+    the assistant's own contact. `env` adds environment variables, such as WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT and
+    _KEY.
     """
 
     def __init__(

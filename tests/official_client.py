@@ -82,8 +82,7 @@ class Client:
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[Callable[..., Any]]:
-        """Open the event stream; yield a function that waits for the next event of a type and returns its payload
-        text.
+        """Open the event stream; yield a function that waits for the next event of a type and returns its payload text.
 
         It raises EOFError when the stream has ended.
         """

@@ -19,8 +19,7 @@ class Control:
     """Control of a running gateway.
 
     Every method that causes an event takes `emit=False` (no event), `times` (number of events) and `delay`
-    (milliseconds
-    before the event).
+    (milliseconds before the event).
     """
 
     def __init__(self) -> None:
@@ -68,10 +67,8 @@ class Control:
         """Change settings: direct_add_limit (40), capacity (500), and switches that are on by default.
 
         echo: own messages come back as events; list_strangers: ContactList includes non-friends; auto_login: log in at
-        the
-        start; dirty_events: report stale payloads; pictures: MessageImage returns the picture, otherwise a placeholder
-        (a QR
-        code).
+        the start; dirty_events: report stale payloads; pictures: MessageImage returns the picture, otherwise a
+        placeholder (a QR code).
         """
         await self.do("set", **settings)
 
@@ -169,8 +166,7 @@ class Control:
         """Return the messages sent by the account, in order.
 
         Keys: id, kind, conversation, text, mentions, delivered (False: not a friend), at (ms); files have name, size,
-        sha256 or
-        url; others card, url, mini, forwarded, recalled.
+        sha256 or url; others card, url, mini, forwarded, recalled.
         """
         return await self.wait_sent(0, conversation)
 

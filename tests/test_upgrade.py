@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
-import models  # noqa: F401 - knows the tables  # registers the tables
+import models  # noqa: F401 - registers the tables
 from models.db import Store, parse
 from models.schema import MIGRATIONS
 from tests.databases import database, postgres

@@ -159,7 +159,7 @@ async def test_the_loop_s_lag_is_seen() -> None:
     lag = LoopLag()
     measuring = asyncio.create_task(lag.run())
     await asyncio.sleep(0.05)
-    time.sleep(0.9)  # noqa: ASYNC251 - this is what is to be seen  # the lag to be measured
+    time.sleep(0.9)  # noqa: ASYNC251 - the lag to be measured
     await asyncio.sleep(0.05)
     assert 0.3 < lag.most < 5
     measuring.cancel()

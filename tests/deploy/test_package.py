@@ -51,8 +51,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wxbot(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The installed command. CI installs its dependencies; elsewhere those of this environment are used, to save
-    a minute.
+    """The installed command. CI installs its dependencies; elsewhere those of this environment are used, to save a
+    minute.
     """
     home = tmp_path_factory.mktemp("venv")
     venv.create(home, with_pip=True)

@@ -27,7 +27,7 @@ NAMES = {value: name.removeprefix("EVENT_").lower().replace("_", "-") for name, 
 async def until(true: Callable[[], bool]) -> None:
     """Wait until a condition holds, with a deadline."""
     async with asyncio.timeout(PATIENCE):
-        while not true():  # noqa: ASYNC110 - what is waited for has no event of its own  # the condition has no event
+        while not true():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.01)
 
 

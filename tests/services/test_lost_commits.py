@@ -24,8 +24,8 @@ ENDS = ("before", "frozen", "after")
 
 
 class Proxy:
-    """A proxy for PostgreSQL. When armed, it ends every connection at its next commit, and accepts no new one
-    until opened.
+    """A proxy for PostgreSQL. When armed, it ends every connection at its next commit, and accepts no new one until
+    opened.
     """
 
     def __init__(self, target: str) -> None:

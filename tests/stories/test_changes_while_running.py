@@ -126,8 +126,8 @@ async def test_a_receiver_moves_and_loses_nothing(make_town: MakeTown, database:
 
 
 async def test_a_day_without_a_restart(make_town: MakeTown, database: str) -> None:
-    """FAQ, hours, webhook, key and admin change while customers write: each message is answered once, by one of
-    the configs.
+    """FAQ, hours, webhook, key and admin change while customers write: each message is answered once, by one of the
+    configs.
     """
     async with receiving() as first, receiving() as second:
         hook = {"name": "erp", "events": ["message.sent"]}
