@@ -29,7 +29,7 @@ async def put(request: web.Request) -> web.Response:
     """POST /wxbot/assistant: 201 if added, 200 if changed. Stored in the database."""
     body = await read_object(request)
     line("account", body.get("account"))
-    if "tls_ca" in body or any(str(value).startswith(FILE) for value in body.values()):
+    if "tls_ca" in body or any(text.startswith(FILE) for text in _texts(body)):
         raise InvalidParameter("a file")  # callers must not read files of this machine
     try:
         settings = AssistantSettings.model_validate(body)

@@ -11,7 +11,8 @@ from pydantic.json_schema import models_json_schema
 
 from api import events, schema
 from api.events import REF
-from api.operations import JSON, OPERATIONS, Operation, Refusals, Reply
+from api.operation import JSON, Operation, Refusals, Reply
+from api.operations import OPERATIONS
 from errors import BadKey, BotError, DatabaseAway, OutsideNetwork
 from version import VERSION
 

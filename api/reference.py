@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from api import events
 from api.openapi import all_errors, refusals_of
-from api.operations import OPERATIONS, Operation
+from api.operation import Operation
+from api.operations import OPERATIONS
 
 
 def reference(title: str, url: str, keyed: bool) -> dict[str, Any]:

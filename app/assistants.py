@@ -135,7 +135,7 @@ class Assistants:
             new = await self._container.stored_assistants.put(settings, who)
             if account in self._running:
                 await self.stop(account)
-            await self._container.admit(account)
+            await self._container.admit(settings)
             await self.start(settings)
             return self._status(account), new
 

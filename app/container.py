@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session
 
 from config import Config
-from config.settings import PacingSettings
+from config.settings import AssistantSettings, PacingSettings
 from models.db import Store, after_commit
 from models.durable import WorkState
 from services.accounts.admins import Admins
@@ -121,9 +121,7 @@ class Container:
 
     def _speaking(self, sandboxed: Collection[str]) -> None:
         config, clock = self.config, self.clock
-        self._governors = governors = {
-            a.account: Governor(config.pacing if a.kind == "wechaty" else NO_PACE, clock) for a in config.assistants
-        }
+        self._governors = governors = {a.account: Governor(_pacing(config, a), clock) for a in config.assistants}
         self.accounts = Accounts(governors, config.admins, sandboxed)
         self.tls_seen = TlsSeen(self.store)
         self.admins = Admins(self.store, self.accounts, clock)
@@ -143,10 +141,11 @@ class Container:
         self.messages.on_said = self.conversations.spoken
         self.media = MediaStore(config.folder / "media")
 
-    async def admit(self, account: str) -> None:
+    async def admit(self, settings: AssistantSettings) -> None:
         """Create the rate limiter of an account added at run time."""
+        account = settings.account
         if account not in self._governors:
-            self._governors[account] = governor = Governor(self.config.pacing, self.clock)
+            self._governors[account] = governor = Governor(_pacing(self.config, settings), self.clock)
             await self.pace_records.begin(account)
             self.outbox.repace(f"wx:{account}", governor)
 
@@ -258,3 +257,7 @@ class Container:
         self.retention = Retention(self.media, self.questions, config.keep_days, clock)
         self.pruning = Pruning(store, config.keep_days, clock)
         self.job_log = JobLog(store, clock)
+
+
+def _pacing(config: Config, settings: AssistantSettings) -> PacingSettings:
+    return config.pacing if settings.kind == "wechaty" else NO_PACE

@@ -172,7 +172,7 @@ class Bot:
         stack.push_async_callback(container.daily_stats.drain)
         self._stored = await container.stored_assistants.load()
         for one in self._stored:
-            await container.admit(one.account)
+            await container.admit(one)
         await container.pace_records.recall()
         stack.push_async_callback(container.pace_records.drain)
         await container.webhooks.adopt()

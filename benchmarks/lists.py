@@ -72,7 +72,7 @@ def _reads(rows: int) -> dict[str, Read]:
         "tickets of an assistant": lambda s, p: list_tickets(s, "b", None, p),
         "messages of a ticket": _messages,
         "audit log": lambda s, p: list_actions(s, AuditFilter(), p),
-        "audit log by kind since half": lambda s, p: list_actions(s, AuditFilter(rows / 2, "group"), p),
+        "audit log by kind since": lambda s, p: list_actions(s, AuditFilter(rows / 10, "group"), p),
         "audit log by actor": lambda s, p: list_actions(s, AuditFilter(who="guard"), p),
         "deliveries failed": lambda s, p: list_deliveries(s, "", WorkState.FAILED, p),
     }

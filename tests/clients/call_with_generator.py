@@ -10,14 +10,21 @@ from tests.clients.call_with_python_client import _filled as filled
 from tests.clients.call_with_python_client import snake
 from tests.clients.calls import CALLS
 
+# Where a call takes one of several models, the package wraps them in one of its own.
+ALTERNATIVES = {
+    "SendMessageRequest": ("PersonMessage", "GroupMessage"),
+    "PutAssistantRequest": ("AssistantPut", "AssistantByAuthority", "WecomAssistantPut"),
+}
+
 
 def body_of(made: Any, model: str, fields: dict[str, Any]) -> dict[str, Any]:
     """Return the body argument: a model, or a mapping if any object is allowed."""
     if not hasattr(made, model):
         return {"request_body": fields}
     body = getattr(made, model).from_dict(fields)
-    if model in ("PersonMessage", "GroupMessage"):
-        return {"send_message_request": made.SendMessageRequest(body)}
+    for request, models in ALTERNATIVES.items():
+        if model in models:
+            return {snake(request): getattr(made, request)(body)}
     return {snake(model): body}
 
 

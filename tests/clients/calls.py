@@ -58,6 +58,11 @@ CALLS = (
     Call("putAssistant", 201, takes=("AssistantPut", {"account": "weimi2", "endpoint": "10.0.0.5:8788", "tls": True})),
     Call("putAssistant", 200, takes=("AssistantPut", {"account": "weimi2", "endpoint": "10.0.0.5:89", "tls": "auto"})),
     Call("removeAssistant", 204, {"account": "weimi2"}),
+    Call(
+        "putAssistant",
+        201,
+        takes=("AssistantByAuthority", {"account": "weimi3", "authority": "http://localhost", "token": "t"}),
+    ),
     Call("reloadConfig", 200),
     Call("landing", 200, {"id": "{page}"}),
     Call("metrics", 200),
