@@ -139,8 +139,8 @@ class Control:
         """Send a message to the account or in a group; return its id.
 
         `what`: kind (text, image, file, card, url, mini_program, …), mentions (ids), file ({"name", and one of
-        "base64", "url", "buffer", "path", "stream", "qrcode"}), image (what MessageImage returns, if not the file), url, mini,
-        card, location, at (ms), id; emit, times, delay.
+        "base64", "url", "buffer", "path", "stream", "qrcode"}), image (what MessageImage returns, if not the file),
+        url, mini, card, location, at (ms), id; emit, times, delay.
         """
         where = {} if room is None else {"room": room}
         row = await self.do("say", **{"from": sender}, text=text, **where, **what)
