@@ -1,4 +1,4 @@
-"""Flows and webhooks as config takes them: what cannot work stops the start, and the line says where."""
+"""Validation of flows and webhooks in the config."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAY = {"say": "好"}
 
 
 def config(tmp_path: Path, **sections: Any) -> Path:
-    """A config file with a shop and these sections."""
+    """Write a config file with a shop and these sections."""
     file = tmp_path / "config.yaml"
     text = yaml.safe_dump({"systems": {"shop": {"base_url": "http://shop"}}, **sections}, allow_unicode=True)
     file.write_text(text, encoding="utf-8")
@@ -108,7 +108,7 @@ def test_a_broken_webhook_stops_the_start_and_its_secret_is_not_shown(
         ("whsec_dGVzdA==", [b"test"]),
         ("whsec_dGVzdA", [b"test"]),
         ("dGVzdA==", [b"test", b"dGVzdA=="]),
-        ("dG-Vzd!A", [b"test", b"dG-Vzd!A"]),  # what receivers in Python make of it
+        ("dG-Vzd!A", [b"test", b"dG-Vzd!A"]),  # as decoded by receivers in Python
         ("not base64", [b"not base64"]),
         ("\u5bc6\u94a5", ["\u5bc6\u94a5".encode()]),
         ("-", [b"-"]),

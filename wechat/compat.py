@@ -50,7 +50,6 @@ class StandIn:
 class StandInModule(ModuleType):
     """A module in which every name is a StandIn."""
 
-    # makes it a package, so that submodules can be imported
     __path__: list[str] = []  # noqa: RUF012 - makes it a package, so that its submodules can be imported
 
     def __getattr__(self, name: str) -> type[StandIn]:

@@ -1,4 +1,4 @@
-"""Messages over HTTP: whom they reach, promised once per key, durable before the 202."""
+"""Messages over HTTP: recipients, idempotency keys, durability before the 202."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_nobody_or_several(door: AccessControl) -> None:
 
 async def test_offline_it_waits(door: AccessControl) -> None:
     door.wechat.state = State.CONNECTING
-    assert await _code(door, **TO | {"to": "无名"}) == 2002  # who is a friend is not known for sure now
+    assert await _code(door, **TO | {"to": "无名"}) == 2002  # the friends are not known reliably while offline
     message_id = await _send(door, **TO)
     assert (await door.call("GET", f"/wxbot/message/{message_id}"))[1]["message"]["state"] == "queued"
     door.wechat.state = State.ONLINE

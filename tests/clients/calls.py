@@ -1,4 +1,4 @@
-"""Every call of the API by its operationId, in an order that works: what a generated client is exercised with."""
+"""Calls of every operation by operationId, in an executable order, for testing generated clients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Call(NamedTuple):
-    """`takes`: the model of the body and its fields; `given`: parameters by their names in the document."""
+    """`takes`: the body's model and fields; `given`: parameters by name."""
 
     name: str
     status: int

@@ -1,4 +1,4 @@
-"""How far the clocks differ."""
+"""Measurement of the clock skew."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.accounts.clock_skew import WINDOW, ClockSkew
 def test_the_fastest_message_tells() -> None:
     skew = ClockSkew()
     assert dict(skew.seconds()) == {}
-    for delay in (3600.0, 2.5, 0.4, 30.0):  # an old one, and some that were slow
+    for delay in (3600.0, 2.5, 0.4, 30.0):  # an old message, and some slow ones
         skew.heard("a", 1000.0, 1000.0 + delay)
     skew.heard("b", 1000.0, 1000.0 - 1200)
     assert dict(skew.seconds()) == {"a": pytest.approx(0.4), "b": -1200.0}

@@ -1,4 +1,4 @@
-"""What is counted and what happens once, when many transactions want it at the same moment, on both databases."""
+"""Concurrent transactions on groups, on both databases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SONG, ZHI, XUAN = "wxid_song", "wxid_zhi", "wxid_xuan"
 
 @pytest.fixture
 async def container(database: str) -> AsyncIterator[Container]:
-    """The parts over an empty database; nothing is sent, for the outbox is not started."""
+    """The container over an empty database; nothing is sent, because the outbox is not started."""
     container = Container(Config(database=database, pacing={"enabled": False}, customer_service={"faq": ""}))
     wechat: Any = InMemoryWeChat()
     for contact_id, name in ((SONG, "宋公明"), (ZHI, "智多星"), (XUAN, "黑旋风")):
@@ -42,13 +42,13 @@ async def group(container: Container) -> Qun:
 
 
 async def promised(container: Container, words: str) -> int:
-    """How many messages holding these words were promised."""
+    """Count the queued messages that contain these words."""
     items = await container.store.read(lambda s: s.exec(select(OutboxItem)).all())
     return sum(words in item.body for item in items)
 
 
 async def many(container: Container, write: Any, times: int = 12) -> list[Any]:
-    """The same write, so often at once."""
+    """Run the same write concurrently."""
     return list(await asyncio.gather(*(container.store.write(write) for _ in range(times))))
 
 
