@@ -51,10 +51,11 @@ class StaffCommand:
     words: str = ""
 
 
-def parse(text: str, names: Collection[str] = ()) -> StaffCommand | None:
+def parse(text: str, names: Collection[str] = (), quoted: str = "") -> StaffCommand | None:
     """What a text in the staff room asks for; None: it is talk among the staff. To quote what was relayed is to name
-    its ticket, unless another is named, or a colleague is called. `names`: the colleagues, as 转 may name them."""
-    words, quoted = without_quote(text.strip())
+    its ticket, unless another is named, or a colleague is called. `names`: the colleagues, as 转 may name them;
+    `quoted`: what the text quotes, where it does not hold the quotation itself."""
+    words, quoted = (text.strip(), quoted) if quoted else without_quote(text.strip())
     relayed = _RELAYED.search(quoted)
     if relayed and not words.startswith("@"):
         return _named(words, names) or _quoting(int(relayed[1]), words)
