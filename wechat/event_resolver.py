@@ -122,8 +122,8 @@ class EventResolver:
         by_name = not mentions and "@" in text and kind is MessageKind.TEXT
         if by_name:
             mentions, mentioned = await self._mentions(room_id, text)
-        who = (talker_id, talker.name)
-        return GroupMessage(raw.account, raw.id, at, *who, text, kind, room_id, mentions, mentioned, by_name)
+        who, arrived = (talker_id, talker.name), raw.at.timestamp()
+        return GroupMessage(raw.account, raw.id, at, *who, text, kind, room_id, mentions, mentioned, by_name, arrived)
 
     async def _stranger(self, id: str) -> Contact:
         """Somebody the directory does not know yet. When they cannot be read the message still counts."""

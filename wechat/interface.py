@@ -110,6 +110,10 @@ class WeChat(Protocol):
     def self_id(self) -> str:
         """The account's own WeChat id; empty before the first login."""
 
+    @property
+    def gateway_time(self) -> float | None:
+        """What the gateway's clock shows, in Unix seconds; None where it does not tell."""
+
     def begin(self, epoch: int, position: str) -> None:
         """Before the start: this process's epoch, and how far the database has the events of a relay ("" unknown)."""
 

@@ -48,6 +48,10 @@ class Accounts:
         except KeyError:
             raise AssistantUnknown(account) from None
 
+    def find(self, account: str) -> WeChat | None:
+        """The account of that name, if there is one."""
+        return self._wechats.get(account)
+
     def online(self, account: str) -> WeChat:
         """The account, which is ready to act; AssistantUnknown, AssistantOffline."""
         wechat = self.get(account)

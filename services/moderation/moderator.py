@@ -65,7 +65,7 @@ class Moderator:
         """What is wrong with a message, if anything; reads nothing but memory unless it is a picture or a link card."""
         if event.kind in UNCOUNTED or self._sanctions.is_exempt(qun, event.contact_id):
             return None
-        if self._flood.hit((event.account, event.room_id, event.contact_id), event.at.timestamp()):
+        if self._flood.hit((event.account, event.room_id, event.contact_id), event.arrived_at, event.at.timestamp()):
             return Offence.FLOOD
         if event.kind is MessageKind.TEXT:
             return self._in_text(event.text, qun)
