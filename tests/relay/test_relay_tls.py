@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from protocol.supervision import TlsChoice
+from protocol.supervision import TlsChoice, end
 from protocol.tls import GatewayAddress
 from relay.tls_mark import TlsMark
 from relay.upstream import Timing, Upstream
@@ -43,9 +43,8 @@ async def test_not_where_tls_was_seen(tmp_path: Path, host: str, seen: bool, pla
     upstream = Upstream(GatewayAddress(endpoint, "insecure_token"), TlsChoice("auto"), mark, _nothing, QUICK)
     running = asyncio.create_task(upstream.run())
     try:
-        heard = [await asyncio.wait_for(server.heard.get(), 10) for _ in range(4)]
+        heard = [await asyncio.wait_for(server.heard.get(), 5) for _ in range(4)]
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end([running])
         server.server.close()
     assert any(data.startswith(PLAINTEXT) for data in heard) is plain
