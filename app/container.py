@@ -12,9 +12,9 @@ from config import Config
 from config.settings import AssistantSettings, PacingSettings
 from models.db import Store, after_commit
 from models.durable import WorkState
+from services.accounts.account_clocks import AccountClocks
 from services.accounts.admins import Admins
 from services.accounts.audit import Audit
-from services.accounts.clock_skew import ClockSkew
 from services.accounts.console_sessions import ConsoleSessions
 from services.accounts.registry import Accounts
 from services.accounts.stored_assistants import StoredAssistants
@@ -85,6 +85,7 @@ from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
 from services.support.ticket_history import TicketHistory
 from services.support.tickets import Tickets
+from services.upkeep.clock_trust import ClockTrust
 from services.upkeep.job_log import JobLog
 from services.upkeep.pruning import Pruning
 from services.upkeep.reload import ConfigReloader
@@ -139,7 +140,7 @@ class Container:
         self.outbox = Outbox(self.store, clock)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
-        self.clock_skew = ClockSkew()
+        self.account_clocks = AccountClocks(self.accounts, clock)
         self.loop_detector = LoopDetector(clock)
         self.conversations = Conversations(clock, self.loop_detector, self.changes)
         self.messages = Messages(self.outbox, self.accounts, self.conversations.spoken)
@@ -259,8 +260,9 @@ class Container:
             self.zone,
             clock,
         )
-        self.retention = Retention(self.media, self.questions, config.keep_days, clock)
-        self.pruning = Pruning(store, config.keep_days, clock)
+        self.clock_trust = ClockTrust(store, clock)
+        self.retention = Retention(self.media, self.questions, config.keep_days, clock, self.clock_trust)
+        self.pruning = Pruning(store, config.keep_days, clock, self.clock_trust)
         self.job_log = JobLog(store, clock)
 
 

@@ -17,6 +17,7 @@ from relay.journal import Journal, JournalError
 from relay.keeper import Keeper
 from relay.server import RelayServer
 from relay.service import RelayService
+from relay.tls_mark import TlsMark
 from relay.upstream import Timing, Upstream
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ class Relay:
         self.journal = Journal(data / f"{settings.title}.db")
         self.feed = Feed(self.journal)
         gateway = GatewayAddress(settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
-        self.upstream = Upstream(gateway, TlsChoice(settings.tls), self.feed.put, timing or Timing())
+        tls_mark = TlsMark(data / f"{settings.title}.tls", settings.endpoint)
+        self.upstream = Upstream(gateway, TlsChoice(settings.tls), tls_mark, self.feed.put, timing or Timing())
         self._keeper = Keeper(self.journal, self.upstream, int(settings.media_mb * 1024 * 1024))
         self.service = RelayService(settings.token, self.journal, self.feed, self.upstream, self._keeper)
         context = server_context(settings.tls_certificate, settings.tls_key)

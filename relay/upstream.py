@@ -13,7 +13,8 @@ from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError
 
 from protocol.supervision import TlsChoice, backoff, end
-from protocol.tls import GatewayAddress, make_channel
+from protocol.tls import GatewayAddress, is_loopback, make_channel
+from relay.tls_mark import TlsMark
 from relay.wire import LOST, RawCodec, RawStatusDetailsCodec, ask, path_of
 
 log = logging.getLogger(__name__)
@@ -37,10 +38,16 @@ class Upstream:
     """The gateway of a relay. `heard` is called with each raw event."""
 
     def __init__(
-        self, gateway: GatewayAddress, tls: TlsChoice, heard: Callable[[bytes], Awaitable[None]], timing: Timing
+        self,
+        gateway: GatewayAddress,
+        tls: TlsChoice,
+        tls_mark: TlsMark,
+        heard: Callable[[bytes], Awaitable[None]],
+        timing: Timing,
     ) -> None:
         self._gateway = gateway
         self._tls = tls
+        self._tls_mark = tls_mark
         self._heard = heard
         self._timing = timing
         self._failures = 0
@@ -59,9 +66,8 @@ class Upstream:
             self._failures += 1
             why = "the event stream ended"
             try:
-                pinned = bool(self._gateway.ca or self._gateway.name)
-                await self._tls.run(self._session, may_be_plain=not pinned)
-            except GRPCError as error:  # the error's message may contain the token
+                await self._tls.run(self._session, may_be_plain=self._may_be_plain())
+            except GRPCError as error:  # its text may hold the token
                 why = "another client holds the event stream" if error.status is Status.ALREADY_EXISTS else ""
                 why = why or f"refused: {error.status.name}"
             except (*LOST, TimeoutError) as error:
@@ -74,6 +80,11 @@ class Upstream:
                 log.warning("gateway %s: %s", self._gateway.endpoint, why)
                 self._why = why
             await asyncio.sleep(backoff(self._failures, self._timing.backoff_first, self._timing.backoff_most))
+
+    def _may_be_plain(self) -> bool:
+        if self._gateway.ca or self._gateway.name:
+            return False
+        return is_loopback(self._gateway.endpoint) or not self._tls_mark.is_set
 
     def _set(self, channel: Channel | None) -> None:
         self.channel = channel
@@ -109,6 +120,8 @@ class Upstream:
     async def _read(self, stream: Stream[bytes, bytes], first: asyncio.Event, secure: bool) -> None:
         async for body in stream:
             if not first.is_set():
+                if secure:
+                    self._tls_mark.set()
                 self._tls.worked(secure)
                 first.set()
             await self._heard(body)

@@ -26,6 +26,7 @@ class InMemoryWeChat:
         self.reason: Reason | None = None
         self.self_id = SELF
         self.qr_code = ""
+        self.gateway_time: float | None = None
         self.scan_state = ScanState.NONE
         self.directory: Any = CachedDirectory()
         self.directory.owner_id = SELF

@@ -18,6 +18,7 @@ from protocol.relaying import JOURNAL, TAKEN_OVER
 from protocol.supervision import TlsChoice, backoff, end
 from protocol.tls import is_loopback
 from wechat.authority import AuthorityFailed, resolve
+from wechat.gateway_clock import GatewayClock
 from wechat.interface import State
 from wechat.problems import Problem, Reason, of_loss, of_tls
 from wechat.relay_progress import RelayProgress
@@ -96,8 +97,10 @@ class Connection:
         owner: Owner,
         tls_seen: TlsSeen,
         relay: RelayProgress | None = None,
+        gateway_clock: GatewayClock | None = None,
     ) -> None:
         self._relay = relay or RelayProgress()
+        self._gateway_clock = gateway_clock or GatewayClock()
         self._settings = settings
         self._timing = timing
         self._owner = owner
@@ -177,7 +180,7 @@ class Connection:
 
     async def _session(self, settings: AssistantSettings, *, secure: bool) -> None:
         self._endpoint = settings.endpoint
-        wire = Wire(make_channel(settings, secure=secure), settings.token, relay=self._relay)
+        wire = Wire(make_channel(settings, secure=secure), settings.token, relay=self._relay, clock=self._gateway_clock)
         try:
             await wire.connect(self._timing.connect)
             await self._talk(wire, secure)
@@ -208,6 +211,7 @@ class Connection:
         async for event in stream:
             if not first.is_set():
                 metadata: Any = stream.initial_metadata or {}
+                self._gateway_clock.read(metadata)
                 self._relay.opened(str(metadata.get(JOURNAL, "")))
                 self._worked(wire, secure)
                 first.set()

@@ -125,7 +125,8 @@ class EventResolver:
         by_name = not mentions and "@" in content.text and content.kind is MessageKind.TEXT
         if by_name:
             mentions, mentioned = await self._mentions(room_id, content.text)
-        return GroupMessage(**said, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name)
+        said |= {"room_id": room_id, "mentions": mentions, "mentioned": mentioned, "by_name": by_name}
+        return GroupMessage(**said, arrived_at=raw.at.timestamp())
 
     async def _stranger(self, id: str) -> Contact:
         """Read an unknown contact. If that fails, the message is still handled."""

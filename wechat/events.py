@@ -149,6 +149,7 @@ class GroupMessage(Message):
     mentions: tuple[str, ...] = ()
     mentioned: bool = False
     by_name: bool = False
+    arrived_at: float = 0.0  # Unix seconds, by the clock here
 
     @property
     def conversation(self) -> str:

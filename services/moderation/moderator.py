@@ -66,7 +66,7 @@ class Moderator:
         """Return the offence of a message, if any. Only images and link cards require calls to WeChat."""
         if event.kind in UNCOUNTED or self._sanctions.is_exempt(qun, event.contact_id):
             return None
-        if self._flood.hit((event.account, event.room_id, event.contact_id), event.at.timestamp()):
+        if self._flood.hit((event.account, event.room_id, event.contact_id), event.arrived_at, event.at.timestamp()):
             return Offence.FLOOD
         if offence := self._in_text(event.text, qun, links=event.kind in SPOKEN):
             return offence
