@@ -23,6 +23,7 @@ from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
 from services.flows.calls import SystemCaller
 from services.flows.flows import Flows
+from services.flows.running_calls import RunningCalls
 from services.flows.steps import FlowSteps
 from services.groups.adding import MemberAdder
 from services.groups.blacklist import Blacklist
@@ -223,8 +224,9 @@ class Container:
         self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)
         self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
+        calls = RunningCalls(store, steps, self.system_caller, config.texts, clock)
         wants_person = self.handover.wants_person
-        self.flows = Flows(store, self.accounts, self.groups, steps, self.system_caller, config, wants_person, clock)
+        self.flows = Flows(store, self.accounts, self.groups, steps, calls, config, wants_person, clock)
 
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock
