@@ -14,7 +14,7 @@ from api.responses import iso, listing, reply
 from app.container import Container
 from console.access import VISITOR
 from console.overview import picture
-from errors import BotError, GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
+from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
 from models.groups import MemberState, Qun, QunState
 from services.accounts.console_sessions import Role
 from services.groups.lists import QunFilter, list_members, list_quns
@@ -195,13 +195,13 @@ async def _warn(container: Container, qun: Qun, body: dict[str, Any], who: str) 
 
 async def _remove(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
     contact_id, _, _ = _person(container, qun, body)
-    await container.memberships.put_out(qun, contact_id, who)
+    await container.removals.remove(qun, contact_id, who)
 
 
 async def _blacklist(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
     contact_id, name, reason = _person(container, qun, body)
     await container.store.write(lambda s: container.sanctions.blacklist(s, qun, contact_id, name, reason, who))
-    await container.memberships.put_out(qun, contact_id, who)
+    await container.removals.remove(qun, contact_id, who)
 
 
 async def _forgive(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
@@ -212,16 +212,10 @@ async def _forgive(container: Container, qun: Qun, body: dict[str, Any], who: st
 def _person(container: Container, qun: Qun, body: dict[str, Any]) -> tuple[str, str, str]:
     contact_id = field(body, "contact_id")
     if container.sanctions.is_exempt(qun, contact_id):
-        raise PersonExempt(contact_id)
+        raise InvalidParameter(f"{contact_id} is the owner, an admin or a companion")
     contact = container.accounts.online(qun.account).directory.contacts.get(contact_id)
     reason = line("reason", body["reason"]) if body.get("reason") else container.config.texts.reason_command
     return contact_id, contact.name if contact else "", reason
-
-
-class PersonExempt(BotError):
-    """Owner, admins and companions are out of reach."""
-
-    code, status, message = 1001, 400, "群主、管理员、陪伴者不能被处理！"
 
 
 ACTIONS = {

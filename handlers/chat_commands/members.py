@@ -57,7 +57,7 @@ async def warn(request: CommandRequest) -> CommandReply:
 
 async def blacklist(request: CommandRequest) -> CommandReply:
     """Take people out, and out again whenever they come back; also who has gone already."""
-    found = await _victims(request, once=await request.container.memberships.once_in(request.group))
+    found = await _victims(request, once=await request.container.membership_states.former_members(request.group))
     if found.problem:
         return CommandReply(found.problem)
     reason = found.rest or request.texts.reason_command
@@ -118,7 +118,7 @@ async def _take_out(request: CommandRequest, people: Iterable[Contact]) -> _Trie
     out, failures = [], []
     for person in people:
         try:
-            await request.container.memberships.put_out(request.group, person.id, request.actor)
+            await request.container.removals.remove(request.group, person.id, request.actor)
         except (WeChatError, BotError) as error:
             failures.append(fill(request.texts.not_kicked, name=person.name, why=why(request.texts, error)))
         else:
