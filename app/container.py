@@ -72,6 +72,7 @@ from services.support.friends import Friends
 from services.support.handover import Handover
 from services.support.idle_tickets import IdleTickets
 from services.support.keywords import Keywords
+from services.support.knowledge import load as load_knowledge
 from services.support.llm import LlmClient
 from services.support.near_questions import NearQuestions
 from services.support.questions import Questions
@@ -201,7 +202,9 @@ class Container:
         self.http_client = HttpClient()
         service, store, texts, clock = self.config.customer_service, self.store, self.config.texts, self.clock
         self.keywords = Keywords(store, service.keywords)
-        self.faq, llm = FaqBook(store, load(service.faq), clock), LlmClient(service.llm, clock)
+        passages = load_knowledge(service.knowledge)
+        self.faq = FaqBook(store, load(service.faq), clock, passages=passages)
+        llm = LlmClient(service.llm, clock)
         embeddings = EmbeddingClient(store, self.http_client, service.embeddings, clock)
         self.near_questions = NearQuestions(self.faq, embeddings)
         self.questions = Questions(store, self.faq, self.near_questions, llm, service, texts, self.zone, clock)

@@ -145,6 +145,7 @@ class CustomerService(Section):
     accept: AcceptSettings = AcceptSettings()
     keywords: list[KeywordRule] = Field([])
     faq: str = "faq.yaml"
+    knowledge: str = ""  # a folder of Markdown and text files
     fallback: str = "抱歉，我没听懂。回复“人工”转人工客服。"
     handoff: HandoffSettings = HandoffSettings()
     llm: LlmSettings = LlmSettings()

@@ -81,6 +81,9 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bthe name of a model is wanted where base_url is set", "填了 base_url 就要填模型的名字"),
     (r"\bbase64 is wanted behind (\S+) \((.+) makes one\)", r"\1 后面要填 base64（可用 \2 生成）"),
     (r"\bthere is no file ", "没有这个文件："),
+    (r"\bthere is no such folder", "没有这个文件夹"),
+    (r"\bthe file is larger than (\d+) MB", r"文件超过 \1 MB"),
+    (r"\bnot readable as UTF-8", "不是有效的 UTF-8 文本"),
     (r"\bthere is no such job, only ", "没有这个任务，只有 "),
     (r"\bfive fields as in crontab: ", "要像 crontab 一样写五段："),
     # flows
