@@ -13,6 +13,7 @@ from pathlib import Path
 
 from relay.config import ConfigError, RelayConfig, load
 from relay.journal import JournalError
+from relay.lock import locked
 from relay.metrics import serve_metrics
 from relay.relay import Relay
 
@@ -54,6 +55,7 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser("relay", description="Keeps a gateway's events until its client has them.")
     parser.add_argument("--config", type=Path, default=Path("relay.yaml"))
+    parser.add_argument("--wait", action="store_true", help="take over at once when the relay that runs now ends")
     parser.add_argument("--check", action="store_true", help="only check the file")
     given = parser.parse_args()
     try:
@@ -64,8 +66,8 @@ def main() -> int:
         text = "%(asctime)s %(levelname)s %(name)s: %(message)s"
         handler.setFormatter(JsonFormatter() if config.log_format == "json" else logging.Formatter(text))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        logging.getLogger("grpclib").setLevel(logging.CRITICAL)
-        asyncio.run(run(config))
+        with locked(config.data, wait=given.wait):
+            asyncio.run(run(config))
     except ConfigError as error:
         print(f"relay: {error}", file=sys.stderr)
         return 2

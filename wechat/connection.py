@@ -16,13 +16,13 @@ from errors import WeChatError, WeChatRefused
 from protocol import puppet_pb2 as pb
 from protocol.relaying import JOURNAL, TAKEN_OVER
 from protocol.supervision import TlsChoice, backoff, end
-from protocol.tls import is_loopback
+from protocol.tls import may_be_plain
 from wechat.authority import AuthorityFailed, resolve
 from wechat.gateway_clock import GatewayClock
 from wechat.interface import State
 from wechat.problems import Problem, Reason, of_loss, of_tls
 from wechat.relay_progress import RelayProgress
-from wechat.tls import certificate_name, make_channel
+from wechat.tls import address_of, certificate_name, make_channel
 from wechat.wire import LOST, Wire
 
 if TYPE_CHECKING:
@@ -174,9 +174,8 @@ class Connection:
         return State.CONNECTING, Reason(Problem.STREAM_FAILED, error.status.name)
 
     def _may_be_plain(self, endpoint: str) -> bool:
-        if self._settings.tls_ca or self._settings.tls_server_name:
-            return False
-        return is_loopback(endpoint) or endpoint not in self._tls_seen
+        gateway = address_of(self._settings, endpoint)
+        return may_be_plain(gateway, tls_seen=endpoint in self._tls_seen)
 
     async def _session(self, settings: AssistantSettings, *, secure: bool) -> None:
         self._endpoint = settings.endpoint

@@ -43,13 +43,15 @@ class RelayProcess:
         return f"127.0.0.1:{self.port}"
 
     async def start(self, before: Callable[[], object] | None = None) -> None:
-        """Start it and wait until the gateway is connected. `before` runs in the process before the program."""
-        with (self.folder / "relay.log").open("ab") as log:
-            command = (sys.executable, "-m", "relay", "--config", str(self.folder / "relay.yaml"))
-            self.process = await asyncio.create_subprocess_exec(
-                *command, cwd=ROOT, stdout=log, stderr=log, preexec_fn=before
-            )
+        """Start it and wait until it has its gateway. `before` runs in the process before the program."""
+        self.process = await self.spawn(before=before)
         await self.until("relay_gateway_up", 1)
+
+    async def spawn(self, *more: str, before: Callable[[], object] | None = None) -> asyncio.subprocess.Process:
+        """A process with this configuration."""
+        command = (sys.executable, "-m", "relay", "--config", str(self.folder / "relay.yaml"), *more)
+        with (self.folder / "relay.log").open("ab") as log:
+            return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log, preexec_fn=before)
 
     async def metric(self, name: str) -> float:
         """Return a metric's value; -1 if it does not exist yet."""
