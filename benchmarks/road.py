@@ -1,4 +1,4 @@
-"""From a message to its answer, through the official gateway: CPU per reply, replies per second, waiting, memory."""
+"""A message and its answer through the official gateway: CPU per reply, replies per second, latency, memory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.official import OfficialGateway
 
 PEOPLE = 100
 BURST = 3000
-PACE = 50  # a second
+PACE = 50  # per second
 SECONDS = 6
 
 
 class Result(NamedTuple):
-    """One round of one contestant."""
+    """A round of one process."""
 
     cpu_ms: float  # per reply
-    rate: float  # replies a second in the burst
+    rate: float  # replies per second in the burst
     p50: float  # ms, at PACE
     p99: float
     peak: float  # MB
@@ -44,7 +44,7 @@ async def burst(world: OfficialGateway, one: Contestant, count: int) -> tuple[fl
     await world.do("burst", count=count, text="问", **{"from": people})
     rows = await world.wait_sent(before + count, seconds=120)
     spent = time.monotonic() - began
-    await asyncio.sleep(1)  # what it still does afterwards counts too
+    await asyncio.sleep(1)  # includes the work after the last reply
     assert len({row["text"] for row in rows}) >= count, "some were not answered"
     return (one.cpu() - used) / count, count / spent
 

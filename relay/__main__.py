@@ -1,4 +1,4 @@
-"""The command line: python -m relay --config relay.yaml."""
+"""Command line of the relay: python -m relay --config relay.yaml."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from relay.server import bound
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Format records as one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Format a record."""
         facts = {"time": self.formatTime(record), "level": record.levelname, "logger": record.name}
         return json.dumps(facts | {"message": record.getMessage()}, ensure_ascii=False)
 
 
 async def run(config: RelayConfig) -> None:
-    """Serve until SIGTERM or SIGINT; OSError and JournalError when something cannot be opened."""
+    """Serve until SIGTERM or SIGINT; raise OSError or JournalError if something cannot be opened."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,7 +51,9 @@ async def run(config: RelayConfig) -> None:
 
 
 def main() -> int:
-    """The exit status: 0 after a stop in order, 1 when something cannot be opened, 2 for a mistake in the file."""
+    """Run the command line. Exit status: 0 after a normal stop, 1 if something cannot be opened, 2 for a config
+    error.
+    """
     parser = argparse.ArgumentParser("relay", description="Keeps a gateway's events until its client has them.")
     parser.add_argument("--config", type=Path, default=Path("relay.yaml"))
     parser.add_argument("--wait", action="store_true", help="take over at once when the relay that runs now ends")

@@ -1,4 +1,4 @@
-"""Who may call: one client at a time holds the event stream, and the one with the highest epoch wins."""
+"""Fencing of clients: one at a time holds the event stream, the one with the highest epoch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Fence:
-    """The epochs of one relay's clients. A client that tells none is below every one that does."""
+    """The epochs of a relay's clients. Clients without an epoch rank below all others."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -30,7 +30,7 @@ class Fence:
 
     @property
     def is_held(self) -> bool:
-        """Whether a client has the event stream."""
+        """Whether a client holds the event stream."""
         return self._holder is not None
 
     @property
@@ -63,7 +63,7 @@ class Fence:
         self._holder = call
 
     def end_stream(self) -> None:
-        """End the event stream, as its client asked."""
+        """End the event stream at the client's request."""
         if self._holder is not None:
             self._holder.finish(Status.OK)
 

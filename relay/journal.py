@@ -1,9 +1,9 @@
-"""The events of one gateway on disk, numbered, until their client has them; and the answers kept with them.
+"""The journal of a gateway: numbered events on disk until the client has received them, with stored responses.
 
-SQLite in WAL mode with synchronous=FULL, written by one thread that shares a commit among all that waits. Measured
-against an append-only file with a shared fsync (python -m benchmarks.relay_journal): 165 µs of CPU against 70 for an
-event that comes alone, 24 against 10 for ten at a time, on a thread of its own. For that SQLite brings recovery after a
-torn write, deletion in the middle, lookup of kept answers, and an error for a full disk that undoes the whole batch.
+SQLite in WAL mode with synchronous=FULL, written by one thread that commits all waiting writes together. Compared to an
+append-only file with shared fsync (python -m benchmarks.relay_journal): 165 µs of CPU against 70 for a single event, 24
+against 10 for ten at a time, on a thread of its own. In exchange, SQLite provides recovery after a torn write, deletion
+in the middle, lookup of stored responses, and rollback of the batch on a full disk.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ drop table if exists answer;
 """
 
 Write = Callable[[sqlite3.Connection], None]
-Row = tuple[int, float, bytes]  # number, when it came (Unix seconds), the EventResponse
+Row = tuple[int, float, bytes]  # number, time of arrival (Unix seconds), EventResponse
 
 
 class Fact(StrEnum):
@@ -50,11 +50,11 @@ class Fact(StrEnum):
 
 
 class JournalError(Exception):
-    """The disk did not take it."""
+    """A write failed."""
 
 
 class Journal:
-    """One file. Opened and closed on the event loop, written by its own thread."""
+    """A journal file. Opened and closed on the event loop, written by its own thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -65,9 +65,9 @@ class Journal:
         self._reading: sqlite3.Connection | None = None
         self._taking: asyncio.TimerHandle | None = None
         self.id = ""
-        self.last = 0  # the highest number given out
-        self.stored = 0  # the highest number on disk
-        self.taken = 0  # up to here the client has the events
+        self.last = 0  # the highest number assigned
+        self.stored = 0  # the highest number stored
+        self.taken = 0  # the client has received the events up to this number
         self.epoch = 0
         self.tls_seen = ""  # the endpoint at which the gateway has spoken TLS
         self.answers = 0  # about how many are kept
@@ -75,11 +75,11 @@ class Journal:
 
     @property
     def unread(self) -> int:
-        """About how many events the client does not have."""
+        """Approximate number of events that the client has not received."""
         return max(0, self.stored - self.taken)
 
     async def open(self) -> None:
-        """Read what is there; JournalError."""
+        """Open the file; raise JournalError."""
         self._loop = asyncio.get_running_loop()
         try:
             await self._loop.run_in_executor(self._readers, self._open)
@@ -124,13 +124,13 @@ class Journal:
     # ---- writing ----
 
     def append(self, body: bytes) -> tuple[int, asyncio.Future[None]]:
-        """Give an event its number; the future is done once it is on disk (JournalError)."""
+        """Assign a number to an event; the future is done once it is stored, or has a JournalError."""
         self.last += 1
         number, row = self.last, (self.last, time.time(), body)
         return number, self._write(lambda c: void(c.execute("insert into event values (?, ?, ?)", row)))
 
     async def keep_answer(self, path: str, request: bytes, number: int, messages: bytes) -> None:
-        """Keep the answer of a call for as long as event `number`."""
+        """Store the response of a call, as long as event `number` is stored."""
         row = (path, request, number, messages)
         await self._write(lambda c: void(c.execute("insert or replace into reply values (?, ?, ?, ?)", row)))
         self.answers += 1
@@ -228,7 +228,7 @@ class Journal:
     # ---- reading ----
 
     async def read(self, after: int, limit: int) -> list[Row]:
-        """The events after a number, in order."""
+        """Return the events after a number, in order."""
         query = "select number, at, body from event where number > ? order by number limit ?"
         rows: list[Row] = await self._read(query, (after, limit), lambda rows: rows)
         return rows
@@ -252,4 +252,4 @@ def _set(connection: sqlite3.Connection, fact: Fact, value: int | str) -> None:
 
 
 def void(_: object) -> None:
-    """Drop a value."""
+    """Ignore a value."""

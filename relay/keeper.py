@@ -1,4 +1,4 @@
-"""Reads what waiting events are about, and keeps it: a gateway that is restarted forgets its messages."""
+"""Reads and stores the payloads of waiting events, because a restarted gateway forgets its messages."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from relay.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 1.0  # seconds until an event counts as waiting
+PATIENCE: Final = 1.0  # seconds after which an event counts as waiting
 AT_ONCE: Final = 8
 BATCH: Final = 64
 SECONDS: Final = 30.0
-UUID: Final = 7  # the type of a FileBox that must be downloaded from the gateway
+UUID: Final = 7  # FileBox type whose content must be downloaded from the gateway
 
-# wechaty.puppet.MessageType, and the calls that say what a message of it holds.
+# wechaty.puppet.MessageType, and the calls that return the content of such messages
 ATTACHMENT, AUDIO, CONTACT, IMAGE, LOCATION, MINI_PROGRAM, URL, VIDEO = 1, 2, 3, 6, 8, 9, 14, 15
 PARTS: Final[dict[int, str]] = {
     CONTACT: "MessageContact",
@@ -45,17 +45,17 @@ KEPT_CALLS: Final = frozenset(
 
 
 class Keeper:
-    """Keeps the payloads of one gateway's waiting events."""
+    """Stores the payloads of one gateway's waiting events."""
 
     def __init__(self, journal: Journal, upstream: Upstream, media_bytes: int) -> None:
         self._journal = journal
         self._upstream = upstream
         self._media_bytes = media_bytes
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self.handed = 0  # the client has been sent the events up to this number
+        self.handed = 0  # the client was sent the events up to this number
 
     async def run(self) -> None:
-        """Follow the journal, a second behind, until cancelled."""
+        """Process the journal with a delay, until cancelled."""
         at = max(self._journal.taken, self.handed)
         while True:
             at = max(at, self.handed, self._journal.taken)

@@ -1,4 +1,4 @@
-"""The port of one relay: TLS, plaintext, or both on the same port, told apart by a connection's first byte."""
+"""The server of a relay: TLS, plaintext, or both on one port, distinguished by a connection's first byte."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RelayServer:
         self._connections: set[Connection] = set()
 
     async def listen(self, host: str, port: int) -> None:
-        """Accept connections; OSError."""
+        """Start listening; raise OSError."""
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, address = found[0][0], found[0][4]
         self._socket = await bound(lambda: socket.create_server(address[:2], family=family, backlog=128))
@@ -54,7 +54,7 @@ class RelayServer:
         self._hold(self._accept_forever(self._socket))
 
     async def stop(self) -> None:
-        """Close the port and every connection."""
+        """Close the port and all connections."""
         await end(self._tasks)
         for connection in self._connections:
             connection.close()
@@ -71,7 +71,7 @@ class RelayServer:
         while True:
             try:
                 accepted, _ = await loop.sock_accept(listening)
-            except OSError as error:  # too many open files: the clients come again
+            except OSError as error:  # such as too many open files; clients will retry
                 log.warning("a connection could not be accepted: %s", error)
                 await asyncio.sleep(0.2)
                 continue
@@ -79,7 +79,7 @@ class RelayServer:
             self._hold(self._welcome(accepted))
 
     async def _welcome(self, accepted: socket.socket) -> None:
-        """Find out whether a client speaks TLS, without taking what it says."""
+        """Detect whether a client uses TLS, without consuming its data."""
         loop = asyncio.get_running_loop()
         try:
             secure = self._tls if self._tls != "auto" else await self._speaks_tls(accepted)

@@ -1,4 +1,4 @@
-"""The puppet service of one relay, as its clients see it."""
+"""The puppet service of a relay for its clients."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ READ_CALLS: Final = PAYLOAD_CALLS | KEPT_CALLS
 
 
 class RelayService:
-    """Answers every call: Event and Stop itself, some payloads from what is kept, all others from the gateway."""
+    """Handles Event and Stop, some payloads from the journal, and forwards all other calls to the gateway."""
 
     def __init__(self, token: str, journal: Journal, feed: Feed, upstream: Upstream, keeper: Keeper) -> None:
         self._token = token
@@ -112,7 +112,7 @@ class RelayService:
             log.error("%s failed", call.path, exc_info=error)
             call.finish(Status.INTERNAL, "the relay failed")
 
-    # ---- the event stream ----
+    # ---- event stream ----
 
     def _open_events(self, call: Call) -> None:
         if self._upstream.connection is None:
@@ -142,7 +142,7 @@ class RelayService:
                 self._keeper.handed = number
 
     def _start(self, resume: str | None) -> int:
-        """The number after which a client goes on."""
+        """Return the number after which to resume."""
         position = Position.parse(resume or "")
         if position is None or position.journal != self._journal.id:
             return self._journal.taken
@@ -154,7 +154,7 @@ class RelayService:
         if holder is not None and number and await holder.stream.connection.echo() and self.fence.holder is holder:
             self._delivered.arrived(number)
 
-    # ---- calls ----
+    # ---- other calls ----
 
     def on_request(self, call: Call, request: bytes | None) -> None:
         """The request of one of READ_CALLS is here; None: it is not what this relay knows."""

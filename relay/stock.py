@@ -1,4 +1,4 @@
-"""How far a client has the events that knows nothing of relays, and so acknowledges none."""
+"""Delivery tracking for clients without relay support, which do not acknowledge events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Delivered:
         self._sent: deque[tuple[int, float, str]] = deque()
 
     def sent(self, number: int, body: bytes) -> None:
-        """An event was written to the client's connection."""
+        """Record an event sent to the client."""
         self._sent.append((number, time.monotonic(), _id_of(body)))
 
     def sent_a_while_ago(self) -> int:
@@ -42,7 +42,7 @@ class Delivered:
         self._journal.take(number)
 
     def asked(self, request: bytes) -> None:
-        """The client reads a payload."""
+        """Mark events as received when the client requests a payload."""
         if not self._sent:
             return
         try:
@@ -54,7 +54,7 @@ class Delivered:
             self.arrived(reached)
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """Reset after the loss of the connection."""
         self._sent.clear()
 
 

@@ -1,4 +1,4 @@
-"""How an account's gateway is reached, out of its settings."""
+"""Gateway channels from an account's settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every error has the one body, whoever raises it: a service, the framework, the parser, a fault of our own."""
+"""All errors have the same JSON format, whether raised by services, aiohttp, the HTTP parser or a bug."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ async def test_what_no_service_has_translated(
     async def fail(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(type(door.container.memberships), "get", fail)
+    monkeypatch.setattr(type(door.container.membership_states), "get", fail)
     status, body, headers = await door.call("GET", "/wxbot/qun/membership/1")
     assert (status, body) == (SPEC_TABLE[code][0], error(code))
     assert ("Retry-After" in headers) == (code == 2002)
@@ -148,7 +148,7 @@ async def test_a_refusal_is_logged_without_secrets(door: AccessControl, caplog: 
 
 
 async def _raw(door: AccessControl, sent: bytes) -> tuple[int, str, bytes]:
-    """Status, content type and body of an answer to bytes that no client would send."""
+    """Send raw bytes; return status, content type and body of the response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(sent)
     head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode()

@@ -1,4 +1,4 @@
-"""Events through the relay: numbered, kept, told again, in order."""
+"""Events through the relay: numbered, stored, repeated, in order."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ async def test_payloads_survive_the_gateways_restart(official: Start, relays: Re
     picture = await gateway.say("c0", kind="image", file={"name": "a.png", "base64": "iVBORw0KGgo="})
     client = RelayClient(relay, relay_resume="new")
     await relay.until("relay_kept_answers", 4)
-    await gateway.restart()  # without a state file it has forgotten everything
+    await gateway.restart()  # without a state file it loses everything
     await relay.until("relay_gateway_up", 1)
     async with client.stream() as following:
         assert [(await following())[0] for _ in range(2)] == [said, picture]
@@ -185,7 +185,7 @@ async def test_a_full_disk_is_reported_and_live_events_pass(official: Start, tmp
     await relay.terminate()
     assert isinstance(relay, RelayProcess)
 
-    def little_room() -> None:  # no file of the process may grow beyond this
+    def little_room() -> None:  # limits the size of the process's files
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     await relay.start(before=little_room)

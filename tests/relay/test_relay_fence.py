@@ -1,4 +1,4 @@
-"""One client at a time: the one with the highest epoch, however the others came to stand still."""
+"""Fencing: the client with the highest epoch is served, even if others are suspended."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_a_higher_epoch_ends_the_older_stream_and_its_calls(official: Star
         assert await _status(old, conversation_id="c0", text="zombie") is Status.FAILED_PRECONDITION
         await new.call("MessageSendText", conversation_id="c0", text="alive")
         said = await gateway.say("c0", "hi")
-        while (await next_following())[0] != said:  # what the account sends itself is told too
+        while (await next_following())[0] != said:  # own messages are reported, too
             pass
     with pytest.raises(GRPCError) as refused:
         async with old.stream():
@@ -184,7 +184,7 @@ async def test_a_frozen_holder_is_replaced_at_once_and_sends_nothing_more(offici
         began = time.monotonic()
         async with client.stream() as following:
             said = await gateway.say("c0", "who is there")
-            while (await following())[0] != said:  # what the first has sent is told too
+            while (await following())[0] != said:  # messages sent by the first client are reported, too
                 pass
             waited = time.monotonic() - began
             before = len(await gateway.sent())

@@ -1,4 +1,4 @@
-"""The stock clients of the world outside, through the relay, over their own restarts."""
+"""Stock clients through the relay, over their restarts."""
 
 from __future__ import annotations
 

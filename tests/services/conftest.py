@@ -1,4 +1,4 @@
-"""Real databases for the services: an SQLite file, and a PostgreSQL server that comes from pip."""
+"""Fixtures: databases for the services."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OpenStore = Callable[[], Awaitable[Store]]
 
 
 async def until(condition: Callable[[], Any], what: str = "", within: float = 15.0) -> Any:
-    """Wait for a condition to hold; its value."""
+    """Wait until a condition holds; return its value."""
     deadline = time.monotonic() + within
     while not (value := condition()):
         assert time.monotonic() < deadline, f"did not come true within {within} s: {what}"
@@ -27,7 +27,7 @@ async def until(condition: Callable[[], Any], what: str = "", within: float = 15
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that tests can set."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -43,7 +43,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def open_store(database: str) -> AsyncIterator[OpenStore]:
-    """Open the test's database, as often as the bot starts."""
+    """Open the test's database, as often as needed."""
     stores: list[Store] = []
 
     async def opened() -> Store:
@@ -64,7 +64,7 @@ async def store(open_store: OpenStore) -> Store:
 
 @pytest.fixture
 async def sqlite_store(tmp_path: Path) -> AsyncIterator[Store]:
-    """For what does not depend on the database."""
+    """A store for tests that do not depend on the database."""
     store = Store(f"sqlite:///{tmp_path}/wxbot.db")
     await store.open()
     yield store
