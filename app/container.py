@@ -28,16 +28,21 @@ from services.groups.adding import MemberAdder
 from services.groups.blacklist import Blacklist
 from services.groups.closing import GroupClosing
 from services.groups.daily_stats import DailyStats
+from services.groups.group_notices import GroupNotices
 from services.groups.groups import Groups
 from services.groups.join_requests import JoinRequests
+from services.groups.lifecycle import GroupLifecycle
 from services.groups.membership_recorder import MembershipRecorder
 from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Memberships
+from services.groups.message_events import MessageEvents
 from services.groups.policy import GroupPolicy
 from services.groups.presentation import GroupPresentation
 from services.groups.reconciliation import Reconciler
+from services.groups.removal_queue import RemovalQueue
 from services.groups.removals import Removals
 from services.groups.room_creation import RoomCreator
+from services.groups.room_presence import RoomPresence
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from services.groups.token_joins import TokenJoins
@@ -55,7 +60,7 @@ from services.moderation.blocked_words import BlockedWords
 from services.moderation.exemptions import Exemptions
 from services.moderation.member_records import MemberRecords
 from services.moderation.moderator import Moderator
-from services.moderation.queued_removals import QueuedRemovals
+from services.moderation.removal_worker import RemovalWorker
 from services.moderation.sanctions import Sanctions
 from services.outreach.broadcasts import Broadcasts
 from services.outreach.deferred_groups import DeferredGroups
@@ -134,11 +139,10 @@ class Container:
         self.outbox = Outbox(self.store, clock)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
-        self.messages = Messages(self.outbox, self.accounts)
         self.clock_skew = ClockSkew()
         self.loop_detector = LoopDetector(clock)
         self.conversations = Conversations(clock, self.loop_detector, self.changes)
-        self.messages.on_said = self.conversations.spoken
+        self.messages = Messages(self.outbox, self.accounts, self.conversations.spoken)
         self.media = MediaStore(config.folder / "media")
 
     async def admit(self, settings: AssistantSettings) -> None:
@@ -152,30 +156,31 @@ class Container:
     def _managing_groups(self) -> None:
         config, settings, clock, texts = self.config, self.config.groups, self.clock, self.config.texts
         store, accounts, audit, messages = self.store, self.accounts, self.audit, self.messages
-        maker = RoomCreator(store, accounts, audit, settings, config.pacing, clock)
-        self.groups = groups = Groups(store, accounts, maker, settings, config.api.public_url, clock)
+        self.groups = groups = Groups(store, accounts, config.api.public_url, clock)
         self.daily_stats = DailyStats(store, self.zone, clock)
-        self.recorder = MembershipRecorder(
-            accounts, groups, messages, self.webhook_events, self.daily_stats, settings, texts, clock
+        notices = GroupNotices(accounts, groups, messages, self.webhook_events, settings, texts)
+        removal_queue = RemovalQueue(self.outbox, texts)
+        self.recorder = MembershipRecorder(accounts, groups, notices, self.daily_stats, removal_queue, clock)
+        self._message_events = MessageEvents(self.outbox, groups, self.webhook_events)
+        self.room_presence = RoomPresence(groups, notices)
+        creator = RoomCreator(store, accounts, groups, audit, settings, config.pacing, clock)
+        self.group_lifecycle = lifecycle = GroupLifecycle(
+            store, accounts, groups, creator, self.recorder, settings, clock
         )
-        self.webhook_events.group_of = groups.by_room
-        groups.on_active = self.recorder.made
-        groups.on_lost, groups.on_found = self.recorder.lost, self.recorder.found
         self.blacklist = Blacklist(store)
-        roster, seats = RosterRefresh(accounts, groups), SeatReservations(groups, settings)
-        self.membership_states = states = MembershipStates(store, groups, self.recorder, settings, clock)
+        roster, seats = RosterRefresh(accounts, groups), SeatReservations(groups, lifecycle, settings)
+        self.membership_states = states = MembershipStates(store, groups, self.recorder, notices, settings, clock)
         adder = MemberAdder(accounts, audit, states, settings, config.pacing)
         self.memberships = Memberships(accounts, groups, roster, self.blacklist, states, adder, seats)
         self.join_requests = JoinRequests(accounts, groups, roster, self.blacklist, states, self.memberships)
         self.removals = Removals(accounts, groups, self.recorder, roster, states, self.memberships, audit)
         records = MemberRecords(store, self.blacklist, clock)
-        removals = QueuedRemovals(accounts, groups, self.removals, records, messages, self.outbox, texts)
+        self._removal_worker = RemovalWorker(accounts, groups, self.removals, records, messages, self.outbox, texts)
         exemptions = Exemptions(accounts, groups, settings)
-        self.sanctions = Sanctions(records, removals, exemptions, messages, audit, settings, texts)
-        self.recorder.on_unwanted = removals.add_returned
+        self.sanctions = Sanctions(records, removal_queue, exemptions, messages, audit, settings, texts)
         self.blocked_words = BlockedWords(store, settings.blocked_words, clock)
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
-        self.reconcile = Reconciler(store, accounts, groups, self.recorder)
+        self.reconcile = Reconciler(store, accounts, groups, self.room_presence, self.recorder)
         self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved)
         self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
         self.policy = GroupPolicy(store, accounts, groups, self.reconcile, messages, audit, texts, clock)
@@ -231,7 +236,7 @@ class Container:
         self.outbound_requests = OutboundRequests(
             store, self.accounts, self.groups, self.messages, self.outbox.state_of
         )
-        self.deferred_groups = DeferredGroups(store, self.accounts, self.groups, self.outbox)
+        self.deferred_groups = DeferredGroups(store, self.accounts, self.groups, self.group_lifecycle, self.outbox)
         self.attachments = Attachments(self.media, self.http_client, config.api)
         self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)

@@ -164,7 +164,7 @@ async def _close(container: Container, qun: Qun, _body: dict[str, Any], who: str
 
 
 async def _token(container: Container, qun: Qun, _body: dict[str, Any], who: str) -> None:
-    await container.store.write(lambda s: container.groups.renew_token(s, container.audit, qun, who))
+    await container.store.write(lambda s: container.group_lifecycle.renew_token(s, container.audit, qun, who))
 
 
 async def _block(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:

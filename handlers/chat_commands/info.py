@@ -29,8 +29,8 @@ async def change_token(request: CommandRequest) -> CommandReply:
         return request.misuse()
 
     def act(session: Session) -> str:
-        groups, audit = request.container.groups, request.container.audit
-        qun = groups.renew_token(session, audit, request.group, request.actor)
+        audit = request.container.audit
+        qun = request.container.group_lifecycle.renew_token(session, audit, request.group, request.actor)
         return fill(request.texts.token_changed, topic=qun.topic, token=qun.token) + _until(
             request, qun.token_expires_at
         )

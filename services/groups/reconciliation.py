@@ -13,6 +13,7 @@ from models.groups import Membership, MemberState, Qun, QunState
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
+from services.groups.room_presence import RoomPresence
 from wechat.events import Room
 
 log = logging.getLogger(__name__)
@@ -22,10 +23,18 @@ MAX_READ: Final = 100  # maximum number of unknown members read per room
 class Reconciler:
     """Compares the database with an account's directory."""
 
-    def __init__(self, store: Store, accounts: Accounts, groups: Groups, recorder: MembershipRecorder) -> None:
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        groups: Groups,
+        presence: RoomPresence,
+        recorder: MembershipRecorder,
+    ) -> None:
         self._store = store
         self._accounts = accounts
         self._groups = groups
+        self._presence = presence
         self._recorder = recorder
 
     async def account(self, account: str) -> list[str]:
@@ -60,7 +69,7 @@ class Reconciler:
             room = None
         if room is None or wechat.self_id not in room.member_ids:
             log.warning("group %s: the assistant is no longer in room %s", qun.number, room_id)
-            await self._store.write(lambda s: self._groups.lose_room(s, account, room_id))
+            await self._store.write(lambda s: self._presence.lose_room(s, account, room_id))
             return None
         await self._compare(qun, room)
         return room
@@ -96,7 +105,7 @@ class Reconciler:
         live = wechat.directory.rooms.get(room_id)  # read now, because it may have changed while this write was queued
         if live is None or wechat.self_id not in live.member_ids:
             return
-        self._groups.find_room(session, qun.account, room_id)
+        self._presence.find_room(session, qun.account, room_id)
         there = set(live.member_ids) - {wechat.self_id}
         known = self._known(session, qun, room_id)
         self._recorder.joined(session, qun, room_id, *sorted(there - known))

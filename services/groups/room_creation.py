@@ -11,9 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-
-from sqlmodel import Session
+from collections.abc import Sequence
 
 from config.settings import GroupSettings, PacingSettings
 from errors import (
@@ -25,11 +23,12 @@ from errors import (
     WeChatTooFast,
     WeChatUnknown,
 )
-from models.db import Store, after_commit
+from models.db import Store
 from models.groups import Qun, QunRoom
 from services.accounts.audit import Audit
 from services.accounts.registry import RETRY_AFTER, Accounts
 from services.clock import Clock
+from services.groups.groups import Groups
 from wechat.events import Room
 from wechat.interface import WeChat
 from wechat.names import same_name
@@ -45,6 +44,7 @@ class RoomCreator:
         self,
         store: Store,
         accounts: Accounts,
+        groups: Groups,
         audit: Audit,
         settings: GroupSettings,
         pacing: PacingSettings,
@@ -52,18 +52,12 @@ class RoomCreator:
     ) -> None:
         self._store = store
         self._accounts = accounts
+        self._groups = groups
         self._audit = audit
         self._settings = settings
         self._pacing = pacing
         self._clock = clock
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._bound: set[tuple[str, str]] = set()
-        self.keep: Callable[[QunRoom], None] = lambda _room: None  # set by Groups: updates its index
-        self.change: Callable[..., Awaitable[Qun]]  # set by Groups: changes a group by number
-
-    def bind(self, account: str, room_id: str) -> None:
-        """Record that a room belongs to a group, so that no other group uses it."""
-        self._bound.add((account, room_id))
 
     def companion(self, wechat: WeChat, owner_id: str) -> str:
         """Return the id of the third person a room needs; raise GroupNotMade if no configured companion is a friend."""
@@ -80,7 +74,7 @@ class RoomCreator:
         except GroupNotMade:
             return qun.companion_id
         if companion != qun.companion_id:
-            await self.change(qun.number, companion_id=companion)
+            await self._groups.change(qun.number, companion_id=companion)
         return companion
 
     async def make(self, qun: Qun, room: QunRoom, who: str) -> QunRoom:
@@ -95,7 +89,6 @@ class RoomCreator:
                         people = [qun.owner_id, await self._companion_now(wechat, qun)]
                         room_id = await self._ask(wechat, qun, room, people, who)
                     room = await self._patch(room, room_id=room_id)
-                    self.bind(qun.account, room_id)
                 await self._verify(wechat, room, qun.owner_id)
             except WeChatOffline as error:
                 raise AssistantOffline(str(error), retry_after=RETRY_AFTER) from error
@@ -148,7 +141,7 @@ class RoomCreator:
         free = [
             room
             for room in wechat.directory.rooms.values()
-            if (wechat.account, room.id) not in self._bound
+            if self._groups.by_room(wechat.account, room.id) is None
             and room.owner_id in ("", wechat.self_id)  # some gateways do not return the owner
             and room.member_ids | {wechat.self_id} == trio
         ]
@@ -165,15 +158,7 @@ class RoomCreator:
             await wechat.set_topic(room_id, room.topic)
 
     async def _patch(self, room: QunRoom, **changes: object) -> QunRoom:
-        def patch(session: Session) -> QunRoom:
-            row = session.get_one(QunRoom, room.id)
-            row.sqlmodel_update(changes)
-            session.add(row)
-            session.flush()
-            after_commit(session, lambda: self.keep(row))
-            return row
-
-        return await self._store.write(patch)
+        return await self._store.write(lambda s: self._groups.patch_room(s, room, **changes))
 
 
 async def _shown(wechat: WeChat, room_id: str, owner_id: str) -> Room | None:

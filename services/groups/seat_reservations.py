@@ -9,6 +9,7 @@ from config.settings import GroupSettings
 from errors import GroupFull, InviteFailed
 from models.groups import Qun
 from services.groups.groups import Groups
+from services.groups.lifecycle import GroupLifecycle
 from wechat.events import Room
 
 TRIO: Final = 3  # people needed to create a room; a capacity of this size leaves no seat
@@ -17,8 +18,9 @@ TRIO: Final = 3  # people needed to create a room; a capacity of this size leave
 class SeatReservations:
     """Reserves seats, and opens the next room if the group may overflow."""
 
-    def __init__(self, groups: Groups, settings: GroupSettings) -> None:
+    def __init__(self, groups: Groups, lifecycle: GroupLifecycle, settings: GroupSettings) -> None:
         self._groups = groups
+        self._lifecycle = lifecycle
         self._settings = settings
         self._held: dict[tuple[int, str], str] = {}  # (group, person) -> room
 
@@ -43,7 +45,7 @@ class SeatReservations:
                 raise InviteFailed(f"WeChat shows no room of group {qun.number}")
             if not self._settings.overflow or self._settings.capacity <= TRIO:
                 raise GroupFull(str(qun.number))
-            opened = await self._groups.open_next_room(qun, who)
+            opened = await self._lifecycle.open_next_room(qun, who)
             if opened.room_id not in {room.id for room in self._groups.live_rooms(qun)}:
                 raise InviteFailed(f"WeChat does not show room {opened.room_id}")
 

@@ -69,18 +69,18 @@ def mini_program(program: MiniProgram) -> Body:
 
 
 class Messages:
-    """Queues messages to WeChat and sends them."""
+    """Queues messages to WeChat and sends them. `said` records each in the transaction that queues it."""
 
-    def __init__(self, outbox: Outbox, accounts: Accounts) -> None:
+    def __init__(self, outbox: Outbox, accounts: Accounts, said: Callable[[Session, str, str, Body], None]) -> None:
         self._outbox = outbox
         self._accounts = accounts
-        self.on_said: Callable[[Session, str, str, Body], None] = lambda _session, _account, _to, _body: None
+        self._said = said
         outbox.serve(QUEUE, self._deliver, pace=accounts.pace, is_open=accounts.is_online)
 
     def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> Job:
         """Queue a message inside a transaction. `how`: keyword arguments of Outbox.add."""
         full = text(body) if isinstance(body, str) else body
-        self.on_said(session, account, to, full)
+        self._said(session, account, to, full)
         return self._outbox.add(session, f"{QUEUE}:{account}", to, full, **how)
 
     def leave(self, session: Session, account: str, room_id: str) -> Job:

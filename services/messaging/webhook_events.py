@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +12,10 @@ from sqlmodel import Session
 from config.business import WebhookSettings
 from models.conversations import BecameFriend
 from models.durable import Priority
-from models.groups import Qun
 from services.clock import Clock
-from services.work.delivery_queue import GiveUp, Job
 from services.work.outbox import Outbox
 
 QUEUE = "hook"
-MESSAGES = "wx"  # queues of messages to WeChat
 SAME_FRIEND = 3600.0  # seconds in which further signs of the same new friend are ignored
 
 
@@ -29,9 +26,6 @@ class WebhookEvents:
         self._outbox = outbox
         self.configure(webhooks)
         self._clock = clock
-        self.group_of: Callable[[str, str], Qun | None] = lambda _account, _room_id: None
-        outbox.on_failed(self._message_failed)
-        outbox.on_sent(self._message_sent)
 
     def configure(self, webhooks: Sequence[WebhookSettings]) -> None:
         """Replace the webhooks."""
@@ -63,22 +57,3 @@ class WebhookEvents:
     def wants(self, type: str) -> bool:
         """Whether any webhook subscribes to this event type."""
         return any(webhook.wants(type) for webhook in self._webhooks)
-
-    def _message_sent(self, session: Session, work: Job) -> None:
-        queue, _, account = work.queue.partition(":")
-        if queue != MESSAGES or work.body["type"] == "leave" or not self.wants("message.sent"):
-            return
-        qun = self.group_of(account, work.key)
-        data = {"message": work.id, "assistant": account, "to": work.key, "kind": work.body["type"]}
-        if qun is not None:
-            data["number"] = qun.number
-        self.tell(session, "message.sent", str(qun.number) if qun else work.key, data)
-
-    def _message_failed(self, session: Session, work: Job, gone: GiveUp) -> None:
-        queue, _, account = work.queue.partition(":")
-        if queue == MESSAGES:
-            qun = self.group_of(account, work.key)
-            data = {"message": work.id, "assistant": account, "to": work.key, "error": gone.why}
-            if qun is not None:
-                data["number"] = qun.number
-            self.tell(session, "message.failed", str(qun.number) if qun else work.key, data)

@@ -158,7 +158,7 @@ async def test_a_group_of_two_rooms_hears_it_in_both(door: AccessControl) -> Non
     await door.make_group()
     qun = door.container.groups.by_number(100001)
     assert qun is not None
-    await door.container.groups.open_next_room(qun, "test")
+    await door.container.group_lifecycle.open_next_room(qun, "test")
     door.wechat.directory.put_room(Room("room-2@chatroom", "宋公明的群100001·2", "", (), {"wxid_hei", "wxid_song"}))
     message_id = await _send(door, assistant="weimi1001", qun="shop-1", text="开会", mentions=["黑旋风"])
     await _until(door, message_id, "sent")

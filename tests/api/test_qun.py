@@ -36,7 +36,7 @@ async def test_at_the_same_moment(door: AccessControl) -> None:
 
 async def test_a_bad_call_at_the_same_moment_spoils_nothing(door: AccessControl) -> None:
     bodies = [{**QUN, "owner": "nobody"}, QUN, {**QUN, "owner": "wxid_song"}, {**QUN, "owner": "智多星"}]
-    tasks = [door.container.groups.create(b["code"], b["owner"], b["assistant"], "test") for b in bodies]
+    tasks = [door.container.group_lifecycle.create(b["code"], b["owner"], b["assistant"], "test") for b in bodies]
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(answers[0], OwnerUnknown)
     assert isinstance(answers[3], CodeTaken)

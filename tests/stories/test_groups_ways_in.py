@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import Session, select
 
 from models.groups import Membership
-from services.groups.groups import new_token
+from services.groups.lifecycle import new_token
 from services.groups.membership_rows import membership_of
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import becomes, bring, hand_over, members, qun_of, state_of, texts
