@@ -44,9 +44,9 @@ def document(public_url: str, keyed: bool) -> Json:
 
 
 def all_errors(base: type[BotError] = BotError) -> list[type[BotError]]:
-    """Every error of the contract, by its code."""
+    """Every error of the contract, by its code; of those with one code, that of errors.py first."""
     found = {base, *(error for sub in base.__subclasses__() for error in all_errors(sub))}
-    return sorted(found, key=lambda error: (error.code, error.status))
+    return sorted(found, key=lambda error: (error.code, error.status, error.__module__ != "errors", error.__name__))
 
 
 def refusals_of(operation: Operation, keyed: bool) -> Refusals:
