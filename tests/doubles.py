@@ -72,6 +72,9 @@ class InMemoryWeChat:
         await self._call("contact")
         return self.directory.contacts[contact_id]
 
+    async def accept_friend(self, friendship_id: str) -> None:
+        await self._call("accept_friend")
+
     async def look_for(self, name: str) -> None:
         await self._call("look_for")
 

@@ -12,8 +12,10 @@ import pytest
 
 from models.db import Store
 from tests.databases import database, postgres
+from tests.services.clock import Clock
+from tests.services.parts import open_parts, parts
 
-__all__ = ["database", "postgres"]
+__all__ = ["database", "open_parts", "parts", "postgres"]
 OpenStore = Callable[[], Awaitable[Store]]
 
 
@@ -24,16 +26,6 @@ async def until(condition: Callable[[], Any], what: str = "", within: float = 15
         assert time.monotonic() < deadline, f"did not come true within {within} s: {what}"
         await asyncio.sleep(0.005)
     return value
-
-
-class Clock:
-    """A clock that goes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
