@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import cosmic_ray.ast
 import cosmic_ray.plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Operator
-from parso import parse
-from parso.tree import NodeOrLeaf
 
 Position = tuple[int, int]  # line from 1, column from 0
 
@@ -57,16 +56,16 @@ TARGETS: Final = ("power", "atom_expr", "await_expr")
 class RemoveStatement(Operator):  # type: ignore[misc]
     """Replaces a call, or an assignment to an attribute or an item, by `pass`."""
 
-    def mutation_positions(self, node: NodeOrLeaf) -> Iterator[tuple[Position, Position]]:
+    def mutation_positions(self, node: Any) -> Iterator[tuple[Position, Position]]:
         """Where the node is such a statement."""
         if node.type == "simple_stmt" and _has_effect(node.children[0]):
             yield node.children[0].start_pos, node.children[0].end_pos
 
-    def mutate(self, node: NodeOrLeaf, index: int) -> NodeOrLeaf:
+    def mutate(self, node: Any, index: int) -> Any:
         """The statement without its effect."""
         assert index == 0
         first = node.children[0]
-        node.children[0] = parse(f"{first.get_first_leaf().prefix}pass").children[0]
+        node.children[0] = cosmic_ray.ast.get_ast(f"{first.get_first_leaf().prefix}pass").children[0]
         return node
 
     @classmethod
@@ -75,7 +74,7 @@ class RemoveStatement(Operator):  # type: ignore[misc]
         return ()
 
 
-def _has_effect(statement: NodeOrLeaf) -> bool:
+def _has_effect(statement: Any) -> bool:
     if statement.type in TARGETS:
         return not statement.get_code().strip().startswith("log.")
     return bool(statement.type == "expr_stmt" and statement.children[0].type in TARGETS)

@@ -24,7 +24,7 @@ PATIENCE = 10.0
 NAMES = {value: name.removeprefix("EVENT_").lower().replace("_", "-") for name, value in pb.EventType.items()}
 
 
-async def until(true: Callable[[], bool]) -> None:
+async def until(true: Callable[..., bool]) -> None:
     """Wait for a condition with a deadline."""
     async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110 - what is waited for has no event of its own

@@ -19,7 +19,7 @@ __all__ = ["database", "open_parts", "parts", "postgres"]
 OpenStore = Callable[[], Awaitable[Store]]
 
 
-async def until(condition: Callable[[], Any], what: str = "", within: float = 15.0) -> Any:
+async def until(condition: Callable[..., Any], what: str = "", within: float = 15.0) -> Any:
     """Wait for a condition to hold; its value."""
     deadline = time.monotonic() + within
     while not (value := condition()):

@@ -101,8 +101,7 @@ async def open_parts(tmp_path: Path, clock: Clock) -> AsyncIterator[OpenParts]:
         wechat = wechat or InMemoryWeChat(ACCOUNT)
         for contact_id, name in PEOPLE.items():
             wechat.knows(contact_id, name)
-        account: Any = wechat
-        container.accounts.add(account)
+        container.accounts.add(wechat.whole())
         await container.store.open()
         opened.append(container)
         await container.groups.load()

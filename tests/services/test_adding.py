@@ -81,7 +81,15 @@ async def made(open_parts: OpenParts, members: int = 3, **groups: Any) -> tuple[
 
 async def add(parts: Parts, room: Room, request: Request | None = None, *, patient: bool = False) -> AddResult:
     adder = parts.container.memberships._adder
-    qun = Qun(number=100001, account=ACCOUNT, code="1", owner_id="o", owner="宋公明")
+    who: dict[str, Any] = {
+        "owner_id": "o",
+        "owner": "宋公明",
+        "companion_id": "c",
+        "topic": "群",
+        "token": "t",
+        "public_id": "p",
+    }
+    qun = Qun(number=100001, account=ACCOUNT, code="1", **who)
     return await adder.add(qun, room, XUAN, "api", (request or Request()).way, patient=patient)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -157,7 +158,7 @@ async def test_nobody_greets_official_accounts_and_assistants(open_parts: OpenPa
     paper = parts.wechat.knows("gh_paper", "早报")
     parts.wechat.directory.put_contact(type(paper)(**{**_fields(paper), "official": True}))
     for who in ("gh_paper", parts.wechat.self_id):
-        await parts.write(lambda s, who=who: parts.container.friends.greet(s, ACCOUNT, who))
+        await parts.write(partial(parts.container.friends.greet, account=ACCOUNT, contact_id=who))
         assert await parts.said(who) == []
 
 

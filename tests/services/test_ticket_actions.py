@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -108,7 +109,7 @@ async def test_of_several_tickets_the_one_named_last(parts: Parts) -> None:
     first, second = await opened(parts), await opened(parts, ZHI, "智多星")
     for ticket in (first, second, first):
         parts.clock.now += 1
-        await parts.write(lambda s, t=ticket: actions(parts).call(s, t, STAFF, ROOM))
+        await parts.write(partial(actions(parts).call, ticket=ticket, staff_id=STAFF, room_id=ROOM))
     called = actions(parts).called(ACCOUNT, STAFF, 120)
     assert called is not None and called.id == first.id
     assert actions(parts).called(ACCOUNT, SONG, 120) is None, "each of the staff for themselves"

@@ -77,8 +77,8 @@ async def test_one_mark_for_the_newest_ticket(sqlite_store: Store, tickets: Tick
     assert await sqlite_store.write(lambda s: tickets.mark(s, asked, "a", "x", 4))
     assert tickets.mark_asked("a", "x") is None
     assert not await sqlite_store.write(lambda s: tickets.mark(s, asked, "a", "x", 5)), "there is one already"
-    rows = [await sqlite_store.read(lambda s, n=n: s.get_one(Ticket, n).mark) for n in (first, second)]
-    assert rows == [None, 4]
+    marks = await sqlite_store.read(lambda s: [s.get_one(Ticket, number).mark for number in (first, second)])
+    assert marks == [None, 4]
     assert (await restarted(sqlite_store, clock)).mark_asked("a", "x") is None, "the first is not asked for again"
 
 

@@ -38,7 +38,7 @@ NAMES = {
 }
 
 
-async def until(condition: Callable[[], Any], what: str = "", within: float = PATIENCE) -> Any:
+async def until(condition: Callable[..., Any], what: str = "", within: float = PATIENCE) -> Any:
     """Wait for a condition to hold; its value. Fails, saying what was waited for."""
     deadline = time.monotonic() + within
     while not (value := condition()):

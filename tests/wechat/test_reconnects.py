@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from protocol import supervision
 from protocol.supervision import backoff
 from tests.wechat.recording_listener import settings
 from wechat.connection import Connection, ConnectionLost, Timing
@@ -18,7 +17,7 @@ from wechat.problems import Problem, Reason
 @pytest.fixture
 def longest(monkeypatch: pytest.MonkeyPatch) -> None:
     """The random part of every wait is as long as it can be."""
-    monkeypatch.setattr(supervision.random, "uniform", lambda _least, most: most)
+    monkeypatch.setattr("protocol.supervision.random.uniform", lambda _least, most: most)
 
 
 @pytest.mark.usefixtures("longest")
