@@ -47,7 +47,7 @@ async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterato
         flow = {"name": "试", "start": ["开始"], "allow": "everyone", "steps": STEPS}
 
         async def make() -> Container:
-            config = Config(database=database, admins=[ADMIN], systems={"shop": {"base_url": url}}, flows=[flow])  # type: ignore[arg-type, list-item]
+            config = Config(database=database, admins=[ADMIN], systems={"shop": {"base_url": url}}, flows=[flow])
             container = Container(config)
             await container.store.open()
             houses.append(container)

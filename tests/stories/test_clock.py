@@ -170,7 +170,7 @@ async def test_a_weekday_of_a_job_is_crontabs(make_town: MakeTown) -> None:
 async def test_a_job_that_cannot_be_stops_the_start_with_one_line(
     tmp_path: Path, change: dict[str, str], line: str
 ) -> None:
-    bot = Bot(Config(database=f"sqlite:///{tmp_path}/wxbot.db", sandbox={"port": 0}, jobs=[change]))  # type: ignore[arg-type, list-item]
+    bot = Bot(Config(database=f"sqlite:///{tmp_path}/wxbot.db", sandbox={"port": 0}, jobs=[change]))
     with pytest.raises(ConfigError) as error:
         await bot.start()
     assert str(error.value).startswith(line)
