@@ -63,7 +63,7 @@ class Conversations:
         self._loop_detector = loop_detector
 
     def heard(self, session: Session, message: Message, *, kept: Kept | None = None, ticket: int | None = None) -> None:
-        """Keep what somebody said; of a file that was fetched, its path and name."""
+        """Keep what somebody said; of a file that was fetched, its path and name, or what is said in it."""
         self._add(
             session,
             account=message.account,
@@ -71,7 +71,7 @@ class Conversations:
             by=message.contact_id,
             at=message.at.timestamp(),
             kind=message.kind,
-            text=kept.name if kept else message.text[:LONGEST],
+            text=kept.name if kept and message.kind is not MessageKind.TEXT else message.text[:LONGEST],
             media=kept.path if kept else "",
             message_id=message.id,
             ticket=ticket,

@@ -127,10 +127,11 @@ class Questions:
             return fill(self._texts.knowledge_answer, passage=entry.answer, title=entry.title)
         return entry.answer
 
-    def fallback(self, account: str, contact_id: str, text: str) -> Decision:
+    def fallback(self, account: str, contact_id: str, text: str, *, hint: str = "") -> Decision:
         """The person is told they were not understood, at most once in ten minutes; the question is counted."""
+        words = self._settings.fallback
         now, who = self._clock(), (account, contact_id)
-        silent = not self._settings.fallback or now - self._fallbacks.get(who, 0.0) < FALLBACK_SECONDS
+        silent = not words or now - self._fallbacks.get(who, 0.0) < FALLBACK_SECONDS
 
         def write(session: Session) -> None:
             self.missed(session, account, text)
@@ -141,7 +142,7 @@ class Questions:
                 session.connection().execute(insert.on_conflict_do_update(index_elements=index, set_={"at": now}))
                 after_commit(session, lambda: self._remember(who, now))
 
-        return Decision("" if silent else self._settings.fallback, write)
+        return Decision("" if silent else f"{words}\n{hint}".strip(), write)
 
     def _remember(self, who: tuple[str, str], now: float) -> None:
         self._fallbacks[who] = now
