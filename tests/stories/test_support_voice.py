@@ -159,11 +159,12 @@ async def test_voice_that_is_not_read_goes_to_the_staff_as_a_file(
     assert len(words(town.seen(WHO))) == before  # the staff has them
 
 
-async def test_who_speaks_twice_is_told_once(make_town: MakeTown) -> None:
+async def test_who_speaks_often_is_told_twice(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service())
-    speak(town, silk())
-    speak(town, silk())
-    assert await answers(town, WHO) == [UNREAD]
+    for _ in range(4):
+        speak(town, silk(0.2))
+    again = "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。\n我还听不懂语音，请改用文字发送。"
+    assert await answers(town, WHO) == [UNREAD, again]
 
 
 async def test_a_server_that_fails_is_left_alone_for_a_while(make_town: MakeTown, transcriber: Transcriber) -> None:
