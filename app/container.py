@@ -87,6 +87,7 @@ from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
 from services.support.ticket_history import TicketHistory
 from services.support.tickets import Tickets
+from services.support.transcription import TranscriptionClient
 from services.upkeep.clock_trust import ClockTrust
 from services.upkeep.job_log import JobLog
 from services.upkeep.pruning import Pruning
@@ -211,6 +212,7 @@ class Container:
         self.faq = FaqBook(store, load(service.faq), clock, passages=passages)
         llm = LlmClient(service.llm, clock)
         embeddings = EmbeddingClient(store, self.http_client, service.embeddings, clock)
+        self.transcription = TranscriptionClient(self.http_client, service.transcription, clock)
         self.near_questions = NearQuestions(self.faq, embeddings)
         self.questions = Questions(store, self.faq, self.near_questions, llm, service, texts, self.zone, clock)
         self.tickets = Tickets(store, self.changes, clock)

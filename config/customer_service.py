@@ -138,6 +138,21 @@ class EmbeddingSettings(Section):
         return self
 
 
+class TranscriptionSettings(Section):
+    """An OpenAI-compatible `/audio/transcriptions` server that reads voice messages; off while base_url is empty."""
+
+    base_url: WebAddress | Literal[""] = ""
+    model: str = ""
+    key: Secret = ""
+    timeout: float = Field(10, gt=0)  # seconds for a voice message; then it is not read
+
+    @model_validator(mode="after")
+    def _both(self) -> TranscriptionSettings:
+        if self.base_url and not self.model:
+            raise wrong("model", "the name of a model is wanted where base_url is set")
+        return self
+
+
 class CustomerService(Section):
     """微信智能客服."""
 
@@ -150,6 +165,7 @@ class CustomerService(Section):
     handoff: HandoffSettings = HandoffSettings()
     llm: LlmSettings = LlmSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
+    transcription: TranscriptionSettings = TranscriptionSettings()
 
     @model_validator(mode="after")
     def _known_names(self) -> CustomerService:

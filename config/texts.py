@@ -43,6 +43,8 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     handoff_in_private: str = "请私聊我发送“人工”，我为您转接人工客服。"
     handoff_closed: str = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
     handoff_marked: str = "感谢您的评价！"
+    fallback_again: str = "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。"
+    voice_unread: str = "我还听不懂语音，请改用文字发送。"
     knowledge_answer: str = "{passage}\n\n—— 摘自“{title}”"
     knowledge_more: str = "还可以看：\n{questions}\n回复 {numbers} 查看。"
     faq_menu: str = "您是不是想问：\n{questions}\n回复 {numbers} 查看答案，或回复“人工”转人工客服。"
