@@ -39,6 +39,7 @@ from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from services.groups.token_joins import TokenJoins
 from services.messaging.attachments import Attachments
+from services.messaging.budgets import Budgets
 from services.messaging.conversations import Conversations
 from services.messaging.http_client import HttpClient
 from services.messaging.loop_detector import LoopDetector
@@ -135,7 +136,8 @@ class Container:
         self.loop_detector = LoopDetector(clock)
         self.conversations = Conversations(clock, self.loop_detector, self.changes)
         self.messages.on_said = self.conversations.spoken
-        self.media = MediaStore(config.folder / "media")
+        self.budgets = Budgets(config.limits, clock)
+        self.media = MediaStore(config.folder / "media", config.limits, self.budgets)
 
     async def admit(self, account: str) -> None:
         """Give an account that is added while the bot runs its pace."""

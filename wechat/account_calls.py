@@ -118,7 +118,7 @@ class Sending(AccountCalls):
         try:
             old = clean_json(json.loads(answer.url_link_json))
             return Link(old["title"], old["url"], old.get("description") or "", old.get("thumbnailUrl") or "")
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise WeChatRefused("MessageUrl", "the gateway's link is not usable") from None
 
     async def card(self, message_id: str) -> str:
@@ -132,7 +132,7 @@ class Sending(AccountCalls):
             return clean(answer.mini_program.title)
         try:
             return str(clean_json(json.loads(answer.mini_program_json))["title"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise WeChatRefused("MessageMiniProgram", "the gateway's mini-program is not usable") from None
 
     async def place(self, message_id: str) -> str:

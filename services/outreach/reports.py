@@ -98,7 +98,7 @@ class Reports:
         ]
         from services.outreach.charts import draw  # late, as it is needed once a day
 
-        return await self._media.keep(Media(f"report-{self._yesterday()}.png", draw(total[:-1])))
+        return await self._media.keep(Media(f"report-{self._yesterday()}.png", draw(total[:-1])), always=True)
 
     def _service(self, session: Session, account: str) -> str:
         """What admins read about customer service; empty when there is nothing to say."""
