@@ -58,6 +58,7 @@ class AssistantSettings(WecomKeys):
     tls: Literal["auto", True, False] = "auto"
     tls_ca: str = ""
     tls_server_name: str = ""
+    media_hosts: list[HostName] = Field([])
 
     @field_validator("endpoint")
     @classmethod

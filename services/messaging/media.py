@@ -79,10 +79,9 @@ class MediaStore:
             return None
         while failed < TRIES and away < OFFLINE:
             try:
-                get = wechat.image if kind == MessageKind.IMAGE else wechat.media
+                get = wechat.image if kind == MessageKind.IMAGE else wechat.file
                 media = await get(message_id)
-                size = len(media.data)
-                if self._budgets.spend(Budget.BYTES, wechat.account, contact_id, size) is not Verdict.ALLOWED:
+                if self._budgets.spend(Budget.BYTES, wechat.account, contact_id, media.size) is not Verdict.ALLOWED:
                     log.warning("%s: %s has sent more than is kept of one person", wechat.account, contact_id)
                     return None
                 return await self.keep(media)
@@ -104,21 +103,25 @@ class MediaStore:
         return await asyncio.to_thread(self._keep, media, always)
 
     def _keep(self, media: Media, always: bool) -> Kept:
-        digest = hashlib.sha256(media.data).hexdigest()
+        sha = hashlib.sha256()
+        for piece in media.pieces():
+            sha.update(piece)
+        digest = sha.hexdigest()
         suffix = _SUFFIX.search(media.name)
         path = self.folder / digest[:2] / f"{digest}{suffix[0].lower() if suffix else ''}"
         if path.exists():
             os.utime(path)
             return Kept(str(path), media.name)
         if not always:
-            self._room_for(len(media.data))
+            self._room_for(media.size)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as temporary:
-            temporary.write(media.data)
+            for piece in media.pieces():
+                temporary.write(piece)
             temporary.flush()
             os.fsync(temporary.fileno())
         Path(temporary.name).replace(path)  # whole or not at all, whatever dies
-        self._used = (self._used or 0) + len(media.data)
+        self._used = (self._used or 0) + media.size
         return Kept(str(path), media.name)
 
     def _room_for(self, size: int) -> None:

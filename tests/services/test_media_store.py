@@ -28,7 +28,7 @@ class Sender(InMemoryWeChat):
 
     fetched = 0
 
-    async def media(self, _message_id: str) -> Media:
+    async def file(self, _message_id: str) -> Media:
         self.fetched += 1
         return Media(f"{self.fetched}.bin", bytes([self.fetched]) * (MEGABYTE // 2))
 
