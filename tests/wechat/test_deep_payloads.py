@@ -12,7 +12,7 @@ from protocol import puppet_pb2 as pb
 from wechat.account_calls import Sending
 from wechat.event_parser import OddEvent, parse
 
-DEPTHS = (500, 990, 100_000)  # what can be read, what can be read and not be walked through, what cannot be read
+DEPTHS = (200, 990, 100_000)  # what can be read, what cannot be walked through, what cannot be read
 
 
 def nested(depth: int) -> str:
