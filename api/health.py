@@ -1,4 +1,4 @@
-"""How the process is: alive, ready, and in numbers."""
+"""Health checks and metrics."""
 
 from __future__ import annotations
 
@@ -38,13 +38,15 @@ PATIENCE = 1.5  # seconds for the database to answer
 
 
 async def healthz(_request: web.Request) -> web.Response:
-    """GET /healthz: the process lives."""
+    """GET /healthz: 200 while the process runs."""
     return reply({"status": "ok"})
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """GET /readyz: 200 once the database and every assistant are up, else 503; both name the state of each.
-    `problems` says in words what is not as it should be, where there is something."""
+    """GET /readyz: 200 if the database and every assistant are up, else 503, with the state of each.
+
+    `problems` describes what needs attention, if anything.
+    """
     container = request.app[HOUSE]
     database = await _database(container.store)
     assistants = assistant_states(container)
@@ -56,7 +58,7 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 def _problems(container: Container) -> dict[str, str]:
-    """What a person should see to, in their language, by account or setting."""
+    """Return problems in the operators' language, by account or setting."""
     language = container.config.language
     away = {
         wechat.account: wechat.reason.text(language)
@@ -86,6 +88,6 @@ async def _database(store: Store) -> str:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """GET /metrics, in Prometheus' text format."""
+    """GET /metrics: Prometheus text format."""
     body = await request.app[METRICS].read()
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""What the guard of a group finds in texts, and what it must not find."""
+"""Detection of offences in texts."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_links(text: str, host: str | None) -> None:
 
 @pytest.mark.parametrize("url", ["https://evil.com\\@yunmof.com/", "evil.com\\@yunmof.com", "https:\\\\evil.com"])
 def test_a_backslash_is_a_slash(url: str) -> None:
-    """As browsers see it, in what a QR code says."""
+    """As in browsers, for URLs in QR codes."""
     assert host_of(url) == "evil.com"
 
 

@@ -1,4 +1,4 @@
-"""Files on the wire: Wechaty's FileBox as JSON, and the bytes it stands for."""
+"""Conversion between files and Wechaty's FileBox JSON."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from wechat.names import clean_name
 from wechat.received_file import ReceivedFile
 from wechat.wire import Wire
 
-# FileBoxType; the others (buffer, file, stream) never travel.
+# FileBoxType; other types are never sent
 BASE64, URL, QR_CODE, UUID = 1, 2, 3, 7
-INLINE: Final = 2 * 1024 * 1024  # the gateway takes messages of 4 MiB; base64 makes a third more of a file
+INLINE: Final = 2 * 1024 * 1024  # the gateway accepts messages of 4 MiB; base64 adds a third
 LARGEST: Final = 100 * 1024 * 1024
 AROUND: Final = 4096  # characters of a box besides its base64
 
 
 async def to_box(media: Media, wire: Wire) -> str:
-    """The box to send a file in: itself when it is small, else left with the gateway first."""
+    """Return a FileBox: small files inline, others uploaded to the gateway first."""
     if len(media.data) <= INLINE:
         return json.dumps({"type": BASE64, "name": media.name, "base64": base64.b64encode(media.data).decode()})
     return json.dumps({"type": UUID, "name": media.name, "uuid": await wire.upload(media.data)})

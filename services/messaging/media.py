@@ -1,4 +1,4 @@
-"""Pictures and files that came in: fetched at once (gateways do not keep them long) and kept by their hash."""
+"""Received images and files: fetched at once, because gateways do not keep them long, and stored by hash."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 Said = TypeVar("Said", bound=Message)
 FETCHED: Final = frozenset({MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO})
 TRIES = 3
-BETWEEN = 1.0  # seconds between two tries
-OFFLINE = 600  # tries while the account is away
+BETWEEN = 1.0  # seconds between attempts
+OFFLINE = 600  # attempts while the account is offline
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
@@ -34,22 +34,24 @@ class MediaFull(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file on this machine's disk, and what it is called."""
+    """A stored file and its name."""
 
     path: str
     name: str
 
 
 def may_hold_file(message: Message) -> bool:
-    """Whether a file is to be looked for: PuppetMock says of most documents only that they are of no known kind, and
-    not every gateway has the pictures of stickers."""
+    """Whether a message may have a file.
+
+    PuppetMock reports most documents as an unknown kind; some gateways have no images of stickers.
+    """
     if message.kind is MessageKind.OTHER:
         return not message.text
     return message.kind in FETCHED or message.kind is MessageKind.EMOTICON
 
 
 class MediaStore:
-    """The folder of kept files."""
+    """The directory of stored files."""
 
     def __init__(self, folder: Path, limits: LimitSettings, budgets: Budgets) -> None:
         self.folder = folder
@@ -63,7 +65,7 @@ class MediaStore:
         self._room_for(0)
 
     async def of(self, wechat: WeChat, message: Said) -> tuple[Said, Kept | None]:
-        """The message with its file, kept; of an unknown kind with a file it is a file from now on."""
+        """Fetch and store the file of a message. A message of unknown kind with a file becomes a file message."""
         if not may_hold_file(message):
             return message, None
         kept = await self.fetch(wechat, message.id, message.kind, message.contact_id)
@@ -142,7 +144,7 @@ class MediaStore:
             raise MediaFull(why)
 
     def prune(self, before: float) -> int:
-        """Remove what was last kept before `before` (Unix seconds); how many files."""
+        """Delete files last stored before `before` (Unix seconds); return their number."""
         old = [path for path in self.folder.glob("*/*") if path.is_file() and path.stat().st_mtime < before]
         for path in old:
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Questions that no keyword answers: the FAQ, its menu, a language model where there is one, and else the fallback."""
+"""Answers questions without a matching keyword: FAQ, menu, language model if configured, fallback."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from models.db import Store, after_commit
 from models.faq import FaqMenu, FaqMiss
 from services.clock import Clock
 from services.decision import Decision
-from services.support.faq import Faq, Near, plain
+from services.support.faq import Entry, Faq, Near, plain
 from services.support.faq_book import FaqBook
+from services.support.knowledge import Passage
 from services.support.llm import LlmClient
 from services.support.near_questions import NearQuestions
 
 MENU_SECONDS = 600.0
 FALLBACK_SECONDS = 600.0
-LONGEST_MISS = 100  # characters of a question that is counted; what is longer is a letter, not a question
+LONGEST_MISS = 100  # longer texts are not counted as questions
 _NUMBERS = {"1": 0, "2": 1, "3": 2, "一": 0, "二": 1, "三": 2}
-_CHOSEN = re.compile("(?:回复|选择?)?第?([1-3一二三])[个条]?")  # of a normalised text
+_CHOSEN = re.compile("(?:回复|选择?)?第?([1-3一二三])[个条]?")  # matches a normalised text
 
 Person = tuple[str, str, str]  # account, conversation, contact id
 
@@ -40,7 +41,7 @@ class _Menu:
 
 
 class Questions:
-    """Answers questions. Menus and the last fallbacks are in memory too, so that an answer reads no database."""
+    """Answers questions. Menus and recent fallbacks are cached in memory, so that answering needs no database read."""
 
     def __init__(
         self,
@@ -66,11 +67,11 @@ class Questions:
 
     @property
     def faq(self) -> Faq:
-        """The listed questions."""
+        """The FAQ index."""
         return self._book.faq
 
     async def load(self) -> None:
-        """Read the menus that still wait for a number, and who was told lately that they were not understood."""
+        """Load the open menus and recent fallbacks."""
         now = self._clock()
         menus = await self._store.read(lambda s: s.exec(select(FaqMenu).where(FaqMenu.expires_at > now)).all())
         for row in menus:
@@ -83,40 +84,51 @@ class Questions:
     # ---- answering ----
 
     def menu_since(self, who: Person) -> float:
-        """When the person was offered a menu that still waits; 0 = none does."""
+        """Return when the person's open menu was offered, or 0."""
         menu = self._menus.get(who)
         return menu.asked_at if menu and menu.asked_at + MENU_SECONDS > self._clock() else 0.0
 
     def listed(self, who: Person, text: str) -> str | None:
-        """The answer to a listed question, or to a number of the menu that was offered."""
+        """Return the answer to a listed question, or to a number of the offered menu."""
         entry = self.faq.exact(text)
         if entry is not None:
-            return entry.answer
+            return self._answer(entry)
         named = _CHOSEN.fullmatch(plain(text))
         if named is None or not self.menu_since(who):
             return None
         chosen, questions = _NUMBERS[named[1]], self._menus[who].questions
         entry = self.faq.exact(questions[chosen]) if chosen < len(questions) else None
-        return entry.answer if entry else None
+        return self._answer(entry) if entry else None
 
     async def other(self, who: Person, text: str) -> Decision | None:
-        """What a question that is not listed gets: the model's answer, or a menu; None when nothing is near."""
+        """Answer an unlisted question by the language model or a menu; None if nothing is similar."""
         if self._llm.is_on:
             nearest = self.faq.entries
             if len(nearest) > 40:
-                nearest = [near.entry for near in self.faq.nearest(text, 20, 0.0)]
-            answer = await self._llm.answer(text, nearest)
-            if answer is not None:
-                return Decision(answer)
+                nearest = [near.entry for near in self.faq.ranked(text, 20)]
+            entry = await self._llm.choose(text, nearest)
+            if entry is not None:
+                return Decision(self._answer(entry))
         offered = await self._near.nearest(text)
         if not offered:
             return None
-        questions = tuple(near.question for near in offered)
-        write = partial(self._offer, who=who, offered=offered, text=text)
-        return Decision(self._menu_text(offered), write, choices=questions)
+        first, words, menu = offered[0].entry, "", offered
+        if isinstance(first, Passage):  # it is quoted at once; what else is near is offered below it
+            words, menu = self._answer(first), offered[1:]
+        if not menu:
+            return Decision(words)
+        words += f"\n\n{self._listing(menu, self._texts.knowledge_more)}" if words else self._menu_text(menu)
+        write = partial(self._offer, who=who, offered=menu, text="" if menu is not offered else text)
+        return Decision(words, write, choices=tuple(near.question for near in menu))
+
+    def _answer(self, entry: Entry) -> str:
+        """An entry's own words; those of a passage with where they stand."""
+        if isinstance(entry, Passage):
+            return fill(self._texts.knowledge_answer, passage=entry.answer, title=entry.title)
+        return entry.answer
 
     def fallback(self, account: str, contact_id: str, text: str) -> Decision:
-        """The person is told they were not understood, at most once in ten minutes; the question is counted."""
+        """Send the fallback reply, at most once in ten minutes per person, and count the question."""
         now, who = self._clock(), (account, contact_id)
         silent = not self._settings.fallback or now - self._fallbacks.get(who, 0.0) < FALLBACK_SECONDS
 
@@ -139,9 +151,12 @@ class Questions:
     # ---- menus ----
 
     def _menu_text(self, offered: Sequence[Near]) -> str:
+        return self._listing(offered, self._texts.faq_menu)
+
+    def _listing(self, offered: Sequence[Near], words: str) -> str:
         lines = "\n".join(f"{number}. {near.question}" for number, near in enumerate(offered, 1))
         numbers = "、".join(str(number) for number in range(1, len(offered) + 1))
-        return fill(self._texts.faq_menu, questions=lines, numbers=numbers)
+        return fill(words, questions=lines, numbers=numbers)
 
     def _offer(self, session: Session, *, who: Person, offered: Sequence[Near], text: str) -> None:
         now = self._clock()
@@ -158,7 +173,7 @@ class Questions:
         if len(self._menus) > 10_000:
             self._menus = {k: m for k, m in self._menus.items() if m.asked_at + MENU_SECONDS > menu.asked_at}
 
-    # ---- what nobody had listed ----
+    # ---- unlisted questions ----
 
     def missed(self, session: Session, account: str, text: str) -> None:
         """Count a question that the FAQ does not list."""
@@ -172,7 +187,7 @@ class Questions:
         session.connection().execute(insert.on_conflict_do_update(index_elements=keys, set_=more))
 
     async def prune(self, before: float) -> None:
-        """Forget menus that have run out, and what was missed before a time (Unix seconds)."""
+        """Delete expired menus, and question counts before a time (Unix seconds)."""
         day, now = datetime.fromtimestamp(before, self._zone).date().isoformat(), self._clock()
 
         def write(session: Session) -> None:
@@ -185,7 +200,7 @@ class Questions:
 
 
 def top_misses(session: Session, number: int, *, account: str = "", since: str = "") -> list[tuple[str, int]]:
-    """What was asked most often and is not listed: (question, times). `since`: the first day, as YYYY-MM-DD."""
+    """Return the most frequent unlisted questions as (question, times). `since`: the first day, YYYY-MM-DD."""
     times = func.sum(FaqMiss.count)
     wanted = select(FaqMiss.question, times).group_by(col(FaqMiss.question))
     if account:

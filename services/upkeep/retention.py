@@ -1,4 +1,4 @@
-"""What customer service keeps beside its rows goes too once it is old: files, menus, counted questions."""
+"""Deletes old files, menus and question counts of customer service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.upkeep.pruning import REFUSED
 
 
 class Retention:
-    """Forgets files and questions older than `keep_days`."""
+    """Deletes files and questions older than `keep_days`."""
 
     def __init__(
         self, media: MediaStore, questions: Questions, keep_days: float, clock: Clock, clock_trust: ClockTrust
@@ -24,7 +24,7 @@ class Retention:
         self.configure(keep_days)
 
     def configure(self, keep_days: float) -> None:
-        """Keep things for so many days from now on."""
+        """Set the retention period."""
         self._keep = keep_days * DAY
 
     async def run(self) -> int | str:

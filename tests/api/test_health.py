@@ -1,4 +1,4 @@
-"""Alive, ready, and in numbers."""
+"""Liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_not_ready_names_what_is_not(opened: OpenDoor) -> None:
     for state in State:
         door.wechat.state = state
         status, body, _ = await door.call("GET", "/readyz")
-        assert status == 503  # the other assistant is not there at all
+        assert status == 503  # the other assistant is not connected
         assert body == {
             "ready": False,
             "database": "ok",

@@ -1,50 +1,63 @@
-"""A relay's `tls: auto` sends the token in plaintext no sooner than the bot's own does."""
+"""`tls: auto` towards the gateway: the token is not sent in plaintext once TLS was seen there."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from protocol.supervision import TlsChoice, end
-from protocol.tls import GatewayAddress
-from relay.tls_mark import TlsMark
-from relay.upstream import Timing, Upstream
-from tests.wechat.test_tls_fallback import PLAINTEXT, ResettingServer
+from protocol.tls import WECHATY_CA
+from relay.config import RelaySettings
+from relay.journal import Fact, Journal
+from relay.relay import Relay
+from relay.upstream import Timing
+from tests.bot_process import free_port
+from tests.wechat.test_tls_fallback import PLAINTEXT, ResettingServer, every_name_is_this_machine
 
-QUICK = Timing(backoff_first=0.02, backoff_most=0.05)
+__all__ = ["every_name_is_this_machine"]
 
-
-@pytest.fixture(autouse=True)
-async def every_name_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def resolve(_host: str, port: int, **_more: Any) -> list[Any]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+QUICK = Timing(connect=2.0, first_event=0.5, start=2.0, backoff_first=0.01, backoff_most=0.05)
 
 
-async def _nothing(_body: bytes) -> None:
-    return
-
-
-@pytest.mark.parametrize(
-    ("host", "seen", "plain"), [("gateway.test", True, False), ("gateway.test", False, True), ("127.0.0.1", True, True)]
-)
-async def test_not_where_tls_was_seen(tmp_path: Path, host: str, seen: bool, plain: bool) -> None:
+@asynccontextmanager
+async def _resetting() -> AsyncIterator[tuple[ResettingServer, int]]:
     server = ResettingServer()
-    endpoint = f"{host}:{await server.start()}"
-    TlsMark(tmp_path / "mark", "other.test:1").set()
-    if seen:
-        TlsMark(tmp_path / "mark", endpoint).set()
-    mark = TlsMark(tmp_path / "mark", endpoint)
-    upstream = Upstream(GatewayAddress(endpoint, "insecure_token"), TlsChoice("auto"), mark, _nothing, QUICK)
-    running = asyncio.create_task(upstream.run())
-    try:
-        heard = [await asyncio.wait_for(server.heard.get(), 5) for _ in range(4)]
-    finally:
-        await end([running])
-        server.server.close()
-    assert any(data.startswith(PLAINTEXT) for data in heard) is plain
+    port = await server.start()
+    yield server, port
+    server.server.close()
+
+
+async def _first_bytes(folder: Path, host: str, *, seen: str = "", **more: str) -> list[bytes]:
+    """What a resetting gateway under this name hears of four connections. `seen`: where the journal says TLS was."""
+    async with _resetting() as (server, port):
+        settings = RelaySettings(listen=f"127.0.0.1:{free_port()}", endpoint=f"{host}:{port}", token="t", **more)
+        journal = Journal(folder / f"{settings.title}.db")
+        await journal.open()
+        await journal.remember(Fact.TLS_SEEN, seen.format(port=port))
+        await journal.close()
+        relay = Relay(settings, folder, QUICK)
+        await relay.start()
+        try:
+            return [await asyncio.wait_for(server.heard.get(), 10) for _ in range(4)]
+        finally:
+            await relay.stop()
+
+
+async def test_not_where_tls_was_seen_however_often_the_connection_is_lost(tmp_path: Path) -> None:
+    heard = await _first_bytes(tmp_path, "gateway.test", seen="gateway.test:{port}")
+    assert not [data for data in heard if data.startswith(PLAINTEXT)]
+
+
+async def test_not_with_a_ca(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text(WECHATY_CA)
+    heard = await _first_bytes(tmp_path, "127.0.0.1", tls_ca=str(ca))
+    assert not [data for data in heard if data.startswith(PLAINTEXT)]
+
+
+@pytest.mark.parametrize(("host", "seen"), [("127.0.0.1", "127.0.0.1:{port}"), ("gateway.test", "other.test:{port}")])
+async def test_but_on_this_machine_and_where_it_was_never_seen(tmp_path: Path, host: str, seen: str) -> None:
+    assert [data for data in await _first_bytes(tmp_path, host, seen=seen) if data.startswith(PLAINTEXT)]
