@@ -67,7 +67,7 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> Non
     except Exception:  # e.g. a full disk or a lost database connection
         log.exception("not everything could be finished; what is stored goes on at the next start")
     if bot.database_lost:
-        raise DatabaseInUse("another wxbot has taken the database")
+        raise DatabaseInUse(bot.database_lost)
 
 
 async def _say_where_to_look(bot: Bot) -> None:

@@ -58,7 +58,7 @@ class AccessControl:
         A trusted proxy that sends no forwarded address would make every caller an internal one: raises CallerUnknown,
         except for health checks of a load balancer or container.
         """
-        address = self._judge(request.remote or "")
+        address = self.judge(request.remote or "")
         hops = _hops(request)
         if not address.trusted:
             if hops and address.allowed:
@@ -70,7 +70,7 @@ class AccessControl:
             self._mention(f"the trusted proxy {address.text} sends no X-Forwarded-For: its requests are refused")
             raise CallerUnknown(f"no X-Forwarded-For from the trusted proxy {address.text}")
         for hop in reversed(hops):
-            address = self._judge(hop)
+            address = self.judge(hop)
             if not address.trusted:
                 break
         return address
@@ -92,7 +92,8 @@ class AccessControl:
         if origin is not None and origin.partition("://")[2] not in (request.host, self._public_host):
             raise OutsideNetwork(f"a page of {origin}")
 
-    def _judge(self, text: str) -> Address:
+    def judge(self, text: str) -> Address:
+        """What the config says of an address."""
         known = self._known.get(text)
         if known is not None:
             return known

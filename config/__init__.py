@@ -19,7 +19,15 @@ from config.error_messages import one_line
 from config.flow_settings import FlowSettings, check_flows
 from config.language import Language
 from config.section import Secret, Section, TimeZone
-from config.settings import ApiSettings, AssistantSettings, GroupSettings, JobSettings, PacingSettings, SandboxSettings
+from config.settings import (
+    ApiSettings,
+    AssistantSettings,
+    GroupSettings,
+    JobSettings,
+    LimitSettings,
+    PacingSettings,
+    SandboxSettings,
+)
 from config.texts import Texts
 from config.texts_english import ENGLISH
 
@@ -56,6 +64,7 @@ class Config(Section):
     groups: GroupSettings = GroupSettings()
     customer_service: CustomerService = CustomerService()
     pacing: PacingSettings = PacingSettings()
+    limits: LimitSettings = LimitSettings()
     webhooks: list[WebhookSettings] = Field([])
     systems: dict[str, SystemSettings] = Field({})
     flows: list[FlowSettings] = Field([])

@@ -113,6 +113,11 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\banother wxbot \(process (\w+)\) runs on the database ", r"另一个 wxbot（进程 \1）正在使用数据库 "),
     (r"\banother wxbot runs on this database ", "另一个 wxbot 正在使用这个数据库 "),
     (r"\banother wxbot has taken the database", "另一个 wxbot 接管了数据库"),
+    (r"\bthe database file was deleted or replaced", "数据库文件被删除或替换了"),
+    (
+        r"\bthe database (\S+) has another name \(a hard link\), which must be removed",
+        r"数据库 \1 还有另一个名字（硬链接），请先删除它",
+    ),
     (r"\bit holds the tables of another program ", "里面是别的程序的表 "),
     (
         r"\ba newer wxbot has used it \(its tables are of version (\S+)\); install that one",

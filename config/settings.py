@@ -58,6 +58,7 @@ class AssistantSettings(WecomKeys):
     tls: Literal["auto", True, False] = "auto"
     tls_ca: str = ""
     tls_server_name: str = ""
+    media_hosts: list[HostName] = Field([])
 
     @field_validator("endpoint")
     @classmethod
@@ -210,6 +211,18 @@ class PacingSettings(Section):
     add_seconds: float = Field(15, ge=0)
     backoff_minutes: float = Field(60, ge=0)
     request_seconds: float = Field(10, ge=0)
+
+
+class LimitSettings(Section):
+    """What one person may cause within an hour, and what all kept files may take of the disk."""
+
+    replies: int = Field(120, ge=1)
+    relays: int = Field(120, ge=1)
+    tickets: int = Field(6, ge=1)
+    megabytes: int = Field(500, ge=1)
+    repeats: int = Field(3, ge=1)
+    media_gigabytes: float = Field(20, gt=0)
+    free_megabytes: int = Field(500, ge=0)
 
 
 class JobSettings(Section):

@@ -154,6 +154,7 @@ class Jobs:
                     self._scheduler.reschedule_job(name, trigger=times)
             latest = self._container.clock()
             self._container.account_clocks.check()
+            await asyncio.to_thread(self._container.media.check)
 
     def _was_missed(self, name: str) -> bool:
         last = self._container.job_log.last.get(name)

@@ -71,6 +71,8 @@ class FileLock:
     def __init__(self, database: Path) -> None:
         database.parent.mkdir(parents=True, exist_ok=True)
         path = database.resolve()
+        if path.exists() and path.stat().st_nlink > 1:
+            raise DatabaseInUse(f"the database {database} has another name (a hard link), which must be removed")
         self._file = path.with_name(path.name + ".lock").open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

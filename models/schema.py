@@ -26,12 +26,15 @@ def bring_up_to_date(connection: Connection) -> None:
     if not tables:
         create(connection)
         return
+    foreign = UnusableDatabase(f"it holds the tables of another program ({', '.join(sorted(tables)[:3])}, …)")
     if "alembic_version" not in tables:
-        raise UnusableDatabase(f"it holds the tables of another program ({', '.join(sorted(tables)[:3])}, …)")
+        raise foreign
     version = _version(connection)
     if version == _newest():
         return
     if version is not None and version not in _versions():
+        if "inboxevent" not in tables:
+            raise foreign
         raise UnusableDatabase(f"a newer wxbot has used it (its tables are of version {version}); install that one")
     migrate(connection)
 

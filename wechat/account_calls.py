@@ -21,6 +21,7 @@ from wechat.events import Contact, Link, Media, MiniProgram, Room
 from wechat.gateway_events import GatewayEvents
 from wechat.names import same_name
 from wechat.puppet import MendedPuppet
+from wechat.received_file import IN_MEMORY
 from wechat.sent_messages import SentMessages
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class AccountCalls:
     _join_seen: asyncio.Event  # set and replaced when somebody joins a group
     _mended: MendedPuppet
     _own: SentMessages
+    _private_hosts: frozenset[str]
     _reader: DirectoryReader
     _sync: DirectorySync
     _timing: Timing
@@ -101,7 +103,16 @@ class Sending(AccountCalls):
     async def media(self, message_id: str) -> Media:
         """Return the file of a message."""
         box = await patiently(lambda: self._mended.message_box(message_id))
-        return await filebox.from_box(box, self._mended.online_wire("MessageFile"))
+        return await self._opened(box, "MessageFile", IN_MEMORY)
+
+    async def file(self, message_id: str) -> Media:
+        """The file of a message, which may be large: then it comes as a temporary file."""
+        box = await patiently(lambda: self._mended.message_box(message_id))
+        return await self._opened(box, "MessageFile", filebox.LARGEST, on_disk=True)
+
+    async def _opened(self, box: str, call: str, limit: int, *, on_disk: bool = False) -> Media:
+        wire = self._mended.online_wire(call)
+        return await filebox.from_box(box, wire, limit=limit, on_disk=on_disk, private_hosts=self._private_hosts)
 
     async def image(self, message_id: str) -> Media:
         """Return the image of a message.
@@ -112,7 +123,7 @@ class Sending(AccountCalls):
             return await self.media(message_id)
         except WeChatRefused:
             box = await patiently(lambda: self._mended.message_image_box(message_id, HD))
-            return await filebox.from_box(box, self._mended.online_wire("MessageImage"))
+            return await self._opened(box, "MessageImage", IN_MEMORY)
 
     async def link(self, message_id: str) -> Link:
         """Return the link card of a message."""
@@ -123,7 +134,7 @@ class Sending(AccountCalls):
         try:
             old = clean_json(json.loads(answer.url_link_json))
             return Link(old["title"], old["url"], old.get("description") or "", old.get("thumbnailUrl") or "")
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise WeChatRefused("MessageUrl", "the gateway's link is not usable") from None
 
     async def card(self, message_id: str) -> str:
@@ -137,7 +148,7 @@ class Sending(AccountCalls):
             return clean(answer.mini_program.title)
         try:
             return str(clean_json(json.loads(answer.mini_program_json))["title"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise WeChatRefused("MessageMiniProgram", "the gateway's mini-program is not usable") from None
 
     async def place(self, message_id: str) -> str:

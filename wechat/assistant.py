@@ -69,6 +69,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._timing = timing or Timing()
         self._listener = listener
         self.directory = CachedDirectory()
+        self._private_hosts = frozenset(settings.media_hosts)
         self._reader = DirectoryReader(self._mended, self.directory)
         self._sync = DirectorySync(self._mended, self.directory, self._reader, self._timing.reread_pause)
         self._own = SentMessages()

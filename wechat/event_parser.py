@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from protocol import puppet_pb2 as pb
-from protocol.codec import clean, clean_json
+from protocol.codec import clean_json
 from wechat.events import RawEvent
 
 # EventTypes of the protocol that are stored, and those that control the connection.
@@ -46,11 +46,13 @@ def parse(payload: str) -> dict[str, Any]:
     """Parse the event's JSON object."""
     try:
         data = json.loads(payload)
+        if "\\u" in payload:
+            data = clean_json(data)
     except (ValueError, RecursionError):
         raise OddEvent("no JSON") from None
     if not isinstance(data, dict):
         raise OddEvent(f"a JSON {type(data).__name__}")
-    return {clean(key): clean_json(value) for key, value in data.items()} if "\\u" in payload else data
+    return data
 
 
 def raw_event(account: str, kind: str, data: dict[str, Any], now: datetime) -> RawEvent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
@@ -24,6 +25,7 @@ from errors import (
 )
 from protocol import CALLS, ProtocolCall
 from protocol import puppet_pb2 as pb
+from protocol.batched_channel import MessageTooLarge
 from protocol.relaying import NO_GATEWAY, TAKEN_OVER
 from wechat.gateway_clock import GatewayClock
 from wechat.relay_progress import RelayProgress
@@ -152,23 +154,19 @@ class Wire:
                 raise self._said(call, error, sent, asked) from None
         return str(_given(call, answer).id)
 
-    async def download(self, id: str, limit: int, timeout: float = 120.0) -> bytes:
-        """Download data from the gateway. With an id of an earlier session, the gateway's process would crash."""
-        call = CALLS["Download"]
-        data, asked = bytearray(), _cancels()
+    async def download(self, id: str, take: Callable[[bytes], Awaitable[None]], timeout: float = 120.0) -> None:
+        """Fetch bytes the gateway keeps. Never ask for an id of an earlier session: the gateway's process dies."""
+        call, asked = CALLS["Download"], _cancels()
         async with self._slots:
             try:
                 async with self._open(call, Cardinality.UNARY_STREAM, timeout) as stream:
                     stream._wrapper.__class__ = CancelOnce
                     await stream.send_message(pb.Id(id=id), end=True)
                     async for answer in stream:
-                        data += answer.chunk
                         self._moved = time.monotonic()
-                        if len(data) > limit:
-                            raise WeChatRefused(call.name, f"more than {limit} bytes")
+                        await take(answer.chunk)
             except (GRPCError, *LOST) as error:
                 raise self._said(call, error, True, asked) from None
-        return bytes(data)
 
     def _open(self, call: ProtocolCall, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
         if self._closed:
@@ -205,6 +203,8 @@ class Wire:
                 return asyncio.CancelledError()
         if isinstance(error, GRPCError):
             return translate(call.name, error, self._token)
+        if isinstance(error, MessageTooLarge):
+            return WeChatRefused(call.name, str(error))
         kind = WeChatUnknown if sent else WeChatOffline
         return kind(call.name, f"{type(error).__name__}: connection lost or no answer in time")
 

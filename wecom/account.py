@@ -257,6 +257,10 @@ class WecomAccount(UnsupportedCalls):
         """Return the file of a message; the platform keeps it for three days."""
         return await self._api.download(kf_messages.media_id_of(await self._storage.payload(message_id)))
 
+    async def file(self, message_id: str) -> Media:
+        """The same: the platform has no large ones."""
+        return await self.media(message_id)
+
     async def image(self, message_id: str) -> Media:
         """Return the image of a message."""
         return await self.media(message_id)

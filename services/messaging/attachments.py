@@ -14,9 +14,9 @@ import aiohttp
 from yarl import URL
 
 from config.settings import ApiSettings
-from errors import BodyTooLarge, InvalidParameter
+from errors import BodyTooLarge, InvalidParameter, StorageFull
 from services.messaging.http_client import HttpClient, TooLong, read_bounded
-from services.messaging.media import Kept, MediaStore
+from services.messaging.media import Kept, MediaFull, MediaStore
 from wechat.events import Media
 
 LARGEST: Final = 20 * 1024 * 1024  # bytes
@@ -63,7 +63,10 @@ class Attachments:
         name = _UNFIT.sub("_", name).strip(". ")[-MAX_NAME:] or "file"
         if given.picture:
             name = _picture_name(data, name)
-        return await self._media.keep(Media(name, data))
+        try:
+            return await self._media.keep(Media(name, data))
+        except MediaFull as error:
+            raise StorageFull(str(error)) from None
 
     async def _fetch(self, address: str) -> bytes:
         url = _url(address)

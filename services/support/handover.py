@@ -106,7 +106,7 @@ class Handover:
         rows = await self._store.read(lambda s: self._conversations.last(s, account, contact_id, BEFORE))
         for row in rows:
             if row.by and row.kind in FETCHED and not row.media:
-                kept = await self._media.fetch(self._accounts.get(account), row.message_id, row.kind)
+                kept = await self._media.fetch(self._accounts.get(account), row.message_id, row.kind, contact_id)
                 if kept:
                     await self._store.write(partial(self._conversations.has_media, row=row.id or 0, kept=kept))
 

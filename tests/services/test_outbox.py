@@ -363,3 +363,21 @@ async def _clock_runs(clock: Clock) -> None:
     while True:
         await asyncio.sleep(0.01)
         clock.now += 0.01
+
+
+async def test_lines_take_turns(sqlite_store: Store, move_in: Move) -> None:
+    """Who comes last waits for a turn of each of the others, not for all that they cause; nobody is left out."""
+    post = await move_in(sqlite_store, start=False, at_once=1)
+    crowd = "abcde"
+    for key in crowd:
+        await post.promise(*(f"{key}{n:02}" for n in range(20)), key=key)
+    post.gates = {"c10": asyncio.Event()}
+    await post.start()
+    await until(lambda: "c10" in post.began, "half of it")
+    await post.promise("customer", key="z")
+    before = len(post.began)
+    post.gates["c10"].set()
+    await post.ended(101)
+    assert post.began.index("customer") <= before + len(crowd)
+    latest = {key: post.began.index(f"{key}10") for key in crowd}
+    assert max(latest.values()) - min(latest.values()) <= len(crowd), "each has had as many turns"
