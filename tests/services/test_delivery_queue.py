@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -309,4 +308,3 @@ async def test_a_stop_lets_nothing_begin(make: Callable[..., Bench], clock: Cloc
     bench.queue.poke()
     await asyncio.sleep(0.1)
     assert bench.began == []
-    gc.collect()
