@@ -95,6 +95,7 @@ async def test_a_lost_answer_is_asked_for_again_and_not_for_ever(
     message_id = await _send(door, **TO)
     await _until(door, message_id, "failed")
     assert door.wechat.calls.count("send_text") == 3, "each of them may have been heard"
+    await door.container.outbox.stop(5.0)  # writes what has ended; until then it is told from memory
     item = await door.container.store.read(lambda s: s.get(OutboxItem, message_id))
     assert item is not None
     assert item.state == WorkState.UNKNOWN
