@@ -48,7 +48,7 @@ class FlowStep(Section):
     @model_validator(mode="after")
     def _exactly_one(self) -> FlowStep:
         if len(self.model_fields_set) != 1 or not any((self.ask, self.call, self.say, self.wait)):
-            raise ValueError("exactly one of ask, call, say, wait is wanted")
+            raise ValueError("exactly one of ask, call, say, wait is required")
         return self
 
     @property
@@ -76,10 +76,10 @@ class FlowSettings(Section):
         for number, step in enumerate(self.steps, 1):
             where = f"flow {self.name}, step {number}"
             if step.call and step.call.system not in systems:
-                raise ValueError(f"{where}: there is no system {step.call.system!r}")
+                raise ValueError(f"{where}: unknown system {step.call.system!r}")
             taken = next((name for name in step.brings if name in ALWAYS_KNOWN | {"error"}), None)
             if taken:
-                raise ValueError(f"{where}: {taken!r} has a meaning already and cannot be brought")
+                raise ValueError(f"{where}: {taken!r} is a reserved name")
             for name, question in (step.ask or {}).items():
                 _check_names(question, known, where)
                 known[name] = False
@@ -96,10 +96,10 @@ class FlowSettings(Section):
             if any(name == CALLBACK_URL for name, _ in placeholders(step.model_dump(exclude_none=True))):
                 handed_out = number
             if step.wait and not handed_out:
-                raise ValueError(f"flow {self.name}, step {number}: nothing before it hands out {{{CALLBACK_URL}}}")
+                raise ValueError(f"flow {self.name}, step {number}: no earlier step uses {{{CALLBACK_URL}}}")
             handed_out = 0 if step.wait else handed_out
         if handed_out:
-            raise ValueError(f"flow {self.name}, step {handed_out}: no step after it waits for {{{CALLBACK_URL}}}")
+            raise ValueError(f"flow {self.name}, step {handed_out}: no later step waits for {{{CALLBACK_URL}}}")
 
 
 def spoken(words: str) -> str:
@@ -111,14 +111,14 @@ def spoken(words: str) -> str:
 def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None:
     """Raise ValueError if a flow cannot work, or names or start words are not unique."""
     names: set[str] = set()
-    words: dict[str, str] = {CANCEL: "the word that ends any flow"}
+    words: dict[str, str] = {CANCEL: "the word that cancels a flow"}
     for flow in flows:
         if flow.name in names:
-            raise ValueError(f"flow {flow.name}: there are two of this name")
+            raise ValueError(f"flow {flow.name}: duplicate name")
         names.add(flow.name)
         for word in flow.start:
             if spoken(word) in words:
-                raise ValueError(f"flow {flow.name}, start: {word!r} is taken already ({words[spoken(word)]})")
+                raise ValueError(f"flow {flow.name}, start: {word!r} is already used ({words[spoken(word)]})")
             words[spoken(word)] = f"flow {flow.name}"
         flow.check(systems)
 
@@ -138,6 +138,6 @@ def placeholders(value: Any) -> Iterator[tuple[str, str]]:
 def _check_names(value: Any, known: dict[str, bool], where: str) -> None:
     for name, field in placeholders(value):
         if name not in known:
-            raise ValueError(f"{where}: nothing before it brings {{{name}}}")
+            raise ValueError(f"{where}: no earlier step sets {{{name}}}")
         if field and not known[name]:
-            raise ValueError(f"{where}: {{{name}}} is a text and has no {field[1:]!r}")
+            raise ValueError(f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")

@@ -52,7 +52,9 @@ def main() -> int:
     """Run the command line. Exit status: 0 after a normal stop, 1 if something cannot be opened, 2 for a config
     error.
     """
-    parser = argparse.ArgumentParser("relay", description="Keeps a gateway's events until its client has them.")
+    parser = argparse.ArgumentParser(
+        "relay", description="Stores a gateway's events until its client has received them."
+    )
     parser.add_argument("--config", type=Path, default=Path("relay.yaml"))
     parser.add_argument("--check", action="store_true", help="only check the file")
     given = parser.parse_args()

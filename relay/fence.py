@@ -51,7 +51,7 @@ class Fence:
             self._end_older(epoch)
             await self._journal.raise_epoch(epoch)
         except JournalError:
-            log.error("epoch %d could not be stored: a restart of the relay forgets it", epoch)  # noqa: TRY400
+            log.error("could not store epoch %d; it is lost when the relay restarts", epoch)  # noqa: TRY400
 
     @contextmanager
     def running(self, epoch: int | None) -> Iterator[None]:

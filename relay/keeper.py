@@ -74,7 +74,7 @@ class Keeper:
             async with self._slots:
                 await self._read(channel, number, body)
         except (GRPCError, JournalError, TimeoutError, ValueError, *LOST) as error:
-            log.info("the payload of event %d is not kept: %s", number, type(error).__name__)
+            log.info("could not store the payload of event %d: %s", number, type(error).__name__)
 
     async def _read(self, channel: Channel, number: int, body: bytes) -> None:
         event = pb.EventResponse.FromString(body)

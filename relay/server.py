@@ -75,7 +75,7 @@ class RelayServer(Server):
             try:
                 accepted, _ = await loop.sock_accept(listening)
             except OSError as error:  # such as too many open files; clients will retry
-                log.warning("a connection could not be accepted: %s", error)
+                log.warning("could not accept a connection: %s", error)
                 await asyncio.sleep(0.2)
                 continue
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -91,7 +91,7 @@ class RelayServer(Server):
             transport, _ = await loop.connect_accepted_socket(self._protocol_factory, accepted, ssl=context)
             self._open.add(transport)
         except (OSError, TimeoutError) as error:  # includes ssl.SSLError
-            log.info("a connection was not opened: %s", type(error).__name__)
+            log.info("could not open a connection: %s", type(error).__name__)
             accepted.close()
 
     async def _speaks_tls(self, accepted: socket.socket) -> bool:

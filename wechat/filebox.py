@@ -53,8 +53,8 @@ async def from_box(box: str, wire: Wire, *, limit: int = LARGEST) -> Media:
         if kind == UUID:
             return Media(name, await wire.download(str(data["uuid"]), limit))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
-        raise WeChatRefused("file", f"the gateway's file box is not usable ({type(error).__name__})") from None
-    raise WeChatRefused("file", f"the gateway's file box is of an unknown type ({kind!r:.20})")
+        raise WeChatRefused("file", f"the gateway returned an invalid file box ({type(error).__name__})") from None
+    raise WeChatRefused("file", f"the gateway returned a file box of unknown type ({kind!r:.20})")
 
 
 def _parsed(box: str) -> Any:
@@ -71,7 +71,7 @@ async def _fetch(address: str, headers: Any, limit: int) -> bytes:
     """Download a URL provided by the gateway, with harmless headers only and without leaving its host."""
     url = yarl.URL(address)
     if url.scheme not in ("http", "https") or not url.host:
-        raise WeChatRefused("file", "its address is no web address")
+        raise WeChatRefused("file", "its URL is invalid")
     sent = {name: str(value) for name, value in (headers or {}).items() if name.lower() in HEADERS}
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=FETCH_SECONDS)) as session:
@@ -81,16 +81,16 @@ async def _fetch(address: str, headers: Any, limit: int) -> bytes:
                         return await _read(answer, limit)
                     leads_to = url.join(yarl.URL(answer.headers.get("Location", "")))
                 if leads_to.origin() != url.origin():
-                    raise WeChatRefused("file", "its address leads to another host")
+                    raise WeChatRefused("file", "its URL redirects to another host")
                 url = leads_to
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise WeChatUnknown("file", f"its address could not be read ({type(error).__name__})") from None
-    raise WeChatRefused("file", f"its address leads on more than {MAX_REDIRECTS} times")
+        raise WeChatUnknown("file", f"its URL could not be downloaded ({type(error).__name__})") from None
+    raise WeChatRefused("file", f"its URL redirects more than {MAX_REDIRECTS} times")
 
 
 async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     if answer.status != 200:
-        raise WeChatRefused("file", f"its address answered {answer.status}")
+        raise WeChatRefused("file", f"its URL returned status {answer.status}")
     data = bytearray()
     async for chunk in answer.content.iter_chunked(64 * 1024):
         data += chunk

@@ -185,7 +185,7 @@ class Flows:
         if self._calls.get(run_id) is done:
             del self._calls[run_id]
         if not done.cancelled() and done.exception() is not None:
-            log.error("flow run %s: its call failed, again in %d s", run_id, CALL_AGAIN, exc_info=done.exception())
+            log.error("flow run %s: the call failed, retrying in %d s", run_id, CALL_AGAIN, exc_info=done.exception())
             asyncio.get_running_loop().call_later(CALL_AGAIN, self._call_soon, run_id)
 
     async def _call(self, run_id: int) -> None:
@@ -201,7 +201,7 @@ class Flows:
         except CallFailed as failure:
             error = str(failure)
         except Exception:
-            log.exception("flow run %s: step %s is broken", run_id, run.step + 1)
+            log.exception("flow run %s: step %s failed unexpectedly", run_id, run.step + 1)
             error = self._texts.flow_broken
 
         def go_on(session: Session, run: FlowRun) -> None:
@@ -275,7 +275,7 @@ class Flows:
         self._open[open_key(run.account, run.person)] = run.state
         left = run.deadline - self._clock() if run.deadline else A_MINUTE
         if left < A_MINUTE and not self._stopping:
-            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: end of its wait")
+            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: wait expired")
             self._alarms.add(task)
             task.add_done_callback(self._alarms.discard)
 

@@ -92,7 +92,7 @@ class LlmClient:
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1
-        log.warning("the language model gave no answer: %s", type(error).__name__)
+        log.warning("the request to the language model failed: %s", type(error).__name__)
         if self._failures >= FAILURES:
             self._not_before = self._clock() + PAUSE
             self._failures = 0

@@ -317,7 +317,7 @@ async def test_work_for_an_account_that_is_gone_waits_and_stops_no_start(
     old.serve("fax", lambda _work: asyncio.sleep(0, "sent"), is_open=lambda _name: False)
     await sqlite_store.write(lambda s: old.add(s, "fax:1", "k", {"n": "x"}))
     post = await move_in(sqlite_store)
-    assert "nobody serves queue fax:1" in caplog.text
+    assert "queue fax:1 has no worker" in caplog.text
     await post.promise("one")
     await post.ended(1)
     assert (await post.rows())["x"] == "queued"

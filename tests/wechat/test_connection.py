@@ -110,7 +110,7 @@ async def test_wrong_token_is_refused_once_and_tried_again(
     caplog.set_level(logging.DEBUG, "wechat")
     heard = await connect(f"127.0.0.1:{server.port}", "insecure_wrong-secret", tls=False)
     reason = await heard.ear.state(State.REFUSED)
-    assert reason == "the gateway does not take the token"
+    assert reason == "the gateway rejects the token"
     await asyncio.sleep(0.6)  # several more rejections
     assert [state for state, _ in heard.ear.states] == [State.REFUSED]
     assert sum("refused" in r.message for r in caplog.records) == 1
@@ -126,7 +126,7 @@ async def test_a_ca_file_that_goes_away_is_said(server: PuppetServer, connect: C
     ca = tmp_path / "ca.pem"
     ca.write_text(f"# 自己的 CA\n{WECHATY_CA}", encoding="utf-8")
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=True, tls_ca=str(ca))
-    assert "speaks no TLS" in await heard.ear.until(lambda: heard.ear.states and heard.ear.states[-1][1])
+    assert "does not use TLS" in await heard.ear.until(lambda: heard.ear.states and heard.ear.states[-1][1])
     ca.unlink()
     await heard.ear.until(lambda: str(ca) in heard.ear.states[-1][1])
 
@@ -141,7 +141,7 @@ async def test_auto_finds_plaintext_and_keeps_to_it(
     await heard.ear.state(State.CONNECTING)
     await server.start()
     await heard.online()
-    assert [r.message for r in caplog.records].count("weimi1001: the gateway speaks plaintext") == 1
+    assert [r.message for r in caplog.records].count("weimi1001: the gateway uses plaintext") == 1
 
 
 async def test_another_client_holds_the_stream(
@@ -187,7 +187,7 @@ async def test_a_freeze_is_noticed_within_ten_seconds(server: PuppetServer, conn
     await heard.online()
     began = time.monotonic()
     server.freeze()
-    assert await heard.ear.state(State.CONNECTING) == "the gateway does not answer"
+    assert await heard.ear.state(State.CONNECTING) == "the gateway does not respond"
     assert time.monotonic() - began < 10
     server.thaw()
     await heard.online()
