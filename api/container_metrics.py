@@ -72,10 +72,8 @@ class ContainerMetrics(Collector):
         yield family
         up = {account: float(state is State.ONLINE) for account, state in states.items()}
         yield _gauge("wxbot_assistant_up", "1 while the assistant is online.", "assistant", up)
-        skew = (
-            "Seconds by which this machine's clock is ahead of WeChat's, estimated from the account's latest messages."
-        )
-        yield _gauge("wxbot_clock_skew_seconds", skew, "assistant", dict(self._container.clock_skew.seconds()))
+        skew = "Seconds that this machine's clock is ahead of the gateway's, or of the time that its messages have."
+        yield _gauge("wxbot_clock_skew_seconds", skew, "assistant", dict(self._container.account_clocks.skews()))
         yield self._paces()
 
     def _paces(self) -> Metric:

@@ -12,9 +12,9 @@ from config import Config
 from config.settings import AssistantSettings, PacingSettings
 from models.db import Store, after_commit
 from models.durable import WorkState
+from services.accounts.account_clocks import AccountClocks
 from services.accounts.admins import Admins
 from services.accounts.audit import Audit
-from services.accounts.clock_skew import ClockSkew
 from services.accounts.console_sessions import ConsoleSessions
 from services.accounts.registry import Accounts
 from services.accounts.stored_assistants import StoredAssistants
@@ -23,6 +23,7 @@ from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
 from services.flows.calls import SystemCaller
 from services.flows.flows import Flows
+from services.flows.running_calls import RunningCalls
 from services.flows.steps import FlowSteps
 from services.groups.adding import MemberAdder
 from services.groups.blacklist import Blacklist
@@ -76,6 +77,7 @@ from services.support.friends import Friends
 from services.support.handover import Handover
 from services.support.idle_tickets import IdleTickets
 from services.support.keywords import Keywords
+from services.support.knowledge import load as load_knowledge
 from services.support.llm import LlmClient
 from services.support.near_questions import NearQuestions
 from services.support.questions import Questions
@@ -85,6 +87,7 @@ from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
 from services.support.ticket_history import TicketHistory
 from services.support.tickets import Tickets
+from services.upkeep.clock_trust import ClockTrust
 from services.upkeep.job_log import JobLog
 from services.upkeep.pruning import Pruning
 from services.upkeep.reload import ConfigReloader
@@ -139,7 +142,7 @@ class Container:
         self.outbox = Outbox(self.store, clock)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
-        self.clock_skew = ClockSkew()
+        self.account_clocks = AccountClocks(self.accounts, clock)
         self.loop_detector = LoopDetector(clock)
         self.conversations = Conversations(clock, self.loop_detector, self.changes)
         self.messages = Messages(self.outbox, self.accounts, self.conversations.spoken)
@@ -204,7 +207,9 @@ class Container:
         self.http_client = HttpClient()
         service, store, texts, clock = self.config.customer_service, self.store, self.config.texts, self.clock
         self.keywords = Keywords(store, service.keywords)
-        self.faq, llm = FaqBook(store, load(service.faq), clock), LlmClient(service.llm, clock)
+        passages = load_knowledge(service.knowledge)
+        self.faq = FaqBook(store, load(service.faq), clock, passages=passages)
+        llm = LlmClient(service.llm, clock)
         embeddings = EmbeddingClient(store, self.http_client, service.embeddings, clock)
         self.near_questions = NearQuestions(self.faq, embeddings)
         self.questions = Questions(store, self.faq, self.near_questions, llm, service, texts, self.zone, clock)
@@ -241,8 +246,9 @@ class Container:
         self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)
         self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
+        calls = RunningCalls(store, steps, self.system_caller, config.texts, clock)
         wants_person = self.handover.wants_person
-        self.flows = Flows(store, self.accounts, self.groups, steps, self.system_caller, config, wants_person, clock)
+        self.flows = Flows(store, self.accounts, self.groups, steps, calls, config, wants_person, clock)
 
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock
@@ -259,8 +265,9 @@ class Container:
             self.zone,
             clock,
         )
-        self.retention = Retention(self.media, self.questions, config.keep_days, clock)
-        self.pruning = Pruning(store, config.keep_days, clock)
+        self.clock_trust = ClockTrust(store, clock)
+        self.retention = Retention(self.media, self.questions, config.keep_days, clock, self.clock_trust)
+        self.pruning = Pruning(store, config.keep_days, clock, self.clock_trust)
         self.job_log = JobLog(store, clock)
 
 

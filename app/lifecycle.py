@@ -169,6 +169,7 @@ class Bot:
         await container.tickets.load()
         await container.staff_rooms.load()
         await container.tls_seen.load()
+        await container.clock_trust.load()
         stack.push_async_callback(container.daily_stats.drain)
         self._stored = await container.stored_assistants.load()
         for one in self._stored:
@@ -180,8 +181,8 @@ class Bot:
         await container.admins.load()
 
     async def _start_assistants(self, stack: AsyncExitStack, settings: list[AssistantSettings]) -> None:
-        container, began = self.container, self.container.clock()
-        handle = functools.partial(handlers.handle, container, began=began)
+        container = self.container
+        handle = functools.partial(handlers.handle, container)
         self.accounts = Assistants(container, handle, self._grace, self.timing)
         stack.push_async_callback(self.accounts.stop_all)
         configured = {one.account for one in settings}

@@ -57,7 +57,7 @@ class EventListener:
         """Resolve an event, and measure the clock skew with messages."""
         event = await wechat.resolve(raw, placed)
         if isinstance(event, Message):
-            self._container.clock_skew.heard(self._account, event.at.timestamp(), raw.at.timestamp())
+            self._container.account_clocks.heard(self._account, event.at.timestamp(), raw.at.timestamp())
         return event
 
     @property
@@ -97,6 +97,7 @@ class EventListener:
         if state in (State.SYNCING, State.ONLINE):
             self.inbox.poke()
         self._container.accounts.state_changed(account, self._container.clock())
+        self._container.account_clocks.state_changed(account, state)
         self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         online = state is State.ONLINE
         if online:

@@ -24,8 +24,8 @@ from config.texts import Texts
 from config.texts_english import ENGLISH
 
 DATABASES: Final = r"sqlite:///(?!:memory:).+|postgresql(\+psycopg)?://.+"
-WECHAT_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_@.-]*"  # ids of any puppet; a nickname may be any text
-FILE_KEYS: Final = ("faq", "image", "file")  # keys in customer_service whose values are paths
+WECHAT_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_@.-]*"  # of any puppet; a nickname may be anything
+FILE_KEYS: Final = ("faq", "image", "file", "knowledge")  # of customer_service
 
 
 class ConfigError(Exception):
@@ -127,7 +127,7 @@ def beside(value: Any, folder: Path, key: str = "") -> Any:
         return [beside(item, folder) for item in value]
     if key in FILE_KEYS and isinstance(value, str) and value:
         found, here = folder / value, Path(value)
-        return str(found) if found.is_file() and not (here.exists() and found.samefile(here)) else value
+        return str(found) if found.exists() and not (here.exists() and found.samefile(here)) else value
     return value
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-import re2
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from config.section import NonEmpty, Seconds, Secret, Section, TimeZone, WebAddress, check_names, wrong
+from config.section import NonEmpty, Pattern, Seconds, Secret, Section, TimeZone, WebAddress, check_names, wrong
 
 
 def _sexagesimal(value: object) -> object:
@@ -54,21 +53,9 @@ class KeywordRule(Section):
 
     equals: str = ""
     contains: str = ""
-    regex: str = ""
+    regex: Pattern = ""
     reply: NonEmpty | list[NonEmpty | ReplyPart]
     where: Literal["private", "group", "both"] = "both"
-
-    @field_validator("regex")
-    @classmethod
-    def _re2(cls, value: str) -> str:
-        options = re2.Options()
-        options.log_errors = False
-        try:
-            re2.compile(value, options)
-        except re2.error as error:
-            reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-            raise ValueError(f"not a valid RE2 expression: {reason}") from None
-        return value
 
     @model_validator(mode="after")
     def _exactly_one(self) -> KeywordRule:
@@ -158,6 +145,7 @@ class CustomerService(Section):
     accept: AcceptSettings = AcceptSettings()
     keywords: list[KeywordRule] = Field([])
     faq: str = "faq.yaml"
+    knowledge: str = ""  # a folder of Markdown and text files
     fallback: str = "抱歉，我没听懂。回复“人工”转人工客服。"
     handoff: HandoffSettings = HandoffSettings()
     llm: LlmSettings = LlmSettings()

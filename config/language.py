@@ -93,6 +93,12 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bno later step waits for ", "后面没有哪一步等待 "),
     (r"\bno earlier step sets ", "前面没有哪一步得到 "),
     (r" is a text and has no field ", " 是文字，没有 "),
+    (r"\bfolder not found", "没有这个文件夹"),
+    (r"\bthe file is larger than (\d+) MB", r"文件超过 \1 MB"),
+    (r"\bnot readable as UTF-8", "不是有效的 UTF-8 文本"),
+    (r"\beither regex or min and max are required", "要么填 regex，要么填 min、max"),
+    (r"\bmin must not be above max", "min 不能大于 max"),
+    (r"\boptions must be unique", "每个选项只能出现一次"),
     # file and environment
     (r"\binvalid YAML: line (\d+), column (\d+): ", r"不是有效的 YAML：第 \1 行第 \2 列："),
     (r"\binvalid YAML: ", "不是有效的 YAML："),

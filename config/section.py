@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Self, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import re2
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -48,7 +49,19 @@ def _from_file(value: object) -> object:
         raise ValueError(f"the file {path!r} cannot be read: {reason}") from None
 
 
-Secret = Annotated[str, BeforeValidator(_from_file)]  # the value, or file:PATH of a file with it
+def _pattern(value: str) -> str:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(value, options)
+    except re2.error as error:
+        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        raise ValueError(f"not a valid RE2 expression: {reason}") from None
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]  # in the syntax of RE2
+Secret = Annotated[str, BeforeValidator(_from_file)]  # itself, or file:PATH of a file that holds it
 
 
 def web_address(value: str) -> str:

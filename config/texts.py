@@ -43,6 +43,8 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     handoff_in_private: str = "请私聊我发送“人工”，我为您转接人工客服。"
     handoff_closed: str = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
     handoff_marked: str = "感谢您的评价！"
+    knowledge_answer: str = "{passage}\n\n—— 摘自“{title}”"
+    knowledge_more: str = "还可以看：\n{questions}\n回复 {numbers} 查看。"
     faq_menu: str = "您是不是想问：\n{questions}\n回复 {numbers} 查看答案，或回复“人工”转人工客服。"
 
     # the staff room
@@ -90,6 +92,12 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     flow_ended: str = "管理员结束了您的流程“{flow}”。"
     flow_too_many: str = "您发起的流程太多了，请过一会儿再试。"
     flow_text_wanted: str = "请用文字回答，或回复“取消”结束。"
+    flow_choose: str = "请回复前面的数字。"
+    flow_choose_again: str = "没有这个选项。请回复 1 到 {count} 之间的数字，或回复“取消”结束。"
+    flow_confirm: str = "回复“确认”继续，回复“取消”结束。"
+    flow_confirm_wanted: str = "请回复“确认”继续，或回复“取消”结束。"
+    flow_still_calling: str = "还在处理，请稍候……"
+    flow_retry: str = "回复“重试”从出错的这一步继续。"
     flow_no_answer: str = "太久没有收到您的回答"
     flow_no_result: str = "等待结果超时"
     flow_late: str = "您{since}发起的流程“{flow}”已经结束，但收到了结果：{result}"

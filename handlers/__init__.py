@@ -52,9 +52,9 @@ async def dispatch(event: Event, context: EventContext) -> str:
     return "unhandled"
 
 
-async def handle(container: Container, event: Event, row: int, began: float) -> str:
-    """Handle an event of the inbox and commit all of its effects in one transaction."""
-    context = EventContext(container, event, row, began)
+async def handle(container: Container, event: Event, row: int) -> str:
+    """Handle one event of the inbox and end it: one transaction for all that comes of it."""
+    context = EventContext(container, event, row)
     name = await dispatch(event, context)
     await context.end(name)
     return name

@@ -238,6 +238,8 @@ async def confirmed(event: PrivateMessage, context: EventContext) -> bool:
     waiting = await broadcasts.waiting(event.account, event.contact_id)
     if waiting is None or context.is_old:
         return False
+    if await context.container.flows.asked_at(event.account, event.contact_id) > waiting.created_at:
+        return False  # a flow has asked for it since then
     if said == CANCEL or broadcasts.is_late(waiting):
         context.write(lambda s: broadcasts.cancel(s, waiting))
         late = fill(texts.broadcast_expired, minutes=MINUTES)

@@ -15,17 +15,15 @@ from services.work.inbox_table import end_event
 from wechat.events import Event
 from wechat.interface import WeChat
 
-OLD_AFTER = 600.0  # seconds; messages sent earlier than this before the start are stored but not answered
-
 
 class EventContext:
     """The context passed to handlers. Nothing is written or sent before the handler has returned."""
 
-    def __init__(self, container: Container, event: Event, row: int, began: float = 0.0) -> None:
+    def __init__(self, container: Container, event: Event, row: int) -> None:
         self.container = container
         self.event = event
         self.row = row
-        self.is_old = event.at.timestamp() < began - OLD_AFTER
+        self.is_old = container.account_clocks.is_old(event.account, event.at.timestamp())
         self._writes: list[Callable[[Session], Any]] = []
         self._after: list[Callable[[], None]] = []
 

@@ -16,7 +16,7 @@ from services.messaging.conversations import WORDS
 from services.messaging.media import may_hold_file
 from services.messaging.messages import Body, contact, file, link, text
 from services.support.staff_syntax import StaffCommand, StaffVerb, parse
-from wechat.events import GroupMessage, MessageKind
+from wechat.events import GroupMessage, Link, MessageKind
 
 log = logging.getLogger(__name__)
 _AT_AHEAD = re.compile(r"^@[^@#＃\n]{1,64}\s(?=\s*[#＃])")
@@ -31,7 +31,9 @@ async def wrote(event: GroupMessage, context: EventContext) -> bool:
         return False
     if event.kind in (MessageKind.LINK, MessageKind.CARD) or (may_hold_file(event) and event.kind not in CHAT):
         return await _sent_file(event, context)
-    line = parse(_without_bot(event, context), _names(event, context)) if event.kind is MessageKind.TEXT else None
+    line = None
+    if event.kind is MessageKind.TEXT:
+        line = parse(_without_bot(event, context), _names(event, context), event.quoted)
     if line is None:
         return _asked_whom(event, context)
     if line.verb is StaffVerb.LIST:
@@ -144,7 +146,11 @@ async def _card(event: GroupMessage, context: EventContext) -> Body | None:
     """Return the link or contact card of a message; None for other kinds and on errors."""
     try:
         if event.kind is MessageKind.LINK:
-            return link(await context.wechat.link(event.id))
+            title, _, description = event.text.partition("\n")
+            known = Link(title, event.target, description) if event.target else None
+            return link(known or await context.wechat.link(event.id))
+        if event.kind is MessageKind.CARD and event.target:
+            return contact(event.target)
         return contact(await context.wechat.card(event.id)) if event.kind is MessageKind.CARD else None
     except WeChatError as error:
         log.warning("%s: the card of message %s: %s", event.account, event.id, error)

@@ -9,11 +9,13 @@ from errors import WeChatError
 from handlers.context import EventContext
 from handlers.replies import said_to_me
 from services.groups.join_tokens import find_token
+from services.messaging.conversations import in_full
 from services.support.marks import is_bare_digit, mark_in
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
 COMMAND = ("/", "／")
-NOT_SAID = (MessageKind.SYSTEM, MessageKind.RECALLED)
+NOT_SAID = (MessageKind.SYSTEM, MessageKind.RECALLED, MessageKind.PAT)
+NOT_SHOWN = (MessageKind.SYSTEM, MessageKind.PAT)  # to the staff
 
 
 async def heard(event: PrivateMessage, context: EventContext) -> bool:
@@ -22,11 +24,11 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
     if not event.is_official and not container.accounts.is_own(event.contact_id):
         tell_received(event, context)
     ticket = container.tickets.of(event.account, event.contact_id)
-    if ticket is None or event.kind is MessageKind.SYSTEM:
+    if ticket is None or event.kind in NOT_SHOWN:
         context.write(partial(container.conversations.heard, message=event))
         return event.is_official or container.accounts.is_own(event.contact_id)
     event, kept = await container.media.of(context.wechat, event)
-    line = kept.name if kept else await _described(event, context)
+    line = in_full(event, kept.name if kept else await _described(event, context))
     context.write(partial(container.conversations.heard, message=event, kept=kept, ticket=ticket.id))
     relay = partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, kept=kept, name=event.name)
     context.write(relay)
@@ -45,6 +47,7 @@ def tell_received(event: PrivateMessage | GroupMessage, context: EventContext) -
         "name": person.name if person else "",
         "kind": event.kind,
         "text": event.text,
+        **({"quoted": event.quoted} if event.quoted else {}),
         "at": event.at.isoformat(),
     }
     key = event.conversation
@@ -56,8 +59,11 @@ def tell_received(event: PrivateMessage | GroupMessage, context: EventContext) -
 
 
 async def _described(event: PrivateMessage, context: EventContext) -> str:
-    """Return a text for a link, card, mini-program or location, as far as WeChat provides one."""
+    """What a message that is neither text nor file says: as it says itself, else as far as WeChat tells."""
     wechat = context.wechat
+    if event.target:
+        lines = event.text.splitlines()
+        return " ".join((*lines[:1], event.target)) if event.kind is MessageKind.LINK else " ".join(lines)
     try:
         if event.kind is MessageKind.LINK:
             card = await wechat.link(event.id)

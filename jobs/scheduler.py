@@ -153,6 +153,7 @@ class Jobs:
                 for name, times in self._triggers.items():
                     self._scheduler.reschedule_job(name, trigger=times)
             latest = self._container.clock()
+            self._container.account_clocks.check()
 
     def _was_missed(self, name: str) -> bool:
         last = self._container.job_log.last.get(name)

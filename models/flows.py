@@ -42,7 +42,10 @@ class FlowRun(SQLModel, table=True):
     brought: str = NO_MORE  # the values collected so far, as ASCII JSON
     error: str = ""
     deadline: float | None = None
-    open_key: str | None = Field(default=None, unique=True)  # account and person while the run is open: one at a time
+    open_key: str | None = Field(default=None, unique=True)  # account and person while it is open: one at a time
+    # idempotency key of its first call, when an earlier run made that call and had no answer
+    call_key: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    retry_until: float | None = Field(default=None, index=True)  # of a failed run: it may be taken up again until then
     started_at: float = Field(default_factory=time.time, index=True)
     changed_at: float = Field(default_factory=time.time)
 

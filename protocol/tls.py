@@ -8,11 +8,11 @@ import ssl
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from grpclib.client import Channel
 from grpclib.config import Configuration
-from grpclib.encoding.base import CodecBase, StatusDetailsCodecBase
+from grpclib.encoding.base import CodecBase
 
 from protocol.batched_channel import BatchedChannel
 from protocol.certificates import INSECURE_CERTIFICATE, INSECURE_KEY, WECHATY_CA
@@ -50,6 +50,19 @@ def is_loopback(endpoint: str) -> bool:
         return host == "localhost"
 
 
+def may_be_plain(gateway: GatewayAddress, *, tls_seen: bool) -> bool:
+    """Whether plaintext, which carries the token, may be tried: never once the gateway has spoken TLS, or where a CA or
+    a name is set; on this machine nobody is in between."""
+    return not (gateway.ca or gateway.name) and (is_loopback(gateway.endpoint) or not tls_seen)
+
+
+def authority(gateway: GatewayAddress, *, secure: bool) -> str:
+    """The `:authority` of calls. Gateways before 1.0 take the token from it, in plaintext."""
+    if not secure and AUTHORITY.fullmatch(gateway.token):
+        return gateway.token
+    return gateway.endpoint
+
+
 def server_name(token: str) -> str:
     """Return the certificate name that belongs to a token: the part before its last "_", in lower case, or ""."""
     return token[: max(token.rfind("_"), 0)].lower()
@@ -82,21 +95,12 @@ def server_context(certificate: str = "", key: str = "") -> ssl.SSLContext:
     return made
 
 
-def make_channel(
-    gateway: GatewayAddress,
-    *,
-    secure: bool,
-    codec: CodecBase | None = None,
-    status_details_codec: StatusDetailsCodecBase | None = None,
-) -> Channel:
-    """Create a channel to the gateway; it connects on the first call."""
+def make_channel(gateway: GatewayAddress, *, secure: bool, codec: CodecBase | None = None) -> Channel:
+    """A channel to the gateway, not connected yet."""
     port = int(gateway.endpoint.rpartition(":")[2])
-    codecs: Any = {"codec": codec, "status_details_codec": status_details_codec}
     if not secure:
-        channel = BatchedChannel(gateway.host, port, **codecs)
-        if AUTHORITY.fullmatch(gateway.token):
-            # Gateways before 1.0 (and python-wechaty) take the token from :authority.
-            channel._authority = gateway.token
+        channel = BatchedChannel(gateway.host, port, codec=codec)
+        channel._authority = authority(gateway, secure=False)
         return channel
     config = Configuration(ssl_target_name_override=gateway.certificate_name)
-    return BatchedChannel(gateway.host, port, ssl=context(gateway.ca), config=config, **codecs)
+    return BatchedChannel(gateway.host, port, ssl=context(gateway.ca), config=config, codec=codec)

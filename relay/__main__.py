@@ -13,8 +13,10 @@ from pathlib import Path
 
 from relay.config import ConfigError, RelayConfig, load
 from relay.journal import JournalError
+from relay.lock import hold
 from relay.metrics import serve_metrics
 from relay.relay import Relay
+from relay.server import bound
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,7 +37,7 @@ async def run(config: RelayConfig) -> None:
     async with AsyncExitStack() as stack:
         relays = [Relay(settings, config.data) for settings in config.relays]
         if config.metrics:
-            serve_metrics(config.metrics, relays)
+            await bound(lambda: serve_metrics(config.metrics, relays))
         for relay in relays:
             stack.push_async_callback(relay.stop)
             await relay.start()
@@ -56,6 +58,7 @@ def main() -> int:
         "relay", description="Stores a gateway's events until its client has received them."
     )
     parser.add_argument("--config", type=Path, default=Path("relay.yaml"))
+    parser.add_argument("--wait", action="store_true", help="take over at once when the relay that runs now ends")
     parser.add_argument("--check", action="store_true", help="only check the file")
     given = parser.parse_args()
     try:
@@ -66,7 +69,7 @@ def main() -> int:
         text = "%(asctime)s %(levelname)s %(name)s: %(message)s"
         handler.setFormatter(JsonFormatter() if config.log_format == "json" else logging.Formatter(text))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        logging.getLogger("grpclib").setLevel(logging.CRITICAL)
+        hold(config.data, wait=given.wait)
         asyncio.run(run(config))
     except ConfigError as error:
         print(f"relay: {error}", file=sys.stderr)

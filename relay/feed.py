@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from protocol import puppet_pb2 as pb
@@ -79,7 +79,7 @@ class Feed:
         self._news = asyncio.Event()
         self._unwritten = asyncio.Semaphore(MAX_UNWRITTEN)
         self.standing = Standing()
-        self.listening = False
+        self._follower: object | None = None  # who gets what is not kept
         self.heard = 0
         self.unkept = 0
 
@@ -108,14 +108,14 @@ class Feed:
         self._news.set()
 
     def _pass(self, body: bytes) -> None:
-        if self.listening:
+        if self._follower is not None:
             self._passing.append((self._journal.stored, body))
             self._news.set()
 
-    async def follow(self, after: int) -> AsyncIterator[tuple[int, float, bytes]]:
-        """Yield the events after a number, forever: (number or 0 if not stored, time of arrival or 0, event)."""
+    async def follow(self, after: int) -> AsyncGenerator[tuple[int, float, bytes], None]:
+        """The events after a number, for ever: number (0: not kept), when it came (0: now), event."""
         self._passing.clear()
-        self.listening = True
+        self._follower = follower = object()
         try:
             while True:
                 self._news.clear()
@@ -132,7 +132,8 @@ class Feed:
                 if after >= self._journal.stored:
                     await self._news.wait()
         finally:
-            self.listening = False
+            if self._follower is follower:
+                self._follower = None
 
     async def _next(self, after: int, stored: int) -> list[tuple[int, float, bytes]]:
         if after >= stored:

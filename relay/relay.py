@@ -1,4 +1,4 @@
-"""A relay: a gateway, its journal, and the port for its clients."""
+"""One relay: a gateway, its journal, and the port its clients use."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from relay.upstream import Timing, Upstream
 
 log = logging.getLogger(__name__)
 DAY: Final = 86400.0
-SETTLE_EVERY: Final = 0.5
+CONFIRM_EVERY: Final = 0.5
 PRUNE_EVERY: Final = 60.0
 
 
 class Relay:
-    """Created from its settings, started by `start`."""
+    """Built from its settings; `start` listens, `stop` lets go."""
 
     def __init__(self, settings: RelaySettings, data: Path, timing: Timing | None = None) -> None:
         self.title = settings.title
@@ -34,43 +34,43 @@ class Relay:
         self.journal = Journal(data / f"{settings.title}.db")
         self.feed = Feed(self.journal)
         gateway = GatewayAddress(settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
-        self.upstream = Upstream(gateway, TlsChoice(settings.tls), self.feed.put, timing or Timing())
+        self.upstream = Upstream(gateway, TlsChoice(settings.tls), self.journal, self.feed.put, timing or Timing())
         self._keeper = Keeper(self.journal, self.upstream, int(settings.media_mb * 1024 * 1024))
         self.service = RelayService(settings.token, self.journal, self.feed, self.upstream, self._keeper)
         context = server_context(settings.tls_certificate, settings.tls_key)
-        self._server = RelayServer(self.service.serve, context, settings.tls)
+        self._server = RelayServer(self.service.accept, context, settings.tls)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def fence(self) -> Fence:
-        """The fence of the clients."""
+        """Who may call."""
         return self.service.fence
 
     async def start(self) -> None:
-        """Open the journal, listen, and connect to the gateway; raise JournalError or OSError."""
+        """Open the journal, listen, and connect to the gateway; JournalError, OSError."""
         await self.journal.open()
         host, _, port = self._settings.listen.rpartition(":")
         await self._server.listen(host.strip("[]"), int(port))
-        work = (self.upstream.run(), self._keeper.run(), self._settle(), self._prune())
+        work = (self.upstream.run(), self._keeper.run(), self._confirm(), self._prune())
         self._tasks = [asyncio.create_task(one) for one in work]
         log.info("%s: listening on %s", self.title, self._settings.listen)
 
     async def stop(self) -> None:
-        """Disconnect both sides and finish pending writes."""
+        """Hang up on both sides and finish what waits to be written."""
         await self._server.stop()
         await end(self._tasks)
         await self.journal.close()
 
     async def failed(self) -> None:
-        """Wait until a background task fails; raise its exception."""
+        """Wait until a part ends, which none may; its exception."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
 
-    async def _settle(self) -> None:
+    async def _confirm(self) -> None:
         while True:
-            await asyncio.sleep(SETTLE_EVERY)
-            self.service.settle()
+            await asyncio.sleep(CONFIRM_EVERY)
+            await self.service.confirm()
 
     async def _prune(self) -> None:
         while True:

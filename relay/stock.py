@@ -10,7 +10,7 @@ from typing import Final
 from protocol import puppet_pb2 as pb
 from relay.journal import Journal
 
-SETTLED: Final = 2.0  # seconds after which an event sent on an open connection counts as received
+WORK_SECONDS: Final = 2.0  # that a client may take to act on an event
 ID_KEYS: Final[dict[int, str]] = {
     pb.EVENT_MESSAGE: "messageId",
     pb.EVENT_FRIENDSHIP: "friendshipId",
@@ -19,11 +19,8 @@ ID_KEYS: Final[dict[int, str]] = {
 
 
 class Delivered:
-    """Recently sent events.
-
-    Events are received if the client requests their payload, and so are all earlier ones. When the connection is lost,
-    the other events of the last two seconds are sent again to the next connection.
-    """
+    """What was sent to such a client lately. It has what it asks about, with all that came before, and what it has read
+    and had time to act on. The rest is sent again to the next client."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -32,15 +29,17 @@ class Delivered:
     def sent(self, number: int, body: bytes) -> None:
         """Record an event sent to the client."""
         self._sent.append((number, time.monotonic(), _id_of(body)))
-        self.settle()
 
-    def settle(self) -> None:
-        """Mark events sent long enough ago as received."""
-        before, reached = time.monotonic() - SETTLED, 0
-        while self._sent and self._sent[0][1] < before:
-            reached = self._sent.popleft()[0]
-        if reached:
-            self._journal.take(reached)
+    def sent_a_while_ago(self) -> int:
+        """The last number that a client which has read it has acted on; 0: none."""
+        before = time.monotonic() - WORK_SECONDS
+        return max((number for number, at, _ in self._sent if at < before), default=0)
+
+    def arrived(self, number: int) -> None:
+        """The client has read, and had time for, everything up to here."""
+        while self._sent and self._sent[0][0] <= number:
+            self._sent.popleft()
+        self._journal.take(number)
 
     def asked(self, request: bytes) -> None:
         """Mark events as received when the client requests a payload."""
@@ -51,10 +50,8 @@ class Delivered:
         except ValueError:
             return
         reached = max((number for number, _, of in self._sent if of == id), default=0)
-        while reached and self._sent and self._sent[0][0] <= reached:
-            self._sent.popleft()
         if reached:
-            self._journal.take(reached)
+            self.arrived(reached)
 
     def lost(self) -> None:
         """Reset after the loss of the connection."""

@@ -24,6 +24,11 @@ def without_quote(text: str) -> tuple[str, str]:
     return (quote[2].strip(), quote[1]) if quote else (text, "")
 
 
+def with_quote(text: str, quoted: str) -> str:
+    """What somebody says with what they quote, as WeChat's clients write it."""
+    return f"「{quoted}」\n{'- ' * 14}-\n{text}" if quoted else text
+
+
 def without_mention(text: str, name: str) -> str:
     """Remove mentions from a text addressed to `name`."""
     text = _MENTION.sub("", text)

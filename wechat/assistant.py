@@ -19,6 +19,7 @@ from wechat.directory_reader import DirectoryReader
 from wechat.directory_sync import DirectorySync
 from wechat.event_resolver import EventResolver, Placed
 from wechat.events import Event, RawEvent
+from wechat.gateway_clock import GatewayClock
 from wechat.gateway_events import GatewayEvents
 from wechat.interface import PUPPET, Listener, ScanState, State
 from wechat.problems import Problem, Reason
@@ -75,9 +76,15 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._join_seen = asyncio.Event()
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
         self.relay = RelayProgress()
+        self._gateway_clock = GatewayClock()
         self._hearing = GatewayEvents(self, self._timing)
         self._connection = Connection(
-            settings, self._timing, self._hearing, set() if tls_seen is None else tls_seen, self.relay
+            settings,
+            self._timing,
+            self._hearing,
+            set() if tls_seen is None else tls_seen,
+            self.relay,
+            self._gateway_clock,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -99,6 +106,11 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
     def self_id(self) -> str:
         """The account's own WeChat id; "" before the first login."""
         return self.directory.owner_id
+
+    @property
+    def gateway_time(self) -> float | None:
+        """What the gateway's clock shows, in Unix seconds; None where it does not tell."""
+        return self._gateway_clock.now
 
     async def start(self) -> None:
         """Start connecting; the listener is called on changes."""

@@ -16,12 +16,13 @@ from errors import WeChatError, WeChatRefused
 from protocol import puppet_pb2 as pb
 from protocol.relaying import JOURNAL, TAKEN_OVER
 from protocol.supervision import TlsChoice, backoff, end
-from protocol.tls import is_loopback
+from protocol.tls import may_be_plain
 from wechat.authority import AuthorityFailed, resolve
+from wechat.gateway_clock import GatewayClock
 from wechat.interface import State
 from wechat.problems import Problem, Reason, of_loss, of_tls
 from wechat.relay_progress import RelayProgress
-from wechat.tls import certificate_name, make_channel
+from wechat.tls import address_of, certificate_name, make_channel
 from wechat.wire import LOST, Wire
 
 if TYPE_CHECKING:
@@ -96,8 +97,10 @@ class Connection:
         owner: Owner,
         tls_seen: TlsSeen,
         relay: RelayProgress | None = None,
+        gateway_clock: GatewayClock | None = None,
     ) -> None:
         self._relay = relay or RelayProgress()
+        self._gateway_clock = gateway_clock or GatewayClock()
         self._settings = settings
         self._timing = timing
         self._owner = owner
@@ -171,13 +174,12 @@ class Connection:
         return State.CONNECTING, Reason(Problem.STREAM_FAILED, error.status.name)
 
     def _may_be_plain(self, endpoint: str) -> bool:
-        if self._settings.tls_ca or self._settings.tls_server_name:
-            return False
-        return is_loopback(endpoint) or endpoint not in self._tls_seen
+        gateway = address_of(self._settings, endpoint)
+        return may_be_plain(gateway, tls_seen=endpoint in self._tls_seen)
 
     async def _session(self, settings: AssistantSettings, *, secure: bool) -> None:
         self._endpoint = settings.endpoint
-        wire = Wire(make_channel(settings, secure=secure), settings.token, relay=self._relay)
+        wire = Wire(make_channel(settings, secure=secure), settings.token, relay=self._relay, clock=self._gateway_clock)
         try:
             await wire.connect(self._timing.connect)
             await self._talk(wire, secure)
@@ -208,6 +210,7 @@ class Connection:
         async for event in stream:
             if not first.is_set():
                 metadata: Any = stream.initial_metadata or {}
+                self._gateway_clock.read(metadata)
                 self._relay.opened(str(metadata.get(JOURNAL, "")))
                 self._worked(wire, secure)
                 first.set()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
 from errors import WeChatError, WeChatOffline
-from protocol.codec import clean
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, is_official, patiently
 from wechat.event_parser import OddEvent, moment, people_of, text_of, text_or_empty
@@ -28,6 +28,7 @@ from wechat.events import (
     TopicChanged,
 )
 from wechat.mentions import called, is_called
+from wechat.message_content import hello_of, read_content
 from wechat.names import clean_name
 from wechat.puppet import MendedPuppet
 from wechat.sent_messages import SentMessages
@@ -111,21 +112,21 @@ class EventResolver:
         talker = self._directory.contacts.get(talker_id) or await self._stranger(talker_id)
         at = _received(payload, raw.at)
         kind = KINDS[payload.type] if 0 <= payload.type < len(KINDS) else MessageKind.OTHER
-        text = clean(payload.text)
+        content = read_content(payload.text, kind)
+        said: dict[str, Any] = {field.name: getattr(content, field.name) for field in fields(content)}
+        said |= {"account": raw.account, "id": raw.id, "at": at, "contact_id": talker_id, "name": talker.name}
         if not room_id:
             if not (talker.friend or talker.official):
                 talker = await self._friend_by_now(talker)
-            return PrivateMessage(
-                raw.account, raw.id, at, talker_id, talker.name, text, kind, talker.friend, talker.official
-            )
+            return PrivateMessage(**said, is_friend=talker.friend, is_official=talker.official)
         if room_id not in self._directory.rooms:
             await self._new_room(room_id)
         mentions, mentioned = tuple(payload.mention_ids), self._directory.owner_id in payload.mention_ids
-        by_name = not mentions and "@" in text and kind is MessageKind.TEXT
+        by_name = not mentions and "@" in content.text and content.kind is MessageKind.TEXT
         if by_name:
-            mentions, mentioned = await self._mentions(room_id, text)
-        who = (talker_id, talker.name)
-        return GroupMessage(raw.account, raw.id, at, *who, text, kind, room_id, mentions, mentioned, by_name)
+            mentions, mentioned = await self._mentions(room_id, content.text)
+        said |= {"room_id": room_id, "mentions": mentions, "mentioned": mentioned, "by_name": by_name}
+        return GroupMessage(**said, arrived_at=raw.at.timestamp())
 
     async def _stranger(self, id: str) -> Contact:
         """Read an unknown contact. If that fails, the message is still handled."""
@@ -196,7 +197,7 @@ class EventResolver:
             contact = await patiently(lambda: self._reader.read_contact(who, fresh=True))
             return FriendAdded(raw.account, raw.id, raw.at, who, contact.name)
         contact = await self._stranger(who)
-        return FriendRequested(raw.account, raw.id, raw.at, who, id, clean(payload.hello), contact.name)
+        return FriendRequested(raw.account, raw.id, raw.at, who, id, hello_of(payload.hello), contact.name)
 
     async def _invitation(self, raw: RawEvent) -> Event | None:
         id = text_of(raw.data, "roomInvitationId")

@@ -25,6 +25,7 @@ class MessageKind(StrEnum):
     TRANSFER = "transfer"
     RED_ENVELOPE = "red_envelope"
     RECALLED = "recalled"
+    PAT = "pat"  # 拍一拍
     SYSTEM = "system"
     OTHER = "other"
 
@@ -93,6 +94,9 @@ class Message(Event):
     name: str  # their nickname, for display only
     text: str
     kind: MessageKind = MessageKind.TEXT
+    target: str = ""  # where a card leads, if the message itself says it: a link's URL, a contact's id
+    quoted: str = ""  # what a reply quotes
+    quoted_kind: MessageKind = MessageKind.TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,7 @@ class GroupMessage(Message):
     mentions: tuple[str, ...] = ()
     mentioned: bool = False
     by_name: bool = False
+    arrived_at: float = 0.0  # Unix seconds, by the clock here
 
     @property
     def conversation(self) -> str:

@@ -112,6 +112,10 @@ class WeChat(Protocol):
     def self_id(self) -> str:
         """The account's own WeChat id; "" before the first login."""
 
+    @property
+    def gateway_time(self) -> float | None:
+        """What the gateway's clock shows, in Unix seconds; None where it does not tell."""
+
     def begin(self, epoch: int, position: str) -> None:
         """Set the epoch of this process and the stored position in a relay's events ("" = unknown), before `start`."""
 

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from config.settings import AssistantSettings
 
 
-def _address(settings: AssistantSettings) -> GatewayAddress:
-    return GatewayAddress(settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
+def address_of(settings: AssistantSettings, endpoint: str = "") -> GatewayAddress:
+    """Where the account's gateway is; `endpoint`: what the authority last answered."""
+    return GatewayAddress(endpoint or settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
 
 
 def certificate_name(settings: AssistantSettings) -> str:
-    """Return the expected name in the gateway's certificate."""
-    return _address(settings).certificate_name
+    """The name that the gateway's certificate must be for."""
+    return address_of(settings).certificate_name
 
 
 def make_channel(settings: AssistantSettings, *, secure: bool) -> Channel:
-    """Create a channel to the gateway; it connects on the first call."""
-    return tls.make_channel(_address(settings), secure=secure, codec=LenientCodec())
+    """A channel to the gateway, not connected yet."""
+    return tls.make_channel(address_of(settings), secure=secure, codec=LenientCodec())

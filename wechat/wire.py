@@ -25,6 +25,7 @@ from errors import (
 from protocol import CALLS, ProtocolCall
 from protocol import puppet_pb2 as pb
 from protocol.relaying import NO_GATEWAY, TAKEN_OVER
+from wechat.gateway_clock import GatewayClock
 from wechat.relay_progress import RelayProgress
 
 CALL_SECONDS: Final = 10.0
@@ -83,9 +84,16 @@ class Wire:
     """The calls of a connection. After its loss a new Wire is created, and this one fails every call."""
 
     def __init__(
-        self, channel: Channel, token: str, *, at_once: int = CALLS_AT_ONCE, relay: RelayProgress | None = None
+        self,
+        channel: Channel,
+        token: str,
+        *,
+        at_once: int = CALLS_AT_ONCE,
+        relay: RelayProgress | None = None,
+        clock: GatewayClock | None = None,
     ) -> None:
         self.channel = channel
+        self._clock = clock or GatewayClock()
         self._relay = relay or RelayProgress()
         self.metadata = {"authorization": f"Wechaty {token}"} if token else {}
         self.metadata |= self._relay.constant()
@@ -179,6 +187,7 @@ class Wire:
                 sent = True
                 await stream.send_message(request, end=True)
                 answer = await stream.recv_message()
+                self._clock.read(stream.initial_metadata)
         except (GRPCError, *LOST) as error:
             raise self._said(call, error, sent, asked) from None
         return _given(call, answer)

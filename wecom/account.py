@@ -89,6 +89,11 @@ class WecomAccount(UnsupportedCalls):
         """The account's open_kfid."""
         return self._open_kfid
 
+    @property
+    def gateway_time(self) -> float | None:
+        """What the platform's clock shows, in Unix seconds."""
+        return self._api.platform_clock.now
+
     async def start(self) -> None:
         """Start reading; the listener is called on changes."""
         self._known.owner_id = self._open_kfid

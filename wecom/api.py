@@ -12,6 +12,7 @@ import aiohttp
 
 from errors import WeChatError, WeChatExpired, WeChatNotYet, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
 from wechat.events import Media
+from wechat.gateway_clock import GatewayClock
 from wechat.problems import Problem, Reason
 from wecom import codes
 from wecom.storage import AccessToken, Storage
@@ -52,6 +53,7 @@ class WecomApi:
         self._token: AccessToken | None = None
         self._turn = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
+        self.platform_clock = GatewayClock()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -141,6 +143,7 @@ class WecomApi:
     async def _post(self, path: str, token: str, *, params: dict[str, str] | None = None, **more: Any) -> Any:
         url, query = f"{self._base_url}/cgi-bin/{path}", {"access_token": token, **(params or {})}
         async with self._session.post(url, params=query, **more) as response:
+            self.platform_clock.read(response.headers)
             return await response.json(content_type=None)
 
     async def _get_media(self, media_id: str, token: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from grpclib.exceptions import GRPCError
 
 from protocol import ProtocolCall
 from protocol.server import shows_token
+from sandbox.gateway.event_stream import dated
 from sandbox.world.faults import CallFault
 from sandbox.world.model import Refused
 from sandbox.world.world import World
@@ -87,6 +88,8 @@ class CallInterceptor:
             return "executed, answer lost"
         if fault is not None and fault.effect == "lose_silently":
             await _for_ever()
+        if call.name == "Version":
+            await stream.send_initial_metadata(metadata=dated(self._world))
         await stream.send_message(answer)
         return "ok"
 

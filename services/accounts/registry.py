@@ -48,6 +48,10 @@ class Accounts:
         except KeyError:
             raise AssistantUnknown(account) from None
 
+    def find(self, account: str) -> WeChat | None:
+        """The account of that name, if there is one."""
+        return self._wechats.get(account)
+
     def online(self, account: str) -> WeChat:
         """Return the account if it is online; raise AssistantUnknown or AssistantOffline."""
         wechat = self.get(account)

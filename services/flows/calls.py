@@ -26,7 +26,11 @@ AT_ONCE: Final = 8  # concurrent calls per system
 
 
 class CallFailed(Exception):
-    """The call failed; the message is shown to the person."""
+    """The call came to nothing; the message is for the person. `refused`: the system said no, and has done nothing."""
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class _Away(Exception):
@@ -100,7 +104,7 @@ class SystemCaller:
             answer = None
         if not 200 <= status < 300:
             said = reason(answer)
-            raise CallFailed(said or fill(self._texts.flow_system_refused, system=name, status=status))
+            raise CallFailed(said or fill(self._texts.flow_system_refused, system=name, status=status), refused=True)
         if not isinstance(answer, dict):
             raise CallFailed(fill(self._texts.flow_bad_answer, system=name))
         return answer

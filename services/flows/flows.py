@@ -18,7 +18,7 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from config import Config
-from config.flow_settings import CANCEL, FlowSettings, spoken
+from config.flow_settings import CANCEL, RETRY, FlowSettings, spoken
 from config.texts import fill
 from errors import NotFound
 from models.db import Store
@@ -27,15 +27,15 @@ from models.groups import QunState
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.decision import Decision
-from services.flows.calls import CallFailed, SystemCaller
-from services.flows.steps import HOUR, FlowSteps, open_key
+from services.flows import retries
+from services.flows.running_calls import RunningCalls
+from services.flows.steps import HOUR, FlowSteps, about_open, open_key
 from services.groups.groups import Groups
 
 log = logging.getLogger(__name__)
-MAX_PER_HOUR: Final = 30  # flows that a person who is not an admin may start
-CALL_AGAIN: Final = 30.0  # seconds until a call is retried after an internal error
-SLACK: Final = 0.05  # tolerated difference between two clocks, in seconds
-A_MINUTE: Final = 60.0  # interval of the job that calls `expire`
+MAX_PER_HOUR: Final = 30  # flows that one person who is no admin may start
+SLACK: Final = 0.05  # seconds by which two clocks may differ
+A_MINUTE: Final = 60.0  # the clock looks for ended waits so often
 
 
 class Flows:
@@ -47,7 +47,7 @@ class Flows:
         accounts: Accounts,
         groups: Groups,
         steps: FlowSteps,
-        caller: SystemCaller,
+        calls: RunningCalls,
         config: Config,
         wants_person: Callable[[str], bool],
         clock: Clock,
@@ -56,17 +56,15 @@ class Flows:
         self._accounts = accounts
         self._groups = groups
         self._steps = steps
-        self._caller = caller
+        self._calls = calls
         self.configure(config.flows)
         self._wants_person = wants_person
         self._texts = config.texts
         self._clock = clock
-        self._calls: dict[int, asyncio.Task[None]] = {}
         self._alarms: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._open: dict[str, str] = {}  # state by account and person; "" = ended while `start` was loading
         self._loaded = False
-        steps.on_call = self._call_soon
         steps.on_pause = self._paused
         steps.on_end = self._ended
 
@@ -83,18 +81,16 @@ class Flows:
         self._open, self._loaded = {key: state for key, state in known.items() if state}, True
         for run in runs:
             if run.state == RunState.CALLING and run.id not in self._calls:
-                self._call_soon(run.id or 0)
+                self._calls.begin(run.id or 0)
 
     async def stop(self, grace: float) -> None:
         """Give calls `grace` seconds to finish; the others are repeated at the next start."""
         self._stopping = True
-        calls = list(self._calls.values())
-        if calls:
-            await asyncio.wait(calls, timeout=grace)
-        tasks = [*calls, *self._alarms]
-        for task in tasks:
+        await self._calls.stop(grace)
+        alarms = list(self._alarms)
+        for task in alarms:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*alarms, return_exceptions=True)
 
     # ---- messages of people ----
 
@@ -106,18 +102,36 @@ class Flows:
         run = await self._open_run(account, person)
         if flow is not None and not self._may(account, person, flow):
             return Decision(self._texts.not_allowed)
+        if run is None and flow is not None:
+            return Decision(write=partial(self._begin, account=account, person=person, flow=flow))
         if run is None:
-            return Decision(write=lambda s: self._begin(s, account, person, flow)) if flow else None
+            return await self._retried(account, person) if bare == RETRY else None
         if bare == CANCEL:
             cancel = partial(self._steps.cancel, words=self._texts.flow_cancelled)
-            return Decision(write=self._with_open(run, cancel))
+            return Decision(write=about_open(run, cancel))
         if flow is not None:
             return Decision(fill(self._texts.flow_open, flow=run.flow, state=self.state_words(run)))
         if run.state != RunState.ASKING or bare.startswith("/") or self._wants_person(words or ""):
             return None
         if not words:
             return Decision(self._texts.flow_text_wanted)
-        return Decision(write=self._with_open(run, partial(self._steps.answered, words=words), same_step=True))
+        return Decision(write=about_open(run, partial(self._steps.answered, words=words), same_step=True))
+
+    async def _retried(self, account: str, person: str) -> Decision | None:
+        """重试: the person's failed flow goes on; None when there is none."""
+        now = self._clock()
+        failed = await self._store.read(lambda s: retries.last_failed(s, account, person, now))
+        if failed is None:
+            return None
+        if not self._may(account, person, FlowSettings.model_validate_json(failed.spec)):
+            return Decision(self._texts.not_allowed)
+
+        def write(session: Session) -> None:
+            run = retries.last_failed(session, account, person, now)
+            if run is not None and not self._has_too_many(session, account, person):
+                self._steps.retry(session, run)
+
+        return Decision(write=write)
 
     async def asked_at(self, account: str, person: str) -> float:
         """Return when the person's flow asked its current question; 0 if it is not asking."""
@@ -138,33 +152,22 @@ class Flows:
         return await self._store.read(lambda s: s.exec(select(FlowRun).where(FlowRun.open_key == key)).first())
 
     def _begin(self, session: Session, account: str, person: str, flow: FlowSettings) -> None:
-        key = open_key(account, person)
+        if session.exec(select(FlowRun.id).where(FlowRun.open_key == open_key(account, person))).first() is not None:
+            return  # begun by another of this person's messages just now
+        if not self._has_too_many(session, account, person):
+            self._steps.begin(session, account, person, flow)
+
+    def _has_too_many(self, session: Session, account: str, person: str) -> bool:
+        """Whether the person has begun as many flows as is allowed, which they are then told."""
+        if self._accounts.is_admin(account, person):
+            return False
         recent = select(func.count(col(FlowRun.id))).where(
             FlowRun.account == account, FlowRun.person == person, FlowRun.started_at > self._clock() - HOUR
         )
-        if session.exec(select(FlowRun.id).where(FlowRun.open_key == key)).first() is not None:
-            return  # started by another message of this person meanwhile
-        if not self._accounts.is_admin(account, person) and session.exec(recent).one() >= MAX_PER_HOUR:
-            self._steps.tell(session, account, person, self._texts.flow_too_many)
-            return
-        self._steps.begin(session, account, person, flow)
-
-    def _with_open(
-        self, seen: FlowRun, act: Callable[[Session, FlowRun], None], *, same_step: bool = False
-    ) -> Callable[[Session], None]:
-        """Return a write that calls `act` if the run is still open and, with `same_step`, has not advanced since
-        `seen`.
-        """
-
-        def write(session: Session) -> None:
-            run = session.get(FlowRun, seen.id)
-            if run is None or run.state not in OPEN_STATES:
-                return
-            if same_step and (run.state, run.step, run.question) != (seen.state, seen.step, seen.question):
-                return
-            act(session, run)
-
-        return write
+        if session.exec(recent).one() < MAX_PER_HOUR:
+            return False
+        self._steps.tell(session, account, person, self._texts.flow_too_many)
+        return True
 
     def state_words(self, run: FlowRun) -> str:
         """Describe the state of an open run for people."""
@@ -173,44 +176,6 @@ class Flows:
         return self._texts.flow_calling if run.state == RunState.CALLING else self._texts.flow_waiting
 
     # ---- calls and callbacks ----
-
-    def _call_soon(self, run_id: int) -> None:
-        if self._stopping:
-            return
-        task = asyncio.create_task(self._call(run_id), name=f"flow run {run_id}")
-        self._calls[run_id] = task
-        task.add_done_callback(lambda done: self._called(run_id, done))
-
-    def _called(self, run_id: int, done: asyncio.Task[None]) -> None:
-        if self._calls.get(run_id) is done:
-            del self._calls[run_id]
-        if not done.cancelled() and done.exception() is not None:
-            log.error("flow run %s: the call failed, retrying in %d s", run_id, CALL_AGAIN, exc_info=done.exception())
-            asyncio.get_running_loop().call_later(CALL_AGAIN, self._call_soon, run_id)
-
-    async def _call(self, run_id: int) -> None:
-        run = await self._store.read(lambda s: s.get_one(FlowRun, run_id))
-        call = FlowSettings.model_validate_json(run.spec).steps[run.step].call
-        if run.state != RunState.CALLING or call is None:
-            return
-        values = await self._store.read(lambda s: self._steps.values(s, run))
-        answer: dict[str, Any] | None = None
-        error = ""
-        try:
-            answer = await self._caller.call(call, values, f"{run.key}-{run.step}")
-        except CallFailed as failure:
-            error = str(failure)
-        except Exception:
-            log.exception("flow run %s: step %s failed unexpectedly", run_id, run.step + 1)
-            error = self._texts.flow_broken
-
-        def go_on(session: Session, run: FlowRun) -> None:
-            if answer is not None:
-                self._steps.called(session, run, answer)
-            else:
-                self._steps.fail(session, run, error)
-
-        await self._store.write(self._with_open(run, go_on, same_step=True))
 
     async def callback(self, secret: str) -> FlowCallback:
         """Return the callback of a secret; raise NotFound."""
@@ -229,10 +194,11 @@ class Flows:
             if run is None:  # just pruned
                 return
             is_open = run.state in OPEN_STATES
+            is_kept = is_open or run.retry_until is not None
             first = session.connection().execute(
                 update(FlowCallback)
                 .where(col(FlowCallback.id) == callback.id, col(FlowCallback.body).is_(None))
-                .values(body=json.dumps(result) if is_open else NO_MORE, received_at=self._clock())
+                .values(body=json.dumps(result) if is_kept else NO_MORE, received_at=self._clock())
             )
             if first.rowcount and not is_open:
                 self._steps.late(session, run, result)
@@ -250,7 +216,8 @@ class Flows:
         for run in runs:
             no_answer = run.state == RunState.ASKING
             error = self._texts.flow_no_answer if no_answer else self._texts.flow_no_result
-            await self._store.write(self._with_open(run, partial(self._steps.fail, error=error), same_step=True))
+            await self._store.write(about_open(run, partial(self._steps.fail, error=error), same_step=True))
+        await self._store.write(lambda s: retries.forget_late(s, self._clock()))
         return len(runs)
 
     async def open_runs(self) -> list[FlowRun]:
@@ -289,5 +256,5 @@ class Flows:
             self._open.pop(key, None)
         else:
             self._open[key] = ""
-        if run.state == RunState.CANCELLED and run.id in self._calls:
-            self._calls[run.id].cancel()
+        if run.state == RunState.CANCELLED:
+            self._calls.cancel(run.id or 0)

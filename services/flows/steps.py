@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import update
 from sqlmodel import Session, col, select
 
-from config.flow_settings import CALLBACK_URL, FlowSettings, FlowStep, WaitStep
+from config.flow_settings import CALLBACK_URL, CONFIRM, FlowSettings, FlowStep, WaitStep, spoken
 from config.texts import Texts, fill
 from models.db import after_commit
-from models.flows import NO_MORE, FlowCallback, FlowRun, RunState
+from models.durable import OutboxItem
+from models.flows import NO_MORE, OPEN_STATES, FlowCallback, FlowRun, RunState
 from services.clock import Clock
+from services.flows import retries
+from services.flows.answers import Unfit, put, put_confirm, understood
 from services.flows.values import Unfillable, fill_body, fill_text, fill_what_is_there, meets, reason, summary
-from services.messaging.messages import Messages
+from services.messaging.messages import Body, Messages, text
 from services.messaging.webhook_events import WebhookEvents
 
 log = logging.getLogger(__name__)
@@ -62,18 +63,21 @@ class FlowSteps:
     def begin(self, session: Session, account: str, person: str, flow: FlowSettings) -> FlowRun:
         """Start a run and create a callback for each of its waiting steps."""
         now = self._clock()
+        retries.forget_failed(session, account, person)
         run = FlowRun(
             account=account, person=person, flow=flow.name, spec=flow.model_dump_json(exclude_none=True),
             open_key=open_key(account, person), started_at=now, changed_at=now,
         )  # fmt: skip
         session.add(run)
         session.flush()
-        for index, step in enumerate(flow.steps):
-            if step.wait:
-                session.add(FlowCallback(secret=secrets.token_urlsafe(24), run_id=run.id or 0, step=index))
-        session.flush()
+        retries.add_callbacks(session, run, flow)
         self.go_on(session, run)
         return run
+
+    def retry(self, session: Session, failed: FlowRun) -> None:
+        """Go on with a failed run at the step that failed."""
+        run = retries.continued(session, failed, open_key(failed.account, failed.person), self._clock())
+        self.go_on(session, run)
 
     def go_on(self, session: Session, run: FlowRun) -> None:
         """Execute the steps from the current one."""
@@ -89,14 +93,16 @@ class FlowSteps:
         except Failed as error:
             self.fail(session, run, str(error))
         except Unfillable as error:
-            self.fail(session, run, fill(self._texts.flow_missing, name=error))
+            self.fail(session, run, fill(self._texts.flow_missing, name=error), lasting=True)
         else:
             self._end(session, run, RunState.FINISHED)
 
     def _do(self, session: Session, run: FlowRun, step: FlowStep) -> bool:
-        """Execute a step; return False if the run has to wait."""
-        if step.ask:
-            return self._ask(session, run, list(step.ask.values()))
+        """Do a step; False when it has to wait."""
+        if step.questions:
+            return self._ask(session, run, step)
+        if step.confirm:
+            return self._confirm(session, run, step.confirm)
         if step.say:
             self._say(session, run, fill_text(step.say, self.values(session, run)))
             return True
@@ -106,12 +112,25 @@ class FlowSteps:
         after_commit(session, lambda: self.on_call(run.id or 0))
         return False
 
-    def _ask(self, session: Session, run: FlowRun, questions: list[str]) -> bool:
+    def _ask(self, session: Session, run: FlowRun, step: FlowStep) -> bool:
+        questions = list(step.questions.values())
         if run.question >= len(questions):
             return True
-        self._say(session, run, fill_text(questions[run.question], self.values(session, run)))
-        run.state, run.deadline = RunState.ASKING, self._clock() + ANSWER_HOURS * HOUR
+        question = questions[run.question]
+        words = fill_text(question.question, self.values(session, run))
+        self._await_answer(session, run, put(question, words, self._texts))
         return False
+
+    def _confirm(self, session: Session, run: FlowRun, summary: str) -> bool:
+        if run.question:
+            return True
+        words = fill_text(summary, self.values(session, run))
+        self._await_answer(session, run, put_confirm(words, self._texts))
+        return False
+
+    def _await_answer(self, session: Session, run: FlowRun, asked: Body) -> None:
+        self._messages.say(session, run.account, run.person, asked)
+        run.state, run.deadline = RunState.ASKING, self._clock() + ANSWER_HOURS * HOUR
 
     def _wait(self, session: Session, run: FlowRun, wait: WaitStep) -> bool:
         body = session.exec(
@@ -129,27 +148,50 @@ class FlowSteps:
     # ---- results ----
 
     def answered(self, session: Session, run: FlowRun, words: str) -> None:
-        """Continue with the person's answer to the current question."""
-        asked = FlowSettings.model_validate_json(run.spec).steps[run.step].ask or {}
-        run.bring(list(asked)[run.question], words)
+        """The person answered the question that stands; what does not do is said, and the question stays."""
+        step = FlowSettings.model_validate_json(run.spec).steps[run.step]
+        try:
+            if step.confirm:
+                if spoken(words) != CONFIRM:
+                    raise Unfit(self._texts.flow_confirm_wanted)
+            else:
+                name, question = list(step.questions.items())[run.question]
+                run.bring(name, understood(question, words, self._texts))
+        except Unfit as wanted:
+            run.changed_at = self._clock()
+            session.add(run)
+            self._say(session, run, fill_what_is_there(str(wanted), self.values(session, run)))
+            return
         run.question += 1
         self.go_on(session, run)
+
+    def still_calling(self, session: Session, run: FlowRun) -> None:
+        """The call takes long: the person is told, once."""
+        key = f"flow:{run.key}:{run.step}:slow"
+        if session.exec(select(OutboxItem.id).where(col(OutboxItem.idempotency_key) == key)).first() is None:
+            words = text(self._texts.flow_still_calling)
+            self._messages.say(session, run.account, run.person, words, idempotency_key=key)
 
     def called(self, session: Session, run: FlowRun, answer: dict[str, Any]) -> None:
         """Continue with the response of a call."""
         call = FlowSettings.model_validate_json(run.spec).steps[run.step].call
         if call is not None:
             run.bring(call.into, answer)
-        run.step += 1
+        run.step, run.call_key = run.step + 1, ""
         self.go_on(session, run)
 
     # ---- ends ----
 
-    def fail(self, session: Session, run: FlowRun, error: str) -> None:
-        """End the run as failed, with the flow's text for it."""
-        words = FlowSettings.model_validate_json(run.spec).failed
-        self._say(session, run, fill_what_is_there(words, {**self.values(session, run), "error": error}))
-        self._end(session, run, RunState.FAILED, error)
+    def fail(self, session: Session, run: FlowRun, error: str, *, call_key: str = "", lasting: bool = False) -> None:
+        """End the run with the flow's own words for it. It can be taken up again unless the fault is `lasting`;
+        `call_key`: of a call that may have been carried out."""
+        flow = FlowSettings.model_validate_json(run.spec)
+        words = fill_what_is_there(flow.failed, {**self.values(session, run), "error": error})
+        if flow.steps[run.step].call and not lasting:
+            words += f"\n{self._texts.flow_retry}"
+        self._say(session, run, words)
+        run.call_key = call_key
+        self._end(session, run, RunState.FAILED, error, lasting=lasting)
 
     def cancel(self, session: Session, run: FlowRun, words: str) -> None:
         """End the run on request."""
@@ -165,15 +207,18 @@ class FlowSteps:
             self._say(session, run, fill(self._texts.flow_late, since=since, flow=run.flow, result=said))
         self._webhook_events.tell(session, "flow.late", run.person, {**_about(run), "result": said})
 
-    def _end(self, session: Session, run: FlowRun, state: RunState, error: str = "") -> None:
-        run.state, run.error, run.deadline, run.open_key = state, error, None, None
-        run.changed_at, run.brought = self._clock(), NO_MORE  # deletes the collected values, which may be confidential
+    def _end(self, session: Session, run: FlowRun, state: RunState, error: str = "", *, lasting: bool = True) -> None:
+        now = self._clock()
+        run.state, run.error, run.deadline, run.open_key, run.changed_at = state, error, None, None, now
         session.add(run)
         self._webhook_events.tell(session, "flow.finished", run.person, {**_about(run), "error": error})
         came = (col(FlowCallback.run_id) == run.id, col(FlowCallback.body).is_not(None))
         for early in session.exec(select(FlowCallback.body).where(*came, FlowCallback.step > run.step)).all():
             self.late(session, run, json.loads(early or NO_MORE))
-        session.connection().execute(update(FlowCallback).where(*came).values(body=NO_MORE))
+        if lasting:
+            retries.forget(session, run)
+        else:
+            run.retry_until = now + retries.RETRY_SECONDS
         after_commit(session, lambda: self.on_end(run))
 
     # ---- helpers ----
@@ -205,6 +250,22 @@ def _about(run: FlowRun) -> dict[str, Any]:
         "contact_id": run.person,
         "state": str(run.state),
     }
+
+
+def about_open(
+    seen: FlowRun, act: Callable[[Session, FlowRun], None], *, same_step: bool = False
+) -> Callable[[Session], None]:
+    """A write about a run as it was seen; nothing when it has ended, or (same_step) moved on, meanwhile."""
+
+    def write(session: Session) -> None:
+        run = session.get(FlowRun, seen.id)
+        if run is None or run.state not in OPEN_STATES:
+            return
+        if same_step and (run.state, run.step, run.question) != (seen.state, seen.step, seen.question):
+            return
+        act(session, run)
+
+    return write
 
 
 def open_key(account: str, person: str) -> str:

@@ -15,6 +15,7 @@ from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
 from services.messaging.loop_detector import LoopDetector
 from services.messaging.media import Kept
+from services.text import with_quote
 from wechat.events import Message, MessageKind
 
 _INSERT = insert(Said)
@@ -33,6 +34,7 @@ WORDS = {
     MessageKind.TRANSFER: "转账",
     MessageKind.RED_ENVELOPE: "红包",
     MessageKind.RECALLED: "撤回了一条消息",
+    MessageKind.PAT: "拍一拍",
     "contact": "名片",
 }
 
@@ -54,6 +56,12 @@ def shown(kind: str, text: str) -> str:
     return f"[{WORDS.get(kind, '消息')}]{' ' if words else ''}{words}"
 
 
+def in_full(message: Message, words: str) -> str:
+    """The words of a message with what it quotes."""
+    is_quoting = message.quoted or message.quoted_kind is not MessageKind.TEXT
+    return with_quote(words, shown(message.quoted_kind, message.quoted)) if is_quoting else words
+
+
 class Conversations:
     """Stores the history of conversations."""
 
@@ -71,7 +79,7 @@ class Conversations:
             by=message.contact_id,
             at=message.at.timestamp(),
             kind=message.kind,
-            text=kept.name if kept else message.text[:LONGEST],
+            text=kept.name if kept else in_full(message, message.text)[:LONGEST],
             media=kept.path if kept else "",
             message_id=message.id,
             ticket=ticket,

@@ -22,6 +22,7 @@ from wechat.events import GroupMessage, MessageKind
 log = logging.getLogger(__name__)
 SECONDS: Final = 10.0  # timeout for fetching an image or link; the group's later messages wait for it
 UNCOUNTED: Final = (MessageKind.SYSTEM, MessageKind.RECALLED)
+SPOKEN: Final = (MessageKind.TEXT, MessageKind.CHAT_HISTORY)  # where links are looked for in the text
 
 
 class Offence(StrEnum):
@@ -65,10 +66,10 @@ class Moderator:
         """Return the offence of a message, if any. Only images and link cards require calls to WeChat."""
         if event.kind in UNCOUNTED or self._sanctions.is_exempt(qun, event.contact_id):
             return None
-        if self._flood.hit((event.account, event.room_id, event.contact_id), event.at.timestamp()):
+        if self._flood.hit((event.account, event.room_id, event.contact_id), event.arrived_at, event.at.timestamp()):
             return Offence.FLOOD
-        if event.kind is MessageKind.TEXT:
-            return self._in_text(event.text, qun)
+        if offence := self._in_text(event.text, qun, links=event.kind in SPOKEN):
+            return offence
         if event.kind is MessageKind.CARD and self._block.cards:
             return Offence.CARD
         if event.kind is MessageKind.MINI_PROGRAM and self._block.mini_programs:
@@ -87,10 +88,10 @@ class Moderator:
         """Return the reason as told to the offender."""
         return str(getattr(self._texts, f"offence_{offence}"))
 
-    def _in_text(self, text: str, qun: Qun) -> Offence | None:
+    def _in_text(self, text: str, qun: Qun, *, links: bool) -> Offence | None:
         if self._words.filter(qun).hit(text) is not None:
             return Offence.WORD
-        if self._block.links and foreign_link(text, self._own) is not None:
+        if links and self._block.links and foreign_link(text, self._own) is not None:
             return Offence.LINK
         return None
 
@@ -107,6 +108,8 @@ class Moderator:
         return Offence.QR_CODE if any(not self._is_ours(code) for code in codes) else None
 
     async def _in_link(self, event: GroupMessage, qun: Qun) -> Offence | None:
+        if event.target:  # the message says itself where it leads
+            return Offence.LINK if self._block.links and not self._is_ours(event.target) else None
         try:
             async with asyncio.timeout(SECONDS):
                 await self._accounts.all_online(SECONDS, event.account)

@@ -121,16 +121,21 @@ class FloodDetector:
     def __init__(self, settings: FloodSettings) -> None:
         self._most = settings.messages
         self._seconds = settings.seconds
-        self._said: dict[tuple[str, str, str], deque[float]] = {}
+        self._said: dict[tuple[str, str, str], deque[tuple[float, float]]] = {}
 
-    def hit(self, speaker: tuple[str, str, str], at: float) -> bool:
-        """Count a message of (account, room, person); return True and reset if it exceeds the limit."""
+    def hit(self, speaker: tuple[str, str, str], arrived: float, said_at: float) -> bool:
+        """Count a message of (account, room, person); True when it is one too many, and counting begins anew.
+
+        They must have arrived as fast as they were said: a gateway's clock may stand still, and what was said over a
+        while comes all at once after a lost connection.
+        """
         said = self._said.get(speaker)
         if said is None:
-            self._make_room(at)
+            self._make_room(arrived)
             said = self._said[speaker] = deque(maxlen=self._most + 1)
-        said.append(at)
-        if len(said) <= self._most or at - said[0] > self._seconds:
+        said.append((arrived, said_at))
+        first_arrived, first_said = said[0]
+        if len(said) <= self._most or max(arrived - first_arrived, said_at - first_said) > self._seconds:
             return False
         said.clear()
         return True
@@ -138,6 +143,6 @@ class FloodDetector:
     def _make_room(self, now: float) -> None:
         if len(self._said) < MAX_SPEAKERS:
             return
-        silent = [key for key, said in self._said.items() if not said or now - said[-1] > self._seconds]
+        silent = [key for key, said in self._said.items() if not said or now - said[-1][0] > self._seconds]
         for key in silent or list(self._said)[: MAX_SPEAKERS // 2]:
             del self._said[key]

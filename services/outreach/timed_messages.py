@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import OrTrigger
-from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
@@ -21,6 +20,7 @@ from models.rules import TimedMessage
 from services.clock import Clock
 from services.groups.groups import Groups
 from services.messaging.messages import Messages
+from services.outreach.cron_times import CronTimes
 
 WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as in crontab: 0 and 7 are Sunday
 _NUMBERS: Final = re.compile(r"(\*|[0-7](?:-[0-7])?)(?:/([1-7]))?")
@@ -94,7 +94,7 @@ def trigger(cron: str, zone: ZoneInfo) -> BaseTrigger:
     lines = [fields]
     if len(fields) == 5 and not fields[2].startswith("*") and not fields[4].startswith("*"):
         lines = [[*fields[:4], "*"], [*fields[:2], "*", *fields[3:]]]
-    triggers = [CronTrigger.from_crontab(" ".join(line), timezone=zone) for line in lines]
+    triggers = [CronTimes(line, zone) for line in lines]
     return triggers[0] if len(triggers) == 1 else OrTrigger(triggers)
 
 

@@ -49,6 +49,11 @@ class EmbeddingClient:
         """Whether a server is configured."""
         return bool(self._settings.base_url)
 
+    @property
+    def model(self) -> str:
+        """Which model it is, and where."""
+        return f"{self._settings.base_url} {self._settings.model}"
+
     async def of_question(self, text: str) -> Vectors | None:
         """Return the embedding of a question as one row; None if the server fails."""
         if not self.is_on or self._clock() < self._not_before:

@@ -9,6 +9,7 @@ from config.customer_service import CustomerService
 from services.support.faq_book import FaqBook
 from services.support.handover import Handover
 from services.support.keywords import Keywords
+from services.support.knowledge import Passage
 
 
 class Answers(StrEnum):
@@ -16,9 +17,10 @@ class Answers(StrEnum):
 
     PERSON = "person"  # a request for a person
     KEYWORD = "keyword"
-    QUESTION = "question"  # a listed question
-    MENU = "menu"  # similar questions are offered
-    MODEL = "model"  # the language model would choose; it is not called here
+    QUESTION = "question"  # it is listed
+    MENU = "menu"  # near ones are offered
+    PASSAGE = "passage"  # a passage is quoted
+    MODEL = "model"  # the language model chooses; it is not asked here
     FALLBACK = "fallback"
     NOBODY = "nobody"  # in a group, where there is no fallback
 
@@ -55,9 +57,13 @@ class Explainer:
         entry = self._book.faq.exact(text)
         if entry is not None:
             return Explanation(Answers.QUESTION, entry.questions[0], entry.answer)
-        near = [(one.question, round(one.score, 2)) for one in self._book.faq.nearest(text)]
+        nearest = self._book.faq.nearest(text)
+        near = [(one.question, round(one.score, 2)) for one in nearest]
         if self._settings.llm.base_url:
             return Explanation(Answers.MODEL, near=near)
+        first = nearest[0].entry if nearest else None
+        if isinstance(first, Passage):
+            return Explanation(Answers.PASSAGE, first.title, first.answer, near=near)
         if near:
             return Explanation(Answers.MENU, near=near)
         if group:

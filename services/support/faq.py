@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 # chosen with benchmarks/faq.py: a lower value offers menus for small talk, a higher one misses rephrased questions
 NEAR = 0.19
 OFFERED = 3
+BEHIND = 0.2  # share of the best's nearness below which others are not offered
+BODY = 0.4  # nearness of a passage that has all the words that are asked for
 _POLITE = re.compile(r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$")
 # Words that do not identify a topic. Words that are part of topic words, such as 会 in 会员, are excluded.
 _COMMON = """
@@ -44,6 +46,11 @@ class Entry(Section):
     questions: list[NonEmpty] = Field(min_length=1)
     answer: NonEmpty
 
+    @property
+    def is_passage(self) -> bool:
+        """Whether the answer is a text of its own, in which questions may find what they ask."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Near:
@@ -52,6 +59,11 @@ class Near:
     question: str
     entry: Entry
     score: float
+
+
+def near(question: str, entry: Entry, score: float) -> Near:
+    """An entry that is near by one of its questions; a passage always goes by its title."""
+    return Near(entry.questions[0] if entry.is_passage else question, entry, score)
 
 
 def plain(text: str) -> str:
@@ -85,7 +97,7 @@ def load(path: str) -> list[Entry]:
 
 
 class Faq:
-    """An index of listed questions."""
+    """Listed questions, looked up. A passage is found by its words as well."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
@@ -97,7 +109,8 @@ class Faq:
         self._whole = _Index([[core(question)] for question, _ in self._listed])
         topics = [topic(question) for question, _ in self._listed]
         self._topics = _Index(topics)
-        self._about_nothing = [row for row, pieces in enumerate(topics) if not pieces]  # such as 你们在哪里
+        self._bodies = _Bodies({row: entry for row, (_, entry) in enumerate(self._listed) if entry.is_passage})
+        self._about_nothing = [row for row, pieces in enumerate(topics) if not pieces]  # 你们在哪里
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -106,22 +119,53 @@ class Faq:
         """Return the entry that lists this question."""
         return self._exact.get(plain(text)) or self._exact.get(core(text))
 
-    def nearest(self, text: str, number: int = OFFERED, least: float = NEAR) -> list[Near]:
-        """Return the most similar questions of `number` entries, best first; none if the best is below `least`."""
+    def nearest(self, text: str, least: float = NEAR) -> list[Near]:
+        """The nearest entries, best first; none when even the best is below `least`, none far behind the best."""
+        ranked = self.ranked(text, OFFERED)
+        if not ranked or ranked[0].score < least:
+            return []
+        return [one for one in ranked if one.score >= BEHIND * ranked[0].score]
+
+    def ranked(self, text: str, number: int) -> list[Near]:
+        """So many entries by their nearness, best first, without those that share nothing with the text."""
         whole, pieces = self._whole.scores([core(text)]), topic(text)
         about = self._topics.scores(pieces)
         if not pieces:
             about.update((row, whole[row]) for row in self._about_nothing)
         scores = [math.sqrt(whole[row] * about[row]) for row in range(len(self._listed))]
-        if max(scores, default=-1.0) < least:
-            return []
+        for row, share in self._bodies.shares(pieces).items():
+            scores[row] = max(scores[row], BODY * share)
         best: dict[int, Near] = {}
-        for row in sorted(range(len(scores)), key=lambda row: (-scores[row], -whole[row], row)):
+        rows = [row for row, score in enumerate(scores) if score > 0]
+        for row in sorted(rows, key=lambda row: (-scores[row], -whole[row], row)):
             question, entry = self._listed[row]
-            best.setdefault(id(entry), Near(question, entry, scores[row]))
+            best.setdefault(id(entry), near(question, entry, scores[row]))
             if len(best) == number:
                 break
         return list(best.values())
+
+
+class _Bodies:
+    """The words of passages: how much of what is asked a passage speaks of."""
+
+    def __init__(self, passages: dict[int, Entry]) -> None:
+        self._grams = {row: _pairs(topic(one.answer) + topic(one.questions[0])) for row, one in passages.items()}
+        seen = Counter(gram for grams in self._grams.values() for gram in grams)
+        self._weight = {gram: math.log(1 + len(passages) / number) for gram, number in seen.items()}
+        self._unknown = math.log(1 + len(passages)) if passages else 0.0
+
+    def shares(self, pieces: list[str]) -> dict[int, float]:
+        """By row, the share of the asked pairs of characters that the passage has, by weight."""
+        asked = _pairs(pieces)
+        total = sum(self._weight.get(gram, self._unknown) for gram in asked)
+        if len(asked) < 2 or not total:
+            return {}
+        found = {row: sum(self._weight[gram] for gram in asked & grams) for row, grams in self._grams.items()}
+        return {row: weight / total for row, weight in found.items() if weight}
+
+
+def _pairs(pieces: list[str]) -> set[str]:
+    return {text[at : at + 2] for text in pieces for at in range(len(text) - 1)}
 
 
 class _Index:

@@ -10,16 +10,20 @@ from models.db import Store, after_commit
 from models.faq import Question
 from services.clock import Clock
 from services.support.faq import Entry, Faq, plain
+from services.support.knowledge import Passage
 
 
 class FaqBook:
-    """Stores entries and caches the index, which is rebuilt on the first use after a change."""
+    """Keeps questions and passages and the index over them, which is built again when first asked after a change."""
 
-    def __init__(self, store: Store, entries: Sequence[Entry], clock: Clock) -> None:
+    def __init__(
+        self, store: Store, entries: Sequence[Entry], clock: Clock, *, passages: Sequence[Passage] = ()
+    ) -> None:
         self._store = store
         self._clock = clock
         self._added: dict[int, Entry] = {}
         self.entries = list(entries)  # of the file
+        self.passages = list(passages)  # of the folder
         self._faq: Faq | None = None
 
     async def load(self) -> None:
@@ -31,12 +35,12 @@ class FaqBook:
     def faq(self) -> Faq:
         """The index of all entries."""
         if self._faq is None:
-            self._faq = Faq([*reversed(self._added.values()), *self.entries])  # newest first
+            self._faq = Faq([*reversed(self._added.values()), *self.entries, *self.passages])  # the newest goes first
         return self._faq
 
-    def configure(self, entries: Sequence[Entry]) -> None:
-        """Replace the entries of the file."""
-        self.entries = list(entries)
+    def configure(self, entries: Sequence[Entry], passages: Sequence[Passage]) -> None:
+        """Take other entries of the file, and other passages of the folder, from now on."""
+        self.entries, self.passages = list(entries), list(passages)
         self._faq = None
 
     # ---- added entries; inside a transaction ----

@@ -23,6 +23,7 @@ from services.support.faq import Entry, plain
 log = logging.getLogger(__name__)
 AT_ONCE = 16  # concurrent requests; further ones are skipped, so that a slow server does not block conversations
 MAX_ENTRIES = 40
+MAX_ANSWER = 400  # characters of an answer that the model is shown
 LONGEST = 1000  # characters of a question
 QUOTED = 8  # minimum length of a quote by which an entry is recognised in a malformed response
 FAILURES = 3  # failures in a row after which requests are paused …
@@ -52,8 +53,8 @@ class LlmClient:
         """Whether a server is configured."""
         return bool(self._settings.base_url)
 
-    async def answer(self, question: str, entries: Sequence[Entry]) -> str | None:
-        """Return the answer of the entry chosen; None if there is none or the server fails."""
+    async def choose(self, question: str, entries: Sequence[Entry]) -> Entry | None:
+        """The one of these entries that answers a question; None when the model declines, is slow or broken."""
         if not self.is_on or not entries or self._under_way >= AT_ONCE or self._clock() < self._not_before:
             return None
         self._under_way += 1
@@ -65,12 +66,13 @@ class LlmClient:
         finally:
             self._under_way -= 1
         self._failures = 0
-        entry = chosen(content, entries[:MAX_ENTRIES])
-        return entry.answer if entry is not None else None
+        return chosen(content, entries[:MAX_ENTRIES])
 
     async def _ask(self, question: str, entries: Sequence[Entry]) -> str:
         settings = self._settings
-        listed = "\n".join(f"{n}. 问：{e.questions[0]}\n   答：{e.answer}" for n, e in enumerate(entries, 1))
+        listed = "\n".join(
+            f"{n}. 问：{e.questions[0]}\n   答：{e.answer[:MAX_ANSWER]}" for n, e in enumerate(entries, 1)
+        )
         body = {
             "model": settings.model,
             "temperature": 0,

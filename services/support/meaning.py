@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.support.faq import OFFERED, Faq, Near
+from services.support.faq import OFFERED, Faq, Near, near
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,9 @@ class MeaningIndex:
     def texts(faq: Faq) -> list[str]:
         """Return the texts to embed, in the order of `vectors`."""
         questions = [question for entry in faq.entries for question in entry.questions]
-        return questions + [entry.answer for entry in faq.entries]
+        return questions + [
+            f"{entry.questions[0]}\n{entry.answer}" if entry.is_passage else entry.answer for entry in faq.entries
+        ]
 
     @property
     def dimensions(self) -> int:
@@ -61,15 +63,15 @@ class MeaningIndex:
 
         asked = vector[0]
         by_question, by_answer = self._questions @ asked, self._answers @ asked
-        words = {id(near.entry): near.score for near in self._faq.nearest(text, len(self._faq), 0.0)}
+        words = {id(one.entry): one.score for one in self._faq.ranked(text, len(self._faq))}
         scored: list[Near] = []
         for at, entry in enumerate(self._faq.entries):
             rows = np.flatnonzero(self._entry_of == at)
             best = rows[by_question[rows].argmax()]
             cosine = float(by_question[best])
-            cosine += ANSWERS * max(0.0, float(by_answer[at]) - cosine)
-            scored.append(Near(self._listed[best], entry, cosine + WORDS * words.get(id(entry), 0.0)))
-        scored.sort(key=lambda near: -near.score)
+            cosine += (1.0 if entry.is_passage else ANSWERS) * max(0.0, float(by_answer[at]) - cosine)
+            scored.append(near(self._listed[best], entry, cosine + WORDS * words.get(id(entry), 0.0)))
+        scored.sort(key=lambda one: -one.score)
         if not scored or scored[0].score < (self.threshold if least is None else least):
             return []
-        return [near for near in scored[:number] if near.score >= scored[0].score - BEHIND]
+        return [one for one in scored[:number] if one.score >= scored[0].score - BEHIND]

@@ -19,8 +19,9 @@ from models.db import Store, after_commit
 from models.faq import FaqMenu, FaqMiss
 from services.clock import Clock
 from services.decision import Decision
-from services.support.faq import Faq, Near, plain
+from services.support.faq import Entry, Faq, Near, plain
 from services.support.faq_book import FaqBook
+from services.support.knowledge import Passage
 from services.support.llm import LlmClient
 from services.support.near_questions import NearQuestions
 
@@ -91,29 +92,40 @@ class Questions:
         """Return the answer to a listed question, or to a number of the offered menu."""
         entry = self.faq.exact(text)
         if entry is not None:
-            return entry.answer
+            return self._answer(entry)
         named = _CHOSEN.fullmatch(plain(text))
         if named is None or not self.menu_since(who):
             return None
         chosen, questions = _NUMBERS[named[1]], self._menus[who].questions
         entry = self.faq.exact(questions[chosen]) if chosen < len(questions) else None
-        return entry.answer if entry else None
+        return self._answer(entry) if entry else None
 
     async def other(self, who: Person, text: str) -> Decision | None:
         """Answer an unlisted question by the language model or a menu; None if nothing is similar."""
         if self._llm.is_on:
             nearest = self.faq.entries
             if len(nearest) > 40:
-                nearest = [near.entry for near in self.faq.nearest(text, 20, 0.0)]
-            answer = await self._llm.answer(text, nearest)
-            if answer is not None:
-                return Decision(answer)
+                nearest = [near.entry for near in self.faq.ranked(text, 20)]
+            entry = await self._llm.choose(text, nearest)
+            if entry is not None:
+                return Decision(self._answer(entry))
         offered = await self._near.nearest(text)
         if not offered:
             return None
-        questions = tuple(near.question for near in offered)
-        write = partial(self._offer, who=who, offered=offered, text=text)
-        return Decision(self._menu_text(offered), write, choices=questions)
+        first, words, menu = offered[0].entry, "", offered
+        if isinstance(first, Passage):  # it is quoted at once; what else is near is offered below it
+            words, menu = self._answer(first), offered[1:]
+        if not menu:
+            return Decision(words)
+        words += f"\n\n{self._listing(menu, self._texts.knowledge_more)}" if words else self._menu_text(menu)
+        write = partial(self._offer, who=who, offered=menu, text="" if menu is not offered else text)
+        return Decision(words, write, choices=tuple(near.question for near in menu))
+
+    def _answer(self, entry: Entry) -> str:
+        """An entry's own words; those of a passage with where they stand."""
+        if isinstance(entry, Passage):
+            return fill(self._texts.knowledge_answer, passage=entry.answer, title=entry.title)
+        return entry.answer
 
     def fallback(self, account: str, contact_id: str, text: str) -> Decision:
         """Send the fallback reply, at most once in ten minutes per person, and count the question."""
@@ -139,9 +151,12 @@ class Questions:
     # ---- menus ----
 
     def _menu_text(self, offered: Sequence[Near]) -> str:
+        return self._listing(offered, self._texts.faq_menu)
+
+    def _listing(self, offered: Sequence[Near], words: str) -> str:
         lines = "\n".join(f"{number}. {near.question}" for number, near in enumerate(offered, 1))
         numbers = "、".join(str(number) for number in range(1, len(offered) + 1))
-        return fill(self._texts.faq_menu, questions=lines, numbers=numbers)
+        return fill(words, questions=lines, numbers=numbers)
 
     def _offer(self, session: Session, *, who: Person, offered: Sequence[Near], text: str) -> None:
         now = self._clock()

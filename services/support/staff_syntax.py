@@ -51,13 +51,11 @@ class StaffCommand:
     words: str = ""
 
 
-def parse(text: str, names: Collection[str] = ()) -> StaffCommand | None:
-    """Parse a message in the staff room; None if it is not a command.
-
-    Quoting a relayed message refers to its ticket, unless the reply names another one or addresses a colleague.
-    `names`: the colleagues' names, for 转.
-    """
-    words, quoted = without_quote(text.strip())
+def parse(text: str, names: Collection[str] = (), quoted: str = "") -> StaffCommand | None:
+    """What a text in the staff room asks for; None: it is talk among the staff. To quote what was relayed is to name
+    its ticket, unless another is named, or a colleague is called. `names`: the colleagues, as 转 may name them;
+    `quoted`: what the text quotes, where it does not hold the quotation itself."""
+    words, quoted = (text.strip(), quoted) if quoted else without_quote(text.strip())
     relayed = _RELAYED.search(quoted)
     if relayed and not words.startswith("@"):
         return _named(words, names) or _quoting(int(relayed[1]), words)

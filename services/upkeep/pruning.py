@@ -19,9 +19,11 @@ from models.groups import TokenMiss
 from models.rules import Broadcast, BroadcastTarget
 from models.support import Ticket
 from services.clock import DAY, Clock
+from services.upkeep.clock_trust import ClockTrust
 
 BATCH = 200
-PAUSE = 0.05  # seconds between batches, for other writes
+REFUSED = "refused: the clock has jumped ahead"
+PAUSE = 0.05  # seconds in which others write
 Old = Callable[[float], tuple[ColumnElement[bool], ...]]
 
 
@@ -54,8 +56,9 @@ OLD: list[tuple[type[SQLModel], Old]] = [
 class Pruning:
     """Deletes old rows."""
 
-    def __init__(self, store: Store, keep_days: float, clock: Clock) -> None:
+    def __init__(self, store: Store, keep_days: float, clock: Clock, clock_trust: ClockTrust) -> None:
         self._store = store
+        self._clock_trust = clock_trust
         self._clock = clock
         self.configure(keep_days)
 
@@ -63,8 +66,10 @@ class Pruning:
         """Set the retention period."""
         self._keep = keep_days * DAY
 
-    async def run(self) -> int:
-        """Delete all old rows; return their number."""
+    async def run(self) -> int | str:
+        """Delete everything that is old, unless the clock is not to be believed; returns how many rows."""
+        if not await self._clock_trust.is_trusted():
+            return REFUSED
         before, total = self._clock() - self._keep, 0
         for table, old in OLD:
             while gone := await self._store.write(partial(self._batch, table=table, old=old(before))):

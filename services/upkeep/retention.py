@@ -7,12 +7,17 @@ import asyncio
 from services.clock import DAY, Clock
 from services.messaging.media import MediaStore
 from services.support.questions import Questions
+from services.upkeep.clock_trust import ClockTrust
+from services.upkeep.pruning import REFUSED
 
 
 class Retention:
     """Deletes files and questions older than `keep_days`."""
 
-    def __init__(self, media: MediaStore, questions: Questions, keep_days: float, clock: Clock) -> None:
+    def __init__(
+        self, media: MediaStore, questions: Questions, keep_days: float, clock: Clock, clock_trust: ClockTrust
+    ) -> None:
+        self._clock_trust = clock_trust
         self._media = media
         self._questions = questions
         self._clock = clock
@@ -22,8 +27,10 @@ class Retention:
         """Set the retention period."""
         self._keep = keep_days * DAY
 
-    async def run(self) -> int:
-        """Delete what is old; return the number of files."""
+    async def run(self) -> int | str:
+        """Forget what is old, unless the clock is not to be believed; how many files."""
+        if not await self._clock_trust.is_trusted():
+            return REFUSED
         before = self._clock() - self._keep
         await self._questions.prune(before)
         return await asyncio.to_thread(self._media.prune, before)

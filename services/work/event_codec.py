@@ -46,6 +46,7 @@ def decode(text: str) -> events.Event:
     for name, value in values.items():
         if isinstance(value, list):
             values[name] = tuple(value)
-    if "kind" in values:
-        values["kind"] = events.MessageKind(values["kind"])
+    for name in ("kind", "quoted_kind"):
+        if name in values:
+            values[name] = events.MessageKind(values[name])
     return kind(**values)

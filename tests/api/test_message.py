@@ -135,9 +135,11 @@ async def test_group_refusals(door: AccessControl) -> None:
     assert await _code(door, **to | {"qun": "shop-2"}) == 1004
     assert await _code(door, **to | {"mentions": ["黑旋风"]}) == 1004  # a friend, but not in this group
     assert await _code(door, **to | {"assistant": "nobody"}) == 2001
-    for bad in (True, 1.5, None, "", []):
+    no_qun: list[object] = [True, 1.5, None, "", []]
+    for bad in no_qun:
         assert await _code(door, **to | {"qun": bad}) == 1001
-    for bad in ("智多星", [1], [""], None, ["a"] * 101):
+    no_mentions: list[object] = ["智多星", [1], [""], None, ["a"] * 101]
+    for bad in no_mentions:
         assert await _code(door, **to | {"mentions": bad}) == 1001
     await door.container.groups.change(100001, state=QunState.LOST)
     room = door.container.groups.rooms(door.container.groups.by_number(100001))[0]  # type: ignore[arg-type]

@@ -43,13 +43,15 @@ class RelayProcess:
         return f"127.0.0.1:{self.port}"
 
     async def start(self, before: Callable[[], object] | None = None) -> None:
-        """Start it and wait until the gateway is connected. `before` runs in the process before the program."""
-        with (self.folder / "relay.log").open("ab") as log:
-            command = (sys.executable, "-m", "relay", "--config", str(self.folder / "relay.yaml"))
-            self.process = await asyncio.create_subprocess_exec(
-                *command, cwd=ROOT, stdout=log, stderr=log, preexec_fn=before
-            )
+        """Start it and wait until it has its gateway. `before` runs in the process before the program."""
+        self.process = await self.spawn(before=before)
         await self.until("relay_gateway_up", 1)
+
+    async def spawn(self, *more: str, before: Callable[[], object] | None = None) -> asyncio.subprocess.Process:
+        """A process with this configuration."""
+        command = (sys.executable, "-m", "relay", "--config", str(self.folder / "relay.yaml"), *more)
+        with (self.folder / "relay.log").open("ab") as log:
+            return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log, preexec_fn=before)
 
     async def metric(self, name: str) -> float:
         """Return a metric's value; -1 if it does not exist yet."""
@@ -120,7 +122,7 @@ class RelayClient(Client):
             async def following() -> tuple[str, int]:
                 nonlocal ended
                 try:
-                    while (event := await asyncio.wait_for(stream.recv_message(), 20)) is not None:
+                    while (event := _event(await asyncio.wait_for(stream.recv_message(), 20))) is not None:
                         if event.type == pb.EVENT_MESSAGE:
                             return str(json.loads(event.payload)["messageId"]), int(event.relay_number)
                     ended = True
@@ -134,3 +136,8 @@ class RelayClient(Client):
             if not ended:
                 with contextlib.suppress(StreamClosedError):  # the relay ended the stream
                     await stream.cancel()
+
+
+def _event(message: Any) -> Any:
+    """A message of the stream's own type, which grpclib does not tell."""
+    return message

@@ -47,7 +47,7 @@ async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterato
         flow = {"name": "试", "start": ["开始"], "allow": "everyone", "steps": STEPS}
 
         async def make() -> Container:
-            config = Config(database=database, admins=[ADMIN], systems={"shop": {"base_url": url}}, flows=[flow])  # type: ignore[arg-type, list-item]
+            config = Config(database=database, admins=[ADMIN], systems={"shop": {"base_url": url}}, flows=[flow])
             container = Container(config)
             await container.store.open()
             houses.append(container)
@@ -173,7 +173,7 @@ async def test_a_call_that_takes_too_long_at_the_end_is_left_to_the_next_start(
     make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await make_house()
-    monkeypatch.setattr(first.flows._caller, "call", forever)
+    monkeypatch.setattr(first.system_caller, "call", forever)
     await first.flows.start()
     await hear(first, "开始")
     await hear(first, "一店")
@@ -189,7 +189,7 @@ async def test_a_call_whose_end_cannot_be_written_is_made_again_with_its_key(
     make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     container = await make_house()
-    monkeypatch.setattr("services.flows.flows.CALL_AGAIN", 0.05)
+    monkeypatch.setattr("services.flows.running_calls.CALL_AGAIN", 0.05)
     called = container.flows._steps.called
 
     def away_once(*given: Any) -> None:

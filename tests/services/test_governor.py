@@ -15,7 +15,7 @@ from models.durable import OutboxItem
 from services.accounts.audit import Audit
 from services.messaging.pace_records import PaceRecords
 from services.work.outbox import Outbox
-from tests.services.conftest import Clock
+from tests.services.clock import Clock
 from wechat.pacing import Governor
 
 SETTINGS = PacingSettings()

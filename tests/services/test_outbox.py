@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from models.durable import OutboxItem, Priority
 from services.work import delivery_queue
 from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
-from tests.services.conftest import Clock, OpenStore, until
+from tests.services.clock import Clock
+from tests.services.conftest import OpenStore, until
 
 QUEUE = "wx:a"
 
@@ -45,7 +47,7 @@ class Post:
         if name in self.gates:
             await self.gates[name].wait()
         if self.answers.get(name):
-            answer = self.answers[name].pop(0)
+            answer: str | Retry | GiveUp | Exception = self.answers[name].pop(0)
             if isinstance(answer, Exception):
                 raise answer
             if not isinstance(answer, str):
@@ -53,12 +55,12 @@ class Post:
         self.done.append(name)
         return f"id of {name}"
 
-    def add(self, session: Session, name: str, key: str = "k", **how: Any) -> int:
+    def add(self, session: Session, name: str, key: str = "k", **how: Any) -> Job:
         return self.outbox.add(session, QUEUE, key, {"n": name}, **how)
 
     async def promise(self, *names: str, key: str = "k", **how: Any) -> None:
         for name in names:
-            await self.store.write(lambda s, name=name: self.add(s, name, key, **how))
+            await self.store.write(partial(self.add, name=name, key=key, **how))
 
     async def start(self) -> None:
         await self.outbox.load()

@@ -29,7 +29,12 @@ async def keys(store: Store) -> set[str]:
 
 async def test_what_comes_meanwhile_is_written_together_and_in_order(sqlite_store: Store) -> None:
     batches: list[list[str]] = []
-    gathered = WriteBatcher[str](sqlite_store, lambda s, items: (batches.append(items), put(s, items)))
+
+    def write(session: Session, items: list[str]) -> None:
+        batches.append(items)
+        put(session, items)
+
+    gathered = WriteBatcher[str](sqlite_store, write)
     for i in range(1200):
         gathered.put(f"k{i:04}")
         if i == 0:

@@ -38,8 +38,8 @@ NAMES = {
 }
 
 
-async def until(condition: Callable[[], Any], what: str = "", within: float = PATIENCE) -> Any:
-    """Wait until a condition holds; return its value, or fail naming what was awaited."""
+async def until(condition: Callable[..., Any], what: str = "", within: float = PATIENCE) -> Any:
+    """Wait for a condition to hold; its value. Fails, saying what was waited for."""
     deadline = time.monotonic() + within
     while not (value := condition()):
         if time.monotonic() > deadline:

@@ -170,7 +170,7 @@ async def test_a_weekday_of_a_job_is_crontabs(make_town: MakeTown) -> None:
 async def test_a_job_that_cannot_be_stops_the_start_with_one_line(
     tmp_path: Path, change: dict[str, str], line: str
 ) -> None:
-    bot = Bot(Config(database=f"sqlite:///{tmp_path}/wxbot.db", sandbox={"port": 0}, jobs=[change]))  # type: ignore[arg-type, list-item]
+    bot = Bot(Config(database=f"sqlite:///{tmp_path}/wxbot.db", sandbox={"port": 0}, jobs=[change]))
     with pytest.raises(ConfigError) as error:
         await bot.start()
     assert str(error.value).startswith(line)
@@ -212,9 +212,30 @@ async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> No
     assert town.bot.container.job_log.last["prune"].result == "452"
 
 
+async def test_a_clock_that_jumps_prunes_nothing(town: Town) -> None:
+    """Nor after a restart; set right again, it prunes as before."""
+    town.say("黑旋风", "你好")
+    await town.quiet()
+
+    async def kept() -> int:
+        return len(await town.bot.container.store.read(lambda s: s.exec(select(InboxEvent)).all()))
+
+    before = await kept()
+    town.ahead = 400 * DAY
+    for _ in range(2):
+        for job in ("prune", "prune_media"):
+            await town.bot.jobs.run(job)
+            assert town.bot.container.job_log.last[job].result == "refused: the clock has jumped ahead"
+        assert await kept() == before
+        await town.restart_bot()
+    town.ahead = 0
+    await town.bot.jobs.run("prune")
+    assert town.bot.container.job_log.last["prune"].result == "0"
+
+
 async def test_the_difference_of_the_clocks_is_measured_by_messages(town: Town) -> None:
     town.say("店长", "/任务")
     await town.hears("店长", "日报")
-    ((account, seconds),) = town.bot.container.clock_skew.seconds()
+    ((account, seconds),) = town.bot.container.account_clocks.skews()
     assert account == "weimi1001"
     assert abs(seconds) < 5

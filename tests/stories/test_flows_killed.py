@@ -148,6 +148,9 @@ async def test_merchant_settings_survive_a_kill_at_every_step(story: Story) -> N
     await story.bot.die()
     story.systems.book.open.clear()
     story.say("微信支付 1900000001")
+    await story.hears("请核对商户设置")
+    await story.bot.die()
+    story.say("确认")
     for number in (1, 2, 3):
         await story.killed_in_call(number)
     await story.hears("商户设置完成：梁山酒店")
@@ -159,7 +162,7 @@ async def test_merchant_settings_survive_a_kill_at_every_step(story: Story) -> N
         ("hipos", "PUT", "/merchants/梁山酒店"),
         ("hipos", "PUT", "/merchants/梁山酒店/payment"),
     ]
-    assert len(story.told()) == 3
+    assert len(story.told()) == 4
     assert {event["id"] for event in story.receiver.events} == {story.receiver.events[0]["id"]}
     assert story.receiver.of("flow.finished")[0]["state"] == "finished"
 

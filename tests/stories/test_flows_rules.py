@@ -349,7 +349,7 @@ async def test_a_callback_whose_call_then_fails_is_not_hushed_up(make_town: Make
     assert len(shop.keys) == 4
     await town.quiet()
     words = told(town, "黑旋风")
-    assert words[0] == "试失败：商店暂时没有应答，请稍后再试"
+    assert words[0] == "试失败：商店暂时没有应答，请稍后再试\n回复“重试”从出错的这一步继续。"
     assert len(words) == 2
 
 

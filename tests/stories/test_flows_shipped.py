@@ -47,6 +47,13 @@ async def test_merchant_and_payment_settings(town: Town, systems: Systems, recei
     town.say("店长", "梁山酒店/一号 100%")
     await town.hears("店长", "请发送支付设置")
     town.say("店长", "6222021234567890")  # as long as a join token
+    summary = await town.hears("店长", "请核对商户设置：\n商户名称：梁山酒店/一号 100%\n支付设置：6222021234567890")
+    assert summary.text.endswith("回复“确认”继续，回复“取消”结束。")
+    town.say("店长", "好")
+    await town.hears("店长", "请回复“确认”继续")
+    await town.quiet()
+    assert not systems.book.asked
+    town.say("店长", "确认")
     await town.hears("店长", "商户设置完成：梁山酒店/一号 100%")
     name, payment = "梁山酒店/一号 100%", "6222021234567890"
     assert [(one.system, one.method, one.path, one.body) for one in systems.book.asked] == [
@@ -57,7 +64,7 @@ async def test_merchant_and_payment_settings(town: Town, systems: Systems, recei
     assert len({one.key for one in systems.book.asked}) == 3
     assert [one.repeats for one in systems.book.asked] == [0, 0, 0]
     await town.quiet()
-    assert len(told(town)) == 3
+    assert len(told(town)) == 5
     finished = (await until(lambda: receiver.of("flow.finished"), "told"))[0]
     assert (finished["flow"], finished["state"]) == ("商户资料及支付设置", "finished")
     assert (finished["contact_id"], finished["assistant"]) == ("wxid_admin", "weimi1001")
@@ -91,11 +98,13 @@ async def test_a_repeated_callback_has_no_effect(town: Town, systems: Systems) -
 
 async def test_callbacks_that_are_none(town: Town, systems: Systems) -> None:
     asked = await asked_for(town, systems, "一店")
-    for body in ({"status": "success"}, [], "x" * 70_000, None):
+    bodies: list[object] = [{"status": "success"}, [], "x" * 70_000, None]
+    for body in bodies:
         status, answer, _ = await town.call("POST", "/wxbot/callback/" + "A" * 32, body)
         assert (status, answer["error"]["code"]) == (404, 1004), str(body)[:20]
     path = asked.callback.removeprefix(town.url)
-    for body in ([], "success", 1, None):
+    no_objects: list[object] = [[], "success", 1, None]
+    for body in no_objects:
         status, answer, _ = await town.call("POST", path, body)
         assert (status, answer["error"]["code"]) == (400, 1001), body
     status, answer, _ = await town.call("POST", path, {"status": "x" * 70_000})

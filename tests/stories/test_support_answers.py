@@ -200,7 +200,8 @@ async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
 )
 def test_a_broken_file_stops_the_start_with_one_line(tmp_path: Path, section: dict[str, Any], names: str) -> None:
     (tmp_path / "broken.yaml").write_text("- questions: [a]", encoding="utf-8")
-    config = {"database": f"sqlite:///{tmp_path}/wxbot.db", "api": {"port": 0}, "customer_service": section}
+    config: dict[str, Any] = {"database": f"sqlite:///{tmp_path}/wxbot.db", "api": {"port": 0}}
+    config["customer_service"] = section
     config["assistants"] = [{"account": "weimi1001", "endpoint": "127.0.0.1:9"}]
     config["language"] = "en"
     path = tmp_path / "config.yaml"

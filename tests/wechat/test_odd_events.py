@@ -149,13 +149,16 @@ def test_the_order_of_people_does_not_matter_but_who_they_are_does() -> None:
     assert id("a", "b") != id("ab")
 
 
+ODD_STAMPS: list[object] = [None, 0, -5, "1767323045", True, float("nan"), float("inf"), 10**20, 86400, []]
+
+
 @pytest.mark.parametrize(
     ("stamp", "at"),
     [
         (1767323045, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
         (1767323045000, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
         (1767323045.5, datetime(2026, 1, 2, 3, 4, 5, 500000, tzinfo=UTC)),
-        *[(odd, NOW) for odd in (None, 0, -5, "1767323045", True, float("nan"), float("inf"), 10**20, 86400, [])],
+        *[(odd, NOW) for odd in ODD_STAMPS],
     ],
 )
 def test_timestamps_in_seconds_and_milliseconds_and_nonsense(stamp: Any, at: datetime) -> None:

@@ -185,3 +185,10 @@ async def test_an_ordinary_error_of_the_puppet_does_not_deafen(official: Start, 
     await heard.ear.raw("message")
     assert State.CONNECTING not in [state for state, _ in heard.ear.states]
     assert [raw.kind for raw in heard.ear.raws] == ["room-topic", "room-join", "message"]
+
+
+async def test_the_gateways_clock_is_read(official: Start, connect: Connect) -> None:
+    heard = await _online(await official(), connect)
+    shown = heard.assistant.gateway_time
+    assert shown is not None
+    assert abs(shown - time.time()) < 5

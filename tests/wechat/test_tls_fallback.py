@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from protocol.tls import WECHATY_CA
+from protocol.certificates import WECHATY_CA
 from tests.wechat.conftest import TOKEN
 from tests.wechat.recording_listener import QUICK, Ear, settings
 from wechat.assistant import Assistant

@@ -24,6 +24,7 @@ from errors import (
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
 from protocol import tls as gateway_tls
+from protocol.certificates import WECHATY_CA
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
 from tests.wechat.recording_listener import Heard, settings
@@ -165,12 +166,13 @@ def test_the_server_name_is_what_stands_before_the_last_underscore(token: str, n
 
 async def test_the_context_trusts_one_authority_only(tmp_path: Path) -> None:
     made = gateway_tls.context()
-    assert [dict(x[0] for x in ca["subject"])["organizationName"] for ca in made.get_ca_certs()] == ["Wechaty"]
+    subjects: list[Any] = [ca["subject"] for ca in made.get_ca_certs()]
+    assert [dict(part[0] for part in subject)["organizationName"] for subject in subjects] == ["Wechaty"]
     assert made.check_hostname
     assert made.verify_mode is ssl.CERT_REQUIRED
     assert not made.verify_flags & ssl.VERIFY_X509_STRICT
     own = tmp_path / "ca.pem"
-    own.write_text(gateway_tls.WECHATY_CA)
+    own.write_text(WECHATY_CA)
     assert len(gateway_tls.context(str(own)).get_ca_certs()) == 1
 
 
