@@ -28,7 +28,7 @@ _FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud8
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _decode: Final = json.JSONDecoder(parse_constant=_no_constant).decode
@@ -62,7 +62,7 @@ async def _read_object(request: web.BaseRequest, most: int, patience: float) -> 
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(f"no JSON: {type(error).__name__}") from None
     if not isinstance(value, dict):
-        raise InvalidParameter("no JSON object")
+        raise InvalidParameter("not a JSON object")
     return value
 
 

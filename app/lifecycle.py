@@ -111,7 +111,7 @@ class Bot:
         except ConfigError as error:
             log.error("the config was not reloaded: %s", error)  # noqa: TRY400 - the traceback has no information
         except SQLAlchemyError:
-            log.exception("the config was reloaded, which the audit log could not note")
+            log.exception("the config was reloaded, but the audit log could not be written")
 
     async def stop(self) -> None:
         """Stop receiving events, finish running work, and close, in reverse order of the start."""

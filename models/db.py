@@ -151,7 +151,7 @@ class Store:
         future: asyncio.Future[T] = loop.create_future()
         job = WriteJob(fn, future)
         if self._thread is None:
-            raise RuntimeError("the store is not open")
+            raise RuntimeError("the database is not open")
         self._jobs.put(job)
         return future
 
@@ -214,7 +214,7 @@ def _settle(outcomes: list[Outcome]) -> None:
             try:
                 then()
             except Exception:  # the write is committed: its caller and the others must still get their results
-                log.exception("what follows a commit failed")
+                log.exception("a callback after a commit failed")
         if outcome.job.future.cancelled():
             continue
         if outcome.error is not None:

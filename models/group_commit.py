@@ -123,7 +123,7 @@ class GroupCommit:
         except DBAPIError as error:
             if mark is None or not error.connection_invalidated:
                 raise
-            log.warning("the connection was lost during a commit; the database will be asked whether it was done")
+            log.warning("the connection was lost during a commit; its outcome will be looked up")
             self._unsure = _Unsure(mark, outcomes, error)
             return []
         return outcomes

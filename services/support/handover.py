@@ -97,7 +97,7 @@ class Handover:
             try:
                 await self._accounts.get(account).read_new_rooms()
             except WeChatError as error:
-                log.warning("%s: the groups could not be read: %s", account, error)
+                log.warning("%s: could not read the groups: %s", account, error)
 
     # ---- opening ----
 
@@ -137,7 +137,7 @@ class Handover:
         return fill(self._texts.handoff_away, time=self._hours.when(self._clock()))
 
     def _miss_room(self, session: Session, ticket: Ticket) -> None:
-        log.warning("%s: ticket %s waits: there is no staff room", ticket.account, ticket.id)
+        log.warning("%s: ticket %s is waiting: there is no staff room", ticket.account, ticket.id)
         words = fill(self._texts.no_staff_room, number=ticket.id, name=ticket.name or "客户")
         for admin in self._accounts.admins(ticket.account):
             self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)

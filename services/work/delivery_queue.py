@@ -277,7 +277,7 @@ class DeliveryQueue:
     def _broken(self, work: Job, error: Exception) -> Retry | GiveUp:
         """Return the result for an unexpected exception; database failures are retried without counting."""
         if is_away(error):
-            log.error("delivery %s on queue %s waits for the database: %s", work.id, self.name, type(error).__name__)
-            return Retry(DATABASE_AWAY, "the database is away", counts=False)
-        log.error("delivery %s on queue %s failed", work.id, self.name, exc_info=error)
+            log.error("job %s of queue %s is waiting for the database: %s", work.id, self.name, type(error).__name__)
+            return Retry(DATABASE_AWAY, "the database is unavailable", counts=False)
+        log.error("job %s of queue %s failed", work.id, self.name, exc_info=error)
         return GiveUp(type(error).__name__)

@@ -319,7 +319,7 @@ async def test_work_for_an_account_that_is_gone_waits_and_stops_no_start(
     old.serve("fax", lambda _work: asyncio.sleep(0, "sent"), is_open=lambda _name: False)
     await sqlite_store.write(lambda s: old.add(s, "fax:1", "k", {"n": "x"}))
     post = await move_in(sqlite_store)
-    assert "nobody serves queue fax:1" in caplog.text
+    assert "queue fax:1 has no worker" in caplog.text
     await post.promise("one")
     await post.ended(1)
     assert (await post.rows())["x"] == "queued"
@@ -365,7 +365,6 @@ async def _clock_runs(clock: Clock) -> None:
         clock.now += 0.01
 
 
-<<<<<<< .merge_file_eci9Zj
 async def test_lines_take_turns(sqlite_store: Store, move_in: Move) -> None:
     """Who comes last waits for a turn of each of the others, not for all that they cause; nobody is left out."""
     post = await move_in(sqlite_store, start=False, at_once=1)
@@ -382,7 +381,8 @@ async def test_lines_take_turns(sqlite_store: Store, move_in: Move) -> None:
     assert post.began.index("customer") <= before + len(crowd)
     latest = {key: post.began.index(f"{key}10") for key in crowd}
     assert max(latest.values()) - min(latest.values()) <= len(crowd), "each has had as many turns"
-=======
+
+
 # ---- ends that turn out to be none, and what is asked of it ----
 
 
@@ -477,4 +477,3 @@ async def test_ends_are_counted(post: Post, clock: Clock) -> None:
     await until(lambda: not post.outbox._open)
     counts = {result.value: number for (_queue, result), number in post.outbox.results.counts.items()}
     assert counts == {"sent": 2, "failed": 1, "retried": 1, "late": 1}
->>>>>>> .merge_file_asg3qA

@@ -112,8 +112,8 @@ async def test_wrong_token_is_refused_once_and_tried_again(
     caplog.set_level(logging.DEBUG, "wechat")
     heard = await connect(f"127.0.0.1:{server.port}", "insecure_wrong-secret", tls=False)
     reason = await heard.listener.state(State.REFUSED)
-    assert reason == "the gateway does not take the token"
-    await asyncio.sleep(0.6)  # several more refusals
+    assert reason == "the gateway rejects the token"
+    await asyncio.sleep(0.6)  # several more rejections
     assert [state for state, _ in heard.listener.states] == [State.REFUSED]
     assert sum("refused" in r.message for r in caplog.records) == 1
     assert "wrong-secret" not in caplog.text
@@ -128,7 +128,9 @@ async def test_a_ca_file_that_goes_away_is_said(server: PuppetServer, connect: C
     ca = tmp_path / "ca.pem"
     ca.write_text(f"# 自己的 CA\n{WECHATY_CA}", encoding="utf-8")
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=True, tls_ca=str(ca))
-    assert "speaks no TLS" in await heard.listener.until(lambda: heard.listener.states and heard.listener.states[-1][1])
+    assert "does not use TLS" in await heard.listener.until(
+        lambda: heard.listener.states and heard.listener.states[-1][1]
+    )
     ca.unlink()
     await heard.listener.until(lambda: str(ca) in heard.listener.states[-1][1])
 
@@ -143,7 +145,7 @@ async def test_auto_finds_plaintext_and_keeps_to_it(
     await heard.listener.state(State.CONNECTING)
     await server.start()
     await heard.online()
-    assert [r.message for r in caplog.records].count("weimi1001: the gateway speaks plaintext") == 1
+    assert [r.message for r in caplog.records].count("weimi1001: the gateway uses plaintext") == 1
 
 
 async def test_another_client_holds_the_stream(
@@ -191,7 +193,7 @@ async def test_a_freeze_is_noticed_within_ten_seconds(server: PuppetServer, conn
     await heard.online()
     began = time.monotonic()
     server.freeze()
-    assert await heard.listener.state(State.CONNECTING) == "the gateway does not answer"
+    assert await heard.listener.state(State.CONNECTING) == "the gateway does not respond"
     assert time.monotonic() - began < 10
     server.thaw()
     await heard.online()

@@ -48,7 +48,7 @@ async def test_a_wrong_token_is_refused_and_not_written(
     caplog.set_level(logging.DEBUG)
     gateway = await official(tls=tls)
     heard = await connect(gateway.endpoint, "insecure_wrong-secret", tls=tls)
-    assert await heard.listener.state(State.REFUSED) == "the gateway does not take the token"
+    assert await heard.listener.state(State.REFUSED) == "the gateway rejects the token"
     await asyncio.sleep(0.5)
     assert [state for state, _ in heard.listener.states] == [State.REFUSED]
     ours = [r.getMessage() for r in caplog.records if r.name.startswith(("wechat", "stamina"))]
@@ -70,7 +70,7 @@ async def test_the_wrong_way_never_connects(official: Start, connect: Connect, t
     await heard.listener.until(lambda: heard.listener.states)
     await asyncio.sleep(0.3)
     assert {state for state, _ in heard.listener.states} == {State.CONNECTING}
-    assert not wanted or "the gateway speaks no TLS" in heard.listener.states[0][1]
+    assert not wanted or "the gateway does not use TLS" in heard.listener.states[0][1]
 
 
 @pytest.mark.parametrize("tls", [True, False])
