@@ -17,6 +17,7 @@ from services.groups.groups import Groups
 from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Memberships
 from services.groups.token_misses import TokenMisses
+from wechat.interface import Capability
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,9 @@ class TokenJoins:
         if answer:
             return Decision(answer)
         name = (await self._accounts.get(account).contact(contact_id)).name
+        if Capability.JOIN_BY_CODE in self._accounts.get(account).capabilities:
+            await self._states.invite_by_code(qun, name, contact_id)
+            return Decision(fill(self._texts.join_by_code, topic=qun.topic, url=self._groups.url(qun)))
         return Decision(
             fill(self._texts.joining, topic=qun.topic),
             lambda s: self._states.ask(s, qun, contact_id, name, MemberState.REQUESTED),
