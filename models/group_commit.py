@@ -171,6 +171,7 @@ def _run(connection: Connection, jobs: Sequence[WriteJob]) -> list[Outcome]:
 
 
 def failed(jobs: Sequence[WriteJob], error: BaseException) -> list[Outcome]:
+    """Return the outcome of jobs that all failed with one error."""
     return [Outcome(job, None, error, ()) for job in jobs]
 
 
