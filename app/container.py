@@ -48,6 +48,7 @@ from services.messaging.pace_records import PaceRecords
 from services.messaging.webhook_delivery import WebhookDelivery
 from services.messaging.webhook_events import WebhookEvents
 from services.moderation.blocked_words import BlockedWords
+from services.moderation.member_actions import MemberActions
 from services.moderation.moderator import Moderator
 from services.moderation.sanctions import Sanctions
 from services.outreach.broadcasts import Broadcasts
@@ -56,6 +57,7 @@ from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.reports import Reports
 from services.outreach.timed_messages import TimedMessages
 from services.support.agent_desk import AgentDesk
+from services.support.canned_replies import CannedReplies
 from services.support.embeddings import EmbeddingClient
 from services.support.explanation import Explainer
 from services.support.faq import load
@@ -64,8 +66,10 @@ from services.support.friends import Friends
 from services.support.handover import Handover
 from services.support.idle_tickets import IdleTickets
 from services.support.keywords import Keywords
+from services.support.knowledge_editor import KnowledgeEditor
 from services.support.llm import LlmClient
 from services.support.near_questions import NearQuestions
+from services.support.presence import Presence
 from services.support.questions import Questions
 from services.support.reminders import TicketReminders
 from services.support.staff_rooms import StaffRooms
@@ -73,7 +77,9 @@ from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
 from services.support.ticket_history import TicketHistory
 from services.support.tickets import Tickets
+from services.upkeep.daily_totals import DailyTotals
 from services.upkeep.job_log import JobLog
+from services.upkeep.offline_alerts import OfflineAlerts
 from services.upkeep.pruning import Pruning
 from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
@@ -119,8 +125,8 @@ class Container:
         }
         self.accounts = Accounts(governors, config.admins, sandboxed)
         self.tls_seen = TlsSeen(self.store)
-        self.admins = Admins(self.store, self.accounts, clock)
         self.audit = Audit(self.store, clock)
+        self.admins = Admins(self.store, self.accounts, self.audit, clock)
         self.staff_rooms = StaffRooms(self.store, self.accounts, self.audit, config.customer_service.handoff.staff_room)
         self.console_sessions = ConsoleSessions(
             self.store, self.accounts, self.audit, self.staff_rooms.has_member, clock
@@ -166,7 +172,8 @@ class Container:
             messages, self.outbox, audit, settings, texts, clock,
         )  # fmt: skip
         self.recorder.on_unwanted = self.sanctions.came_back
-        self.blocked_words = BlockedWords(store, settings.blocked_words, clock)
+        self.member_actions = MemberActions(store, groups, self.memberships, self.sanctions)
+        self.blocked_words = BlockedWords(store, audit, settings.blocked_words, clock)
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
         self.reconcile = Reconciler(store, accounts, groups, self.recorder)
         self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved)
@@ -187,6 +194,7 @@ class Container:
         service, store, texts, clock = self.config.customer_service, self.store, self.config.texts, self.clock
         self.keywords = Keywords(store, service.keywords)
         self.faq, llm = FaqBook(store, load(service.faq), clock), LlmClient(service.llm, clock)
+        self.knowledge_editor = KnowledgeEditor(self.keywords, self.faq, self.audit)
         embeddings = EmbeddingClient(store, self.http_client, service.embeddings, clock)
         self.near_questions = NearQuestions(self.faq, embeddings)
         self.questions = Questions(store, self.faq, self.near_questions, llm, service, texts, self.zone, clock)
@@ -195,6 +203,7 @@ class Container:
         history = TicketHistory(self.conversations, self.staffing, texts, clock)
         talk, telling = (self.tickets, self.conversations, history), (self.messages, self.webhook_events)
         self.handover = Handover(store, self.accounts, self.staffing, *talk, self.media, *telling, texts, clock)
+        self.canned_replies = CannedReplies(store, self.audit, service.handoff, clock)
         self.ticket_actions = TicketActions(*talk, *telling, service.handoff, texts, clock)
         self.reminders = TicketReminders(store, self.tickets, self.staffing, *telling, texts, clock)
         self.idle_tickets = IdleTickets(store, self.tickets, self.ticket_actions, self.staffing, texts, clock)
@@ -202,7 +211,10 @@ class Container:
         self.outbox.on_failed(self.ticket_actions.undelivered)
         self.outbox.on_failed(lambda session, work, _gone: self._tell_ended(session, work))
         self.outbox.on_sent(self._tell_ended)
-        self.agent_desk = AgentDesk(self.ticket_actions, self.messages, self.staff_rooms, self.audit, texts)
+        self.presence = Presence(self.changes)
+        self.agent_desk = AgentDesk(
+            self.accounts, self.ticket_actions, self.messages, self.staff_rooms, self.audit, texts
+        )
         self.explainer = Explainer(self.handover, self.keywords, self.faq, service)
 
     def _tell_ended(self, session: Session, work: Job) -> None:
@@ -220,7 +232,7 @@ class Container:
         )
         self.deferred_groups = DeferredGroups(store, self.accounts, self.groups, self.outbox)
         self.attachments = Attachments(self.media, self.http_client, config.api)
-        self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
+        self.webhooks = WebhookDelivery(self.outbox, store, self.audit, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)
         self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
         wants_person = self.handover.wants_person
@@ -228,8 +240,12 @@ class Container:
 
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock
-        self.timed_messages = TimedMessages(store, self.groups, self.messages, self.zone, clock)
-        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.outbox.state_of, self.audit, clock)
+        self.timed_messages = TimedMessages(store, self.groups, self.messages, self.audit, self.zone, clock)
+        self.broadcasts = Broadcasts(
+            store, self.accounts, self.groups, self.messages, self.outbox.state_of, self.audit, clock
+        )
+        self.daily_totals = DailyTotals(store, self.accounts, self.zone, clock)
+        self.offline_alerts = OfflineAlerts(store, self.accounts, self.messages, self.webhook_events, config, clock)
         self.reports = Reports(
             store,
             self.accounts,

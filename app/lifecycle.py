@@ -166,6 +166,7 @@ class Bot:
         await container.questions.load()
         await container.tickets.load()
         await container.staff_rooms.load()
+        await container.canned_replies.load()
         await container.tls_seen.load()
         stack.push_async_callback(container.daily_stats.drain)
         self._stored = await container.stored_assistants.load()

@@ -64,6 +64,7 @@ class Config(Section):
     language: Language = "zh"
     log_format: Literal["text", "json"] = "text"
     keep_days: float = Field(180, gt=0)
+    offline_alert_minutes: float = Field(10, ge=0)
     texts: Texts = Texts()
 
     @model_validator(mode="before")

@@ -13,12 +13,14 @@ from api.qun import fields
 from api.responses import iso, listing, reply
 from app.container import Container
 from console.access import VISITOR
-from console.overview import picture
-from errors import BotError, GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
+from console.pictures import picture
+from console.words import check
+from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
 from models.groups import MemberState, Qun, QunState
 from services.accounts.console_sessions import Role
 from services.groups.lists import QunFilter, list_members, list_quns
 from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
+from wechat.events import Contact
 
 
 async def find(request: web.Request) -> web.Response:
@@ -142,7 +144,7 @@ async def read_changed(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST /console/api/qun/{number}/{action}: close, token, block, unblock, warn, remove, blacklist, forgive."""
+    """POST /console/api/qun/{number}/{action}: one of ACTIONS."""
     container, who, qun = request.app[HOUSE], request[VISITOR].actor, _group(request)
     action = ACTIONS.get(request.match_info["action"])
     if action is None:
@@ -166,62 +168,45 @@ async def _token(container: Container, qun: Qun, _body: dict[str, Any], who: str
 
 
 async def _block(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    word = field(body, "word")
-
-    def write(session: Any) -> None:
-        container.blocked_words.add(session, qun.account, qun.number, word, who)
-        container.audit.note(session, qun.account, "blocked_word", who, word, "done", number=str(qun.number))
-
-    await container.store.write(write)
+    word, book = field(body, "word"), container.blocked_words
+    check(await container.store.write(lambda s: book.block(s, qun.account, qun.number, word, who)))
 
 
 async def _unblock(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    word = field(body, "word")
+    word, book = field(body, "word"), container.blocked_words
+    check(await container.store.write(lambda s: book.allow(s, qun.account, qun.number, word, who)))
 
-    def write(session: Any) -> None:
-        container.blocked_words.remove(session, qun.account, qun.number, word)
-        container.audit.note(session, qun.account, "blocked_word_removed", who, word, "done", number=str(qun.number))
 
-    await container.store.write(write)
+async def _add(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+    await container.memberships.request_into(qun, field(body, "contact_id"), who)
 
 
 async def _warn(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    contact_id, name, reason = _person(container, qun, body)
-    room = container.groups.room_of(qun, contact_id)
-    if room is None:
-        raise InvalidParameter("member")
-    await container.store.write(lambda s: container.sanctions.warn(s, qun, room.id, contact_id, name, reason, who))
+    person, reason = _person(container, qun, body), _reason(container, body)
+    await container.store.write(lambda s: container.member_actions.warn(s, qun, person, reason, who))
 
 
 async def _remove(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    contact_id, _, _ = _person(container, qun, body)
-    await container.memberships.put_out(qun, contact_id, who)
+    await container.member_actions.remove(qun, _person(container, qun, body).id, who)
 
 
 async def _blacklist(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    contact_id, name, reason = _person(container, qun, body)
-    await container.store.write(lambda s: container.sanctions.blacklist(s, qun, contact_id, name, reason, who))
-    await container.memberships.put_out(qun, contact_id, who)
+    await container.member_actions.ban(qun, _person(container, qun, body), _reason(container, body), who)
 
 
 async def _forgive(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
     contact_id = field(body, "contact_id")
-    await container.store.write(lambda s: container.sanctions.forgive(s, qun, contact_id, who))
+    await container.store.write(lambda s: container.member_actions.forgive(s, qun, contact_id, who))
 
 
-def _person(container: Container, qun: Qun, body: dict[str, Any]) -> tuple[str, str, str]:
+def _person(container: Container, qun: Qun, body: dict[str, Any]) -> Contact:
     contact_id = field(body, "contact_id")
-    if container.sanctions.is_exempt(qun, contact_id):
-        raise PersonExempt(contact_id)
-    contact = container.accounts.online(qun.account).directory.contacts.get(contact_id)
-    reason = line("reason", body["reason"]) if body.get("reason") else container.config.texts.reason_command
-    return contact_id, contact.name if contact else "", reason
+    contacts = container.accounts.online(qun.account).directory.contacts
+    return contacts.get(contact_id) or Contact(contact_id, "")
 
 
-class PersonExempt(BotError):
-    """Owner, admins and companions are out of reach."""
-
-    code, status, message = 1001, 400, "群主、管理员、陪伴者不能被处理！"
+def _reason(container: Container, body: dict[str, Any]) -> str:
+    return line("reason", body["reason"]) if body.get("reason") else container.config.texts.reason_command
 
 
 ACTIONS = {
@@ -229,6 +214,7 @@ ACTIONS = {
     "token": _token,
     "block": _block,
     "unblock": _unblock,
+    "add": _add,
     "warn": _warn,
     "remove": _remove,
     "blacklist": _blacklist,

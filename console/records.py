@@ -8,12 +8,14 @@ import json
 from typing import Any, Final
 
 from aiohttp import web
+from sqlmodel import Session
 
 from api.app_keys import HOUSE
 from api.body import number
 from api.query import choice, moment, page, word
 from api.responses import iso, listing, reply
 from console.access import VISITOR
+from console.names import actor_name, target_name
 from models.durable import Action, OutboxItem, WorkState
 from services.accounts.audit_list import AuditFilter, list_actions
 from services.accounts.console_sessions import Role
@@ -31,7 +33,14 @@ async def audit(request: web.Request) -> web.Response:
     """GET /console/api/audit?since=&kind=&who="""
     wanted, asked = _filter(request), page(request)
     found = await request.app[HOUSE].store.read(lambda s: list_actions(s, wanted, asked))
-    return listing("actions", found.map(_action))
+    return listing("actions", found.map(lambda row: _named(request, row)))
+
+
+def _named(request: web.Request, row: Action) -> dict[str, Any]:
+    """A line with the names of who acted and of whom or what it was done to."""
+    container = request.app[HOUSE]
+    who, target = actor_name(container, row.who), target_name(container, row.account, row.target)
+    return {**_action(row), "who_name": who, "target_name": target}
 
 
 def _filter(request: web.Request) -> AuditFilter:
@@ -130,10 +139,9 @@ async def resend(request: web.Request) -> web.Response:
     """POST /console/api/message/{id}/resend; `sent_again` is false for what had not failed."""
     container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
 
-    def write(session: Any) -> bool:
-        again = send_again(session, container.outbox, item_id)
-        if again:
-            container.audit.note(session, "", "message_resend", who, str(item_id), "done")
-        return again
+    def write(session: Session) -> tuple[bool, str]:
+        again = send_again(session, container.outbox, container.audit, item_id, who)
+        return again, session.get_one(OutboxItem, item_id).state
 
-    return reply({"sent_again": await container.store.write(write)}, 202)
+    again, state = await container.store.write(write)
+    return reply({"sent_again": again, "state": state}, 202)

@@ -127,7 +127,7 @@ class DailyCount(SQLModel, table=True):
     """What happened in a qun on one day of the config's time zone (YYYY-MM-DD)."""
 
     number: int = Field(primary_key=True, foreign_key="qun.number", sa_column_kwargs={"autoincrement": False})
-    day: str = Field(primary_key=True)
+    day: str = Field(primary_key=True, index=True)
     joins: int = 0
     leaves: int = 0
     messages: int = 0

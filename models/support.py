@@ -48,7 +48,7 @@ class Ticket(SQLModel, table=True):
     told: int = 0  # Said.id up to which the staff has seen the conversation
     called_by: str = ""  # the staff member who named it last, whose next picture goes there
     called_at: float = 0
-    opened_at: float
+    opened_at: float = Field(index=True)
     last_at: float  # when either side last spoke
     announced_at: float = 0  # when the staff was first shown it
     answered_at: float | None = None  # when somebody of the staff first answered
@@ -60,3 +60,12 @@ class Ticket(SQLModel, table=True):
     closed_at: float | None = Field(default=None, index=True)
     closed_by: str = ""  # a WeChat id, or "idle"
     mark: int | None = None  # 1–5, by the customer
+
+
+class CannedReply(SQLModel, table=True):
+    """An answer that the staff use often, under a short name."""
+
+    name: str = Field(primary_key=True)
+    text: str
+    by: str
+    updated_at: float

@@ -46,6 +46,7 @@ class Capability(StrEnum):
     ROOM_MESSAGES = "room_messages"  # hears what is said in groups, and speaks there
     ACCEPT_FRIEND = "accept_friend"
     SET_ALIAS = "set_alias"
+    LOG_OUT = "log_out"  # the account can be logged out, and in again by scanning a code
     WRITE_FIRST = "write_first"  # may write to people who have not spoken lately
     CONTACT_CARD = "contact_card"
     LINK = "link"
@@ -138,6 +139,8 @@ class WeChat(Protocol):
         """Read anew whoever may be a friend called so that nobody told of; the directory then knows them."""
 
     async def self_qr_code(self) -> str: ...
+    async def log_out(self) -> None:
+        """Log the account out at its gateway, which then shows a code to log in again."""
 
     # groups
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str: ...

@@ -108,7 +108,12 @@ class Memberships(Removals):
     async def request(self, token: str, member: str, who: str, *, later: bool = False) -> JoinResult:
         """Let the person called `member` in; what is answered was seen in WeChat. `later`: a friend who is not in yet
         is added when their turn comes, and QUEUED is the answer. Raises 3001–3006, 1007, 2002."""
-        qun = self.group_of(token)
+        return await self.request_into(self.group_of(token), member, who, later=later)
+
+    async def request_into(self, qun: Qun, member: str, who: str, *, later: bool = False) -> JoinResult:
+        """The same for a group whose join token need not be known."""
+        if qun.state != QunState.ACTIVE:
+            raise InviteFailed(f"group {qun.number} is {qun.state}")
         wechat = self._accounts.get(qun.account) if later else self._accounts.online(qun.account)
         if later and (known := self._person(qun, member)) and known.friend and not self._groups.room_of(qun, known.id):
             self._refuse_blacklisted(qun, known.id)

@@ -8,6 +8,7 @@ from sqlmodel import Session, col, select
 
 from errors import NotFound
 from models.durable import OutboxItem, WorkState
+from services.accounts.audit import Audit
 from services.messaging.messages import QUEUE
 from services.paging import Page, PageRequest, page_of
 from services.work.outbox import Outbox
@@ -28,7 +29,7 @@ def list_messages(
     return page_of(rows, page, lambda item: item.id)
 
 
-def send_again(session: Session, outbox: Outbox, item_id: int) -> bool:
+def send_again(session: Session, outbox: Outbox, audit: Audit, item_id: int, who: str) -> bool:
     """Promise a failed message anew, inside a transaction; False when it has not failed. NotFound."""
     item = session.get(OutboxItem, item_id)
     if item is None or not item.queue.startswith(f"{QUEUE}:"):
@@ -36,4 +37,5 @@ def send_again(session: Session, outbox: Outbox, item_id: int) -> bool:
     if item.state not in (WorkState.FAILED, WorkState.UNKNOWN):
         return False
     outbox.again(session, item)
+    audit.note(session, item.queue.partition(":")[2], "message_resend", who, str(item_id), "done")
     return True

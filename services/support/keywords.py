@@ -81,10 +81,6 @@ class Keywords:
 
     # ---- rules that people add; inside a transaction ----
 
-    def add(self, session: Session, account: str, number: int | None, word: str, reply: str, by: str) -> None:
-        """Have a word answered in one group, or (None) everywhere; an older reply to it is replaced."""
-        self.put(session, account, number, KeywordRule(contains=word, reply=reply), by)
-
     def put(self, session: Session, account: str, number: int | None, rule: KeywordRule, by: str) -> Keyword:
         """Add a rule of any kind; one of the same kind for the same word and the same conversations is replaced."""
         kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
@@ -107,12 +103,12 @@ class Keywords:
         after_commit(session, lambda: self._keep((account, number), row_id, kept))
         return row
 
-    def drop(self, session: Session, account: str, number: int | None, word: str) -> bool:
-        """Forget every rule for a word; False when there was none."""
+    def drop(self, session: Session, account: str, number: int | None, word: str) -> Sequence[Keyword]:
+        """Forget every rule for a word; returns them."""
         rows = session.exec(self._of(account, number).where(Keyword.word == normal(word))).all()
         for row in rows:
             self._remove(session, row)
-        return bool(rows)
+        return rows
 
     def remove(self, session: Session, row_id: int) -> Keyword | None:
         """Forget a rule by its number; None when there is none."""

@@ -112,10 +112,6 @@ class TicketActions:
             words = "\n".join(filter(None, [taken, self._history.notes(session, ticket)]))
             self._messages.say(session, ticket.account, room_id, relay(ticket, text(words, [staff_id])))
 
-    def canned(self, name: str) -> str | None:
-        """The words of a canned reply; None when there is none of this name."""
-        return self.settings.canned.get(name)
-
     def show_history(self, session: Session, ticket: Ticket, room_id: str) -> None:
         """Show the staff earlier tickets, notes and the talk."""
         words = "\n".join(self._history.lines(session, ticket))
