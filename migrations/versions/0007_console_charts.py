@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "console_charts"
+revision = "0007"
 down_revision = "0006"
 
 TEXT = sa.String
