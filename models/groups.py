@@ -34,6 +34,15 @@ class MemberState(StrEnum):
     REMOVED = "removed"
 
 
+class MembershipReason(StrEnum):
+    """What `Membership.error` says where it is not WeChat's own text."""
+
+    OWNER_MUST_CONFIRM = "owner"
+    WITHDRAWN = "taken back"
+    GROUP_FULL = "GroupFull"
+    BLACKLISTED = "MemberBlacklisted"
+
+
 OPEN_STATES = (MemberState.REQUESTED, MemberState.WAITING_FRIEND, MemberState.ADDING, MemberState.INVITED)
 
 

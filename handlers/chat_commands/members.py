@@ -57,7 +57,7 @@ async def warn(request: CommandRequest) -> CommandReply:
 
 async def blacklist(request: CommandRequest) -> CommandReply:
     """Take people out, and out again whenever they come back; also who has gone already."""
-    found = await _victims(request, once=await request.container.memberships.once_in(request.group))
+    found = await _victims(request, once=await request.container.membership_states.former_members(request.group))
     if found.problem:
         return CommandReply(found.problem)
     reason = found.rest or request.texts.reason_command

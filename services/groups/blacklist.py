@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlmodel import Session, col, select
 
+from errors import MemberBlacklisted
 from models.db import Store, after_commit
-from models.groups import MemberRecord
+from models.groups import MemberRecord, Qun
 
 
 class Blacklist:
@@ -23,6 +24,11 @@ class Blacklist:
     def holds(self, number: int, contact_id: str) -> bool:
         """Whether the person may not come into the group."""
         return (number, contact_id) in self._people
+
+    def refuse(self, qun: Qun, contact_id: str) -> None:
+        """Raise MemberBlacklisted for a person who may not come into the group."""
+        if self.holds(qun.number, contact_id):
+            raise MemberBlacklisted(contact_id)
 
     def follow(self, session: Session, number: int, contact_id: str, *, on: bool) -> None:
         """Have memory follow what a transaction writes into a person's standing."""

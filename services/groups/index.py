@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlmodel import col, select
 
-from errors import InvalidParameter
+from errors import InvalidParameter, InviteFailed, TokenExpired, TokenInvalid
 from models.db import Store
 from models.groups import Qun, QunRoom, QunState
 from services.accounts.registry import Accounts
@@ -62,6 +62,22 @@ class GroupIndex:
     def by_token(self, token: str) -> Qun | None:
         """The group this join token leads into."""
         return self._quns.get(self._by_token.get(token, 0))
+
+    def joinable_by(self, token: str) -> Qun:
+        """The group that a join token lets people into.
+
+        Raises TokenInvalid, TokenExpired, and InviteFailed while WeChat shows no such group.
+        """
+        qun = self.by_token(token)
+        if qun is None:
+            raise TokenInvalid
+        if self.token_expired(qun):
+            raise TokenExpired(str(qun.number))
+        if qun.state == QunState.CLOSED:
+            raise TokenExpired(f"group {qun.number} is closed")
+        if qun.state != QunState.ACTIVE:
+            raise InviteFailed(f"group {qun.number} is {qun.state}")
+        return qun
 
     def by_public_id(self, public_id: str) -> Qun | None:
         """The group whose landing page this is."""

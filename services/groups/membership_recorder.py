@@ -13,7 +13,7 @@ from config.settings import GroupSettings
 from config.texts import Texts, fill
 from errors import GroupFull, MemberBlacklisted
 from models.durable import Priority
-from models.groups import MemberRecord, Membership, MemberState, Qun, QunRoom
+from models.groups import MemberRecord, Membership, MembershipReason, MemberState, Qun, QunRoom
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.groups.daily_stats import DailyStats
@@ -164,11 +164,15 @@ class MembershipRecorder:
             words = fill(self._texts.blacklisted, topic=qun.topic)
         elif error is not None:
             words = fill(self._texts.join_failed, topic=qun.topic)
-        elif row is not None and row.error == "owner":
+        elif row is not None and row.error == MembershipReason.OWNER_MUST_CONFIRM:
             words = fill(self._texts.waiting_owner, topic=qun.topic)
         else:
             words = fill(self._texts.invited, topic=qun.topic, days=round(self._settings.pending_days))
         self._messages.say(session, qun.account, contact_id, words)
+
+    def invited(self, session: Session, qun: Qun, row: Membership) -> None:
+        """WeChat asks the person, or the group's owner, to confirm: business systems are told."""
+        self._webhook_events.tell(session, "member.invited", str(qun.number), self.data(qun, row))
 
     def refused(self, session: Session, qun: Qun, row: Membership, why: str) -> None:
         """A way into the group ends here: nothing more will be tried for it."""

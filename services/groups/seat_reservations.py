@@ -22,6 +22,11 @@ class SeatReservations:
         self._settings = settings
         self._held: dict[tuple[int, str], str] = {}  # group and person -> room
 
+    @property
+    def overflow(self) -> bool:
+        """Whether a full group opens its next room."""
+        return self._settings.overflow
+
     async def take(self, qun: Qun, contact_id: str, who: str, full: Collection[str]) -> Room:
         """A place for the person, held until `give_back`, in none of the rooms that WeChat calls `full`; GroupFull,
         InviteFailed, and what the making of a room raises."""

@@ -10,7 +10,7 @@ from errors import InvalidParameter
 from models.db import Store
 from models.groups import Qun
 from services.groups.groups import Groups
-from services.groups.memberships import Memberships
+from services.groups.removals import Removals
 from services.moderation.sanctions import Sanctions
 from wechat.events import Contact
 
@@ -22,10 +22,10 @@ class MemberExempt(InvalidParameter):
 class MemberActions:
     """Every call raises MemberExempt for people who are exempt; removals also WeChatError and AssistantOffline."""
 
-    def __init__(self, store: Store, groups: Groups, memberships: Memberships, sanctions: Sanctions) -> None:
+    def __init__(self, store: Store, groups: Groups, removals: Removals, sanctions: Sanctions) -> None:
         self._store = store
         self._groups = groups
-        self._memberships = memberships
+        self._removals = removals
         self._sanctions = sanctions
 
     def exempt(self, qun: Qun, people: Iterable[Contact]) -> list[Contact]:
@@ -48,7 +48,7 @@ class MemberActions:
     async def remove(self, qun: Qun, contact_id: str, who: str) -> None:
         """Take a person out of the group; they may come again."""
         self._check(qun, contact_id)
-        await self._memberships.put_out(qun, contact_id, who)
+        await self._removals.remove(qun, contact_id, who)
 
     def blacklist(self, session: Session, qun: Qun, person: Contact, reason: str, who: str) -> None:
         """Keep a person from coming in, inside a transaction. Done first: nobody may come back during the removal."""

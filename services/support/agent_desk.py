@@ -28,7 +28,7 @@ class Agent(NamedTuple):
 
 
 class AgentDesk:
-    """NotFound for no such ticket, InvalidParameter for one that is closed. All but `set_remark` run in a transaction."""
+    """NotFound for no such ticket, InvalidParameter for a closed one. All but `set_remark` run in a transaction."""
 
     def __init__(
         self,

@@ -130,7 +130,7 @@ async def test_what_no_service_has_translated(
     async def fail(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(type(door.container.memberships), "get", fail)
+    monkeypatch.setattr(type(door.container.membership_states), "get", fail)
     status, body, headers = await door.call("GET", "/wxbot/qun/membership/1")
     assert (status, body) == (SPEC_TABLE[code][0], error(code))
     assert ("Retry-After" in headers) == (code == 2002)

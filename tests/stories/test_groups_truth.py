@@ -185,7 +185,7 @@ async def test_an_adding_that_takes_too_long_is_given_up(town: Town) -> None:
     asking = asyncio.create_task(town.join(qun["token"], "黑旋风"))
     await becomes(town, qun, "黑旋风", "adding")
     town.ahead = 8 * 86400.0
-    await town.bot.container.memberships.expire()
+    await town.bot.container.membership_states.expire()
     assert (await _membership(town, headers["Location"]))["state"] == "expired"
     assert (await asking)[0] == 200
     assert (await _membership(town, headers["Location"]))["state"] == "joined"
