@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
+from sqlmodel import Session
 
 from api.app_keys import HOUSE
 from api.body import field, line, number, read_object, text
@@ -16,10 +17,12 @@ from console.access import VISITOR
 from console.pictures import picture
 from console.words import check
 from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
-from models.groups import MemberState, Qun, QunState
+from models.groups import Membership, MemberState, Qun, QunState
 from services.accounts.console_sessions import Role
 from services.groups.lists import QunFilter, list_members, list_quns
 from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
+from services.moderation.member_records import warnings_in
+from services.paging import Page
 from wechat.events import Contact
 
 
@@ -67,7 +70,12 @@ async def members(request: web.Request) -> web.Response:
     """GET /console/api/qun/{number}/members?state="""
     container, qun, asked = request.app[HOUSE], _group(request), page(request)
     state = choice(request, "state", MemberState) or MemberState.JOINED
-    found = await container.store.read(lambda s: list_members(s, qun.number, state, asked))
+
+    def load(session: Session) -> tuple[Page[Membership], dict[str, int]]:
+        found = list_members(session, qun.number, state, asked)
+        return found, warnings_in(session, qun.number, [row.contact_id for row in found.rows if row.contact_id])
+
+    found, warnings = await container.store.read(load)
     return listing(
         "members",
         found.map(
@@ -77,6 +85,7 @@ async def members(request: web.Request) -> web.Response:
                 "name": row.name,
                 "state": row.state,
                 "updated_at": iso(row.updated_at),
+                "warnings": warnings.get(row.contact_id or "", 0),
                 "exempt": bool(row.contact_id) and container.sanctions.is_exempt(qun, row.contact_id or ""),
             }
         ),

@@ -7,6 +7,7 @@ from typing import Final
 from app.container import Container
 from services.accounts.console_sessions import TERMINAL
 
+MAX_FOUND: Final = 500
 BY_ID: Final = ("person", "console")  # prefixes of who acted, before a WeChat id
 
 
@@ -23,6 +24,17 @@ def actor_name(container: Container, who: str) -> str:
     """What the person is called who acted; "" for machines and for those whom nobody knows."""
     prefix, _, contact_id = who.partition(":")
     return person_name(container, contact_id) if prefix in BY_ID and contact_id != TERMINAL else ""
+
+
+def ids_called(container: Container, part: str) -> list[str]:
+    """The ids of people, WeChat rooms and groups whose name has this in it; not all of very many."""
+    found: list[str] = []
+    for wechat in container.accounts:
+        people = wechat.directory.contacts.values()
+        found += [one.id for one in people if part in one.name or part in one.alias or part in one.weixin]
+        found += [room.id for room in wechat.directory.rooms.values() if part in room.topic]
+    found += [str(qun.number) for qun in container.groups if part in qun.topic]
+    return found[:MAX_FOUND]
 
 
 def target_name(container: Container, account: str, target: str) -> str:

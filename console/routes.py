@@ -103,6 +103,7 @@ ROUTES: Final = (
     Route("GET", f"{API}/audit", records.audit, AGENT),
     Route("GET", f"{API}/audit.csv", records.audit_csv, AGENT),
     Route("GET", f"{API}/message", records.messages, AGENT),
+    Route("GET", f"{API}/message.csv", records.messages_csv, AGENT),
     Route("POST", f"{API}/message/{ID}/resend", records.resend, ADMIN),
     Route("GET", f"{API}/settings", settings.read, ADMIN),
     Route("GET", f"{API}/settings/preview", settings.preview, ADMIN),

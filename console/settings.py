@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import yaml
 from aiohttp import web
 
 from api.app_keys import ASSISTANTS, HOUSE
@@ -23,6 +24,7 @@ async def read(request: web.Request) -> web.Response:
     admins, sessions = await container.store.read(
         lambda s: (container.admins.listed(s), container.console_sessions.listed(s))
     )
+    config = masked(container.config)
     staff = []
     for account in container.accounts.names():
         room = container.staff_rooms.of(account)
@@ -45,9 +47,14 @@ async def read(request: web.Request) -> web.Response:
                 }
                 for row in sessions
             ],
-            "config": masked(container.config),
+            "config": config,
+            "config_text": {name: _yaml(value) for name, value in config.items()},
         }
     )
+
+
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100).removesuffix("...\n")
 
 
 def _admins(container: Any, added: Any) -> list[dict[str, Any]]:

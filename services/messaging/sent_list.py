@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from errors import NotFound
@@ -15,14 +16,20 @@ from services.work.outbox import Outbox
 
 
 def list_messages(
-    session: Session, accounts: Sequence[str], state: WorkState | None, to: str, page: PageRequest
+    session: Session,
+    accounts: Sequence[str],
+    state: WorkState | None,
+    to: str,
+    page: PageRequest,
+    ids: Sequence[str] = (),
 ) -> Page[OutboxItem]:
-    """The messages of these accounts, in a state (None = all), to one conversation ("" = to all)."""
+    """The messages of these accounts, in a state (None = all), to conversations whose id has `to` in it, or is one of
+    `ids` ("" = to all)."""
     query = select(OutboxItem).where(col(OutboxItem.queue).in_([f"{QUEUE}:{account}" for account in accounts]))
     if state is not None:
         query = query.where(OutboxItem.state == state)
     if to:
-        query = query.where(OutboxItem.key == to)
+        query = query.where(or_(col(OutboxItem.key).contains(to, autoescape=True), col(OutboxItem.key).in_(ids)))
     if page.before is not None:
         query = query.where(col(OutboxItem.id) < page.before)
     rows = session.exec(query.order_by(col(OutboxItem.id).desc()).limit(page.limit + 1)).all()

@@ -71,7 +71,9 @@ class StaffRooms:
         if room_id not in self._accounts.get(account).directory.rooms:
             raise NotFound(f"room {room_id}")
         session.merge(Setting(key=PREFIX + account, value=room_id))
-        self._audit.note(session, account, "staff_room", who, room_id, "done", before=self._bound.get(account, ""))
+        before = self._bound.get(account, "")
+        detail = {} if before in ("", room_id) else {"before": before}
+        self._audit.note(session, account, "staff_room", who, room_id, "done", **detail)
 
         def bound() -> None:
             self._bound[account] = room_id

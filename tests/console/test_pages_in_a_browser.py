@@ -116,6 +116,7 @@ async def test_the_first_hour_of_a_shops_owner(windows: Windows, shop: Town) -> 
     await page.get_by_label("群名").fill("梁山一群")
     await page.get_by_role("button", name="保存", exact=True).click()
     await until(lambda: shop.room(room).topic == "梁山一群", "WeChat shows the new name")
+    await expect(page.get_by_text("有修改还没有保存")).to_have_count(0)
     await go(page, "settings")
     await page.get_by_role("button", name="重新加载会改什么").click()
     await expect(page.get_by_text("没有变化。", exact=True)).to_be_visible()
