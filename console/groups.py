@@ -168,6 +168,14 @@ async def act(request: web.Request) -> web.Response:
     return await read(request)
 
 
+async def add_member(request: web.Request) -> web.Response:
+    """POST /console/api/qun/{number}/add {contact_id}: `approved` as 请求入群 answers it."""
+    container, who, qun = request.app[HOUSE], request[VISITOR].actor, _group(request)
+    contact_id = field(await read_object(request), "contact_id")
+    answer = await container.join_requests.join_group(qun, contact_id, who)
+    return reply({"approved": answer.approved})
+
+
 async def _close(container: Container, qun: Qun, _body: dict[str, Any], who: str) -> None:
     await container.closing.close(qun.number, who)
 
@@ -184,10 +192,6 @@ async def _block(container: Container, qun: Qun, body: dict[str, Any], who: str)
 async def _unblock(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
     word, book = field(body, "word"), container.blocked_words
     check(await container.store.write(lambda s: book.allow(s, qun.account, qun.number, word, who)))
-
-
-async def _add(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    await container.join_requests.join_group(qun, field(body, "contact_id"), who)
 
 
 async def _warn(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
@@ -223,7 +227,6 @@ ACTIONS = {
     "token": _token,
     "block": _block,
     "unblock": _unblock,
-    "add": _add,
     "warn": _warn,
     "remove": _remove,
     "blacklist": _blacklist,

@@ -81,6 +81,7 @@ ROUTES: Final = (
     Route("GET", f"{QUN}/members", groups.members, AGENT),
     Route("GET", f"{QUN}/qr.svg", groups.code, ADMIN),
     Route("PATCH", QUN, groups.change, ADMIN),
+    Route("POST", f"{QUN}/add", groups.add_member, ADMIN),
     Route("POST", f"{QUN}/{{action}}", groups.act, ADMIN),
     Route("GET", f"{API}/knowledge", knowledge.read, AGENT),
     Route("POST", f"{API}/knowledge/try", knowledge.try_it, AGENT),
