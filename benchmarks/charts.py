@@ -30,7 +30,7 @@ MESSAGES: Final = 10_000_000
 TICKETS: Final = 1_000_000
 READS: Final = 50
 NUMBERS: Final = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {last}) "
-# Rows are made by the database itself, spread evenly over the days.
+# Rows are made by the database itself, in the order of their times.
 FILL: Final = (
     (GROUPS, """INSERT INTO qun (number, code, account, owner, owner_id, companion_id, topic, token, public_id, state,
     wants_report, created_at) {numbers} SELECT i, 'c' || i, 'a', 'o', 'w', 'x', 'topic', 't' || i, 'p' || i, 'active',
@@ -40,10 +40,10 @@ FILL: Final = (
     (TICKETS, """INSERT INTO ticket (account, contact_id, name, state, room_id, staff_id, staff_name, told, called_by,
     called_at, opened_at, last_at, closed_by, announced_at, answered_at, reminders, reminded_at, quiet_seconds,
     refusals, not_before) {numbers} SELECT 'a', 'w' || i, 'n', 'closed', '', '', '', 0, '', 0,
-    {now} - (i % {days}) * 86400.0, 0, '', 0, {now} - (i % {days}) * 86400.0 + 60, 0, 0, 0, 0, 0 FROM n"""),
+    {at}, 0, '', 0, {at} + 60, 0, 0, 0, 0, 0 FROM n"""),
     (MESSAGES, """INSERT INTO outboxitem (queue, "key", priority, body, state, attempts, error, result, fingerprint,
     run_at, created_at, done_at) {numbers} SELECT 'wx:a', 'k', 'a-reply', '{{}}', 'sent', 0, '', '', '', 0, 0,
-    {now} - (i % {days}) * 86400.0 FROM n"""),
+    {at} FROM n"""),
 )  # fmt: skip
 
 
@@ -86,12 +86,15 @@ async def _measure(name: str, url: str) -> str:
 
 
 def _fill(session: Session, now: float, *, sqlite: bool) -> None:
-    day = "date({now} - (i / {groups}) * 86400, 'unixepoch', '+8 hours')"
+    noon = f"{now} - ({DAYS} - 1 - i / {GROUPS}) * 86400"
+    day = f"date({noon}, 'unixepoch', '+8 hours')"
     if not sqlite:
-        day = "to_char(to_timestamp({now} - (i / {groups}) * 86400) AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD')"
-    values = {"now": now, "groups": GROUPS, "days": DAYS, "false": "0" if sqlite else "false"}
+        day = f"to_char(to_timestamp({noon}) AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD')"
+    at = f"{now} - ({{last}} - i) * 1.0 / {{last}} * {DAYS} * 86400.0"
+    values = {"groups": GROUPS, "false": "0" if sqlite else "false"}
     for count, statement in FILL:
         numbers = NUMBERS.format(last=count - 1)
-        session.connection().execute(text(statement.format(numbers=numbers, day=day.format(**values), **values)))
+        filled = statement.format(numbers=numbers, day=day, at=at.format(last=count), **values)
+        session.connection().execute(text(filled))
     if not sqlite:
         session.connection().execute(text("ANALYZE"))

@@ -18,7 +18,7 @@ from config.environment import BadVariable, Sources, expand, override
 from config.error_messages import one_line
 from config.flow_settings import FlowSettings, check_flows
 from config.language import Language
-from config.section import Secret, Section, TimeZone
+from config.section import SecretAddress, Section, TimeZone
 from config.settings import ApiSettings, AssistantSettings, GroupSettings, JobSettings, PacingSettings, SandboxSettings
 from config.texts import Texts
 from config.texts_english import ENGLISH
@@ -49,7 +49,7 @@ class Config(Section):
     """The whole of config.yaml."""
 
     assistants: list[AssistantSettings] = Field([AssistantSettings(account="weimi1001")], min_length=1)
-    database: Secret = "sqlite:///data/wxbot.db"
+    database: SecretAddress = "sqlite:///data/wxbot.db"
     api: ApiSettings = ApiSettings()
     admins: list[WeChatId] = Field([])
     timezone: TimeZone = "Asia/Shanghai"

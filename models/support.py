@@ -34,6 +34,7 @@ class Ticket(SQLModel, table=True):
         Index("ix_ticket_state_id", "state", "id"),  # these three: for lists, newest first
         Index("ix_ticket_account_id", "account", "id"),
         Index("ix_ticket_account_state_id", "account", "state", "id"),
+        Index("ix_ticket_opened", "opened_at", "answered_at", "mark"),  # all that the charts ask for
         {"sqlite_autoincrement": True},  # a number is never given twice
     )
 
@@ -48,7 +49,7 @@ class Ticket(SQLModel, table=True):
     told: int = 0  # Said.id up to which the staff has seen the conversation
     called_by: str = ""  # the staff member who named it last, whose next picture goes there
     called_at: float = 0
-    opened_at: float = Field(index=True)
+    opened_at: float
     last_at: float  # when either side last spoke
     announced_at: float = 0  # when the staff was first shown it
     answered_at: float | None = None  # when somebody of the staff first answered

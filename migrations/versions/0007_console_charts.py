@@ -41,11 +41,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_index("ix_dailycount_day", "dailycount", ["day"])
-    op.create_index("ix_ticket_opened_at", "ticket", ["opened_at"])
+    op.create_index("ix_ticket_opened", "ticket", ["opened_at", "answered_at", "mark"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_ticket_opened_at", "ticket")
+    op.drop_index("ix_ticket_opened", "ticket")
     op.drop_index("ix_dailycount_day", "dailycount")
     op.drop_table("cannedreply")
     op.drop_table("pacepeak")
