@@ -71,9 +71,9 @@ $(VENV)/.compiled: $(shell find $(CODE) -name '*.py') | $(VENV)/.run
 	@if command -v npm >/dev/null; then cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else echo "npm not found: the tests that need $* will be skipped"; fi
 
-# The README's pictures, out of the story that the browser tests tell. One shows an emoji: fonts-noto-color-emoji.
+# The README's pictures, out of the stories that the browser tests tell. One shows an emoji: fonts-noto-color-emoji.
 pictures: $(VENV)/.dev
-	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py
+	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py tests/console/test_first_hour.py
 
 # kill -9 of bot and gateway at any moment, in the long form; `make test` has a short one.
 chaos: $(VENV)/.dev tests/gateway/node_modules/.installed

@@ -4,6 +4,7 @@ export const MORE = `
 ：|: 
 、|, 
 还没有数据|No data yet
+{n} 天|{n} days
 未保存|not saved
 有修改还没有保存|There are unsaved changes
 放弃没有保存的内容？|Discard what is not saved?

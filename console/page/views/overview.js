@@ -56,7 +56,7 @@ function Charts({ all }) {
     ${one(t("入群与退群，30 天"), t("入群与退群"), [[t("入群"), of("joins"), "--brand"], [t("退群"), of("leaves"), "--bad"]])}
     ${one(t("工单，30 天"), t("工单"), [[t("新工单"), of("tickets"), "--brand"], [t("已回复"), of("answered"), "--warn"]])}
     ${one(t("首次回复用时，30 天"), t("首次回复用时"), [[t("中位数"), of("first_answer"), "--brand"]], { show: duration, total: mean })}
-    ${one(t("频率用量峰值，30 天"), t("频率用量峰值"), Object.entries(PACE).map(([kind, words], at) => [t(words), peaks(kind), COLOURS[at]]), { show: percent, total: (values) => Math.max(0, ...values) })}
+    ${one(t("频率用量峰值，30 天"), t("频率用量峰值"), Object.entries(PACE).map(([kind, words], at) => [t(words), peaks(kind), COLOURS[at]]), { show: percent, total: (values) => Math.max(0, ...values), step: 0.01 })}
   </div>`;
 }
 
