@@ -1,4 +1,4 @@
-"""What people read in WeChat about the console."""
+"""Texts in WeChat about the console."""
 
 from __future__ import annotations
 

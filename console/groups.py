@@ -1,4 +1,4 @@
-"""群: the groups, and what the chat commands do with one."""
+"""群: groups and actions on them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wechat.events import Contact
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /console/api/qun?q=&state=&assistant="""
+    """GET /console/api/qun?q=&state=&assistant=: list groups."""
     wanted = QunFilter(
         account=word(request, "assistant"), state=choice(request, "state", QunState), q=word(request, "q")
     )
@@ -38,13 +38,13 @@ async def find(request: web.Request) -> web.Response:
 
 def _fields(request: web.Request, qun: Qun) -> dict[str, Any]:
     shown = fields(request.app[HOUSE], qun)
-    if request[VISITOR].role is not Role.ADMIN:  # they let people in
+    if request[VISITOR].role is not Role.ADMIN:  # agents must not see what lets people join
         del shown["token"], shown["url"]
     return shown
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/qun/{number}."""
+    """GET /console/api/qun/{number}: a group with its settings and statistics."""
     container, qun = request.app[HOUSE], _group(request)
     blacklisted = await container.sanctions.blacklisted(qun)
     timed = await container.timed_messages.of(qun)
@@ -62,12 +62,12 @@ async def read(request: web.Request) -> web.Response:
 
 
 def timed_message(row: Any) -> dict[str, Any]:
-    """A timed message in lists."""
+    """Return the JSON representation of a timed message."""
     return {"id": row.id, "number": row.number, "cron": row.cron, "text": row.text, "next_at": iso(row.next_at)}
 
 
 async def members(request: web.Request) -> web.Response:
-    """GET /console/api/qun/{number}/members?state="""
+    """GET /console/api/qun/{number}/members?state=: list members."""
     container, qun, asked = request.app[HOUSE], _group(request), page(request)
     state = choice(request, "state", MemberState) or MemberState.JOINED
 
@@ -93,7 +93,7 @@ async def members(request: web.Request) -> web.Response:
 
 
 async def code(request: web.Request) -> web.Response:
-    """GET /console/api/qun/{number}/qr.svg: the page that lets people in."""
+    """GET /console/api/qun/{number}/qr.svg: QR code of the landing page."""
     return picture(request.app[HOUSE].groups.url(_group(request)))
 
 
@@ -108,7 +108,9 @@ def _group(request: web.Request) -> Qun:
 
 
 async def change(request: web.Request) -> web.Response:
-    """PATCH /console/api/qun/{number} {topic | announcement | welcome}: seen in WeChat, or 502."""
+    """PATCH /console/api/qun/{number} {topic | announcement | welcome}: read back from WeChat, 502 if it did not
+    change.
+    """
     container, who = request.app[HOUSE], request[VISITOR].actor
     body = await read_object(request)
     qun = container.closing.open_group(number(request, "number"))
@@ -148,7 +150,7 @@ def _short(value: str, most: int) -> str:
 
 
 async def read_changed(request: web.Request) -> web.Response:
-    """The group as it is now."""
+    """Return the changed group."""
     return await read(request)
 
 
@@ -181,7 +183,7 @@ async def _close(container: Container, qun: Qun, _body: dict[str, Any], who: str
 
 
 async def _token(container: Container, qun: Qun, _body: dict[str, Any], who: str) -> None:
-    await container.store.write(lambda s: container.groups.renew_token(s, container.audit, qun, who))
+    await container.store.write(lambda s: container.group_lifecycle.renew_token(s, container.audit, qun, who))
 
 
 async def _block(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:

@@ -1,4 +1,4 @@
-"""群发与定时: broadcasts with their results, and timed messages."""
+"""群发与定时: broadcasts with results, and timed messages."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ async def find_timed(request: web.Request) -> web.Response:
 
 
 async def add_timed(request: web.Request) -> web.Response:
-    """POST /console/api/timed {number, cron, text}."""
+    """POST /console/api/timed {number, cron, text}: add a timed message."""
     container, who = request.app[HOUSE], request[VISITOR].actor
     body = await read_object(request)
     cron, words, wanted = field(body, "cron"), text(body, "text"), body.get("number")
@@ -134,7 +134,7 @@ async def add_timed(request: web.Request) -> web.Response:
 
 
 async def remove_timed(request: web.Request) -> web.Response:
-    """DELETE /console/api/timed/{id}."""
+    """DELETE /console/api/timed/{id}: delete a timed message."""
     container, who, timed_id = request.app[HOUSE], request[VISITOR].actor, number(request)
     await container.store.write(lambda s: container.timed_messages.remove(s, timed_id, who))
     return web.Response(status=204)

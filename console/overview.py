@@ -15,7 +15,7 @@ from models.statistics import DayTotal
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/overview."""
+    """GET /console/api/overview: state of accounts, tickets and queues."""
     container = request.app[HOUSE]
 
     def load(session: Session) -> Any:

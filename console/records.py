@@ -1,4 +1,4 @@
-"""记录: the audit log and the messages sent, in pages and as CSV."""
+"""记录: audit log and sent messages, as pages and CSV."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
 
 
 def _harmless(request: web.Request, said: str) -> str:
-    """A message without what lets people in: login links, and for agents join tokens."""
+    """Remove login links and, for agents, join tokens from a message."""
     said = without_login_link(said)
     while request[VISITOR].role is not Role.ADMIN and (token := find_token(said)):
         said = said.replace(token, "…")
@@ -174,7 +174,7 @@ def _harmless(request: web.Request, said: str) -> str:
 
 
 async def resend(request: web.Request) -> web.Response:
-    """POST /console/api/message/{id}/resend; `sent_again` is false for what had not failed."""
+    """POST /console/api/message/{id}/resend; `sent_again` is false if it had not failed."""
     container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
 
     def write(session: Session) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""Every route of the console with the role it takes. This list is all there is."""
+"""All routes of the console with the roles they require."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ QUN: Final = f"{API}/qun/{{number:[0-9]{{1,18}}}}"
 
 
 class Route(NamedTuple):
-    """`role`: None = anybody in the allowed networks."""
+    """A route. `role`: None = anyone in the allowed networks."""
 
     method: str
     path: str

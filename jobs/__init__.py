@@ -1,4 +1,4 @@
-"""What the clock does: one visible list; each job is a thin call into a service."""
+"""The list of scheduled jobs. Each calls a service."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@ export const MORE = `
 ，|, 
 ：|: 
 、|, 
+引用资料|A passage of the documents
 还没有数据|No data yet
 {n} 天|{n} days
 未保存|not saved

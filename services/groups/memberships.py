@@ -1,7 +1,7 @@
 """Letting people into groups: one state machine, whoever asks, moved only by what WeChat shows.
 
-A step that talks to WeChat is a row with a state, the call, then what was seen; after a crash the row says where to
-go on.
+A step that talks to WeChat is a row with a state, the call, then what was seen; after a crash the row says where to go
+on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Approved(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JoinResult:
-    """The answer to a request to join; `id` names the membership where one is kept."""
+    """Answer to a request to join; `id` is the membership, if there is one."""
 
     approved: Approved
     account: str
@@ -133,10 +133,10 @@ class Memberships:
         await self._states.invitation_seen(qun, row.id or 0, by_owner=seen is AddResult.OWNER_ASKED)
         return JoinResult(Approved.INVITED, qun.account, row.id)
 
-    # ---- who became a friend, what a crash left open ----
+    # ---- new friends and interrupted requests ----
 
     async def became_friend(self, account: str, contact_id: str) -> None:
-        """Let the person into every group they were approved for while they were not a friend yet."""
+        """Add the person to every group that waits for them to become a friend."""
         wechat = self._accounts.get(account)
         person = await wechat.contact(contact_id)
         called = {name for name in (person.name, person.alias, person.weixin, person.id) if name}

@@ -86,7 +86,7 @@ class Removals:
 
 
 async def _is_gone(wechat: WeChat, room_id: str, contact_id: str) -> bool:
-    """Whether WeChat, after a removal that failed, shows that the person is not in the room all the same."""
+    """Whether WeChat shows that the person has left the room, although the removal failed."""
     try:
         return contact_id not in (await wechat.room(room_id, fresh=True)).member_ids
     except WeChatError:

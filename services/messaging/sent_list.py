@@ -1,4 +1,4 @@
-"""Messages that were promised to WeChat, in pages, newest first; and a failed one promised anew."""
+"""Pages of messages sent to WeChat, newest first, and resending of failed ones."""
 
 from __future__ import annotations
 

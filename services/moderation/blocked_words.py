@@ -33,28 +33,28 @@ class WordOutcome(StrEnum):
 
 
 class BlockedWords:
-    """Which words must not be said where."""
+    """The blocked words, with a cached filter per group."""
 
     def __init__(self, store: Store, audit: Audit, configured: Sequence[str], clock: Clock) -> None:
         self._store = store
         self._audit = audit
         self._clock = clock
-        self._added: defaultdict[Scope, dict[str, str]] = defaultdict(dict)  # scope -> compared shape -> word
+        self._added: defaultdict[Scope, dict[str, str]] = defaultdict(dict)  # scope -> normalised word -> word
         self._filters: dict[int, WordFilter] = {}
         self.configure(configured)
 
     def configure(self, words: Sequence[str]) -> None:
-        """Take other words of the config from now on."""
+        """Replace the words of the config."""
         self._configured = {_shape(word): word for word in words}
         self._filters.clear()
 
     async def load(self) -> None:
-        """Read the words that were added; done once at start."""
+        """Load the added words."""
         for row in await self._store.read(lambda s: s.exec(select(BlockedWord).order_by(col(BlockedWord.id))).all()):
             self._added[row.account, row.number][_shape(row.word)] = row.word
 
     def filter(self, qun: Qun) -> WordFilter:
-        """What finds the words that are blocked in a group."""
+        """Return the filter for the words blocked in a group."""
         found = self._filters.get(qun.number)
         if found is None:
             found = self._filters[qun.number] = WordFilter(
@@ -63,7 +63,7 @@ class BlockedWords:
         return found
 
     def of(self, account: str, number: int | None) -> list[str]:
-        """The words added for one group, or (number None) for all groups of the account."""
+        """Return the words added for a group, or (number None) for all groups of the account."""
         return list(self._added[account, number].values())
 
     @property

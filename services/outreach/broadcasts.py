@@ -42,7 +42,7 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BroadcastRequest:
-    """What is to be said where: in these groups (by number or code), in those with one of these tags, or in all.
+    """A broadcast to these groups (by number or code), to those with one of these tags, or to all.
 
     `account`: only in groups of this assistant ("" = of any). `friends`: also to these people, each as account and
     WeChat id. `run_at`: Unix seconds, 0 = now.
@@ -57,7 +57,7 @@ class BroadcastRequest:
     run_at: float = 0
 
     def fingerprint(self) -> str:
-        """The same for the same request."""
+        """Return a hash that is equal for equal requests."""
         parts = [self.body, list(self.quns), list(self.tags), self.everywhere, self.account, self.run_at]
         parts += [list(self.friends)] if self.friends else []  # without any as earlier versions kept it
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -81,7 +81,7 @@ class BroadcastResult:
 
 
 class Broadcasts:
-    """Broadcasts wait in the database, so that a restart between question and answer loses nothing."""
+    """Broadcasts are stored, so a restart between question and confirmation loses nothing."""
 
     def __init__(
         self,
@@ -103,39 +103,39 @@ class Broadcasts:
         self._writing = SingleFlight[str, int]()  # by idempotency key
 
     def targets(self, account: str) -> list[tuple[str, int]]:
-        """The rooms of every active group of the account, each with its group's number."""
+        """Return (room id, group number) for all rooms of the account's active groups."""
         mine = [qun for qun in self._groups if qun.account == account and qun.state == QunState.ACTIVE]
         return [(room.room_id, qun.number) for qun in mine for room in self._groups.rooms(qun) if room.room_id]
 
     def groups(self, account: str) -> int:
-        """How many groups a broadcast goes to."""
+        """Return the number of groups that a broadcast of the account reaches."""
         return len({number for _, number in self.targets(account)})
 
     # ---- by an admin in WeChat ----
 
     def ask(self, session: Session, account: str, by: str, text: str) -> None:
-        """Keep a broadcast until it is confirmed; it takes the place of an earlier one, inside a transaction."""
+        """Store a broadcast until it is confirmed, replacing an earlier one, inside a transaction."""
         self._end(session, account, by, BroadcastState.CANCELLED)
         now = self._clock()
         session.add(Broadcast(account=account, by=by, text=text, expires_at=now + MINUTES * 60, created_at=now))
 
     async def waiting(self, account: str, by: str) -> Broadcast | None:
-        """The broadcast of this admin that waits for an answer, be it late."""
+        """Return the admin's broadcast that waits for confirmation, even if it has expired."""
         wanted = select(Broadcast).where(
             Broadcast.account == account, Broadcast.by == by, Broadcast.state == BroadcastState.ASKED
         )
         return await self._store.read(lambda s: s.exec(wanted.order_by(col(Broadcast.id).desc())).first())
 
     def is_late(self, broadcast: Broadcast) -> bool:
-        """Whether its time for an answer is over."""
+        """Whether the time for confirmation is over."""
         return broadcast.expires_at <= self._clock()
 
     def cancel(self, session: Session, broadcast: Broadcast) -> None:
-        """Send nothing, inside a transaction."""
+        """Cancel the broadcast, inside a transaction."""
         self._end(session, broadcast.account, broadcast.by, BroadcastState.CANCELLED)
 
     def send(self, session: Session, broadcast: Broadcast) -> int:
-        """Promise it to every group, inside a transaction; returns to how many. A second time it does nothing."""
+        """Queue the broadcast for all groups, inside a transaction; return their number, or 0 if it is not waiting."""
         if not self._end(session, broadcast.account, broadcast.by, BroadcastState.SENT):
             return 0
         quns = [qun for qun in self._groups if qun.account == broadcast.account]
@@ -245,10 +245,10 @@ class Broadcasts:
             self._audit.note(session, account, "broadcast", who, str(broadcast.id), "done", **detail)
         return groups + friends
 
-    # ---- how it stands ----
+    # ---- results ----
 
     async def result(self, broadcast_id: int) -> BroadcastResult:
-        """The broadcast with what came of it in each group; NotFound."""
+        """Return the broadcast with the result of each group; raise NotFound."""
         found = await self._store.read(lambda s: self._result(s, broadcast_id))
         if found is None:
             raise NotFound(f"broadcast {broadcast_id}")
@@ -277,7 +277,7 @@ class Broadcasts:
 
 
 def _together(states: set[str]) -> str:
-    """The state of a group whose rooms stand so."""
+    """Combine the states of a group's rooms."""
     if states & {WorkState.FAILED, WorkState.UNKNOWN}:
         return WorkState.FAILED
     return next(iter(states)) if len(states) == 1 else WorkState.SENDING

@@ -28,7 +28,8 @@ class _Served:
     """A town on a loop of its own in another thread, and the session of its admin: schemathesis blocks."""
 
     def __init__(self, folder: Path) -> None:
-        self.url, self.headers = "", {}
+        self.url = ""
+        self.headers: dict[str, str] = {}
         self._folder = folder
         self._loop = asyncio.new_event_loop()
         self._stop: asyncio.Event

@@ -1,4 +1,4 @@
-"""Every page of the console, as people meet it: both languages, light and dark, a phone, the keyboard."""
+"""Every page of the console in a browser: both languages, light and dark mode, phone, keyboard."""
 
 from __future__ import annotations
 

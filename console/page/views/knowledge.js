@@ -8,7 +8,7 @@ import { Edit, KINDS } from "./knowledge-edit.js";
 
 const BY = {
   person: "转人工", keyword: "关键词", question: "问答", menu: "给出相近的问题让客户选", model: "由语言模型从问答里选",
-  fallback: "没听懂时的回答", nobody: "不回答",
+  passage: "引用资料", fallback: "没听懂时的回答", nobody: "不回答",
 };
 const SHOWN_AT_ONCE = 200;
 
