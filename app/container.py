@@ -49,6 +49,7 @@ from services.groups.seat_reservations import SeatReservations
 from services.groups.token_joins import TokenJoins
 from services.groups.token_misses import TokenMisses
 from services.messaging.attachments import Attachments
+from services.messaging.budgets import Budgets
 from services.messaging.conversations import Conversations
 from services.messaging.http_client import HttpClient
 from services.messaging.loop_detector import LoopDetector
@@ -153,7 +154,8 @@ class Container:
         self.loop_detector = LoopDetector(clock)
         self.conversations = Conversations(clock, self.loop_detector, self.changes)
         self.messages = Messages(self.outbox, self.accounts, self.conversations.spoken)
-        self.media = MediaStore(config.folder / "media")
+        self.budgets = Budgets(config.limits, clock)
+        self.media = MediaStore(config.folder / "media", config.limits, self.budgets)
 
     async def admit(self, settings: AssistantSettings) -> None:
         """Create the rate limiter of an account added at run time."""

@@ -166,7 +166,7 @@ class Broadcasts:
         if kept is None:
             return self._write(session, request, who, key)
         if kept.fingerprint != request.fingerprint():
-            raise InvalidParameter("the Idempotency-Key came with another broadcast")
+            raise InvalidParameter("the Idempotency-Key was used for another broadcast")
         return kept.id or 0
 
     def _write(self, session: Session, request: BroadcastRequest, who: str, key: str | None) -> int:

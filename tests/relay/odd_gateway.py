@@ -67,7 +67,7 @@ class OddGateway:
 
     async def Echo(self, stream: Any) -> None:
         """Each message comes back at once."""
-        await stream.send_initial_metadata(metadata={"began": stream.metadata.get("asks", "")})
+        await stream.send_initial_metadata(metadata={"began": stream.metadata.get("asks", "nothing")})
         async for message in stream:
             await stream.send_message(message)
         await stream.send_trailing_metadata(metadata={"ended": "yes"})

@@ -199,8 +199,8 @@ async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
 @pytest.mark.parametrize(
     ("section", "names"),
     [
-        ({"faq": "{folder}/broken.yaml"}, "broken.yaml: 0.answer: it is missing"),
-        ({"keywords": [{"equals": "a", "reply": [{"image": "{folder}/none.png"}]}]}, "there is no file"),
+        ({"faq": "{folder}/broken.yaml"}, "broken.yaml: 0.answer: this key is required"),
+        ({"keywords": [{"equals": "a", "reply": [{"image": "{folder}/none.png"}]}]}, "file not found"),
         ({"keywords": [{"regex": "(", "reply": "b"}]}, "customer_service.keywords.0.regex"),
     ],
 )
