@@ -11,13 +11,14 @@ from sqlmodel import Session
 from app.container import Container
 from app.listener import EventListener
 from config.settings import AssistantSettings
-from errors import AssistantUnknown, InvalidParameter
+from errors import AssistantUnknown, InvalidParameter, WeChatError
 from models.groups import QunState
 from services.accounts.wecom_storage import WecomStorage
 from services.work.inbox import Handle
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 from wechat.events import RawEvent
+from wechat.interface import Capability
 from wecom.account import WecomAccount
 
 
@@ -149,6 +150,19 @@ class Assistants:
             if account in self._running:
                 await self.stop(account)
             self._container.accounts.remove(account)
+
+    async def log_out(self, account: str, who: str) -> None:
+        """Log an account out at its gateway; NotSupported, AssistantOffline, AssistantUnknown, WeChatError."""
+        container = self._container
+        container.accounts.require(account, Capability.LOG_OUT)
+        wechat = container.accounts.online(account)
+        action = await container.audit.tried(account, "log_out", who, account)
+        try:
+            await wechat.log_out()
+        except WeChatError as error:
+            await container.audit.ended(action, "failed", str(error))
+            raise
+        await container.audit.ended(action, "done")
 
     def _configured(self) -> Collection[str]:
         return {settings.account for settings in self._container.config.assistants}

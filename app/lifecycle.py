@@ -180,6 +180,7 @@ class Bot:
         await container.questions.load()
         await container.tickets.load()
         await container.staff_rooms.load()
+        await container.canned_replies.load()
         await container.tls_seen.load()
         await container.clock_trust.load()
         stack.push_async_callback(container.daily_stats.drain)

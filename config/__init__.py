@@ -18,7 +18,7 @@ from config.environment import BadVariable, Sources, expand, override
 from config.error_messages import one_line
 from config.flow_settings import FlowSettings, check_flows
 from config.language import Language
-from config.section import Secret, Section, TimeZone
+from config.section import SecretAddress, Section, TimeZone
 from config.settings import (
     ApiSettings,
     AssistantSettings,
@@ -57,7 +57,7 @@ class Config(Section):
     """The complete configuration."""
 
     assistants: list[AssistantSettings] = Field([AssistantSettings(account="weimi1001")], min_length=1)
-    database: Secret = "sqlite:///data/wxbot.db"
+    database: SecretAddress = "sqlite:///data/wxbot.db"
     api: ApiSettings = ApiSettings()
     admins: list[WeChatId] = Field([])
     timezone: TimeZone = "Asia/Shanghai"
@@ -73,6 +73,7 @@ class Config(Section):
     language: Language = "zh"
     log_format: Literal["text", "json"] = "text"
     keep_days: float = Field(180, gt=0)
+    offline_alert_minutes: float = Field(10, ge=0)
     texts: Texts = Texts()
 
     @model_validator(mode="before")

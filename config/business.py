@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from config.section import Secret, Section, WebAddress
+from config.section import Secret, SecretWebAddress, Section, WebAddress
 
 BASE64: Final = "whsec_"  # prefix of a secret in base64
 
@@ -70,7 +70,7 @@ class WebhookSettings(Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.:-]{0,100}$")] = ""
-    url: WebAddress
+    url: SecretWebAddress
     secret: Secret
     events: list[EventType] = Field([])
 

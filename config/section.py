@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import re
 from collections.abc import Collection
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final, Self, get_origin
 from urllib.parse import urlsplit
@@ -61,7 +62,17 @@ def _pattern(value: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]  # in the syntax of RE2
-Secret = Annotated[str, BeforeValidator(_from_file)]  # itself, or file:PATH of a file that holds it
+
+
+class Mask(Enum):
+    """Marks, in a type, what of a value nobody is shown (config.masked)."""
+
+    WHOLE = "whole"
+    PATH = "path"  # of an address: anything behind the host
+
+
+Secret = Annotated[str, BeforeValidator(_from_file), Mask.WHOLE]  # itself, or file:PATH of a file that holds it
+SecretAddress = Annotated[str, BeforeValidator(_from_file)]  # the same; its user and password alone are secret
 
 
 def web_address(value: str) -> str:
@@ -85,6 +96,7 @@ def _timezone(value: str) -> str:
 
 
 WebAddress = Annotated[str, AfterValidator(web_address)]
+SecretWebAddress = Annotated[WebAddress, Mask.PATH]  # a path that lets people in
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Seconds = Annotated[float, Field(ge=0)]
 

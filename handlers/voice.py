@@ -11,7 +11,7 @@ MARK = "🎤"  # before the words of a voice message, wherever they are shown
 
 
 async def read(event: Event, context: EventContext) -> Event:
-    """Return a voice message with its transcript as the text; any other event, or one without a transcript, unchanged."""
+    """Return a voice message with its transcript as the text, and any other event unchanged."""
     container = context.container
     if not isinstance(event, PrivateMessage) or event.kind is not MessageKind.AUDIO:
         return event
