@@ -22,6 +22,7 @@ MAX_CHARACTERS: Final = 256
 MAX_TEXT: Final = 4000
 MAX_MENTIONS: Final = 100
 # Control characters, and halves of surrogate pairs: JSON can escape these, UTF-8 cannot carry them.
+RAW: Final = web.RequestKey("raw", bytes)  # a body that was read before its handler asks for it
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # lines and tabs may stay
 
@@ -48,7 +49,7 @@ async def _read_object(request: web.BaseRequest, most: int, patience: float) -> 
     if (request.content_length or 0) > most:  # else aiohttp says so when all of it is there
         raise BodyTooLarge(f"{request.content_length} bytes")
     try:
-        raw = await request.read() if request.content.is_eof() else await _read_late(request, patience)
+        raw = request[RAW] if RAW in request else await _read(request, patience)
     except (web.RequestPayloadError, TimeoutError) as error:
         raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
     try:
@@ -58,6 +59,10 @@ async def _read_object(request: web.BaseRequest, most: int, patience: float) -> 
     if not isinstance(value, dict):
         raise InvalidParameter("no JSON object")
     return value
+
+
+async def _read(request: web.BaseRequest, patience: float) -> bytes:
+    return await request.read() if request.content.is_eof() else await _read_late(request, patience)
 
 
 async def _read_late(request: web.BaseRequest, patience: float) -> bytes:

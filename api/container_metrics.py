@@ -143,8 +143,10 @@ class ContainerMetrics(Collector):
 
 
 def assistant_states(container: Container) -> dict[str, State]:
-    """Where each configured assistant's connection stands; one that is not built yet is connecting."""
-    states = {settings.account: State.CONNECTING for settings in container.config.assistants}
+    """Where each configured assistant's connection stands, of those that this process serves; one that is not built yet
+    is connecting."""
+    mine = [one.account for one in container.config.assistants if container.ownership.holds(one.account)]
+    states = dict.fromkeys(mine, State.CONNECTING)
     return states | {wechat.account: wechat.state for wechat in container.accounts}
 
 

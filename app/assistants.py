@@ -45,10 +45,17 @@ class Assistants:
         self._handle = handle
         self._grace = grace
         self._timing = timing
+        cluster = container.cluster
+        self._address = cluster.address if cluster else container.config.api.public_url
         self._running: dict[str, tuple[Assistant | WecomAccount, EventListener]] = {}
         self._turn = asyncio.Lock()
 
     # ---- running ----
+
+    @property
+    def accounts(self) -> Collection[str]:
+        """The names of the accounts that run."""
+        return self._running.keys()
 
     @property
     def listeners(self) -> list[EventListener]:
@@ -64,13 +71,13 @@ class Assistants:
         """How many events each account has stored and not finished."""
         return {account: len(listener.inbox) for account, (_, listener) in self._running.items()}
 
-    async def start(self, settings: AssistantSettings) -> None:
-        """Take up what the account left, and connect it."""
+    async def start(self, settings: AssistantSettings, epoch: int | None = None) -> None:
+        """Take up what the account left, and connect it. `epoch`: of its lease, if it has one."""
         listener = EventListener(self._container, settings.account, self._handle)
         assistant = self._build(settings, listener)
         listener.attach(assistant)
         self._running[settings.account] = assistant, listener
-        await listener.start()
+        await listener.start(epoch)
         await assistant.start()
 
     def _build(self, settings: AssistantSettings, listener: EventListener) -> Assistant | WecomAccount:
@@ -89,11 +96,11 @@ class Assistants:
 
         return WecomStorage(container.store, account, container.clock, store_events, spoke)
 
-    async def stop(self, account: str) -> None:
+    async def stop(self, account: str, grace: float | None = None) -> None:
         """Hang up, and finish what runs; what waits stays in the database."""
         assistant, listener = self._running.pop(account)
         await assistant.stop()
-        await listener.stop(self._grace())
+        await listener.stop(self._grace() if grace is None else grace)
 
     async def stop_all(self) -> None:
         """Stop every account, the last one started first."""
@@ -102,8 +109,12 @@ class Assistants:
 
     # ---- by people ----
 
-    def listed(self) -> list[AssistantStatus]:
+    async def listed(self) -> list[AssistantStatus]:
         """Every account, as it is now."""
+        return self.listed_here()
+
+    def listed_here(self) -> list[AssistantStatus]:
+        """Every account that this process serves."""
         return [self._status(account) for account in self._container.accounts.names()]
 
     def _status(self, account: str) -> AssistantStatus:
@@ -113,7 +124,7 @@ class Assistants:
         return AssistantStatus(
             account=account,
             state=wechat.state,
-            holder=container.config.api.public_url,
+            holder=self._address,
             friends=sum(contact.friend for contact in wechat.directory.contacts.values()),
             groups=sum(qun.account == account and qun.state == QunState.ACTIVE for qun in container.groups),
             waiting=waiting,
@@ -125,8 +136,7 @@ class Assistants:
         """Add an account, or change one that was added; says whether it is new. InvalidParameter for one of the
         config, and for one without a gateway."""
         account = settings.account
-        if account in self._configured():
-            raise InvalidParameter(f"{account} is an assistant of config.yaml")
+        self._check_added(account)
         if settings.is_sandboxed:
             raise InvalidParameter("endpoint")
         async with self._turn:
@@ -139,8 +149,7 @@ class Assistants:
 
     async def remove(self, account: str, who: str) -> None:
         """Remove an account that was added; AssistantUnknown, InvalidParameter for one of the config."""
-        if account in self._configured():
-            raise InvalidParameter(f"{account} is an assistant of config.yaml")
+        self._check_added(account)
         async with self._turn:
             if not await self._container.stored_assistants.remove(account, who):
                 raise AssistantUnknown(account)
@@ -148,5 +157,11 @@ class Assistants:
                 await self.stop(account)
             self._container.accounts.remove(account)
 
-    def _configured(self) -> Collection[str]:
+    def _check_added(self, account: str) -> None:
+        """InvalidParameter for an account of the config: only those that were added can be changed here."""
+        if account in self.configured():
+            raise InvalidParameter(f"{account} is an assistant of config.yaml")
+
+    def configured(self) -> Collection[str]:
+        """The accounts of the config."""
         return {settings.account for settings in self._container.config.assistants}

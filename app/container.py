@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
@@ -21,6 +22,9 @@ from services.accounts.stored_assistants import StoredAssistants
 from services.accounts.tls_seen import TlsSeen
 from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
+from services.cluster.parts import ClusterParts
+from services.cluster.peers import Peers
+from services.cluster.shared import Shared
 from services.flows.calls import SystemCaller
 from services.flows.flows import Flows
 from services.flows.steps import FlowSteps
@@ -79,6 +83,7 @@ from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
 from services.work.delivery_queue import Job
 from services.work.outbox import Outbox
+from services.work.ownership import Ownership
 from wechat.pacing import Governor
 
 # The official channel has limits far above what one account needs; its codes for them are heeded as they come.
@@ -102,31 +107,36 @@ class Container:
         self.config = config = config.model_copy(deep=True)  # a reload changes it in place
         self.clock = clock
         self.zone = ZoneInfo(config.timezone)
-        self.store = Store(config.database)
-        self.changes = ChangeFeed()
+        self.store = Store(config.database, shared=config.cluster.enabled)
+        self.cluster = ClusterParts(config, self.store) if config.cluster.enabled else None
+        self.peers = Peers(self.cluster, self.store) if self.cluster else None
+        self.ownership = self.cluster.ownership if self.cluster else Ownership()
+        self.changes = ChangeFeed(self.cluster.announcements.publish if self.cluster else None)
         self._speaking(sandboxed)
         self._managing_groups()
         self._token_joins()
         self._serving_customers()
         self._serving_business()
         self._keeping_house()
-        self.reloader = ConfigReloader(config, source, self.store, self.audit)
+        tell = partial(self.cluster.tables.changed, kind=Shared.CONFIG) if self.cluster else None
+        self.reloader = ConfigReloader(config, source, self.store, self.audit, tell)
 
     def _speaking(self, sandboxed: Collection[str]) -> None:
         config, clock = self.config, self.clock
         self._governors = governors = {
             a.account: Governor(config.pacing if a.kind == "wechaty" else NO_PACE, clock) for a in config.assistants
         }
-        self.accounts = Accounts(governors, config.admins, sandboxed)
+        self.accounts = Accounts(governors, config.admins, sandboxed, self.ownership)
         self.tls_seen = TlsSeen(self.store)
-        self.admins = Admins(self.store, self.accounts, clock)
+        self.admins = Admins(self.store, self.accounts, clock, shared=self.cluster is not None)
         self.audit = Audit(self.store, clock)
         self.staff_rooms = StaffRooms(self.store, self.accounts, self.audit, config.customer_service.handoff.staff_room)
         self.console_sessions = ConsoleSessions(
-            self.store, self.accounts, self.audit, self.staff_rooms.has_member, clock
-        )
+            self.store, self.accounts, self.audit, self.staff_rooms.has_member, clock,
+            self.peers.is_staff if self.peers else None,
+        )  # fmt: skip
         self.stored_assistants = StoredAssistants(self.store, self.audit, clock)
-        self.outbox = Outbox(self.store, clock)
+        self.outbox = Outbox(self.store, clock, self.ownership)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
         self.messages = Messages(self.outbox, self.accounts)
@@ -136,10 +146,11 @@ class Container:
         self.messages.on_said = self.conversations.spoken
         self.media = MediaStore(config.folder / "media")
 
-    async def admit(self, account: str) -> None:
-        """Give an account that is added while the bot runs its pace."""
-        if account not in self._governors:
-            self._governors[account] = governor = Governor(self.config.pacing, self.clock)
+    async def admit(self, account: str, *, kind: str = "wechaty", again: bool = False) -> None:
+        """Give an account that is added while the bot runs its pace; `again`: another process may have used it."""
+        if again or account not in self._governors:
+            pacing = self.config.pacing if kind == "wechaty" else NO_PACE
+            self._governors[account] = governor = Governor(pacing, self.clock)
             await self.pace_records.begin(account)
             self.outbox.repace(f"wx:{account}", governor)
 
@@ -229,7 +240,10 @@ class Container:
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock
         self.timed_messages = TimedMessages(store, self.groups, self.messages, self.zone, clock)
-        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.outbox.state_of, self.audit, clock)
+        self.broadcasts = Broadcasts(
+            store, self.groups, self.messages, self.outbox.state_of, self.audit, clock,
+            all_in_memory=self.cluster is None,
+        )  # fmt: skip
         self.reports = Reports(
             store,
             self.accounts,

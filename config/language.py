@@ -45,6 +45,7 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bnothing in braces", "不能有花括号"),
     # single settings
     (r"\ban address that more can be put behind is wanted, without \? and #", "要填后面还能接路径的网址，不带 ? 和 #"),
+    (r"\ban address like (\S+) is wanted where (\S+) is true", r"\2 为 true 时要填网址，例如 \1"),
     (r"\ban address like (\S+) is wanted", r"要填网址，例如 \1"),
     (r"\ba time zone like (\S+) is wanted", r"要填时区，例如 \1"),
     (r"\ba network like (\S+) is wanted, without bits behind the mask", r"要填网段，例如 \1，掩码之后的位必须是 0"),
@@ -72,6 +73,11 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\ba host name like (\S+) is wanted, without scheme and port", r"要填主机名，例如 \1，不带 http:// 和端口"),
     (r"\beach account may stand here once", "每个账号只能出现一次"),
     (r"\bsqlite:///FILE or (\S+) is wanted", r"要填 sqlite:///文件 或 \1"),
+    (r"\bcluster\.enabled: several processes need a database: (\S+)", r"cluster.enabled：多个进程要共用 \1 数据库"),
+    (
+        r"\bcluster\.enabled: assistant (\S+) has no gateway, and the sandbox is of one process",
+        r"cluster.enabled：助手 \1 没有网关，沙箱只能由一个进程使用",
+    ),
     (r"\bwebhooks: each url may stand here once", "webhooks：每个 url 只能出现一次"),
     (r"\ba time like (\S+) is wanted", r"要填时间，例如 \1"),
     (r"\bexactly one of (.+?) is wanted", r"必须且只能填一个：\1"),

@@ -23,7 +23,7 @@ DAYS: Final = 30
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/overview."""
     container = request.app[HOUSE]
-    accounts = [account(container, status) for status in request.app[ASSISTANTS].listed()]
+    accounts = [account(container, status) for status in request.app[ASSISTANTS].listed_here()]
     days = await container.store.read(lambda s: daily_totals(s, container.zone, container.clock(), DAYS))
     failed = await container.webhooks.listed(WorkState.FAILED)
     tickets = list(container.tickets)

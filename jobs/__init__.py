@@ -7,7 +7,9 @@ from typing import Final
 from jobs.job import ScheduledJob
 
 JOBS: Final[tuple[ScheduledJob, ...]] = (
-    ScheduledJob("expire_memberships", "* * * * *", lambda container: container.memberships.expire(), made_up=False),
+    ScheduledJob(
+        "expire_memberships", "* * * * *", lambda container: container.memberships.expire(), made_up=False, once=True
+    ),
     ScheduledJob(
         "go_on_with_requests", "*/5 * * * *", lambda container: container.token_joins.resume_all(), made_up=False
     ),
@@ -21,5 +23,5 @@ JOBS: Final[tuple[ScheduledJob, ...]] = (
     ScheduledJob("remind_staff", "* * * * *", lambda container: container.reminders.run(), made_up=False),
     ScheduledJob("daily_report", "0 9 * * *", lambda container: container.reports.send()),
     ScheduledJob("prune_media", "45 4 * * *", lambda container: container.retention.run()),
-    ScheduledJob("prune", "30 4 * * *", lambda container: container.pruning.run()),
+    ScheduledJob("prune", "30 4 * * *", lambda container: container.pruning.run(), once=True),
 )

@@ -15,9 +15,11 @@ class ScheduledJob:
 
     `run` answers with what it did (a number, a word), for the log. A job may be begun again after a crash in its
     middle, so what it does must bear that. `made_up`: whether a time missed while the bot was down is made up, once.
+    `once`: of several processes one runs it; the others' are about the accounts that each serves.
     """
 
     name: str
     cron: str
     run: Callable[[Container], Awaitable[Any]]
     made_up: bool = True
+    once: bool = False

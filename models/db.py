@@ -24,6 +24,7 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel
 
 from models.durable import Setting
+from models.fence import IDLE_LIMIT, TransactionGuard
 from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob
 from models.latency import COMMIT, READ, database_seconds
 from models.schema import bring_up_to_date
@@ -65,11 +66,12 @@ def lively(url: URL) -> dict[str, Any]:
 
 
 class Store:
-    """One database; built once and passed around."""
+    """One database; built once and passed around. `shared`: several processes write to it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, shared: bool = False) -> None:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.is_shared = shared
         self._engine = self._make_engine()
         self.seconds = database_seconds()
         self._commits = GroupCommit(self._engine)
@@ -90,7 +92,10 @@ class Store:
             "hide_parameters": True,  # errors are logged, and what people write is among them
         }
         if not self.is_sqlite:
-            alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": lively(self.url)}
+            arguments = lively(self.url)
+            if self.is_shared:
+                arguments["options"] = f"-c idle_in_transaction_session_timeout={IDLE_LIMIT}"
+            alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": arguments}
             return create_engine(self.url, pool_size=10, max_overflow=10, **alive, **usual)
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +115,10 @@ class Store:
     def _migrate(self) -> None:
         with self._engine.begin() as connection:
             bring_up_to_date(connection)
+
+    def guard(self, guard: TransactionGuard) -> None:
+        """Ask this before every write from now on."""
+        self._commits.guard = guard
 
     async def close(self) -> None:
         """Finish the writes that wait, then let go of the database. A write that comes later is refused."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from sqlalchemy import URL, Connection, create_engine, text
+from sqlalchemy import URL, Connection, TextClause, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -26,7 +26,9 @@ PATIENCE: Final = 30.0  # seconds until PostgreSQL has noticed that the machine 
 WATCH_EVERY: Final = 5.0
 # Without these a server may believe for hours in a client whose machine has lost its power.
 KEEPALIVE: Final = ("tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 2")
-LOCK: Final = text("SELECT pg_try_advisory_lock(hashtext('wxbot'), hashtext(coalesce(current_schema(), '')))")
+NAME: Final = "hashtext('wxbot'), hashtext(coalesce(current_schema(), ''))"
+LOCK: Final = text(f"SELECT pg_try_advisory_lock({NAME})")
+SHARED_LOCK: Final = text(f"SELECT pg_try_advisory_lock_shared({NAME})")  # of processes that share the database
 
 
 class DatabaseInUse(Exception):
@@ -40,15 +42,18 @@ class InstanceLock(Protocol):
         """Leave it to others."""
 
 
-async def acquire_instance_lock(url: str, on_lost: Callable[[], object], patience: float = PATIENCE) -> InstanceLock:
-    """Lock the database for this process; DatabaseInUse when another process holds it.
+async def acquire_instance_lock(
+    url: str, on_lost: Callable[[], object], patience: float = PATIENCE, *, shared: bool = False
+) -> InstanceLock:
+    """Lock the database for this process, or (`shared`) for processes that share it; DatabaseInUse when another
+    process holds it.
 
     `on_lost` is called on the loop should another process get the lock while the server was away.
     """
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
         return FileLock(Path(parsed.database or ""))
-    held = ServerLock(parsed)
+    held = ServerLock(parsed, SHARED_LOCK if shared else LOCK)
     deadline, told = time.monotonic() + patience, False
     while not await asyncio.to_thread(held.take):
         if time.monotonic() > deadline:
@@ -90,7 +95,8 @@ class FileLock:
 class ServerLock:
     """A lock of PostgreSQL's, held by a connection of its own."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, lock: TextClause = LOCK) -> None:
+        self._lock = lock
         self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=lively(url))
         self._connection: Connection | None = None
         self._ended = threading.Event()
@@ -101,7 +107,7 @@ class ServerLock:
             self._connection = self._engine.connect()
             for setting in KEEPALIVE:
                 self._connection.execute(text(f"SET {setting}"))
-        return bool(self._connection.execute(LOCK).scalar())
+        return bool(self._connection.execute(self._lock).scalar())
 
     def watch(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[], object]) -> None:
         """Take it again whenever the connection was lost. A thread of its own, which a server that hangs cannot make

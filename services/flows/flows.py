@@ -25,7 +25,7 @@ from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.decision import Decision
 from services.flows.calls import CallFailed, SystemCaller
-from services.flows.steps import HOUR, FlowSteps, open_key
+from services.flows.steps import HOUR, FlowSteps, account_of, open_key
 from services.groups.groups import Groups
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class Flows:
         self._texts = config.texts
         self._clock = clock
         self._calls: dict[int, asyncio.Task[None]] = {}
+        self._callers: dict[int, str] = {}  # the account of each call
         self._alarms: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._open: dict[str, str] = {}  # state by account and person; "" = ended while `start` was reading
@@ -75,12 +76,32 @@ class Flows:
 
     async def start(self) -> None:
         """Make the calls again that an earlier process did not finish, each with the same idempotency key."""
-        runs = await self.open_runs()
+        self._take_up(await self.open_runs())
+
+    def start_empty(self) -> None:
+        """Begin without runs: those of each account are taken up when it is taken."""
+        self._loaded = True
+
+    async def load(self, account: str) -> None:
+        """Do the same for one account that another process has served until now."""
+        self._take_up(await self.open_runs(account))
+
+    def _take_up(self, runs: Sequence[FlowRun]) -> None:
         known = {open_key(run.account, run.person): run.state for run in runs} | self._open
         self._open, self._loaded = {key: state for key, state in known.items() if state}, True
         for run in runs:
             if run.state == RunState.CALLING and run.id not in self._calls:
                 self._call_soon(run.id or 0)
+
+    async def drop(self, account: str, grace: float) -> None:
+        """Leave the runs of an account to another process; their calls may finish for `grace` seconds."""
+        self._open = {key: state for key, state in self._open.items() if account_of(key) != account}
+        calls = [task for run_id, task in self._calls.items() if self._callers.get(run_id) == account]
+        if calls:
+            await asyncio.wait(calls, timeout=grace)
+        for task in calls:
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
 
     async def stop(self, grace: float) -> None:
         """Let calls finish for `grace` seconds; what does not is made again at the next start."""
@@ -179,6 +200,7 @@ class Flows:
     def _called(self, run_id: int, done: asyncio.Task[None]) -> None:
         if self._calls.get(run_id) is done:
             del self._calls[run_id]
+            self._callers.pop(run_id, None)
         if not done.cancelled() and done.exception() is not None:
             log.error("flow run %s: its call failed, again in %d s", run_id, CALL_AGAIN, exc_info=done.exception())
             asyncio.get_running_loop().call_later(CALL_AGAIN, self._call_soon, run_id)
@@ -186,8 +208,9 @@ class Flows:
     async def _call(self, run_id: int) -> None:
         run = await self._store.read(lambda s: s.get_one(FlowRun, run_id))
         call = FlowSettings.model_validate_json(run.spec).steps[run.step].call
-        if run.state != RunState.CALLING or call is None:
+        if run.state != RunState.CALLING or call is None or not self._accounts.holds(run.account):
             return
+        self._callers[run_id] = run.account
         values = await self._store.read(lambda s: self._steps.values(s, run))
         answer: dict[str, Any] | None = None
         error = ""
@@ -241,16 +264,20 @@ class Flows:
     async def expire(self) -> int:
         """End the runs whose answer or callback has not come in time; returns how many."""
         late = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES), col(FlowRun.deadline) <= self._clock())
-        runs = await self._store.read(lambda s: s.exec(late).all())
+        runs = [
+            run for run in await self._store.read(lambda s: s.exec(late).all()) if self._accounts.holds(run.account)
+        ]
         for run in runs:
             no_answer = run.state == RunState.ASKING
             error = self._texts.flow_no_answer if no_answer else self._texts.flow_no_result
             await self._store.write(self._with_open(run, partial(self._steps.fail, error=error), same_step=True))
         return len(runs)
 
-    async def open_runs(self) -> list[FlowRun]:
-        """The runs that are under way, the oldest first."""
+    async def open_runs(self, account: str | None = None) -> list[FlowRun]:
+        """The runs that are under way, of one account or of all, the oldest first."""
         wanted = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES)).order_by(col(FlowRun.id))
+        if account is not None:
+            wanted = wanted.where(FlowRun.account == account)
         return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
     def end(self, session: Session, run_id: int) -> FlowRun | None:

@@ -207,3 +207,8 @@ def _about(run: FlowRun) -> dict[str, Any]:
 def open_key(account: str, person: str) -> str:
     """What is unique among open runs."""
     return f"{account}/{person}"
+
+
+def account_of(key: str) -> str:
+    """The account in such a key."""
+    return key.rpartition("/")[0]

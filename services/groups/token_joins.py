@@ -49,7 +49,7 @@ class TokenJoins:
         self._settings = settings
         self._texts = texts
         self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], str] = {}  # with the account of each
 
     # ---- a token from a friend ----
 
@@ -142,7 +142,7 @@ class TokenJoins:
 
     def became_friend_soon(self, account: str, contact_id: str) -> None:
         """Let a new friend into what they were approved for."""
-        self._hold(self._became_friend(account, contact_id))
+        self._hold(account, self._became_friend(account, contact_id))
 
     async def _became_friend(self, account: str, contact_id: str) -> None:
         """WeChat may need some seconds before it shows a new friend as one."""
@@ -157,7 +157,7 @@ class TokenJoins:
         """Go on with what a crash or a failure cut off; returns how many requests were open."""
         rows = await self._memberships.open_rows(account)
         for row in rows:
-            self._hold(self._memberships.go_on(row))
+            self._hold(account, self._memberships.go_on(row))
         return len(rows)
 
     async def resume_all(self) -> int:
@@ -167,7 +167,7 @@ class TokenJoins:
 
     def go_on_soon(self, membership_id: int) -> None:
         """Go on with a way in that is kept."""
-        self._hold(self._go_on_with(membership_id))
+        self._hold("", self._go_on_with(membership_id))
 
     async def _go_on_with(self, membership_id: int) -> None:
         row = await self._store.read(lambda s: s.get(Membership, membership_id))
@@ -175,7 +175,7 @@ class TokenJoins:
             await self._memberships.go_on(row)
 
     def _go_on_soon(self, account: str, contact_id: str, number: int) -> None:
-        self._hold(self._go_on(account, contact_id, number))
+        self._hold(account, self._go_on(account, contact_id, number))
 
     async def _go_on(self, account: str, contact_id: str, number: int) -> None:
         wanted = select(Membership).where(Membership.number == number, Membership.who == contact_id)
@@ -183,18 +183,25 @@ class TokenJoins:
         if row is not None and row.account == account:
             await self._memberships.go_on(row)
 
-    def _hold(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _hold(self, account: str, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = account
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and task.exception() is not None:
             log.error("a way into a group failed", exc_info=task.exception())
+
+    async def drop(self, account: str) -> None:
+        """Let go of what runs for an account that another process serves from now on; the rows say where to go on."""
+        mine = [task for task, whose in self._tasks.items() if whose == account]
+        for task in mine:
+            task.cancel()
+        await asyncio.gather(*mine, return_exceptions=True)
 
     async def stop(self) -> None:
         """Let go of what runs; the rows say where to go on."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*list(self._tasks), return_exceptions=True)

@@ -47,7 +47,9 @@ class WebhookEvents:
         }
         for webhook in self._webhooks:
             if webhook.wants(type):
-                self._outbox.add(session, f"{QUEUE}:{webhook.name}", key, event, priority=Priority.NOTICE)
+                account = str(data.get("assistant", ""))
+                queue = f"{QUEUE}:{webhook.name}"
+                self._outbox.add(session, queue, key, event, priority=Priority.NOTICE, account=account)
 
     def friend_added(self, session: Session, account: str, contact_id: str, name: str) -> None:
         """Tell that a person has become a friend: once, though both its event and the list of contacts show it."""

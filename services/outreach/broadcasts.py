@@ -21,6 +21,7 @@ from models.groups import Qun, QunState, QunTag
 from models.rules import Broadcast, BroadcastState, BroadcastTarget
 from services.accounts.audit import Audit
 from services.clock import Clock
+from services.groups.group_rows import active_rooms, every_group, named_group
 from services.groups.groups import Groups
 from services.messaging.messages import Body, Messages, text
 from services.work.delivery_queue import Job
@@ -76,7 +77,11 @@ class Broadcasts:
         state_of: Callable[[OutboxItem], str],
         audit: Audit,
         clock: Clock,
+        *,
+        all_in_memory: bool = True,
     ) -> None:
+        """`all_in_memory`: whether the groups of every account are."""
+        self._all_in_memory = all_in_memory
         self._store = store
         self._groups = groups
         self._messages = messages
@@ -171,6 +176,8 @@ class Broadcasts:
         return broadcast.id or 0
 
     def _meant(self, session: Session, request: BroadcastRequest) -> list[Qun]:
+        if not self._all_in_memory:
+            return _meant_rows(session, request)
         if request.everywhere:
             return list(self._groups)
         if request.tags:
@@ -190,8 +197,7 @@ class Broadcasts:
         promised: list[tuple[Qun, str, Job]] = []
         how: dict[str, Any] = {"priority": Priority.BROADCAST, "run_at": broadcast.run_at}
         for qun in quns:
-            rooms = self._groups.rooms(qun) if qun.state == QunState.ACTIVE else []
-            ids = [room.room_id for room in rooms if room.room_id]
+            ids = self._room_ids(session, qun) if qun.state == QunState.ACTIVE else []
             promised += [(qun, id, self._messages.say(session, qun.account, id, dict(body), **how)) for id in ids]
         write_bulk(session)  # which gives the messages their ids
         session.add_all(
@@ -205,6 +211,11 @@ class Broadcasts:
             account = broadcast.account or promised[0][0].account
             self._audit.note(session, account, "broadcast", who, str(broadcast.id), "done", groups=str(count))
         return count
+
+    def _room_ids(self, session: Session, qun: Qun) -> list[str]:
+        if not self._all_in_memory:
+            return active_rooms(session, qun)
+        return [room.room_id for room in self._groups.rooms(qun) if room.room_id]
 
     # ---- how it stands ----
 
@@ -230,6 +241,16 @@ class Broadcasts:
         for target in targets:  # a message that was pruned since was done long ago
             states[target.number].add(messages.get(target.message, WorkState.SENT))
         return BroadcastResult(broadcast, {number: _together(found) for number, found in states.items()})
+
+
+def _meant_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
+    """The groups that are meant, of every account, whichever process serves it."""
+    if request.everywhere:
+        return list(every_group(session))
+    if request.tags:
+        tagged = select(QunTag.number).where(col(QunTag.tag).in_(request.tags)).distinct()
+        return [session.get_one(Qun, number) for number in session.exec(tagged).all()]
+    return list({qun.number: qun for qun in (named_group(session, name) for name in request.quns)}.values())
 
 
 def _together(states: set[str]) -> str:

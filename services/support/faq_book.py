@@ -23,9 +23,10 @@ class FaqBook:
         self._faq: Faq | None = None
 
     async def load(self) -> None:
-        """Read what people added."""
-        for row in await self._store.read(self.listed):
-            self._keep(row.id or 0, Entry(questions=row.questions, answer=row.answer))
+        """Read what people added; again when another process has changed it."""
+        rows = await self._store.read(self.listed)
+        self._added = {row.id or 0: Entry(questions=row.questions, answer=row.answer) for row in rows}
+        self._faq = None
 
     @property
     def faq(self) -> Faq:
