@@ -122,7 +122,8 @@ class Cluster:
     async def _follow(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), AGAIN)
+                async with asyncio.timeout(AGAIN):
+                    await self._wake.wait()
             self._wake.clear()
             if self._member.fenced:
                 self._on_fenced()

@@ -93,8 +93,9 @@ class ClusterMember:
                 self._lost("the leases have run out: the database was not reached in time")
             if self.held != before or self.fenced:
                 await changed()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+            with suppress(TimeoutError):  # not wait_for: in Python 3.11 it may swallow a cancellation
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def release(self, account: str) -> None:

@@ -93,7 +93,8 @@ class ClusterNews:
         """Look at the numbers, when somebody tells and every second."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), LOOK_EVERY)
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._look.wait()
             self._look.clear()
             try:
                 await self._look_now()
