@@ -10,8 +10,8 @@ from aiohttp import web
 from sqlmodel import Session, select
 
 from api.app_keys import HOUSE
-from api.body import read_large_object, read_object
-from errors import BotError
+from api.body import read_ahead, read_object
+from errors import InvalidParameter
 from models.durable import OutboxItem
 from models.flows import FlowCallback, FlowRun
 from models.groups import Membership, Qun
@@ -24,20 +24,23 @@ Find = Callable[[web.Request], Awaitable[str | None]]
 
 class Forwarding(NamedTuple):
     """How a route is passed on. `repeatable`: doing it twice is doing it once, so that it may be tried at the next
-    holder; `patience`: seconds to wait for a holder; `alone`: without one it is answered from the database."""
+    holder; `patience`: seconds to wait for a holder; `alone`: without one it is answered from the database;
+    `large`: a file may stand in its body."""
 
     find: Find
     repeatable: bool = True
     patience: float = 2.0
     alone: bool = False
+    large: bool = False
 
 
 def _in_body(name: str = "assistant", *, large: bool = False) -> Find:
     async def find(request: web.Request) -> str | None:
+        await read_ahead(request, large=large)
         try:
-            value = (await (read_large_object if large else read_object)(request)).get(name)
-        except BotError:
-            return None  # it is refused here as well
+            value = (await read_object(request)).get(name)
+        except InvalidParameter:
+            return None  # its handler refuses it
         return value if isinstance(value, str) else None
 
     return find
@@ -103,9 +106,10 @@ async def _by_code(request: web.Request) -> str | None:
 
 
 async def _by_number_in_body(request: web.Request) -> str | None:
+    await read_ahead(request, large=False)
     try:
         number = (await read_object(request)).get("number")
-    except BotError:
+    except InvalidParameter:
         return None
     if type(number) is not int or not 0 < number <= MAX_ID:
         return None
@@ -149,8 +153,8 @@ FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
     ("GET", "/wxbot/qun/{number}/members"): Forwarding(_QUN),
     ("POST", "/wxbot/qun/membership"): Forwarding(_by_token),
     ("DELETE", "/wxbot/qun/membership/{id}"): Forwarding(_row(Membership)),
-    ("POST", "/wxbot/message"): Forwarding(_in_body(large=True)),
-    ("POST", "/wxbot/broadcast"): Forwarding(_in_body(large=True)),
+    ("POST", "/wxbot/message"): Forwarding(_in_body(large=True), large=True),
+    ("POST", "/wxbot/broadcast"): Forwarding(_in_body(large=True), large=True),
     ("POST", "/wxbot/callback/{secret}"): Forwarding(_stored(_callback), patience=CALLBACK_PATIENCE),
     ("POST", "/wxbot/webhook/{id}/resend"): Forwarding(_ITEM),
     ("GET", "/wecom/callback/{account}"): Forwarding(_in_path()),
@@ -159,9 +163,10 @@ FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
     ("GET", f"{_API}/assistant/{{account}}/login.svg"): Forwarding(_in_path()),
     ("GET", f"{_API}/ticket/{{id}}"): Forwarding(_TICKET, alone=True),
     **{
-        ("POST", f"{_API}/ticket/{{id}}/{action}"): Forwarding(_TICKET, repeatable=action == "reply")
-        for action in ("reply", "note", "assign", "close", "reopen", "remark", "presence")
+        ("POST", f"{_API}/ticket/{{id}}/{action}"): Forwarding(_TICKET, repeatable=False)
+        for action in ("note", "assign", "close", "reopen", "remark", "presence")
     },
+    ("POST", f"{_API}/ticket/{{id}}/reply"): Forwarding(_TICKET, large=True),  # it has a key of its own
     ("GET", f"{_API}/qun/{{number}}"): Forwarding(_QUN),
     ("GET", f"{_API}/qun/{{number}}/members"): Forwarding(_QUN),
     ("GET", f"{_API}/qun/{{number}}/qr.svg"): Forwarding(_QUN),
@@ -170,7 +175,7 @@ FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
     ("GET", f"{_API}/knowledge"): Forwarding(_knowledge),
     ("POST", f"{_API}/knowledge/try"): Forwarding(_knowledge),
     ("GET", f"{_API}/knowledge/{{what}}.yaml"): Forwarding(_knowledge),
-    ("POST", f"{_API}/knowledge/{{what}}.yaml"): Forwarding(_knowledge, repeatable=False),
+    ("POST", f"{_API}/knowledge/{{what}}.yaml"): Forwarding(_knowledge, repeatable=False, large=True),
     ("POST", f"{_API}/keyword"): Forwarding(_knowledge, repeatable=False),
     ("POST", f"{_API}/timed"): Forwarding(_by_number_in_body, repeatable=False),
     ("DELETE", f"{_API}/timed/{{id}}"): Forwarding(_stored(_timed), repeatable=False),

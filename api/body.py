@@ -45,13 +45,16 @@ async def read_large_object(request: web.Request) -> dict[str, Any]:
     return await _read_object(large, MAX_LARGE_BYTES, LARGE_PATIENCE)
 
 
+async def read_ahead(request: web.Request, *, large: bool) -> bytes:
+    """The body, before the handler asks for it, which gets the same; BodyTooLarge, InvalidParameter."""
+    if RAW not in request:
+        most, patience = (MAX_LARGE_BYTES, LARGE_PATIENCE) if large else (MAX_BYTES, PATIENCE)
+        request[RAW] = await _read_whole(request.clone(client_max_size=most), most, patience)
+    return request[RAW]
+
+
 async def _read_object(request: web.BaseRequest, most: int, patience: float) -> dict[str, Any]:
-    if (request.content_length or 0) > most:  # else aiohttp says so when all of it is there
-        raise BodyTooLarge(f"{request.content_length} bytes")
-    try:
-        raw = request[RAW] if RAW in request else await _read(request, patience)
-    except (web.RequestPayloadError, TimeoutError) as error:
-        raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
+    raw = request[RAW] if RAW in request else await _read_whole(request, most, patience)
     try:
         value = _decode(raw.decode())
     except (ValueError, RecursionError) as error:
@@ -61,8 +64,13 @@ async def _read_object(request: web.BaseRequest, most: int, patience: float) -> 
     return value
 
 
-async def _read(request: web.BaseRequest, patience: float) -> bytes:
-    return await request.read() if request.content.is_eof() else await _read_late(request, patience)
+async def _read_whole(request: web.BaseRequest, most: int, patience: float) -> bytes:
+    if (request.content_length or 0) > most:  # else aiohttp says so when all of it is there
+        raise BodyTooLarge(f"{request.content_length} bytes")
+    try:
+        return await request.read() if request.content.is_eof() else await _read_late(request, patience)
+    except (web.RequestPayloadError, TimeoutError) as error:
+        raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
 
 
 async def _read_late(request: web.BaseRequest, patience: float) -> bytes:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from api.account_of import FORWARDINGS, Forwarding
 from api.app_keys import CLIENT, KEY_NAME
-from api.body import RAW
+from api.body import RAW, read_ahead
 from app.container import Container
 from errors import AssistantOffline, OutsideNetwork
 from services.cluster.parts import ClusterParts
@@ -81,7 +81,7 @@ class Door:
         return False
 
     async def _pass_on(self, request: web.Request, account: str, how: Forwarding) -> web.StreamResponse | None:
-        body = request[RAW] if RAW in request else await request.read()
+        body = await read_ahead(request, large=how.large) if request.can_read_body or RAW in request else b""
         headers = _headers(request)
         until, fresh = time.monotonic() + how.patience, False
         while True:

@@ -134,6 +134,11 @@ class Store:
         """An INSERT in the database's own words, which can say what is to be done about a row that is there already."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
+    def one_at_a_time(self, session: Session, what: str) -> None:
+        """No other process does this until the transaction ends: for what is read before it is written."""
+        if self.is_shared:
+            session.connection().execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
+
     async def ping(self) -> None:
         """Ask the database for a sign of life; raises what the driver raises. When it took no write the last time, as
         on a full disk, a small one is tried."""

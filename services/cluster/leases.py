@@ -99,8 +99,8 @@ class View:
 
     @property
     def is_uneven(self) -> bool:
-        """Whether some member has at least two accounts fewer than its share."""
-        return any(not one.draining and one.held + 1 < self.fair_share(one.id) for one in self.members)
+        """Whether some member has fewer accounts than its share."""
+        return any(one.held < self.fair_share(one.id) for one in self.members)
 
 
 class Leases:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
 from concurrency import SingleFlight
@@ -115,7 +116,10 @@ class Groups(GroupIndex):
     async def _put(self, wechat: WeChat, code: str, owner: str) -> Qun:
         person = await self._owner(wechat, owner)
         companion = self._maker.companion(wechat, person.id)
-        return await self._store.write(lambda s: self._insert(s, code, owner, wechat.account, person, companion))
+        try:
+            return await self._store.write(lambda s: self._insert(s, code, owner, wechat.account, person, companion))
+        except IntegrityError:  # at the same moment, by another process
+            raise CodeTaken(f"{code} is a group of another assistant") from None
 
     def _check_same(self, qun: Qun, owner: str, account: str) -> None:
         if qun.account != account:
@@ -147,6 +151,7 @@ class Groups(GroupIndex):
         return found[0]
 
     def _insert(self, session: Session, code: str, owner: str, account: str, person: Contact, companion: str) -> Qun:
+        self._store.one_at_a_time(session, "wxbot group numbers")
         last = session.exec(select(func.max(Qun.number))).one()
         number = FIRST_NUMBER if last is None else last + 1
         topic = fill(self._settings.topic, owner=person.name or owner, number=number)

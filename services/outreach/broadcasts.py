@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from concurrency import SingleFlight
@@ -144,8 +145,14 @@ class Broadcasts:
         if key is None:
             return await self._store.write(lambda s: self._write(s, request, who, None))
         return await self._writing.run(
-            key, lambda: self._store.write(lambda s: self._once(s, request, who, key)), request=request.fingerprint()
+            key, lambda: self._promise_once(request, who, key), request=request.fingerprint()
         )
+
+    async def _promise_once(self, request: BroadcastRequest, who: str, key: str) -> int:
+        try:
+            return await self._store.write(lambda s: self._once(s, request, who, key))
+        except IntegrityError:  # at the same moment, by another process
+            return await self._store.write(lambda s: self._once(s, request, who, key))
 
     def _once(self, session: Session, request: BroadcastRequest, who: str, key: str) -> int:
         kept = session.exec(select(Broadcast).where(Broadcast.idempotency_key == key)).first()

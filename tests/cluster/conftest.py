@@ -72,8 +72,8 @@ class ClusterTown:
 
     def _is_served(self) -> bool:
         held = [{a for a in self.accounts if bot.container.accounts.is_online(a)} for bot in self.bots]
-        sizes = sorted(len(some) for some in held)
-        return sum(sizes) == len(self.accounts) == len(set().union(*held)) and sizes[-1] - sizes[0] <= len(self.bots)
+        sizes, share = [len(some) for some in held], -(-len(self.accounts) // len(self.bots))
+        return sum(sizes) == len(self.accounts) == len(set().union(*held)) and max(sizes) <= share
 
     def config(self, port: int) -> Config:
         """Fast settings, the same for all but the address."""
@@ -128,7 +128,9 @@ class ClusterTown:
 
     async def hears(self, who: str, words: str, account: str, chat: str = "bot", within: float = 15.0) -> None:
         """Wait until the person sees a text holding `words`."""
-        await until(lambda: any(words in one for one in self.seen(who, account, chat)), f"{who} hears {words!r}", within)
+        await until(
+            lambda: any(words in one for one in self.seen(who, account, chat)), f"{who} hears {words!r}", within
+        )
 
     def _chat(self, to: str, account: str) -> str:
         return self.bot_id(account) if to == "bot" else NAMES.get(to, to)
