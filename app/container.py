@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Collection
 from functools import partial
@@ -107,8 +108,9 @@ class Container:
         self.config = config = config.model_copy(deep=True)  # a reload changes it in place
         self.clock = clock
         self.zone = ZoneInfo(config.timezone)
-        self.store = Store(config.database, shared=config.cluster.enabled)
-        self.cluster = ClusterParts(config, self.store) if config.cluster.enabled else None
+        member = secrets.token_hex(8) if config.cluster.enabled else ""  # another one at every start
+        self.store = Store(config.database, member=member)
+        self.cluster = ClusterParts(config, member, self.store) if member else None
         self.peers = Peers(self.cluster, self.store) if self.cluster else None
         self.ownership = self.cluster.ownership if self.cluster else Ownership()
         self.changes = ChangeFeed(self.cluster.announcements.publish if self.cluster else None)

@@ -24,7 +24,7 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel
 
 from models.durable import Setting
-from models.fence import IDLE_LIMIT, TransactionGuard
+from models.fence import IDLE_LIMIT, TransactionGuard, session_name
 from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob
 from models.latency import COMMIT, READ, database_seconds
 from models.schema import bring_up_to_date
@@ -66,12 +66,13 @@ def lively(url: URL) -> dict[str, Any]:
 
 
 class Store:
-    """One database; built once and passed around. `shared`: several processes write to it."""
+    """One database; built once and passed around. `member`: which one this process is of several that write to it."""
 
-    def __init__(self, url: str, *, shared: bool = False) -> None:
+    def __init__(self, url: str, *, member: str = "") -> None:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.is_shared = shared
+        self._member = member
+        self.is_shared = bool(member)
         self._engine = self._make_engine()
         self.seconds = database_seconds()
         self._commits = GroupCommit(self._engine)
@@ -95,6 +96,7 @@ class Store:
             arguments = lively(self.url)
             if self.is_shared:
                 arguments["options"] = f"-c idle_in_transaction_session_timeout={IDLE_LIMIT}"
+                arguments["application_name"] = session_name(self._member)
             alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": arguments}
             return create_engine(self.url, pool_size=10, max_overflow=10, **alive, **usual)
         if self.url.database:

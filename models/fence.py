@@ -13,6 +13,11 @@ ALIVE: Final = text("SELECT 1 FROM member WHERE id = :id FOR KEY SHARE")
 IDLE_LIMIT: Final = 2000  # milliseconds that a transaction may be idle: a frozen process must not keep its locks
 
 
+def session_name(member: str) -> str:
+    """What a member's sessions that write are called in pg_stat_activity, so that others can end them."""
+    return f"wxbot-{member}"
+
+
 class Fenced(Exception):
     """This process is not a member any more; nothing of the transaction was written."""
 

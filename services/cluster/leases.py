@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from models.db import lively, parse
-from models.fence import ALIVE, Fenced
+from models.fence import ALIVE, Fenced, session_name
 from services.work.ownership import GLOBAL
 
 CHANNEL: Final = "wxbot"
@@ -34,7 +34,13 @@ _KNOWN = text(
 )
 _BEAT = text(f"UPDATE member SET seen = {NOW} WHERE id = :id RETURNING id")
 _HELD = text("SELECT account, epoch FROM accountlease WHERE member = :id")
-# SKIP LOCKED: a member frozen within a commit holds its row until PostgreSQL ends its transaction: it is tried again.
+# A member frozen within a transaction holds its row. PostgreSQL's idle_in_transaction_session_timeout ends that only
+# sometimes: not after what psycopg sends in pipeline mode (executemany), which ends with a Flush behind the Sync.
+_SILENT = text(f"SELECT id FROM member WHERE seen < {NOW} - :seconds AND id <> :id")
+_END_SESSIONS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name AND state <> 'idle' "
+    "AND datname = current_database()"
+)
 _BURY = text(
     "DELETE FROM member WHERE id IN (SELECT id FROM member WHERE seen < "
     f"{NOW} - :seconds AND id <> :id FOR UPDATE SKIP LOCKED) RETURNING id"
@@ -106,7 +112,7 @@ class View:
 class Leases:
     """Used from one thread. Errors of the driver are passed on; the next call opens another connection."""
 
-    def __init__(self, url: str, advertise: str, capacity: int, version: str) -> None:
+    def __init__(self, url: str, member: str, advertise: str, capacity: int, version: str) -> None:
         parsed = parse(url)
         settings = lively(parsed) | {"options": OPTIONS, "connect_timeout": 3}
         self._engine = create_engine(
@@ -114,7 +120,7 @@ class Leases:
         )
         self._connection: Connection | None = None
         self._values = {"advertise": advertise, "capacity": capacity, "version": version}
-        self.member = secrets.token_hex(8)
+        self.member = member
 
     # ---- membership ----
 
@@ -142,7 +148,10 @@ class Leases:
         self.notify({})
 
     def bury(self, lease_seconds: float) -> list[str]:
-        """Remove the members that were silent for a lease; their ids. What they hold is free then."""
+        """Remove the members that were silent for a lease; their ids. What they hold is free then. One whose row is
+        still locked by a transaction has its sessions ended, and is removed the next time."""
+        for row in self._run(_SILENT, id=self.member, seconds=lease_seconds):
+            self._run(_END_SESSIONS, name=session_name(row.id))
         return [row.id for row in self._run(_BURY, id=self.member, seconds=lease_seconds)]
 
     # ---- accounts ----

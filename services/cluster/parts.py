@@ -15,10 +15,10 @@ from version import VERSION
 class ClusterParts:
     """Built once; nothing runs yet."""
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, member: str, store: Store) -> None:
         settings = config.cluster
         self.address = settings.advertise
-        self.leases = Leases(config.database, settings.advertise, settings.capacity, VERSION)
+        self.leases = Leases(config.database, member, settings.advertise, settings.capacity, VERSION)
         self.member = ClusterMember(self.leases, settings.capacity, settings.lease_seconds)
         self.announcements = Announcements()
         self.tables = SharedTables(self.leases.member, store, self.announcements.announce)
