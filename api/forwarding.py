@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from api.account_of import FORWARDINGS, Forwarding
 from api.app_keys import CLIENT, KEY_NAME
@@ -19,6 +21,7 @@ from errors import AssistantOffline, OutsideNetwork
 from services.cluster.parts import ClusterParts
 from services.cluster.peers import SECRET_HEADER, PeerAnswer, Peers, Unreachable
 
+log = logging.getLogger(__name__)
 CLIENT_HEADER: Final = "X-Wxbot-Client"
 KEY_HEADER: Final = "X-Wxbot-Key"
 MOVED: Final = 421  # what a process answers that does not hold the account (Misdirected Request)
@@ -54,19 +57,38 @@ class Door:
         request[KEY_NAME] = unquote(request.headers.get(KEY_HEADER, ""))
         return True
 
-    async def answer(self, request: web.Request, route: str, *, passed_on: bool) -> web.StreamResponse | None:
-        """The holder's answer; None when the request is to be answered here."""
-        if route.startswith(INTERNAL):
-            if not passed_on:
-                raise OutsideNetwork("for the processes of the cluster")
-            return None
+    async def answer(
+        self, request: web.Request, route: str, handler: Handler, *, passed_on: bool
+    ) -> web.StreamResponse:
+        """The answer of the handler here, or of the account's holder."""
+        if route.startswith(INTERNAL) and not passed_on:
+            raise OutsideNetwork("for the processes of the cluster")
         how = FORWARDINGS.get((request.method, route))
         account = await how.find(request) if how is not None else None
-        if how is None or account is None or self._is_here(account):
-            return None
-        if passed_on:
-            return None if await self._comes_here(account) else web.Response(status=MOVED)
-        return await self._pass_on(request, account, how)
+        if how is None or account is None:
+            return await handler(request)
+        if passed_on and not self._is_here(account) and not await self._comes_here(account):
+            return web.Response(status=MOVED)
+        if not passed_on and not self._is_here(account):
+            return await self._pass_on(request, account, how) or await handler(request)
+        try:
+            return await handler(request)
+        except Exception as error:
+            if self._is_here(account):
+                raise
+            log.info("%s %s: %s was given up meanwhile (%s)", request.method, route, account, type(error).__name__)
+            return await self._elsewhere(request, account, how, passed_on=passed_on)
+
+    async def _elsewhere(
+        self, request: web.Request, account: str, how: Forwarding, *, passed_on: bool
+    ) -> web.StreamResponse:
+        """A request that failed here because its account was given up while it ran."""
+        if passed_on and how.repeatable:
+            return web.Response(status=MOVED)
+        answer = await self._pass_on(request, account, how) if how.repeatable and not passed_on else None
+        if answer is None:
+            raise AssistantOffline(f"{account} was given up", retry_after=RETRY_AFTER)
+        return answer
 
     def _is_here(self, account: str) -> bool:
         return self._container.ownership.holds(account) and account in self._container.accounts.names()

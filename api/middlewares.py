@@ -53,7 +53,7 @@ async def _answer(
             passed_on = door.admit(request)
             if not passed_on:
                 _check(request, access, keys, route)
-            response = await door.answer(request, route, passed_on=passed_on) or await handler(request)
+            response = await door.answer(request, route, handler, passed_on=passed_on)
     except BotError as error:
         return _refuse(request, route, error)
     except web.HTTPException as error:
