@@ -15,7 +15,7 @@ async def load_account(container: Container, settings: AssistantSettings) -> Non
     await container.tickets.load(account)
     await container.questions.load(account)
     await container.staff_rooms.load(account)
-    await container.admit(account, kind=settings.kind, again=True)
+    await container.admit(settings, again=True)
     await container.flows.load(account)
     await container.outbox.load(account)
 

@@ -1,4 +1,4 @@
-"""Runs the jobs on APScheduler; what was missed while the bot was down is made up once."""
+"""Runs the jobs on APScheduler and makes up missed runs once."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from services.upkeep.reload import Prepared
 from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
-PATIENCE: Final = 60.0  # seconds that what was missed waits for the accounts to be online
-LOOK_EVERY: Final = 20.0  # seconds, at whether the clock was set back
+PATIENCE: Final = 60.0  # seconds to wait for the accounts before making up missed runs
+LOOK_EVERY: Final = 20.0  # seconds between checks whether the clock was set back
 MOVING: Final = 120.0  # seconds in which an account may have been with nobody when a job was due
 SETTLED: Final = 15.0  # seconds after which accounts that were taken together are all there
 
 
 def _times(jobs: Sequence[ScheduledJob], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, BaseTrigger]:
-    """When each job that is not turned off runs; ConfigError names the change that cannot be."""
+    """Return the trigger of each enabled job; raise ConfigError naming an invalid change."""
     times = {job.name: trigger(job.cron, zone) for job in jobs}
     names = list(times)
     for number, change in enumerate(changes):
@@ -50,14 +50,14 @@ def _times(jobs: Sequence[ScheduledJob], changes: Sequence[Change], zone: ZoneIn
 
 
 def check_times(jobs: Sequence[ScheduledJob], config: Config) -> None:
-    """Raise ConfigError for times that a start would refuse."""
+    """Raise ConfigError for invalid job times."""
     _times(jobs, config.jobs, ZoneInfo(config.timezone))
 
 
 class Jobs:
-    """The scheduler. A job never runs twice at once, and one that fails is logged and runs again at its next time.
+    """The scheduler. A job never runs concurrently with itself; a failed one is logged and runs again at its next time.
 
-    ConfigError when the config changes a job that there is not, or to a time that is none.
+    Raises ConfigError if the config changes an unknown job or has an invalid time.
     """
 
     def __init__(self, container: Container, jobs: Sequence[ScheduledJob]) -> None:
@@ -66,14 +66,14 @@ class Jobs:
         container.reloader.on_reload(self._prepare)
         self._triggers = _times(jobs, container.config.jobs, container.zone)
         self._running = {name: asyncio.Lock() for name in self._known}
-        # The memory store: what must outlive the process is a row (services.upkeep.job_log), not a scheduler's pickle.
+        # Jobs are kept in memory: the state that must survive a restart is in the database (services.upkeep.job_log).
         self._scheduler = AsyncIOScheduler(timezone=container.zone)
         self._tasks: list[asyncio.Task[None]] = []
         self._changes = list(container.config.jobs)
         self._after_taking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Make up what was missed, and tick from now on."""
+        """Start the scheduler and make up missed runs."""
         book = self._container.job_log
         await book.load()
         book.names, book.next_at = list(self._triggers), self._next_at
@@ -97,7 +97,7 @@ class Jobs:
         )
 
     def _prepare(self, config: Config) -> Prepared:
-        """Take the times of another config."""
+        """Prepare the job times of a new config."""
         triggers = _times(list(self._known.values()), config.jobs, self._container.zone)
         return Prepared(lambda: self._take(triggers, config.jobs))
 
@@ -114,7 +114,7 @@ class Jobs:
             self._tasks.append(asyncio.create_task(self._container.job_log.begin(name)))
 
     async def stop(self) -> None:
-        """Tick no more."""
+        """Stop the scheduler and cancel its tasks."""
         self._scheduler.shutdown(wait=False)
         tasks = [*self._tasks, *([self._after_taking] if self._after_taking else [])]
         for task in tasks:
@@ -137,11 +137,11 @@ class Jobs:
                 await self.run(name)
 
     async def made_up(self) -> None:
-        """Wait until what was missed is made up."""
+        """Wait until the missed runs are made up."""
         await asyncio.gather(*self._tasks[:1])
 
     async def run(self, name: str) -> None:
-        """Run a job now and write down how it went."""
+        """Run a job now and record the result."""
         if self._known[name].once and not self._container.ownership.holds(GLOBAL):
             return
         began = time.perf_counter()
@@ -161,13 +161,14 @@ class Jobs:
     async def _make_up(self, names: Sequence[str]) -> None:
         if self._container.cluster is not None and names:  # its accounts come one after the other
             await asyncio.sleep(SETTLED + self._container.config.cluster.lease_seconds)
-        await self._container.accounts.all_online(PATIENCE)  # what is told of groups is true once they are read again
+        # group data is reliable once the accounts have read it again
+        await self._container.accounts.all_online(PATIENCE)
         for name in names:
             log.info("job %s was missed while the bot was down", name)
             await self.run(name)
 
     async def _follow_clock(self) -> None:
-        """Plan anew when the clock was set back: the scheduler would wait for the times that it saw before."""
+        """Schedule all jobs again when the clock was set back: APScheduler would wait for the old times."""
         latest = self._container.clock()
         while True:
             await asyncio.sleep(LOOK_EVERY)
@@ -176,6 +177,7 @@ class Jobs:
                 for name, times in self._triggers.items():
                     self._scheduler.reschedule_job(name, trigger=times)
             latest = self._container.clock()
+            self._container.account_clocks.check()
 
     def _was_missed(self, name: str) -> bool:
         last = self._container.job_log.last.get(name)

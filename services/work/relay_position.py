@@ -1,4 +1,4 @@
-"""How far an account has a relay's events: kept in the database, in the transaction that stores the events."""
+"""Position of an account in a relay's journal, stored in the transaction that stores the events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def begin(session: Session, account: str, epoch: int | None = None) -> tuple[int
 
 
 def keep(session: Session, account: str, position: str) -> None:
-    """All events up to this position are stored."""
+    """Store the position up to which all events are stored."""
     session.merge(Setting(key=_key(account), value=position))
 
 

@@ -115,7 +115,7 @@ class ClusterTown:
 
     def id(self, who: str, account: str) -> str:
         """A WeChat id."""
-        return self.sandbox.world.accounts.contact_of(account) if who == "bot" else NAMES.get(who, who)
+        return self.bot_id(account) if who == "bot" else NAMES.get(who, who)
 
     def say(self, who: str, text: str, account: str, to: str = "bot") -> ChatMessage:
         """A person says something to an assistant, or in a room."""
@@ -137,9 +137,7 @@ class ClusterTown:
 
     def bot_id(self, account: str) -> str:
         """An assistant's own WeChat id."""
-        return next(
-            bot.container.accounts.get(account).self_id for bot in self.bots if account in bot.accounts.accounts
-        )
+        return self.sandbox.world.accounts.person(account).id
 
 
 MakeCluster = Callable[..., Awaitable[ClusterTown]]

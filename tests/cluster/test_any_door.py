@@ -40,6 +40,7 @@ async def make_group(town: ClusterTown, bot: Bot, account: str, code: str) -> An
 
 async def settled(town: ClusterTown, bot: Bot, path: str, is_so: Callable[[Any], bool]) -> Any:
     """Ask until the answer is as it is to be; the answer."""
+    answer: Any = None
     for _ in range(150):
         _, answer, _ = await town.call(bot, "GET", path)
         if is_so(answer):

@@ -1,4 +1,4 @@
-"""A world, somebody who writes down what its assistant hears, and a gateway over it."""
+"""Fixtures: a world, a recorder of its assistant's events, and a gateway."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOT = "wxid_weimi1001"
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that tests can set."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
@@ -26,7 +26,7 @@ class Clock:
 
 
 class Ear:
-    """What an assistant hears."""
+    """Records the events of an assistant."""
 
     def __init__(self) -> None:
         self.all: list[tuple[str, dict[str, Any], float]] = []
@@ -35,7 +35,7 @@ class Ear:
         self.all.append((event, payload, delay))
 
     def of(self, *kinds: str) -> list[dict[str, Any]]:
-        """The payloads of these kinds, oldest first."""
+        """Return the payloads of these kinds, oldest first."""
         return [payload for event, payload, _ in self.all if event in kinds]
 
 

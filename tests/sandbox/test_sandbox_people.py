@@ -1,4 +1,4 @@
-"""Who is there, and how people become friends."""
+"""People and friendships."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_request_is_told_accepted_and_confirmed(world: World, ear: Ear) -> Non
     assert world.people.are_friends(WENLONG, BOT)
     confirmed = world.people.seen_by(BOT, ear.of("friendship")[1]["friendshipId"])
     assert (confirmed.type, confirmed.asker, confirmed.hello) == (1, WENLONG, "我要入群")
-    stale = {"payloadType": 2, "payloadId": WENLONG}  # a client that has met the stranger reads them again
+    stale = {"payloadType": 2, "payloadId": WENLONG}  # clients that know the stranger read them again
     assert stale in ear.of("dirty")
 
 

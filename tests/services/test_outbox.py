@@ -1,10 +1,11 @@
-"""The outbox: promised in a transaction, done once it is in, in order per key, whatever dies."""
+"""The outbox: jobs are queued in a transaction, executed after its commit, in order per key, despite crashes."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,13 +18,14 @@ from models.durable import OutboxItem, Priority
 from services.work import delivery_queue
 from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
-from tests.services.conftest import Clock, OpenStore, until
+from tests.services.clock import Clock
+from tests.services.conftest import OpenStore, until
 
 QUEUE = "wx:a"
 
 
 class Post:
-    """An outbox whose deliveries do what a test says; a body is {"n": NAME}."""
+    """An outbox with configurable deliveries; a body is {"n": NAME}."""
 
     def __init__(self, store: Store, clock: Clock, at_once: int = 16) -> None:
         self.store = store
@@ -45,7 +47,7 @@ class Post:
         if name in self.gates:
             await self.gates[name].wait()
         if self.answers.get(name):
-            answer = self.answers[name].pop(0)
+            answer: str | Retry | GiveUp | Exception = self.answers[name].pop(0)
             if isinstance(answer, Exception):
                 raise answer
             if not isinstance(answer, str):
@@ -53,12 +55,12 @@ class Post:
         self.done.append(name)
         return f"id of {name}"
 
-    def add(self, session: Session, name: str, key: str = "k", **how: Any) -> int:
+    def add(self, session: Session, name: str, key: str = "k", **how: Any) -> Job:
         return self.outbox.add(session, QUEUE, key, {"n": name}, **how)
 
     async def promise(self, *names: str, key: str = "k", **how: Any) -> None:
         for name in names:
-            await self.store.write(lambda s, name=name: self.add(s, name, key, **how))
+            await self.store.write(partial(self.add, name=name, key=key, **how))
 
     async def start(self) -> None:
         await self.outbox.load()
@@ -189,7 +191,7 @@ async def test_tries_that_count_are_remembered_over_a_restart(open_store: OpenSt
     items = {i.body: i for i in await store.read(lambda s: s.exec(select(OutboxItem)).all())}
     assert items['{"n": "one"}'].attempts == 2
     second = await move_in(store)
-    await second.ended(2)  # a try that did not count leaves no wait behind, and the order stands
+    await second.ended(2)  # an attempt that does not count does not change run_at or the order
     assert second.done == ["two", "three"]
     assert "one" not in second.began, "its wait goes on"
 
@@ -274,7 +276,7 @@ async def test_what_was_open_is_done_after_the_restart_in_order_and_before_what_
     await first.promise("one", "two")
     second = await move_in(await open_store(), start=False)
     await second.outbox.load()
-    await second.promise("three")  # promised while the bot starts, e.g. for an event of its inbox
+    await second.promise("three")  # queued during the start, e.g. for an event of the inbox
     await second.outbox.start()
     await second.ended(3)
     await asyncio.sleep(0.05)
@@ -291,7 +293,7 @@ async def test_a_reply_cut_off_is_sent_again_a_broadcast_is_not(open_store: Open
         if (await first.rows())["broadcast"] == "sending":
             break
         await asyncio.sleep(0.01)
-    await first.outbox.stop(0)  # as if killed: both are under way
+    await first.outbox.stop(0)  # like a kill: both are running
     second = await move_in(await open_store())
     await second.promise("after", key="y", priority=Priority.BROADCAST)
     await second.ended(2)

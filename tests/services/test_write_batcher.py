@@ -1,4 +1,4 @@
-"""Many small writes as one."""
+"""Batched writes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ async def keys(store: Store) -> set[str]:
 
 async def test_what_comes_meanwhile_is_written_together_and_in_order(sqlite_store: Store) -> None:
     batches: list[list[str]] = []
-    gathered = WriteBatcher[str](sqlite_store, lambda s, items: (batches.append(items), put(s, items)))
+
+    def write(session: Session, items: list[str]) -> None:
+        batches.append(items)
+        put(session, items)
+
+    gathered = WriteBatcher[str](sqlite_store, write)
     for i in range(1200):
         gathered.put(f"k{i:04}")
         if i == 0:
@@ -84,7 +89,7 @@ async def test_nothing_is_thrown_away_for_a_damaged_database(
 
 
 def damage(store: Store) -> None:
-    """Spoil all but the first page of the file, and have nobody remember the others."""
+    """Overwrite all pages of the file except the first, and drop caches."""
     with store.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     store.engine.dispose()

@@ -1,4 +1,4 @@
-"""A change whose answer is lost, or whose reading back fails for a moment: what is told is what happened."""
+"""Changes with a lost response, or whose read-back fails temporarily: the actual result is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.wechat.recording_listener import Heard
 from wechat.assistant import Assistant
 
 ME = "wxid_weimi1001"
-CHANGES: dict[str, Callable[[Assistant, str], Awaitable[None]]] = {
+CHANGES: dict[str, Callable[[Assistant, str], Awaitable[object]]] = {
     "RoomTopic": lambda bot, room: bot.set_topic(room, "新群名"),
     "RoomAnnounce": lambda bot, room: bot.set_announcement(room, "公告"),
     "RoomDel": lambda bot, room: bot.remove_member(room, XUANFENG),
