@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from api.cluster_metrics import cluster_metrics
 from api.loop_lag import LoopLag
 from api.stored_numbers import Numbers
 from app.container import Container
@@ -48,6 +49,7 @@ class ContainerMetrics(Collector):
         yield from self._work()
         yield from self._results()
         yield from self._tickets()
+        yield from cluster_metrics(self._container)
         yield _gauge("wxbot_inbox_in_memory", "Events taken and not yet handled.", "account", self._inboxes())
         yield _value(
             "wxbot_events_parked", "Events that could not be handled, for a person to look at.", self.stored.parked

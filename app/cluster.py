@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from enum import StrEnum
@@ -65,7 +64,6 @@ class Cluster:
         self.news = ClusterNews(container.config.database, parts, container.changes, self._shared_changed)
         self._known: dict[str, AssistantSettings] = {}
         self.serving: dict[str, int] = {}  # account -> epoch
-        self.moves: Counter[Cause] = Counter()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._taking, self._giving = asyncio.Semaphore(TAKEN_AT_ONCE), asyncio.Semaphore(AT_ONCE)
         self._wake = asyncio.Event()
@@ -203,7 +201,7 @@ class Cluster:
         self.serving.pop(account, None)
 
     def _told(self, account: str, cause: Cause, epoch: int, began: float) -> None:
-        self.moves[cause] += 1
+        self._parts.moves[cause] += 1
         spent = (time.monotonic() - began) * 1000
         log.info("account %s %s, epoch %d, %.0f ms", account or "(jobs)", cause, epoch, spent)
 

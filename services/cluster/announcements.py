@@ -18,6 +18,7 @@ class Announcements:
     def __init__(self) -> None:
         self._changes: list[Told] = []
         self._there = asyncio.Event()
+        self.sent = 0  # NOTIFYs
 
     def announce(self, _kind: str) -> None:
         """Something that all have in memory has changed; the database says what."""

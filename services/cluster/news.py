@@ -41,7 +41,6 @@ class ClusterNews:
         self._changed = changed
         self._versions: dict[str, int] = {}
         self._look = asyncio.Event()
-        self.sent = 0
 
     async def begin(self) -> None:
         """Note the numbers; before what they count is read."""
@@ -55,7 +54,7 @@ class ClusterNews:
             some = await self._announcements.take(MAX_CHANGES)
             try:
                 await self._member.call(self._leases.notify, {"changes": some} if some else {})
-                self.sent += 1
+                self._announcements.sent += 1
             except SQLAlchemyError as error:  # the numbers are looked at anyway
                 log.warning("the other processes were not told: %s", type(error).__name__)
             await asyncio.sleep(PAUSE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from config import Config
 from models.db import Store
 from services.cluster.announcements import Announcements
@@ -23,7 +25,13 @@ class ClusterParts:
         self.announcements = Announcements()
         self.tables = SharedTables(self.leases.member, store, self.announcements.announce)
         self.ownership = LeasedAccounts(self.member.valid, self.tables.promised)
+        self.moves: Counter[str] = Counter()  # accounts taken, given up and lost, by cause
         self.secret = ""  # that members show each other; known once this process has joined
+
+    @property
+    def unheld(self) -> int:
+        """How many accounts nobody served when this process last looked."""
+        return self.member.view.orphans
 
     async def join(self, store: Store) -> None:
         """Become a member; before the first write to the database."""
