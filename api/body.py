@@ -28,7 +28,7 @@ _FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud8
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _decode: Final = json.JSONDecoder(parse_constant=_no_constant).decode
@@ -45,19 +45,24 @@ async def read_large_object(request: web.Request) -> dict[str, Any]:
     return await _read_object(large, MAX_LARGE_BYTES, LARGE_PATIENCE)
 
 
-async def _read_object(request: web.BaseRequest, most: int, patience: float) -> dict[str, Any]:
-    if (request.content_length or 0) > most:  # without this header, aiohttp checks the size while reading
-        raise BodyTooLarge(f"{request.content_length} bytes")
+async def read_body(request: web.BaseRequest, patience: float = PATIENCE) -> bytes:
+    """The body, once all of it is there within so many seconds."""
     try:
-        raw = await request.read() if request.content.is_eof() else await _read_late(request, patience)
+        return await request.read() if request.content.is_eof() else await _read_late(request, patience)
     except (web.RequestPayloadError, TimeoutError) as error:
         raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
+
+
+async def _read_object(request: web.BaseRequest, most: int, patience: float) -> dict[str, Any]:
+    if (request.content_length or 0) > most:  # else aiohttp says so when all of it is there
+        raise BodyTooLarge(f"{request.content_length} bytes")
+    raw = await read_body(request, patience)
     try:
         value = _decode(raw.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(f"no JSON: {type(error).__name__}") from None
     if not isinstance(value, dict):
-        raise InvalidParameter("no JSON object")
+        raise InvalidParameter("not a JSON object")
     return value
 
 

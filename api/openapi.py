@@ -45,9 +45,9 @@ def document(public_url: str, keyed: bool) -> Json:
 
 
 def all_errors(base: type[BotError] = BotError) -> list[type[BotError]]:
-    """Return all public errors by code."""
+    """Return all public errors, ordered by code, those of errors.py first."""
     found = {base, *(error for sub in base.__subclasses__() for error in all_errors(sub))}
-    return sorted(found, key=lambda error: (error.code, error.status))
+    return sorted(found, key=lambda error: (error.code, error.status, error.__module__ != "errors", error.__name__))
 
 
 def refusals_of(operation: Operation, keyed: bool) -> Refusals:

@@ -128,7 +128,7 @@ class Assistants:
         """
         account = settings.account
         if account in self._configured():
-            raise InvalidParameter(f"{account} is an assistant of config.yaml")
+            raise InvalidParameter(f"{account} is configured in config.yaml")
         if settings.is_sandboxed:
             raise InvalidParameter("endpoint")
         async with self._turn:
@@ -142,7 +142,7 @@ class Assistants:
     async def remove(self, account: str, who: str) -> None:
         """Remove an added account; raise AssistantUnknown, or InvalidParameter for an account of the config."""
         if account in self._configured():
-            raise InvalidParameter(f"{account} is an assistant of config.yaml")
+            raise InvalidParameter(f"{account} is configured in config.yaml")
         async with self._turn:
             if not await self._container.stored_assistants.remove(account, who):
                 raise AssistantUnknown(account)

@@ -49,6 +49,7 @@ from services.groups.seat_reservations import SeatReservations
 from services.groups.token_joins import TokenJoins
 from services.groups.token_misses import TokenMisses
 from services.messaging.attachments import Attachments
+from services.messaging.budgets import Budgets
 from services.messaging.conversations import Conversations
 from services.messaging.http_client import HttpClient
 from services.messaging.loop_detector import LoopDetector
@@ -87,6 +88,7 @@ from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
 from services.support.ticket_history import TicketHistory
 from services.support.tickets import Tickets
+from services.support.transcription import TranscriptionClient
 from services.upkeep.clock_trust import ClockTrust
 from services.upkeep.job_log import JobLog
 from services.upkeep.pruning import Pruning
@@ -146,7 +148,8 @@ class Container:
         self.loop_detector = LoopDetector(clock)
         self.conversations = Conversations(clock, self.loop_detector, self.changes)
         self.messages = Messages(self.outbox, self.accounts, self.conversations.spoken)
-        self.media = MediaStore(config.folder / "media")
+        self.budgets = Budgets(config.limits, clock)
+        self.media = MediaStore(config.folder / "media", config.limits, self.budgets)
 
     async def admit(self, settings: AssistantSettings) -> None:
         """Create the rate limiter of an account added at run time."""
@@ -211,6 +214,7 @@ class Container:
         self.faq = FaqBook(store, load(service.faq), clock, passages=passages)
         llm = LlmClient(service.llm, clock)
         embeddings = EmbeddingClient(store, self.http_client, service.embeddings, clock)
+        self.transcription = TranscriptionClient(self.http_client, service.transcription, clock)
         self.near_questions = NearQuestions(self.faq, embeddings)
         self.questions = Questions(store, self.faq, self.near_questions, llm, service, texts, self.zone, clock)
         self.tickets = Tickets(store, self.changes, clock)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sandbox.systems import Systems
 
 log = logging.getLogger(__name__)
+FILE_SECONDS: Final = 1.0  # seconds between two looks at the database file
 GRACE: Final = 8.0  # seconds that running work has to finish after SIGTERM
 
 
@@ -62,7 +63,7 @@ class Bot:
         self.accounts: Assistants
         self.port = 0
         self.stopping = asyncio.Event()  # set to stop the process
-        self.database_lost = False  # another process took the database lock
+        self.database_lost = ""  # why the database is not ours any more
         self._stack = AsyncExitStack()
         self._stop_by = 0.0
         self._stored: list[AssistantSettings] = []  # accounts added at run time
@@ -85,6 +86,8 @@ class Bot:
             await self.jobs.start()
             stack.push_async_callback(self.jobs.stop)
             await self._start_web(stack)
+            watching = asyncio.create_task(self._watch_database_file())
+            stack.callback(watching.cancel)
             self._stack = stack.pop_all()
 
     @property
@@ -108,7 +111,7 @@ class Bot:
         except ConfigError as error:
             log.error("the config was not reloaded: %s", error)  # noqa: TRY400 - the traceback has no information
         except SQLAlchemyError:
-            log.exception("the config was reloaded, which the audit log could not note")
+            log.exception("the config was reloaded, but the audit log could not be written")
 
     async def stop(self) -> None:
         """Stop receiving events, finish running work, and close, in reverse order of the start."""
@@ -116,8 +119,17 @@ class Bot:
         await self._stack.aclose()
 
     def _on_lock_lost(self) -> None:
-        self.database_lost = True
+        self._on_database_lost("another wxbot has taken the database")
+
+    def _on_database_lost(self, why: str) -> None:
+        self.database_lost = self.database_lost or why
         self.stopping.set()
+
+    async def _watch_database_file(self) -> None:
+        while not self.container.store.file.is_lost:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(FILE_SECONDS)
+        log.error("the database file was deleted or replaced; stopping")
+        self._on_database_lost("the database file was deleted or replaced")
 
     def _grace(self) -> float:
         """Return the seconds that running work still has."""

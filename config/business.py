@@ -78,9 +78,9 @@ class WebhookSettings(Section):
     @classmethod
     def _base64(cls, value: str) -> str:
         if not value.strip():
-            raise ValueError("it must not be empty")
+            raise ValueError("must not be empty")
         if value.startswith(BASE64) and not _decoded(value.removeprefix(BASE64), strict=True):
-            raise ValueError(f"base64 is wanted behind {BASE64} (openssl rand -base64 32 makes one)")
+            raise ValueError(f"expected base64 after {BASE64} (openssl rand -base64 32 creates it)")
         return value
 
     @property

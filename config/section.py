@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 FILE: Final = "file:"  # prefix of a secret that is the path of a file
 MAX_NAMED: Final = 25  # maximum number of keys listed in an error
-SCALARS: Final = {int: "a whole number is wanted", float: "a number is wanted", bool: "true or false is wanted"}
+SCALARS: Final = {int: "expected an integer", float: "expected a number", bool: "expected true or false"}
 _NAME: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -30,7 +30,7 @@ class FromEnvironment(str):
 
 def _not_empty(value: str) -> str:
     if not value.strip():
-        raise ValueError("it must not be empty")
+        raise ValueError("must not be empty")
     return value
 
 
@@ -56,7 +56,7 @@ def _pattern(value: str) -> str:
         re2.compile(value, options)
     except re2.error as error:
         reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        raise ValueError(f"not a regular expression that RE2 takes: {reason}") from None
+        raise ValueError(f"not a valid RE2 expression: {reason}") from None
     return value
 
 
@@ -72,7 +72,7 @@ def web_address(value: str) -> str:
     except ValueError:
         usable = False
     if not usable or re.search(r"\s", value):
-        raise ValueError("an address like https://host/path is wanted")
+        raise ValueError("expected a URL like https://host/path")
     return value
 
 
@@ -80,7 +80,7 @@ def _timezone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        raise ValueError("a time zone like Asia/Shanghai is wanted") from None
+        raise ValueError("expected a time zone like Asia/Shanghai") from None
     return value
 
 
@@ -105,7 +105,7 @@ class Section(BaseModel):
         fields = {field.alias or name: field.annotation for name, field in cls.model_fields.items()}
         for key in data:
             if key not in fields:
-                raise wrong(str(key), f"there is no such key, only {_choice(str(key), fields)}")
+                raise wrong(str(key), f"unknown key; allowed: {_choice(str(key), fields)}")
         return {key: _read(key, value, fields[key]) for key, value in data.items()}
 
     def adopt(self, other: Self) -> None:
@@ -130,8 +130,8 @@ def check_names(key: str, text: str, allowed: Collection[str]) -> None:
     """Raise an error if a text has {names} that are not filled in."""
     strange = sorted(set(_NAME.findall(text)) - set(allowed))
     if strange:
-        shown = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "nothing in braces"
-        raise wrong(key, f"{{{strange[0]}}} is not known here, only {shown}")
+        shown = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
+        raise wrong(key, f"unknown placeholder {{{strange[0]}}}; allowed: {shown}")
 
 
 def names_in(text: str) -> set[str]:
@@ -158,7 +158,7 @@ def _read(key: str, value: Any, wanted: Any) -> Any:
     try:
         read = yaml.safe_load(value)
     except yaml.YAMLError:
-        wanted = "a mapping like {a: 1} is wanted" if kind is dict else "a list like [a, b] is wanted"
+        wanted = "expected a mapping like {a: 1}" if kind is dict else "expected a list like [a, b]"
         raise wrong(key, wanted) from None
     if kind is dict or not isinstance(read, str | int | float):
         return read or kind()

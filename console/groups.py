@@ -129,7 +129,7 @@ async def _change(container: Container, qun: Qun, body: dict[str, Any], who: str
             raise InvalidParameter("welcome")
         await store.write(presentation.welcome(qun, words_or_none, who))
     else:
-        raise InvalidParameter("one of topic, announcement, welcome")
+        raise InvalidParameter("topic, announcement or welcome is required")
 
 
 def _short(value: str, most: int) -> str:

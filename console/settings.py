@@ -97,7 +97,7 @@ async def add_admin(request: web.Request) -> web.Response:
         if wanted in (person.id, person.weixin)
     }
     if len(found) != 1:
-        raise NotFound(f"no friend {wanted}")
+        raise NotFound(f"no friend matches {wanted}")
     person = next(iter(found.values()))
 
     def write(session: Session) -> None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Link, Media, Room
-from wechat.interface import PUPPET, ScanState, State
+from wechat.interface import PUPPET, ScanState, State, WeChat
 from wechat.problems import Reason
 
 SELF = "wxid_bot"
@@ -46,6 +46,10 @@ class InMemoryWeChat:
 
     capabilities = PUPPET
 
+    def whole(self) -> WeChat:
+        """As services take it: what is missing here no test calls."""
+        return cast("WeChat", self)
+
     def begin(self, epoch: int, position: str) -> None:
         """Ignored: no relay."""
 
@@ -71,7 +75,11 @@ class InMemoryWeChat:
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
         await self._call("contact")
-        return self.directory.contacts[contact_id]
+        contact: Contact = self.directory.contacts[contact_id]
+        return contact
+
+    async def accept_friend(self, friendship_id: str) -> None:
+        await self._call("accept_friend")
 
     async def look_for(self, name: str) -> None:
         await self._call("look_for")
@@ -88,7 +96,8 @@ class InMemoryWeChat:
 
     async def room(self, room_id: str, *, fresh: bool = False) -> Room:
         await self._call("room")
-        return self.directory.rooms[room_id]
+        room: Room = self.directory.rooms[room_id]
+        return room
 
     async def read_new_rooms(self) -> list[Room]:
         await self._call("read_new_rooms")

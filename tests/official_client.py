@@ -78,7 +78,7 @@ class Client:
             call.path, Cardinality.UNARY_STREAM, call.request, call.response, timeout=SECONDS, metadata=self.metadata
         ) as stream:
             await stream.send_message(call.request(id=uuid), end=True)
-            return [chunk.chunk async for chunk in stream]
+            return [_any(chunk).chunk async for chunk in stream]
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[Callable[..., Any]]:
@@ -96,7 +96,7 @@ class Client:
 
             async def next_of(kind: int) -> str:
                 nonlocal ended
-                while (event := await asyncio.wait_for(stream.recv_message(), SECONDS)) is not None:
+                while (event := _any(await asyncio.wait_for(stream.recv_message(), SECONDS))) is not None:
                     if event.type == kind:
                         return str(event.payload)
                 ended = True
@@ -105,3 +105,8 @@ class Client:
             yield next_of
             if not ended:
                 await stream.cancel()
+
+
+def _any(message: Any) -> Any:
+    """A message of the call's own type, which grpclib does not tell."""
+    return message

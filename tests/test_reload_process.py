@@ -70,7 +70,8 @@ async def test_sighup_reloads_and_never_ends_the_process(tmp_path: Path) -> None
         file.write_text(config.replace("KEY", "second"))
         process.send_signal(signal.SIGHUP)
         assert await _answers(port, "first", 401)
-        assert process.returncode is None
+        ended = process.returncode
+        assert ended is None
     finally:
         process.terminate()
         said, _ = await process.communicate()

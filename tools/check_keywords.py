@@ -43,14 +43,14 @@ def read(path: str) -> list[KeywordRule]:
 
 def warnings(rules: list[KeywordRule]) -> list[str]:
     """Return warnings about rules that are valid but probably unintended."""
-    found = [f"there is no file {path!r}" for path in missing_files(rules)]
+    found = [f"file not found: {path!r}" for path in missing_files(rules)]
     seen: dict[tuple[str, str, str], int] = {}
     for number, rule in enumerate(rules, 1):
         kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
         word = rule.regex or normal(rule.equals or rule.contains)
         first = seen.setdefault((kind, word, rule.where), number)
         if first != number:
-            found.append(f"rule {number} never answers: rule {first} has the same {kind} {word!r}")
+            found.append(f"rule {number} never matches: rule {first} has the same {kind} {word!r}")
     return found
 
 
@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> int:
     for where in ("private", "group") if len(arguments) == 2 else ():
         match = RuleSet(rules, where).find(arguments[1])
         if match is None:
-            print(f"{where}: no rule answers")
+            print(f"{where}: no rule matches")
             continue
         parts = [part.text or part.image or part.file or (part.link.url if part.link else "") for part in match.parts()]
         number = next(n for n, rule in enumerate(rules, 1) if rule is match.rule)

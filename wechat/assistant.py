@@ -70,6 +70,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._timing = timing or Timing()
         self._listener = listener
         self.directory = CachedDirectory()
+        self._private_hosts = frozenset(settings.media_hosts)
         self._reader = DirectoryReader(self._mended, self.directory)
         self._sync = DirectorySync(self._mended, self.directory, self._reader, self._timing.reread_pause)
         self._own = SentMessages()
@@ -127,7 +128,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
                 await asyncio.wait_for(self._queue.join(), DRAIN_SECONDS)
         except TimeoutError:
             log.error(  # noqa: TRY400 - the traceback has no information
-                "%s: %d events could not be stored before the stop", self.account, self._queue.qsize()
+                "%s: could not store %d events before stopping", self.account, self._queue.qsize()
             )
         await self._hearing.closed(State.CONNECTING, Reason(Problem.STOPPED))
         await end(rest)
@@ -169,7 +170,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         try:
             await self._listener.state_changed(self.account, state, str(reason or ""))
         except Exception:
-            log.exception("%s: the listener failed on a state", self.account)
+            log.exception("%s: the listener failed on a state change", self.account)
 
     async def show_code(self, qr_code: str) -> None:
         """Set the login QR code; "" = none."""

@@ -153,7 +153,7 @@ class WecomAccount(UnsupportedCalls):
                 await self._become(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
                 wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
             except Exception:
-                log.exception("%s: messages could not be read", self.account)
+                log.exception("%s: could not read messages", self.account)
                 wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
             try:
                 await asyncio.wait_for(self._called.wait(), wait)
@@ -192,7 +192,7 @@ class WecomAccount(UnsupportedCalls):
         except NotLetIn:
             raise
         except WeChatError as error:
-            log.info("%s: a customer's name could not be read: %s", self.account, error)
+            log.info("%s: could not read the name of a customer: %s", self.account, error)
             name = ""
         event = kf_messages.event_of(raw, name, is_new=is_new)
         if isinstance(event, MessageFailed):
@@ -216,7 +216,7 @@ class WecomAccount(UnsupportedCalls):
             if state is State.ONLINE:
                 await self._listener.synced(self.account, datetime.now(UTC), ())
         except Exception:
-            log.exception("%s: the listener failed on a state", self.account)
+            log.exception("%s: the listener failed on a state change", self.account)
 
     async def _groups_changed(self, changed: Sequence[str]) -> None:
         if self._state is State.ONLINE:
@@ -334,6 +334,10 @@ class WecomAccount(UnsupportedCalls):
     async def media(self, message_id: str) -> Media:
         """Return the file of a message; the platform keeps it for three days."""
         return await self._api.download(kf_messages.media_id_of(await self._storage.payload(message_id)))
+
+    async def file(self, message_id: str) -> Media:
+        """The same: the platform has no large ones."""
+        return await self.media(message_id)
 
     async def image(self, message_id: str) -> Media:
         """Return the image of a message."""

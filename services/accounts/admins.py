@@ -76,7 +76,7 @@ class Admins:
         if not hmac.compare_digest(code.upper().encode(), self.code.encode()):
             self._wrong_tries += 1
             if self._wrong_tries >= MAX_WRONG_TRIES:
-                log.warning("the code for the first admin was guessed wrongly %d times: it is void", self._wrong_tries)
+                log.warning("the code for the first admin was invalidated after %d wrong attempts", self._wrong_tries)
                 self.code = ""
             return False
         self._first = self._first or contact_id

@@ -242,7 +242,7 @@ class Flows:
         self._open[open_key(run.account, run.person)] = run.state
         left = run.deadline - self._clock() if run.deadline else A_MINUTE
         if left < A_MINUTE and not self._stopping:
-            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: end of its wait")
+            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: wait expired")
             self._alarms.add(task)
             task.add_done_callback(self._alarms.discard)
 

@@ -165,7 +165,7 @@ class Memberships:
         except (AssistantOffline, WeChatOffline):
             return None  # tried again at the next sync
         except (BotError, WeChatError) as error:
-            log.warning("group %s: %s not let in: %s", row.number, person.id, error)
+            log.warning("group %s: join request of %s failed: %s", row.number, person.id, error)
             withdrawn = isinstance(error, BotError) and error.detail == MembershipReason.WITHDRAWN
             if not row.error and not withdrawn and row.source != ASYNC:  # told once, not at each failure
                 self._states.tell_outcome_soon(qun, person.id, error)
@@ -176,7 +176,7 @@ class Memberships:
 
 
 def _log_not_added(key: tuple[int, str], error: BaseException) -> None:
-    log.info("group %s: %s not added: %s", *key, error)
+    log.info("group %s: could not add %s: %s", *key, error)
 
 
 def _others(people: Iterable[Contact], contact_id: str) -> bool:

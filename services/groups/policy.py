@@ -93,7 +93,7 @@ class GroupPolicy:
         except WeChatOffline:
             return []
         except WeChatError as error:
-            log.warning("room %s could not be checked: %s", room_id, error)
+            log.warning("could not check room %s: %s", room_id, error)
             return []
         found = [Drift(qun, room, "topic", room.topic)] if not same_name(live.topic, room.topic) else []
         if announced is not None and qun.announcement is not None and not same_name(announced, qun.announcement):
@@ -130,7 +130,7 @@ class GroupPolicy:
         except WeChatError as error:
             self._accounts.heed(account, error)
             await self._audit.ended(action, "failed", str(error))
-            log.warning("group %s: %s could not be set again: %s", drift.qun.number, drift.kind, error)
+            log.warning("group %s: could not restore %s: %s", drift.qun.number, drift.kind, error)
             return False
         await self._audit.ended(action, "done" if confirmed else UNCONFIRMED)
         return True

@@ -96,7 +96,7 @@ class Reconciler:
         except WeChatOffline:
             log.debug("room %s waits for the next sync", room_id)
         except WeChatError as error:
-            log.warning("room %s could not be read: %s", room_id, error)
+            log.warning("could not read room %s: %s", room_id, error)
 
     async def _compare(self, qun: Qun, room: Room) -> None:
         await self._learn_names(qun, room)
@@ -113,7 +113,7 @@ class Reconciler:
             try:
                 await wechat.contact(contact_id)
             except WeChatError as error:
-                log.info("a member of room %s could not be read: %s", room.id, error)
+                log.info("could not read a member of room %s: %s", room.id, error)
 
     def _true_up(self, session: Session, qun: Qun, room_id: str) -> None:
         wechat = self._accounts.get(qun.account)

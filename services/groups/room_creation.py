@@ -67,7 +67,7 @@ class RoomCreator:
             found = [c for c in wechat.directory.find(name, friends=True) if c.id not in (owner_id, wechat.self_id)]
             if len(found) == 1:
                 return found[0].id
-        raise GroupNotMade(f"no companion of {', '.join(self._settings.companions)} is exactly one friend")
+        raise GroupNotMade(f"none of the companions {', '.join(self._settings.companions)} matches exactly one friend")
 
     async def _companion_now(self, wechat: WeChat, qun: Qun) -> str:
         """Return the companion for the next room: the first room's may no longer be a friend."""
@@ -129,7 +129,7 @@ class RoomCreator:
         governor = self._accounts.governor(qun.account)
         wait = governor.group_delay()
         if wait > self._pacing.request_seconds:
-            raise TooManyRequests(f"{qun.account} makes groups too fast", retry_after=wait)
+            raise TooManyRequests(f"{qun.account} has reached its rate limit for new groups", retry_after=wait)
         await asyncio.sleep(wait)
         governor.spend_group()
         if not room.asked_at:
@@ -158,7 +158,7 @@ class RoomCreator:
         alike = self._candidates(wechat, room.topic, people)
         found = next((one.id for one in alike if one.id not in room.seen_before), None)
         if found is not None:
-            log.info("%s: found the half-made room %s", wechat.account, found)
+            log.info("%s: adopting the partly created room %s", wechat.account, found)
         return found
 
     def _candidates(self, wechat: WeChat, topic: str, people: Sequence[str]) -> list[Room]:

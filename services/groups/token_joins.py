@@ -93,7 +93,7 @@ class TokenJoins:
     def _group(self, account: str, token: str) -> Qun:
         qun = self._groups.joinable_by(token)
         if qun.account != account:
-            raise TokenInvalid(f"a group of {qun.account}")
+            raise TokenInvalid(f"the group belongs to {qun.account}")
         return qun
 
     # ---- a token in a friend request ----
@@ -159,7 +159,7 @@ class TokenJoins:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("a way into a group failed", exc_info=task.exception())
+            log.error("joining a group failed", exc_info=task.exception())
 
     async def stop(self) -> None:
         """Cancel running tasks; the rows say where to resume."""

@@ -86,7 +86,7 @@ class WebhookDelivery:
     async def _deliver(self, work: Job) -> str | Retry | GiveUp:
         receiver = self._receivers.get(work.queue.removeprefix(f"{QUEUE}:"))
         if receiver is None:
-            return GiveUp("no webhook of this name is configured any more")
+            return GiveUp("no webhook with this name is configured")
         forget_status()
         try:
             status = await self._post(receiver, work)
@@ -113,7 +113,7 @@ class WebhookDelivery:
                     return response.status
                 target = url.join(URL(response.headers.get("Location", "")))
             if target.origin() != url.origin():
-                raise _WrongWay(f"HTTP {response.status} to another host")
+                raise _WrongWay(f"HTTP {response.status} redirect to another host")
             url = target
         raise _WrongWay("too many redirects")
 
@@ -131,7 +131,7 @@ class WebhookDelivery:
         wait = self.waits[min(work.attempts, len(self.waits) - 1)]
         if self._clock() + wait > work.created_at + self.give_up_after:
             return GiveUp(why)
-        log.warning("webhook %s: event %s not received (%s), again in %d s", receiver, work.body["id"], why, wait)
+        log.warning("webhook %s: event %s not received (%s), retrying in %d s", receiver, work.body["id"], why, wait)
         return Retry(wait, why)
 
     # ---- failed events ----

@@ -149,7 +149,7 @@ class Broadcasts:
         if kept is None:
             return self._write(session, request, who, key)
         if kept.fingerprint != request.fingerprint():
-            raise InvalidParameter("the Idempotency-Key came with another broadcast")
+            raise InvalidParameter("the Idempotency-Key was used for another broadcast")
         return kept.id or 0
 
     def _write(self, session: Session, request: BroadcastRequest, who: str, key: str | None) -> int:
@@ -169,7 +169,7 @@ class Broadcasts:
         session.add(broadcast)
         session.flush()
         if not self._promise(session, broadcast, request.body, quns, who):
-            raise InvalidParameter("no group to send to")
+            raise InvalidParameter("no group matches")
         return broadcast.id or 0
 
     def _meant(self, session: Session, request: BroadcastRequest) -> list[Qun]:

@@ -81,7 +81,7 @@ class OutboundRequests:
         if kept is None:
             return (await self._write(order, key)).id
         if kept.fingerprint != order.fingerprint():
-            raise InvalidParameter("the Idempotency-Key came with another message")
+            raise InvalidParameter("the Idempotency-Key was used for another message")
         return kept.id
 
     async def _write(self, order: MessageRequest, key: str | None) -> Job:

@@ -122,6 +122,6 @@ def weekdays(field: str) -> str:
             span, step = match[1], int(match[2] or 1)
             first, _, last = ("0-6" if span == "*" else span).partition("-")
             if int(last or first) < int(first):
-                raise ValueError(f"{span}: the first day comes after the last")
+                raise ValueError(f"{span}: the first day is after the last")
             days |= dict.fromkeys(WEEKDAYS[day] for day in range(int(first), int(last or first) + 1, step))
     return ",".join(days)

@@ -75,7 +75,7 @@ class AgentDesk:
         """Reopen a closed ticket; raise InvalidParameter if the customer has another one."""
         ticket = self._any(session, number)
         if not self._actions.tickets.reopen(session, number):
-            raise InvalidParameter("the ticket is not closed, or its customer has another one")
+            raise InvalidParameter("the ticket is not closed, or the customer has another open one")
         self._note(session, ticket, agent, "ticket_reopen")
 
     def _any(self, session: Session, number: int) -> Ticket:

@@ -87,7 +87,7 @@ def load(path: str) -> list[Entry]:
     if not path:
         return []
     if not Path(path).exists():
-        log.warning("customer_service.faq: there is no file %r: no questions are listed", path)
+        log.warning("customer_service.faq: file not found: %r; there are no questions", path)
         return []
     data = read_yaml(path)
     try:

@@ -31,7 +31,7 @@ def missing_files(rules: Sequence[KeywordRule]) -> list[str]:
 def check_files(rules: Sequence[KeywordRule]) -> None:
     """Raise ConfigError if a file of a rule does not exist."""
     for path in missing_files(rules):
-        raise ConfigError(f"customer_service.keywords: there is no file {path!r}")
+        raise ConfigError(f"customer_service.keywords: file not found: {path!r}")
 
 
 def rule_of(row: Keyword) -> KeywordRule:

@@ -72,7 +72,7 @@ class StaffRooms:
 
         def bound() -> None:
             self._bound[account] = room_id
-            log.info("%s: %s is the staff room now, bound by %s", account, room_id, who)
+            log.info("%s: %s is now the staff room, set by %s", account, room_id, who)
 
         after_commit(session, bound)
 

@@ -66,14 +66,14 @@ class IdleAssistants(Assistants):
     """Assistants whose added accounts are in memory, too."""
 
     async def start(self, settings: AssistantSettings) -> None:
-        self._container.accounts.add(InMemoryWeChat(settings.account))
+        self._container.accounts.add(InMemoryWeChat(settings.account).whole())
 
     async def stop(self, account: str) -> None:
         self._container.accounts.remove(account)
 
 
 async def _handle_nothing(_event: Event, _row: int) -> str:
-    return "nothing"
+    return "(no value)"
 
 
 async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> AccessControl:
@@ -84,7 +84,7 @@ async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Acces
     wechat = InMemoryWeChat()
     for id, name in (("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_hei", "黑旋风")):
         wechat.knows(id, name)
-    container.accounts.add(wechat)
+    container.accounts.add(wechat.whole())
     await container.store.open()
     stack.push_async_callback(container.store.close)
     await container.groups.load()

@@ -91,10 +91,11 @@ async def test_a_lost_answer_is_asked_for_again_and_not_for_ever(
     door: AccessControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.messaging.messages.LOST_WAITS", (0.01, 0.01))
-    door.wechat.fails["send_text"] = WeChatUnknown("MessageSendText", "no answer in time")
+    door.wechat.fails["send_text"] = WeChatUnknown("MessageSendText", "timeout")
     message_id = await _send(door, **TO)
     await _until(door, message_id, "failed")
     assert door.wechat.calls.count("send_text") == 3, "each of them may have been heard"
+    await door.container.outbox.stop(5.0)  # writes what has ended; until then it is told from memory
     item = await door.container.store.read(lambda s: s.get(OutboxItem, message_id))
     assert item is not None
     assert item.state == WorkState.UNKNOWN
@@ -135,9 +136,11 @@ async def test_group_refusals(door: AccessControl) -> None:
     assert await _code(door, **to | {"qun": "shop-2"}) == 1004
     assert await _code(door, **to | {"mentions": ["黑旋风"]}) == 1004  # a friend, but not in this group
     assert await _code(door, **to | {"assistant": "nobody"}) == 2001
-    for bad in (True, 1.5, None, "", []):
+    no_qun: list[object] = [True, 1.5, None, "", []]
+    for bad in no_qun:
         assert await _code(door, **to | {"qun": bad}) == 1001
-    for bad in ("智多星", [1], [""], None, ["a"] * 101):
+    no_mentions: list[object] = ["智多星", [1], [""], None, ["a"] * 101]
+    for bad in no_mentions:
         assert await _code(door, **to | {"mentions": bad}) == 1001
     await door.container.groups.change(100001, state=QunState.LOST)
     room = door.container.groups.rooms(door.container.groups.by_number(100001))[0]  # type: ignore[arg-type]

@@ -122,7 +122,7 @@ class RelayClient(Client):
             async def following() -> tuple[str, int]:
                 nonlocal ended
                 try:
-                    while (event := await asyncio.wait_for(stream.recv_message(), 20)) is not None:
+                    while (event := _event(await asyncio.wait_for(stream.recv_message(), 20))) is not None:
                         if event.type == pb.EVENT_MESSAGE:
                             return str(json.loads(event.payload)["messageId"]), int(event.relay_number)
                     ended = True
@@ -136,3 +136,8 @@ class RelayClient(Client):
             if not ended:
                 with contextlib.suppress(StreamClosedError):  # the relay ended the stream
                     await stream.cancel()
+
+
+def _event(message: Any) -> Any:
+    """A message of the stream's own type, which grpclib does not tell."""
+    return message

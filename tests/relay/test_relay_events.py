@@ -55,7 +55,8 @@ async def test_what_is_said_while_no_client_is_there_comes_first(official: Start
 async def test_a_stock_client_misses_nothing_over_its_restarts(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
-    said, got = [], []
+    said: list[str] = []
+    got: list[str] = []
     for turn in range(4):
         said += [await gateway.say("c0", f"{turn} {i}") for i in range(3)]
         client = RelayClient(relay)

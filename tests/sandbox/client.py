@@ -24,8 +24,8 @@ PATIENCE = 10.0
 NAMES = {value: name.removeprefix("EVENT_").lower().replace("_", "-") for name, value in pb.EventType.items()}
 
 
-async def until(true: Callable[[], bool]) -> None:
-    """Wait until a condition holds, with a deadline."""
+async def until(true: Callable[..., bool]) -> None:
+    """Wait for a condition with a deadline."""
     async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
@@ -241,7 +242,7 @@ async def test_a_group_from_end_to_end(client: Client, world: World) -> None:
 async def test_refusals_come_as_errors_with_wechats_words(client: Client, world: World) -> None:
     room = world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
     world.rooms.set_confirm(SONG, room.id, True)
-    refused = {
+    refused: dict[str, tuple[dict[str, Any], str]] = {
         "RoomCreate": ({"contact_ids": [SONG]}, "三个人"),
         "RoomAdd": ({"id": room.id, "contact_id": XUANFENG}, "群主已启用群聊邀请确认.*-2028"),
         "RoomDel": ({"id": room.id, "contact_id": ZHIDUO}, "群主或管理员"),

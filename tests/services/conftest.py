@@ -12,28 +12,20 @@ import pytest
 
 from models.db import Store
 from tests.databases import database, postgres
+from tests.services.clock import Clock
+from tests.services.parts import open_parts, parts
 
-__all__ = ["database", "postgres"]
+__all__ = ["database", "open_parts", "parts", "postgres"]
 OpenStore = Callable[[], Awaitable[Store]]
 
 
-async def until(condition: Callable[[], Any], what: str = "", within: float = 15.0) -> Any:
-    """Wait until a condition holds; return its value."""
+async def until(condition: Callable[..., Any], what: str = "", within: float = 15.0) -> Any:
+    """Wait for a condition to hold; its value."""
     deadline = time.monotonic() + within
     while not (value := condition()):
         assert time.monotonic() < deadline, f"did not come true within {within} s: {what}"
         await asyncio.sleep(0.005)
     return value
-
-
-class Clock:
-    """A clock that tests can set."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

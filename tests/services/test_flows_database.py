@@ -47,7 +47,7 @@ async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterato
         flow = {"name": "试", "start": ["开始"], "allow": "everyone", "steps": STEPS}
 
         async def make() -> Container:
-            config = Config(database=database, admins=[ADMIN], systems={"shop": {"base_url": url}}, flows=[flow])  # type: ignore[arg-type, list-item]
+            config = Config(database=database, admins=[ADMIN], systems={"shop": {"base_url": url}}, flows=[flow])
             container = Container(config)
             await container.store.open()
             houses.append(container)
@@ -194,7 +194,7 @@ async def test_a_call_whose_end_cannot_be_written_is_made_again_with_its_key(
 
     def away_once(*given: Any) -> None:
         if len(asked) == 1:
-            raise OSError("the database is away")
+            raise OSError("the database is unavailable")
         called(*given)
 
     monkeypatch.setattr(container.flows._steps, "called", away_once)

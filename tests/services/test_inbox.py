@@ -353,6 +353,50 @@ async def test_a_payload_that_is_refused_for_a_while_is_read(desk: Desk) -> None
     assert sorted(desk.handled) == ["x-1", "x-2"]
 
 
+async def hurry(desk: Desk, id: str, reads: int) -> None:
+    """Let an event's payload be read so often, without its waits."""
+    for tries in range(1, reads):
+        await until(lambda tries=tries: desk.read.count(id) == tries, "tried")
+        await asyncio.sleep(0)  # so that it has begun to wait
+        desk.inbox.poke()
+
+
+@pytest.mark.parametrize("kind", [WeChatRefused, WeChatUnknown])
+async def test_the_fifth_refusal_in_a_row_is_the_last(desk: Desk, kind: type[WeChatRefused | WeChatUnknown]) -> None:
+    desk.fails["x-1"] = [kind("MessagePayload", "no such message") for _ in range(9)]
+    await desk.say("x-1")
+    await hurry(desk, "x-1", 5)
+    await idle(desk)
+    assert desk.read.count("x-1") == 5
+    assert desk.handled == []
+    await desk.inbox.stop(1)
+    assert await desk.states() == {"x-1": "failed unreadable"}
+
+
+async def test_a_gateway_that_was_away_is_asked_five_times_anew(desk: Desk) -> None:
+    """Refusals from before it went do not count: it may have been on its way down."""
+    refused = [WeChatRefused("MessagePayload", "14 UNAVAILABLE") for _ in range(8)]
+    desk.fails["x-1"] = [*refused[:4], WeChatOffline("MessagePayload"), *refused[4:]]
+    await desk.say("x-1")
+    await hurry(desk, "x-1", 10)
+    await idle(desk)
+    assert desk.read.count("x-1") == 10
+    assert desk.handled == ["x-1"]
+
+
+async def test_the_waits_for_a_payload_grow_to_five_seconds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(desk.inbox, "_pause", pause)
+    desk.fails["x-1"] = [WeChatOffline("MessagePayload") for _ in range(8)]
+    await desk.say("x-1")
+    await idle(desk)
+    assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0])
+
+
 async def test_an_unreadable_payload_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "MAX_TRIES", 2)
     desk.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")] * 2

@@ -38,8 +38,8 @@ NAMES = {
 }
 
 
-async def until(condition: Callable[[], Any], what: str = "", within: float = PATIENCE) -> Any:
-    """Wait until a condition holds; return its value, or fail naming what was awaited."""
+async def until(condition: Callable[..., Any], what: str = "", within: float = PATIENCE) -> Any:
+    """Wait for a condition to hold; its value. Fails, saying what was waited for."""
     deadline = time.monotonic() + within
     while not (value := condition()):
         if time.monotonic() > deadline:
@@ -112,6 +112,7 @@ class Town:
             "groups": {"confirm_seconds": 2},
             "customer_service": {"accept": {"delay_seconds": [0, 0]}, "faq": ""},
             "pacing": {"enabled": False},
+            "limits": {"repeats": 1000},  # people in stories ask the same again and again
         }
         return Config(**_merge(data, self.extra))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from models.durable import InboxEvent, OutboxItem, WorkState
 from models.groups import Membership, MemberState, Qun, QunRoom, QunState
@@ -28,7 +28,7 @@ async def test_open_work_of_what_is_gone_waits(town: Town) -> None:
     town.say("黑旋风", "绑定")
     await town.hears("黑旋风", "抱歉，我没听懂")
     states = await town.bot.container.store.read(
-        lambda s: s.exec(select(OutboxItem.state).where(OutboxItem.queue.endswith(":gone"))).all()  # type: ignore[attr-defined]
+        lambda s: s.exec(select(OutboxItem.state).where(col(OutboxItem.queue).endswith(":gone"))).all()
     )
     assert set(states) == {WorkState.QUEUED}
     assert not town.seen("宋公明") or all(m.text != "x" for m in town.seen("宋公明"))

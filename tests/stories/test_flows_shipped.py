@@ -98,11 +98,13 @@ async def test_a_repeated_callback_has_no_effect(town: Town, systems: Systems) -
 
 async def test_callbacks_that_are_none(town: Town, systems: Systems) -> None:
     asked = await asked_for(town, systems, "一店")
-    for body in ({"status": "success"}, [], "x" * 70_000, None):
+    bodies: list[object] = [{"status": "success"}, [], "x" * 70_000, None]
+    for body in bodies:
         status, answer, _ = await town.call("POST", "/wxbot/callback/" + "A" * 32, body)
         assert (status, answer["error"]["code"]) == (404, 1004), str(body)[:20]
     path = asked.callback.removeprefix(town.url)
-    for body in ([], "success", 1, None):
+    no_objects: list[object] = [[], "success", 1, None]
+    for body in no_objects:
         status, answer, _ = await town.call("POST", path, body)
         assert (status, answer["error"]["code"]) == (400, 1001), body
     status, answer, _ = await town.call("POST", path, {"status": "x" * 70_000})

@@ -16,7 +16,7 @@ from tests.official import Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
 from tests.stories.group_life import holds
 from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
-from wechat.directory import CachedDirectory
+from wechat.interface import Directory
 
 pytestmark = pytest.mark.gateway
 PEOPLE = {"宋公明": "wxid_song", "黑旋风": "wxid_xuan", "智多星": "wxid_zhi", "店长": "wxid_admin"}
@@ -39,8 +39,8 @@ class Square(Street):
         await self.hears("欢迎 黑旋风")
 
     @property
-    def directory(self) -> CachedDirectory:
-        """The account's directory."""
+    def directory(self) -> Directory:
+        """What the account knows of WeChat."""
         return self.bot.assistants[0].directory
 
     async def hears(self, words: str) -> dict[str, Any]:

@@ -245,7 +245,7 @@ async def test_asked_for_again_before_the_promise_came_due(town: Town) -> None:
     assert (await town.join(qun["token"], "九纹龙"))[0] == 200
 
     async def told() -> bool:
-        return (await _membership(town, headers["Location"]))["state"] == "joined"
+        return bool((await _membership(town, headers["Location"]))["state"] == "joined")
 
     await holds(told, lambda: "the promise is kept")
     await town.bot.container.memberships.became_friend("weimi1001", town.id("九纹龙"))

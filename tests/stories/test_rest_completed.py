@@ -257,6 +257,7 @@ async def test_many_groups_asked_for_without_waiting(make_town: MakeTown, databa
         hook = {**receiver.config, "events": ["qun.created"]}
         town = await make_town(database=database, pacing=pacing, webhooks=[hook])
         bodies = [{"code": f"c{n}", "owner": "宋公明", "assistant": "weimi1001"} for n in range(4)]
+        headers: dict[str, str] = {}
         for body in (*bodies, bodies[0]):
             status, answer, headers = await town.call("POST", "/wxbot/qun", body, headers=ASYNC)
             assert status == 202, answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlmodel import Session
@@ -92,7 +93,7 @@ async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_t
         container.handover.relay(session, ticket, MessageKind.TEXT, "等等", None, "黑旋风")
 
     writer_is_busy = threading.Event()
-    writes = [
+    writes: list[asyncio.Future[Any]] = [
         container.store.write_soon(lambda _: writer_is_busy.wait(PATIENCE)),
         container.store.write_soon(lambda s: container.handover.announce(s, ticket, room)),
         container.store.write_soon(said),

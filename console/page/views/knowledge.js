@@ -1,4 +1,4 @@
-// 知识: try a sentence; what nobody could answer; questions; keywords.
+// 知识: test a sentence; unanswered questions; questions; keywords.
 import { call } from "../api.js";
 import { Button, Dialog, Field, Listing, Table, Tabs, sure, tryTo, useLoad } from "../ui.js";
 import { html, useRef, useState } from "../vendor/preact.js";
