@@ -99,6 +99,10 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bno step after it waits for ", "后面没有哪一步等待 "),
     (r"\bnothing before it brings ", "前面没有哪一步得到 "),
     (r" is a text and has no ", " 是文字，没有 "),
+    (
+        r"\bat least (\d+) characters are wanted \(openssl rand -base64 32 makes some\)",
+        r"至少要 \1 个字符（可用 openssl rand -base64 32 生成）",
+    ),
     # file and environment
     (r"\bnot readable as YAML: line (\d+), column (\d+): ", r"不是有效的 YAML：第 \1 行第 \2 列："),
     (r"\bnot readable as YAML: ", "不是有效的 YAML："),

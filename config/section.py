@@ -64,6 +64,16 @@ Pattern = Annotated[str, AfterValidator(_pattern)]  # in the syntax of RE2
 Secret = Annotated[str, BeforeValidator(_from_file)]  # itself, or file:PATH of a file that holds it
 
 
+MIN_SECRET: Final = 16  # characters of a key or secret that others must not be able to guess
+
+
+def long_enough(value: str) -> str:
+    """Return the value; ValueError if it is too short for a secret."""
+    if len(value) < MIN_SECRET:
+        raise ValueError(f"at least {MIN_SECRET} characters are wanted (openssl rand -base64 32 makes some)")
+    return value
+
+
 def web_address(value: str) -> str:
     """Return the URL; raise ValueError unless it is an http(s) URL."""
     try:

@@ -171,6 +171,7 @@ def _run(connection: Connection, jobs: Sequence[WriteJob]) -> list[Outcome]:
 
 
 def failed(jobs: Sequence[WriteJob], error: BaseException) -> list[Outcome]:
+    """The outcomes of jobs that were not done."""
     return [Outcome(job, None, error, ()) for job in jobs]
 
 

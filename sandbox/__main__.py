@@ -20,6 +20,7 @@ def _arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--token", help="the gateways' token; random unless given")
     parser.add_argument("--grpc-port", type=int, action="append", metavar="PORT", help="one for each account, in order")
     parser.add_argument("--state", type=Path, metavar="FILE", help="where the world is kept across restarts")
+    parser.add_argument("--password", default="", help="of the page; random beyond loopback unless given")
     parser.add_argument("--seed", type=int, help="the dice of ids and faults")
     options = parser.parse_args(given)
     options.account = options.account or ["weimi1001"]
@@ -41,8 +42,10 @@ async def run(options: argparse.Namespace) -> None:
         state=options.state,
         grpc_ports=options.grpc_port or (),
         seed=options.seed,
+        password=options.password,
     )
-    lines = [f"page         {running.url}", f"control API  {running.url}/api/state", f"token        {running.token}"]
+    lines = [f"password     {running.password}"] if running.password else []
+    lines += [f"page         {running.url}", f"control API  {running.url}/api/state", f"token        {running.token}"]
     lines += [f"gateway      {endpoint}  ({account}, plaintext)" for account, endpoint in running.endpoints.items()]
     print("\n".join(lines), flush=True)
     await stopping.wait()
