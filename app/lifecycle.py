@@ -170,8 +170,15 @@ class Bot:
         staff_room = self.config.customer_service.handoff.staff_room
         with _named("sandbox"):
             self.sandbox = await sandbox.start(
-                without_gateway, host=where.host, port=where.port, state=self._kept("sandbox"), staff_room=staff_room
+                without_gateway,
+                host=where.host,
+                port=where.port,
+                state=self._kept("sandbox"),
+                staff_room=staff_room,
+                password=where.password,
             )
+        if self.sandbox.password:
+            log.warning("sandbox.host %s: others can reach the sandbox WeChat; it asks for a password", where.host)
         stack.push_async_callback(self.sandbox.stop)
         if self.config.systems:
             self.systems = await start_systems(state=self._kept("systems"))
