@@ -1,4 +1,4 @@
-"""The web application: its parts, its one middleware, its routes."""
+"""The aiohttp application: routes, middleware and shared objects."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ ROUTES = (
 
 
 def make_app(container: Container, assistants: Assistants) -> web.Application:
-    """Build the application over the parts that run."""
+    """Create the application for a running container."""
     settings = container.config.api
     metrics = Metrics(container, assistants.in_memory)
     access, keys = AccessControl(settings), ApiKeys(settings.keys, container.clock)

@@ -1,4 +1,4 @@
-"""What the resources share, under typed keys of the application and of a request."""
+"""Typed keys of the application and of requests."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ QR_CODES = web.AppKey("qr_codes", QrCodes)
 VIEWS = web.AppKey("views", ViewLimit)
 ASSISTANTS = web.AppKey("assistants", Assistants)
 CLIENT = web.RequestKey("client", str)
-KEY_NAME = web.RequestKey("key_name", str)  # only where the caller's key has one
+KEY_NAME = web.RequestKey("key_name", str)  # set only if the caller's key has a name
 
 
 def caller(request: web.Request) -> str:
-    """Who asks, as the audit log writes it: the name of their key, or else where they are."""
+    """Return the caller as written to the audit log: the name of their key, else their address."""
     return f"rest:{request.get(KEY_NAME) or request[CLIENT]}"

@@ -1,4 +1,4 @@
-"""The assistants over HTTP: listed, added, changed, removed."""
+"""Assistants: list, add, change, remove."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ async def find(request: web.Request) -> web.Response:
 
 
 async def put(request: web.Request) -> web.Response:
-    """POST /wxbot/assistant: 201 for a new one, 200 for one that is changed; kept over restarts."""
+    """POST /wxbot/assistant: 201 if added, 200 if changed. Stored in the database."""
     body = await read_object(request)
     line("account", body.get("account"))
-    if "tls_ca" in body or any(str(value).startswith(FILE) for value in body.values()):
-        raise InvalidParameter("a file")  # callers must not read this machine's files
+    if "tls_ca" in body or any(text.startswith(FILE) for text in _texts(body)):
+        raise InvalidParameter("a file")  # callers must not read files of this machine
     try:
         settings = AssistantSettings.model_validate(body)
     except ValidationError as error:
@@ -47,7 +47,7 @@ async def remove(request: web.Request) -> web.Response:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value."""
+    """Yield all strings of a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):

@@ -1,4 +1,4 @@
-"""The container's own numbers at the moment of reading, so that services need not know of Prometheus."""
+"""Prometheus collector for the state of the container, so that services do not depend on Prometheus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.work.delivery_results import Result
 from wechat.interface import State
 
 InMemory = Callable[[], Mapping[str, int]]
-# What a message ends as, and a webhook delivery; a repeat of a message is no end.
+# Final results of messages and webhook deliveries; the retry of a message is not a result.
 MESSAGE_RESULTS: Final = (Result.SENT, Result.LATE, Result.FAILED)
 WEBHOOK_RESULTS: Final = {
     "delivered": (Result.SENT, Result.LATE),
@@ -30,7 +30,7 @@ WEBHOOK_RESULTS: Final = {
 
 
 class ContainerMetrics(Collector):
-    """Reads the container; what only the database knows is put into `stored` before."""
+    """Collects the metrics of a container. `stored` holds those read from the database."""
 
     def __init__(self, container: Container, inboxes: InMemory, lag: LoopLag) -> None:
         self._container = container
@@ -39,11 +39,11 @@ class ContainerMetrics(Collector):
         self.stored = Numbers()
 
     def describe(self) -> list[Metric]:
-        """Nothing ahead of the first reading."""
+        """Return nothing: the metrics depend on the container's state."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """The numbers of this moment."""
+        """Yield the current metrics."""
         yield from self._assistants()
         yield from self._work()
         yield from self._results()
@@ -74,8 +74,8 @@ class ContainerMetrics(Collector):
         yield family
         up = {account: float(state is State.ONLINE) for account, state in states.items()}
         yield _gauge("wxbot_assistant_up", "1 while the assistant is online.", "assistant", up)
-        skew = "Seconds that this machine's clock is ahead of WeChat's, by the account's last messages."
-        yield _gauge("wxbot_clock_skew_seconds", skew, "assistant", dict(self._container.clock_skew.seconds()))
+        skew = "Seconds that this machine's clock is ahead of the gateway's, or of the time that its messages have."
+        yield _gauge("wxbot_clock_skew_seconds", skew, "assistant", dict(self._container.account_clocks.skews()))
         yield self._paces()
 
     def _paces(self) -> Metric:
@@ -143,7 +143,7 @@ class ContainerMetrics(Collector):
 
 
 def assistant_states(container: Container) -> dict[str, State]:
-    """Where each configured assistant's connection stands; one that is not built yet is connecting."""
+    """Return the connection state of each configured assistant; CONNECTING until it has been created."""
     states = {settings.account: State.CONNECTING for settings in container.config.assistants}
     return states | {wechat.account: wechat.state for wechat in container.accounts}
 
@@ -160,7 +160,7 @@ def _value(name: str, help_: str, number: float) -> Metric:
 
 
 def _without_secrets(queue: str) -> str:
-    """A queue's name; of a receiver's URL only the host, as path and query may hold secrets."""
+    """Return the queue name; a URL is reduced to its host, because path and query may contain secrets."""
     kind, _, rest = queue.partition(":")
     if "://" not in rest:
         return queue

@@ -1,4 +1,4 @@
-"""What a message is made of, as callers send it: exactly one of text, image, file, link."""
+"""The content of a message in a request: exactly one of text, image, file, link."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_URL: Final = 2000
 
 
 async def read_content(body: Mapping[str, Any], attachments: Attachments) -> Body:
-    """The message; its file is kept on disk by then. InvalidParameter, BodyTooLarge."""
+    """Parse the content, storing its file on disk; raise InvalidParameter or BodyTooLarge."""
     kinds = [kind for kind in KINDS if kind in body]
     if len(kinds) != 1:
         raise InvalidParameter("exactly one of text, image, file, link")

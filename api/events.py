@@ -1,4 +1,4 @@
-"""What business systems are told by webhook (下行接口), for people and machines to read: each event and its data."""
+"""Descriptions of all webhook events (下行接口) and their data, for the docs and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLOW: Final[Fields] = {**PERSON, "run": "流程编号", "flow": "流程名", "st
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One type of event. A field of `may` is there only where it makes sense."""
+    """One event type. The fields of `may` are optional."""
 
     about: str
     data: Fields
@@ -76,12 +76,12 @@ INTEGERS: Final = frozenset({"number", "membership", "ticket", "message", "run",
 
 
 def described() -> dict[str, Any]:
-    """The webhooks of the OpenAPI document, as path items."""
+    """Return the webhooks of the OpenAPI document as path items."""
     return {name: {"post": _operation(name, told)} for name, told in EVENTS.items()}
 
 
 def schemas() -> dict[str, Any]:
-    """The models of the events and of their headers."""
+    """Return the schemas of the events and their headers."""
     made: dict[str, Any] = {HEADER: {"type": "string"}}
     return made | {_model(name): _event(name, told) for name, told in EVENTS.items()}
 

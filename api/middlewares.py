@@ -1,4 +1,4 @@
-"""What every request passes: the network, the key, errors in the one shape, and the time it took."""
+"""Middleware of all requests: access control, API keys, JSON errors, metrics."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from models.db import is_away
 
 log = logging.getLogger(__name__)
 OPEN_TO_ALL: Final = frozenset({"/weiqun/{id}", "/wecom/callback/{account}"})
-CALLBACKS: Final = "/wxbot/callback/"  # what such an address ends with is its own secret
+CALLBACKS: Final = "/wxbot/callback/"  # the URL contains its own secret
 KEYED: Final = "/wxbot/"
-DATABASE_RETRY: Final = 5.0  # seconds until a repeat makes sense
+DATABASE_RETRY: Final = 5.0  # seconds after which the caller may retry
 
 
 def make_middleware(door: AccessControl, keys: ApiKeys, metrics: Metrics) -> Middleware:
-    """The one middleware; one, because each costs every request."""
+    """Create the middleware. It is a single one because each adds a cost to every request."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -68,8 +68,8 @@ async def _answer(
             return _refuse(request, route, _fault(request, route))
         return _refuse(request, route, DatabaseAway(type(error).__name__, retry_after=DATABASE_RETRY))
     except ConnectionError:
-        raise  # the caller has gone; nobody hears an answer
-    except Exception:  # noqa: BLE001 - whatever it is, the caller is told in the one shape
+        raise  # the client has disconnected
+    except Exception:  # noqa: BLE001 - every error becomes a JSON response
         return _refuse(request, route, _fault(request, route))
     log.debug("%s %s: %d", request.method, route, response.status)
     return response

@@ -1,4 +1,4 @@
-"""Runs the application; what is no HTTP at all, or never reaches it, is answered in the one shape too."""
+"""The HTTP server. It also answers requests that aiohttp rejects before the application with JSON errors."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from api.responses import refusal, refusal_of
 from errors import BotError, InvalidParameter
 
 log = logging.getLogger(__name__)
-HEAD_SECONDS: Final = 10.0  # until the head of a connection's first request must be there
-IDLE_SECONDS: Final = 60.0  # that a connection may be silent between two requests
+HEAD_SECONDS: Final = 10.0  # until the headers of the first request must have arrived
+IDLE_SECONDS: Final = 60.0  # between two requests of a connection
 
 
 class _Connection(web.RequestHandler):
-    """One connection; one that does not send its first request in time is closed."""
+    """A connection, closed if its first request does not arrive in time."""
 
     __slots__ = ("_head_timer",)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Somebody connects: give the request's head its time."""
+        """Start the timeout of the first request."""
         super().connection_made(transport)
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.close)
 
     def data_received(self, data: bytes) -> None:
-        """Something arrives."""
+        """Stop the timeout once a request has been parsed."""
         super().data_received(data)
         if self._messages or self._current_request is not None:
             self._head_timer.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection is over."""
+        """Stop the timeout."""
         self._head_timer.cancel()
         super().connection_lost(exc)
 
@@ -45,7 +45,7 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a request that cannot be parsed, or whose handler fell; the connection is closed after it."""
+        """Answer a request that cannot be parsed or whose handler failed, and close the connection."""
         if isinstance(exc, ConnectionError):
             log.debug("%s hung up within its request", request.remote)
         elif status >= 500:
@@ -60,16 +60,17 @@ class _Connection(web.RequestHandler):
 
 
 class _Server(web.Server):
-    """Makes our connections."""
+    """Creates the connections."""
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
-    """web.AppRunner whose every answer to a bad request is JSON.
+    """web.AppRunner with JSON errors.
 
-    Bodies are taken as they come: aiohttp drops the connection, unanswered, when one that says gzip is none.
+    Bodies are not decompressed: aiohttp drops the connection without a response if a body is not the gzip it claims to
+    be.
     """
 
     def __init__(self, app: web.Application, **settings: Any) -> None:
@@ -83,7 +84,7 @@ class Runner(web.AppRunner):
 
 
 def _translated(handler: Callable[[Any], Awaitable[web.StreamResponse]]) -> Callable[[Any], Awaitable[Any]]:
-    """Errors the framework raises before the middleware: an Expect header it does not know."""
+    """Convert errors raised before the middleware, such as for an unknown Expect header."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         try:

@@ -1,4 +1,4 @@
-"""How often one address may open landing pages."""
+"""Rate limit of the landing page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_ADDRESSES: Final = 10_000
 
 
 class ViewLimit:
-    """Counts views in a sliding minute; of more than `most_addresses` the ones longest unseen are forgotten."""
+    """Sliding window per address. Above `most_addresses`, the least recently seen are forgotten."""
 
     def __init__(self, clock: Callable[[], float], most_addresses: int = MAX_ADDRESSES) -> None:
         self._clock = clock
@@ -40,7 +40,7 @@ class ViewLimit:
 
 
 def _subnet(address: str) -> str:
-    """An IPv6 caller often has a whole /48 to itself and is counted as one."""
+    """Return the /48 network of an IPv6 address, since a client may have all of it."""
     if ":" not in address:
         return address
     return str(IPv6Network((address.partition("%")[0], 48), strict=False))

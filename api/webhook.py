@@ -1,4 +1,4 @@
-"""What business systems were told, over HTTP: looked up by its state, and sent again."""
+"""Webhook deliveries: list, and send again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATES = (WorkState.QUEUED, WorkState.SENT, WorkState.FAILED)
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /wxbot/webhook?state=failed: the deliveries in that state with their tries, newest first."""
+    """GET /wxbot/webhook?state=failed: list the deliveries in that state, newest first."""
     container, name = request.app[HOUSE], word(request, "webhook")
     state = choice(request, "state", WorkState) or WorkState.FAILED
     if state not in STATES:
@@ -34,7 +34,7 @@ async def find(request: web.Request) -> web.Response:
 
 
 async def resend(request: web.Request) -> web.Response:
-    """POST /wxbot/webhook/{id}/resend: 202; one that was not given up stays as it is."""
+    """POST /wxbot/webhook/{id}/resend: 202. Only failed deliveries are sent again."""
     container = request.app[HOUSE]
     return reply({"webhook": _shown(container, await container.webhooks.resend(number(request)))}, 202)
 

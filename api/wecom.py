@@ -1,4 +1,4 @@
-"""The callbacks of 企业微信: signed and encrypted, from anywhere."""
+"""Callbacks of 企业微信: signed and encrypted, allowed from any network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wecom.account import WecomAccount
 
 
 async def check(request: web.Request) -> web.Response:
-    """GET /wecom/callback/{account}: the platform checks the address; the decrypted echo is the answer."""
+    """GET /wecom/callback/{account}: the platform verifies the URL; the response is the decrypted echo."""
     account, query = _account(request), request.query
     try:
         echo = account.echo(*_signed(request), query.get("echostr", ""))
@@ -21,7 +21,7 @@ async def check(request: web.Request) -> web.Response:
 
 
 async def receive(request: web.Request) -> web.Response:
-    """POST /wecom/callback/{account}: something has happened; it is read from the API afterwards."""
+    """POST /wecom/callback/{account}: new messages are available and are then read from the API."""
     account = _account(request)
     try:
         account.called_back(*_signed(request), await request.read())

@@ -1,4 +1,4 @@
-"""The landing page of a group: what a person opens from the url, on a phone, anywhere."""
+"""The public landing page of a group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.groups import Qun, QunState
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What the page shows; no code, no member."""
+    """The values shown on the page; neither the code nor members."""
 
     topic: str
     owner: str
@@ -24,10 +24,10 @@ class Landing:
     full: bool
     assistant: str
     online: bool
-    qr_code: str  # a data: URL, or "" when there is none to show
-    token: str  # "" when it leads nowhere
+    qr_code: str  # a data: URL, or ""
+    token: str  # "" if it cannot be used
     token_until: str
-    why_closed: str  # why there is no token: "lost" | "expired" | ""
+    why_closed: str  # why there is no token: "lost", "expired" or ""
 
 
 async def landing(request: web.Request) -> web.Response:
@@ -71,7 +71,7 @@ def _is_ours(container: Container, qun: Qun) -> bool:
 
 
 def _name(container: Container, qun: Qun, contact_id: str) -> str:
-    """The nickname WeChat shows, never the id."""
+    """Return the nickname in WeChat, or ""."""
     if not _is_ours(container, qun):
         return ""
     contact = container.accounts.get(qun.account).directory.contacts.get(contact_id)

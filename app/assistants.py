@@ -1,4 +1,4 @@
-"""The accounts that run: started with the bot, and added, changed and removed by people meanwhile."""
+"""The running accounts: those of the config, and those added, changed and removed at run time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wecom.account import WecomAccount
 
 @dataclass(frozen=True, slots=True)
 class AssistantStatus:
-    """How an account is. `waiting`: messages that are promised and not sent; `qr_code`: what is to be scanned."""
+    """The status of an account. `waiting`: messages queued; `qr_code`: content of the login QR code."""
 
     account: str
     state: str
@@ -48,24 +48,24 @@ class Assistants:
         self._running: dict[str, tuple[Assistant | WecomAccount, EventListener]] = {}
         self._turn = asyncio.Lock()
 
-    # ---- running ----
+    # ---- running accounts ----
 
     @property
     def listeners(self) -> list[EventListener]:
-        """The listeners of the accounts that run."""
+        """The listeners of the running accounts."""
         return [listener for _, listener in self._running.values()]
 
     @property
     def running(self) -> list[Assistant | WecomAccount]:
-        """The accounts that run."""
+        """The running accounts."""
         return [assistant for assistant, _ in self._running.values()]
 
     def in_memory(self) -> dict[str, int]:
-        """How many events each account has stored and not finished."""
+        """Return the number of unfinished events in memory per account."""
         return {account: len(listener.inbox) for account, (_, listener) in self._running.items()}
 
     async def start(self, settings: AssistantSettings) -> None:
-        """Take up what the account left, and connect it."""
+        """Resume the unfinished work of an account and connect it."""
         listener = EventListener(self._container, settings.account, self._handle)
         assistant = self._build(settings, listener)
         listener.attach(assistant)
@@ -90,20 +90,20 @@ class Assistants:
         return WecomStorage(container.store, account, container.clock, store_events, spoke)
 
     async def stop(self, account: str) -> None:
-        """Hang up, and finish what runs; what waits stays in the database."""
+        """Disconnect an account and finish running work; queued work stays in the database."""
         assistant, listener = self._running.pop(account)
         await assistant.stop()
         await listener.stop(self._grace())
 
     async def stop_all(self) -> None:
-        """Stop every account, the last one started first."""
+        """Stop all accounts in reverse order."""
         for account in reversed(list(self._running)):
             await self.stop(account)
 
-    # ---- by people ----
+    # ---- changes at run time ----
 
     def listed(self) -> list[AssistantStatus]:
-        """Every account, as it is now."""
+        """Return the status of every account."""
         return [self._status(account) for account in self._container.accounts.names()]
 
     def _status(self, account: str) -> AssistantStatus:
@@ -122,8 +122,10 @@ class Assistants:
         )
 
     async def put(self, settings: AssistantSettings, who: str) -> tuple[AssistantStatus, bool]:
-        """Add an account, or change one that was added; says whether it is new. InvalidParameter for one of the
-        config, and for one without a gateway."""
+        """Add an account, or change an added one; return its status and whether it is new.
+
+        Raises InvalidParameter for an account of the config, or one without a gateway.
+        """
         account = settings.account
         if account in self._configured():
             raise InvalidParameter(f"{account} is an assistant of config.yaml")
@@ -133,12 +135,12 @@ class Assistants:
             new = await self._container.stored_assistants.put(settings, who)
             if account in self._running:
                 await self.stop(account)
-            await self._container.admit(account)
+            await self._container.admit(settings)
             await self.start(settings)
             return self._status(account), new
 
     async def remove(self, account: str, who: str) -> None:
-        """Remove an account that was added; AssistantUnknown, InvalidParameter for one of the config."""
+        """Remove an added account; raise AssistantUnknown, or InvalidParameter for an account of the config."""
         if account in self._configured():
             raise InvalidParameter(f"{account} is an assistant of config.yaml")
         async with self._turn:

@@ -1,4 +1,4 @@
-"""What is printed for the person who starts wxbot: where to look, what to try, and what keeps it from working."""
+"""Terminal output: where to look after the start, and why it failed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from config.language import in_language
 if TYPE_CHECKING:
     from app.lifecycle import Bot
 
-# By name: Chinese, English.
+# name: (Chinese, English)
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "up": (
         "wxbot 已启动：{url}，文档 {url}/docs，状态 {url}/readyz",
@@ -67,31 +67,31 @@ UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def words(name: str, language: str, **values: object) -> str:
-    """One of the texts, filled in."""
+    """Return a text in a language, filled in."""
     return WORDS[name][0 if language == "zh" else 1].format(**values)
 
 
 def accept_any_encoding() -> None:
-    """A terminal that cannot show Chinese gets its escapes instead of an error."""
+    """On terminals that cannot display Chinese, print escapes instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def complain(line: str, language: str) -> None:
-    """Print why it does not start."""
+    """Print an error to stderr."""
     print(in_language(line, language), file=sys.stderr)
 
 
 def say_checked(path: str, advice: Mapping[str, str], language: str) -> None:
-    """Say that a configuration is usable, and what should be set otherwise."""
+    """Print that a configuration is valid, and advice about it."""
     print(words("checked", language, path=path))
     for line in advice.values():
         print(line)
 
 
 def cannot_open(error: OSError, language: str) -> int:
-    """Say what could not be opened; the exit status: 2 where to try again would not help."""
+    """Print which file could not be opened; return the exit status, 2 if a restart would not help."""
     if error.errno not in UNWRITABLE and error.errno != errno.ENOENT:
         complain(f"cannot start: {error}", language)
         return 1
@@ -103,7 +103,7 @@ def cannot_open(error: OSError, language: str) -> int:
 
 
 def database_failed(error: DBAPIError, language: str) -> int:
-    """Say what the database's driver said; the exit status as above."""
+    """Print the database driver's error; return the exit status as in `cannot_open`."""
     said = " ".join(str(error.orig).split())
     complain(f"cannot start: the database: {said}", language)
     is_ours = re.search(r"file is not a database|readonly database|unable to open database file", said)
@@ -111,7 +111,7 @@ def database_failed(error: DBAPIError, language: str) -> int:
 
 
 def where_to_look(bot: Bot) -> str:
-    """Where to look and what to try, in five lines."""
+    """Return a few lines on where to look and what to try."""
     language, url = bot.config.language, bot.config.api.public_url
     if bot.sandbox is None:
         return words("up", language, url=url)
@@ -125,7 +125,7 @@ def where_to_look(bot: Bot) -> str:
 
 
 async def report_accounts(bot: Bot, seconds: float) -> None:
-    """Print which accounts are not online within so many seconds, and why."""
+    """Print which accounts are not online after `seconds`, and why."""
     real = [one.account for one in bot.config.assistants if not one.is_sandboxed]
     if not real:
         return
@@ -139,7 +139,7 @@ async def report_accounts(bot: Bot, seconds: float) -> None:
 
 
 async def show_login_codes(bot: Bot) -> None:
-    """Draw each login QR code on the terminal, where there is one: a log file must not hold it."""
+    """Draw login QR codes on the terminal. They are not written to a log file."""
     if not sys.stdout.isatty():
         return
     drawn: dict[str, str] = {}

@@ -1,6 +1,6 @@
-"""`make bench`: everything side by side in one run. ARGS="road rest" picks; `--rounds N`, `--long`.
+"""`make bench`: run all benchmarks. ARGS="road rest" selects some; `--rounds N`, `--long`.
 
-Machines differ and are noisy: the ratios travel, the figures do not.
+Machines differ and are noisy: compare the ratios, not the absolute values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PARTS = ("road", "rest", "lists", "start", "burners", "growth")
 
 
 async def main() -> None:
-    """Run what was asked for, printing each table as it is done."""
+    """Run the selected benchmarks, printing each table when it is done."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; none = all")
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,7 +1,8 @@
-"""How well the FAQ's nearness does on reworded and on off-topic questions, for a row of thresholds.
+"""Quality of the FAQ's similarity search on rephrased and off-topic questions, for several thresholds.
 
-`python -m benchmarks.faq` prints, of the reworded questions: `right` the right entry would be first, `menu` it is
-among the three offered, `wrong` a menu without it, `declined` no menu. Of the off-topic ones: how many get a menu.
+`python -m benchmarks.faq` prints the shares of rephrased questions: `right`: the right entry is first, `menu`: it is
+among the three offered, `wrong`: a menu without it, `declined`: no menu. Of off-topic questions: the share with a
+menu.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ THRESHOLDS = (0.10, 0.13, 0.15, 0.17, 0.19, 0.20, 0.22, 0.25, 0.30, 0.40)
 
 
 def measure(faq: Faq, least: float) -> dict[str, float]:
-    """The shares at one threshold."""
+    """Return the shares at one threshold."""
     data = yaml.safe_load((HERE / "faq_questions.yaml").read_text(encoding="utf-8"))
     asked = [(text, first) for first, texts in data["reworded"].items() for text in texts]
     counts = dict.fromkeys(("right", "menu", "wrong", "declined"), 0)

@@ -1,4 +1,4 @@
-"""config.yaml, read and checked. What is wrong stops the start with one line: the key, the value, what is allowed."""
+"""Reading and validation of config.yaml. An error is one line with the key, the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from config.texts_english import ENGLISH
 
 DATABASES: Final = r"sqlite:///(?!:memory:).+|postgresql(\+psycopg)?://.+"
 WECHAT_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_@.-]*"  # of any puppet; a nickname may be anything
-FILE_KEYS: Final = ("faq", "image", "file")  # of customer_service
+FILE_KEYS: Final = ("faq", "image", "file", "knowledge")  # of customer_service
 
 
 class ConfigError(Exception):
-    """The configuration is not usable; the message is the one line a person needs."""
+    """The configuration is invalid; the message is one line."""
 
 
 def _wechat_id(value: str) -> str:
-    """A nickname here would leave nobody in command."""
+    """Reject nicknames, with which nobody could be an admin."""
     if not re.fullmatch(WECHAT_ID, value):
         raise ValueError(
             "a WeChat id like wxid_7h2k9x0f3b4c21 is wanted, never a nickname (while the list is empty, the start "
@@ -46,7 +46,7 @@ WeChatId = Annotated[str, AfterValidator(_wechat_id)]
 
 
 class Config(Section):
-    """The whole of config.yaml."""
+    """The complete configuration."""
 
     assistants: list[AssistantSettings] = Field([AssistantSettings(account="weimi1001")], min_length=1)
     database: Secret = "sqlite:///data/wxbot.db"
@@ -69,7 +69,7 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def _english_reports(cls, data: Any) -> Any:
-        """Reports in English where that is the language; a text of one's own goes before it."""
+        """Use the English report texts with `language: en`; configured texts take precedence."""
         if not isinstance(data, dict) or data.get("language") != "en" or not isinstance(data.get("texts", {}), dict):
             return data
         return data | {"texts": ENGLISH | data.get("texts", {})}
@@ -86,7 +86,7 @@ class Config(Section):
     def _known_kind(cls, value: str) -> str:
         try:
             usable = re.fullmatch(DATABASES, value) and make_url(value)
-        except (ValueError, ArgumentError):  # a port that is no number
+        except (ValueError, ArgumentError):  # e.g. an invalid port
             usable = None
         if not usable:
             raise ValueError("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME is wanted")
@@ -100,7 +100,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _business_fits(self) -> Config:
         check_flows(self.flows, self.systems)
-        if len({w.url for w in self.webhooks}) != len(self.webhooks):  # here, so that no secret is shown
+        # here, because the error does not show the value, which contains secrets
+        if len({w.url for w in self.webhooks}) != len(self.webhooks):
             raise ValueError("webhooks: each url may stand here once")
         if len({w.name for w in self.webhooks}) != len(self.webhooks):
             raise ValueError("webhooks: each name may stand here once")
@@ -108,31 +109,30 @@ class Config(Section):
 
     @property
     def database_file(self) -> Path | None:
-        """SQLite's file; None for a database on a server."""
+        """SQLite's file; None for a database server."""
         kind, _, file = self.database.partition(":///")
         return Path(file) if kind == "sqlite" else None
 
     @property
     def folder(self) -> Path:
-        """Where files are kept: beside SQLite's, or in data/ for a database on a server."""
+        """The directory of files: that of SQLite's file, or data/ with a database server."""
         return self.database_file.parent if self.database_file else Path("data")
 
 
 def beside(value: Any, folder: Path, key: str = "") -> Any:
-    """The files that a YAML tree names: those in the config's own folder go before those of the same name where the
-    bot happens to run."""
+    """Resolve the paths in a YAML tree: files beside the config take precedence over those in the working directory."""
     if isinstance(value, dict):
         return {name: beside(item, folder, str(name)) for name, item in value.items()}
     if isinstance(value, list):
         return [beside(item, folder) for item in value]
     if key in FILE_KEYS and isinstance(value, str) and value:
         found, here = folder / value, Path(value)
-        return str(found) if found.is_file() and not (here.exists() and found.samefile(here)) else value
+        return str(found) if found.exists() and not (here.exists() and found.samefile(here)) else value
     return value
 
 
 def load(path: str | Path | None = None) -> Config:
-    """Read the file (none: all defaults) and the environment; ConfigError with one line when something is wrong."""
+    """Read the file (None: defaults) and the environment; raise ConfigError with one line."""
     try:
         tree = expand((read_yaml(path) if path is not None else None) or {}, os.environ)
     except RecursionError:
@@ -152,12 +152,12 @@ def load(path: str | Path | None = None) -> Config:
 
 
 def read_yaml(path: str | Path) -> Any:
-    """What a YAML file holds; ConfigError with one line when it cannot be read."""
+    """Parse a YAML file; raise ConfigError with one line."""
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except yaml.MarkedYAMLError as error:  # its own text quotes the file, in which secrets may stand
+    except yaml.MarkedYAMLError as error:  # the error's own text quotes the file, which may contain secrets
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise ConfigError(f"{path}: not readable as YAML: {where}{error.problem or error.context}") from None

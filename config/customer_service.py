@@ -1,18 +1,17 @@
-"""The section customer_service of config.yaml: keywords and their replies, hours, hand-over, the model."""
+"""The section customer_service of config.yaml."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
 
-import re2
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from config.section import NonEmpty, Seconds, Secret, Section, TimeZone, WebAddress, check_names, wrong
+from config.section import NonEmpty, Pattern, Seconds, Secret, Section, TimeZone, WebAddress, check_names, wrong
 
 
 def _sexagesimal(value: object) -> object:
-    """YAML takes 18:00 without quotes for the number 1080."""
+    """Convert numbers: YAML reads 18:00 without quotes as 1080."""
     return f"{value // 60:02}:{value % 60:02}" if type(value) is int and value >= 0 else value
 
 
@@ -26,7 +25,7 @@ Clock = Annotated[str, BeforeValidator(_sexagesimal), AfterValidator(_clock)]
 
 
 class LinkPart(Section):
-    """A link card inside a reply."""
+    """A link card in a reply."""
 
     title: NonEmpty
     url: NonEmpty
@@ -35,7 +34,7 @@ class LinkPart(Section):
 
 
 class ReplyPart(Section):
-    """One part of a reply: text, a picture, a file, or a link card; exactly one of them."""
+    """A part of a reply: exactly one of text, image, file, link."""
 
     text: str = ""
     image: str = ""
@@ -50,25 +49,13 @@ class ReplyPart(Section):
 
 
 class KeywordRule(Section):
-    """A keyword and what it is answered with."""
+    """A keyword rule."""
 
     equals: str = ""
     contains: str = ""
-    regex: str = ""
+    regex: Pattern = ""
     reply: NonEmpty | list[NonEmpty | ReplyPart]
     where: Literal["private", "group", "both"] = "both"
-
-    @field_validator("regex")
-    @classmethod
-    def _re2(cls, value: str) -> str:
-        options = re2.Options()
-        options.log_errors = False
-        try:
-            re2.compile(value, options)
-        except re2.error as error:
-            reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-            raise ValueError(f"not a regular expression that RE2 takes: {reason}") from None
-        return value
 
     @model_validator(mode="after")
     def _exactly_one(self) -> KeywordRule:
@@ -93,7 +80,7 @@ class AcceptSettings(Section):
 
 
 class HoursSettings(Section):
-    """When people are there."""
+    """Office hours."""
 
     days: str = "mon-sun"
     from_: Clock = Field("09:00", alias="from")
@@ -110,7 +97,7 @@ class HoursSettings(Section):
 
 
 class HandoffSettings(Section):
-    """Reaching a person."""
+    """Handover to staff."""
 
     words: list[NonEmpty] = Field(["人工", "转人工"])
     staff_room: str = "客服值班群"
@@ -122,7 +109,7 @@ class HandoffSettings(Section):
 
 
 class LlmSettings(Section):
-    """An OpenAI-compatible server that chooses among the FAQ's entries; off while base_url is empty."""
+    """An OpenAI-compatible server that chooses among FAQ entries; disabled while base_url is empty."""
 
     base_url: WebAddress | Literal[""] = ""
     model: str = ""
@@ -137,15 +124,30 @@ class LlmSettings(Section):
 
 
 class EmbeddingSettings(Section):
-    """An OpenAI-compatible `/embeddings` server that finds near questions by meaning; off while base_url is empty."""
+    """An OpenAI-compatible `/embeddings` server for similar questions; disabled while base_url is empty."""
 
     base_url: WebAddress | Literal[""] = ""
     model: str = ""
     key: Secret = ""
-    timeout: float = Field(1, gt=0)  # seconds for a customer's question; then words alone decide
+    timeout: float = Field(1, gt=0)  # seconds for a customer's question; after that only words are used
 
     @model_validator(mode="after")
     def _both(self) -> EmbeddingSettings:
+        if self.base_url and not self.model:
+            raise wrong("model", "the name of a model is wanted where base_url is set")
+        return self
+
+
+class TranscriptionSettings(Section):
+    """An OpenAI-compatible `/audio/transcriptions` server that reads voice messages; off while base_url is empty."""
+
+    base_url: WebAddress | Literal[""] = ""
+    model: str = ""
+    key: Secret = ""
+    timeout: float = Field(10, gt=0)  # seconds for a voice message; then it is not read
+
+    @model_validator(mode="after")
+    def _both(self) -> TranscriptionSettings:
         if self.base_url and not self.model:
             raise wrong("model", "the name of a model is wanted where base_url is set")
         return self
@@ -158,10 +160,12 @@ class CustomerService(Section):
     accept: AcceptSettings = AcceptSettings()
     keywords: list[KeywordRule] = Field([])
     faq: str = "faq.yaml"
+    knowledge: str = ""  # a folder of Markdown and text files
     fallback: str = "抱歉，我没听懂。回复“人工”转人工客服。"
     handoff: HandoffSettings = HandoffSettings()
     llm: LlmSettings = LlmSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
+    transcription: TranscriptionSettings = TranscriptionSettings()
 
     @model_validator(mode="after")
     def _known_names(self) -> CustomerService:

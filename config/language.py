@@ -1,6 +1,6 @@
-"""The language of what is printed for the person at the terminal: Chinese unless `language: en` is configured.
+"""The language of terminal output: Chinese, or English with `language: en`.
 
-Errors are made in English, where they arise; here each has its Chinese words. A test holds the two together.
+Errors are raised in English; this table translates them. A test checks that it is complete.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ Language = Literal["zh", "en"]
 VARIABLE: Final = "WXBOT_LANGUAGE"
 SETTING: Final = re.compile(r"""(?:^|[{,]\s*)["']?language["']?:\s*["']?(zh|en)\b""", re.MULTILINE)
 
-# What may stand in an error's English text, and its Chinese words. The first that fits a place is taken.
+# (pattern of the English text, Chinese text). All matching patterns are applied in order.
 CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bwill not do: ", "不行："),
-    # kinds of values
+    # types of values
     (r"\bthe EncodingAESKey of 43 letters and digits is wanted", "要填 43 位字母和数字的 EncodingAESKey"),
     (r"\btoken and aes_key are wanted for an assistant of kind wecom", "kind 为 wecom 的助手要填 token 和 aes_key"),
     (r"\bit is wanted for an assistant of kind wecom", "kind 为 wecom 的助手要填这一项"),
@@ -81,6 +81,9 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bthe name of a model is wanted where base_url is set", "填了 base_url 就要填模型的名字"),
     (r"\bbase64 is wanted behind (\S+) \((.+) makes one\)", r"\1 后面要填 base64（可用 \2 生成）"),
     (r"\bthere is no file ", "没有这个文件："),
+    (r"\bthere is no such folder", "没有这个文件夹"),
+    (r"\bthe file is larger than (\d+) MB", r"文件超过 \1 MB"),
+    (r"\bnot readable as UTF-8", "不是有效的 UTF-8 文本"),
     (r"\bthere is no such job, only ", "没有这个任务，只有 "),
     (r"\bfive fields as in crontab: ", "要像 crontab 一样写五段："),
     # flows
@@ -89,18 +92,21 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bflow (.+?): there are two of this name", r"流程 \1：有两个同名的"),
     (r"\bthere is no system ", "没有这个业务系统："),
     (r" has a meaning already and cannot be brought", " 已有含义，不能再用"),
+    (r"\beither regex or min and max are wanted", "要么填 regex，要么填 min、max"),
+    (r"\bmin must not be above max", "min 不能大于 max"),
+    (r"\beach option may stand here once", "每个选项只能出现一次"),
     (r"\bnothing before it hands out ", "前面没有哪一步给出 "),
     (r"\bno step after it waits for ", "后面没有哪一步等待 "),
     (r"\bnothing before it brings ", "前面没有哪一步得到 "),
     (r" is a text and has no ", " 是文字，没有 "),
-    # the file and the environment
+    # file and environment
     (r"\bnot readable as YAML: line (\d+), column (\d+): ", r"不是有效的 YAML：第 \1 行第 \2 列："),
     (r"\bnot readable as YAML: ", "不是有效的 YAML："),
     (r"\ban alias \(\*\) stands inside of what it names", "别名（*）引用了包含它自己的内容"),
     (r" stands where a list has its items; a number from 0 is wanted", " 处是列表，要填从 0 开始的序号"),
     (r"\bthere is nothing below (\w+) for ", r"\1 下面没有 "),
     (r"\bthe list has (\S+) items, so the next is number (\S+)", r"列表有 \1 项，下一项是第 \2 号"),
-    # the start
+    # start
     (r"^config: ", "配置："),
     (r"^cannot start: ", "启动不了："),
     (r"\bthe database: ", "数据库："),
@@ -128,7 +134,7 @@ _COMPILED: Final = tuple((re.compile(english), chinese) for english, chinese in 
 
 
 def in_language(line: str, language: str) -> str:
-    """An error's line in the person's language."""
+    """Translate an error message."""
     if language == "en":
         return line
     for english, chinese in _COMPILED:
@@ -137,7 +143,7 @@ def in_language(line: str, language: str) -> str:
 
 
 def language_of(path: str | Path, environment: Mapping[str, str] = os.environ) -> Language:
-    """What a config asks for that may not be readable otherwise."""
+    """Return the configured language, even if the config cannot be parsed."""
     said = environment.get(VARIABLE, "")
     if not said:
         try:

@@ -1,4 +1,4 @@
-"""The config in force as people may see it: without its secrets."""
+"""The configuration without its secrets, for display."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 HIDDEN: Final = "••••••"
 SECRET_NAMES: Final = frozenset({"token", "secret", "key", "keys", "password", "aes_key"})
-SECRET_VALUES: Final = frozenset({"headers"})  # dicts whose values are secret
+SECRET_VALUES: Final = frozenset({"headers"})  # mappings whose values are secrets
 
 
 def masked(config: BaseModel) -> dict[str, Any]:
-    """The config as plain values; what may be secret is hidden, what is empty stays so."""
+    """Return the config as plain values with secrets hidden; empty values stay empty."""
     shown: dict[str, Any] = _shown("", config.model_dump(mode="json", by_alias=True))
     return shown
 
@@ -36,7 +36,7 @@ def _shown(name: str, value: Any) -> Any:
 
 
 def _without_password(url: str, *, path: bool) -> str:
-    """An address without user and password, and, where not even its path may be shown, without that."""
+    """Hide user and password of a URL, and also its path unless `path`."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     if "@" in parts.netloc:

@@ -1,4 +1,4 @@
-"""What every part of the configuration is made of: only known keys, and errors that say what is allowed."""
+"""Base class of the configuration's sections, and value types."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Annotated, Any, Final, Self, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import re2
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-FILE: Final = "file:"  # what the name of a file begins with that stands for a secret
-MAX_NAMED: Final = 25  # keys that one line may list
+FILE: Final = "file:"  # prefix of a secret that is the path of a file
+MAX_NAMED: Final = 25  # maximum number of keys listed in an error
 SCALARS: Final = {int: "a whole number is wanted", float: "a number is wanted", bool: "true or false is wanted"}
 _NAME: Final = re.compile(r"\{(\w+)\}")
 
 
 class FromEnvironment(str):
-    """A value out of the environment: a text, whatever is wanted. Lists and mappings are written as in YAML."""
+    """A value from the environment, which is parsed as the expected type. Lists and mappings are written in YAML."""
 
     __slots__ = ()
 
@@ -37,7 +38,7 @@ NonEmpty = Annotated[str, AfterValidator(_not_empty)]
 
 
 def _from_file(value: object) -> object:
-    """The content of a file named as file:PATH, without the line end behind it; anything else as it is."""
+    """Read a value file:PATH from that file, without the trailing line break; return other values unchanged."""
     if not isinstance(value, str) or not value.startswith(FILE):
         return value
     path = value.removeprefix(FILE)
@@ -48,11 +49,23 @@ def _from_file(value: object) -> object:
         raise ValueError(f"the file {path!r} cannot be read: {reason}") from None
 
 
+def _pattern(value: str) -> str:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(value, options)
+    except re2.error as error:
+        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        raise ValueError(f"not a regular expression that RE2 takes: {reason}") from None
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]  # in the syntax of RE2
 Secret = Annotated[str, BeforeValidator(_from_file)]  # itself, or file:PATH of a file that holds it
 
 
 def web_address(value: str) -> str:
-    """The address itself; ValueError when it is no http(s) url."""
+    """Return the URL; raise ValueError unless it is an http(s) URL."""
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -77,7 +90,7 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
-    """A part of the configuration."""
+    """A section of the configuration."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -96,8 +109,10 @@ class Section(BaseModel):
         return {key: _read(key, value, fields[key]) for key, value in data.items()}
 
     def adopt(self, other: Self) -> None:
-        """Take another's values, so that whoever holds this section sees them from now on: a reload is one call,
-        between two steps of the event loop. For the owner of the config only."""
+        """Copy the values of another section, so that all holders of this one see them.
+
+        It does not await, so a reload is atomic on the event loop. Only for the owner of the config.
+        """
         for name in type(self).model_fields:
             mine, theirs = getattr(self, name), getattr(other, name)
             if isinstance(mine, Section) and isinstance(theirs, Section):
@@ -107,12 +122,12 @@ class Section(BaseModel):
 
 
 def wrong(key: str, reason: str) -> PydanticCustomError:
-    """The error of a section that names one of its keys."""
+    """Create the error of a section about one of its keys."""
     return PydanticCustomError("wrong_key", "{reason}", {"key": key, "reason": reason})
 
 
 def check_names(key: str, text: str, allowed: Collection[str]) -> None:
-    """Raise what is wrong with a text that uses other {names} than those that are filled in."""
+    """Raise an error if a text has {names} that are not filled in."""
     strange = sorted(set(_NAME.findall(text)) - set(allowed))
     if strange:
         shown = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "nothing in braces"
@@ -120,7 +135,7 @@ def check_names(key: str, text: str, allowed: Collection[str]) -> None:
 
 
 def names_in(text: str) -> set[str]:
-    """The {names} in a text."""
+    """Return the {names} in a text."""
     return set(_NAME.findall(text))
 
 
@@ -132,7 +147,7 @@ def _choice(key: str, fields: Collection[str]) -> str:
 
 
 def _read(key: str, value: Any, wanted: Any) -> Any:
-    """The value; a text from the environment as what is wanted, but no other text, nor a truth value, for a number."""
+    """Convert a value from the environment to the expected type; reject strings and booleans for numbers otherwise."""
     from_environment = isinstance(value, FromEnvironment)
     another_kind = isinstance(value, str) or isinstance(value, bool) != (wanted is bool)
     if wanted in SCALARS and another_kind and not from_environment:

@@ -1,4 +1,4 @@
-"""The sections of config.yaml, typed, with their working defaults."""
+"""Sections of config.yaml with their defaults."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer)]
 
 
 class AssistantSettings(WecomKeys):
-    """One WeChat account and the gateway it is reached through; neither endpoint nor authority means the sandbox."""
+    """A WeChat account and its gateway. Without endpoint and authority it is in the sandbox."""
 
     account: NonEmpty
     endpoint: str = ""
@@ -77,7 +77,7 @@ class AssistantSettings(WecomKeys):
     @field_validator("authority")
     @classmethod
     def _address(cls, value: str) -> str:
-        """Also without https://, as Wechaty's own WECHATY_PUPPET_SERVICE_AUTHORITY has it."""
+        """Accept a host without https://, as in Wechaty's WECHATY_PUPPET_SERVICE_AUTHORITY."""
         if not value:
             return value
         return web_address(value if "://" in value else f"https://{value}").rstrip("/")
@@ -92,13 +92,13 @@ class AssistantSettings(WecomKeys):
 
     @property
     def is_sandboxed(self) -> bool:
-        """Whether the account lives in the sandbox."""
+        """Whether the account is in the sandbox."""
         return self.kind == "wechaty" and not (self.endpoint or self.authority)
 
     @field_validator("tls", mode="before")
     @classmethod
     def _word(cls, value: object) -> object:
-        """A variable brings true and false as words."""
+        """Accept "true" and "false" from variables."""
         return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
     @field_validator("tls_ca")
@@ -107,13 +107,13 @@ class AssistantSettings(WecomKeys):
         try:
             if value:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
-        except OSError as error:  # ssl.SSLError among them
+        except OSError as error:  # includes ssl.SSLError
             raise ValueError(f"a file of certificates (PEM) is wanted: {error.strerror or error}") from None
         return value
 
 
 class Scope(StrEnum):
-    """What an API key allows."""
+    """Permissions of API keys."""
 
     QUN = "qun"
     MEMBERSHIP = "membership"
@@ -123,7 +123,7 @@ class Scope(StrEnum):
 
 
 class ApiKey(Section):
-    """A key that is limited in what it may do, how often, and from where; no scopes listed means all."""
+    """An API key with scopes, rate limit and networks. Default: all scopes."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
     key: Bearer
@@ -133,7 +133,7 @@ class ApiKey(Section):
 
 
 class ApiSettings(Section):
-    """The REST door."""
+    """The REST API."""
 
     host: NonEmpty = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
@@ -149,7 +149,7 @@ class ApiSettings(Section):
     @field_validator("public_url")
     @classmethod
     def _reachable(cls, value: str, info: ValidationInfo) -> str:
-        """Without a slash at its end; as it is shipped it follows `port`, or nobody would be at the urls handed out."""
+        """Remove the trailing slash. The default follows `port`, so that the URLs handed out work."""
         if re.search(r"[?#]", value):
             raise ValueError("an address that more can be put behind is wanted, without ? and #")
         value = value.rstrip("/")
@@ -158,14 +158,14 @@ class ApiSettings(Section):
 
 
 class FloodSettings(Section):
-    """More than this many messages in this many seconds is flooding."""
+    """More than `messages` in `seconds` is flooding."""
 
     messages: int = Field(10, ge=1)
     seconds: float = Field(10, gt=0)
 
 
 class BlockSettings(Section):
-    """What a group's guard does not let pass."""
+    """What the moderator does not allow in groups."""
 
     links: bool = False
     qr_codes: bool = True
@@ -199,7 +199,7 @@ class GroupSettings(Section):
 
 
 class PacingSettings(Section):
-    """How fast the account may act; what is over it waits."""
+    """Rate limits of accounts; actions beyond them wait."""
 
     enabled: bool = True
     messages_per_minute: float = Field(40, gt=0)
@@ -213,7 +213,7 @@ class PacingSettings(Section):
 
 
 class JobSettings(Section):
-    """Another time for one of the built-in jobs, or off."""
+    """A changed time of a built-in job, or its deactivation."""
 
     name: NonEmpty
     cron: str = ""
@@ -221,7 +221,7 @@ class JobSettings(Section):
 
 
 class SandboxSettings(Section):
-    """Where the sandbox WeChat's page is."""
+    """Address of the sandbox's page."""
 
     host: NonEmpty = "127.0.0.1"
     port: int = Field(8788, ge=0, le=65535)

@@ -1,6 +1,6 @@
-"""Every text a person reads in WeChat, in its default wording; config.yaml's `texts:` changes any of them.
+"""The texts that people read in WeChat, with default wording. `texts:` in config.yaml changes them.
 
-What stands in braces is filled in; a text must not use other names than its default does.
+Names in braces are filled in; a configured text must not use others than the default.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _NAME = re.compile(r"\{(\w+)\}")
 
 
 class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
-    """The texts, by the moment they are said."""
+    """All texts, by situation."""
 
-    # ways in
+    # joining groups
     bad_token: str = "入群令牌无效，请核对后重新发送。"
     expired_token: str = "入群令牌已过期，请向群主索取新的令牌。"
     joining: str = "好的，正在拉您进群“{topic}”。"
@@ -43,6 +43,10 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     handoff_in_private: str = "请私聊我发送“人工”，我为您转接人工客服。"
     handoff_closed: str = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
     handoff_marked: str = "感谢您的评价！"
+    fallback_again: str = "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。"
+    voice_unread: str = "我还听不懂语音，请改用文字发送。"
+    knowledge_answer: str = "{passage}\n\n—— 摘自“{title}”"
+    knowledge_more: str = "还可以看：\n{questions}\n回复 {numbers} 查看。"
     faq_menu: str = "您是不是想问：\n{questions}\n回复 {numbers} 查看答案，或回复“人工”转人工客服。"
 
     # the staff room
@@ -90,6 +94,12 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     flow_ended: str = "管理员结束了您的流程“{flow}”。"
     flow_too_many: str = "您发起的流程太多了，请过一会儿再试。"
     flow_text_wanted: str = "请用文字回答，或回复“取消”结束。"
+    flow_choose: str = "请回复前面的数字。"
+    flow_choose_again: str = "没有这个选项。请回复 1 到 {count} 之间的数字，或回复“取消”结束。"
+    flow_confirm: str = "回复“确认”继续，回复“取消”结束。"
+    flow_confirm_wanted: str = "请回复“确认”继续，或回复“取消”结束。"
+    flow_still_calling: str = "还在处理，请稍候……"
+    flow_retry: str = "回复“重试”从出错的这一步继续。"
     flow_no_answer: str = "太久没有收到您的回答"
     flow_no_result: str = "等待结果超时"
     flow_late: str = "您{since}发起的流程“{flow}”已经结束，但收到了结果：{result}"
@@ -139,5 +149,5 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
 
 
 def fill(text: str, **values: Any) -> str:
-    """Put values for {names}; anything else in braces stays as it is, so that people's words cannot break a text."""
+    """Fill in {names}; other braces are kept, so that texts of people cannot cause errors."""
     return _NAME.sub(lambda match: str(values.get(match[1], match[0])), text)

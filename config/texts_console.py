@@ -1,4 +1,4 @@
-"""What people read in WeChat about the console."""
+"""Texts in WeChat about the console."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from config.section import Section
 
 
 class ConsoleTexts(Section):
-    """The answers to /登录 /登出, and what the staff room is shown of the console."""
+    """Replies to /登录 /登出, and staff room messages about actions in the console."""
 
     console_link: str = "管理后台登录链接（{minutes} 分钟内有效，只能使用一次，请勿转发）：\n{url}"
     console_logged_out: str = "已退出管理后台，共结束 {count} 个会话。"

@@ -1,6 +1,6 @@
-"""The English wording of what operators are told by itself, for `language: en`; `texts:` goes before it.
+"""English wording of messages to operators, used with `language: en`; `texts:` takes precedence.
 
-What customers and group members read stays Chinese: they are whom the assistant speaks with.
+Texts for customers and group members stay Chinese.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""对接: webhook deliveries with resend, flows under way, business systems."""
+"""对接: webhook deliveries, open flows, business systems."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.messaging.webhook_events import QUEUE
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /console/api/webhook?state=&name="""
+    """GET /console/api/webhook?state=&name=: list deliveries."""
     state, name, asked = choice(request, "state", WorkState) or WorkState.FAILED, word(request, "name"), page(request)
     found = await request.app[HOUSE].store.read(lambda s: list_deliveries(s, name, state, asked))
     return listing("deliveries", found.map(_delivery))
@@ -42,7 +42,7 @@ def _delivery(item: OutboxItem) -> dict[str, Any]:
 
 
 async def resend(request: web.Request) -> web.Response:
-    """POST /console/api/webhook/{id}/resend; `sent_again` is false for what had not failed."""
+    """POST /console/api/webhook/{id}/resend; `sent_again` is false if it had not failed."""
     container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
 
     def write(session: Session) -> bool:
@@ -59,7 +59,7 @@ async def resend(request: web.Request) -> web.Response:
 
 
 async def overview(request: web.Request) -> web.Response:
-    """GET /console/api/connections: the webhooks, the systems and the flows under way."""
+    """GET /console/api/connections: webhooks, systems and open flows."""
     container = request.app[HOUSE]
     runs = await container.flows.open_runs()
     webhooks = [
@@ -89,7 +89,7 @@ async def overview(request: web.Request) -> web.Response:
 
 
 async def end_flow(request: web.Request) -> web.Response:
-    """POST /console/api/flow/{id}/end: its person is told."""
+    """POST /console/api/flow/{id}/end: cancel a flow and tell its person."""
     container, who, run_id = request.app[HOUSE], request[VISITOR].actor, number(request)
 
     def write(session: Session) -> None:

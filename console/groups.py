@@ -1,4 +1,4 @@
-"""群: the groups, and what the chat commands do with one."""
+"""群: groups and actions on them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from api.responses import iso, listing, reply
 from app.container import Container
 from console.access import VISITOR
 from console.overview import picture
-from errors import BotError, GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
+from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
 from models.groups import MemberState, Qun, QunState
 from services.accounts.console_sessions import Role
 from services.groups.lists import QunFilter, list_members, list_quns
@@ -22,7 +22,7 @@ from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOM
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /console/api/qun?q=&state=&assistant="""
+    """GET /console/api/qun?q=&state=&assistant=: list groups."""
     wanted = QunFilter(
         account=word(request, "assistant"), state=choice(request, "state", QunState), q=word(request, "q")
     )
@@ -33,13 +33,13 @@ async def find(request: web.Request) -> web.Response:
 
 def _fields(request: web.Request, qun: Qun) -> dict[str, Any]:
     shown = fields(request.app[HOUSE], qun)
-    if request[VISITOR].role is not Role.ADMIN:  # they let people in
+    if request[VISITOR].role is not Role.ADMIN:  # agents must not see what lets people join
         del shown["token"], shown["url"]
     return shown
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/qun/{number}."""
+    """GET /console/api/qun/{number}: a group with its settings and statistics."""
     container, qun = request.app[HOUSE], _group(request)
     blacklisted = await container.sanctions.blacklisted(qun)
     timed = await container.timed_messages.of(qun)
@@ -57,12 +57,12 @@ async def read(request: web.Request) -> web.Response:
 
 
 def timed_message(row: Any) -> dict[str, Any]:
-    """A timed message in lists."""
+    """Return the JSON representation of a timed message."""
     return {"id": row.id, "number": row.number, "cron": row.cron, "text": row.text, "next_at": iso(row.next_at)}
 
 
 async def members(request: web.Request) -> web.Response:
-    """GET /console/api/qun/{number}/members?state="""
+    """GET /console/api/qun/{number}/members?state=: list members."""
     container, qun, asked = request.app[HOUSE], _group(request), page(request)
     state = choice(request, "state", MemberState) or MemberState.JOINED
     found = await container.store.read(lambda s: list_members(s, qun.number, state, asked))
@@ -82,7 +82,7 @@ async def members(request: web.Request) -> web.Response:
 
 
 async def code(request: web.Request) -> web.Response:
-    """GET /console/api/qun/{number}/qr.svg: the page that lets people in."""
+    """GET /console/api/qun/{number}/qr.svg: QR code of the landing page."""
     return picture(request.app[HOUSE].groups.url(_group(request)))
 
 
@@ -97,7 +97,9 @@ def _group(request: web.Request) -> Qun:
 
 
 async def change(request: web.Request) -> web.Response:
-    """PATCH /console/api/qun/{number} {topic | announcement | welcome}: seen in WeChat, or 502."""
+    """PATCH /console/api/qun/{number} {topic | announcement | welcome}: read back from WeChat, 502 if it did not
+    change.
+    """
     container, who = request.app[HOUSE], request[VISITOR].actor
     body = await read_object(request)
     qun = container.closing.open_group(number(request, "number"))
@@ -137,7 +139,7 @@ def _short(value: str, most: int) -> str:
 
 
 async def read_changed(request: web.Request) -> web.Response:
-    """The group as it is now."""
+    """Return the changed group."""
     return await read(request)
 
 
@@ -162,7 +164,7 @@ async def _close(container: Container, qun: Qun, _body: dict[str, Any], who: str
 
 
 async def _token(container: Container, qun: Qun, _body: dict[str, Any], who: str) -> None:
-    await container.store.write(lambda s: container.groups.renew_token(s, container.audit, qun, who))
+    await container.store.write(lambda s: container.group_lifecycle.renew_token(s, container.audit, qun, who))
 
 
 async def _block(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
@@ -195,13 +197,13 @@ async def _warn(container: Container, qun: Qun, body: dict[str, Any], who: str) 
 
 async def _remove(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
     contact_id, _, _ = _person(container, qun, body)
-    await container.memberships.put_out(qun, contact_id, who)
+    await container.removals.remove(qun, contact_id, who)
 
 
 async def _blacklist(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
     contact_id, name, reason = _person(container, qun, body)
     await container.store.write(lambda s: container.sanctions.blacklist(s, qun, contact_id, name, reason, who))
-    await container.memberships.put_out(qun, contact_id, who)
+    await container.removals.remove(qun, contact_id, who)
 
 
 async def _forgive(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
@@ -212,16 +214,10 @@ async def _forgive(container: Container, qun: Qun, body: dict[str, Any], who: st
 def _person(container: Container, qun: Qun, body: dict[str, Any]) -> tuple[str, str, str]:
     contact_id = field(body, "contact_id")
     if container.sanctions.is_exempt(qun, contact_id):
-        raise PersonExempt(contact_id)
+        raise InvalidParameter(f"{contact_id} is the owner, an admin or a companion")
     contact = container.accounts.online(qun.account).directory.contacts.get(contact_id)
     reason = line("reason", body["reason"]) if body.get("reason") else container.config.texts.reason_command
     return contact_id, contact.name if contact else "", reason
-
-
-class PersonExempt(BotError):
-    """Owner, admins and companions are out of reach."""
-
-    code, status, message = 1001, 400, "群主、管理员、陪伴者不能被处理！"
 
 
 ACTIONS = {

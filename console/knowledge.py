@@ -1,4 +1,4 @@
-"""知识: keywords, questions, what nobody could answer, and a box to try a sentence."""
+"""知识: keywords, questions, unanswered questions, and trying out a message."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MISSES = 100
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/knowledge?assistant=: all of it; lists of people's making are short."""
+    """GET /console/api/knowledge?assistant=: all rules and questions, without pages."""
     container, account = request.app[HOUSE], _account(request)
     since = (datetime.now(container.zone) - timedelta(days=MISS_DAYS)).date().isoformat()
 
@@ -74,14 +74,14 @@ def _question(row: Question) -> dict[str, Any]:
 
 
 async def try_it(request: web.Request) -> web.Response:
-    """POST /console/api/knowledge/try {text, group?}."""
+    """POST /console/api/knowledge/try {text, group?}: explain which rule answers."""
     body = await read_object(request)
     words, group = text(body, "text"), body.get("group") is True
     return reply({"explanation": asdict(request.app[HOUSE].explainer.explain(_account(request), words, group=group))})
 
 
 async def put_keyword(request: web.Request) -> web.Response:
-    """POST /console/api/keyword {kind, word, reply, where}; {id} as well: instead of that one."""
+    """POST /console/api/keyword {kind, word, reply, where}: add a rule, or with {id} replace one."""
     container, who, account = request.app[HOUSE], request[VISITOR].actor, _account(request)
     body = await read_object(request)
     try:
@@ -121,7 +121,7 @@ async def remove_keyword(request: web.Request) -> web.Response:
 
 
 async def put_question(request: web.Request) -> web.Response:
-    """POST /console/api/question {questions, answer}; {id} as well: instead of what that one says."""
+    """POST /console/api/question {questions, answer}: add a question, or with {id} change one."""
     container, who = request.app[HOUSE], request[VISITOR].actor
     body = await read_object(request)
     wordings, answer = lines(body, "questions"), text(body, "answer")
@@ -159,7 +159,7 @@ async def remove_question(request: web.Request) -> web.Response:
 
 
 async def export(request: web.Request) -> web.Response:
-    """GET /console/api/knowledge/{what}.yaml: keywords or questions that people added."""
+    """GET /console/api/knowledge/{what}.yaml: export the added keywords or questions."""
     container, account, what = request.app[HOUSE], _account(request), request.match_info["what"]
     if what == "keywords":
         data = await container.store.read(lambda s: export_keywords(s, container.keywords, account, None))
@@ -170,7 +170,7 @@ async def export(request: web.Request) -> web.Response:
 
 
 async def import_(request: web.Request) -> web.Response:
-    """POST /console/api/knowledge/{what}.yaml {yaml}: all of it or nothing."""
+    """POST /console/api/knowledge/{what}.yaml {yaml}: import keywords or questions in one transaction."""
     container, account, what = request.app[HOUSE], _account(request), request.match_info["what"]
     who, body = request[VISITOR].actor, await read_large_object(request)
     given = body.get("yaml")

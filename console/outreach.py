@@ -1,4 +1,4 @@
-"""群发与定时: broadcasts with their results, and timed messages."""
+"""群发与定时: broadcasts with results, and timed messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_GROUPS = 10_000
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /console/api/broadcast: those that were sent, newest first."""
+    """GET /console/api/broadcast: list sent broadcasts, newest first."""
     asked = page(request)
 
     def load(session: Session) -> Any:
@@ -47,7 +47,7 @@ def _shown(row: Broadcast) -> dict[str, Any]:
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/broadcast/{id}: the result of each group."""
+    """GET /console/api/broadcast/{id}: a broadcast with the result of each group."""
     container = request.app[HOUSE]
     result = await container.broadcasts.result(number(request))
     groups = []
@@ -58,7 +58,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 async def send(request: web.Request) -> web.Response:
-    """POST /console/api/broadcast {key, quns | all, text | image | …, at?}; the same key again sends nothing."""
+    """POST /console/api/broadcast {key, quns | all, text | image | …, at?}: send once per `key`."""
     container, who = request.app[HOUSE], request[VISITOR].actor
     body = await read_large_object(request)
     key, quns = field(body, "key"), body.get("quns", [])
@@ -82,7 +82,7 @@ async def send(request: web.Request) -> web.Response:
 
 
 async def find_timed(request: web.Request) -> web.Response:
-    """GET /console/api/timed."""
+    """GET /console/api/timed: list timed messages."""
     container, asked = request.app[HOUSE], PageRequest(200)
     rows = await container.store.read(
         lambda s: s.exec(select(TimedMessage).order_by(col(TimedMessage.id).desc()).limit(asked.limit)).all()
@@ -95,7 +95,7 @@ async def find_timed(request: web.Request) -> web.Response:
 
 
 async def add_timed(request: web.Request) -> web.Response:
-    """POST /console/api/timed {number, cron, text}."""
+    """POST /console/api/timed {number, cron, text}: add a timed message."""
     container, who = request.app[HOUSE], request[VISITOR].actor
     body = await read_object(request)
     cron, words, wanted = field(body, "cron"), text(body, "text"), body.get("number")
@@ -118,7 +118,7 @@ async def add_timed(request: web.Request) -> web.Response:
 
 
 async def remove_timed(request: web.Request) -> web.Response:
-    """DELETE /console/api/timed/{id}."""
+    """DELETE /console/api/timed/{id}: delete a timed message."""
     container, who, timed_id = request.app[HOUSE], request[VISITOR].actor, number(request)
 
     def write(session: Session) -> None:

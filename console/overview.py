@@ -1,4 +1,4 @@
-"""概览: the accounts with their login QR codes, what waits, and the numbers of the last days."""
+"""概览: accounts with login QR codes, pending work, and daily totals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAYS: Final = 30
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/overview."""
+    """GET /console/api/overview: state of accounts, tickets and queues."""
     container = request.app[HOUSE]
     accounts = [account(container, status) for status in request.app[ASSISTANTS].listed()]
     days = await container.store.read(lambda s: daily_totals(s, container.zone, container.clock(), DAYS))
@@ -44,7 +44,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 def account(container: Container, status: AssistantStatus) -> dict[str, Any]:
-    """An account as the page shows it; what its QR code says stays here."""
+    """Return the JSON representation of an account, without the content of its QR code."""
     wechat = container.accounts.get(status.account)
     language = container.config.language
     return {
@@ -67,7 +67,7 @@ def _staff_room(container: Container, name: str) -> str:
 
 
 async def login_code(request: web.Request) -> web.Response:
-    """GET /console/api/assistant/{account}/login.svg: what is to be scanned; 404 while there is nothing."""
+    """GET /console/api/assistant/{account}/login.svg: login QR code; 404 if there is none."""
     code = request.app[HOUSE].accounts.get(request.match_info["account"]).qr_code
     if not code:
         raise NotFound("no login QR code")
@@ -75,7 +75,7 @@ async def login_code(request: web.Request) -> web.Response:
 
 
 def picture(content: str) -> web.Response:
-    """A QR code as SVG."""
+    """Return a QR code as SVG."""
     drawn = io.BytesIO()
     segno.make(content, error="m").save(drawn, kind="svg", scale=6, border=2, dark="#000", light="#fff", xmldecl=False)
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

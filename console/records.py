@@ -1,4 +1,4 @@
-"""记录: the audit log and the messages sent, in pages and as CSV."""
+"""记录: audit log and sent messages, as pages and CSV."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from services.messaging.sent_list import list_messages, send_again
 from services.paging import MAX_LIMIT, PageRequest
 
 MAX_CSV_PAGES: Final = 500  # of 200 lines
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # characters with which spreadsheets begin formulas
 COLUMNS: Final = ("id", "at", "assistant", "kind", "who", "target", "outcome", "seen", "detail")
 
 
 async def audit(request: web.Request) -> web.Response:
-    """GET /console/api/audit?since=&kind=&who="""
+    """GET /console/api/audit?since=&kind=&who=: list audit entries."""
     wanted, asked = _filter(request), page(request)
     found = await request.app[HOUSE].store.read(lambda s: list_actions(s, wanted, asked))
     return listing("actions", found.map(_action))
@@ -53,7 +53,7 @@ def _action(row: Action) -> dict[str, Any]:
 
 
 async def audit_csv(request: web.Request) -> web.StreamResponse:
-    """GET /console/api/audit.csv: the same, as a table; at most 100 000 lines."""
+    """GET /console/api/audit.csv: the audit log as CSV; at most 100 000 lines."""
     wanted, store = _filter(request), request.app[HOUSE].store
     response = web.StreamResponse(
         headers={
@@ -64,7 +64,7 @@ async def audit_csv(request: web.Request) -> web.StreamResponse:
         }
     )
     await response.prepare(request)
-    await response.write(b"\xef\xbb\xbf" + _csv([COLUMNS]))  # the mark that makes spreadsheets read UTF-8
+    await response.write(b"\xef\xbb\xbf" + _csv([COLUMNS]))  # the BOM makes spreadsheets read UTF-8
     after: int | None = None
     for _ in range(MAX_CSV_PAGES):
         asked = PageRequest(MAX_LIMIT, after)
@@ -91,7 +91,7 @@ def _csv(rows: Any) -> bytes:
 
 
 async def messages(request: web.Request) -> web.Response:
-    """GET /console/api/message?state=&to="""
+    """GET /console/api/message?state=&to=: list sent messages."""
     container, asked = request.app[HOUSE], page(request)
     state, to, accounts = choice(request, "state", WorkState), word(request, "to"), container.accounts.names()
     found = await container.store.read(lambda s: list_messages(s, accounts, state, to, asked))
@@ -119,7 +119,7 @@ def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
 
 
 def _harmless(request: web.Request, said: str) -> str:
-    """A message without what lets people in: login links, and for agents join tokens."""
+    """Remove login links and, for agents, join tokens from a message."""
     said = without_login_link(said)
     while request[VISITOR].role is not Role.ADMIN and (token := find_token(said)):
         said = said.replace(token, "…")
@@ -127,7 +127,7 @@ def _harmless(request: web.Request, said: str) -> str:
 
 
 async def resend(request: web.Request) -> web.Response:
-    """POST /console/api/message/{id}/resend; `sent_again` is false for what had not failed."""
+    """POST /console/api/message/{id}/resend; `sent_again` is false if it had not failed."""
     container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
 
     def write(session: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Every route of the console with the role it takes. This list is all there is."""
+"""All routes of the console with the roles they require."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ QUN: Final = f"{API}/qun/{{number:[0-9]{{1,18}}}}"
 
 
 class Route(NamedTuple):
-    """`role`: None = anybody in the allowed networks."""
+    """A route. `role`: None = anyone in the allowed networks."""
 
     method: str
     path: str
@@ -99,7 +99,7 @@ ROUTES: Final = (
 
 
 def add_to(app: web.Application) -> None:
-    """Have the API's application serve the console as well."""
+    """Add the console to the API's application."""
     app[tickets.PRESENCE] = {}
     app[page_files.VIEWS] = ViewLimit(app[HOUSE].clock)
     app[events.STREAMS] = set[asyncio.Task[object]]()

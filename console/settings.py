@@ -1,4 +1,4 @@
-"""设置: admins and staff, sessions, the config in force and what a reload would change."""
+"""设置: admins, staff, sessions, the configuration and its reload."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.upkeep.reload import ReloadResult
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/settings."""
+    """GET /console/api/settings: admins, staff, sessions, and the config without secrets."""
     container, me = request.app[HOUSE], request[VISITOR]
     admins, sessions = await container.store.read(
         lambda s: (container.admins.listed(s), container.console_sessions.listed(s))
@@ -67,7 +67,7 @@ def _name(container: Any, contact_id: str) -> str:
 
 
 async def preview(request: web.Request) -> web.Response:
-    """GET /console/api/settings/preview: what a reload would change; a mistake is told in its own words."""
+    """GET /console/api/settings/preview: what a reload would change, or the config's error."""
     try:
         return reply({"preview": _result(await request.app[HOUSE].reloader.preview())})
     except ConfigError as error:
@@ -75,7 +75,7 @@ async def preview(request: web.Request) -> web.Response:
 
 
 async def reload(request: web.Request) -> web.Response:
-    """POST /console/api/settings/reload."""
+    """POST /console/api/settings/reload: reload the config."""
     try:
         return reply({"reload": _result(await request.app[HOUSE].reloader.reload(request[VISITOR].actor))})
     except ConfigError as error:
@@ -87,7 +87,7 @@ def _result(result: ReloadResult) -> dict[str, Any]:
 
 
 async def add_admin(request: web.Request) -> web.Response:
-    """POST /console/api/admin {contact}: by WeChat id or 微信号 of a friend, never by nickname."""
+    """POST /console/api/admin {contact}: add an admin by WeChat id or 微信号 of a friend, not by nickname."""
     container, who = request.app[HOUSE], request[VISITOR].actor
     wanted = field(await read_object(request), "contact")
     found = {
@@ -109,7 +109,7 @@ async def add_admin(request: web.Request) -> web.Response:
 
 
 async def remove_admin(request: web.Request) -> web.Response:
-    """DELETE /console/api/admin/{id}: not the last one."""
+    """DELETE /console/api/admin/{id}: remove an admin, except the last one."""
     container, who, admin_id = request.app[HOUSE], request[VISITOR].actor, number(request)
 
     def write(session: Session) -> None:
@@ -126,7 +126,7 @@ async def remove_admin(request: web.Request) -> web.Response:
 
 
 async def end_session(request: web.Request) -> web.Response:
-    """DELETE /console/api/session/{id}: by the beginning of its hash, as the list shows it."""
+    """DELETE /console/api/session/{id}: end a session, identified by the prefix of its hash shown in the list."""
     container, who, begin = request.app[HOUSE], request[VISITOR].actor, request.match_info["id"]
 
     def write(session: Session) -> None:

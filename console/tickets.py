@@ -1,4 +1,4 @@
-"""客服: tickets, the talk, and what an agent does with them."""
+"""客服: tickets, their conversations, and actions of agents."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PRESENCE: Final = web.AppKey("presence", dict[int, dict[str, tuple[str, str, flo
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /console/api/ticket?view=&q="""
+    """GET /console/api/ticket?view=&q=: list tickets."""
     view, q, asked = choice(request, "view", TicketView) or TicketView.OPEN, word(request, "q"), page(request)
     me = request[VISITOR].contact_id
     container = request.app[HOUSE]
@@ -42,7 +42,7 @@ async def find(request: web.Request) -> web.Response:
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/ticket/{id}: the ticket, a page of its talk, the customer, who else looks at it."""
+    """GET /console/api/ticket/{id}: a ticket with a page of its conversation, the customer, and who else views it."""
     container, ticket_id, asked = request.app[HOUSE], number(request), page(request)
     found = await container.store.read(lambda s: _read(s, ticket_id, asked))
     if found is None:
@@ -74,7 +74,7 @@ def _read(session: Session, ticket_id: int, asked: Any) -> Any:
 
 
 def shown(container: Container, ticket: Ticket) -> dict[str, Any]:
-    """A ticket in lists."""
+    """Return the JSON representation of a ticket."""
     return {
         "id": ticket.id,
         "assistant": ticket.account,
@@ -144,11 +144,11 @@ def _staff(container: Container, account: str) -> list[dict[str, str]]:
     return [{"id": id, "name": _name(container, account, id) or id} for id in ids]
 
 
-# ---- what an agent does ----
+# ---- actions ----
 
 
 async def answer(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/reply {key, text | image | file}: promised, and shown as it goes."""
+    """POST /console/api/ticket/{id}/reply {key, text | image | file}: queue a reply."""
     container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
     body = await read_large_object(request)
     key = field(body, "key")
@@ -158,7 +158,7 @@ async def answer(request: web.Request) -> web.Response:
 
 
 async def note(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/note {text}."""
+    """POST /console/api/ticket/{id}/note {text}: add a note."""
     container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
     words = text(await read_object(request), "text")
     await container.store.write(lambda s: container.agent_desk.note(s, ticket_id, agent, words))
@@ -166,7 +166,7 @@ async def note(request: web.Request) -> web.Response:
 
 
 async def assign(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/assign {staff}: to a member of the staff; without one, to oneself."""
+    """POST /console/api/ticket/{id}/assign {staff}: assign to a staff member, by default to oneself."""
     container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
     body = await read_object(request)
     ticket = await container.store.read(lambda s: s.get(Ticket, ticket_id))
@@ -181,21 +181,21 @@ async def assign(request: web.Request) -> web.Response:
 
 
 async def close(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/close."""
+    """POST /console/api/ticket/{id}/close: close the ticket."""
     container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
     await container.store.write(lambda s: container.agent_desk.close(s, ticket_id, agent))
     return reply({"ticket": {"id": ticket_id}})
 
 
 async def reopen(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/reopen."""
+    """POST /console/api/ticket/{id}/reopen: reopen the ticket."""
     container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
     await container.store.write(lambda s: container.agent_desk.reopen(s, ticket_id, agent))
     return reply({"ticket": {"id": ticket_id}})
 
 
 async def remark(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/remark {alias}: the customer's 备注 in WeChat."""
+    """POST /console/api/ticket/{id}/remark {alias}: set the customer's 备注 in WeChat."""
     container, ticket_id, visitor = request.app[HOUSE], number(request), request[VISITOR]
     alias = field(await read_object(request), "alias")
     ticket = await container.store.read(lambda s: s.get(Ticket, ticket_id))
@@ -207,11 +207,11 @@ async def remark(request: web.Request) -> web.Response:
     return reply({"ticket": {"id": ticket_id}})
 
 
-# ---- who else is here ----
+# ---- presence ----
 
 
 async def be_present(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/presence {doing}: viewing, writing or left; good for 20 s."""
+    """POST /console/api/ticket/{id}/presence {doing}: viewing, writing or left; valid for 20 s."""
     ticket_id, visitor = number(request), request[VISITOR]
     doing = field(await read_object(request), "doing")
     if doing not in DOINGS:
@@ -236,7 +236,7 @@ def _present(request: web.Request, ticket_id: int) -> list[dict[str, str]]:
 
 
 def _said_to_staff(session: Session, said_id: int) -> Said | None:
-    """Something said by or to a person who has had a ticket."""
+    """Return a message of a person who has had a ticket."""
     row = session.get(Said, said_id)
     if row is None:
         return None
@@ -245,7 +245,7 @@ def _said_to_staff(session: Session, said_id: int) -> Said | None:
 
 
 async def media(request: web.Request) -> web.StreamResponse:
-    """GET /console/api/media/{id}: the picture or file of something said in a ticket."""
+    """GET /console/api/media/{id}: download the image or file of a message."""
     container, said_id = request.app[HOUSE], number(request)
     row = await container.store.read(lambda s: _said_to_staff(s, said_id))
     path = Path(row.media) if row is not None and row.media else None

@@ -1,4 +1,4 @@
-"""What the clock does: one visible list; each job is a thin call into a service."""
+"""The list of scheduled jobs. Each calls a service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Final
 from jobs.job import ScheduledJob
 
 JOBS: Final[tuple[ScheduledJob, ...]] = (
-    ScheduledJob("expire_memberships", "* * * * *", lambda container: container.memberships.expire(), made_up=False),
+    ScheduledJob(
+        "expire_memberships", "* * * * *", lambda container: container.membership_states.expire(), made_up=False
+    ),
     ScheduledJob(
         "go_on_with_requests", "*/5 * * * *", lambda container: container.token_joins.resume_all(), made_up=False
     ),

@@ -1,4 +1,4 @@
-"""The tables and the storage. Importing this knows every table, which is what migrations need."""
+"""The tables and the storage. Importing this package registers every table, which the migrations need."""
 
 from models import accounts, console, conversations, durable, faq, flows, groups, keywords, rules, support, wecom
 

@@ -1,4 +1,4 @@
-"""The relay's configuration file; a mistake is one line that names the key."""
+"""Configuration of the relay. An error is one line that names the key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\[\]:/\s]+):(\d{1,5})")
 
 
 class ConfigError(Exception):
-    """What is wrong with the file, in one line."""
+    """The file is invalid; the message is one line."""
 
 
 class _Section(BaseModel):
@@ -30,19 +30,19 @@ def _address(value: str) -> str:
 
 
 class RelaySettings(_Section):
-    """One relay: where its clients come in, and the gateway behind it."""
+    """A relay: the address for clients, and its gateway."""
 
     listen: str
     endpoint: str
     token: str = Field(min_length=1)
-    tls: Literal["auto", True, False] = "auto"  # for both sides; auto also accepts either from clients
+    tls: Literal["auto", True, False] = "auto"  # for both sides; with auto, clients may use either
     keep_days: float = Field(3, gt=0, le=3650)
-    name: str = ""  # of the journal's file and in metrics; by default the endpoint
-    tls_ca: str = ""  # PEM file: trust only this authority for the gateway
+    name: str = ""  # used for the journal's file and metrics; default: the endpoint
+    tls_ca: str = ""  # PEM file: trust only this CA for the gateway
     tls_server_name: str = ""
-    tls_certificate: str = ""  # PEM files shown to clients; by default Wechaty's public ones
+    tls_certificate: str = ""  # PEM files of the certificate for clients; default: Wechaty's public one
     tls_key: str = ""
-    media_mb: float = Field(10, ge=0, le=1024)  # the largest file kept for a client that is away
+    media_mb: float = Field(10, ge=0, le=1024)  # largest file stored for a disconnected client
 
     _addresses = field_validator("listen", "endpoint")(_address)
 
@@ -75,12 +75,12 @@ class RelaySettings(_Section):
 
     @property
     def title(self) -> str:
-        """What logs, metrics and the journal's file call it."""
+        """The name in logs, metrics and the journal's file name."""
         return self.name or re.sub(r"[^A-Za-z0-9._-]", "-", self.endpoint)
 
 
 class RelayConfig(_Section):
-    """The whole file."""
+    """The configuration file."""
 
     relays: tuple[RelaySettings, ...] = Field(min_length=1)
     data: Path = Path("data/relay")
@@ -103,7 +103,7 @@ class RelayConfig(_Section):
 
 
 def load(path: Path) -> RelayConfig:
-    """The configuration in a file; ConfigError."""
+    """Read a configuration file; raise ConfigError."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -123,7 +123,7 @@ def load(path: Path) -> RelayConfig:
 
 
 def _expanded(value: Any, where: str) -> Any:
-    """`${NAME}` replaced by the environment's value, `file:PATH` of a token by what the file holds."""
+    """Replace `${NAME}` by environment variables, and `file:PATH` in tokens by the file's content."""
     if isinstance(value, dict):
         return {key: _expanded(one, f"{where}.{key}".lstrip(".")) for key, one in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What Prometheus is told of every relay."""
+"""Prometheus metrics of the relays."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Figures = dict[str, tuple[str, "Callable[[Relay], float]"]]
 
 
 class RelayMetrics(Collector):
-    """Reads the figures when they are asked for."""
+    """Collects the current values."""
 
     def __init__(self, relays: list[Relay]) -> None:
         self._relays = relays
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics."""
+        """Yield the metrics."""
         gauges: Figures = {
             "relay_unread_events": ("Events kept that the client does not have", lambda r: r.journal.unread),
             "relay_last_number": ("The number of the last event on disk", lambda r: r.journal.stored),
-            "relay_gateway_up": ("Whether the gateway is connected", lambda r: int(r.upstream.channel is not None)),
+            "relay_gateway_up": ("Whether the gateway is connected", lambda r: int(r.upstream.connection is not None)),
             "relay_client_connected": ("Whether a client holds the event stream", lambda r: int(r.fence.is_held)),
             "relay_kept_answers": ("Payloads kept for a client that is away", lambda r: r.journal.answers),
             "relay_epoch": ("The highest epoch of a client", lambda r: r.fence.epoch),
@@ -52,7 +52,7 @@ class RelayMetrics(Collector):
 
 
 def serve_metrics(address: str, relays: list[Relay]) -> None:
-    """Serve /metrics from a thread of its own; OSError."""
+    """Serve /metrics on a thread of its own; raise OSError."""
     registry = CollectorRegistry()
     registry.register(RelayMetrics(relays))
     ProcessCollector(registry=registry)

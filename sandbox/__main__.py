@@ -1,4 +1,4 @@
-"""`python -m sandbox`: a WeChat to try bots on, without a bot of its own."""
+"""`python -m sandbox`: run the WeChat simulator without a bot."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _arguments(given: list[str]) -> argparse.Namespace:
 
 
 async def run(options: argparse.Namespace) -> None:
-    """Start, say where everything is, and stay until SIGINT or SIGTERM."""
+    """Start the sandbox, print its addresses, and run until SIGINT or SIGTERM."""
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -50,11 +50,11 @@ async def run(options: argparse.Namespace) -> None:
 
 
 def main(given: list[str]) -> int:
-    """The command line."""
+    """Run the command line and return the exit code."""
     options = _arguments(given)
     try:
         asyncio.run(run(options))
-    except (OSError, OverflowError, Refused) as error:  # a port above 65535 is an overflow
+    except (OSError, OverflowError, Refused) as error:  # a port above 65535 raises OverflowError
         print(f"cannot start: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,6 +1,6 @@
-"""A WeChat account in memory, for tests of what stands in front of WeChat (HTTP shapes, networks, keys).
+"""An in-memory WeChat account for tests of the layers above (HTTP formats, networks, keys).
 
-What WeChat itself does is told over the sandbox, never over this.
+Behaviour of WeChat itself is tested with the sandbox instead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SELF = "wxid_bot"
 
 
 class InMemoryWeChat:
-    """Does of wechat.interface.WeChat what REST asks for; everything succeeds unless `fails` says with what."""
+    """Implements what REST needs of wechat.interface.WeChat. Every call succeeds unless `fails` has an error for it."""
 
     def __init__(self, account: str = "weimi1001", state: State = State.ONLINE) -> None:
         self.account = account
@@ -26,6 +26,7 @@ class InMemoryWeChat:
         self.reason: Reason | None = None
         self.self_id = SELF
         self.qr_code = ""
+        self.gateway_time: float | None = None
         self.scan_state = ScanState.NONE
         self.directory: Any = CachedDirectory()
         self.directory.owner_id = SELF
@@ -38,7 +39,7 @@ class InMemoryWeChat:
         self.knows(SELF, "小微", friend=False)
 
     def knows(self, id: str, name: str = "", *, friend: bool = True, alias: str = "", weixin: str = "") -> Contact:
-        """Put a person into the address book."""
+        """Add a contact."""
         contact = Contact(id, name, alias, weixin, friend)
         self.directory.put_contact(contact)
         return contact
@@ -50,13 +51,13 @@ class InMemoryWeChat:
         return cast("WeChat", self)
 
     def begin(self, epoch: int, position: str) -> None:
-        """No relay here."""
+        """Ignored: no relay."""
 
     def acknowledge(self, position: str) -> None:
-        """No relay here."""
+        """Ignored: no relay."""
 
     async def reached(self, name: str) -> None:
-        """Wait until a call has come."""
+        """Wait until a call was made."""
         await self._reached.setdefault(name, asyncio.Event()).wait()
 
     async def _call(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Backups: made while the bot writes, refused where they would do harm, and good for what they are there for."""
+"""Backups: made while the bot writes, rejected where they would do harm, and restorable."""
 
 from __future__ import annotations
 

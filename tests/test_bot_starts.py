@@ -1,4 +1,4 @@
-"""`python bot.py --config FILE` when it cannot start (one line that says why, and an exit code), and how it ends."""
+"""`python bot.py --config FILE`: start errors (one line and an exit code), and stopping."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ asyncio.run(bot.run(load(sys.argv[1])))
 
 
 def write(folder: Path, **changes: Any) -> Path:
-    """A config whose gateway is not there."""
+    """Write a config with an unreachable gateway."""
     assistant = {"account": "weimi1001", "endpoint": f"127.0.0.1:{free_port()}", "token": "t0ken"}
     config = {
         "assistants": [assistant],
@@ -47,7 +47,7 @@ def write(folder: Path, **changes: Any) -> Path:
 
 
 async def ends(config: Path) -> tuple[int, str]:
-    """The exit code of a start, and the last line it wrote."""
+    """Run the bot; return its exit code and last line."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "bot.py", "--config", str(config)), cwd=ROOT, stderr=asyncio.subprocess.PIPE
     )
@@ -166,7 +166,7 @@ async def test_sigterm_in_the_middle_of_the_imports_ends_it(tmp_path: Path) -> N
 
 
 def files_of(pid: int) -> str:
-    """The libraries that a process has loaded."""
+    """Return the libraries loaded by a process."""
     return Path(f"/proc/{pid}/maps").read_text()
 
 
@@ -215,7 +215,7 @@ async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> No
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may write everywhere")
 async def test_a_read_only_folder_is_named() -> None:
-    tmp_path = Path(tempfile.mkdtemp(prefix="wxbot-"))  # others may look into /tmp, whatever pytest's folders allow
+    tmp_path = Path(tempfile.mkdtemp(prefix="wxbot-"))  # accessible to the other user, unlike pytest's folders
     folder = tmp_path / "shut"
     folder.mkdir()
     config = write(tmp_path, database=f"sqlite:///{folder}/wxbot.db")
@@ -248,7 +248,7 @@ def _names(folder: Path) -> list[str]:
 async def test_a_config_is_checked_without_a_start(tmp_path: Path) -> None:
     config = write(tmp_path, api={"public_url": "https://wx.example"})
     assert await _checks(config) == (0, f"{config} is fine\n", "")
-    assert _names(tmp_path) == ["config.yaml"]  # nothing was made
+    assert _names(tmp_path) == ["config.yaml"]  # nothing was created
     code, said, _ = await _checks(write(tmp_path))
     assert (code, len(said.splitlines())) == (0, 2)
     assert "api.public_url" in said

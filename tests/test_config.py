@@ -1,4 +1,4 @@
-"""The configuration: defaults that work, overrides, and errors that name the key in one line."""
+"""The configuration: defaults, overrides, and one-line errors that name the key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_the_shipped_file_is_the_defaults() -> None:
-    """config.yaml shows every key with the value it has anyway; only its examples are more."""
+    """config.yaml shows every key with its default; only its examples go further."""
     shipped, defaults = load(ROOT / "config.yaml").model_dump(), Config().model_dump()
     examples = {"systems", "flows"}
     assert {k: v for k, v in shipped.items() if k not in examples | {"customer_service"}} == {
@@ -29,7 +29,7 @@ def test_the_shipped_file_is_the_defaults() -> None:
 
 
 def test_the_shipped_file_names_every_key() -> None:
-    """A key that is not in config.yaml is a key nobody finds."""
+    """Every key must be documented in config.yaml."""
     text = (ROOT / "config.yaml").read_text(encoding="utf-8")
 
     def keys(tree: object) -> set[str]:
@@ -42,7 +42,7 @@ def test_the_shipped_file_names_every_key() -> None:
 
 
 def test_files_beside_the_config_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the bot in its own folder must not get the shipped FAQ for theirs."""
+    """In a directory with its own FAQ file, that one is used, not the shipped one."""
     reply = "reply: [look, {image: map.png}, {file: price.pdf}]"
     text = f"customer_service: {{faq: faq.yaml, keywords: [{{equals: faq.yaml, {reply}}}]}}"
     for name in ("faq.yaml", "map.png"):
@@ -159,7 +159,7 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, text: str, named: st
     "text",
     [
         "assistants: [{account: a, token: 12345678}]",
-        "assistants: [{account: a, token: '12345678]",  # not even YAML, whose errors quote the line
+        "assistants: [{account: a, token: '12345678]",  # invalid YAML, whose errors quote the line
         "assistants: [[{token: 12345678}]]",
         "api: {keys: 12345678}",
         "api: {keys: [12345678]}",
@@ -178,7 +178,7 @@ def test_secrets_are_not_shown(tmp_path: Path, text: str) -> None:
 
 
 def test_the_urls_handed_out_follow_the_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until they are somebody's own; and a port of 0 is not known yet."""
+    """They follow the port while they have the default; port 0 is not known yet."""
     assert load(ROOT / "config.yaml").api.public_url == "http://127.0.0.1:8080"
     monkeypatch.setenv("WXBOT_API__PORT", "9000")
     assert load(ROOT / "config.yaml").api.public_url == "http://127.0.0.1:9000"
@@ -229,7 +229,7 @@ def test_variables_reach_into_sections_and_lists(tmp_path: Path, monkeypatch: py
 
 
 def test_a_time_without_quotes_is_a_time(tmp_path: Path) -> None:
-    """YAML reads 18:00 as sixty times eighteen."""
+    """YAML parses 18:00 as a sexagesimal number."""
     hours = load(write(tmp_path, "customer_service: {handoff: {hours: {from: 9:30, to: 18:00}}}")).customer_service
     assert (hours.handoff.hours.from_, hours.handoff.hours.to) == ("09:30", "18:00")
 

@@ -1,6 +1,6 @@
-"""`python -m tools.check_keywords FILE ["sentence"]`: checks a rules file and shows which rule answers a sentence.
+"""`python -m tools.check_keywords FILE ["sentence"]`: validate keyword rules and show which rule answers a sentence.
 
-FILE is a config.yaml, or a YAML list of rules as under `customer_service.keywords`. Exit status 1 when a rule is wrong.
+FILE is a config.yaml, or a YAML list of rules as in `customer_service.keywords`. Exit status 1 if a rule is wrong.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from services.text import normal
 
 
 class NoRules(Exception):
-    """The file cannot be used; the message says why in one line."""
+    """The file is invalid; the message says why in one line."""
 
 
 def read(path: str) -> list[KeywordRule]:
-    """The rules of a file; NoRules names the rule and what is wrong with it."""
+    """Read the rules of a file; raise NoRules naming the invalid rule."""
     try:
         data = beside(read_yaml(path), Path(path).parent)
     except ConfigError as error:
@@ -42,7 +42,7 @@ def read(path: str) -> list[KeywordRule]:
 
 
 def warnings(rules: list[KeywordRule]) -> list[str]:
-    """What is allowed and yet surely not meant."""
+    """Return warnings about rules that are valid but probably unintended."""
     found = [f"there is no file {path!r}" for path in missing_files(rules)]
     seen: dict[tuple[str, str, str], int] = {}
     for number, rule in enumerate(rules, 1):
@@ -55,13 +55,13 @@ def warnings(rules: list[KeywordRule]) -> list[str]:
 
 
 def shown(rule: KeywordRule) -> str:
-    """A rule in one line."""
+    """Format a rule in one line."""
     kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
     return f"{kind} {rule.equals or rule.contains or rule.regex!r}"
 
 
 def main(arguments: list[str]) -> int:
-    """The command line; the exit status."""
+    """Run the command line and return the exit code."""
     if not 1 <= len(arguments) <= 2:
         print(__doc__, file=sys.stderr)
         return 2

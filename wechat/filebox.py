@@ -1,4 +1,4 @@
-"""Files on the wire: Wechaty's FileBox as JSON, and the bytes it stands for."""
+"""Conversion between files and Wechaty's FileBox JSON."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ from wechat.events import Media
 from wechat.names import clean_name
 from wechat.wire import Wire
 
-# FileBoxType; the others (buffer, file, stream) never travel.
+# FileBoxType; other types are never sent
 BASE64, URL, QR_CODE, UUID = 1, 2, 3, 7
-INLINE: Final = 2 * 1024 * 1024  # the gateway takes messages of 4 MiB; base64 makes a third more of a file
+INLINE: Final = 2 * 1024 * 1024  # the gateway accepts messages of 4 MiB; base64 adds a third
 LARGEST: Final = 100 * 1024 * 1024
 FETCH_SECONDS: Final = 60
 AROUND: Final = 4096  # characters of a box besides its base64
-MAX_REDIRECTS: Final = 3  # within one host; to another host none is followed
-HEADERS: Final = frozenset({"accept", "cookie", "referer", "user-agent"})  # those of a gateway's that are sent
+MAX_REDIRECTS: Final = 3  # within a host; redirects to other hosts are not followed
+HEADERS: Final = frozenset({"accept", "cookie", "referer", "user-agent"})  # headers of a gateway's box that are sent
 
 
 async def to_box(media: Media, wire: Wire) -> str:
-    """The box to send a file in: itself when it is small, else left with the gateway first."""
+    """Return a FileBox: small files inline, others uploaded to the gateway first."""
     if len(media.data) <= INLINE:
         return json.dumps({"type": BASE64, "name": media.name, "base64": base64.b64encode(media.data).decode()})
     return json.dumps({"type": UUID, "name": media.name, "uuid": await wire.upload(media.data)})
 
 
 async def from_box(box: str, wire: Wire, *, limit: int = LARGEST) -> Media:
-    """The file a box stands for, fetched at once: the gateway does not keep it long. WeChatRefused for a box that
-    makes no sense or holds too much."""
+    """Fetch the file of a FileBox; raise WeChatRefused if it is invalid or too large."""
     if len(box) > limit * 4 // 3 + AROUND:
         raise WeChatRefused("file", f"more than {limit} bytes")
     try:
@@ -69,7 +68,7 @@ def _qr_png(content: str) -> bytes:
 
 
 async def _fetch(address: str, headers: Any, limit: int) -> bytes:
-    """The bytes at an address of the gateway's choice: no other headers than a download needs, no other host."""
+    """Download a URL provided by the gateway, with harmless headers only and without leaving its host."""
     url = yarl.URL(address)
     if url.scheme not in ("http", "https") or not url.host:
         raise WeChatRefused("file", "its address is no web address")

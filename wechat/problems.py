@@ -1,4 +1,4 @@
-"""Why an account is not online: one kind for each thing that a person can mend, worded in both languages."""
+"""Reasons why an account is not online, with texts in both languages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HOSTNAME_MISMATCH: Final = 62  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH
 
 
 class Problem(StrEnum):
-    """What keeps an account from being online."""
+    """Kinds of problems."""
 
     UNREACHABLE = "unreachable"
     TOKEN_REFUSED = "token_refused"
@@ -37,7 +37,7 @@ class Problem(StrEnum):
     API_DOWN = "api_down"
 
 
-# {0} is the detail.
+# Chinese and English texts; {0} is the detail.
 WORDS: Final[dict[Problem, tuple[str, str]]] = {
     Problem.UNREACHABLE: ("连不上网关：{0}", "the gateway cannot be reached: {0}"),
     Problem.TOKEN_REFUSED: ("网关不接受这个 token", "the gateway does not take the token"),
@@ -82,7 +82,7 @@ WORDS: Final[dict[Problem, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A problem with its detail, which names no token. As a text it is the log's sentence."""
+    """A problem with a detail, which never contains a token. str() returns the English text."""
 
     problem: Problem
     detail: str = ""
@@ -91,17 +91,17 @@ class Reason:
         return self.text("en")
 
     def text(self, language: str) -> str:
-        """The sentence in `zh` or `en`."""
+        """Return the text in `zh` or `en`."""
         return WORDS[self.problem][0 if language == "zh" else 1].format(self.detail)
 
 
 def of_loss(error: Exception, endpoint: str) -> Reason:
-    """A connection that cannot be made or was lost."""
+    """Return the reason for a failed or lost connection."""
     if isinstance(error, TimeoutError):
         why = "no answer in time"
     elif isinstance(error, socket.gaierror):
         why = error.strerror or "unknown host"
-    elif isinstance(error, OSError) and error.errno:  # its own text repeats the address in Python's way
+    elif isinstance(error, OSError) and error.errno:  # str(error) would repeat the address
         why = os.strerror(error.errno) + (f": {error.filename}" if error.filename else "")
     else:
         why = type(error).__name__
@@ -109,7 +109,7 @@ def of_loss(error: Exception, endpoint: str) -> Reason:
 
 
 def of_tls(error: ssl.SSLError, name: str) -> Reason:
-    """What a failed TLS handshake means; `name` is the one that the certificate should be for."""
+    """Return the reason for a failed TLS handshake; `name` is the expected name in the certificate."""
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code == HOSTNAME_MISMATCH:
             return Reason(Problem.SERVER_NAME, name)

@@ -1,4 +1,4 @@
-"""One customer service account of 企业微信: the same interface as an account over a Wechaty gateway."""
+"""A customer service account of 企业微信, with the interface of wechat.interface.WeChat."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from wecom.storage import Storage
 from wecom.unsupported import UnsupportedCalls
 
 log = logging.getLogger(__name__)
-PAGE: Final = 1000  # messages of one page
-POLL: Final = 60.0  # seconds between two looks without a callback
-WAITS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds between tries while the API cannot be reached
-TOKEN_SECONDS: Final = 600.0  # that the token of a callback is good for
+PAGE: Final = 1000  # messages per page
+POLL: Final = 60.0  # seconds between polls without a callback
+WAITS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds between attempts while the API is unreachable
+TOKEN_SECONDS: Final = 600.0  # validity of a callback's token
 CAPABILITIES: Final = frozenset(
     {
         Capability.MENU,
@@ -44,7 +44,7 @@ CAPABILITIES: Final = frozenset(
 
 
 class WecomAccount(UnsupportedCalls):
-    """An account. `start` returns at once; messages are read at each callback, and once a minute besides."""
+    """An account. `start` returns at once; messages are read at each callback, and once a minute."""
 
     capabilities = CAPABILITIES
 
@@ -76,12 +76,12 @@ class WecomAccount(UnsupportedCalls):
 
     @property
     def state(self) -> State:
-        """Whether the API takes our calls."""
+        """The state of the connection to the API."""
         return self._state
 
     @property
     def reason(self) -> Reason | None:
-        """Why it is not online; None when it is."""
+        """Why the account is not online; None if it is."""
         return self._reason
 
     @property
@@ -89,13 +89,18 @@ class WecomAccount(UnsupportedCalls):
         """The account's open_kfid."""
         return self._open_kfid
 
+    @property
+    def gateway_time(self) -> float | None:
+        """What the platform's clock shows, in Unix seconds."""
+        return self._api.platform_clock.now
+
     async def start(self) -> None:
-        """Begin to read; the listener hears how it goes."""
+        """Start reading; the listener is called on changes."""
         self._known.owner_id = self._open_kfid
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Stop reading. What was read is stored; the rest is read after the next start."""
+        """Stop reading. Unread messages are read after the next start."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -105,16 +110,16 @@ class WecomAccount(UnsupportedCalls):
     # ---- callbacks ----
 
     def echo(self, signature: str, timestamp: str, nonce: str, echo: str) -> bytes:
-        """The answer to the platform's check of the callback's address; BadCallback."""
+        """Return the response to the platform's verification of the callback URL; raise BadCallback."""
         return self._crypto.open(signature, timestamp, nonce, echo)
 
     def called_back(self, signature: str, timestamp: str, nonce: str, body: bytes) -> None:
-        """Take a callback; what it tells of is read at once. BadCallback."""
+        """Process a callback and start reading the messages it announces; raise BadCallback."""
         try:
             envelope = ElementTree.fromstring(body)
             message = self._crypto.open(signature, timestamp, nonce, envelope.findtext("Encrypt") or "")
             event = ElementTree.fromstring(message)
-        except (ParseError, ValueError) as error:  # of DTDs and entities too
+        except (ParseError, ValueError) as error:  # ValueError: defusedxml rejects DTDs and entities
             raise error if isinstance(error, BadCallback) else BadCallback("no XML") from None
         if event.findtext("Event") == "kf_msg_or_event" and event.findtext("OpenKfId") in (self._open_kfid, None):
             self._sync_token = event.findtext("Token") or "", self._clock() + TOKEN_SECONDS
@@ -145,7 +150,7 @@ class WecomAccount(UnsupportedCalls):
                 continue
 
     async def _sync(self) -> None:
-        """Read all that is new, page by page; a page and the cursor behind it are kept together."""
+        """Read all new messages page by page; each page is stored together with its cursor."""
         cursor, more = await self._storage.cursor(), True
         while more:
             body: dict[str, Any] = {"open_kfid": self._open_kfid, "limit": PAGE, "voice_format": 0}
@@ -165,7 +170,7 @@ class WecomAccount(UnsupportedCalls):
             cursor = new_cursor
 
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = lambda _conversation: None) -> Event | None:
-        """What a message means, with its customer's name."""
+        """Resolve a message, with the customer's name."""
         contact_id = kf_messages.customer_of(raw.data)
         if not contact_id:
             return None
@@ -185,10 +190,10 @@ class WecomAccount(UnsupportedCalls):
         return event
 
     def begin(self, epoch: int, position: str) -> None:
-        """Nothing to do: reading goes on at the cursor."""
+        """Do nothing: reading resumes at the cursor."""
 
     def acknowledge(self, position: str) -> None:
-        """Nothing to do: the cursor is kept with the events."""
+        """Do nothing: the cursor is stored with the events."""
 
     async def _become(self, state: State, reason: Reason | None = None) -> None:
         if (state, reason) == (self._state, self._reason):
@@ -202,10 +207,10 @@ class WecomAccount(UnsupportedCalls):
         except Exception:
             log.exception("%s: the listener failed on a state", self.account)
 
-    # ---- people ----
+    # ---- contacts ----
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
-        """A customer; `fresh`: read now."""
+        """Return a customer; `fresh`: read it from the API."""
         known = self.directory.contacts.get(contact_id)
         if known is not None and not fresh:
             return known
@@ -217,53 +222,53 @@ class WecomAccount(UnsupportedCalls):
         return customer
 
     async def look_for(self, name: str) -> None:
-        """Customers have ids that begin with wm; nobody else can be looked up."""
+        """Read a customer by id (wm…); nobody can be found by name."""
         if name.startswith("wm"):
             await self.contact(name, fresh=True)
 
     async def self_qr_code(self) -> str:
-        """The address under which customers reach the account; as a QR code it is scanned."""
+        """Return the URL by which customers contact the account, for a QR code."""
         answer = await self._api.call("kf/add_contact_way", {"open_kfid": self._open_kfid, "scene": "wxbot"})
         return str(answer.get("url") or "")
 
-    # ---- saying ----
+    # ---- sending ----
 
     async def send_text(
         self, to: str, text: str, mentions: Sequence[str] = (), *, choices: Sequence[str] = (), key: str = ""
     ) -> str:
-        """Say a text to a customer; the message's id."""
+        """Send a text; return the message id."""
         return await self._kf.text(to, text, choices, key)
 
     async def send_media(self, to: str, media: Media, *, key: str = "") -> str:
-        """Send a picture or a file to a customer."""
+        """Send an image or file."""
         return await self._kf.media(to, media, key)
 
     async def send_link(self, to: str, link: Link, *, key: str = "") -> str:
-        """Send a link card to a customer."""
+        """Send a link card."""
         return await self._kf.link(to, link, key)
 
     async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str:
-        """Send a mini-program card to a customer."""
+        """Send a mini-program card."""
         return await self._kf.program(to, program, key)
 
-    # ---- what came in with a message ----
+    # ---- content of received messages ----
 
     async def media(self, message_id: str) -> Media:
-        """The file of a message; the platform keeps it for three days."""
+        """Return the file of a message; the platform keeps it for three days."""
         return await self._api.download(kf_messages.media_id_of(await self._storage.payload(message_id)))
 
     async def image(self, message_id: str) -> Media:
-        """The picture of a message."""
+        """Return the image of a message."""
         return await self.media(message_id)
 
     async def link(self, message_id: str) -> Link:
-        """The link card a message is."""
+        """Return the link card of a message."""
         return kf_messages.link_of(await self._storage.payload(message_id))
 
     async def program_title(self, message_id: str) -> str:
-        """What the mini-program that a message is says of itself."""
+        """Return the title of a mini-program message."""
         return kf_messages.text_of(await self._storage.payload(message_id))
 
     async def place(self, message_id: str) -> str:
-        """The place a message is."""
+        """Return name and address of a location message."""
         return kf_messages.text_of(await self._storage.payload(message_id))

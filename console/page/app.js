@@ -1,4 +1,4 @@
-// The console: who is logged in, which page is open, what is live.
+// The console: login, routing and the live connection.
 import { call, useSession } from "./api.js";
 import { Icon } from "./icons.js";
 import { listen } from "./live.js";

@@ -1,4 +1,4 @@
-// Lines over days; uPlot is fetched when the first chart is drawn.
+// Line charts over days; uPlot is loaded when the first chart is drawn.
 import { html, useEffect, useRef } from "./vendor/preact.js";
 import { t } from "./words.js";
 

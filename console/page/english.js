@@ -1,4 +1,4 @@
-// English, by the Chinese words.
+// English texts by their Chinese originals.
 const PAIRS = `
 填写的内容不完整或无效。|Something is missing or not valid.
 没有权限。|You may not do this.

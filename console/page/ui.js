@@ -1,12 +1,12 @@
-// Parts that every page is made of.
+// Components and hooks shared by all pages.
 import { call } from "./api.js";
 import { onChange } from "./live.js";
 import { html, useCallback, useEffect, useRef, useState } from "./vendor/preact.js";
 import { moment, t } from "./words.js";
 
-// ---- reading ----
+// ---- loading ----
 
-/** What a path answers: { data, error, loading, reload }. Read again when the path changes, or a change `concerns` it. */
+/** Data of a path: { data, error, loading, reload }. Reloaded when the path changes, or when `concerns` accepts a change. */
 export function useLoad(path, concerns) {
   const [state, setState] = useState({ path: "", data: null, error: null });
   const turn = useRef(0);
@@ -26,7 +26,7 @@ export function useLoad(path, concerns) {
   return { data: current ? state.data : null, error: current ? state.error : null, loading: !current, reload };
 }
 
-/** A list in pages: { rows, error, loading, more, reload }. */
+/** A paginated list: { rows, error, loading, more, reload }. */
 export function useList(path, name, concerns) {
   const first = useLoad(path, concerns);
   const [rest, setRest] = useState({ path: "", rows: [], next: null });
@@ -41,7 +41,7 @@ export function useList(path, name, concerns) {
   return { ...first, rows, more };
 }
 
-// ---- saying ----
+// ---- messages ----
 
 let show = () => {};
 export function Toast() {
@@ -56,7 +56,7 @@ export function Toast() {
 }
 export const toast = (text, bad = false) => show(text, bad);
 
-/** Do something that may be refused, and say how it went. Returns whether it went well. */
+/** Run an action and show its result or error. Returns whether it succeeded. */
 export async function tryTo(action, done) {
   try {
     await action();
@@ -68,9 +68,9 @@ export async function tryTo(action, done) {
   }
 }
 
-// ---- parts ----
+// ---- components ----
 
-/** A button that cannot be pressed twice while it works. */
+/** A button that is disabled while its action runs. */
 export function Button({ onClick, kind = "", children, ...more }) {
   const [busy, setBusy] = useState(false);
   const press = async () => {
@@ -105,7 +105,7 @@ export function Time({ at }) {
   return html`<time dateTime=${at} title=${at ? new Date(at).toLocaleString() : ""}>${moment(at)}</time>`;
 }
 
-/** What stands where a list is empty, on its way, or could not be read. */
+/** Placeholder of a list that is empty, loading or failed to load. */
 export function Listing({ list, empty, children }) {
   if (list.loading) return html`<div class="empty" aria-busy="true">${t("正在读取…")}</div>`;
   if (list.error && !list.rows?.length) return html`<div class="empty"><span>${list.error.message}</span><${Button} onClick=${list.reload}>${t("再试一次")}<//></div>`;
@@ -118,7 +118,7 @@ export function Table({ caption, heads, children }) {
     html`<th key=${at} scope="col">${head || html`<span class="unseen">${t("操作")}</span>`}</th>`)}</tr></thead><tbody>${children}</tbody></table></div>`;
 }
 
-/** A dialog over the page; closes by Escape. */
+/** A modal dialog; Escape closes it. */
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef(null);
   useEffect(() => { dialog.current.showModal(); }, []);
@@ -126,7 +126,7 @@ export function Dialog({ title, onClose, children }) {
 }
 
 let ask = async () => false;
-/** Ask before what cannot be undone; true when it is wanted. */
+/** Ask for confirmation of an action that cannot be undone; true if confirmed. */
 export const sure = (question, button) => ask(question, button);
 export function Confirm() {
   const [asked, setAsked] = useState(null);

@@ -1,4 +1,4 @@
-"""/群列表 /管理员 /问答 /重载: what admins change while the bot runs."""
+"""/群列表 /管理员 /问答 /重载: administration at run time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OR: Final = re.compile("[|｜]")
 
 
 async def group_list(request: CommandRequest) -> CommandReply:
-    """The account's groups, the newest first; with a word, those whose name or code has it."""
+    """List the account's groups, newest first, optionally filtered by a word in topic or code."""
     container, wanted = request.container, QunFilter(account=request.account, q=request.rest.strip())
     page = await container.store.read(lambda s: list_quns(s, wanted, PageRequest(MAX_SHOWN)))
     if not page.rows:
@@ -54,7 +54,7 @@ def _qun_line(request: CommandRequest, qun: Qun) -> str:
 
 
 async def admins(request: CommandRequest) -> CommandReply:
-    """Who may command: listed, one added by @ or WeChat id, one removed by the number in the list."""
+    """List the admins, add one by @ or WeChat id, or remove one by number."""
     what, words = first_word(request.rest)
     if not what:
         rows = await request.container.store.read(request.container.admins.listed)
@@ -98,7 +98,7 @@ async def _add_admin(request: CommandRequest, words: str) -> CommandReply:
 
 
 def _about(request: CommandRequest, words: str) -> CommandRequest:
-    """The request as one about the people its words name."""
+    """Return the request with `words` as the people it names."""
     return CommandRequest(
         request.container, request.account, request.who, request.qun, request.room_id, words, request.mentions,
         request.usage,
@@ -133,7 +133,7 @@ def _remove_admin(request: CommandRequest, number: int) -> CommandReply:
 
 
 async def questions(request: CommandRequest) -> CommandReply:
-    """The questions that people added: listed, one added (问题|另一种问法=答案), one removed by its number."""
+    """List the added questions, add one (问题|另一种问法=答案), or remove one by number."""
     what, words = first_word(request.rest)
     if not what:
         return await _listed(request)
@@ -174,11 +174,11 @@ def _remove_question(request: CommandRequest, number: int) -> CommandReply:
     return CommandReply(act=act)
 
 
-# ---- the config ----
+# ---- configuration ----
 
 
 async def reload(request: CommandRequest) -> CommandReply:
-    """Read config.yaml and faq.yaml again."""
+    """Reload config.yaml and faq.yaml."""
     texts = request.texts
     try:
         result = await request.container.reloader.reload(request.actor)

@@ -1,4 +1,4 @@
-"""/踢 /警告 /拉黑 /解除拉黑: what befalls members, who are found by their WeChat ids."""
+"""/踢 /警告 /拉黑 /解除拉黑: sanctions against members, identified by WeChat id."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from wechat.events import Contact
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """What came of taking people out: those who are out, and a line for each who is not."""
+    """Result of removing people: those removed, and a line for each failure."""
 
     out: tuple[Contact, ...]
     failures: tuple[str, ...]
 
 
 async def kick(request: CommandRequest) -> CommandReply:
-    """Take people out; they may come again."""
+    """Remove people from the group; they may join again."""
     found = await _victims(request)
     if found.problem:
         return CommandReply(found.problem)
@@ -33,7 +33,7 @@ async def kick(request: CommandRequest) -> CommandReply:
 
 
 async def warn(request: CommandRequest) -> CommandReply:
-    """Warn people as the guard does, with an @ in the group and up the same ladder."""
+    """Warn people like the moderator does, with an @ in the group and the same limit."""
     found = await _victims(request)
     if found.problem:
         return CommandReply(found.problem)
@@ -48,7 +48,7 @@ async def warn(request: CommandRequest) -> CommandReply:
             count = sanctions.warn(session, qun, where, person.id, person.name, reason, request.actor)
             if count >= limit:
                 lines.append(fill(request.texts.banned_by_limit, name=person.name, limit=limit))
-            elif where != request.room_id:  # else the warning itself, with its @, is the answer
+            elif where != request.room_id:  # in this room, the warning itself is the answer
                 lines.append(fill(request.texts.warned_by_command, name=person.name, count=count, limit=limit))
         return "\n".join(lines)
 
@@ -56,8 +56,8 @@ async def warn(request: CommandRequest) -> CommandReply:
 
 
 async def blacklist(request: CommandRequest) -> CommandReply:
-    """Take people out, and out again whenever they come back; also who has gone already."""
-    found = await _victims(request, once=await request.container.memberships.once_in(request.group))
+    """Blacklist and remove people, including former members."""
+    found = await _victims(request, once=await request.container.membership_states.former_members(request.group))
     if found.problem:
         return CommandReply(found.problem)
     reason = found.rest or request.texts.reason_command
@@ -66,13 +66,13 @@ async def blacklist(request: CommandRequest) -> CommandReply:
         for person in found.people:
             request.container.sanctions.blacklist(session, request.group, person.id, person.name, reason, request.actor)
 
-    await request.container.store.write(keep)  # first of all: whoever is out must not be let in again meanwhile
+    await request.container.store.write(keep)  # first, so that nobody is added again meanwhile
     tried = await _take_out(request, found.people)
     return CommandReply(_lines(request.texts.blacklisted_done, found.people, tried.failures))
 
 
 async def forgive(request: CommandRequest) -> CommandReply:
-    """Take somebody off the blacklist, by the name they had or have; their warnings are forgotten."""
+    """Remove someone from the blacklist, by a current or former name, and reset their warnings."""
     name = request.rest.lstrip("@").strip().rstrip("\u2005")
     if not name:
         return request.misuse()
@@ -104,7 +104,7 @@ def _names(row: MemberRecord, contact: Contact | None) -> set[str]:
 
 
 async def _victims(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
-    """The people a command is about; none of them may be out of its reach."""
+    """Return the people a command is about; none of them may be exempt from sanctions."""
     if not request.rooms:
         return Targets(problem=fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))
     found = await meant(request, once=once)
@@ -118,7 +118,7 @@ async def _take_out(request: CommandRequest, people: Iterable[Contact]) -> _Trie
     out, failures = [], []
     for person in people:
         try:
-            await request.container.memberships.put_out(request.group, person.id, request.actor)
+            await request.container.removals.remove(request.group, person.id, request.actor)
         except (WeChatError, BotError) as error:
             failures.append(fill(request.texts.not_kicked, name=person.name, why=why(request.texts, error)))
         else:

@@ -1,4 +1,4 @@
-"""/定时 /群发: what is said later, again and again, or everywhere."""
+"""/定时 /群发: timed messages and broadcasts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CRON_FIELDS: Final = 5
 
 
 async def timed(request: CommandRequest) -> CommandReply:
-    """A group's timed messages: listed, one added, one dropped."""
+    """List a group's timed messages, add one, or delete one."""
     if not request.rest:
         return await _listed(request)
     what, words = first_word(request.rest)
@@ -52,7 +52,7 @@ def _add(request: CommandRequest, cron: str, text: str) -> CommandReply:
 
 
 def _wrong(request: CommandRequest, cron: str) -> str:
-    """Which part of a crontab line cannot be meant."""
+    """Name the invalid fields of a crontab line."""
     names, parts = request.texts.timed_parts.split(), cron.split()
     wrong = [
         fill(request.texts.timed_part, value=parts[place], name=names[place] if place < len(names) else "")
@@ -87,7 +87,7 @@ def _when(request: CommandRequest, at: float) -> str:
 
 
 async def broadcast(request: CommandRequest) -> CommandReply:
-    """A text for every group of the assistant: kept, and shown with what it would do, until it is confirmed."""
+    """Store a broadcast and show it with the number of groups, until it is confirmed."""
     if not request.rest:
         return request.misuse()
     if len(request.rest) > 4 * MAX:

@@ -1,4 +1,4 @@
-"""/屏蔽词 /关键词: words of one group, or (in private, without a number) of all groups."""
+"""/屏蔽词 /关键词: words of a group or, in private without a number, of all groups."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EQUALS: Final = re.compile(r"[=＝]")
 
 
 async def blocked(request: CommandRequest) -> CommandReply:
-    """The blocked words: listed, one added, one allowed again."""
+    """List the blocked words, add one, or remove one."""
     if not request.rest:
         words = request.container.blocked_words.of(request.account, request.number)
         words += request.container.blocked_words.of(request.account, None) if request.qun else []
@@ -35,7 +35,7 @@ async def blocked(request: CommandRequest) -> CommandReply:
 
 def _block(request: CommandRequest, word: str) -> CommandReply:
     if not plain(word).strip() or (len(letters(plain(word))) == 1 and plain(word).isascii()):
-        return CommandReply(request.texts.word_empty)  # one Latin letter would block nearly everything
+        return CommandReply(request.texts.word_empty)  # a single Latin letter would block nearly everything
     if request.container.blocked_words.has(request.account, request.number, word):
         return CommandReply(fill(request.texts.word_known, scope=request.scope, word=word))
     if request.container.blocked_words.is_configured(word) or request.container.blocked_words.has(
@@ -74,7 +74,7 @@ def _why_not(request: CommandRequest, word: str) -> str:
 
 
 async def keywords(request: CommandRequest) -> CommandReply:
-    """The keyword replies added by chat: listed, one added or changed, one dropped."""
+    """List the added keyword replies, add or change one, or delete one."""
     if not request.rest:
         return await _listed(request)
     what, words = first_word(request.rest)

@@ -1,4 +1,4 @@
-"""The stand-in over HTTP: access tokens, the calls of 微信客服, and callbacks to the bot."""
+"""HTTP server of the stand-in: access tokens, the calls of 微信客服, and callbacks to the bot."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TOKEN_SECONDS = 7200
 
 @dataclass(slots=True)
 class Corp:
-    """What the admin console of the corp would show."""
+    """Settings of the corp, and faults to inject."""
 
     corp_id: str = "ww0123456789abcdef"
     secret: str = "the-secret-of-the-app"
     callback_token: str = "callbacktoken"
     aes_key: str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
-    trusted: bool = True  # whether the caller's address is a trusted one
-    busy: int = 0  # how many calls to come are answered with 45009
-    lose: int = 0  # how many answers to kf/send_msg to come are lost, after they have taken effect
+    trusted: bool = True  # whether the caller's IP address is trusted
+    busy: int = 0  # number of next calls to answer with 45009
+    lose: int = 0  # number of next kf/send_msg responses to lose, after the message was sent
     calls: list[str] = field(default_factory=list)
 
 
@@ -44,11 +44,11 @@ class WecomServer:
 
     @property
     def url(self) -> str:
-        """The base of its addresses."""
+        """Base URL of the API."""
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self, port: int = 0) -> None:
-        """Listen on loopback."""
+        """Start listening on loopback."""
         app = web.Application(client_max_size=32 * 1024**2)
         app.add_routes([web.get("/cgi-bin/{path:.+}", self._answer), web.post("/cgi-bin/{path:.+}", self._answer)])
         self._runner = web.AppRunner(app, access_log=None)
@@ -57,16 +57,16 @@ class WecomServer:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop the server."""
         if self._runner is not None:
             await self._runner.cleanup()
 
     def kill_tokens(self) -> None:
-        """Let every token die early."""
+        """Invalidate all access tokens."""
         self.tokens.clear()
 
     async def call_back(self, url: str) -> int:
-        """Tell the bot that there is something to read; the status it answers with."""
+        """Notify the bot of new messages and return the HTTP status of its response."""
         timestamp, nonce = str(int(self.service.clock())), secrets.token_hex(4)
         event = (
             f"<xml><ToUserName>{escape(self.corp.corp_id)}</ToUserName><MsgType>event</MsgType>"

@@ -1,5 +1,7 @@
-"""Who may command the assistants: the config's WeChat ids, whoever was added by an admin, and whoever bound
-themselves with the code that the start prints until an admin was seen in WeChat."""
+"""Admins: WeChat ids of the config, those added by an admin, and those bound with the code printed at start.
+
+The code is printed until an admin has been seen among an assistant's friends.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,12 @@ from services.accounts.registry import Accounts
 from services.clock import MINUTE, Clock
 
 log = logging.getLogger(__name__)
-KEY = "admins"  # where earlier versions kept the one who was bound
+KEY = "admins"  # setting in which earlier versions stored the bound admin
 SEEN = "admin_seen"
-BY_CODE = "code"  # who added an admin that bound themselves
+BY_CODE = "code"  # `by` of an admin bound with the code
 CODE_SECONDS = 30 * MINUTE
 MAX_WRONG_TRIES = 10
-ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that is misread
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without characters that are easily confused
 
 
 class Admins:
@@ -36,10 +38,10 @@ class Admins:
         self.code = ""
         self._code_until = 0.0
         self._wrong_tries = 0
-        self._first = ""  # who sent the code first: nobody else can use it, also while that is being written
+        self._first = ""  # the first sender of the code; nobody else can use it while the bind is being written
 
     async def load(self) -> None:
-        """Read the admins; makes a one-time code while none was ever seen in WeChat."""
+        """Load the admins; create a one-time code if none has been seen in WeChat."""
         for admin in await self._store.write(self._load):
             self._accounts.bind_admin(admin.contact_id)
         seen = await self._store.read(lambda s: s.get(Setting, SEEN))
@@ -57,17 +59,17 @@ class Admins:
         return self.listed(session)
 
     async def look(self, account: str) -> None:
-        """An account has read its contacts: once an admin is among its friends, the code is of no use any more."""
+        """Called after an account has read its contacts: invalidate the code once an admin is among its friends."""
         friends = self._accounts.get(account).directory.contacts
         seen = next((id for id in self._accounts.all_admins() if id in friends and friends[id].friend), None)
         if self.code and seen is not None:
             await self._store.write(lambda s: s.merge(Setting(key=SEEN, value=seen)))
             self.code = ""
 
-    # ---- the start's code ----
+    # ---- the one-time code ----
 
     def fits(self, code: str, contact_id: str) -> bool:
-        """Whether this is the start's code, in its time, and nobody else has used it yet."""
+        """Check the code. It is valid until it expires, for the first person who sends it."""
         if not self.code or self._clock() > self._code_until:
             self.code = ""
             return False
@@ -81,7 +83,7 @@ class Admins:
         return self._first == contact_id
 
     def bind(self, session: Session, contact_id: str) -> None:
-        """Make the person an admin, inside a transaction; the code is used up with it."""
+        """Make the person an admin and invalidate the code, inside a transaction."""
         self.add(session, contact_id, "", BY_CODE)
         session.merge(Setting(key=SEEN, value=contact_id))
         after_commit(session, self._code_used)
@@ -89,20 +91,20 @@ class Admins:
     def _code_used(self) -> None:
         self.code = ""
 
-    # ---- by an admin; inside a transaction ----
+    # ---- changes by an admin; inside a transaction ----
 
     def listed(self, session: Session) -> Sequence[Admin]:
-        """Those who were added, without those of the config."""
+        """Return the added admins, without those of the config."""
         return session.exec(select(Admin).order_by(col(Admin.id))).all()
 
     def add(self, session: Session, contact_id: str, name: str, by: str) -> bool:
-        """Make a person an admin; False when they are one already."""
+        """Make a person an admin; return False if they are one already."""
         known = self._accounts.is_configured_admin(contact_id) or not self._insert(session, contact_id, name, by)
         after_commit(session, lambda: self._accounts.bind_admin(contact_id))
         return not known
 
     def remove(self, session: Session, number: int) -> Admin | None:
-        """End a person's being an admin; None when nobody has this number."""
+        """Remove an added admin by number; return None if there is none."""
         admin = session.get(Admin, number)
         if admin is None:
             return None
@@ -112,7 +114,7 @@ class Admins:
         return admin
 
     def is_last(self, session: Session, number: int) -> bool:
-        """Whether nobody would be left without the admin of this number."""
+        """Whether removing this admin would leave none."""
         others = select(Admin).where(col(Admin.id) != number)
         return not self._accounts.configured_admins() and session.exec(others).first() is None
 

@@ -1,4 +1,4 @@
-"""The audit log in pages, newest first."""
+"""Pages of the audit log, newest first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.paging import Page, PageRequest, page_of
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which lines are wanted; an empty field stands for all. `since`: Unix seconds."""
+    """Filter of audit entries; empty fields match all. `since`: Unix seconds."""
 
     since: float | None = None
     kind: str = ""
@@ -20,7 +20,7 @@ class AuditFilter:
 
 
 def list_actions(session: Session, wanted: AuditFilter, page: PageRequest) -> Page[Action]:
-    """The lines that fit."""
+    """Return a page of matching entries."""
     query = select(Action)
     if wanted.kind:
         query = query.where(Action.kind == wanted.kind)
@@ -38,6 +38,6 @@ def list_actions(session: Session, wanted: AuditFilter, page: PageRequest) -> Pa
 
 
 def _first_since(session: Session, since: float) -> int | None:
-    """The number of the first line written from a time on: numbers and times grow together."""
+    """Return the id of the first entry at or after a time; ids and times increase together."""
     first = select(Action.id).where(col(Action.at) >= since).order_by(col(Action.at), col(Action.id)).limit(1)
     return session.exec(first).first()

@@ -1,4 +1,4 @@
-"""Pictures and files that business systems send: given as base64, or fetched from hosts the config allows."""
+"""Images and files sent by business systems: as base64, or fetched from hosts that the config allows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LARGEST: Final = 20 * 1024 * 1024  # bytes
 FETCH_SECONDS: Final = 20.0
 MAX_NAME: Final = 100
 _UNFIT: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]')
-PICTURES: Final = (  # what a picture begins with, and its suffix
+PICTURES: Final = (  # magic bytes of image formats, with their suffix
     (re.compile(rb"\x89PNG\r\n\x1a\n"), ".png"),
     (re.compile(rb"\xff\xd8\xff"), ".jpg"),
     (re.compile(rb"GIF8[79]a"), ".gif"),
@@ -34,7 +34,7 @@ PICTURES: Final = (  # what a picture begins with, and its suffix
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file as it was given: `url`, or `base64` with its name. `picture`: WeChat is to show it as one."""
+    """A file in a request: `url`, or `base64` with a name. `picture`: send it as an image."""
 
     picture: bool
     url: str = ""
@@ -43,7 +43,7 @@ class Attachment:
 
 
 class Attachments:
-    """Takes files in and keeps them until they are sent."""
+    """Stores attachments until they are sent."""
 
     def __init__(self, media: MediaStore, http: HttpClient, settings: ApiSettings) -> None:
         self._media = media
@@ -51,7 +51,7 @@ class Attachments:
         self._settings = settings
 
     async def keep(self, given: Attachment) -> Kept:
-        """The file on this machine's disk; InvalidParameter, BodyTooLarge."""
+        """Store the file on disk; raise InvalidParameter or BodyTooLarge."""
         if given.url:
             data, name = await self._fetch(given.url), given.name or unquote(URL(given.url).name)
         else:
@@ -99,7 +99,7 @@ def _decoded(text: str) -> bytes:
 
 
 def _picture_name(data: bytes, name: str) -> str:
-    """A name with the suffix that makes gateways send it as a picture; InvalidParameter when it is none."""
+    """Return a name with a suffix for which gateways send an image; raise InvalidParameter if the data is not one."""
     suffix = next((suffix for begin, suffix in PICTURES if begin.match(data)), None)
     if suffix is None:
         raise InvalidParameter("no picture: PNG, JPEG, GIF, WebP or BMP is wanted")

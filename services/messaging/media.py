@@ -1,4 +1,4 @@
-"""Pictures and files that came in: fetched at once (gateways do not keep them long) and kept by their hash."""
+"""Received images and files: fetched at once, because gateways do not keep them long, and stored by hash."""
 
 from __future__ import annotations
 
@@ -20,35 +20,37 @@ log = logging.getLogger(__name__)
 Said = TypeVar("Said", bound=Message)
 FETCHED: Final = frozenset({MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO})
 TRIES = 3
-BETWEEN = 1.0  # seconds between two tries
-OFFLINE = 600  # tries while the account is away
+BETWEEN = 1.0  # seconds between attempts
+OFFLINE = 600  # attempts while the account is offline
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file on this machine's disk, and what it is called."""
+    """A stored file and its name."""
 
     path: str
     name: str
 
 
 def may_hold_file(message: Message) -> bool:
-    """Whether a file is to be looked for: PuppetMock says of most documents only that they are of no known kind, and
-    not every gateway has the pictures of stickers."""
+    """Whether a message may have a file.
+
+    PuppetMock reports most documents as an unknown kind; some gateways have no images of stickers.
+    """
     if message.kind is MessageKind.OTHER:
         return not message.text
     return message.kind in FETCHED or message.kind is MessageKind.EMOTICON
 
 
 class MediaStore:
-    """The folder of kept files."""
+    """The directory of stored files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     async def of(self, wechat: WeChat, message: Said) -> tuple[Said, Kept | None]:
-        """The message with its file, kept; of an unknown kind with a file it is a file from now on."""
+        """Fetch and store the file of a message. A message of unknown kind with a file becomes a file message."""
         if not may_hold_file(message):
             return message, None
         kept = await self.fetch(wechat, message.id, message.kind)
@@ -57,7 +59,7 @@ class MediaStore:
         return message, kept
 
     async def fetch(self, wechat: WeChat, message_id: str, kind: str) -> Kept | None:
-        """Fetch and keep a message's file; None when it cannot be had. While the account is away it is waited for."""
+        """Fetch and store a message's file, waiting while the account is offline; return None if that fails."""
         failed = away = 0
         while failed < TRIES and away < OFFLINE:
             try:
@@ -74,7 +76,7 @@ class MediaStore:
         return None
 
     async def keep(self, media: Media) -> Kept:
-        """Write a file under its hash; the same bytes are kept once."""
+        """Store a file under its hash; identical files are stored once."""
         return await asyncio.to_thread(self._keep, media)
 
     def _keep(self, media: Media) -> Kept:
@@ -89,11 +91,11 @@ class MediaStore:
             temporary.write(media.data)
             temporary.flush()
             os.fsync(temporary.fileno())
-        Path(temporary.name).replace(path)  # whole or not at all, whatever dies
+        Path(temporary.name).replace(path)  # atomic
         return Kept(str(path), media.name)
 
     def prune(self, before: float) -> int:
-        """Remove what was last kept before `before` (Unix seconds); how many files."""
+        """Delete files last stored before `before` (Unix seconds); return their number."""
         old = [path for path in self.folder.glob("*/*") if path.is_file() and path.stat().st_mtime < before]
         for path in old:
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Messages that were promised to WeChat, in pages, newest first; and a failed one promised anew."""
+"""Pages of messages sent to WeChat, newest first, and resending of failed ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.work.outbox import Outbox
 def list_messages(
     session: Session, accounts: Sequence[str], state: WorkState | None, to: str, page: PageRequest
 ) -> Page[OutboxItem]:
-    """The messages of these accounts, in a state (None = all), to one conversation ("" = to all)."""
+    """Return a page of the messages of these accounts, in a state (None = any), to a conversation ("" = any)."""
     query = select(OutboxItem).where(col(OutboxItem.queue).in_([f"{QUEUE}:{account}" for account in accounts]))
     if state is not None:
         query = query.where(OutboxItem.state == state)
@@ -29,7 +29,7 @@ def list_messages(
 
 
 def send_again(session: Session, outbox: Outbox, item_id: int) -> bool:
-    """Promise a failed message anew, inside a transaction; False when it has not failed. NotFound."""
+    """Queue a failed message again, inside a transaction; return False if it has not failed. Raises NotFound."""
     item = session.get(OutboxItem, item_id)
     if item is None or not item.queue.startswith(f"{QUEUE}:"):
         raise NotFound(f"message {item_id}")

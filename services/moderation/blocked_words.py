@@ -1,4 +1,4 @@
-"""Blocked words: those of the config and those added by chat, ready to be looked for."""
+"""Blocked words of the config and of groups."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from models.rules import BlockedWord
 from services.clock import Clock
 from services.moderation.offences import WordFilter, letters, plain
 
-Scope = tuple[str, int | None]  # an account, and a group or (None) all of the account's
+Scope = tuple[str, int | None]  # an account, and a group or (None) all groups of the account
 
 
 class BlockedWords:
-    """Which words must not be said where."""
+    """The blocked words, with a cached filter per group."""
 
     def __init__(self, store: Store, configured: Sequence[str], clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._added: defaultdict[Scope, dict[str, str]] = defaultdict(dict)  # scope -> compared shape -> word
+        self._added: defaultdict[Scope, dict[str, str]] = defaultdict(dict)  # scope -> normalised word -> word
         self._filters: dict[int, WordFilter] = {}
         self.configure(configured)
 
     def configure(self, words: Sequence[str]) -> None:
-        """Take other words of the config from now on."""
+        """Replace the words of the config."""
         self._configured = {_shape(word): word for word in words}
         self._filters.clear()
 
     async def load(self) -> None:
-        """Read the words that were added; done once at start."""
+        """Load the added words."""
         for row in await self._store.read(lambda s: s.exec(select(BlockedWord).order_by(col(BlockedWord.id))).all()):
             self._added[row.account, row.number][_shape(row.word)] = row.word
 
     def filter(self, qun: Qun) -> WordFilter:
-        """What finds the words that are blocked in a group."""
+        """Return the filter for the words blocked in a group."""
         found = self._filters.get(qun.number)
         if found is None:
             found = self._filters[qun.number] = WordFilter(
@@ -46,7 +46,7 @@ class BlockedWords:
         return found
 
     def of(self, account: str, number: int | None) -> list[str]:
-        """The words added for one group, or (number None) for all groups of the account."""
+        """Return the words added for a group, or (number None) for all groups of the account."""
         return list(self._added[account, number].values())
 
     @property
@@ -55,20 +55,20 @@ class BlockedWords:
         return list(self._configured.values())
 
     def is_configured(self, word: str) -> bool:
-        """Whether the config blocks the word, however written."""
+        """Whether the config blocks the word, after normalisation."""
         return _shape(word) in self._configured
 
     def has(self, account: str, number: int | None, word: str) -> bool:
-        """Whether the word, however written, was added there."""
+        """Whether the word was added in this scope, after normalisation."""
         return _shape(word) in self._added[account, number]
 
     def add(self, session: Session, account: str, number: int | None, word: str, by: str) -> None:
-        """Block a word from now on, inside a transaction."""
+        """Block a word, inside a transaction."""
         session.add(BlockedWord(account=account, number=number, word=word, by=by, created_at=self._clock()))
         after_commit(session, lambda: self._changed((account, number), _shape(word), word))
 
     def remove(self, session: Session, account: str, number: int | None, word: str) -> None:
-        """Allow a word again, inside a transaction."""
+        """Unblock a word, inside a transaction."""
         rows = select(BlockedWord).where(BlockedWord.account == account, BlockedWord.number == number)
         for row in session.exec(rows).all():
             if _shape(row.word) == _shape(word):

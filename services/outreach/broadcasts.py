@@ -1,4 +1,4 @@
-"""A message to many groups: by an admin in WeChat, who is asked first, or by a business system; with its results."""
+"""Broadcasts to groups, by an admin in WeChat after a confirmation or by a business system, and their results."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from services.groups.groups import Groups
 from services.messaging.messages import Body, Messages, text
 from services.work.delivery_queue import Job
 
-MINUTES: Final = 10  # that an admin has for 确认
-BATCH: Final = 500  # ids in one query
+MINUTES: Final = 10  # minutes that an admin has to confirm
+BATCH: Final = 500  # ids per query
 
 
 @dataclass(frozen=True, slots=True)
 class BroadcastRequest:
-    """What is to be said where: in these groups (by number or code), in those with one of these tags, or in all.
+    """A broadcast to these groups (by number or code), to those with one of these tags, or to all.
 
-    `account`: only in groups of this assistant ("" = of any). `run_at`: Unix seconds, 0 = now.
+    `account`: only groups of this assistant ("" = any). `run_at`: Unix seconds, 0 = now.
     """
 
     body: Body
@@ -44,21 +44,21 @@ class BroadcastRequest:
     run_at: float = 0
 
     def fingerprint(self) -> str:
-        """The same for the same request."""
+        """Return a hash that is equal for equal requests."""
         parts = [self.body, list(self.quns), list(self.tags), self.everywhere, self.account, self.run_at]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(slots=True)
 class BroadcastResult:
-    """A broadcast with the state of each group; a group is sent once all of its rooms are."""
+    """A broadcast with the state of each group. A group is sent once all its rooms are."""
 
     broadcast: Broadcast
     groups: dict[int, str] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
-        """queued, sending, or done once nothing is open any more."""
+        """queued, sending, or done if no message is open."""
         states = set(self.groups.values())
         if not states & {WorkState.QUEUED, WorkState.SENDING}:
             return "done"
@@ -66,7 +66,7 @@ class BroadcastResult:
 
 
 class Broadcasts:
-    """Broadcasts wait in the database, so that a restart between question and answer loses nothing."""
+    """Broadcasts are stored, so a restart between question and confirmation loses nothing."""
 
     def __init__(
         self,
@@ -86,39 +86,39 @@ class Broadcasts:
         self._writing = SingleFlight[str, int]()  # by idempotency key
 
     def targets(self, account: str) -> list[tuple[str, int]]:
-        """The rooms of every active group of the account, each with its group's number."""
+        """Return (room id, group number) for all rooms of the account's active groups."""
         mine = [qun for qun in self._groups if qun.account == account and qun.state == QunState.ACTIVE]
         return [(room.room_id, qun.number) for qun in mine for room in self._groups.rooms(qun) if room.room_id]
 
     def groups(self, account: str) -> int:
-        """How many groups a broadcast goes to."""
+        """Return the number of groups that a broadcast of the account reaches."""
         return len({number for _, number in self.targets(account)})
 
     # ---- by an admin in WeChat ----
 
     def ask(self, session: Session, account: str, by: str, text: str) -> None:
-        """Keep a broadcast until it is confirmed; it takes the place of an earlier one, inside a transaction."""
+        """Store a broadcast until it is confirmed, replacing an earlier one, inside a transaction."""
         self._end(session, account, by, BroadcastState.CANCELLED)
         now = self._clock()
         session.add(Broadcast(account=account, by=by, text=text, expires_at=now + MINUTES * 60, created_at=now))
 
     async def waiting(self, account: str, by: str) -> Broadcast | None:
-        """The broadcast of this admin that waits for an answer, be it late."""
+        """Return the admin's broadcast that waits for confirmation, even if it has expired."""
         wanted = select(Broadcast).where(
             Broadcast.account == account, Broadcast.by == by, Broadcast.state == BroadcastState.ASKED
         )
         return await self._store.read(lambda s: s.exec(wanted.order_by(col(Broadcast.id).desc())).first())
 
     def is_late(self, broadcast: Broadcast) -> bool:
-        """Whether its time for an answer is over."""
+        """Whether the time for confirmation is over."""
         return broadcast.expires_at <= self._clock()
 
     def cancel(self, session: Session, broadcast: Broadcast) -> None:
-        """Send nothing, inside a transaction."""
+        """Cancel the broadcast, inside a transaction."""
         self._end(session, broadcast.account, broadcast.by, BroadcastState.CANCELLED)
 
     def send(self, session: Session, broadcast: Broadcast) -> int:
-        """Promise it to every group, inside a transaction; returns to how many. A second time it does nothing."""
+        """Queue the broadcast for all groups, inside a transaction; return their number, or 0 if it is not waiting."""
         if not self._end(session, broadcast.account, broadcast.by, BroadcastState.SENT):
             return 0
         quns = [qun for qun in self._groups if qun.account == broadcast.account]
@@ -132,9 +132,11 @@ class Broadcasts:
     # ---- by a business system ----
 
     async def promise(self, request: BroadcastRequest, who: str, key: str | None) -> int:
-        """Promise it to every group it names; returns its id. With a key, one that came before is not promised again.
+        """Queue the broadcast for all groups it names and return its id. A request with a known key is not queued
+        again.
 
-        NotFound for a group there is not; InvalidParameter when no group is left, or the key came with another request.
+        Raises NotFound for an unknown group; InvalidParameter if there is no active group, or the key belongs to
+        another request.
         """
         if key is None:
             return await self._store.write(lambda s: self._write(s, request, who, None))
@@ -186,14 +188,14 @@ class Broadcasts:
         return qun
 
     def _promise(self, session: Session, broadcast: Broadcast, body: Body, quns: Sequence[Qun], who: str) -> int:
-        """Promise the message in every room of the active ones among these groups; to how many groups."""
+        """Queue the message in every room of the active groups among `quns`; return the number of groups."""
         promised: list[tuple[Qun, str, Job]] = []
         how: dict[str, Any] = {"priority": Priority.BROADCAST, "run_at": broadcast.run_at}
         for qun in quns:
             rooms = self._groups.rooms(qun) if qun.state == QunState.ACTIVE else []
             ids = [room.room_id for room in rooms if room.room_id]
             promised += [(qun, id, self._messages.say(session, qun.account, id, dict(body), **how)) for id in ids]
-        write_bulk(session)  # which gives the messages their ids
+        write_bulk(session)  # the messages need their ids
         session.add_all(
             BroadcastTarget(
                 broadcast=broadcast.id or 0, account=qun.account, number=qun.number, room_id=room_id, message=job.id
@@ -206,10 +208,10 @@ class Broadcasts:
             self._audit.note(session, account, "broadcast", who, str(broadcast.id), "done", groups=str(count))
         return count
 
-    # ---- how it stands ----
+    # ---- results ----
 
     async def result(self, broadcast_id: int) -> BroadcastResult:
-        """The broadcast with what came of it in each group; NotFound."""
+        """Return the broadcast with the result of each group; raise NotFound."""
         found = await self._store.read(lambda s: self._result(s, broadcast_id))
         if found is None:
             raise NotFound(f"broadcast {broadcast_id}")
@@ -227,13 +229,13 @@ class Broadcasts:
             items = session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids))).all()
             messages |= {item.id or 0: self._state_of(item) for item in items}
         states: defaultdict[int, set[str]] = defaultdict(set)
-        for target in targets:  # a message that was pruned since was done long ago
+        for target in targets:  # the message of a pruned row was finished long ago
             states[target.number].add(messages.get(target.message, WorkState.SENT))
         return BroadcastResult(broadcast, {number: _together(found) for number, found in states.items()})
 
 
 def _together(states: set[str]) -> str:
-    """The state of a group whose rooms stand so."""
+    """Combine the states of a group's rooms."""
     if states & {WorkState.FAILED, WorkState.UNKNOWN}:
         return WorkState.FAILED
     return next(iter(states)) if len(states) == 1 else WorkState.SENDING

@@ -1,4 +1,4 @@
-"""Timed messages of groups: each due time is promised exactly once; what was missed while the bot was down, once."""
+"""Timed messages of groups. Each due time is queued exactly once; times missed while the bot was down count as one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import OrTrigger
-from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
@@ -21,13 +20,14 @@ from models.rules import TimedMessage
 from services.clock import Clock
 from services.groups.groups import Groups
 from services.messaging.messages import Messages
+from services.outreach.cron_times import CronTimes
 
-WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # crontab's: 0 and 7 are Sunday
+WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as in crontab: 0 and 7 are Sunday
 _NUMBERS: Final = re.compile(r"(\*|[0-7](?:-[0-7])?)(?:/([1-7]))?")
 
 
 class TimedMessages:
-    """Texts that are said again and again."""
+    """Messages sent on a schedule."""
 
     def __init__(self, store: Store, groups: Groups, messages: Messages, zone: ZoneInfo, clock: Clock) -> None:
         self._store = store
@@ -37,24 +37,24 @@ class TimedMessages:
         self._clock = clock
 
     def next(self, cron: str) -> float | None:
-        """When a crontab line is due next; None when never. ValueError, with what is wrong, when it is none."""
+        """Return the next time of a crontab line, or None. Raises ValueError with the reason if it is invalid."""
         due = trigger(cron, self._zone).get_next_fire_time(None, datetime.fromtimestamp(self._clock(), self._zone))
         return due.timestamp() if due else None
 
     async def of(self, qun: Qun) -> list[TimedMessage]:
-        """The timed messages of a group."""
+        """Return the timed messages of a group."""
         wanted = select(TimedMessage).where(TimedMessage.number == qun.number).order_by(col(TimedMessage.id))
         return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
     def add(self, session: Session, qun: Qun, cron: str, text: str, by: str, next_at: float) -> int:
-        """Keep a message for its times, inside a transaction; returns its number."""
+        """Add a timed message, inside a transaction; return its id."""
         row = TimedMessage(number=qun.number, cron=cron, text=text, by=by, next_at=next_at, created_at=self._clock())
         session.add(row)
         session.flush()
         return row.id or 0
 
     def remove(self, session: Session, qun: Qun, timed_id: int) -> bool:
-        """Drop one of a group's messages, inside a transaction; False when it has none of this number."""
+        """Delete a timed message of a group, inside a transaction; return False if there is none of this id."""
         row = session.get(TimedMessage, timed_id)
         if row is None or row.number != qun.number:
             return False
@@ -62,7 +62,7 @@ class TimedMessages:
         return True
 
     async def run(self) -> int:
-        """Promise what is due; returns how many messages."""
+        """Queue the due messages; return their number."""
         now = self._clock()
         due = select(TimedMessage).where(TimedMessage.next_at <= now).order_by(col(TimedMessage.next_at))
         rows = await self._store.read(lambda s: s.exec(due).all())
@@ -76,7 +76,7 @@ class TimedMessages:
             moved = session.connection().execute(
                 update(TimedMessage).where(mine).values(next_at=following if following is not None else 9e15)
             )
-            if moved.rowcount != 1 or qun is None:  # somebody else promised this time
+            if moved.rowcount != 1 or qun is None:  # another run has queued it
                 continue
             for room in self._groups.rooms(qun):
                 self._messages.say(session, qun.account, room.room_id or "", row.text, priority=Priority.NOTICE)
@@ -85,19 +85,21 @@ class TimedMessages:
 
 
 def trigger(cron: str, zone: ZoneInfo) -> BaseTrigger:
-    """The times of a crontab line; ValueError. Where it names days of the month and of the week, either will do."""
+    """Return the trigger of a crontab line; raise ValueError. As in crontab, day of month and day of week are
+    alternatives.
+    """
     fields = cron.split()
     if len(fields) == 5:
         fields[4] = weekdays(fields[4])
     lines = [fields]
     if len(fields) == 5 and not fields[2].startswith("*") and not fields[4].startswith("*"):
         lines = [[*fields[:4], "*"], [*fields[:2], "*", *fields[3:]]]
-    triggers = [CronTrigger.from_crontab(" ".join(line), timezone=zone) for line in lines]
+    triggers = [CronTimes(line, zone) for line in lines]
     return triggers[0] if len(triggers) == 1 else OrTrigger(triggers)
 
 
 def wrong_parts(cron: str, zone: ZoneInfo) -> list[int]:
-    """The places, from 0, of what makes a line of five fields no crontab line."""
+    """Return the indexes of the invalid fields of a crontab line."""
     wrong, fields = [], cron.split()
     for place, field in enumerate(fields):
         alone = ["*"] * len(fields)
@@ -110,7 +112,7 @@ def wrong_parts(cron: str, zone: ZoneInfo) -> list[int]:
 
 
 def weekdays(field: str) -> str:
-    """The weekday field with names for numbers: APScheduler counts from Monday = 0, crontab from Sunday = 0."""
+    """Convert weekday numbers to names, because APScheduler counts from Monday = 0, crontab from Sunday = 0."""
     found = [_NUMBERS.fullmatch(part) for part in field.split(",")]
     if field == "*" or not all(found):
         return field.lower()

@@ -1,4 +1,4 @@
-"""What an agent does with tickets outside the staff room. The staff room is shown all of it: it is one talk."""
+"""Ticket actions of agents in the console. All of them are mirrored in the staff room."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.support.ticket_texts import relay
 
 
 class Agent(NamedTuple):
-    """Who acts. `actor`: as the audit log names them."""
+    """An agent. `actor` is the form used in the audit log."""
 
     id: str
     name: str
@@ -27,7 +27,7 @@ class Agent(NamedTuple):
 
 
 class AgentDesk:
-    """Every call runs inside a transaction; NotFound for no such ticket, InvalidParameter for one that is closed."""
+    """Performs actions inside a transaction; raises NotFound, or InvalidParameter if the ticket is closed."""
 
     def __init__(
         self, actions: TicketActions, messages: Messages, staff_rooms: StaffRooms, audit: Audit, texts: Texts
@@ -39,7 +39,7 @@ class AgentDesk:
         self._texts = texts
 
     def reply(self, session: Session, number: int, agent: Agent, body: Body, key: str) -> None:
-        """Say something to the customer; the same `key` again says nothing."""
+        """Send a reply to the customer, once per `key`."""
         ticket = self._unfinished(session, number)
         unique = f"ticket:{number}:{key}"
         if session.exec(select(OutboxItem.id).where(col(OutboxItem.idempotency_key) == unique)).first() is not None:
@@ -53,26 +53,26 @@ class AgentDesk:
             self._messages.say(session, ticket.account, room_id, relay(ticket, said))
 
     def note(self, session: Session, number: int, agent: Agent, words: str) -> None:
-        """Keep a note that the customer never sees; on a closed ticket as well."""
+        """Add a note that the customer does not see; closed tickets are allowed."""
         ticket = self._any(session, number)
         self._actions.note(session, ticket, agent.id, words)
         self._note(session, ticket, agent, "ticket_note")
 
     def assign(self, session: Session, number: int, agent: Agent, staff_id: str, staff_name: str) -> None:
-        """Give the ticket to somebody of the staff."""
+        """Assign the ticket to a staff member."""
         ticket = self._unfinished(session, number)
         self._actions.give_to(session, ticket, staff_id, staff_name, self._room_of(ticket))
         self._note(session, ticket, agent, "ticket_assign", before=ticket.staff_id, after=staff_id)
 
     def close(self, session: Session, number: int, agent: Agent) -> None:
-        """End the ticket; the customer is asked for a mark."""
+        """Close the ticket and ask the customer for a rating."""
         ticket = self._unfinished(session, number)
         words = fill(self._texts.ticket_closed_in_console, number=number, staff=agent.name)
         if self._actions.close(session, ticket, agent.id, words):
             self._note(session, ticket, agent, "ticket_close")
 
     def reopen(self, session: Session, number: int, agent: Agent) -> None:
-        """Go on with a closed ticket; InvalidParameter when the customer has another one."""
+        """Reopen a closed ticket; raise InvalidParameter if the customer has another one."""
         ticket = self._any(session, number)
         if not self._actions.tickets.reopen(session, number):
             raise InvalidParameter("the ticket is not closed, or its customer has another one")

@@ -1,9 +1,9 @@
-"""The FAQ: a listed question is answered; for a near one the nearest listed questions are found. Pure.
+"""The FAQ: exact matches are answered, similar questions are found by words. No I/O.
 
-Nearness is the geometric mean of two cosines of TF-IDF vectors over single characters and pairs of them: of the whole
-questions, and of what is left of them without the words that any question may have (what, when, can I). So two
-questions that share nothing but such words are not near. No lexical measure is good enough to answer freely by
-(benchmarks/faq.py measures it), so a near question only ever gets a menu.
+Similarity is the geometric mean of two cosines of TF-IDF vectors over characters and pairs of characters: of the whole
+questions, and of their topic without words that any question may have (what, when, can I). So questions that share only
+such words are not similar. No lexical measure is good enough to answer without asking (benchmarks/faq.py measures it),
+so similar questions are only offered as a menu.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from config.error_messages import one_line
 from config.section import NonEmpty, Section
 
 log = logging.getLogger(__name__)
-NEAR = 0.19  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
+# chosen with benchmarks/faq.py: a lower value offers menus for small talk, a higher one misses rephrased questions
+NEAR = 0.19
 OFFERED = 3
+BEHIND = 0.2  # share of the best's nearness below which others are not offered
+BODY = 0.4  # nearness of a passage that has all the words that are asked for
 _POLITE = re.compile(r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$")
-# Words that say nothing of what a question is about. None that also begins or ends a word that does, as 会 in 会员.
+# Words that do not identify a topic. Words that are part of topic words, such as 会 in 会员, are excluded.
 _COMMON = """
 怎么样 怎么办 怎么 怎样 咋样 咋办 咋 如何 什么时候 啥时候 什么 为什么 为何 为啥 啥 哪里 哪儿 哪个 哪些 哪 谁
 多少 多久 多长时间 几点 几天 几 能不能 可不可以 是不是 有没有 要不要 会不会 可否 能否 是否
@@ -38,39 +41,49 @@ _COMMON_WORD = re.compile("|".join(sorted(_COMMON.split(), key=len, reverse=True
 
 
 class Entry(Section):
-    """Questions that mean the same, and their answer."""
+    """A question with its variants and its answer."""
 
     questions: list[NonEmpty] = Field(min_length=1)
     answer: NonEmpty
 
+    @property
+    def is_passage(self) -> bool:
+        """Whether the answer is a text of its own, in which questions may find what they ask."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A listed question that is near to one asked; `score` is 0–1."""
+    """A similar listed question; `score` is 0–1."""
 
     question: str
     entry: Entry
     score: float
 
 
+def near(question: str, entry: Entry, score: float) -> Near:
+    """An entry that is near by one of its questions; a passage always goes by its title."""
+    return Near(entry.questions[0] if entry.is_passage else question, entry, score)
+
+
 def plain(text: str) -> str:
-    """A question as it is compared: NFKC, no case, no punctuation, no spaces."""
+    """Normalise a question: NFKC, casefolded, letters and digits only."""
     return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
 def core(text: str) -> str:
-    """A question without the politeness around it."""
+    """Normalise a question and remove polite phrases."""
     bare = plain(text)
     return _POLITE.sub("", bare) or bare
 
 
 def topic(text: str) -> list[str]:
-    """The pieces of a question that say what it is about."""
+    """Return the parts of a question that identify its topic."""
     return [piece for piece in _COMMON_WORD.split(plain(text)) if piece]
 
 
 def load(path: str) -> list[Entry]:
-    """The entries of a file; none when there is no file. ConfigError with one line when it cannot be read."""
+    """Load the entries of a file; [] if it does not exist. Raises ConfigError if it is invalid."""
     if not path:
         return []
     if not Path(path).exists():
@@ -84,47 +97,79 @@ def load(path: str) -> list[Entry]:
 
 
 class Faq:
-    """Listed questions, looked up."""
+    """Listed questions, looked up. A passage is found by its words as well."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
         self._listed = [(question, entry) for entry in entries for question in entry.questions]
         self._exact: dict[str, Entry] = {}
-        for form in (plain, core):  # a question as it is listed goes before one less its politeness
+        for form in (plain, core):  # exact matches take precedence over those without polite phrases
             for question, entry in self._listed:
                 self._exact.setdefault(form(question), entry)
         self._whole = _Index([[core(question)] for question, _ in self._listed])
         topics = [topic(question) for question, _ in self._listed]
         self._topics = _Index(topics)
+        self._bodies = _Bodies({row: entry for row, (_, entry) in enumerate(self._listed) if entry.is_passage})
         self._about_nothing = [row for row, pieces in enumerate(topics) if not pieces]  # 你们在哪里
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def exact(self, text: str) -> Entry | None:
-        """The entry that lists this question."""
+        """Return the entry that lists this question."""
         return self._exact.get(plain(text)) or self._exact.get(core(text))
 
-    def nearest(self, text: str, number: int = OFFERED, least: float = NEAR) -> list[Near]:
-        """The nearest questions of so many entries, best first; none when even the best is below `least`."""
+    def nearest(self, text: str, least: float = NEAR) -> list[Near]:
+        """The nearest entries, best first; none when even the best is below `least`, none far behind the best."""
+        ranked = self.ranked(text, OFFERED)
+        if not ranked or ranked[0].score < least:
+            return []
+        return [one for one in ranked if one.score >= BEHIND * ranked[0].score]
+
+    def ranked(self, text: str, number: int) -> list[Near]:
+        """So many entries by their nearness, best first, without those that share nothing with the text."""
         whole, pieces = self._whole.scores([core(text)]), topic(text)
         about = self._topics.scores(pieces)
         if not pieces:
             about.update((row, whole[row]) for row in self._about_nothing)
         scores = [math.sqrt(whole[row] * about[row]) for row in range(len(self._listed))]
-        if max(scores, default=-1.0) < least:
-            return []
+        for row, share in self._bodies.shares(pieces).items():
+            scores[row] = max(scores[row], BODY * share)
         best: dict[int, Near] = {}
-        for row in sorted(range(len(scores)), key=lambda row: (-scores[row], -whole[row], row)):
+        rows = [row for row, score in enumerate(scores) if score > 0]
+        for row in sorted(rows, key=lambda row: (-scores[row], -whole[row], row)):
             question, entry = self._listed[row]
-            best.setdefault(id(entry), Near(question, entry, scores[row]))
+            best.setdefault(id(entry), near(question, entry, scores[row]))
             if len(best) == number:
                 break
         return list(best.values())
 
 
+class _Bodies:
+    """The words of passages: how much of what is asked a passage speaks of."""
+
+    def __init__(self, passages: dict[int, Entry]) -> None:
+        self._grams = {row: _pairs(topic(one.answer) + topic(one.questions[0])) for row, one in passages.items()}
+        seen = Counter(gram for grams in self._grams.values() for gram in grams)
+        self._weight = {gram: math.log(1 + len(passages) / number) for gram, number in seen.items()}
+        self._unknown = math.log(1 + len(passages)) if passages else 0.0
+
+    def shares(self, pieces: list[str]) -> dict[int, float]:
+        """By row, the share of the asked pairs of characters that the passage has, by weight."""
+        asked = _pairs(pieces)
+        total = sum(self._weight.get(gram, self._unknown) for gram in asked)
+        if len(asked) < 2 or not total:
+            return {}
+        found = {row: sum(self._weight[gram] for gram in asked & grams) for row, grams in self._grams.items()}
+        return {row: weight / total for row, weight in found.items() if weight}
+
+
+def _pairs(pieces: list[str]) -> set[str]:
+    return {text[at : at + 2] for text in pieces for at in range(len(text) - 1)}
+
+
 class _Index:
-    """TF-IDF over characters and pairs of characters of texts in pieces, by an inverted list."""
+    """Inverted index of TF-IDF vectors over characters and pairs of characters. Texts are lists of parts."""
 
     def __init__(self, texts: list[list[str]]) -> None:
         counts = [_grams(pieces) for pieces in texts]
@@ -138,7 +183,7 @@ class _Index:
                 self._rows[gram].append((row, number * self._weight[gram] / norm))
 
     def scores(self, pieces: list[str]) -> defaultdict[int, float]:
-        """The cosine with every text; 0 where no character is shared."""
+        """Return the cosine with every text that shares a character."""
         grams = _grams(pieces)
         norm = self._norm(grams)
         found: defaultdict[int, float] = defaultdict(float)

@@ -1,14 +1,14 @@
-"""Near questions by meaning and words together. Pure; the embeddings come from outside.
+"""Similarity of questions by embeddings, combined with words. No I/O.
 
-A model's cosines only mean something among themselves, so the threshold is calibrated on the listed questions: how near
-each is to the nearest question of another entry. What a customer asks is near when it is nearer than that.
+Cosines are not comparable between models, so the threshold is calibrated on the listed questions: the similarity of
+each to the nearest question of another entry. A customer's question must be more similar than that.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.support.faq import OFFERED, Faq, Near
+from services.support.faq import OFFERED, Faq, Near, near
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-QUANTILE = 0.4  # of the cosines between each question and the nearest of another entry: below it nothing is near
-WORDS = 0.05  # what full likeness in words adds to a cosine
-ANSWERS = 0.3  # share of an answer's cosine in an entry's, where it is above that of the questions
-BEHIND = 0.06  # entries so far behind the best are not offered
+QUANTILE = 0.4  # quantile of those similarities that is the threshold
+WORDS = 0.05  # added to the cosine for full lexical similarity
+ANSWERS = 0.3  # weight of an answer's cosine, where it is above that of the questions
+BEHIND = 0.06  # entries whose score is lower than the best by more than this are not offered
 
 
 class MeaningIndex:
-    """The embeddings of a FAQ's questions and answers. `vectors`: a row per listed question, then one per entry."""
+    """The embeddings of a FAQ. `vectors`: a row per listed question, then one per answer."""
 
     def __init__(self, faq: Faq, vectors: Vectors) -> None:
         import numpy as np
@@ -37,13 +37,15 @@ class MeaningIndex:
 
     @staticmethod
     def texts(faq: Faq) -> list[str]:
-        """What is to be embedded, in the order of `vectors`."""
+        """Return the texts to embed, in the order of `vectors`."""
         questions = [question for entry in faq.entries for question in entry.questions]
-        return questions + [entry.answer for entry in faq.entries]
+        return questions + [
+            f"{entry.questions[0]}\n{entry.answer}" if entry.is_passage else entry.answer for entry in faq.entries
+        ]
 
     @property
     def dimensions(self) -> int:
-        """How long a vector is."""
+        """Dimensions of the vectors."""
         return int(self._questions.shape[1])
 
     def _calibrated(self) -> float:
@@ -56,20 +58,20 @@ class MeaningIndex:
         return float(np.quantile(others, QUANTILE)) if len(others) else 0.85
 
     def nearest(self, text: str, vector: Vectors, number: int = OFFERED, least: float | None = None) -> list[Near]:
-        """The nearest entries, best first; none when even the best is below the threshold. `vector`: one row."""
+        """Return the most similar entries, best first; none if the best is below the threshold. `vector`: one row."""
         import numpy as np
 
         asked = vector[0]
         by_question, by_answer = self._questions @ asked, self._answers @ asked
-        words = {id(near.entry): near.score for near in self._faq.nearest(text, len(self._faq), 0.0)}
+        words = {id(one.entry): one.score for one in self._faq.ranked(text, len(self._faq))}
         scored: list[Near] = []
         for at, entry in enumerate(self._faq.entries):
             rows = np.flatnonzero(self._entry_of == at)
             best = rows[by_question[rows].argmax()]
             cosine = float(by_question[best])
-            cosine += ANSWERS * max(0.0, float(by_answer[at]) - cosine)
-            scored.append(Near(self._listed[best], entry, cosine + WORDS * words.get(id(entry), 0.0)))
-        scored.sort(key=lambda near: -near.score)
+            cosine += (1.0 if entry.is_passage else ANSWERS) * max(0.0, float(by_answer[at]) - cosine)
+            scored.append(near(self._listed[best], entry, cosine + WORDS * words.get(id(entry), 0.0)))
+        scored.sort(key=lambda one: -one.score)
         if not scored or scored[0].score < (self.threshold if least is None else least):
             return []
-        return [near for near in scored[:number] if near.score >= scored[0].score - BEHIND]
+        return [one for one in scored[:number] if one.score >= scored[0].score - BEHIND]

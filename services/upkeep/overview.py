@@ -1,4 +1,4 @@
-"""Numbers per day over all groups and tickets, for the charts. Days are of the config's time zone."""
+"""Daily totals over all groups and tickets, for charts. Days are in the configured time zone."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from models.support import Ticket
 
 @dataclass(slots=True)
 class DayTotals:
-    """What happened on one day (YYYY-MM-DD)."""
+    """Totals of one day (YYYY-MM-DD)."""
 
     day: str
     messages: int = 0
     joins: int = 0
     leaves: int = 0
     tickets: int = 0
-    marks: int = 0  # how many customers gave one
+    marks: int = 0  # number of ratings
     mark_sum: int = 0
 
 
 def daily_totals(session: Session, zone: ZoneInfo, now: float, days: int) -> list[DayTotals]:
-    """The last so many days, today being the last."""
+    """Return the totals of the last `days` days, up to today."""
     today = datetime.fromtimestamp(now, zone).date()
     dates = [(today - timedelta(days=back)).isoformat() for back in reversed(range(days))]
     totals: defaultdict[str, DayTotals] = defaultdict(lambda: DayTotals(""))

@@ -1,4 +1,4 @@
-"""What is not a JSON object of good values is 1001, and nothing reaches WeChat."""
+"""Invalid request bodies are rejected with 1001 and have no effect in WeChat."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def test_a_body_that_never_comes(door: AccessControl, monkeypatch: pytest.
     monkeypatch.setattr("api.body.PATIENCE", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(b"POST /wxbot/qun HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
-    await asyncio.sleep(0.05)  # so that the chunks come one by one
+    await asyncio.sleep(0.05)  # sends the chunks one by one
     writer.write(rest)
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
     assert head.startswith(b"HTTP/1.1 400 ")

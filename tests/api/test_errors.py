@@ -1,4 +1,4 @@
-"""Every error has the one body, whoever raises it: a service, the framework, the parser, a fault of our own."""
+"""All errors have the same JSON format, whether raised by services, aiohttp, the HTTP parser or a bug."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from sqlalchemy.exc import OperationalError
 
 from api.openapi import all_errors
 from api.responses import refusal
-from console.groups import PersonExempt
 from errors import InvalidParameter, TooManyRequests, WeChatNotDone, WeChatOffline
 from tests.api.conftest import QUN, AccessControl, OpenDoor, error, eventually
 
@@ -96,7 +95,6 @@ def test_of_errors_with_one_code_the_general_one_comes_first() -> None:
     """So that the document says the same at every start, whatever the other modules define."""
     kinds = [kind for kind in all_errors() if kind.code == 1001]
     assert kinds[0] is InvalidParameter
-    assert PersonExempt in kinds[1:]
     assert kinds[1:] == sorted(kinds[1:], key=lambda kind: kind.__name__)
 
 
@@ -141,7 +139,7 @@ async def test_what_no_service_has_translated(
     async def fail(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(type(door.container.memberships), "get", fail)
+    monkeypatch.setattr(type(door.container.membership_states), "get", fail)
     status, body, headers = await door.call("GET", "/wxbot/qun/membership/1")
     assert (status, body) == (SPEC_TABLE[code][0], error(code))
     assert ("Retry-After" in headers) == (code == 2002)
@@ -159,7 +157,7 @@ async def test_a_refusal_is_logged_without_secrets(door: AccessControl, caplog: 
 
 
 async def _raw(door: AccessControl, sent: bytes) -> tuple[int, str, bytes]:
-    """Status, content type and body of an answer to bytes that no client would send."""
+    """Send raw bytes; return status, content type and body of the response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(sent)
     head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode()

@@ -1,4 +1,4 @@
-"""Lists over HTTP: their shapes, their pages, and what is refused."""
+"""Lists over HTTP: format, pages, and rejected parameters."""
 
 from __future__ import annotations
 

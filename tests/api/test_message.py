@@ -1,4 +1,4 @@
-"""Messages over HTTP: whom they reach, promised once per key, durable before the 202."""
+"""Messages over HTTP: recipients, idempotency keys, durability before the 202."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_nobody_or_several(door: AccessControl) -> None:
 
 async def test_offline_it_waits(door: AccessControl) -> None:
     door.wechat.state = State.CONNECTING
-    assert await _code(door, **TO | {"to": "无名"}) == 2002  # who is a friend is not known for sure now
+    assert await _code(door, **TO | {"to": "无名"}) == 2002  # the friends are not known reliably while offline
     message_id = await _send(door, **TO)
     assert (await door.call("GET", f"/wxbot/message/{message_id}"))[1]["message"]["state"] == "queued"
     door.wechat.state = State.ONLINE
@@ -161,7 +161,7 @@ async def test_a_group_of_two_rooms_hears_it_in_both(door: AccessControl) -> Non
     await door.make_group()
     qun = door.container.groups.by_number(100001)
     assert qun is not None
-    await door.container.groups.open_next_room(qun, "test")
+    await door.container.group_lifecycle.open_next_room(qun, "test")
     door.wechat.directory.put_room(Room("room-2@chatroom", "宋公明的群100001·2", "", (), {"wxid_hei", "wxid_song"}))
     message_id = await _send(door, assistant="weimi1001", qun="shop-1", text="开会", mentions=["黑旋风"])
     await _until(door, message_id, "sent")

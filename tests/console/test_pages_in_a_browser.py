@@ -1,4 +1,4 @@
-"""Every page of the console, as people meet it: both languages, light and dark, a phone, the keyboard."""
+"""Every page of the console in a browser: both languages, light and dark mode, phone, keyboard."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.stories.conftest import Town, until
 __all__ = ["browser", "shop", "windows"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-MAX_BYTES = 250_000  # of a page, gzipped
+MAX_BYTES = 250_000  # per page, gzipped
 MARKUP = "<img src=x onerror=document.title='stolen'><b>粗</b>"
 
 

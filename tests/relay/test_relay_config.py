@@ -1,4 +1,4 @@
-"""The relay's file: what it takes, and the one line that names a mistake."""
+"""The relay's configuration: accepted values, and one-line errors."""
 
 from __future__ import annotations
 

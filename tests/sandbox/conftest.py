@@ -16,7 +16,7 @@ BOT = "wxid_weimi1001"
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that tests can set."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
@@ -35,7 +35,7 @@ class EventRecorder:
         self.all.append((event, payload, delay))
 
     def of(self, *kinds: str) -> list[dict[str, Any]]:
-        """The payloads of these kinds, oldest first."""
+        """Return the payloads of these kinds, oldest first."""
         return [payload for event, payload, _ in self.all if event in kinds]
 
 

@@ -1,4 +1,4 @@
-"""What is said, who sees it, and what it is known by."""
+"""Messages of the world: recipients, visibility and ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dice and the limits, without a network."""
+"""Faults and rate limits, without a network."""
 
 from __future__ import annotations
 

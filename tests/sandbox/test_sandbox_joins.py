@@ -1,4 +1,4 @@
-"""The ways into a group."""
+"""Joining groups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.sandbox.conftest import ACCOUNT, BOT, Clock, EventRecorder
 
 @pytest.fixture
 def room(world: World) -> WorldRoom:
-    """Owned by 宋公明; 智多星 and the assistant are in it."""
+    """A group owned by 宋公明 with 智多星 and the assistant."""
     return world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
 
 

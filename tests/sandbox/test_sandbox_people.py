@@ -1,4 +1,4 @@
-"""Who is there, and how people become friends."""
+"""People and friendships."""
 
 from __future__ import annotations
 

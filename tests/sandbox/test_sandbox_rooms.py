@@ -1,4 +1,4 @@
-"""Groups: made, changed, left."""
+"""Groups: creating, changing, leaving."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.sandbox.conftest import ACCOUNT, BOT, Clock, EventRecorder
 
 @pytest.fixture
 def room(world: World) -> WorldRoom:
-    """Owned by 宋公明; 智多星 and the assistant are in it."""
+    """A group owned by 宋公明 with 智多星 and the assistant."""
     return world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
 
 
@@ -39,7 +39,7 @@ def test_no_group_of_two_or_of_strangers(world: World, recorder: EventRecorder, 
 
 
 def test_the_same_call_twice_makes_two_groups(world: World) -> None:
-    """WeChat knows no repeats; whoever asks twice gets two."""
+    """WeChat has no idempotency: two calls create two groups."""
     made = {world.rooms.create(BOT, [SONG, ZHIDUO], "同名").id for _ in range(2)}
     assert len(made) == 2
 

@@ -1,4 +1,4 @@
-"""The stand-ins for business systems: the same key gets the same answer, and what they owe outlives a restart."""
+"""The stand-ins for business systems: idempotency, and callbacks that survive a restart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.systems import HIPOS, YUNMALL, Systems, call_back, start_systems
 
 
 async def ask(url: str, body: Any, key: str = "k", method: str = "POST") -> tuple[int, Any]:
-    """What the bot would ask."""
+    """Send a request like the bot does."""
     headers = {"Idempotency-Key": key}
     async with aiohttp.ClientSession() as http, http.request(method, url, json=body, headers=headers) as response:
         return response.status, await response.json()

@@ -1,4 +1,4 @@
-"""Real databases for the services: an SQLite file, and a PostgreSQL server that comes from pip."""
+"""Fixtures: databases for the services."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def open_store(database: str) -> AsyncIterator[OpenStore]:
-    """Open the test's database, as often as the bot starts."""
+    """Open the test's database, as often as needed."""
     stores: list[Store] = []
 
     async def opened() -> Store:
@@ -56,7 +56,7 @@ async def store(open_store: OpenStore) -> Store:
 
 @pytest.fixture
 async def sqlite_store(tmp_path: Path) -> AsyncIterator[Store]:
-    """For what does not depend on the database."""
+    """A store for tests that do not depend on the database."""
     store = Store(f"sqlite:///{tmp_path}/wxbot.db")
     await store.open()
     yield store

@@ -1,4 +1,4 @@
-"""The directory kept over a restart."""
+"""The directory across a restart."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_it_is_written_only_when_something_changed(sqlite_store: Store, cl
     book = AddressBook(sqlite_store, wechat.whole(), clock)
     await book.save()
     first, clock.now = clock.now, clock.now + 100
-    wechat.directory.put_contact(Contact(*[getattr(LI, f) for f in LI.__slots__]))  # read again, and the same
+    wechat.directory.put_contact(Contact(*[getattr(LI, f) for f in LI.__slots__]))  # read again without a change
     wechat.directory.put_room(Room("r@chatroom", "聚义厅", LI.id, ("wxid_wu",), {LI.id, SELF}), datetime.now(UTC))
     await book.save()
     assert await _saved_at(sqlite_store) == first

@@ -1,4 +1,4 @@
-"""`make keywords`: a rules file is checked, and the rule that answers is shown."""
+"""`make keywords`: validation of a rules file, and which rule answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RULES = """
 
 
 def test_it_shows_which_rule_answers(tmp_path: Path) -> None:
-    """The whole road, as `make keywords` goes it."""
+    """End to end, as called by `make keywords`."""
     path = tmp_path / "rules.yaml"
     path.write_text(RULES, encoding="utf-8")
     command = [sys.executable, "-m", "tools.check_keywords", str(path), "我的订单42"]

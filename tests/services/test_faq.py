@@ -1,4 +1,4 @@
-"""The FAQ's file, its look-up, and how near a near question is."""
+"""The FAQ: file, exact lookup, and similarity."""
 
 from __future__ import annotations
 
@@ -38,14 +38,12 @@ def test_the_nearest_are_of_different_entries() -> None:
 
 
 def test_only_what_a_question_is_about_makes_it_near() -> None:
-    """Words of any question are shared by all of them; and the menu is filled up to three."""
+    """Words of any question are shared by all of them; what shares nothing else is not in the menu."""
     faq = Faq([*ENTRIES, Entry(questions=["下单后几天发货", "你们几点开好"], answer="明天。")])
     for chatter in ("今天天气怎么样", "在吗", "你好", "什么时候可以"):
         assert faq.nearest(chatter) == [], chatter
     near = faq.nearest("我想问下运费")
-    assert near[0].question == "运费怎么算"
-    assert len(near) == 3
-    assert [one.score for one in near[1:]] == [0, 0]
+    assert [one.question for one in near] == ["运费怎么算"]
 
 
 def test_a_question_of_common_words_only_can_still_be_listed() -> None:
@@ -54,7 +52,7 @@ def test_a_question_of_common_words_only_can_still_be_listed() -> None:
 
 
 def test_the_threshold_is_the_measured_one() -> None:
-    """On the questions in the repository: far more right menus than wrong ones, and most chatter gets none."""
+    """On the questions in the repository: far more right menus than wrong ones, and none for most small talk."""
     faq = Faq(load(str(Path(__file__).parents[2] / "faq.yaml")))
     shares = measure(faq, NEAR)
     assert shares["menu"] >= 0.65
@@ -99,7 +97,7 @@ def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, conte
     ("content", "answer"),
     [
         ('{"entry": 2}', "满 99 元包邮。"),
-        ('好的 {"entry": 2, "answer": "送您一辆汽车"} 以上', "满 99 元包邮。"),  # what it says itself is nobody's
+        ('好的 {"entry": 2, "answer": "送您一辆汽车"} 以上', "满 99 元包邮。"),  # the model's own answer is ignored
         ('{"entry": "2"}', "满 99 元包邮。"),
         ('{"entry": 1}？不，{"entry": 2}', "满 99 元包邮。"),
         ("2", "满 99 元包邮。"),

@@ -1,4 +1,4 @@
-"""The pace of an account: limits, spread, WeChat's complaint, and what of it outlives a restart."""
+"""Rate limits of an account: limits, spread, slow-down, and persistence."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_no_minute_ever_holds_more_than_allowed(pauses: list[float], most: int, 
     for pause in pauses:
         clock.now += pause
         clock.now += governor.queue_delay()
-        clock.now += governor.queue_delay()  # what a float's last digit left over
+        clock.now += governor.queue_delay()  # compensates rounding errors
         governor.spend("k")
         sent.append(clock.now)
     allowed = max(1, most // 2) if slow else most
@@ -123,7 +123,7 @@ def test_a_clock_that_is_set_back_stops_nothing(governor: Governor, clock: Clock
         governor.spend("k")
     governor.reserve_add(None)
     before = (governor.queue_delay(), governor.key_delay("k"), governor.group_delay(), governor.reserve_add(1))
-    clock.now -= 8 * 3600  # a machine that took local time for UTC until it had asked
+    clock.now -= 8 * 3600  # such as a machine that took local time for UTC until its first synchronisation
     after = (governor.queue_delay(), governor.key_delay("k"), governor.group_delay(), governor.reserve_add(1))
     assert after == pytest.approx(before)
     clock.now += 61
@@ -132,7 +132,7 @@ def test_a_clock_that_is_set_back_stops_nothing(governor: Governor, clock: Clock
     assert governor.factor == 1
 
 
-# ---- over a restart ----
+# ---- across a restart ----
 
 
 async def _recalled(store: Store, clock: Clock) -> Governor:
@@ -145,7 +145,7 @@ async def test_counters_survive_a_restart(store: Store, clock: Clock) -> None:
     audit, now = Audit(store, clock), clock.now
 
     def write(session: Session) -> None:
-        for i in range(60):  # one a second: only the last minute's count
+        for i in range(60):  # one per second: only the last minute counts
             clock.now = now - 80 + i
             item = OutboxItem(queue="wx:a", key="k", body="{}", state="sent", done_at=clock.now)
             session.add_all([item, OutboxItem(queue="wx:b", key="k", body="{}", state="sent", done_at=clock.now)])

@@ -1,4 +1,4 @@
-"""Lists in pages: complete, newest first, stable while rows are added, and of few queries."""
+"""Lists in pages: complete, newest first, stable while rows are added, with few queries."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _filtered(read: Callable[..., Any], wanted: object, session: Session, page: 
 
 
 async def numbers(store: Store, read: Read, limit: int = 2) -> list[int]:
-    """The numbers of all rows, page by page."""
+    """Return the ids of all rows, page by page."""
     found: list[int] = []
     after = None
     while True:
@@ -71,7 +71,7 @@ async def numbers(store: Store, read: Read, limit: int = 2) -> list[int]:
 
 @contextmanager
 def queries(store: Store) -> Iterator[list[str]]:
-    """What is asked of the database meanwhile."""
+    """Record the database queries in the context."""
     seen: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""The outbox: promised in a transaction, done once it is in, in order per key, whatever dies."""
+"""The outbox: jobs are queued in a transaction, executed after its commit, in order per key, despite crashes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUEUE = "wx:a"
 
 
 class Post:
-    """An outbox whose deliveries do what a test says; a body is {"n": NAME}."""
+    """An outbox with configurable deliveries; a body is {"n": NAME}."""
 
     def __init__(self, store: Store, clock: Clock, at_once: int = 16) -> None:
         self.store = store
@@ -191,7 +191,7 @@ async def test_tries_that_count_are_remembered_over_a_restart(open_store: OpenSt
     items = {i.body: i for i in await store.read(lambda s: s.exec(select(OutboxItem)).all())}
     assert items['{"n": "one"}'].attempts == 2
     second = await move_in(store)
-    await second.ended(2)  # a try that did not count leaves no wait behind, and the order stands
+    await second.ended(2)  # an attempt that does not count does not change run_at or the order
     assert second.done == ["two", "three"]
     assert "one" not in second.began, "its wait goes on"
 
@@ -276,7 +276,7 @@ async def test_what_was_open_is_done_after_the_restart_in_order_and_before_what_
     await first.promise("one", "two")
     second = await move_in(await open_store(), start=False)
     await second.outbox.load()
-    await second.promise("three")  # promised while the bot starts, e.g. for an event of its inbox
+    await second.promise("three")  # queued during the start, e.g. for an event of the inbox
     await second.outbox.start()
     await second.ended(3)
     await asyncio.sleep(0.05)
@@ -293,7 +293,7 @@ async def test_a_reply_cut_off_is_sent_again_a_broadcast_is_not(open_store: Open
         if (await first.rows())["broadcast"] == "sending":
             break
         await asyncio.sleep(0.01)
-    await first.outbox.stop(0)  # as if killed: both are under way
+    await first.outbox.stop(0)  # like a kill: both are running
     second = await move_in(await open_store())
     await second.promise("after", key="y", priority=Priority.BROADCAST)
     await second.ended(2)

@@ -1,4 +1,4 @@
-"""Many small writes as one."""
+"""Batched writes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def test_nothing_is_thrown_away_for_a_damaged_database(
 
 
 def damage(store: Store) -> None:
-    """Spoil all but the first page of the file, and have nobody remember the others."""
+    """Overwrite all pages of the file except the first, and drop caches."""
     with store.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     store.engine.dispose()

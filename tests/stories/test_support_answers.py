@@ -1,4 +1,4 @@
-"""Keywords, the FAQ and its menu, and what is said when nothing is known."""
+"""Keywords, FAQ with menu, and fallback."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import MARKER, answers, words
 
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
+AGAIN = "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。"
 KEYWORDS: list[dict[str, Any]] = [
     MARKER,
     {"equals": "营业时间", "reply": "我们每天 9:00-18:00 营业。"},
@@ -52,7 +53,7 @@ async def shop(make_town: MakeTown, tmp_path: Path) -> Town:
 
 
 async def test_keywords_in_private(shop: Town) -> None:
-    """Equals, contains (the longest word), regex with its group; what is for groups only is not answered."""
+    """Equals, contains (the longest word), regex with a group; group-only rules are not used."""
     assert await answers(shop, "黑旋风", " 营业时间 ") == ["我们每天 9:00-18:00 营业。"]
     assert await answers(shop, "黑旋风", "请问发票怎么开") == ["开发票请发抬头和税号。"]
     assert await answers(shop, "黑旋风", "要电子发票") == ["电子发票发到邮箱。"]
@@ -73,17 +74,22 @@ async def test_keywords_in_a_group_only_when_called(shop: Town) -> None:
     room = (await shop.make_group())["room"]
     await shop.join((await shop.make_group())["token"], "黑旋风")
     await shop.hears("宋公明", "欢迎 黑旋风", room)
-    shop.say("黑旋风", "群规是什么", room)  # nobody was called
+    shop.say("黑旋风", "群规是什么", room)  # without a mention
     heard = await answers(shop, "黑旋风", "群规是什么", room)
     assert heard == ["@黑旋风\u2005请文明发言。"]
     assert await answers(shop, "黑旋风", "发票", room) == []  # private only; and no fallback in groups
 
 
 async def test_fallback_once_in_ten_minutes_and_over_a_restart(shop: Town) -> None:
+    """The second time a person is offered in other words, the third time nothing is said."""
     assert await answers(shop, "黑旋风", "今天天气真好") == [FALLBACK]
-    assert await answers(shop, "黑旋风", "你听见了吗") == []
     await shop.restart_bot()
-    assert await answers(shop, "黑旋风", "还在吗") == []
+    assert await answers(shop, "黑旋风", "你听见了吗") == [AGAIN]
+    await shop.restart_bot()
+    assert await answers(shop, "黑旋风", "听见我说话没有") == []
+    shop.ahead = 601
+    assert await answers(shop, "黑旋风", "唱首歌吧") == [FALLBACK]
+    assert await answers(shop, "黑旋风", "再唱一首") == [AGAIN]
     assert await answers(shop, "宋公明", "今天天气真好") == [FALLBACK]  # per person
     misses = await shop.bot.container.store.read(lambda s: top_misses(s, 3))
     assert misses[0] == ("今天天气真好", 2)
@@ -109,11 +115,11 @@ async def test_a_near_question_gets_a_menu_whose_number_answers_after_a_restart(
     assert await answers(shop, "黑旋风", "回复 2") == [known[offered[1]]]
     assert await answers(shop, "黑旋风", "第三个") == [known[offered[2]]]
     assert await answers(shop, "黑旋风", "4") == [FALLBACK]
-    assert await answers(shop, "宋公明", "1") == [FALLBACK]  # whose menu it is not
+    assert await answers(shop, "宋公明", "1") == [FALLBACK]  # the menu was offered to someone else
 
 
 async def test_what_is_quoted_is_not_said(shop: Town) -> None:
-    """As phones write it into the text: the quotation asks for nothing, what stands under it does."""
+    """Phones put the quote into the text; only the text below it counts."""
     under = "「助手：{}」\n- - - - - - - - - - - - - - -\n{}"
     (menu,) = await answers(shop, "黑旋风", "会员怎么弄呀")
     said = await answers(shop, "黑旋风", under.format(menu, "1"))
@@ -126,14 +132,14 @@ async def test_what_is_quoted_is_not_said(shop: Town) -> None:
 
 
 async def test_its_own_words_coming_back_are_not_answered(shop: Town) -> None:
-    """Another bot that says everything back: no answer begins a second round."""
+    """A bot that echoes everything gets no second reply."""
     shop.say("黑旋风", "发票")
     reply = await shop.hears("黑旋风", "开发票请发抬头")
     assert await answers(shop, "黑旋风", reply.text) == []
 
 
 async def test_two_bots_that_answer_each_other_fall_silent(shop: Town) -> None:
-    """A bot whose answer holds a keyword would go on for ever."""
+    """A bot whose reply contains a keyword would be answered forever."""
     for _ in range(30):
         shop.say("黑旋风", "您的发票正在处理")
     shop.say("黑旋风", "营业时间")
@@ -177,8 +183,8 @@ async def test_the_faq_in_a_group_when_called(shop: Town) -> None:
     assert menu.startswith("@黑旋风\u2005您是不是想问：\n1. ")
     (answer,) = await answers(shop, "黑旋风", "1", qun["room"])
     assert answer.startswith("@黑旋风")
-    assert await answers(shop, "宋公明", "1", qun["room"]) == []  # whose menu it is not
-    assert await answers(shop, "黑旋风", "1") == [FALLBACK]  # nor is it one for the private chat
+    assert await answers(shop, "宋公明", "1", qun["room"]) == []  # the menu was offered to someone else
+    assert await answers(shop, "黑旋风", "1") == [FALLBACK]  # the menu was offered in the group
     (told,) = await answers(shop, "黑旋风", "转人工", qun["room"])
     assert "请私聊我发送“人工”" in told
 

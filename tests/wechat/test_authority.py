@@ -1,4 +1,4 @@
-"""A gateway whose address is asked of an authority, as workpro's tokens want it."""
+"""A gateway whose address is resolved by an authority, as for workpro's tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wechat.problems import Problem
 
 
 class Authority:
-    """A stand-in for the server that knows where each token's gateway is."""
+    """A stand-in for the authority server."""
 
     def __init__(self) -> None:
         self.answer: Any = {"host": "0.0.0.0", "port": 0}

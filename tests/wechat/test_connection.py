@@ -1,4 +1,4 @@
-"""The supervised connection, against our sandbox's gateway."""
+"""The supervised connection, with the sandbox's gateway."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_comes_back_after_every_kill(server: PuppetServer, world: World, h
 
 async def test_the_stream_comes_before_start(heard: Heard, world: World) -> None:
     calls = [one for one in world.trace.of("weimi1001") if one["what"] == "call"]
-    assert calls[0]["name"] in ("Start", "ContactList")  # Event itself is not traced; nothing else goes before
+    assert calls[0]["name"] in ("Start", "ContactList")  # Event itself is not traced
     assert [call["name"] for call in calls].count("Start") == 1
 
 
@@ -155,7 +155,7 @@ async def test_another_client_holds_the_stream(
     await asyncio.sleep(0.5)  # several more attempts
     assert second.listener.states == [(State.CONNECTING, HELD)]
     assert sum("another client" in r.message for r in caplog.records) == 1
-    assert heard.assistant.state is State.ONLINE  # the first is undisturbed
+    assert heard.assistant.state is State.ONLINE  # the first client is not affected
     await heard.assistant.stop()
     await second.online()
 
@@ -170,7 +170,7 @@ async def test_a_gateway_without_version_is_alive(
     await server.start()
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
     await heard.online()
-    await asyncio.sleep(1.5)  # three looks of the watchdog
+    await asyncio.sleep(1.5)  # three checks of the watchdog
     assert heard.assistant.state is State.ONLINE
     await server.stop()
 
@@ -186,7 +186,7 @@ async def test_start_refused_is_tried_again(server: PuppetServer, world: World, 
 
 
 async def test_a_freeze_is_noticed_within_ten_seconds(server: PuppetServer, connect: Connect) -> None:
-    """Slow (9 s): with the timing of every day."""
+    """Slow (9 s): uses the default timing."""
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, timing=Timing(), tls=False)
     await heard.online()
     began = time.monotonic()
@@ -198,7 +198,7 @@ async def test_a_freeze_is_noticed_within_ten_seconds(server: PuppetServer, conn
 
 
 async def test_the_first_event_never_comes(world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gateways of the community send no heartbeat when the stream opens."""
+    """Some gateways send no heartbeat when the stream opens."""
     server = PuppetServer(world, "weimi1001", TOKEN)
     tell = server._events._claim
 

@@ -1,4 +1,4 @@
-"""The directory after a login, a restart and a time away: nobody missed, nobody read without need."""
+"""The directory after a login, a restart and an absence: complete, with few reads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def calls(world: World, name: str) -> list[Any]:
 
 
 async def restart(server: PuppetServer, heard: Heard, meanwhile: Any) -> None:
-    """Let the account be away while something happens, and forget what was reported before."""
+    """Disconnect the account while something happens, and clear the recorded reports."""
     server.kill()
     await heard.listener.state(State.CONNECTING)
     meanwhile()
@@ -93,7 +93,7 @@ async def test_rows_of_another_person_are_not_used(server: PuppetServer, connect
 
 @pytest.mark.parametrize("begun", [False, True])
 async def test_a_group_left_before_it_is_read_again_stays_forgotten(world: World, heard: Heard, begun: bool) -> None:
-    """Gateways tell of a group also when the account is in it no more, and say that it is dirty just then."""
+    """Gateways return a group that the account has left, and report it as dirty at that moment."""
     room = world.hall(SONG, [ME, ZHIDUO], "被移出")
     await heard.assistant.read_new_rooms()
     world.faults.call("RoomPayload", "slow", ms=200, count=1)
@@ -101,7 +101,7 @@ async def test_a_group_left_before_it_is_read_again_stays_forgotten(world: World
     if begun:
         await eventually(lambda: not world.faults.calls)
     world.rooms.remove(SONG, room.id, ME)
-    world.people.rename(SONG, "及时雨")  # what is stale is read one after the other: this comes last
+    world.people.rename(SONG, "及时雨")  # stale entries are read in order: this one is last
     await eventually(lambda: heard.assistant.directory.contacts[SONG].name == "及时雨")
     assert heard.assistant.directory.rooms == {}
 
@@ -293,7 +293,8 @@ async def test_a_dirty_event_has_the_person_read_again_and_does_not_loop(world: 
     world.people.rename(SONG, "宋江")
     await eventually(lambda: heard.assistant.directory.find("宋江"))
     assert heard.assistant.directory.find("宋公明") == []
-    await heard.assistant.contact(SONG, fresh=True)  # asks the gateway to forget, of which it may tell
+    # asks the gateway to drop its cache, which may cause a dirty event
+    await heard.assistant.contact(SONG, fresh=True)
     await asyncio.sleep(0.3)
     count = len(calls(world, "ContactPayload"))
     await asyncio.sleep(0.3)
@@ -301,7 +302,7 @@ async def test_a_dirty_event_has_the_person_read_again_and_does_not_loop(world: 
 
 
 async def test_ready_reads_the_lists_again(server: PuppetServer, world: World, heard: Heard) -> None:
-    """A puppet that logs in before it has its contacts says ready when it has them."""
+    """A puppet that logs in before it has its contacts sends ready when it has them."""
     person = world.crowd("weimi1001", 1, prefix="late")[0]
     server.send_raw(pb.EventResponse(type=pb.EVENT_READY, payload='{"data": "ready"}'))
     await heard.listener.until(lambda: person.id in set().union(*(ids for _, ids in heard.listener.syncs)))

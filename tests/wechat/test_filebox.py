@@ -1,4 +1,4 @@
-"""File boxes of a gateway that is not to be trusted: size, nesting, redirects, headers."""
+"""File boxes of an untrusted gateway: size, nesting, redirects, headers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from errors import WeChatRefused
 from wechat.filebox import from_box
 from wechat.wire import Wire
 
-NO_WIRE = cast(Wire, None)  # boxes that are fetched elsewhere ask none
+NO_WIRE = cast(Wire, None)  # not used for external URLs
 
 
 class Site:
-    """A web site that notes the headers it was asked with; /loop leads to itself, /away to `elsewhere`."""
+    """A web server that records request headers; /loop redirects to itself, /away to `elsewhere`."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []

@@ -1,4 +1,4 @@
-"""Whatever the event stream brings, the account goes on hearing."""
+"""Invalid events do not stop the stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The supervised connection, against the official Node.js gateway."""
+"""The supervised connection, with the official Node.js gateway."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_tls_and_plaintext_with_the_token(official: Start, connect: Connec
     heard = await _online(gateway, connect, tls=wanted)
     await heard.assistant.send_text("wxid_song", "你好")
     assert [one["text"] for one in await gateway.sent()] == ["你好"]
-    await gateway.restart()  # and it finds the same way again
+    await gateway.restart()  # and it uses the same mode again
     await heard.listener.state(State.CONNECTING)
     await heard.online()
 
@@ -75,7 +75,7 @@ async def test_the_wrong_way_never_connects(official: Start, connect: Connect, t
 
 @pytest.mark.parametrize("tls", [True, False])
 async def test_a_token_of_any_visible_characters(official: Start, connect: Connect, tls: bool) -> None:
-    """Also one that HTTP/2 does not take as an authority, and one with no server name before an underscore."""
+    """Including tokens that are invalid as :authority, and tokens without a server name before an underscore."""
     gateway = await official(tls=tls, token='it\'s a "token" {+/=#%\\}~')
     await _online(gateway, connect, tls=tls)
 
@@ -99,6 +99,7 @@ async def test_an_own_authority(official: Start, connect: Connect, tmp_path: Pat
     subject = ["-subj", "/CN=wechat.example", "-addext", "subjectAltName=DNS:wechat.example"]
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     made = [*command, "-days", "2", *subject, "-keyout", str(key), "-out", str(cert)]
+    # short enough for a test
     subprocess.run(made, check=True, capture_output=True)  # noqa: ASYNC221 - a moment, in a test
     prefix = "WECHATY_PUPPET_SERVICE_TLS_"
     gateway = await official(
@@ -131,7 +132,7 @@ async def test_kill_and_restart(official: Start, connect: Connect, tmp_path: Pat
 
 
 async def test_a_freeze_is_noticed_within_ten_seconds(official: Start, connect: Connect) -> None:
-    """Slow (9 s): with the timing of every day."""
+    """Slow (9 s): uses the default timing."""
     gateway = await official()
     heard = await _online(gateway, connect, timing=Timing())
     began = time.monotonic()
@@ -184,3 +185,10 @@ async def test_an_ordinary_error_of_the_puppet_does_not_deafen(official: Start, 
     await heard.listener.raw("message")
     assert State.CONNECTING not in [state for state, _ in heard.listener.states]
     assert [raw.kind for raw in heard.listener.raws] == ["room-topic", "room-join", "message"]
+
+
+async def test_the_gateways_clock_is_read(official: Start, connect: Connect) -> None:
+    heard = await _online(await official(), connect)
+    shown = heard.assistant.gateway_time
+    assert shown is not None
+    assert abs(shown - time.time()) < 5

@@ -1,4 +1,4 @@
-"""A change whose answer is lost, or whose reading back fails for a moment: what is told is what happened."""
+"""Changes with a lost response, or whose read-back fails temporarily: the actual result is reported."""
 
 from __future__ import annotations
 

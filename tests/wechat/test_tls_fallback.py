@@ -1,4 +1,4 @@
-"""`tls: auto` never sends the token in plaintext because one handshake was reset."""
+"""`tls: auto` never sends the token in plaintext because of one reset handshake."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.wechat.conftest import TOKEN
 from tests.wechat.recording_listener import QUICK, RecordingListener, settings
 from wechat.assistant import Assistant
 
-PLAINTEXT = b"PRI * HTTP/2.0"  # how an HTTP/2 connection begins
+PLAINTEXT = b"PRI * HTTP/2.0"  # the beginning of an HTTP/2 connection
 
 
 class ResettingServer:
-    """Resets every connection, as somebody in between could, and keeps what the client had sent."""
+    """Resets every connection and records what the client had sent, like an attacker."""
 
     def __init__(self) -> None:
         self.heard: asyncio.Queue[bytes] = asyncio.Queue()
@@ -35,7 +35,7 @@ class ResettingServer:
 
 
 async def first_bytes(host: str, tls_seen: Collection[str] = (), **more: Any) -> list[bytes]:
-    """What a resetting server under this name hears of four connections; {port} in `tls_seen` is its port."""
+    """Return what a resetting server with this name receives in four connections; {port} in `tls_seen` is its port."""
     server = ResettingServer()
     port = await server.start()
     known = {endpoint.format(port=port) for endpoint in tls_seen}

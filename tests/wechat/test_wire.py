@@ -1,4 +1,4 @@
-"""One connection's calls: what each way of failing is called, and that nothing waits for ever."""
+"""Calls of a connection: translation of all errors, and no endless waits."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_a_lost_answer_is_unknown(wire: Wire, world: World, effect: str) -
     world.faults.call("MessageSendText", effect, count=1)
     with pytest.raises(WeChatUnknown):
         await wire.call("MessageSendText", _text("到了吗"), 0.3)
-    await wire.call("MessageSendText", _text("到了"), 5)  # the connection itself is well
+    await wire.call("MessageSendText", _text("到了"), 5)  # the connection itself is fine
 
 
 async def test_calls_in_flight_end_with_the_connection(server: PuppetServer, wire: Wire, world: World) -> None:
@@ -93,15 +93,15 @@ async def test_calls_in_flight_end_with_the_connection(server: PuppetServer, wir
     done = await asyncio.gather(*calls, return_exceptions=True)
     kinds = [type(error) for error in done]
     assert kinds[:32] == [WeChatUnknown] * 32  # sent, so it may have happened
-    assert set(kinds[32:]) == {WeChatOffline}  # still waiting for a place
+    assert set(kinds[32:]) == {WeChatOffline}  # still queued
 
 
 async def test_no_more_than_32_calls_at_once(wire: Wire, world: World) -> None:
     world.faults.call("MessageSendText", "hang", count=32)
     calls = [asyncio.ensure_future(wire.call("MessageSendText", _text(str(n)), 60)) for n in range(40)]
     for _ in range(5):
-        assert await asyncio.wait_for(wire.alive(5), 10)  # the watchdog waits for nobody
-    assert not any(call.done() for call in calls)  # a 33rd would have been answered
+        assert await asyncio.wait_for(wire.alive(5), 10)  # the watchdog does not queue
+    assert not any(call.done() for call in calls)  # a 33rd call would have been answered
     for call in calls[:8]:
         call.cancel()
     await asyncio.wait_for(asyncio.gather(*calls[32:]), 10)
@@ -185,7 +185,7 @@ async def test_endpoints(endpoint: str, host: str) -> None:
     named = tls.make_channel(settings(endpoint, "x", tls_server_name="own"), secure=True)
     assert named._config.ssl_target_name_override == "own"
     unnamed = tls.make_channel(settings(endpoint, "x"), secure=True)
-    assert unnamed._config.ssl_target_name_override == "insecure"  # as the certificate that gateways bring
+    assert unnamed._config.ssl_target_name_override == "insecure"  # the name in the certificate shipped with gateways
 
 
 async def test_a_file_on_the_way_shows_that_the_gateway_lives(wire: Wire, world: World) -> None:
@@ -247,7 +247,7 @@ async def test_files_behind_addresses(wire: Wire) -> None:
         return (await filebox.from_box(json.dumps({"type": 2, "name": "a", **box}), wire, limit=limit)).data
 
     assert await fetch(url=f"{base}/a") == b"data"
-    assert await fetch(remoteUrl=f"{base}/a") == b"data"  # as gateways before 1.0 say it
+    assert await fetch(remoteUrl=f"{base}/a") == b"data"  # as in gateways before 1.0
     assert await fetch(url=f"{base}/a", headers={"Referer": "k"}) == b"k"
     with pytest.raises(WeChatRefused, match="404"):
         await fetch(url=f"{base}/missing")

@@ -1,4 +1,4 @@
-// 对接: webhooks and their deliveries, flows under way, business systems.
+// 对接: webhooks and their deliveries, running flows, business systems.
 import { call, query } from "../api.js";
 import { Button, Listing, State, Table, Tabs, Time, sure, toast, tryTo, useList, useLoad } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";

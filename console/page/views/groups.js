@@ -1,4 +1,4 @@
-// 群: the list, and one group with all that the chat commands do.
+// 群: the list, and the page of one group with the actions of the chat commands.
 import { call, query } from "../api.js";
 import { Chart } from "../chart.js";
 import { Button, Field, Listing, State, Table, Tabs, Time, sure, tryTo, useList, useLoad } from "../ui.js";

@@ -1,10 +1,10 @@
-// 知识: try a sentence; what nobody could answer; questions; keywords.
+// 知识: test a sentence; unanswered questions; questions; keywords.
 import { call } from "../api.js";
 import { Button, Dialog, Field, Listing, Table, Tabs, sure, tryTo, useLoad } from "../ui.js";
 import { html, useRef, useState } from "../vendor/preact.js";
 import { t } from "../words.js";
 
-const BY = { person: "转人工", keyword: "关键词", question: "问答", menu: "给出相近的问题让客户选", model: "由语言模型从问答里选", fallback: "没听懂时的回答", nobody: "不回答" };
+const BY = { person: "转人工", keyword: "关键词", question: "问答", menu: "给出相近的问题让客户选", passage: "引用资料", model: "由语言模型从问答里选", fallback: "没听懂时的回答", nobody: "不回答" };
 const KINDS = { equals: "等于", contains: "包含", regex: "正则" };
 
 export function Knowledge({ admin }) {

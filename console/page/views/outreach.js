@@ -1,4 +1,4 @@
-// 群发与定时: to whom, what, when; a preview; the result of each group.
+// 群发与定时: recipients, content and time; a preview; the result per group.
 import { call, query } from "../api.js";
 import { Button, Dialog, Field, Listing, State, Table, Tabs, Time, sure, tryTo, useList, useLoad } from "../ui.js";
 import { html, useEffect, useState } from "../vendor/preact.js";

@@ -1,4 +1,4 @@
-// 概览: the accounts, what waits, the numbers.
+// 概览: accounts, pending work, statistics.
 import { Chart } from "../chart.js";
 import { Listing, State, useLoad } from "../ui.js";
 import { html, useEffect } from "../vendor/preact.js";

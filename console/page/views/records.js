@@ -1,4 +1,4 @@
-// 记录: what was done in WeChat's name, and what was sent.
+// 记录: the audit log and the sent messages.
 import { call, query } from "../api.js";
 import { Button, Listing, State, Table, Tabs, Time, toast, tryTo, useList } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";

@@ -1,4 +1,4 @@
-// 设置: admins and staff, sessions, the config in force and what a reload would change.
+// 设置: admins and staff, sessions, the current configuration and what a reload would change.
 import { call } from "../api.js";
 import { Button, Listing, Table, Time, sure, tryTo, useLoad } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";

@@ -1,4 +1,4 @@
-// One ticket: what was said, live; answers, notes, who has it, who else looks at it.
+// One ticket: the live conversation, replies, notes, the assignee and who else is viewing it.
 import { base64, call } from "../api.js";
 import { Button, Field, State, Time, sure, toast, tryTo, useLoad } from "../ui.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
@@ -89,7 +89,7 @@ function Write({ id, all, session, reload }) {
   const send = async () => {
     if (!text.trim()) return;
     const sent = await tryTo(() => (writesNote ? call("POST", `/ticket/${id}/note`, { text }) : call("POST", `/ticket/${id}/reply`, { key: key.current, text })));
-    if (!sent) return; // the same key again: nothing is said twice
+    if (!sent) return; // the retry uses the same key, so nothing is sent twice
     key.current = crypto.randomUUID?.() ?? String(Math.random());
     put("");
     tell("viewing");

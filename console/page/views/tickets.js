@@ -1,4 +1,4 @@
-// 客服: the queue, the talk, the customer.
+// 客服: the ticket queue, the conversation, the customer.
 import { call, query } from "../api.js";
 import { Listing, State, Tabs, useList } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
