@@ -100,7 +100,7 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bnothing before it brings ", "前面没有哪一步得到 "),
     (r" is a text and has no ", " 是文字，没有 "),
     (
-        r"\bat least (\d+) characters are wanted \(openssl rand -base64 32 makes some\)",
+        r"\bat least (\S+) characters are wanted \(openssl rand -base64 32 makes some\)",
         r"至少要 \1 个字符（可用 openssl rand -base64 32 生成）",
     ),
     # file and environment
