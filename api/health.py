@@ -82,7 +82,7 @@ async def _database(store: Store) -> str:
         async with asyncio.timeout(PATIENCE):
             await store.ping()
     except (SQLAlchemyError, OSError, TimeoutError, RuntimeError) as error:
-        log.warning("the database does not answer: %s", type(error).__name__)
+        log.warning("the database does not respond: %s", type(error).__name__)
         return "down"
     return "ok"
 

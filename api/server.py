@@ -67,13 +67,13 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer a request that cannot be parsed or whose handler failed, and close the connection."""
         if isinstance(exc, ConnectionError):
-            log.debug("%s hung up within its request", request.remote)
+            log.debug("%s closed the connection during its request", request.remote)
         elif status >= 500:
             log.error("a request failed outside its handler", exc_info=exc)
         else:
-            log.debug("no HTTP from %s: %s", request.remote, type(exc).__name__)
+            log.debug("invalid HTTP request from %s: %s", request.remote, type(exc).__name__)
         if request.writer.output_size > 0:
-            raise ConnectionError("part of an answer has gone out already")
+            raise ConnectionError("part of the response was already sent")
         response = refusal(InvalidParameter() if status < 500 else BotError())
         response.force_close()
         return response

@@ -13,12 +13,13 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from config.business import SystemSettings, WebhookSettings, named
+from config.cluster import ClusterSettings
 from config.customer_service import CustomerService
 from config.environment import BadVariable, Sources, expand, override
 from config.error_messages import one_line
 from config.flow_settings import FlowSettings, check_flows
 from config.language import Language
-from config.section import Secret, Section, TimeZone
+from config.section import SecretAddress, Section, TimeZone
 from config.settings import (
     ApiSettings,
     AssistantSettings,
@@ -44,8 +45,8 @@ def _wechat_id(value: str) -> str:
     """Reject nicknames, with which nobody could be an admin."""
     if not re.fullmatch(WECHAT_ID, value):
         raise ValueError(
-            "a WeChat id like wxid_7h2k9x0f3b4c21 is wanted, never a nickname (while the list is empty, the start "
-            "prints a code: who sends “绑定 CODE” to the assistant becomes admin)"
+            "expected a WeChat id like wxid_7h2k9x0f3b4c21, not a nickname (while the list is empty, a code is "
+            "printed at startup; whoever sends “绑定 CODE” to the assistant becomes an admin)"
         )
     return value
 
@@ -57,7 +58,7 @@ class Config(Section):
     """The complete configuration."""
 
     assistants: list[AssistantSettings] = Field([AssistantSettings(account="weimi1001")], min_length=1)
-    database: Secret = "sqlite:///data/wxbot.db"
+    database: SecretAddress = "sqlite:///data/wxbot.db"
     api: ApiSettings = ApiSettings()
     admins: list[WeChatId] = Field([])
     timezone: TimeZone = "Asia/Shanghai"
@@ -70,9 +71,11 @@ class Config(Section):
     flows: list[FlowSettings] = Field([])
     jobs: list[JobSettings] = Field([])
     sandbox: SandboxSettings = SandboxSettings()
+    cluster: ClusterSettings = ClusterSettings()
     language: Language = "zh"
     log_format: Literal["text", "json"] = "text"
     keep_days: float = Field(180, gt=0)
+    offline_alert_minutes: float = Field(10, ge=0)
     texts: Texts = Texts()
 
     @model_validator(mode="before")
@@ -87,7 +90,7 @@ class Config(Section):
     @classmethod
     def _accounts_differ(cls, value: list[AssistantSettings]) -> list[AssistantSettings]:
         if len({a.account for a in value}) != len(value):
-            raise ValueError("each account may stand here once")
+            raise ValueError("accounts must be unique")
         return value
 
     @field_validator("database")
@@ -98,7 +101,7 @@ class Config(Section):
         except (ValueError, ArgumentError):  # e.g. an invalid port
             usable = None
         if not usable:
-            raise ValueError("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME is wanted")
+            raise ValueError("expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
         return value
 
     @field_validator("webhooks")
@@ -111,9 +114,20 @@ class Config(Section):
         check_flows(self.flows, self.systems)
         # here, because the error does not show the value, which contains secrets
         if len({w.url for w in self.webhooks}) != len(self.webhooks):
-            raise ValueError("webhooks: each url may stand here once")
+            raise ValueError("webhooks: URLs must be unique")
         if len({w.name for w in self.webhooks}) != len(self.webhooks):
-            raise ValueError("webhooks: each name may stand here once")
+            raise ValueError("webhooks: names must be unique")
+        return self
+
+    @model_validator(mode="after")
+    def _cluster_fits(self) -> Config:
+        if not self.cluster.enabled:
+            return self
+        if not self.database.startswith("postgresql"):  # here, so that no password is shown
+            raise ValueError("cluster.enabled: several processes need a database: postgresql://…")
+        alone = next((one.account for one in self.assistants if one.is_sandboxed), None)
+        if alone is not None:
+            raise ValueError(f"cluster.enabled: assistant {alone} has no gateway, and the sandbox is of one process")
         return self
 
     @property
@@ -145,9 +159,9 @@ def load(path: str | Path | None = None) -> Config:
     try:
         tree = expand((read_yaml(path) if path is not None else None) or {}, os.environ)
     except RecursionError:
-        raise ConfigError(f"{path}: an alias (*) stands inside of what it names") from None
+        raise ConfigError(f"{path}: an alias (*) refers to itself") from None
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: a mapping of keys is wanted, not {type(tree).__name__}")
+        raise ConfigError(f"{path}: expected a mapping, not {type(tree).__name__}")
     sources: Sources = {}
     try:
         sources = override(tree, os.environ)
@@ -169,6 +183,6 @@ def read_yaml(path: str | Path) -> Any:
     except yaml.MarkedYAMLError as error:  # the error's own text quotes the file, which may contain secrets
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ConfigError(f"{path}: not readable as YAML: {where}{error.problem or error.context}") from None
+        raise ConfigError(f"{path}: invalid YAML: {where}{error.problem or error.context}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {type(error).__name__}") from None
+        raise ConfigError(f"{path}: invalid YAML: {type(error).__name__}") from None

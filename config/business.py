@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from config.section import Secret, Section, WebAddress, long_enough
+from config.section import Secret, SecretWebAddress, Section, WebAddress, long_enough
 
 BASE64: Final = "whsec_"  # prefix of a secret in base64
 SECRET_LIKE: Final = re.compile(r"(?=.*\d)[\w.~+=%-]{12,}|[\w.~+=%-]{24,}")  # part of a path
@@ -72,7 +72,7 @@ class WebhookSettings(Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.:-]{0,100}$")] = ""
-    url: WebAddress
+    url: SecretWebAddress
     secret: Secret
     events: list[EventType] = Field([])
 
@@ -80,9 +80,9 @@ class WebhookSettings(Section):
     @classmethod
     def _base64(cls, value: str) -> str:
         if not value.strip():
-            raise ValueError("it must not be empty")
+            raise ValueError("must not be empty")
         if value.startswith(BASE64) and not _decoded(value.removeprefix(BASE64), strict=True):
-            raise ValueError(f"base64 is wanted behind {BASE64} (openssl rand -base64 32 makes one)")
+            raise ValueError(f"expected base64 after {BASE64} (openssl rand -base64 32 creates it)")
         return long_enough(value)
 
     @property

@@ -21,25 +21,25 @@ def _network(value: str) -> str:
     try:
         ipaddress.ip_network(value)
     except ValueError:
-        raise ValueError("a network like 10.0.0.0/8 is wanted, without bits behind the mask") from None
+        raise ValueError("expected a network like 10.0.0.0/8, without host bits") from None
     return value
 
 
 def _not_blank(value: str) -> str:
     if not value.strip():
-        raise ValueError("it must not be empty")
+        raise ValueError("must not be empty")
     return value
 
 
 def _bearer(value: str) -> str:
     if not value.isprintable() or value != value.strip():
-        raise ValueError("printable characters are wanted, with no space or line end around them")
+        raise ValueError("expected printable characters, without surrounding whitespace")
     return value
 
 
 def _host_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", value):
-        raise ValueError("a host name like bot.example.com is wanted, without scheme and port")
+        raise ValueError("expected a host name like bot.example.com, without scheme and port")
     return value.lower()
 
 
@@ -65,14 +65,14 @@ class AssistantSettings(WecomKeys):
     def _host_and_port(cls, value: str) -> str:
         address = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\[\]:/\s]+):(\d{1,5})", value)
         if value and not (address and 0 < int(address[2]) < 2**16):
-            raise ValueError("host:port is wanted, like 10.0.0.5:8788 or [::1]:8788, or nothing for the sandbox")
+            raise ValueError("expected host:port, like 10.0.0.5:8788 or [::1]:8788; empty for the sandbox")
         return value
 
     @field_validator("token")
     @classmethod
     def _fits_a_header(cls, value: str) -> str:
         if value and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
-            raise ValueError("only visible ASCII characters are wanted, with no space or line end around them")
+            raise ValueError("expected visible ASCII characters, without surrounding whitespace")
         return value
 
     @field_validator("authority")
@@ -86,9 +86,9 @@ class AssistantSettings(WecomKeys):
     @model_validator(mode="after")
     def _one_way(self) -> AssistantSettings:
         if self.authority and self.endpoint:
-            raise wrong("authority", "endpoint is set too, and only one of the two may be")
+            raise wrong("authority", "endpoint and authority must not both be set")
         if self.authority and not self.token:
-            raise wrong("authority", "the token that it is to be asked for is wanted in token")
+            raise wrong("authority", "token is required")
         return self
 
     @property
@@ -109,7 +109,7 @@ class AssistantSettings(WecomKeys):
             if value:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
         except OSError as error:  # includes ssl.SSLError
-            raise ValueError(f"a file of certificates (PEM) is wanted: {error.strerror or error}") from None
+            raise ValueError(f"expected a PEM file of certificates: {error.strerror or error}") from None
         return value
 
 
@@ -152,7 +152,7 @@ class ApiSettings(Section):
     def _reachable(cls, value: str, info: ValidationInfo) -> str:
         """Remove the trailing slash. The default follows `port`, so that the URLs handed out work."""
         if re.search(r"[?#]", value):
-            raise ValueError("an address that more can be put behind is wanted, without ? and #")
+            raise ValueError("expected a base URL, without ? and #")
         value = value.rstrip("/")
         port = info.data.get("port")
         return f"http://127.0.0.1:{port}" if port and value == OWN_URL else value

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from app.container import Container
-from handlers import commands, deliveries, flows, friends, members, moderation, replies, staff, support, tokens
+from handlers import commands, deliveries, flows, friends, members, moderation, replies, staff, support, tokens, voice
 from handlers.context import EventContext
 from wechat import events
 from wechat.events import Event
@@ -55,6 +55,7 @@ async def dispatch(event: Event, context: EventContext) -> str:
 async def handle(container: Container, event: Event, row: int) -> str:
     """Handle one event of the inbox and end it: one transaction for all that comes of it."""
     context = EventContext(container, event, row)
-    name = await dispatch(event, context)
+    context.event = await voice.read(event, context)
+    name = await dispatch(context.event, context)
     await context.end(name)
     return name

@@ -99,7 +99,8 @@ async def something(event: PrivateMessage, context: EventContext) -> bool:
     """Reply to a picture, voice message or file with the fallback."""
     if event.kind not in TALK or context.is_old or context.container.tickets.of(event.account, event.contact_id):
         return False
-    context.follow(context.container.questions.fallback(event.account, event.contact_id, ""))
+    hint = context.container.config.texts.voice_unread if event.kind is MessageKind.AUDIO else ""
+    context.follow(context.container.questions.fallback(event.account, event.contact_id, "", hint=hint))
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from config.texts import fill
 from errors import WeChatError
 from handlers.context import EventContext
 from handlers.replies import said_to_me
+from handlers.voice import MARK
 from models.durable import Priority
 from models.support import Ticket, TicketState
 from services.groups.join_tokens import find_token
@@ -26,19 +28,22 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
     """Store a private message, and relay it while a ticket is open. Official accounts and assistants get no reply."""
     container = context.container
     if not event.is_official and not container.accounts.is_own(event.contact_id):
-        tell_received(event, context)
+        tell_received(replace(event, kind=MessageKind.AUDIO) if context.voice else event, context)
+    if context.voice and event.kind is MessageKind.TEXT:
+        event = replace(event, text=f"{MARK} {event.text}")
     ticket = container.tickets.of(event.account, event.contact_id)
     if ticket is None or event.kind in NOT_SHOWN:
-        context.write(partial(container.conversations.heard, message=event))
+        context.write(partial(container.conversations.heard, message=event, kept=context.voice))
         return event.is_official or container.accounts.is_own(event.contact_id)
     if ticket.state == TicketState.OPEN and not _may_relay(event, context, ticket):
-        context.write(partial(container.conversations.heard, message=event, ticket=ticket.id))
+        context.write(partial(container.conversations.heard, message=event, kept=context.voice, ticket=ticket.id))
         return False
-    event, kept = await container.media.of(context.wechat, event)
-    line = in_full(event, kept.name if kept else await _described(event, context))
+    event, kept = (event, context.voice) if context.voice else await container.media.of(context.wechat, event)
+    spoken = event.kind is MessageKind.TEXT
+    line = in_full(event, kept.name if kept and not spoken else await _described(event, context))
     context.write(partial(container.conversations.heard, message=event, kept=kept, ticket=ticket.id))
-    relay = partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, kept=kept, name=event.name)
-    context.write(relay)
+    relay = partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, name=event.name)
+    context.write(partial(relay, kept=None if spoken else kept))
     return False
 
 

@@ -54,3 +54,4 @@ class FallbackSaid(SQLModel, table=True):
     account: str = Field(primary_key=True)
     contact_id: str = Field(primary_key=True)
     at: float
+    times: int = Field(default=1, sa_column_kwargs={"server_default": "1"})  # since then, with what was offered again

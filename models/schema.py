@@ -12,6 +12,8 @@ from sqlmodel import SQLModel
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 MAX_ID: Final = 2**31 - 1  # largest value of an INTEGER column on PostgreSQL
 _REVISION: Final = re.compile(r"^revision(?:: str)? = [\"'](\w+)[\"']", re.MULTILINE)
+# Processes that start together make or migrate the tables one after the other.
+_ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('wxbot tables'))")
 _STAMP: Final = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 
 
@@ -22,11 +24,13 @@ class UnusableDatabase(Exception):
 def bring_up_to_date(connection: Connection) -> None:
     """Create or migrate the tables in the connection's transaction; raise UnusableDatabase."""
     _check_encoding(connection)
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ONE_AT_A_TIME)
     tables = inspect(connection).get_table_names()
     if not tables:
         create(connection)
         return
-    foreign = UnusableDatabase(f"it holds the tables of another program ({', '.join(sorted(tables)[:3])}, …)")
+    foreign = UnusableDatabase(f"it contains tables of another program ({', '.join(sorted(tables)[:3])}, …)")
     if "alembic_version" not in tables:
         raise foreign
     version = _version(connection)
@@ -35,7 +39,7 @@ def bring_up_to_date(connection: Connection) -> None:
     if version is not None and version not in _versions():
         if "inboxevent" not in tables:
             raise foreign
-        raise UnusableDatabase(f"a newer wxbot has used it (its tables are of version {version}); install that one")
+        raise UnusableDatabase(f"it was used by a newer wxbot (schema version {version}); install that version")
     migrate(connection)
 
 
@@ -44,7 +48,7 @@ def _check_encoding(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         encoding = connection.execute(text("SHOW server_encoding")).scalar()
         if encoding != "UTF8":
-            raise UnusableDatabase(f"its encoding is {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0")
+            raise UnusableDatabase(f"its encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0")
 
 
 def create(connection: Connection) -> None:

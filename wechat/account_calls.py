@@ -66,7 +66,7 @@ class AccountCalls:
         pause = 0.05
         while not await patiently(is_so):
             if asyncio.get_running_loop().time() + pause > deadline:
-                raise WeChatNotDone(call, "the call succeeded, and reading back shows no change")
+                raise WeChatNotDone(call, "the call succeeded, but reading back shows no change")
             await asyncio.sleep(pause)
             pause *= 2
 
@@ -135,7 +135,7 @@ class Sending(AccountCalls):
             old = clean_json(json.loads(answer.url_link_json))
             return Link(old["title"], old["url"], old.get("description") or "", old.get("thumbnailUrl") or "")
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise WeChatRefused("MessageUrl", "the gateway's link is not usable") from None
+            raise WeChatRefused("MessageUrl", "the gateway returned an invalid link") from None
 
     async def card(self, message_id: str) -> str:
         """Return the contact id of a card message."""
@@ -149,7 +149,7 @@ class Sending(AccountCalls):
         try:
             return str(clean_json(json.loads(answer.mini_program_json))["title"])
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise WeChatRefused("MessageMiniProgram", "the gateway's mini-program is not usable") from None
+            raise WeChatRefused("MessageMiniProgram", "the gateway returned an invalid mini-program") from None
 
     async def place(self, message_id: str) -> str:
         """Return name and address of a location message."""
@@ -194,10 +194,17 @@ class PeopleCalls(AccountCalls):
                 strangers = [contact.id for contact in known.find(name) if not contact.friend]
                 await self._reader.each(strangers, lambda id: self._reader.read_contact(id, fresh=True))
         except (WeChatError, TimeoutError) as error:
-            log.info("%s: the list of contacts could not be read: %s", self.account, type(error).__name__)
+            log.info("%s: could not read the list of contacts: %s", self.account, type(error).__name__)
             return
         friends = (id for id in (*new, *strangers) if id in known.contacts and known.contacts[id].friend)
         self._hearing.befriended(id for id in friends if id not in old)
+
+    async def log_out(self) -> None:
+        """Log the account out at its gateway, which then shows a code to log in again."""
+        await self._change("Logout", self._mended.log_out(), self._is_logged_out)
+
+    async def _is_logged_out(self) -> bool:
+        return not self._mended.login_user_id
 
     async def self_qr_code(self) -> str:
         """Return the content of the account's QR code."""

@@ -75,7 +75,7 @@ def text_of(data: dict[str, Any], key: str, *, empty: bool = False) -> str:
 
 
 def text_or_empty(data: dict[str, Any], key: str) -> str:
-    """Return the string under `key`, or "" if it is missing or not a string."""
+    """Return the string under `key`, or "" if this key is required or not a string."""
     value = data.get(key)
     return value if isinstance(value, str) else ""
 
@@ -92,7 +92,7 @@ def people_of(data: dict[str, Any], key: str) -> tuple[str, ...]:
 
 
 def moment(value: Any, now: datetime) -> datetime:
-    """Parse a timestamp in seconds or milliseconds; return `now` if it is missing or implausible."""
+    """Parse a timestamp in seconds or milliseconds; return `now` if this key is required or implausible."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e14:
         return now
     at = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)

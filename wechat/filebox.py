@@ -57,8 +57,8 @@ async def from_box(
             await wire.download(str(data["uuid"]), received.write)
             return await received.media(name)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
-        raise WeChatRefused("file", f"the gateway's file box is not usable ({type(error).__name__})") from None
-    raise WeChatRefused("file", f"the gateway's file box is of an unknown type ({kind!r:.20})")
+        raise WeChatRefused("file", f"the gateway returned an invalid file box ({type(error).__name__})") from None
+    raise WeChatRefused("file", f"the gateway returned a file box of unknown type ({kind!r:.20})")
 
 
 def _parsed(box: str) -> Any:

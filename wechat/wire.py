@@ -54,7 +54,7 @@ UNCERTAIN: Final = (Status.DEADLINE_EXCEEDED, Status.UNAVAILABLE, Status.CANCELL
 def translate(call: str, error: GRPCError, token: str = "") -> WeChatError:
     """Translate a gRPC error. The token, which some gateways repeat, is removed from the message."""
     if error.status is Status.UNAUTHENTICATED:
-        return WeChatOffline(call, "the gateway does not take the token")
+        return WeChatOffline(call, "the gateway rejects the token")
     if (error.message or "").startswith((NO_GATEWAY, TAKEN_OVER)):
         return WeChatOffline(call, error.message or "")
     text = (error.message or error.status.name).split("\n", 1)[0][:300]
@@ -206,7 +206,7 @@ class Wire:
         if isinstance(error, MessageTooLarge):
             return WeChatRefused(call.name, str(error))
         kind = WeChatUnknown if sent else WeChatOffline
-        return kind(call.name, f"{type(error).__name__}: connection lost or no answer in time")
+        return kind(call.name, f"{type(error).__name__}: connection lost or timeout")
 
 
 def _cancels() -> int:

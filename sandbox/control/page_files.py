@@ -57,16 +57,16 @@ async def own_browser(request: web.Request, handler: Handler) -> web.StreamRespo
     These are DNS rebinding (a host name of its own), cross-origin requests, and plain HTML forms.
     """
     if not is_served(request.host):
-        raise web.HTTPForbidden(reason="the sandbox answers to IP addresses and localhost, not to names")
+        raise web.HTTPForbidden(reason="the sandbox accepts only IP addresses and localhost as host names")
     _check_password(request)
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
-        raise web.HTTPForbidden(reason="another site's page may not do this")
+        raise web.HTTPForbidden(reason="cross-origin requests are not allowed")
     if request.method not in SAFE:
         if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-            raise web.HTTPForbidden(reason="another site's page may not do this")
+            raise web.HTTPForbidden(reason="cross-origin requests are not allowed")
         if request.can_read_body and request.content_type not in BODIES:
-            raise web.HTTPUnsupportedMediaType(reason="JSON or a form with a file is what can be sent")
+            raise web.HTTPUnsupportedMediaType(reason="expected JSON or a form with a file")
     return await handler(request)
 
 

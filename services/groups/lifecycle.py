@@ -7,6 +7,7 @@ import logging
 import secrets
 
 from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
 from concurrency import SingleFlight
@@ -62,10 +63,10 @@ class GroupLifecycle:
         self._clock = clock
         self._settings = settings
         self._making = SingleFlight[str, Qun](
-            lambda code, error: log.info("group of code %s not made: %s", code, error)
+            lambda code, error: log.info("could not create the group of code %s: %s", code, error)
         )
         self._opening = SingleFlight[int, QunRoom](
-            lambda number, error: log.info("group %s: no next room: %s", number, error)
+            lambda number, error: log.info("group %s: could not open another room: %s", number, error)
         )
 
     # ---- creation ----
@@ -111,17 +112,20 @@ class GroupLifecycle:
         if qun is not None:
             self._check_same(qun, owner, account)
             if qun.state == QunState.CLOSED:
-                raise CodeTaken(f"{code} is closed")
+                raise CodeTaken(f"group {code} is closed")
         return qun
 
     async def _put(self, wechat: WeChat, code: str, owner: str) -> Qun:
         person = await self._owner(wechat, owner)
         companion = self._creator.companion(wechat, person.id)
-        return await self._store.write(lambda s: self._insert(s, code, owner, wechat.account, person, companion))
+        try:
+            return await self._store.write(lambda s: self._insert(s, code, owner, wechat.account, person, companion))
+        except IntegrityError:  # another process has used the code at the same moment
+            raise CodeTaken(f"{code} is a group of another assistant") from None
 
     def _check_same(self, qun: Qun, owner: str, account: str) -> None:
         if qun.account != account:
-            raise CodeTaken(f"{qun.code} is a group of {qun.account}")
+            raise CodeTaken(f"group {qun.code} belongs to {qun.account}")
         if owner in (qun.owner, qun.owner_id):
             return
         if [c.id for c in self._accounts.get(account).directory.find(owner, friends=True)] != [qun.owner_id]:
@@ -149,6 +153,7 @@ class GroupLifecycle:
         return found[0]
 
     def _insert(self, session: Session, code: str, owner: str, account: str, person: Contact, companion: str) -> Qun:
+        self._store.one_at_a_time(session, "wxbot group numbers")
         last = session.exec(select(func.max(Qun.number))).one()
         number = FIRST_NUMBER if last is None else last + 1
         topic = fill(self._settings.topic, owner=person.name or owner, number=number)

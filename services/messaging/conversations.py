@@ -72,6 +72,8 @@ class Conversations:
 
     def heard(self, session: Session, message: Message, *, kept: Kept | None = None, ticket: int | None = None) -> None:
         """Store a received message, with the path and name of its file if it was fetched."""
+        named = kept is not None and message.kind is not MessageKind.TEXT  # a transcribed voice message is a text
+        words = kept.name if kept and named else in_full(message, message.text)
         self._add(
             session,
             account=message.account,
@@ -79,7 +81,7 @@ class Conversations:
             by=message.contact_id,
             at=message.at.timestamp(),
             kind=message.kind,
-            text=kept.name if kept else in_full(message, message.text)[:LONGEST],
+            text=words[:LONGEST],
             media=kept.path if kept else "",
             message_id=message.id,
             ticket=ticket,

@@ -96,7 +96,7 @@ class MediaStore:
                 failed += 1
                 if kind not in FETCHED:
                     return None
-                log.warning("%s: the file of message %s: %s", wechat.account, message_id, error)
+                log.warning("%s: could not store the file of message %s: %s", wechat.account, message_id, error)
             await asyncio.sleep(BETWEEN)
         return None
 

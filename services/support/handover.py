@@ -27,7 +27,7 @@ from services.support.ticket_texts import facts, head, packed, relay
 from services.support.tickets import Tickets
 from services.text import normal
 from services.work.delivery_queue import GiveUp, Job
-from wechat.events import Room
+from wechat.events import MessageKind, Room
 
 log = logging.getLogger(__name__)
 BEFORE = 6  # messages before 人工 that are shown to staff
@@ -97,7 +97,7 @@ class Handover:
             try:
                 await self._accounts.get(account).read_new_rooms()
             except WeChatError as error:
-                log.warning("%s: the groups could not be read: %s", account, error)
+                log.warning("%s: could not read the groups: %s", account, error)
 
     # ---- opening ----
 
@@ -137,7 +137,7 @@ class Handover:
         return fill(self._texts.handoff_away, time=self._hours.when(self._clock()))
 
     def _miss_room(self, session: Session, ticket: Ticket) -> None:
-        log.warning("%s: ticket %s waits: there is no staff room", ticket.account, ticket.id)
+        log.warning("%s: ticket %s is waiting: there is no staff room", ticket.account, ticket.id)
         words = fill(self._texts.no_staff_room, number=ticket.id, name=ticket.name or "客户")
         for admin in self._accounts.admins(ticket.account):
             self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)
@@ -164,7 +164,7 @@ class Handover:
         shown = text(head(ticket) + opened, self._staffing.on_duty(ticket.account, room) if room else [])
         self._messages.say(session, ticket.account, room_id, {**relay(ticket, shown), **before})
         for row in rows:
-            if row.media and row.by:
+            if row.media and row.by and row.kind != MessageKind.TEXT:  # a text has one where it was spoken
                 self._messages.say(session, ticket.account, room_id, relay(ticket, file(row.media, row.text)))
         if not ticket.refusals:
             self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff)

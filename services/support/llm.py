@@ -18,6 +18,7 @@ import aiohttp
 from config.customer_service import LlmSettings
 from services.clock import Clock
 from services.messaging.http_client import read_bounded
+from services.support.circuit_breaker import CircuitBreaker
 from services.support.faq import Entry, plain
 
 log = logging.getLogger(__name__)
@@ -25,9 +26,7 @@ AT_ONCE = 16  # concurrent requests; further ones are skipped, so that a slow se
 MAX_ENTRIES = 40
 MAX_ANSWER = 400  # characters of an answer that the model is shown
 LONGEST = 1000  # characters of a question
-QUOTED = 8  # minimum length of a quote by which an entry is recognised in a malformed response
-FAILURES = 3  # failures in a row after which requests are paused …
-PAUSE = 30.0  # … for this many seconds
+QUOTED = 8  # characters from which on a part of an entry's answer is recognised in a formless one
 _ENTRY = re.compile(r'"entry"\s*:\s*"?(\d{1,3})\b')
 _NUMBER = re.compile(r"\d{1,3}")
 PROMPT = """你是客服助手。从下面编号的条目里选出能回答用户问题的一条。
@@ -43,10 +42,8 @@ class LlmClient:
 
     def __init__(self, settings: LlmSettings, clock: Clock) -> None:
         self._settings = settings
-        self._clock = clock
         self._under_way = 0
-        self._failures = 0
-        self._not_before = 0.0
+        self._breaker = CircuitBreaker(clock)
 
     @property
     def is_on(self) -> bool:
@@ -55,17 +52,18 @@ class LlmClient:
 
     async def choose(self, question: str, entries: Sequence[Entry]) -> Entry | None:
         """The one of these entries that answers a question; None when the model declines, is slow or broken."""
-        if not self.is_on or not entries or self._under_way >= AT_ONCE or self._clock() < self._not_before:
+        if not self.is_on or not entries or self._under_way >= AT_ONCE or self._breaker.is_open:
             return None
         self._under_way += 1
         try:
             content = await self._ask(question, entries[:MAX_ENTRIES])
         except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError, RecursionError) as error:
-            self._failed(error)
+            log.warning("the language model gave no answer: %s", type(error).__name__)
+            self._breaker.failed()
             return None
         finally:
             self._under_way -= 1
-        self._failures = 0
+        self._breaker.succeeded()
         return chosen(content, entries[:MAX_ENTRIES])
 
     async def _ask(self, question: str, entries: Sequence[Entry]) -> str:
@@ -91,13 +89,6 @@ class LlmClient:
             response.raise_for_status()
             data: Any = json.loads(await read_bounded(response))
             return str(data["choices"][0]["message"]["content"])
-
-    def _failed(self, error: Exception) -> None:
-        self._failures += 1
-        log.warning("the language model gave no answer: %s", type(error).__name__)
-        if self._failures >= FAILURES:
-            self._not_before = self._clock() + PAUSE
-            self._failures = 0
 
 
 def chosen(content: str, entries: Sequence[Entry]) -> Entry | None:

@@ -27,7 +27,8 @@ from services.support.near_questions import NearQuestions
 
 MENU_SECONDS = 600.0
 FALLBACK_SECONDS = 600.0
-LONGEST_MISS = 100  # longer texts are not counted as questions
+MAX_FALLBACKS = 2  # in that time, the second in other words
+LONGEST_MISS = 100  # characters of a question that is counted; what is longer is a letter, not a question
 _NUMBERS = {"1": 0, "2": 1, "3": 2, "一": 0, "二": 1, "三": 2}
 _CHOSEN = re.compile("(?:回复|选择?)?第?([1-3一二三])[个条]?")  # matches a normalised text
 
@@ -38,6 +39,12 @@ Person = tuple[str, str, str]  # account, conversation, contact id
 class _Menu:
     questions: tuple[str, ...]
     asked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Fallback:
+    at: float  # the first time
+    times: int
 
 
 class Questions:
@@ -63,23 +70,30 @@ class Questions:
         self._zone = zone
         self._clock = clock
         self._menus: dict[Person, _Menu] = {}
-        self._fallbacks: dict[tuple[str, str], float] = {}
+        self._fallbacks: dict[tuple[str, str], _Fallback] = {}
 
     @property
     def faq(self) -> Faq:
         """The FAQ index."""
         return self._book.faq
 
-    async def load(self) -> None:
-        """Load the open menus and recent fallbacks."""
+    async def load(self, account: str | None = None) -> None:
+        """Load the open menus and recent fallbacks, of one account or of all."""
         now = self._clock()
-        menus = await self._store.read(lambda s: s.exec(select(FaqMenu).where(FaqMenu.expires_at > now)).all())
-        for row in menus:
-            self._menus[row.account, row.conversation, row.contact_id] = _Menu(tuple(row.questions), row.asked_at)
+        menus = select(FaqMenu).where(FaqMenu.expires_at > now)
         lately = select(FallbackSaid).where(FallbackSaid.at > now - FALLBACK_SECONDS)
+        if account is not None:
+            menus, lately = menus.where(FaqMenu.account == account), lately.where(FallbackSaid.account == account)
+        for row in await self._store.read(lambda s: s.exec(menus).all()):
+            self._menus[row.account, row.conversation, row.contact_id] = _Menu(tuple(row.questions), row.asked_at)
         for said in await self._store.read(lambda s: s.exec(lately).all()):
-            self._fallbacks[said.account, said.contact_id] = said.at
+            self._fallbacks[said.account, said.contact_id] = _Fallback(said.at, said.times)
         self._near.prepare()
+
+    def drop(self, account: str) -> None:
+        """Forget what is of an account."""
+        self._menus = {who: menu for who, menu in self._menus.items() if who[0] != account}
+        self._fallbacks = {who: at for who, at in self._fallbacks.items() if who[0] != account}
 
     # ---- answering ----
 
@@ -127,26 +141,32 @@ class Questions:
             return fill(self._texts.knowledge_answer, passage=entry.answer, title=entry.title)
         return entry.answer
 
-    def fallback(self, account: str, contact_id: str, text: str) -> Decision:
-        """Send the fallback reply, at most once in ten minutes per person, and count the question."""
+    def fallback(self, account: str, contact_id: str, text: str, *, hint: str = "") -> Decision:
+        """The person is told they were not understood, at most once in ten minutes; the second time within those they
+        are offered a person in other words, then there is silence. The question is counted."""
         now, who = self._clock(), (account, contact_id)
-        silent = not self._settings.fallback or now - self._fallbacks.get(who, 0.0) < FALLBACK_SECONDS
+        last = self._fallbacks.get(who)
+        if last is None or now - last.at >= FALLBACK_SECONDS:
+            said, words = _Fallback(now, 1), self._settings.fallback
+        else:
+            said, words = _Fallback(last.at, last.times + 1), self._texts.fallback_again
+        silent = not self._settings.fallback or not words or said.times > MAX_FALLBACKS
 
         def write(session: Session) -> None:
             self.missed(session, account, text)
             if not silent:
-                row = {"account": account, "contact_id": contact_id, "at": now}
-                insert = self._store.insert(FallbackSaid).values(row)
-                index = ["account", "contact_id"]
-                session.connection().execute(insert.on_conflict_do_update(index_elements=index, set_={"at": now}))
-                after_commit(session, lambda: self._remember(who, now))
+                keys, values = {"account": account, "contact_id": contact_id}, {"at": said.at, "times": said.times}
+                insert = self._store.insert(FallbackSaid).values({**keys, **values})
+                session.connection().execute(insert.on_conflict_do_update(index_elements=list(keys), set_=values))
+                after_commit(session, lambda: self._remember(who, said))
 
-        return Decision("" if silent else self._settings.fallback, write)
+        return Decision("" if silent else f"{words}\n{hint}".strip(), write)
 
-    def _remember(self, who: tuple[str, str], now: float) -> None:
-        self._fallbacks[who] = now
+    def _remember(self, who: tuple[str, str], said: _Fallback) -> None:
+        self._fallbacks[who] = said
         if len(self._fallbacks) > 10_000:
-            self._fallbacks = {k: at for k, at in self._fallbacks.items() if now - at < FALLBACK_SECONDS}
+            since = self._clock() - FALLBACK_SECONDS
+            self._fallbacks = {k: one for k, one in self._fallbacks.items() if one.at > since}
 
     # ---- menus ----
 

@@ -65,15 +65,15 @@ class AccessControl:
 class IdleAssistants(Assistants):
     """Assistants whose added accounts are in memory, too."""
 
-    async def start(self, settings: AssistantSettings) -> None:
+    async def start(self, settings: AssistantSettings, epoch: int | None = None) -> None:
         self._container.accounts.add(InMemoryWeChat(settings.account).whole())
 
-    async def stop(self, account: str) -> None:
+    async def stop(self, account: str, grace: float | None = None) -> None:
         self._container.accounts.remove(account)
 
 
 async def _handle_nothing(_event: Event, _row: int) -> str:
-    return "nothing"
+    return "(no value)"
 
 
 async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> AccessControl:

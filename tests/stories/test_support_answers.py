@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from config.customer_service import KeywordRule
 from sandbox.world.model import Kind
 from services.support.questions import top_misses
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import MARKER, answers, words
 
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
+AGAIN = "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。"
 KEYWORDS: list[dict[str, Any]] = [
     MARKER,
     {"equals": "营业时间", "reply": "我们每天 9:00-18:00 营业。"},
@@ -80,10 +82,15 @@ async def test_keywords_in_a_group_only_when_called(shop: Town) -> None:
 
 
 async def test_fallback_once_in_ten_minutes_and_over_a_restart(shop: Town) -> None:
+    """The second time a person is offered in other words, the third time nothing is said."""
     assert await answers(shop, "黑旋风", "今天天气真好") == [FALLBACK]
-    assert await answers(shop, "黑旋风", "你听见了吗") == []
     await shop.restart_bot()
-    assert await answers(shop, "黑旋风", "还在吗") == []
+    assert await answers(shop, "黑旋风", "你听见了吗") == [AGAIN]
+    await shop.restart_bot()
+    assert await answers(shop, "黑旋风", "听见我说话没有") == []
+    shop.ahead = 601
+    assert await answers(shop, "黑旋风", "唱首歌吧") == [FALLBACK]
+    assert await answers(shop, "黑旋风", "再唱一首") == [AGAIN]
     assert await answers(shop, "宋公明", "今天天气真好") == [FALLBACK]  # per person
     misses = await shop.bot.container.store.read(lambda s: top_misses(s, 3))
     assert misses[0] == ("今天天气真好", 2)
@@ -156,9 +163,8 @@ async def test_official_accounts_are_kept_and_never_answered(shop: Town) -> None
 
 async def test_keywords_of_chat_come_first_and_outlive_a_restart(shop: Town) -> None:
     container, account = shop.bot.container, shop.accounts[0]
-    await container.store.write(
-        lambda s: container.keywords.add(s, account, None, "营业", "今天休息。", shop.id("店长"))
-    )
+    rule = KeywordRule(contains="营业", reply="今天休息。")
+    await container.store.write(lambda s: container.keywords.put(s, account, None, rule, shop.id("店长")))
     assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]
     await shop.restart_bot()
     assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]
@@ -193,8 +199,8 @@ async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
 @pytest.mark.parametrize(
     ("section", "names"),
     [
-        ({"faq": "{folder}/broken.yaml"}, "broken.yaml: 0.answer: it is missing"),
-        ({"keywords": [{"equals": "a", "reply": [{"image": "{folder}/none.png"}]}]}, "there is no file"),
+        ({"faq": "{folder}/broken.yaml"}, "broken.yaml: 0.answer: this key is required"),
+        ({"keywords": [{"equals": "a", "reply": [{"image": "{folder}/none.png"}]}]}, "file not found"),
         ({"keywords": [{"regex": "(", "reply": "b"}]}, "customer_service.keywords.0.regex"),
     ],
 )

@@ -254,7 +254,7 @@ async def test_a_webhook_no_longer_configured_is_given_up(make_town: MakeTown) -
     await town.start_bot()
     await town.quiet()
     lost = await failed(town, 2)
-    assert {item["error"] for item in lost} == {"no webhook of this name is configured any more"}
+    assert {item["error"] for item in lost} == {"no webhook with this name is configured"}
     assert not any("secret" in item["receiver"] for item in lost)
 
 
