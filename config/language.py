@@ -105,7 +105,7 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bmin must not be above max", "min 不能大于 max"),
     (r"\boptions must be unique", "每个选项只能出现一次"),
     (
-        r"\bexpected at least (\d+) characters \(openssl rand -base64 32 creates some\)",
+        r"\bexpected at least (\S+) characters \(openssl rand -base64 32 creates some\)",
         r"至少要 \1 个字符（可用 openssl rand -base64 32 生成）",
     ),
     # file and environment

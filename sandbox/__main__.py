@@ -28,6 +28,7 @@ def _arguments(given: list[str]) -> argparse.Namespace:
         help="port of a gateway, one for each account in order",
     )
     parser.add_argument("--state", type=Path, metavar="FILE", help="file that stores the state across restarts")
+    parser.add_argument("--password", default="", help="password of the page (default: random beyond loopback)")
     parser.add_argument("--seed", type=int, help="seed of random ids and faults")
     options = parser.parse_args(given)
     options.account = options.account or ["weimi1001"]

@@ -145,10 +145,10 @@ def test_a_secret_without_its_prefix_is_taken_both_ways(secret: str, keys: list[
 
 
 def test_a_lane_names_a_receiver_without_what_may_be_secret() -> None:
-    plain = WebhookSettings(url="https://erp.example:8443/hook", secret="dGVzdA")
+    plain = WebhookSettings(url="https://erp.example:8443/hook", secret="dGVzdHRlc3R0ZXN0dGVzdA")
     assert plain.plain_url == "https://erp.example:8443/hook"
-    keyed = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=s3cret", secret="dGVzdA")
-    other = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=other", secret="dGVzdA")
+    keyed = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=s3cret", secret="dGVzdHRlc3R0ZXN0dGVzdA")
+    other = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=other", secret="dGVzdHRlc3R0ZXN0dGVzdA")
     assert keyed.plain_url.startswith("https://erp.example/hook#")
     assert not any(part in keyed.plain_url for part in ("me", "pass@", "s3cret"))
     assert keyed.plain_url != other.plain_url

@@ -58,6 +58,7 @@ async def own_browser(request: web.Request, handler: Handler) -> web.StreamRespo
     """
     if not is_served(request.host):
         raise web.HTTPForbidden(reason="the sandbox accepts only IP addresses and localhost as host names")
+    _check_password(request)
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
         raise web.HTTPForbidden(reason="cross-origin requests are not allowed")

@@ -28,12 +28,16 @@ class Guard(MemberFence):
 
 
 @pytest.fixture
-async def members(store: Store, database: str) -> Iterator[list[Leases]]:
+async def members(store: Store, database: str) -> AsyncIterator[list[Leases]]:
     """Three processes that share ten accounts."""
     made = [Leases(database, f"m{number}", f"http://10.0.0.{number}:8080", 500, "1") for number in range(1, 4)]
     yield made
     for one in made:
         one.close()
+
+
+def _put(key: str, session: Session) -> None:
+    session.merge(Setting(key=key, value="1"))
 
 
 def silent(database: str, member: str, seconds: float) -> None:
@@ -96,7 +100,7 @@ async def test_who_is_silent_for_a_lease_loses_its_accounts_and_can_write_nothin
     assert set(second.claim(ACCOUNTS, 10)) == set(ACCOUNTS)
     with pytest.raises(Fenced):
         first.beat()
-    writes = [store.write_soon(lambda s, n=n: s.merge(Setting(key=f"late {n}", value="1"))) for n in range(3)]
+    writes = [store.write_soon(partial(_put, f"late {n}")) for n in range(3)]
     assert all(isinstance(one, Fenced) for one in await asyncio.gather(*writes, return_exceptions=True))
     assert await store.read(lambda s: s.get(Setting, "late 0")) is None
     assert await store.read(lambda s: s.get(Setting, "mine")) is not None
