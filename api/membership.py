@@ -1,4 +1,4 @@
-"""Memberships over HTTP: asked for, looked up, ended."""
+"""Memberships: join, read, remove."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATH = "/wxbot/qun/membership"
 
 
 async def join(request: web.Request) -> web.Response:
-    """POST /wxbot/qun/membership 请求入群: 200 when WeChat shows the person in the group, else 202."""
+    """POST /wxbot/qun/membership 请求入群: 200 if WeChat shows the person in the group, else 202."""
     body = await read_object(request)
     token, member = field(body, "token"), field(body, "member")
     container = request.app[HOUSE]

@@ -1,4 +1,4 @@
-"""How the parts take another configuration while they run."""
+"""Applies a new configuration to the running parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.upkeep.reload import Prepared
 
 
 def prepare(container: Container, config: Config) -> Prepared:
-    """Check the files the config names and compile its rules; ConfigError."""
+    """Check the files of a config and compile its rules; raise ConfigError."""
     service = config.customer_service
     check_files(service.keywords)
     rules, entries, passages = PlacedRules(service.keywords), load(service.faq), load_knowledge(service.knowledge)
@@ -43,7 +43,7 @@ def prepare(container: Container, config: Config) -> Prepared:
 
 
 def check(config: Config) -> None:
-    """Raise ConfigError for what a start would refuse in the files that the config names."""
+    """Raise ConfigError if a file named in the config is invalid."""
     check_files(config.customer_service.keywords)
     load(config.customer_service.faq)
     load_knowledge(config.customer_service.knowledge)

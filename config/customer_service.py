@@ -1,4 +1,4 @@
-"""The section customer_service of config.yaml: keywords and their replies, hours, hand-over, the model."""
+"""The section customer_service of config.yaml."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from config.section import NonEmpty, Pattern, Seconds, Secret, Section, TimeZone
 
 
 def _sexagesimal(value: object) -> object:
-    """YAML takes 18:00 without quotes for the number 1080."""
+    """Convert numbers: YAML reads 18:00 without quotes as 1080."""
     return f"{value // 60:02}:{value % 60:02}" if type(value) is int and value >= 0 else value
 
 
 def _clock(value: str) -> str:
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", value):
-        raise ValueError('a time like "09:00" is wanted')
+        raise ValueError('expected a time like "09:00"')
     return value
 
 
@@ -25,7 +25,7 @@ Clock = Annotated[str, BeforeValidator(_sexagesimal), AfterValidator(_clock)]
 
 
 class LinkPart(Section):
-    """A link card inside a reply."""
+    """A link card in a reply."""
 
     title: NonEmpty
     url: NonEmpty
@@ -34,7 +34,7 @@ class LinkPart(Section):
 
 
 class ReplyPart(Section):
-    """One part of a reply: text, a picture, a file, or a link card; exactly one of them."""
+    """A part of a reply: exactly one of text, image, file, link."""
 
     text: str = ""
     image: str = ""
@@ -44,12 +44,12 @@ class ReplyPart(Section):
     @model_validator(mode="after")
     def _exactly_one(self) -> ReplyPart:
         if sum(map(bool, (self.text, self.image, self.file, self.link))) != 1:
-            raise ValueError("exactly one of text, image, file, link is wanted")
+            raise ValueError("exactly one of text, image, file, link is required")
         return self
 
 
 class KeywordRule(Section):
-    """A keyword and what it is answered with."""
+    """A keyword rule."""
 
     equals: str = ""
     contains: str = ""
@@ -60,7 +60,7 @@ class KeywordRule(Section):
     @model_validator(mode="after")
     def _exactly_one(self) -> KeywordRule:
         if sum(map(bool, (self.equals, self.contains, self.regex))) != 1:
-            raise ValueError("exactly one of equals, contains, regex is wanted")
+            raise ValueError("exactly one of equals, contains, regex is required")
         return self
 
 
@@ -75,12 +75,12 @@ class AcceptSettings(Section):
     @classmethod
     def _shortest_first(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[0] > value[1]:
-            raise ValueError("the shortest and the longest are wanted, in this order")
+            raise ValueError("expected the minimum and the maximum, in this order")
         return value
 
 
 class HoursSettings(Section):
-    """When people are there."""
+    """Office hours."""
 
     days: str = "mon-sun"
     from_: Clock = Field("09:00", alias="from")
@@ -92,12 +92,12 @@ class HoursSettings(Section):
     def _days(cls, value: str) -> str:
         day = "(mon|tue|wed|thu|fri|sat|sun)"
         if not re.fullmatch(rf"{day}(-{day})?(,\s*{day}(-{day})?)*", value):
-            raise ValueError("days like mon-fri or mon-fri,sun are wanted")
+            raise ValueError("expected days like mon-fri or mon-fri,sun")
         return value
 
 
 class HandoffSettings(Section):
-    """Reaching a person."""
+    """Handover to staff."""
 
     words: list[NonEmpty] = Field(["人工", "转人工"])
     staff_room: str = "客服值班群"
@@ -109,7 +109,7 @@ class HandoffSettings(Section):
 
 
 class LlmSettings(Section):
-    """An OpenAI-compatible server that chooses among the FAQ's entries; off while base_url is empty."""
+    """An OpenAI-compatible server that chooses among FAQ entries; disabled while base_url is empty."""
 
     base_url: WebAddress | Literal[""] = ""
     model: str = ""
@@ -119,22 +119,22 @@ class LlmSettings(Section):
     @model_validator(mode="after")
     def _both(self) -> LlmSettings:
         if self.base_url and not self.model:
-            raise wrong("model", "the name of a model is wanted where base_url is set")
+            raise wrong("model", "the name of a model is required if base_url is set")
         return self
 
 
 class EmbeddingSettings(Section):
-    """An OpenAI-compatible `/embeddings` server that finds near questions by meaning; off while base_url is empty."""
+    """An OpenAI-compatible `/embeddings` server for similar questions; disabled while base_url is empty."""
 
     base_url: WebAddress | Literal[""] = ""
     model: str = ""
     key: Secret = ""
-    timeout: float = Field(1, gt=0)  # seconds for a customer's question; then words alone decide
+    timeout: float = Field(1, gt=0)  # seconds for a customer's question; after that only words are used
 
     @model_validator(mode="after")
     def _both(self) -> EmbeddingSettings:
         if self.base_url and not self.model:
-            raise wrong("model", "the name of a model is wanted where base_url is set")
+            raise wrong("model", "the name of a model is required if base_url is set")
         return self
 
 

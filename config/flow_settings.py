@@ -18,7 +18,7 @@ CANCEL: Final = "取消"
 CONFIRM: Final = "确认"
 RETRY: Final = "重试"
 
-Name = Annotated[str, Field(pattern=r"^\w+$")]  # what may stand in braces
+Name = Annotated[str, Field(pattern=r"^\w+$")]  # can be used in placeholders
 
 
 def _question(value: object) -> object:
@@ -32,7 +32,7 @@ def _options(value: object) -> object:
         return value
     labels = [str(item) for item in value]
     if len(set(labels)) != len(labels):
-        raise ValueError("each option may stand here once")
+        raise ValueError("options must be unique")
     return dict(zip(labels, value, strict=True))
 
 
@@ -47,7 +47,7 @@ class AnswerCheck(Section):
     @model_validator(mode="after")
     def _one_kind(self) -> AnswerCheck:
         if bool(self.regex) == self.is_number:
-            raise ValueError("either regex or min and max are wanted")
+            raise ValueError("either regex or min and max are required")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError("min must not be above max")
         return self
@@ -85,7 +85,7 @@ class Choice(Section):
 
 
 class CallStep(Section):
-    """Ask a business system something; a JSON object comes back under the name `into`."""
+    """Call a business system; the JSON object of its response is stored as `into`."""
 
     system: NonEmpty
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
@@ -95,7 +95,7 @@ class CallStep(Section):
 
 
 class WaitStep(Section):
-    """Wait for the system to call `callback_url`; its JSON object comes under the name `callback`."""
+    """Wait for a POST to `callback_url`; its JSON object is stored as `callback`."""
 
     callback: Name
     hours: float = Field(24, gt=0, le=24 * 365)
@@ -116,7 +116,7 @@ class FlowStep(Section):
     def _exactly_one(self) -> FlowStep:
         kinds = (self.ask, self.choose, self.confirm, self.call, self.say, self.wait)
         if len(self.model_fields_set) != 1 or not any(kinds):
-            raise ValueError("exactly one of ask, choose, confirm, call, say, wait is wanted")
+            raise ValueError("exactly one of ask, choose, confirm, call, say, wait is required")
         return self
 
     @property
@@ -138,7 +138,7 @@ class FlowStep(Section):
 
 
 class FlowSettings(Section):
-    """A conversation that calls business systems."""
+    """A flow: a conversation that calls business systems."""
 
     name: NonEmpty
     start: list[Annotated[str, Field(pattern=r"^\S(.*\S)?$")]] = Field(min_length=1)
@@ -147,15 +147,15 @@ class FlowSettings(Section):
     failed: str = "{flow}失败：{error}"
 
     def check(self, systems: Container[str]) -> None:
-        """ValueError, naming the step, when a step cannot work as it is written."""
-        known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # the name, and whether it has fields
+        """Raise ValueError, naming the step, if a step cannot work."""
+        known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # name -> whether it has fields
         for number, step in enumerate(self.steps, 1):
             where = f"flow {self.name}, step {number}"
             if step.call and step.call.system not in systems:
-                raise ValueError(f"{where}: there is no system {step.call.system!r}")
+                raise ValueError(f"{where}: unknown system {step.call.system!r}")
             taken = next((name for name in step.brings if name in ALWAYS_KNOWN | {"error"}), None)
             if taken:
-                raise ValueError(f"{where}: {taken!r} has a meaning already and cannot be brought")
+                raise ValueError(f"{where}: {taken!r} is a reserved name")
             for name, question in step.questions.items():
                 _check_names(question.texts, known, where)
                 known[name] = False
@@ -170,45 +170,45 @@ class FlowSettings(Section):
         return max(index for index, step in enumerate(self.steps[:wait]) if step.hands_out)
 
     def _check_callbacks(self) -> None:
-        """Who hands out a callback_url waits for it, and the other way round."""
+        """Check that every step using callback_url is followed by a waiting step, and vice versa."""
         handed_out = 0
         for number, step in enumerate(self.steps, 1):
             if step.hands_out:
                 handed_out = number
             if step.wait and not handed_out:
-                raise ValueError(f"flow {self.name}, step {number}: nothing before it hands out {{{CALLBACK_URL}}}")
+                raise ValueError(f"flow {self.name}, step {number}: no earlier step uses {{{CALLBACK_URL}}}")
             handed_out = 0 if step.wait else handed_out
         if handed_out:
-            raise ValueError(f"flow {self.name}, step {handed_out}: no step after it waits for {{{CALLBACK_URL}}}")
+            raise ValueError(f"flow {self.name}, step {handed_out}: no later step waits for {{{CALLBACK_URL}}}")
 
 
 def spoken(words: str) -> str:
-    """Words as they are compared: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are one."""
+    """Normalise words for comparison: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are equal."""
     bare = "".join(unicodedata.normalize("NFKC", words).casefold().split())
     return bare.rstrip('。.!?,~”"」').lstrip('“"「') or bare
 
 
 def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None:
-    """ValueError when a flow cannot work, or two of them cannot be told apart."""
+    """Raise ValueError if a flow cannot work, or names or start words are not unique."""
     names: set[str] = set()
     words: dict[str, str] = {
-        CANCEL: "the word that ends any flow",
+        CANCEL: "the word that cancels a flow",
         CONFIRM: "the word that confirms a step",
         RETRY: "the word that takes a failed flow up again",
     }
     for flow in flows:
         if flow.name in names:
-            raise ValueError(f"flow {flow.name}: there are two of this name")
+            raise ValueError(f"flow {flow.name}: duplicate name")
         names.add(flow.name)
         for word in flow.start:
             if spoken(word) in words:
-                raise ValueError(f"flow {flow.name}, start: {word!r} is taken already ({words[spoken(word)]})")
+                raise ValueError(f"flow {flow.name}, start: {word!r} is already used ({words[spoken(word)]})")
             words[spoken(word)] = f"flow {flow.name}"
         flow.check(systems)
 
 
 def placeholders(value: Any) -> Iterator[tuple[str, str]]:
-    """Every {name.field} in a tree of texts, as (name, ".field")."""
+    """Yield every {name.field} in a tree of strings as (name, ".field")."""
     if isinstance(value, str):
         yield from ((match[1], match[2]) for match in PLACEHOLDER.finditer(value))
     elif isinstance(value, dict):
@@ -222,6 +222,6 @@ def placeholders(value: Any) -> Iterator[tuple[str, str]]:
 def _check_names(value: Any, known: dict[str, bool], where: str) -> None:
     for name, field in placeholders(value):
         if name not in known:
-            raise ValueError(f"{where}: nothing before it brings {{{name}}}")
+            raise ValueError(f"{where}: no earlier step sets {{{name}}}")
         if field and not known[name]:
-            raise ValueError(f"{where}: {{{name}}} is a text and has no {field[1:]!r}")
+            raise ValueError(f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")

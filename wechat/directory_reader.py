@@ -1,4 +1,4 @@
-"""Reads people and groups from the gateway into the directory."""
+"""Reads contacts and groups from the gateway into the directory."""
 
 from __future__ import annotations
 
@@ -23,25 +23,24 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OFFICIAL: Final = 2  # ContactType of the protocol: 1 individual, 2 official, 3 corporation
-# WeChat's own accounts, which some gateways give as people: 微信团队, 朋友推荐消息, 语音记事本, 腾讯新闻, 文件传输助手.
-# WeChat's own accounts, which gateways tell as friends like any other. Nobody is behind them.
+# WeChat's own accounts, which some gateways report as people: 微信团队, 朋友推荐消息, 文件传输助手, 腾讯新闻, …
 SYSTEM_IDS: Final = frozenset((
     "weixin", "filehelper", "fmessage", "medianote", "floatbottle", "qqmail", "tmessage", "qmessage", "qqsync",
     "newsapp", "notifymessage", "weixinreminder", "mphelper", "feedsapp", "brandsessionholder", "blogappweixin",
     "masssendapp", "blogapp", "facebookapp", "voip", "officialaccounts", "lbsapp", "notification_messages",
     "helper_entry", "appbrandcustomerservicemsg", "shakeapp", "readerapp", "meishiapp", "qqfriend", "weibo",
 ))  # fmt: skip
-READERS: Final = 24  # at once, of the wire's 32 calls: the rest stay free for people who wait for an answer
+READERS: Final = 24  # concurrent reads; the wire allows 32 calls, the others are for requests that people wait for
 ATTEMPTS: Final = 3
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether a call that only reads is worth repeating."""
+    """Whether a failed read should be retried."""
     return isinstance(error, WeChatUnknown | WeChatRefused) and not isinstance(error, WeChatTooFast)
 
 
 async def patiently(read: Callable[[], Awaitable[T]]) -> T:
-    """`read`, repeated twice with growing waits when it fails in a way that may pass."""
+    """Call `read`; retry twice with growing waits on transient errors."""
     try:
         return await read()
     except WeChatError as error:
@@ -52,11 +51,11 @@ async def patiently(read: Callable[[], Awaitable[T]]) -> T:
     ):
         with attempt:
             return await read()
-    raise AssertionError("stamina either returns or raises")
+    raise AssertionError("unreachable: stamina either returns or raises")
 
 
 class DirectoryReader:
-    """Payloads to people and groups; what is asked for twice at a time is read once."""
+    """Reads contacts and groups; concurrent reads of the same contact are shared."""
 
     def __init__(self, puppet: MendedPuppet, directory: CachedDirectory) -> None:
         self._puppet = puppet
@@ -64,13 +63,13 @@ class DirectoryReader:
         self._reading = SingleFlight[str, Contact]()
 
     async def contact(self, id: str) -> Contact:
-        """The person as the directory knows them; read once when it does not."""
+        """Return a contact from the directory, reading it if it is unknown."""
         if known := self._directory.contacts.get(id):
             return known
         return await self._reading.run(id, lambda: patiently(lambda: self.read_contact(id)))
 
     async def read_contact(self, id: str, *, fresh: bool = False) -> Contact:
-        """Read a person's payload; `fresh`: past the gateway's cache."""
+        """Read a contact; `fresh`: without the gateway's cache."""
         if fresh:
             await self._forget(pb.DIRTY_CONTACT, id)
         contact = contact_of(id, await self._puppet.contact_payload(id))
@@ -78,12 +77,12 @@ class DirectoryReader:
         return contact
 
     async def room(self, id: str) -> Room:
-        """The group as the directory knows it; read when it does not."""
+        """Return a group from the directory, reading it if it is unknown."""
         known = self._directory.rooms.get(id)
         return known if known is not None else await patiently(lambda: self.read_room(id))
 
     async def read_room(self, id: str, *, fresh: bool = False) -> Room:
-        """Read a group's payload, and its member list where the payload has none."""
+        """Read a group, and its member list if the payload has none; `fresh`: without the gateway's cache."""
         began, was_known = datetime.now(UTC), id in self._directory.rooms
         if fresh:
             await self._forget(pb.DIRTY_ROOM, id)
@@ -91,12 +90,13 @@ class DirectoryReader:
         payload = await self._puppet.room_payload(id)
         members = list(payload.member_ids) or await self._puppet.room_members(id)
         room = Room(id, clean_name(payload.topic), payload.owner_id, tuple(payload.admin_ids), set(members))
-        if id in self._directory.rooms or not was_known:  # gateways also tell of a group that was left meanwhile
+        # gateways also return a group that the account left meanwhile
+        if id in self._directory.rooms or not was_known:
             self._directory.put_room(room, began)
         return room
 
     async def each(self, ids: Iterable[str], read: Callable[[str], Awaitable[object]]) -> None:
-        """`read` for every id, some at a time. One that cannot be read is left out; a lost connection ends it."""
+        """Call `read` for every id, with limited concurrency. Failed reads are skipped; WeChatOffline is raised."""
         left = iter(list(ids))
 
         async def work() -> None:
@@ -106,7 +106,7 @@ class DirectoryReader:
                 except WeChatOffline:
                     raise
                 except WeChatError as error:
-                    log.warning("%s: could not be read: %s", self._puppet.name, error)
+                    log.warning("%s: reading failed: %s", self._puppet.name, error)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -116,7 +116,9 @@ class DirectoryReader:
             raise errors.exceptions[0] from None
 
     async def _forget(self, what: int, id: str) -> None:
-        """Ask the gateway to drop its cached payload; one that cannot has none or keeps it true itself."""
+        """Ask the gateway to drop its cached payload; gateways without this call have no cache or keep it up to
+        date.
+        """
         try:
             await self._puppet.dirty_payload(what, id)
         except WeChatRefused as error:
@@ -124,7 +126,7 @@ class DirectoryReader:
 
 
 def contact_of(id: str, payload: pb.ContactPayloadResponse) -> Contact:
-    """A person out of their payload."""
+    """Create a contact from its payload."""
     return Contact(
         id=id,
         name=clean_name(payload.name),
@@ -137,5 +139,5 @@ def contact_of(id: str, payload: pb.ContactPayloadResponse) -> Contact:
 
 
 def is_official(id: str) -> bool:
-    """Whether the id alone tells that this is no person but an official account or WeChat itself."""
+    """Whether an id is that of an official account or of WeChat itself."""
     return id.startswith("gh_") or id in SYSTEM_IDS

@@ -1,5 +1,8 @@
-"""Flows: conversations that call business systems. Their state is in the database after each step, and goes on from
-there whatever dies; calls are made beside the conversation, so that a slow system does not hold up its person."""
+"""Flows: conversations that call business systems.
+
+The state is stored after each step and survives restarts. Calls run in tasks of their own, so that a slow system does
+not block the person's conversation.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from errors import NotFound
 from models.db import Store
 from models.flows import NO_MORE, OPEN_STATES, FlowCallback, FlowRun, RunState
 from models.groups import QunState
+from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.decision import Decision
@@ -36,7 +40,7 @@ A_MINUTE: Final = 60.0  # the clock looks for ended waits so often
 
 
 class Flows:
-    """Runs every flow of the config."""
+    """Runs the configured flows."""
 
     def __init__(
         self,
@@ -60,19 +64,19 @@ class Flows:
         self._clock = clock
         self._alarms: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._open: dict[str, str] = {}  # state by account and person; "" = ended while `start` was reading
+        self._open: dict[str, str] = {}  # state by account and person; "" = ended while `start` was loading
         self._loaded = False
         steps.on_pause = self._paused
         steps.on_end = self._ended
 
     def configure(self, flows: Sequence[FlowSettings]) -> None:
-        """Begin these from now on; those under way go on as they began."""
+        """Replace the flows; running ones continue with their copy."""
         self._by_word = {spoken(word): flow for flow in flows for word in flow.start}
 
-    # ---- life ----
+    # ---- start and stop ----
 
     async def start(self) -> None:
-        """Make the calls again that an earlier process did not finish, each with the same idempotency key."""
+        """Repeat the calls that an earlier process did not finish, with their idempotency keys."""
         runs = await self.open_runs()
         known = {open_key(run.account, run.person): run.state for run in runs} | self._open
         self._open, self._loaded = {key: state for key, state in known.items() if state}, True
@@ -81,7 +85,7 @@ class Flows:
                 self._calls.begin(run.id or 0)
 
     async def stop(self, grace: float) -> None:
-        """Let calls finish for `grace` seconds; what does not is made again at the next start."""
+        """Give calls `grace` seconds to finish; the others are repeated at the next start."""
         self._stopping = True
         await self._calls.stop(grace)
         alarms = list(self._alarms)
@@ -89,10 +93,10 @@ class Flows:
             task.cancel()
         await asyncio.gather(*alarms, return_exceptions=True)
 
-    # ---- the person ----
+    # ---- messages of people ----
 
     async def heard(self, account: str, person: str, words: str | None) -> Decision | None:
-        """What a person's private message (None: it is no text) means to their flow; None when it is no flow's."""
+        """Return what to do about a private message (None: not a text); None if it does not concern a flow."""
         words = words.strip() if words is not None else None
         bare = spoken(words or "")
         flow = self._by_word.get(bare)
@@ -131,7 +135,7 @@ class Flows:
         return Decision(write=write)
 
     async def asked_at(self, account: str, person: str) -> float:
-        """When a person's flow asked what it waits to be told; 0 = it waits for nothing of theirs."""
+        """Return when the person's flow asked its current question; 0 if it is not asking."""
         run = await self._open_run(account, person)
         return run.changed_at if run is not None and run.state == RunState.ASKING else 0.0
 
@@ -167,15 +171,15 @@ class Flows:
         return True
 
     def state_words(self, run: FlowRun) -> str:
-        """How an open run stands, for people."""
+        """Describe the state of an open run for people."""
         if run.state == RunState.ASKING:
             return self._texts.flow_asking
         return self._texts.flow_calling if run.state == RunState.CALLING else self._texts.flow_waiting
 
-    # ---- the systems ----
+    # ---- calls and callbacks ----
 
     async def callback(self, secret: str) -> FlowCallback:
-        """Where a system brings a result to; NotFound."""
+        """Return the callback of a secret; raise NotFound."""
         row = await self._store.read(
             lambda s: s.exec(select(FlowCallback).where(FlowCallback.secret == secret)).first()
         )
@@ -184,11 +188,11 @@ class Flows:
         return row
 
     async def called_back(self, callback: FlowCallback, result: dict[str, Any]) -> None:
-        """A system brings a result; the first one counts, and is kept until its step waits for it."""
+        """Store the result of a callback, unless there is one already; continue the run if it waits for it."""
 
         def take(session: Session) -> None:
             run = session.get(FlowRun, callback.run_id)
-            if run is None:  # pruned just now
+            if run is None:  # just pruned
                 return
             is_open = run.state in OPEN_STATES
             is_kept = is_open or run.retry_until is not None
@@ -204,10 +208,10 @@ class Flows:
 
         await self._store.write(take)
 
-    # ---- the clock and the admins ----
+    # ---- expiry and administration ----
 
     async def expire(self) -> int:
-        """End the runs whose answer or callback has not come in time; returns how many."""
+        """End the runs whose answer or callback is overdue; return their number."""
         late = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES), col(FlowRun.deadline) <= self._clock())
         runs = await self._store.read(lambda s: s.exec(late).all())
         for run in runs:
@@ -218,12 +222,12 @@ class Flows:
         return len(runs)
 
     async def open_runs(self) -> list[FlowRun]:
-        """The runs that are under way, the oldest first."""
+        """Return the open runs, oldest first."""
         wanted = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES)).order_by(col(FlowRun.id))
         return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
     def end(self, session: Session, run_id: int) -> FlowRun | None:
-        """End a run for its person, who is told, inside a transaction; None when no such run is open."""
+        """Cancel a run and tell its person, inside a transaction; return None if it is not open."""
         run = session.get(FlowRun, run_id)
         if run is None or run.state not in OPEN_STATES:
             return None
@@ -231,7 +235,7 @@ class Flows:
         return run
 
     def open_counts(self) -> dict[str, int]:
-        """How many runs are asking, calling, waiting; from memory, for the figures."""
+        """Count the open runs by state, from memory, for the metrics."""
         counted = Counter(self._open.values())
         return {str(state): counted[state] for state in OPEN_STATES}
 
@@ -239,7 +243,7 @@ class Flows:
         self._open[open_key(run.account, run.person)] = run.state
         left = run.deadline - self._clock() if run.deadline else A_MINUTE
         if left < A_MINUTE and not self._stopping:
-            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: end of its wait")
+            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: wait expired")
             self._alarms.add(task)
             task.add_done_callback(self._alarms.discard)
 
@@ -255,3 +259,12 @@ class Flows:
             self._open[key] = ""
         if run.state == RunState.CANCELLED:
             self._calls.cancel(run.id or 0)
+
+
+def end_run(session: Session, flows: Flows, audit: Audit, run_id: int, who: str) -> FlowRun:
+    """End a run at somebody's wish, inside a transaction: its person is told. NotFound when no such run is open."""
+    run = flows.end(session, run_id)
+    if run is None:
+        raise NotFound(f"flow run {run_id}")
+    audit.note(session, run.account, "flow_ended", who, str(run_id), "done", flow=run.flow)
+    return run

@@ -1,4 +1,4 @@
-"""The steps of a flow. Each runs inside a transaction that holds its state and everything it says."""
+"""The steps of a flow. Each runs in a transaction with its state and its messages."""
 
 from __future__ import annotations
 
@@ -25,16 +25,19 @@ from services.messaging.webhook_events import WebhookEvents
 
 log = logging.getLogger(__name__)
 HOUR = 3600.0
-ANSWER_HOURS = 24.0  # how long a person may take to answer
+ANSWER_HOURS = 24.0  # hours that a person has to answer
 
 
 class Failed(Exception):
-    """A step ends the flow; the message is for the person."""
+    """A step ends the flow; the message is shown to the person."""
 
 
 class FlowSteps:
-    """Moves a run on until it has to wait: for the person, for a call, for a callback. After the commit `on_call` hears
-    of a run that wants its call made, `on_pause` of every run that waits, `on_end` of one that is over."""
+    """Executes the steps of a run until it has to wait for the person, a call, or a callback.
+
+    After the commit, `on_call` is called for a run whose call is to be made, `on_pause` for a run that waits, and
+    `on_end` for a run that has ended.
+    """
 
     def __init__(
         self,
@@ -55,10 +58,10 @@ class FlowSteps:
         self.on_pause: Callable[[FlowRun], None] = lambda _run: None
         self.on_end: Callable[[FlowRun], None] = lambda _run: None
 
-    # ---- moving on ----
+    # ---- progress ----
 
     def begin(self, session: Session, account: str, person: str, flow: FlowSettings) -> FlowRun:
-        """Start a run, with an address to call back at for every step that waits."""
+        """Start a run and create a callback for each of its waiting steps."""
         now = self._clock()
         retries.forget_failed(session, account, person)
         run = FlowRun(
@@ -77,7 +80,7 @@ class FlowSteps:
         self.go_on(session, run)
 
     def go_on(self, session: Session, run: FlowRun) -> None:
-        """Do the steps from where the run stands."""
+        """Execute the steps from the current one."""
         run.changed_at = self._clock()
         session.add(run)
         steps = FlowSettings.model_validate_json(run.spec).steps
@@ -142,7 +145,7 @@ class FlowSteps:
             raise Failed(reason(result) or self._texts.flow_no_reason)
         return True
 
-    # ---- what comes in ----
+    # ---- results ----
 
     def answered(self, session: Session, run: FlowRun, words: str) -> None:
         """The person answered the question that stands; what does not do is said, and the question stays."""
@@ -170,7 +173,7 @@ class FlowSteps:
             self._messages.say(session, run.account, run.person, words, idempotency_key=key)
 
     def called(self, session: Session, run: FlowRun, answer: dict[str, Any]) -> None:
-        """The system answered the call."""
+        """Continue with the response of a call."""
         call = FlowSettings.model_validate_json(run.spec).steps[run.step].call
         if call is not None:
             run.bring(call.into, answer)
@@ -191,14 +194,14 @@ class FlowSteps:
         self._end(session, run, RunState.FAILED, error, lasting=lasting)
 
     def cancel(self, session: Session, run: FlowRun, words: str) -> None:
-        """End the run because somebody wants it to."""
+        """End the run on request."""
         self._say(session, run, fill(words, flow=run.flow))
         self._end(session, run, RunState.CANCELLED)
 
     def late(self, session: Session, run: FlowRun, result: dict[str, Any]) -> None:
-        """A system brought a result that its run, now over, did not wait for. Who did not end it wants to know."""
+        """Report a result that arrived after the end of its run. The person is told, unless they cancelled it."""
         said = summary(result)
-        after_commit(session, lambda: log.warning("flow run %s is %s, and has a result", run.id, run.state))
+        after_commit(session, lambda: log.warning("flow run %s is %s and already has a result", run.id, run.state))
         if run.state != RunState.CANCELLED:
             since = datetime.fromtimestamp(run.started_at, self._zone).strftime("%m-%d %H:%M")
             self._say(session, run, fill(self._texts.flow_late, since=since, flow=run.flow, result=said))
@@ -218,10 +221,10 @@ class FlowSteps:
             run.retry_until = now + retries.RETRY_SECONDS
         after_commit(session, lambda: self.on_end(run))
 
-    # ---- small things ----
+    # ---- helpers ----
 
     def values(self, session: Session, run: FlowRun) -> dict[str, Any]:
-        """Everything that {names} of the run's step stand for."""
+        """Return the values of the {names} available in the run's current step."""
         values = {**run.values, "flow": run.flow, "person": run.person, "assistant": run.account}
         coming = select(FlowCallback.secret).where(FlowCallback.run_id == run.id, FlowCallback.step >= run.step)
         secret = session.exec(coming.order_by(col(FlowCallback.step))).first()
@@ -233,13 +236,13 @@ class FlowSteps:
         self.tell(session, run.account, run.person, words)
 
     def tell(self, session: Session, account: str, person: str, words: str) -> None:
-        """Promise to say something to a person; what is empty once it is filled in is not said."""
+        """Queue a message to the person, unless the text is empty after filling it in."""
         if words.strip():
             self._messages.say(session, account, person, words)
 
 
 def _about(run: FlowRun) -> dict[str, Any]:
-    """What business systems are told of a run."""
+    """Return the event data of a run."""
     return {
         "run": run.id,
         "flow": run.flow,
@@ -266,5 +269,5 @@ def about_open(
 
 
 def open_key(account: str, person: str) -> str:
-    """What is unique among open runs."""
+    """Return the key that is unique among open runs."""
     return f"{account}/{person}"

@@ -1,6 +1,6 @@
-"""Adding one person to one room, and seeing what WeChat makes of it.
+"""Adds a person to a room and verifies the result in WeChat.
 
-A call that returned without an error proves nothing: only the join event or the member list does.
+A call without an error proves nothing; only the join event or the member list does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from wechat.events import Room
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
-INVITATION_SHOWN = 2.0  # seconds to see whether a large room took the person in directly after all
+INVITATION_SHOWN = 2.0  # seconds to wait for a direct join in a large room, where WeChat normally sends an invitation
 OWNER_WORDS = ("群主", "-2028")
 FULL_WORDS = ("已满", "人数已达上限")
 
@@ -38,12 +38,12 @@ class AddResult(StrEnum):
     """What WeChat showed after an add."""
 
     JOINED = "joined"
-    INVITED = "invited"  # the person must tap an invitation
+    INVITED = "invited"  # the person must accept an invitation
     OWNER_ASKED = "owner_asked"  # the group's owner must confirm
 
 
 class MemberAdder:
-    """Adds people at the account's pace."""
+    """Adds people within the account's rate limit."""
 
     def __init__(
         self,
@@ -67,14 +67,14 @@ class MemberAdder:
     async def add(self, qun: Qun, room: Room, row: Membership, who: str, *, patient: bool) -> AddResult:
         """Add the person of a membership row to a room and return what WeChat showed.
 
-        `patient`: wait as long as the rate limit asks for; otherwise raise TooManyRequests when it asks for more than
-        a request can wait. Also raises AssistantOffline, GroupFull, InviteFailed.
+        `patient`: wait as long as the rate limit asks for; otherwise raise TooManyRequests when it asks for more than a
+        request can wait. Also raises AssistantOffline, GroupFull, InviteFailed.
         """
         contact_id, row_id = row.contact_id or "", row.id or 0
         wechat = self._accounts.online(qun.account)
         wait = self._accounts.governor(qun.account).reserve_add(None if patient else self._pacing.request_seconds)
         if wait > self._pacing.request_seconds and not patient:
-            raise TooManyRequests(f"{qun.account} adds people too fast", retry_after=wait)
+            raise TooManyRequests(f"{qun.account} has reached its rate limit for adding people", retry_after=wait)
         await asyncio.sleep(wait)
         if wait and not await self._states.is_open(row_id):
             raise InviteFailed(MembershipReason.WITHDRAWN)
@@ -106,7 +106,7 @@ class MemberAdder:
             patience = min(INVITATION_SHOWN, patience)
         if await wechat.wait_member(room.id, contact_id, patience):
             return AddResult.JOINED
-        size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have come in meanwhile
+        size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have joined meanwhile
         return AddResult.INVITED if by_invitation or size >= self._settings.direct_add_limit else None
 
     def _refusal(self, account: str, error: WeChatError) -> Exception:

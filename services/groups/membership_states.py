@@ -15,6 +15,7 @@ from errors import AssistantOffline, GroupFull, MemberBlacklisted, NotFound, WeC
 from models.db import Store
 from models.groups import OPEN_STATES, Membership, MembershipReason, MemberState, Qun
 from services.clock import DAY, Clock
+from services.groups.group_notices import GroupNotices
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
 from services.groups.membership_rows import adopt_pending, membership_of, move, put_membership
@@ -32,11 +33,18 @@ class MembershipStates:
     """Reads and writes membership rows."""
 
     def __init__(
-        self, store: Store, groups: Groups, recorder: MembershipRecorder, settings: GroupSettings, clock: Clock
+        self,
+        store: Store,
+        groups: Groups,
+        recorder: MembershipRecorder,
+        notices: GroupNotices,
+        settings: GroupSettings,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._groups = groups
         self._recorder = recorder
+        self._notices = notices
         self._settings = settings
         self._clock = clock
         self._ids: dict[tuple[int, str], int] = {}  # (group, contact) -> row id, which never changes
@@ -52,6 +60,22 @@ class MembershipStates:
     def days_left(self, row: Membership) -> int:
         """Whole days until a row expires, at least one."""
         return max(1, round(((row.expires_at or 0) - self._clock()) / DAY))
+
+    async def invite_by_code(self, qun: Qun, name: str, contact_id: str | None) -> Membership:
+        """Record that a person may join by the group's QR code; an invitation that is still open is returned."""
+
+        def invite(session: Session) -> Membership:
+            row = membership_of(session, qun.number, contact_id or f"name:{name}")
+            if row is not None and self.is_pending(row, MemberState.INVITED):
+                return row
+            row = put_membership(
+                session, qun, self._clock(), name=name, contact_id=contact_id,
+                state=MemberState.INVITED, expires_at=self.waits_until(),
+            )  # fmt: skip
+            self._notices.member(session, "member.invited", qun, row)
+            return row
+
+        return await self._store.write(invite)
 
     # ---- reading ----
 
@@ -193,7 +217,7 @@ class MembershipStates:
                 return
             why = MembershipReason.OWNER_MUST_CONFIRM if by_owner else ""
             move(session, row, self._clock(), MemberState.INVITED, why, self.waits_until())
-            self._recorder.invited(session, qun, row)
+            self._notices.member(session, "member.invited", qun, row)
 
         await self._store.write(write)
 
@@ -235,7 +259,7 @@ class MembershipStates:
 
     def tell_outcome_soon(self, qun: Qun, contact_id: str, error: Exception | None) -> None:
         """Tell a person who asked for it themselves what came of their request."""
-        self._store.write_soon(lambda s: self._recorder.tell_outcome(s, qun, contact_id, error))
+        self._store.write_soon(lambda s: self._notices.tell_outcome(s, qun, contact_id, error))
 
     async def expire(self) -> int:
         """End the requests and invitations whose time is over; returns how many."""

@@ -1,7 +1,7 @@
 """Letting people into groups: one state machine, whoever asks, moved only by what WeChat shows.
 
-A step that talks to WeChat is a row with a state, the call, then what was seen; after a crash the row says where to
-go on.
+A step that talks to WeChat is a row with a state, the call, then what was seen; after a crash the row says where to go
+on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from services.groups.membership_states import ASYNC, MembershipStates
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from wechat.events import Contact, Room
+from wechat.interface import Capability
 
 log = logging.getLogger(__name__)
 STRANGER = "不是你的好友"  # WeChat, of somebody to be added
@@ -39,7 +40,7 @@ class Approved(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JoinResult:
-    """The answer to a request to join; `id` names the membership where one is kept."""
+    """Answer to a request to join; `id` is the membership, if there is one."""
 
     approved: Approved
     account: str
@@ -89,6 +90,9 @@ class Memberships:
             if (there := self._groups.room_of(qun, person.id)) is not None:
                 await self._states.joined(qun, there.id, person.id)
                 return JoinResult(Approved.OK, qun.account, await self._states.id_of(qun, person.id))
+            if Capability.JOIN_BY_CODE in self._accounts.get(qun.account).capabilities:
+                invited = await self._states.invite_by_code(qun, person.name, person.id)
+                return JoinResult(Approved.INVITED, qun.account, invited.id)
             until = row.expires_at if row and row.state == MemberState.REQUESTED else None
             return await self._add_somewhere(qun, person, source, who, until)
         except (BotError, WeChatError) as error:
@@ -133,10 +137,10 @@ class Memberships:
         await self._states.invitation_seen(qun, row.id or 0, by_owner=seen is AddResult.OWNER_ASKED)
         return JoinResult(Approved.INVITED, qun.account, row.id)
 
-    # ---- who became a friend, what a crash left open ----
+    # ---- new friends and interrupted requests ----
 
     async def became_friend(self, account: str, contact_id: str) -> None:
-        """Let the person into every group they were approved for while they were not a friend yet."""
+        """Add the person to every group that waits for them to become a friend."""
         wechat = self._accounts.get(account)
         person = await wechat.contact(contact_id)
         called = {name for name in (person.name, person.alias, person.weixin, person.id) if name}
@@ -161,7 +165,7 @@ class Memberships:
         except (AssistantOffline, WeChatOffline):
             return None  # tried again at the next sync
         except (BotError, WeChatError) as error:
-            log.warning("group %s: %s not let in: %s", row.number, person.id, error)
+            log.warning("group %s: join request of %s failed: %s", row.number, person.id, error)
             withdrawn = isinstance(error, BotError) and error.detail == MembershipReason.WITHDRAWN
             if not row.error and not withdrawn and row.source != ASYNC:  # told once, not at each failure
                 self._states.tell_outcome_soon(qun, person.id, error)
@@ -172,7 +176,7 @@ class Memberships:
 
 
 def _log_not_added(key: tuple[int, str], error: BaseException) -> None:
-    log.info("group %s: %s not added: %s", *key, error)
+    log.info("group %s: could not add %s: %s", *key, error)
 
 
 def _others(people: Iterable[Contact], contact_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""The ways into a group that begin in WeChat: a join token in a friend request, or in a private message."""
+"""Requests to join by a token, in a friend request or a private message."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from services.groups.groups import Groups
 from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Memberships
 from services.groups.token_misses import TokenMisses
+from wechat.interface import Capability
 
 log = logging.getLogger(__name__)
 
 
 class TokenJoins:
-    """Lets people in who ask for it themselves."""
+    """Processes tokens, and resumes interrupted requests."""
 
     def __init__(
         self,
@@ -43,10 +44,10 @@ class TokenJoins:
         self._texts = texts
         self._tasks: set[asyncio.Task[None]] = set()
 
-    # ---- a token from a friend ----
+    # ---- tokens in private messages ----
 
     async def token_sent(self, account: str, contact_id: str, token: str) -> Decision:
-        """What to do about a token that a friend sent."""
+        """Decide about a token sent by a friend."""
         qun = await self._meant(account, contact_id, token)
         if isinstance(qun, Decision):
             return qun
@@ -54,6 +55,9 @@ class TokenJoins:
         if answer:
             return Decision(answer)
         name = (await self._accounts.get(account).contact(contact_id)).name
+        if Capability.JOIN_BY_CODE in self._accounts.get(account).capabilities:
+            await self._states.invite_by_code(qun, name, contact_id)
+            return Decision(fill(self._texts.join_by_code, topic=qun.topic, url=self._groups.url(qun)))
         return Decision(
             fill(self._texts.joining, topic=qun.topic),
             lambda s: self._states.ask(s, qun, contact_id, name, MemberState.REQUESTED),
@@ -74,7 +78,7 @@ class TokenJoins:
             return Decision(self._texts.bad_token, lambda s: self._misses.note(s, account, contact_id))
 
     async def _known_already(self, qun: Qun, contact_id: str) -> str:
-        """What the sender is told when there is nothing to be done; "" when there is."""
+        """Return the reply if there is nothing to do, else ""."""
         if self._blacklist.holds(qun.number, contact_id):
             return fill(self._texts.blacklisted, topic=qun.topic)
         if self._groups.room_of(qun, contact_id):
@@ -89,13 +93,13 @@ class TokenJoins:
     def _group(self, account: str, token: str) -> Qun:
         qun = self._groups.joinable_by(token)
         if qun.account != account:
-            raise TokenInvalid(f"a group of {qun.account}")
+            raise TokenInvalid(f"the group belongs to {qun.account}")
         return qun
 
     # ---- a token in a friend request ----
 
     async def token_in_request(self, account: str, contact_id: str, name: str, token: str) -> Decision:
-        """Keep, for the moment the person is a friend, that they were let in."""
+        """Decide about a token in a friend request; the person is added once they are a friend."""
         qun = await self._meant(account, contact_id, token)
         if isinstance(qun, Decision):
             return qun
@@ -106,14 +110,14 @@ class TokenJoins:
             write=lambda s: self._states.ask(s, qun, contact_id, name, MemberState.WAITING_FRIEND), opens=True
         )
 
-    # ---- going on ----
+    # ---- continuing ----
 
     def became_friend_soon(self, account: str, contact_id: str) -> None:
-        """Let a new friend into what they were approved for."""
+        """Start adding a new friend to the groups that wait for them."""
         self._hold(self._became_friend(account, contact_id))
 
     async def _became_friend(self, account: str, contact_id: str) -> None:
-        """WeChat may need some seconds before it shows a new friend as one."""
+        """Wait until WeChat shows the new friend as one, which may take seconds, and add them."""
         wechat = self._accounts.get(account)
         for pause in (0.0, 0.5, 2.0, 5.0):
             await asyncio.sleep(pause)
@@ -129,7 +133,7 @@ class TokenJoins:
         return len(rows)
 
     async def resume_all(self) -> int:
-        """Try again what failed; returns how many requests were open."""
+        """Retry the failed requests of all online accounts; return their number."""
         accounts = [account for account in self._accounts.names() if self._accounts.is_online(account)]
         return sum([await self.resume(account) for account in accounts])
 
@@ -155,10 +159,10 @@ class TokenJoins:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("a way into a group failed", exc_info=task.exception())
+            log.error("joining a group failed", exc_info=task.exception())
 
     async def stop(self) -> None:
-        """Let go of what runs; the rows say where to go on."""
+        """Cancel running tasks; the rows say where to resume."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Watches what is said in a group: blocked words, foreign links, QR codes, cards, mini-programs, flooding."""
+"""Detects offences in group messages: blocked words, foreign links, QR codes, cards, mini-programs, flooding."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from services.moderation.sanctions import Sanctions
 from wechat.events import GroupMessage, MessageKind
 
 log = logging.getLogger(__name__)
-SECONDS: Final = 10.0  # that a picture or a link may take to be fetched; the group's line waits for it
+SECONDS: Final = 10.0  # timeout for fetching an image or link; the group's later messages wait for it
 UNCOUNTED: Final = (MessageKind.SYSTEM, MessageKind.RECALLED)
+SPOKEN: Final = (MessageKind.TEXT, MessageKind.CHAT_HISTORY)  # where links are looked for in the text
 
 
 class Offence(StrEnum):
-    """What a message does that it must not."""
+    """Kinds of offences."""
 
     WORD = "word"
     LINK = "link"
@@ -36,7 +37,7 @@ class Offence(StrEnum):
 
 
 class Moderator:
-    """Judges messages; what follows is the ladder's."""
+    """Checks messages. Sanctions are in Sanctions."""
 
     def __init__(
         self,
@@ -58,17 +59,17 @@ class Moderator:
         self._qr = QrReader()
 
     def configure(self, own_hosts: Sequence[str]) -> None:
-        """Take other hosts of one's own from now on."""
+        """Replace the hosts that count as own ones."""
         self._own: Sequence[str] = [host for url in (self._public_url, *own_hosts) if (host := host_of(url))]
 
     async def offence(self, event: GroupMessage, qun: Qun) -> Offence | None:
-        """What is wrong with a message, if anything; reads nothing but memory unless it is a picture or a link card."""
+        """Return the offence of a message, if any. Only images and link cards require calls to WeChat."""
         if event.kind in UNCOUNTED or self._sanctions.is_exempt(qun, event.contact_id):
             return None
-        if self._flood.hit((event.account, event.room_id, event.contact_id), event.at.timestamp()):
+        if self._flood.hit((event.account, event.room_id, event.contact_id), event.arrived_at, event.at.timestamp()):
             return Offence.FLOOD
-        if event.kind is MessageKind.TEXT:
-            return self._in_text(event.text, qun)
+        if offence := self._in_text(event.text, qun, links=event.kind in SPOKEN):
+            return offence
         if event.kind is MessageKind.CARD and self._block.cards:
             return Offence.CARD
         if event.kind is MessageKind.MINI_PROGRAM and self._block.mini_programs:
@@ -80,38 +81,41 @@ class Moderator:
         return None
 
     async def close(self) -> None:
-        """End the process that reads pictures."""
+        """Stop the process that decodes images."""
         await self._qr.close()
 
     def reason(self, offence: Offence) -> str:
-        """What its author is told about it."""
+        """Return the reason as told to the offender."""
         return str(getattr(self._texts, f"offence_{offence}"))
 
-    def _in_text(self, text: str, qun: Qun) -> Offence | None:
+    def _in_text(self, text: str, qun: Qun, *, links: bool) -> Offence | None:
         if self._words.filter(qun).hit(text) is not None:
             return Offence.WORD
-        if self._block.links and foreign_link(text, self._own) is not None:
+        if links and self._block.links and foreign_link(text, self._own) is not None:
             return Offence.LINK
         return None
 
     async def _in_picture(self, event: GroupMessage) -> Offence | None:
         try:
             async with asyncio.timeout(SECONDS):
-                await self._accounts.all_online(SECONDS, event.account)  # what a crash left is handled at once
+                # after a restart, events may be handled before the account is online
+                await self._accounts.all_online(SECONDS, event.account)
                 media = await self._accounts.get(event.account).image(event.id)
                 codes = await self._qr.read(media.data)
         except (WeChatError, TimeoutError) as error:
-            log.info("picture %s could not be looked at: %s", event.id, type(error).__name__)
+            log.info("could not check picture %s: %s", event.id, type(error).__name__)
             return None
         return Offence.QR_CODE if any(not self._is_ours(code) for code in codes) else None
 
     async def _in_link(self, event: GroupMessage, qun: Qun) -> Offence | None:
+        if event.target:  # the message says itself where it leads
+            return Offence.LINK if self._block.links and not self._is_ours(event.target) else None
         try:
             async with asyncio.timeout(SECONDS):
                 await self._accounts.all_online(SECONDS, event.account)
                 link = await self._accounts.get(event.account).link(event.id)
         except (WeChatError, TimeoutError) as error:
-            log.info("link %s could not be looked at: %s", event.id, type(error).__name__)
+            log.info("could not check link %s: %s", event.id, type(error).__name__)
             return None
         if any(self._words.filter(qun).hit(shown) for shown in (link.title, link.description)):
             return Offence.WORD

@@ -8,10 +8,10 @@ from config.settings import GroupSettings
 from config.texts import Texts, fill
 from models.groups import MemberRecord, Qun
 from services.accounts.audit import Audit
+from services.groups.removal_queue import RemovalQueue
 from services.messaging.messages import Messages, text
 from services.moderation.exemptions import Exemptions
 from services.moderation.member_records import MemberRecords
-from services.moderation.queued_removals import QueuedRemovals
 
 
 class Sanctions:
@@ -20,7 +20,7 @@ class Sanctions:
     def __init__(
         self,
         records: MemberRecords,
-        removals: QueuedRemovals,
+        removals: RemovalQueue,
         exemptions: Exemptions,
         messages: Messages,
         audit: Audit,
@@ -55,7 +55,7 @@ class Sanctions:
         return count
 
     def ban(self, session: Session, qun: Qun, contact_id: str, name: str, reason: str, who: str) -> None:
-        """Blacklist a person, and take them out of the group."""
+        """Blacklist a person and remove them from the group."""
         self.blacklist(session, qun, contact_id, name, reason, who)
         self._removals.add(session, qun, contact_id, reason, who)
 

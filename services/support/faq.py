@@ -1,9 +1,9 @@
-"""The FAQ: a listed question is answered; for a near one the nearest listed questions are found. Pure.
+"""The FAQ: exact matches are answered, similar questions are found by words. No I/O.
 
-Nearness by words: a text is reduced to what it is about, without the words that any question may have (what, when, can
-I), and that to its characters and pairs of them, weighted by how rare they are among the entries. Counted are the
-likeness to a question of the entry (cosine and coverage) and the coverage by its answer. No measure of words is good
-enough to answer freely by (benchmarks/faq.py measures it), so a near question only ever gets a menu.
+Similarity by words: a text is reduced to its topic, without the words that any question may have (what, when, can I),
+and that to its characters and pairs of characters, weighted by how rare they are among the entries. It combines the
+similarity to a question of the entry (cosine and coverage) with the coverage by its answer. No lexical measure is good
+enough to answer without asking (benchmarks/faq.py measures it), so similar questions are only offered as a menu.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OFFERED = 3
 BEHIND = 0.2  # share of the best's nearness below which others are not offered
 BODY = 0.3  # nearness of a passage that has all the words that are asked for
 _POLITE = re.compile(r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$")
-# Words that say nothing of what a question is about. None that also begins or ends a word that does, as 会 in 会员.
+# Words that do not identify a topic. Words that are part of topic words, such as 会 in 会员, are excluded.
 _COMMON = """
 怎么样 怎么办 怎么 怎样 咋样 咋办 咋 如何 什么时候 啥时候 什么 为什么 为何 为啥 啥 哪里 哪儿 哪个 哪些 哪 谁
 多少 多久 多长时间 几点 几天 几 能不能 可不可以 是不是 有没有 要不要 会不会 可否 能否 是否
@@ -42,7 +42,7 @@ _COMMON_WORD = re.compile("|".join(sorted(_COMMON.split(), key=len, reverse=True
 
 
 class Entry(Section):
-    """Questions that mean the same, and their answer."""
+    """A question with its variants and its answer."""
 
     questions: list[NonEmpty] = Field(min_length=1)
     answer: NonEmpty
@@ -55,7 +55,7 @@ class Entry(Section):
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A listed question that is near to one asked; `score` is 0–1."""
+    """A similar listed question; `score` is 0–1."""
 
     question: str
     entry: Entry
@@ -68,27 +68,27 @@ def near(question: str, entry: Entry, score: float) -> Near:
 
 
 def plain(text: str) -> str:
-    """A question as it is compared: NFKC, no case, no punctuation, no spaces."""
+    """Normalise a question: NFKC, casefolded, letters and digits only."""
     return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
 def core(text: str) -> str:
-    """A question without the politeness around it."""
+    """Normalise a question and remove polite phrases."""
     bare = plain(text)
     return _POLITE.sub("", bare) or bare
 
 
 def topic(text: str) -> list[str]:
-    """The pieces of a question that say what it is about."""
+    """Return the parts of a question that identify its topic."""
     return [piece for piece in _COMMON_WORD.split(plain(text)) if piece]
 
 
 def load(path: str) -> list[Entry]:
-    """The entries of a file; none when there is no file. ConfigError with one line when it cannot be read."""
+    """Load the entries of a file; [] if it does not exist. Raises ConfigError if it is invalid."""
     if not path:
         return []
     if not Path(path).exists():
-        log.warning("customer_service.faq: there is no file %r: no questions are listed", path)
+        log.warning("customer_service.faq: file not found: %r; there are no questions", path)
         return []
     data = read_yaml(path)
     try:
@@ -104,7 +104,7 @@ class Faq:
         self.entries = entries
         self._listed = [(question, entry) for entry in entries for question in entry.questions]
         self._exact: dict[str, Entry] = {}
-        for form in (plain, core):  # a question as it is listed goes before one less its politeness
+        for form in (plain, core):  # exact matches take precedence over those without polite phrases
             for question, entry in self._listed:
                 self._exact.setdefault(form(question), entry)
         self._words = _Index(entries)
@@ -114,7 +114,7 @@ class Faq:
         return len(self.entries)
 
     def exact(self, text: str) -> Entry | None:
-        """The entry that lists this question."""
+        """Return the entry that lists this question."""
         return self._exact.get(plain(text)) or self._exact.get(core(text))
 
     def nearest(self, text: str, least: float = NEAR) -> list[Near]:

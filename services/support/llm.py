@@ -1,7 +1,7 @@
-"""A language model behind an OpenAI-compatible server: it says which entry of the FAQ answers a question.
+"""Client of a language model (OpenAI-compatible) that chooses the FAQ entry which answers a question.
 
-People then get that entry's own words: whatever a model is talked into, it speaks to nobody. What it does not do in
-time and in form is a decline; the menu or a person then answers.
+People get the entry's own text, so a manipulated model cannot say anything to them. A late or malformed response counts
+as no choice; then the menu or a person answers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from services.support.circuit_breaker import CircuitBreaker
 from services.support.faq import Entry, plain
 
 log = logging.getLogger(__name__)
-AT_ONCE = 16  # calls under way; more than that are declined, so that no slow server holds the conversations up
+AT_ONCE = 16  # concurrent requests; further ones are skipped, so that a slow server does not block conversations
 MAX_ENTRIES = 40
 MAX_ANSWER = 400  # characters of an answer that the model is shown
 LONGEST = 1000  # characters of a question
@@ -38,7 +38,7 @@ PROMPT = """你是客服助手。从下面编号的条目里选出能回答用�
 
 
 class LlmClient:
-    """Asks the model; never raises for what the server does."""
+    """Client of the model. Failures of the server return None."""
 
     def __init__(self, settings: LlmSettings, clock: Clock) -> None:
         self._settings = settings
@@ -92,11 +92,12 @@ class LlmClient:
 
 
 def chosen(content: str, entries: Sequence[Entry]) -> Entry | None:
-    """The entry that a model's answer names, or, when it is out of form, is the number or the words of; None when it
-    declined."""
+    """Return the entry named in a response; for a malformed response, by its number or by its text. None if there is
+    none.
+    """
     named = _ENTRY.findall(content)
     if named:
-        return _numbered(named[-1], entries)  # models that think aloud say what they mean last
+        return _numbered(named[-1], entries)  # models that reason aloud give their answer last
     return _numbered(content.strip(), entries) or _quoted(content, entries)
 
 

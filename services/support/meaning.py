@@ -1,4 +1,4 @@
-"""Near questions by meaning and words together. Pure; the embeddings come from outside.
+"""Similarity of questions by embeddings, combined with words. No I/O.
 
 A model's cosines only mean something among themselves. What is asked is therefore compared with chatter as well,
 everyday sentences that no business lists. The threshold is calibrated on how near that chatter is to the entries, and
@@ -44,14 +44,14 @@ class MeaningIndex:
 
     @staticmethod
     def texts(faq: Faq) -> list[str]:
-        """What is to be embedded, in the order of `vectors`."""
+        """Return the texts to embed, in the order of `vectors`."""
         questions = [question for entry in faq.entries for question in entry.questions]
         answers = [f"{one.questions[0]}\n{one.answer}" if one.is_passage else one.answer for one in faq.entries]
         return [*questions, *answers, *CHATTER]
 
     @property
     def dimensions(self) -> int:
-        """How long a vector is."""
+        """Dimensions of the vectors."""
         return int(self._questions.shape[1])
 
     def _calibrated(self) -> float:

@@ -1,4 +1,4 @@
-"""The listed questions near to one asked: by meaning where a server answers in time, else by words."""
+"""Finds similar listed questions by embeddings if a server answers in time, else by words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class NearQuestions:
-    """Keeps the index by meaning; it is built in the background, and again whenever the questions change."""
+    """Caches the embedding index, which is built in the background after each change of the questions."""
 
     def __init__(self, book: FaqBook, client: EmbeddingClient) -> None:
         self._book = book
@@ -23,7 +23,7 @@ class NearQuestions:
         self._building: asyncio.Task[None] | None = None
 
     async def nearest(self, text: str) -> list[Near]:
-        """The nearest entries, best first; none when nothing is near."""
+        """Return the most similar entries, best first."""
         faq = self._book.faq
         if not self._client.is_on or not faq.entries:
             return faq.nearest(text)
@@ -57,10 +57,10 @@ class NearQuestions:
         if vectors is not None and model == self._client.model:
             index = await asyncio.to_thread(MeaningIndex, faq, vectors)
             self._index = (faq, model, index)
-            log.info("%s listed questions are embedded; near from %.3f on", len(faq), index.threshold)
+            log.info("%s questions embedded; similarity threshold %.3f", len(faq), index.threshold)
 
     async def close(self) -> None:
-        """Stop building."""
+        """Cancel building."""
         if self._building is not None:
             self._building.cancel()
             await asyncio.gather(self._building, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Questions that no keyword answers: the FAQ, its menu, a language model where there is one, and else the fallback."""
+"""Answers questions without a matching keyword: FAQ, menu, language model if configured, fallback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FALLBACK_SECONDS = 600.0
 MAX_FALLBACKS = 2  # in that time, the second in other words
 LONGEST_MISS = 100  # characters of a question that is counted; what is longer is a letter, not a question
 _NUMBERS = {"1": 0, "2": 1, "3": 2, "一": 0, "二": 1, "三": 2}
-_CHOSEN = re.compile("(?:回复|选择?)?第?([1-3一二三])[个条]?")  # of a normalised text
+_CHOSEN = re.compile("(?:回复|选择?)?第?([1-3一二三])[个条]?")  # matches a normalised text
 
 Person = tuple[str, str, str]  # account, conversation, contact id
 
@@ -48,7 +48,7 @@ class _Fallback:
 
 
 class Questions:
-    """Answers questions. Menus and the last fallbacks are in memory too, so that an answer reads no database."""
+    """Answers questions. Menus and recent fallbacks are cached in memory, so that answering needs no database read."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class Questions:
 
     @property
     def faq(self) -> Faq:
-        """The listed questions."""
+        """The FAQ index."""
         return self._book.faq
 
     async def load(self) -> None:
-        """Read the menus that still wait for a number, and who was told lately that they were not understood."""
+        """Load the open menus and recent fallbacks."""
         now = self._clock()
         menus = await self._store.read(lambda s: s.exec(select(FaqMenu).where(FaqMenu.expires_at > now)).all())
         for row in menus:
@@ -91,12 +91,12 @@ class Questions:
     # ---- answering ----
 
     def menu_since(self, who: Person) -> float:
-        """When the person was offered a menu that still waits; 0 = none does."""
+        """Return when the person's open menu was offered, or 0."""
         menu = self._menus.get(who)
         return menu.asked_at if menu and menu.asked_at + MENU_SECONDS > self._clock() else 0.0
 
     def listed(self, who: Person, text: str) -> str | None:
-        """The answer to a listed question, or to a number of the menu that was offered."""
+        """Return the answer to a listed question, or to a number of the offered menu."""
         entry = self.faq.exact(text)
         if entry is not None:
             return self._answer(entry)
@@ -108,7 +108,7 @@ class Questions:
         return self._answer(entry) if entry else None
 
     async def other(self, who: Person, text: str) -> Decision | None:
-        """What a question that is not listed gets: the model's answer, or a menu; None when nothing is near."""
+        """Answer an unlisted question by the language model or a menu; None if nothing is similar."""
         if self._llm.is_on:
             nearest = self.faq.entries
             if len(nearest) > 40:
@@ -186,7 +186,7 @@ class Questions:
         if len(self._menus) > 10_000:
             self._menus = {k: m for k, m in self._menus.items() if m.asked_at + MENU_SECONDS > menu.asked_at}
 
-    # ---- what nobody had listed ----
+    # ---- unlisted questions ----
 
     def missed(self, session: Session, account: str, text: str) -> None:
         """Count a question that the FAQ does not list."""
@@ -200,7 +200,7 @@ class Questions:
         session.connection().execute(insert.on_conflict_do_update(index_elements=keys, set_=more))
 
     async def prune(self, before: float) -> None:
-        """Forget menus that have run out, and what was missed before a time (Unix seconds)."""
+        """Delete expired menus, and question counts before a time (Unix seconds)."""
         day, now = datetime.fromtimestamp(before, self._zone).date().isoformat(), self._clock()
 
         def write(session: Session) -> None:
@@ -213,7 +213,7 @@ class Questions:
 
 
 def top_misses(session: Session, number: int, *, account: str = "", since: str = "") -> list[tuple[str, int]]:
-    """What was asked most often and is not listed: (question, times). `since`: the first day, as YYYY-MM-DD."""
+    """Return the most frequent unlisted questions as (question, times). `since`: the first day, YYYY-MM-DD."""
     times = func.sum(FaqMiss.count)
     wanted = select(FaqMiss.question, times).group_by(col(FaqMiss.question))
     if account:

@@ -1,7 +1,7 @@
-"""What staff write in their room: `#12 您好`, `#12 结束`, `#12 转 @同事`, `#12 记录 …`, `#12 历史`, `#12 /发票`, `#`.
+"""Commands in the staff room: `#12 您好`, `#12 结束`, `#12 转 @同事`, `#12 记录 …`, `#12 历史`, `#12 /发票`, `#`.
 
-What looks like a command and is not well formed is MALFORMED, never an answer: a customer must not read it. `#12 -转`
-and a quoting reply say such words to the customer.
+Text that looks like a command but is not well-formed is MALFORMED and never sent to the customer. `#12 -转` and replies
+by quoting send such text literally.
 """
 
 from __future__ import annotations
@@ -29,32 +29,33 @@ _TO_NAME = re.compile(r"转[给交接]?给?\s*(\S+?)[\s。.!！~]*")
 
 
 class StaffVerb(StrEnum):
-    """What is to be done with a ticket."""
+    """Actions on a ticket."""
 
     LIST = "list"
-    CALL = "call"  # nothing but its number: the next picture or file goes there
+    CALL = "call"  # only the number: the next picture or file belongs to it
     ANSWER = "answer"
     CLOSE = "close"
     PASS = "pass"
     NOTE = "note"
     CANNED = "canned"
     HISTORY = "history"
-    MALFORMED = "malformed"  # looks like a command; `words` is the whole line
+    MALFORMED = "malformed"  # looks like a command; `words` is the text after the number
 
 
 @dataclass(frozen=True, slots=True)
 class StaffCommand:
-    """A line of the staff; `words` is what the verb needs."""
+    """A command; `words` is the verb's argument."""
 
     verb: StaffVerb
     number: int = 0
     words: str = ""
 
 
-def parse(text: str, names: Collection[str] = ()) -> StaffCommand | None:
+def parse(text: str, names: Collection[str] = (), quoted: str = "") -> StaffCommand | None:
     """What a text in the staff room asks for; None: it is talk among the staff. To quote what was relayed is to name
-    its ticket, unless another is named, or a colleague is called. `names`: the colleagues, as 转 may name them."""
-    words, quoted = without_quote(text.strip())
+    its ticket, unless another is named, or a colleague is called. `names`: the colleagues, as 转 may name them;
+    `quoted`: what the text quotes, where it does not hold the quotation itself."""
+    words, quoted = (text.strip(), quoted) if quoted else without_quote(text.strip())
     relayed = _RELAYED.search(quoted)
     if relayed and not words.startswith("@"):
         return _named(words, names) or _quoting(int(relayed[1]), words)
@@ -62,13 +63,13 @@ def parse(text: str, names: Collection[str] = ()) -> StaffCommand | None:
 
 
 def _quoting(number: int, words: str) -> StaffCommand:
-    """A quoting reply: what is no command is an answer, whatever it looks like."""
+    """Parse a reply by quoting: whatever is not a command is an answer."""
     line = _line(number, words)
     return StaffCommand(StaffVerb.ANSWER, number, words) if line.verb is StaffVerb.MALFORMED else line
 
 
 def _named(text: str, names: Collection[str] = ()) -> StaffCommand | None:
-    """The line that a text is by itself."""
+    """Parse a text that is not a reply."""
     if _LIST.fullmatch(text):
         return StaffCommand(StaffVerb.LIST)
     found = _LINE.fullmatch(text)

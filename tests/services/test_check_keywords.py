@@ -1,4 +1,4 @@
-"""`make keywords`: a rules file is checked, and the rule that answers is shown."""
+"""`make keywords`: validation of a rules file, and which rule answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RULES = """
 
 
 def test_it_shows_which_rule_answers(tmp_path: Path) -> None:
-    """The whole road, as `make keywords` goes it."""
+    """End to end, as called by `make keywords`."""
     path = tmp_path / "rules.yaml"
     path.write_text(RULES, encoding="utf-8")
     command = [sys.executable, "-m", "tools.check_keywords", str(path), "我的订单42"]
@@ -41,12 +41,12 @@ def test_a_whole_config_and_the_place(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("rules", "says"),
     [
-        ("- {equals: a, contains: b, reply: c}", "rule 1: exactly one of equals, contains, regex is wanted"),
+        ("- {equals: a, contains: b, reply: c}", "rule 1: exactly one of equals, contains, regex is required"),
         ("- {equals: a, reply: b}\n- {regex: '(', reply: c}", "rule 2 (regex)"),
         ("- {equals: a}", "rule 1 (reply)"),
         ("a: [", "rules.yaml"),
         ("- {equals: A, reply: b}\n- {equals: a, reply: c}", "rule 2 never answers: rule 1 has the same equals 'a'"),
-        ("- {equals: a, reply: [{image: none.png}]}", "there is no file 'none.png'"),
+        ("- {equals: a, reply: [{image: none.png}]}", "file not found: 'none.png'"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], rules: str, says: str) -> None:

@@ -1,4 +1,4 @@
-"""The FAQ's file, its look-up, and how near a near question is."""
+"""The FAQ: file, exact lookup, and similarity."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def test_a_missing_file_is_no_faq(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "names"),
     [
-        ("- questions: [a]\n  anwser: b", "0.anwser: 'b' will not do: there is no such key, only questions, answer"),
+        ("- questions: [a]\n  anwser: b", "0.anwser: 'b' is not valid: unknown key; allowed: questions, answer"),
         ("- questions: []\n  answer: b", "0.questions: an empty list"),
         ("- {questions: [a], answer: b}\n- {questions: [''], answer: b}", "1.questions.0: ''"),
-        ("questions: [a]", "a mapping will not do: a list is wanted"),
-        ("- [", "not readable as YAML"),
-        ("\x00", "not readable as YAML"),
+        ("questions: [a]", "a mapping is not valid: expected a list"),
+        ("- [", "invalid YAML"),
+        ("\x00", "invalid YAML"),
     ],
 )
 def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, content: str, names: str) -> None:
@@ -94,7 +94,7 @@ def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, conte
     ("content", "answer"),
     [
         ('{"entry": 2}', "满 99 元包邮。"),
-        ('好的 {"entry": 2, "answer": "送您一辆汽车"} 以上', "满 99 元包邮。"),  # what it says itself is nobody's
+        ('好的 {"entry": 2, "answer": "送您一辆汽车"} 以上', "满 99 元包邮。"),  # the model's own answer is ignored
         ('{"entry": "2"}', "满 99 元包邮。"),
         ('{"entry": 1}？不，{"entry": 2}', "满 99 元包邮。"),
         ("2", "满 99 元包邮。"),

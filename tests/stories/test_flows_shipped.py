@@ -1,4 +1,4 @@
-"""The two flows the mission draws, end to end: WeChat on one side, 云商城 and HiPOS 云 on the other."""
+"""The two shipped flows end to end: WeChat on one side, 云商城 and HiPOS 云 on the other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def town(make_town: MakeTown, systems: Systems, receiver: Receiver) -> Tow
 
 
 async def asked_for(town: Town, systems: Systems, store: str) -> Asked:
-    """店长 asks for a device; what HiPOS 云 was asked, once 店长 has the code."""
+    """Start the device flow as 店长; return the request to HiPOS 云, once 店长 has the code."""
     town.say("店长", "增加POS机")
     await town.hears("店长", "请问哪家门店？")
     town.say("店长", store)
@@ -41,7 +41,7 @@ async def asked_for(town: Town, systems: Systems, store: str) -> Asked:
 
 
 async def test_merchant_and_payment_settings(town: Town, systems: Systems, receiver: Receiver) -> None:
-    """商户资料及支付设置: asked, taken in by 云商城, then by HiPOS 云 twice, and the admin is told."""
+    """商户资料及支付设置: questions, one call to 云商城, two to HiPOS 云, and the final message."""
     town.say("店长", " 商户设置 ")
     await town.hears("店长", "请问商户名称？")
     town.say("店长", "梁山酒店/一号 100%")
@@ -98,18 +98,20 @@ async def test_a_repeated_callback_has_no_effect(town: Town, systems: Systems) -
 
 async def test_callbacks_that_are_none(town: Town, systems: Systems) -> None:
     asked = await asked_for(town, systems, "一店")
-    for body in ({"status": "success"}, [], "x" * 70_000, None):
+    bodies: list[object] = [{"status": "success"}, [], "x" * 70_000, None]
+    for body in bodies:
         status, answer, _ = await town.call("POST", "/wxbot/callback/" + "A" * 32, body)
         assert (status, answer["error"]["code"]) == (404, 1004), str(body)[:20]
     path = asked.callback.removeprefix(town.url)
-    for body in ([], "success", 1, None):
+    no_objects: list[object] = [[], "success", 1, None]
+    for body in no_objects:
         status, answer, _ = await town.call("POST", path, body)
         assert (status, answer["error"]["code"]) == (400, 1001), body
     status, answer, _ = await town.call("POST", path, {"status": "x" * 70_000})
     assert (status, answer["error"]["code"]) == (413, 1006)
     status, answer, _ = await town.call("GET", path)
     assert (status, answer["error"]["code"]) == (405, 1005)
-    status, _, _ = await town.call("POST", path, {"status": "success"})  # it still waits
+    status, _, _ = await town.call("POST", path, {"status": "success"})  # the flow still waits
     assert status == 200
     await town.hears("店长", "增加POS机成功：一店")
 

@@ -1,4 +1,4 @@
-"""Removing blacklisted people as durable work (queue "remove:ACCOUNT"), which survives a crash; failures are told."""
+"""Removes the people of the removal queue; if WeChat refuses, tells the group's owner once."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from models.durable import Priority
 from models.groups import Qun
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
+from services.groups.removal_queue import QUEUE
 from services.groups.removals import Removals
 from services.messaging.messages import Messages
 from services.moderation.member_records import MemberRecords
 from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 
-QUEUE: Final = "remove"
 MAX_TRIES: Final = 4
 
 
-class QueuedRemovals:
+class RemovalWorker:
     """Removes people one after the other while their account is online."""
 
     def __init__(
@@ -40,18 +40,8 @@ class QueuedRemovals:
         self._removals = removals
         self._records = records
         self._messages = messages
-        self._outbox = outbox
         self._texts = texts
         outbox.serve(QUEUE, self._deliver, at_once=1, is_open=accounts.is_online)
-
-    def add(self, session: Session, qun: Qun, contact_id: str, reason: str, who: str) -> None:
-        """Have a blacklisted person removed from the group."""
-        body = {"number": qun.number, "contact": contact_id, "reason": reason, "who": who}
-        self._outbox.add(session, f"{QUEUE}:{qun.account}", contact_id, body, priority=Priority.NOTICE)
-
-    def add_returned(self, session: Session, qun: Qun, contact_id: str) -> None:
-        """Have a blacklisted person removed who came in again."""
-        self.add(session, qun, contact_id, self._texts.reason_blacklisted, "guard")
 
     async def _deliver(self, work: Job) -> str | Retry | GiveUp:
         qun = self._groups.by_number(work.body["number"])

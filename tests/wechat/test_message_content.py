@@ -1,0 +1,145 @@
+"""What a message is, read from what it holds, whatever the gateway calls it."""
+
+from __future__ import annotations
+
+import html
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wechat import bounded_xml
+from wechat.events import MessageKind
+from wechat.message_content import Content, hello_of, read_content
+
+ANY = (MessageKind.OTHER, MessageKind.FILE, MessageKind.TEXT, MessageKind.LINK)
+
+
+def app(number: int, title: str, more: str = "") -> str:
+    return (
+        f'<?xml version="1.0"?>\n<msg><appmsg appid="" sdkver="0"><title>{title}</title><des></des>'
+        f"<type>{number}</type>{more}</appmsg></msg>"
+    )
+
+
+def quoting(words: str, quoted: str, type: int = 1) -> str:
+    who = "<svrid>88</svrid><displayname>小助手</displayname>"
+    return app(57, words, f"<refermsg><type>{type}</type>{who}<content>{quoted}</content></refermsg>")
+
+
+QUOTE = quoting("您好，马上为您处理", "【#1 黑旋风】我的订单还没到")
+PROGRAM = app(33, "小游戏", "<url>https://mp.weixin.qq.com/x</url><weappinfo><username>gh_x@app</username></weappinfo>")
+CARD = '<?xml version="1.0"?><msg bigheadimgurl="http://x/0" username="wxid_card" nickname="某人" alias="" scene="17"/>'
+
+
+@pytest.mark.parametrize("kind", ANY)
+def test_of_a_reply_that_quotes_only_the_words_are_said(kind: MessageKind) -> None:
+    said = Content(MessageKind.TEXT, "您好，马上为您处理", quoted="【#1 黑旋风】我的订单还没到")
+    assert read_content(QUOTE, kind) == said
+    assert read_content(f"wxid_a:\n{QUOTE}", kind) == said
+    assert read_content(html.escape(QUOTE), kind) == said
+
+
+@pytest.mark.parametrize(("type", "part", "quoted"), [
+    (3, "<msg><img aeskey='x'/></msg>", MessageKind.IMAGE),
+    (49, PROGRAM.partition("\n")[2], MessageKind.MINI_PROGRAM),
+    (34, "", MessageKind.OTHER),
+])  # fmt: skip
+def test_a_quoted_picture_is_named_by_its_kind(type: int, part: str, quoted: MessageKind) -> None:
+    content = read_content(quoting("这张", html.escape(part), type), MessageKind.OTHER)
+    assert (content.kind, content.text, content.quoted_kind) == (MessageKind.TEXT, "这张", quoted)
+
+
+@pytest.mark.parametrize(("text", "content"), [
+    (PROGRAM, Content(MessageKind.MINI_PROGRAM, "小游戏", "gh_x@app")),
+    (CARD, Content(MessageKind.CARD, "某人", "wxid_card")),
+    (app(5, "标题", "<url>http://a.example/?x=1&y=2</url>"), Content(MessageKind.LINK, "标题", "http://a.example/?x=1&y=2")),
+    (app(6, "合同.pdf"), Content(MessageKind.FILE, "合同.pdf")),
+    (app(19, "群聊的聊天记录"), Content(MessageKind.CHAT_HISTORY, "群聊的聊天记录")),
+    (app(53, "#接龙\n1. 张三"), Content(MessageKind.TEXT, "#接龙\n1. 张三")),
+    (app(2000, "微信转账", "<wcpayinfo><feedesc>￥9.90</feedesc><pay_memo>货款</pay_memo></wcpayinfo>"),
+     Content(MessageKind.TRANSFER, "￥9.90 货款")),
+    (app(2001, "微信红包"), Content(MessageKind.RED_ENVELOPE)),
+    ("<msg><img aeskey='a'/></msg>", Content(MessageKind.IMAGE)),
+    ("<msg><location x='31.2' y='121.4' label='水泊路' poiname='梁山'/></msg>",
+     Content(MessageKind.LOCATION, "梁山 水泊路", "31.2,121.4")),
+    ("<sysmsg type='pat'><pat><template>\"${a}\" 拍了拍我</template></pat></sysmsg>", Content(MessageKind.PAT)),
+    ("<sysmsg type='revokemsg'><revokemsg><newmsgid>77</newmsgid></revokemsg></sysmsg>",
+     Content(MessageKind.RECALLED, "77")),
+    ("<sysmsg type='delchatroommember'><x/></sysmsg>", Content(MessageKind.SYSTEM)),
+])  # fmt: skip
+@pytest.mark.parametrize("kind", [MessageKind.OTHER, MessageKind.FILE, MessageKind.TEXT])
+def test_cards_and_notes_are_what_they_hold(text: str, content: Content, kind: MessageKind) -> None:
+    assert read_content(text, kind) == content
+
+
+@pytest.mark.parametrize(
+    "kind", [MessageKind.SYSTEM, MessageKind.TEXT, MessageKind.TRANSFER, MessageKind.RECALLED, MessageKind.OTHER]
+)
+def test_a_pat_is_a_pat(kind: MessageKind) -> None:
+    assert read_content('"张三" 拍了拍我', kind).kind is MessageKind.PAT
+    assert read_content('"张三" 拍了拍 "李四" 的肩膀', kind).kind is MessageKind.PAT
+
+
+@pytest.mark.parametrize(
+    "text", ["我拍了拍他", "<msg 加微信", "<b>粗体</b>", "1 < 2", "<msg><x/></msg>", f"{QUOTE}加微信"]
+)
+def test_what_people_write_stays_a_text(text: str) -> None:
+    assert read_content(text, MessageKind.TEXT) == Content(MessageKind.TEXT, text)
+
+
+def test_a_text_of_an_unknown_kind_is_a_text() -> None:
+    assert read_content("营业时间", MessageKind.OTHER) == Content(MessageKind.TEXT, "营业时间")
+    assert read_content("", MessageKind.OTHER).kind is MessageKind.OTHER
+    assert read_content("我想问一下\ud83d", MessageKind.TEXT).text == "我想问一下\N{REPLACEMENT CHARACTER}"
+
+
+def test_what_cannot_be_read_is_never_shown_as_xml() -> None:
+    for broken in ("<msg><a></b></msg>", "<!DOCTYPE a [<!ENTITY b 'c'>]><msg>&b;</msg>", "<msg>" * 100, "<msg/>"):
+        for kind in (MessageKind.IMAGE, MessageKind.OTHER):
+            assert read_content(broken, kind) == Content(kind)
+
+
+def test_what_is_cut_off_counts_as_far_as_it_goes() -> None:
+    cut = QUOTE[: QUOTE.index("</refermsg>") - 20]
+    assert read_content(cut, MessageKind.OTHER).text == "您好，马上为您处理"
+
+
+def test_too_much_is_not_read() -> None:
+    assert bounded_xml.parse("<msg>" + "<a/>" * bounded_xml.MAX_ELEMENTS + "</msg>") is None
+    assert bounded_xml.parse("<a>" * 30 + "</a>" * 30) is None
+    assert bounded_xml.parse(f"<msg>{'x' * bounded_xml.MAX_LENGTH}</msg>") is None
+
+
+def test_the_words_of_a_friend_request_come_out_of_their_xml() -> None:
+    assert hello_of('<msg fromusername="v3_x" content="NTkxNjkwNzE4RDY2" scene="30"/>') == "NTkxNjkwNzE4RDY2"
+    assert hello_of("我是<李逵>") == "我是<李逵>"
+
+
+TAGS = ("msg", "appmsg", "sysmsg", "title", "des", "type", "url", "refermsg", "content", "img", "location", "weappinfo")
+WORDS = st.text(max_size=20) | st.sampled_from(["57", "33", "2000", "5", "pat", "&nbsp;", "]]>", '"a" 拍了拍我'])
+
+
+@st.composite
+def documents(draw: st.DrawFn, depth: int = 0) -> str:
+    tag = draw(st.sampled_from(TAGS))
+    attribute = draw(st.sampled_from(["", " username='u' nickname='n'", " type='pat'", " x='1", ' a="&"']))
+    parts = draw(st.lists(WORDS.map(html.escape) | WORDS | documents(depth + 1), max_size=4)) if depth < 4 else []
+    return f"<{tag}{attribute}>{''.join(parts)}</{tag}>"
+
+
+CASES = st.sampled_from([QUOTE, PROGRAM, CARD])
+CUT = st.tuples(CASES, st.integers(0, 400), st.text(max_size=5)).map(lambda c: c[0][: c[1]] + c[2] + c[0][c[1] + 3 :])
+
+
+@given(st.text() | documents() | CUT | documents().map(html.escape), st.sampled_from(MessageKind))
+def test_nothing_breaks_it(text: str, kind: MessageKind) -> None:
+    """Whatever comes: an answer, of bounded size, that every database and wire takes."""
+    content = read_content(text, kind)
+    assert len(content.text) <= max(len(text), 100)
+    assert len(content.quoted) <= len(text)
+    for shown in (content.text, content.quoted, content.target):
+        shown.encode()
+        assert "\0" not in shown
+    assert kind is MessageKind.TEXT or not content.text.startswith("<msg") or content.kind is MessageKind.TEXT
+    assert read_content(text, kind) == content

@@ -1,0 +1,69 @@
+"""XML that strangers write, read within limits: no entities, no DTD, not too long, not too deep."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser
+
+MAX_LENGTH: Final = 200_000  # characters; WeChat's own limit for a message is below 64 KB
+MAX_DEPTH: Final = 24
+MAX_ELEMENTS: Final = 4_000
+_CUT_OFF: Final = frozenset({3, 5, 6})  # expat: no element found, unclosed token, partial character
+_UNFIT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_BARE_AMPERSAND: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)")
+
+
+class _TooMuch(Exception):
+    """The document is larger than any message."""
+
+
+class _Builder(TreeBuilder):
+    """Builds the tree, counts, and keeps the root: of a document that is cut off its beginning still counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root: Element | None = None
+        self._depth = self._count = 0
+
+    def start(self, tag: Any, attrs: Any, /) -> Element:
+        self._depth += 1
+        self._count += 1
+        if self._depth > MAX_DEPTH or self._count > MAX_ELEMENTS:
+            raise _TooMuch
+        element = super().start(tag, attrs)
+        self.root = element if self.root is None else self.root
+        return element
+
+    def end(self, tag: Any, /) -> Element:
+        self._depth -= 1
+        return super().end(tag)
+
+
+def parse(text: str) -> Element | None:
+    """The document's root; of one that is cut off what there is. None for what is no XML or too much of it.
+
+    Gateways put in control characters and & as they stand, which no parser takes: these are mended first.
+    """
+    text = text.strip()
+    if not text.startswith("<") or len(text) > MAX_LENGTH:
+        return None
+    builder = _Builder()
+    parser = DefusedXMLParser(target=builder, forbid_dtd=True)
+    try:
+        parser.feed(_BARE_AMPERSAND.sub("&amp;", _UNFIT.sub("", text)))
+        parser.close()
+    except ParseError as error:
+        return builder.root if error.code in _CUT_OFF else None
+    except (_TooMuch, DefusedXmlException, ValueError, LookupError):  # a name of an encoding that is none
+        return None
+    return builder.root
+
+
+def text_at(element: Element | None, path: str) -> str:
+    """The text of the first element at a path below; "" when there is none."""
+    found = None if element is None else element.find(path)
+    return (found.text or "").strip() if found is not None else ""

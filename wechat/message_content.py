@@ -1,0 +1,200 @@
+"""What a message is, read from what it holds.
+
+Gateways label messages as they like: a reply that quotes comes as a text, a file, a link or of an unknown kind, and its
+text is the XML that WeChat's clients exchange (`<msg><appmsg>`, `<sysmsg>`). The numbers of `appmsg/type` are those of
+WeChat's clients, as wechaty-puppet-padlocal and wechat4u know them.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from protocol.codec import clean
+from wechat.bounded_xml import parse, text_at
+from wechat.events import MessageKind
+from wechat.names import clean_name
+
+MAX_TEXT: Final = 8_000  # characters of what a card says of itself
+MAX_QUOTED: Final = 2_000
+_PREFIX: Final = re.compile(r"[\w@.-]{1,100}:\s*(?:<br/>|\n)\s*(?=<|&lt;)")  # "wxid_1:\n<msg>": who speaks in a group
+_ESCAPED: Final = re.compile(r"\s*&lt;(?:\?xml|msg|sysmsg|appmsg)\b")
+_ROOTS: Final = frozenset({"msg", "appmsg", "sysmsg", "voipmsg", "voipinvitemsg", "voiplocalinfo"})
+_NAME: Final = '["“”].{1,64}["“”]'
+_PAT: Final = re.compile(rf"{_NAME} ?拍了拍 ?(?:我|自己|你|{_NAME})[^\n]{{0,60}}")
+_PATTED: Final = re.compile(r"拍了拍|(?:tickled|nudged) ")
+_TAKEN_BACK: Final = re.compile(rf"{_NAME} ?撤回了一条消息")
+
+QUOTE: Final = "57"
+APP_KINDS: Final = {
+    "1": MessageKind.TEXT,
+    "2": MessageKind.IMAGE,
+    "3": MessageKind.LINK,  # music
+    "4": MessageKind.LINK,  # a video's link
+    "5": MessageKind.LINK,
+    "6": MessageKind.FILE,
+    "8": MessageKind.EMOTICON,
+    "17": MessageKind.LOCATION,  # shared while it changes
+    "19": MessageKind.CHAT_HISTORY,
+    "24": MessageKind.CHAT_HISTORY,  # a note
+    "33": MessageKind.MINI_PROGRAM,
+    "36": MessageKind.MINI_PROGRAM,
+    "51": MessageKind.LINK,  # 视频号
+    "53": MessageKind.TEXT,  # 接龙: the list is its title
+    QUOTE: MessageKind.TEXT,
+    "62": MessageKind.PAT,
+    "63": MessageKind.LINK,  # 视频号直播
+    "76": MessageKind.LINK,  # music
+    "87": MessageKind.SYSTEM,  # a group's announcement
+    "92": MessageKind.LINK,  # music
+    "2000": MessageKind.TRANSFER,
+    "2001": MessageKind.RED_ENVELOPE,
+    "2003": MessageKind.RED_ENVELOPE,
+}
+PARTS: Final = {
+    "img": MessageKind.IMAGE,
+    "voicemsg": MessageKind.AUDIO,
+    "videomsg": MessageKind.VIDEO,
+    "emoji": MessageKind.EMOTICON,
+    "gameext": MessageKind.EMOTICON,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a message is. `text`: what is said, or what a card shows (its title, then its description in a new line);
+    `target`: where a card leads (a link's URL, a contact's id, a mini-program's id, a place's coordinates); `quoted`:
+    what a reply quotes, which is of `quoted_kind`."""
+
+    kind: MessageKind
+    text: str = ""
+    target: str = ""
+    quoted: str = ""
+    quoted_kind: MessageKind = MessageKind.TEXT
+
+
+def read_content(text: str, kind: MessageKind) -> Content:
+    """What a message is that the gateway calls `kind`. Never raises; what cannot be read keeps its label."""
+    text = clean(text)
+    found = _of_note(text.strip(), kind) or _of_xml(text, kind)
+    if found is not None:
+        return found
+    if kind is MessageKind.OTHER and text.strip() and not text.lstrip().startswith("<"):
+        return Content(MessageKind.TEXT, text)
+    is_xml = kind is not MessageKind.TEXT and text.lstrip().startswith("<")
+    return Content(kind, "" if is_xml else text)
+
+
+def hello_of(text: str) -> str:
+    """What a person writes who asks to become a friend: some gateways give the XML around it."""
+    root = parse(text)
+    return clean(root.get("content", text) if root is not None and root.tag == "msg" else text)
+
+
+def _of_note(text: str, kind: MessageKind) -> Content | None:
+    """A pat, or that something was taken back, where WeChat tells it as a sentence."""
+    if text.startswith("<") or len(text) > MAX_QUOTED:
+        return None
+    if _PAT.fullmatch(text) or (kind in LOOSE and _PATTED.search(text)):
+        return Content(MessageKind.PAT, text)
+    return Content(MessageKind.RECALLED) if _TAKEN_BACK.fullmatch(text) else None
+
+
+LOOSE: Final = (MessageKind.SYSTEM, MessageKind.TRANSFER, MessageKind.RECALLED, MessageKind.OTHER)
+
+
+def _of_xml(text: str, kind: MessageKind) -> Content | None:
+    prefix = _PREFIX.match(text)
+    body = text[prefix.end() :] if prefix else text
+    if _ESCAPED.match(body):
+        body = html.unescape(body)
+    root = parse(body)
+    if root is None or root.tag not in _ROOTS:
+        return None
+    return _of_element(root, depth=0)
+
+
+def _of_element(root: Element, depth: int) -> Content | None:
+    if root.tag == "sysmsg":
+        return _of_system(root)
+    if root.tag.startswith("voip"):
+        return Content(MessageKind.SYSTEM)
+    app = root if root.tag == "appmsg" else root.find("appmsg")
+    if app is not None:
+        return _of_app(app, depth)
+    for tag, kind in PARTS.items():
+        if root.find(tag) is not None:
+            return Content(kind)
+    if (place := root.find("location")) is not None:
+        return _of_place(place)
+    return _of_card(root) if root.get("username") and root.get("nickname") is not None else None
+
+
+def _of_system(root: Element) -> Content:
+    what = root.get("type", "")
+    if what == "revokemsg":
+        revoked = root.find("revokemsg")
+        return Content(MessageKind.RECALLED, text_at(revoked, "newmsgid") or text_at(revoked, "msgid"))
+    return Content(MessageKind.PAT if what == "pat" else MessageKind.SYSTEM)
+
+
+def _of_app(app: Element, depth: int) -> Content | None:
+    number = text_at(app, "type")
+    title, description, url = (text_at(app, tag) for tag in ("title", "des", "url"))
+    known = APP_KINDS.get(number)
+    kind = known or (MessageKind.LINK if url else MessageKind.OTHER)
+    if not number and not title:
+        return None
+    if number == QUOTE:
+        quoted = _quoted(app.find("refermsg"), depth)
+        return Content(kind, title, quoted=quoted.text[:MAX_QUOTED], quoted_kind=quoted.kind)
+    if kind is MessageKind.TEXT:
+        return Content(kind, title)
+    if kind in (MessageKind.TRANSFER, MessageKind.RED_ENVELOPE):
+        return Content(kind, _money(app))
+    if number in ("51", "63"):
+        feed = app.find("finderFeed") if number == "51" else app.find("finderLive")
+        title, description = text_at(feed, "nickname") or title, text_at(feed, "desc") or description
+    if kind is MessageKind.MINI_PROGRAM:
+        program = text_at(app, "weappinfo/username") or text_at(app, "sourceusername")
+        return Content(kind, _lines(title or text_at(app, "sourcedisplayname"), description), program)
+    if kind in (MessageKind.LINK, MessageKind.CHAT_HISTORY, MessageKind.OTHER):
+        return Content(kind, _lines(title, description), url)
+    if kind is MessageKind.FILE:
+        return Content(kind, title)
+    return Content(kind, title if kind is MessageKind.PAT else "")
+
+
+def _quoted(refer: Element | None, depth: int) -> Content:
+    """What a reply quotes: a text, or the XML of what is no text."""
+    text = text_at(refer, "content")
+    root = parse(text) if depth == 0 else None
+    inner = _of_element(root, depth + 1) if root is not None and root.tag in _ROOTS else None
+    if inner is not None:
+        return inner
+    is_text = text_at(refer, "type") in ("", "1")
+    return Content(MessageKind.TEXT, text) if is_text and not text.startswith("<msg") else Content(MessageKind.OTHER)
+
+
+def _money(app: Element) -> str:
+    pay = app.find("wcpayinfo")
+    said = (text_at(pay, "feedesc"), text_at(pay, "pay_memo") or text_at(pay, "receivertitle"))
+    return _lines(*said).replace("\n", " ")
+
+
+def _of_place(place: Element) -> Content:
+    names = dict.fromkeys(filter(None, (place.get("poiname", ""), place.get("label", ""))))
+    at = ",".join(filter(None, (place.get("x", ""), place.get("y", ""))))
+    return Content(MessageKind.LOCATION, " ".join(names)[:MAX_TEXT], at if names else "")
+
+
+def _of_card(root: Element) -> Content:
+    name, alias = clean_name(root.get("nickname", "")), root.get("alias", "")
+    return Content(MessageKind.CARD, f"{name}（{alias}）" if alias else name, root.get("username", ""))
+
+
+def _lines(title: str, description: str) -> str:
+    return "\n".join(filter(None, dict.fromkeys((title, description))))[:MAX_TEXT]
