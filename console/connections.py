@@ -55,7 +55,7 @@ async def overview(request: web.Request) -> web.Response:
     webhooks = [
         {
             "name": hook.name,
-            "url": hook.plain_url,
+            "url": hook.shown_url,
             "events": list(hook.events),
             "waiting": container.outbox.waiting().get(f"{QUEUE}:{hook.name}", 0),
         }

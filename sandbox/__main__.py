@@ -49,8 +49,10 @@ async def run(options: argparse.Namespace) -> None:
         state=options.state,
         grpc_ports=options.grpc_port or (),
         seed=options.seed,
+        password=options.password,
     )
-    lines = [f"page         {running.url}", f"control API  {running.url}/api/state", f"token        {running.token}"]
+    lines = [f"password     {running.password}"] if running.password else []
+    lines += [f"page         {running.url}", f"control API  {running.url}/api/state", f"token        {running.token}"]
     lines += [f"gateway      {endpoint}  ({account}, plaintext)" for account, endpoint in running.endpoints.items()]
     print("\n".join(lines), flush=True)
     await stopping.wait()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Final
@@ -82,12 +83,12 @@ class CustomerGroups:
                 chats.setdefault(id, Chat(id, chat.state))
         changed = []
         for id in dict.fromkeys([*self._settings.pool, *chats]):
-            before = self._directory.rooms.get(id)
+            before = self._members(id)
             try:
                 await self.read(id)
             except WeChatError as error:
                 log.info("group %s could not be read: %s", id, error)
-            if self._directory.rooms.get(id) != before:
+            if self._members(id) != before:
                 changed.append(id)
         return changed
 
@@ -164,16 +165,20 @@ class CustomerGroups:
         self._following[chat_id] = asyncio.create_task(self._follow(chat_id))
 
     async def _follow(self, chat_id: str) -> None:
-        before = self._directory.rooms.get(chat_id)
+        before = self._members(chat_id)
         for wait in LAGS:
             await asyncio.sleep(wait)
             try:
                 await self.read(chat_id)
             except WeChatError as error:
                 log.info("group %s could not be read: %s", chat_id, error)
-            if self._directory.rooms.get(chat_id) != before:
+            if self._members(chat_id) != before:
                 await self._told([chat_id])
                 return
+
+    def _members(self, chat_id: str) -> set[str] | None:
+        room = self._directory.rooms.get(chat_id)
+        return None if room is None else room.member_ids
 
     # ---- the code to join by ----
 
@@ -191,6 +196,7 @@ class CustomerGroups:
         way = await self._api.call("externalcontact/groupchat/get_join_way", {"config_id": config_id})
         picture = await self._api.picture(str((way.get("join_way") or {}).get("qr_code") or ""))
         await self._storage.keep_chat(Chat(chat_id, state, config_id, picture))
+        self._set_state(chat_id, state)
 
     async def picture(self, chat_id: str) -> bytes:
         """The QR code to join by, as a picture; b"" when there is none."""
@@ -207,6 +213,9 @@ class CustomerGroups:
             except ApiRefused as error:  # it is gone already
                 log.info("the join way of group %s could not be deleted: %s", chat_id, error)
         await self._storage.drop_chat(chat_id)
+        self._set_state(chat_id, "")
+
+    def _set_state(self, chat_id: str, state: str) -> None:
         room = self._directory.rooms.get(chat_id)
         if room is not None:
-            self._directory.put_room(Room(room.id, room.topic, room.owner_id, room.admin_ids, room.member_ids))
+            self._directory.put_room(replace(room, join_state=state), datetime.now(UTC))

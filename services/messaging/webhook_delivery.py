@@ -94,7 +94,7 @@ class WebhookDelivery:
     def address_of(self, name: str) -> str:
         """Return a webhook's URL without secrets, or its name if it is no longer configured."""
         receiver = self._receivers.get(name)
-        return receiver.plain_url if receiver else name
+        return receiver.shown_url if receiver else name
 
     # ---- delivery ----
 
