@@ -140,6 +140,12 @@ class ContainerMetrics(Collector):
         waited = 0.0 if since is None else max(0.0, self._container.clock() - since)
         help_ = "Longest waiting time of a customer for a first answer."
         yield _value("wxbot_ticket_oldest_waiting_seconds", help_, waited)
+        levels = self.stored.closed_today
+        first, resolution = (levels.first_answer or 0.0, levels.resolution or 0.0) if levels else (0.0, 0.0)
+        help_ = "Median time to the first answer of the tickets closed today; 0 without any."
+        yield _value("wxbot_ticket_first_answer_seconds", help_, first)
+        help_ = "Median time from opening to closing of the tickets closed today; 0 without any."
+        yield _value("wxbot_ticket_resolution_seconds", help_, resolution)
 
 
 def assistant_states(container: Container) -> dict[str, State]:

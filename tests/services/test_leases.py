@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from functools import partial
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import create_engine, insert, text
