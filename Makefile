@@ -9,7 +9,7 @@ CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py ap
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: audit backup bench chaos chaos-relay clean dist docs embeddings format keywords lint lock migration mutants pictures proto reference run sbom setup test
+.PHONY: audit backup bench chaos chaos-cluster chaos-relay clean dist docs embeddings format keywords lint lock migration mutants pictures proto reference run sbom setup test
 
 run: setup
 	@$(PY) bot.py --config config.yaml
@@ -87,6 +87,11 @@ chaos: $(VENV)/.dev tests/gateway/node_modules/.installed
 # Long run of random kill -9 of the bot and of the relay between it and the gateway.
 chaos-relay: $(VENV)/.dev tests/gateway/node_modules/.installed
 	CHAOS_RELAY_KILLS=100 $(PY) -m pytest tests/relay/test_relay_kills.py -s $(ARGS)
+
+# kill -9, SIGSTOP and rolling restarts of several processes on one PostgreSQL, in the long form.
+chaos-cluster: $(VENV)/.dev
+	CHAOS_CLUSTER_KILLS=200 CHAOS_CLUSTER_FREEZES=50 CHAOS_CLUSTER_ACCOUNTS=200 CHAOS_CLUSTER_MEMBERS=4 CHAOS_CLUSTER_RATE=50 \
+	$(PY) -m pytest tests/cluster/test_chaos.py -s $(ARGS)
 
 proto: $(VENV)/.dev
 	$(PY) -m grpc_tools.protoc -I protocol --python_out=protocol --pyi_out=protocol protocol/puppet.proto

@@ -22,7 +22,7 @@ PATH = "/wxbot/assistant"
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/assistant."""
-    return reply({"assistants": [_shown(status) for status in _assistants(request).listed()]})
+    return reply({"assistants": [_shown(status) for status in await _assistants(request).listed()]})
 
 
 async def put(request: web.Request) -> web.Response:

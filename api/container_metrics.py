@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from api.cluster_metrics import cluster_metrics
 from api.loop_lag import LoopLag
 from api.stored_numbers import Numbers
 from app.container import Container
@@ -48,6 +49,7 @@ class ContainerMetrics(Collector):
         yield from self._work()
         yield from self._results()
         yield from self._tickets()
+        yield from cluster_metrics(self._container)
         yield _gauge("wxbot_inbox_in_memory", "Events in memory that are not handled yet.", "account", self._inboxes())
         yield _value("wxbot_events_parked", "Parked events, which could not be handled.", self.stored.parked)
         states: dict[str, int] = defaultdict(int)
@@ -141,8 +143,9 @@ class ContainerMetrics(Collector):
 
 
 def assistant_states(container: Container) -> dict[str, State]:
-    """Return the connection state of each configured assistant; CONNECTING until it has been created."""
-    states = {settings.account: State.CONNECTING for settings in container.config.assistants}
+    """Return the connection state of each assistant that this process serves; CONNECTING until it has been created."""
+    mine = [one.account for one in container.config.assistants if container.ownership.holds(one.account)]
+    states = dict.fromkeys(mine, State.CONNECTING)
     return states | {wechat.account: wechat.state for wechat in container.accounts}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
@@ -21,6 +23,9 @@ from services.accounts.stored_assistants import StoredAssistants
 from services.accounts.tls_seen import TlsSeen
 from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
+from services.cluster.parts import ClusterParts
+from services.cluster.peers import Peers
+from services.cluster.shared import Shared
 from services.flows.calls import SystemCaller
 from services.flows.flows import Flows
 from services.flows.running_calls import RunningCalls
@@ -102,6 +107,7 @@ from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
 from services.work.delivery_queue import Job
 from services.work.outbox import Outbox
+from services.work.ownership import Ownership
 from wechat.pacing import Governor
 
 # The official channel's limits are far above what an account needs; its rate limit errors are handled as they occur.
@@ -125,29 +131,35 @@ class Container:
         self.config = config = config.model_copy(deep=True)  # a reload changes it in place
         self.clock = clock
         self.zone = ZoneInfo(config.timezone)
-        self.store = Store(config.database)
-        self.changes = ChangeFeed()
+        member = secrets.token_hex(8) if config.cluster.enabled else ""  # another one at every start
+        self.store = Store(config.database, member=member)
+        self.cluster = ClusterParts(config, member, self.store) if member else None
+        self.peers = Peers(self.cluster, self.store) if self.cluster else None
+        self.ownership = self.cluster.ownership if self.cluster else Ownership()
+        self.changes = ChangeFeed(self.cluster.announcements.publish if self.cluster else None)
         self._speaking(sandboxed)
         self._managing_groups()
         self._token_joins()
         self._serving_customers()
         self._serving_business()
         self._keeping_house()
-        self.reloader = ConfigReloader(config, source, self.store, self.audit)
+        tell = partial(self.cluster.tables.changed, kind=Shared.CONFIG) if self.cluster else None
+        self.reloader = ConfigReloader(config, source, self.store, self.audit, tell)
 
     def _speaking(self, sandboxed: Collection[str]) -> None:
         config, clock = self.config, self.clock
         self._governors = governors = {a.account: Governor(_pacing(config, a), clock) for a in config.assistants}
-        self.accounts = Accounts(governors, config.admins, sandboxed)
+        self.accounts = Accounts(governors, config.admins, sandboxed, self.ownership)
         self.tls_seen = TlsSeen(self.store)
         self.audit = Audit(self.store, clock)
-        self.admins = Admins(self.store, self.accounts, self.audit, clock)
+        self.admins = Admins(self.store, self.accounts, self.audit, clock, shared=self.cluster is not None)
         self.staff_rooms = StaffRooms(self.store, self.accounts, self.audit, config.customer_service.handoff.staff_room)
         self.console_sessions = ConsoleSessions(
-            self.store, self.accounts, self.audit, self.staff_rooms.has_member, clock
-        )
+            self.store, self.accounts, self.audit, self.staff_rooms.has_member, clock,
+            self.peers.is_staff if self.peers else None,
+        )  # fmt: skip
         self.stored_assistants = StoredAssistants(self.store, self.audit, clock)
-        self.outbox = Outbox(self.store, clock)
+        self.outbox = Outbox(self.store, clock, self.ownership)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
         self.account_clocks = AccountClocks(self.accounts, clock)
@@ -157,10 +169,10 @@ class Container:
         self.budgets = Budgets(config.limits, clock)
         self.media = MediaStore(config.folder / "media", config.limits, self.budgets)
 
-    async def admit(self, settings: AssistantSettings) -> None:
-        """Create the rate limiter of an account added at run time."""
+    async def admit(self, settings: AssistantSettings, *, again: bool = False) -> None:
+        """Create the rate limiter of an account added at run time. `again`: another process may have used it."""
         account = settings.account
-        if account not in self._governors:
+        if again or account not in self._governors:
             self._governors[account] = governor = Governor(_pacing(self.config, settings), self.clock)
             await self.pace_records.begin(account)
             self.outbox.repace(f"wx:{account}", governor)
@@ -262,7 +274,7 @@ class Container:
         self.webhooks = WebhookDelivery(self.outbox, store, self.audit, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)
         self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
-        calls = RunningCalls(store, steps, self.system_caller, config.texts, clock)
+        calls = RunningCalls(store, steps, self.system_caller, config.texts, clock, self.ownership)
         wants_person = self.handover.wants_person
         self.flows = Flows(store, self.accounts, self.groups, steps, calls, config, wants_person, clock)
 
@@ -270,8 +282,9 @@ class Container:
         config, store, clock = self.config, self.store, self.clock
         self.timed_messages = TimedMessages(store, self.groups, self.messages, self.audit, self.zone, clock)
         self.broadcasts = Broadcasts(
-            store, self.accounts, self.groups, self.messages, self.outbox.state_of, self.audit, clock
-        )
+            store, self.accounts, self.groups, self.messages, self.outbox.state_of, self.audit, clock,
+            all_in_memory=self.cluster is None,
+        )  # fmt: skip
         self.daily_totals = DailyTotals(store, self.accounts, self.zone, clock)
         self.offline_alerts = OfflineAlerts(store, self.accounts, self.messages, self.webhook_events, config, clock)
         self.reports = Reports(

@@ -26,6 +26,7 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     bad_token: str = "入群令牌无效，请核对后重新发送。"
     expired_token: str = "入群令牌已过期，请向群主索取新的令牌。"
     joining: str = "好的，正在拉您进群“{topic}”。"
+    join_by_code: str = "请打开 {url} ，长按识别页面上的二维码，加入“{topic}”。"
     invited: str = "已向您发出“{topic}”的入群邀请，请在 {days} 天内点开确认。"
     waiting_owner: str = "“{topic}”开启了群聊邀请确认，请等群主同意。"
     already_member: str = "您已经在“{topic}”里了。"

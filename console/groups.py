@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from api.app_keys import HOUSE
 from api.body import field, line, number, read_object, text
+from api.cluster import counts_elsewhere
 from api.query import choice, page, word
 from api.qun import fields
 from api.responses import iso, listing, reply
@@ -19,6 +20,7 @@ from console.words import check
 from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
 from models.groups import Membership, MemberState, Qun, QunState
 from services.accounts.console_sessions import Role
+from services.groups.group_counts import GroupCounts
 from services.groups.lists import QunFilter, list_members, list_quns
 from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
 from services.moderation.member_records import warnings_in
@@ -33,11 +35,12 @@ async def find(request: web.Request) -> web.Response:
     )
     container, asked = request.app[HOUSE], page(request)
     found = await container.store.read(lambda s: list_quns(s, wanted, asked))
-    return listing("quns", found.map(lambda qun: _fields(request, qun)))
+    elsewhere = await counts_elsewhere(request, found.rows)
+    return listing("quns", found.map(lambda qun: _fields(request, qun, elsewhere.get(qun.number))))
 
 
-def _fields(request: web.Request, qun: Qun) -> dict[str, Any]:
-    shown = fields(request.app[HOUSE], qun)
+def _fields(request: web.Request, qun: Qun, counts: GroupCounts | None = None) -> dict[str, Any]:
+    shown = fields(request.app[HOUSE], qun, counts)
     if request[VISITOR].role is not Role.ADMIN:  # agents must not see what lets people join
         del shown["token"], shown["url"]
     return shown

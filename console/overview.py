@@ -27,7 +27,7 @@ async def read(request: web.Request) -> web.Response:
     waiting = [ticket for ticket in tickets if not ticket.staff_id]
     return reply(
         {
-            "accounts": [shown(container, status) for status in request.app[ASSISTANTS].listed()],
+            "accounts": [shown(container, status) for status in request.app[ASSISTANTS].listed_here()],
             "days": [_day(day) for day in days],
             "pace": [{"day": one.day, "account": one.account, "kind": one.kind, "ratio": one.ratio} for one in peaks],
             "tickets": {

@@ -33,7 +33,7 @@ async def read(request: web.Request) -> web.Response:
         staff.append({"assistant": account, "room": room.topic if room else "", "people": names})
     return reply(
         {
-            "assistants": [shown(container, status) for status in request.app[ASSISTANTS].listed()],
+            "assistants": [shown(container, status) for status in request.app[ASSISTANTS].listed_here()],
             "admins": _admins(container, admins),
             "staff": staff,
             "sessions": [

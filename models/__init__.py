@@ -2,6 +2,7 @@
 
 from models import (
     accounts,
+    cluster,
     console,
     conversations,
     durable,
@@ -17,6 +18,7 @@ from models import (
 
 __all__ = [
     "accounts",
+    "cluster",
     "console",
     "conversations",
     "durable",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from errors import WeChatUnsupported
 from protocol.supervision import end
 from wechat.account_calls import GroupCalls, PeopleCalls, Sending
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
@@ -218,3 +219,11 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             await asyncio.sleep(0.1 * 2**attempt)
         log.error("%s: a %s event is lost", self.account, raw.kind)
         return None
+
+    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+        """Raise WeChatUnsupported: people are added or invited."""
+        raise WeChatUnsupported("open_to_code")
+
+    async def join_picture(self, room_id: str) -> bytes:
+        """Raise WeChatUnsupported: people are added or invited."""
+        raise WeChatUnsupported("join_picture")

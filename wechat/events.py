@@ -231,6 +231,7 @@ class Room:
     owner_id: str = ""
     admin_ids: tuple[str, ...] = ()
     member_ids: set[str] = field(default_factory=set)
+    join_state: str = ""  # of the code by which people join it (JOIN_BY_CODE): the number of its qun
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Capability(StrEnum):
     ROOM_MESSAGES = "room_messages"  # receives and sends messages in groups
     ACCEPT_FRIEND = "accept_friend"
     SET_ALIAS = "set_alias"
+    JOIN_BY_CODE = "join_by_code"  # groups are made by staff; people join them by a QR code, nobody is added
+    GROUP_TASKS = "group_tasks"  # what is said to a group is sent once a member of staff has confirmed it
     LOG_OUT = "log_out"  # the account can be logged out, and in again by scanning a code
     WRITE_FIRST = "write_first"  # may write to people who have not written recently
     CONTACT_CARD = "contact_card"
@@ -57,7 +59,13 @@ class Capability(StrEnum):
     CATCH_UP = "catch_up"  # provides messages sent while the bot was away
 
 
-PUPPET: Final = frozenset(Capability) - {Capability.MENU, Capability.SEND_ONCE, Capability.CATCH_UP}
+PUPPET: Final = frozenset(Capability) - {
+    Capability.MENU,
+    Capability.SEND_ONCE,
+    Capability.CATCH_UP,
+    Capability.JOIN_BY_CODE,
+    Capability.GROUP_TASKS,
+}
 
 
 class Directory(Protocol):
@@ -165,6 +173,13 @@ class WeChat(Protocol):
     async def add_member(self, room_id: str, contact_id: str) -> None: ...
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
         """Wait up to `timeout` seconds for a person to join; return whether they did."""
+
+    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+        """Have a QR code to join the group by (JOIN_BY_CODE); who joins by it carries `state`. `grows`: when the group
+        is full the next one opens by itself."""
+
+    async def join_picture(self, room_id: str) -> bytes:
+        """The QR code to join the group by, as a picture; b"" when there is none."""
 
     async def remove_member(self, room_id: str, contact_id: str) -> None: ...
     async def leave_room(self, room_id: str) -> None: ...

@@ -25,7 +25,8 @@ from wechat.events import Contact
 log = logging.getLogger(__name__)
 KEY = "admins"  # setting in which earlier versions stored the bound admin
 SEEN = "admin_seen"
-BY_CODE = "code"  # `by` of an admin bound with the code
+CODE = "admin_code"  # with the time until which it is good, as JSON; only where processes share it
+BY_CODE = "code"  # who added an admin that bound themselves
 CODE_SECONDS = 30 * MINUTE
 MAX_WRONG_TRIES = 10
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without characters that are easily confused
@@ -38,7 +39,9 @@ class LastAdmin(InvalidParameter):
 class Admins:
     """Adds and removes admins."""
 
-    def __init__(self, store: Store, accounts: Accounts, audit: Audit, clock: Clock) -> None:
+    def __init__(self, store: Store, accounts: Accounts, audit: Audit, clock: Clock, *, shared: bool = False) -> None:
+        """`shared`: several processes print the same code, because any of them may receive it."""
+        self._shared = shared
         self._store = store
         self._accounts = accounts
         self._audit = audit
@@ -49,13 +52,29 @@ class Admins:
         self._first = ""  # the first sender of the code; nobody else can use it while the bind is being written
 
     async def load(self) -> None:
-        """Load the admins; create a one-time code if none has been seen in WeChat."""
-        for admin in await self._store.write(self._load):
-            self._accounts.bind_admin(admin.contact_id)
+        """Read the admins; makes a one-time code while none was ever seen in WeChat."""
+        self._accounts.bind_admins([admin.contact_id for admin in await self._store.write(self._load)])
         seen = await self._store.read(lambda s: s.get(Setting, SEEN))
         if seen is None or not self._accounts.has_admin:
             self.code = "".join(secrets.choice(ALPHABET) for _ in range(8))
             self._code_until = self._clock() + CODE_SECONDS
+            if self._shared:
+                self.code, self._code_until = await self._store.write(self._share_code)
+
+    def _share_code(self, session: Session) -> tuple[str, float]:
+        """The code that another process has made, if it is good for a while, or else this one's from now on."""
+        kept = session.get(Setting, CODE)
+        code, until = json.loads(kept.value) if kept else ("", 0.0)
+        if until > self._clock() + CODE_SECONDS / 2:
+            return str(code), float(until)
+        session.merge(Setting(key=CODE, value=json.dumps([self.code, self._code_until])))
+        return self.code, self._code_until
+
+    async def reload(self) -> None:
+        """Read the admins again: another process has changed them."""
+        self._accounts.bind_admins([admin.contact_id for admin in await self._store.read(self.listed)])
+        if await self._store.read(lambda s: s.get(Setting, SEEN)) is not None and self._accounts.has_admin:
+            self.code = ""
 
     def _load(self, session: Session) -> Sequence[Admin]:
         old = session.get(Setting, KEY)
@@ -95,6 +114,8 @@ class Admins:
         if self._bind(session, contact_id, "", BY_CODE):
             self._audit.note(session, "", "admin", f"person:{contact_id}", contact_id, "done")
         session.merge(Setting(key=SEEN, value=contact_id))
+        if (shared := session.get(Setting, CODE)) is not None:
+            session.delete(shared)
         after_commit(session, self._code_used)
 
     def _code_used(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -58,8 +58,16 @@ class ConsoleSessions:
     """Links and sessions. Roles are checked at every request, so leaving the staff room ends access at once."""
 
     def __init__(
-        self, store: Store, accounts: Accounts, audit: Audit, is_staff: Callable[[str, str], bool], clock: Clock
+        self,
+        store: Store,
+        accounts: Accounts,
+        audit: Audit,
+        is_staff: Callable[[str, str], bool],
+        clock: Clock,
+        is_staff_elsewhere: Callable[[str, str], Awaitable[bool]] | None = None,
     ) -> None:
+        """`is_staff_elsewhere`: asks the process that serves the account."""
+        self._is_staff_elsewhere = is_staff_elsewhere
         self._store = store
         self._accounts = accounts
         self._audit = audit
@@ -132,6 +140,8 @@ class ConsoleSessions:
         if row is None or row.seen_at < now - IDLE_SECONDS:
             return None
         role = self.role_of(row.account, row.contact_id)
+        if role is None and self._is_staff_elsewhere is not None and not self._accounts.holds(row.account):
+            role = Role.AGENT if await self._is_staff_elsewhere(row.account, row.contact_id) else None
         if role is None:
             return None
         if row.seen_at < now - TOUCH_SECONDS:

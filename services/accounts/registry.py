@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from errors import AssistantOffline, AssistantUnknown, NotSupported, WeChatTooFast
+from services.work.ownership import Ownership
 from wechat.interface import Capability, State, WeChat
 from wechat.pacing import Governor
 
@@ -17,7 +18,14 @@ SANDBOX_ADMIN = "wxid_admin"  # 店长 of the sandbox; an admin of sandboxed ass
 class Accounts:
     """The accounts by name, each with its governor."""
 
-    def __init__(self, governors: dict[str, Governor], admins: Collection[str], sandboxed: Collection[str]) -> None:
+    def __init__(
+        self,
+        governors: dict[str, Governor],
+        admins: Collection[str],
+        sandboxed: Collection[str],
+        ownership: Ownership | None = None,
+    ) -> None:
+        self._ownership = ownership or Ownership()
         self._wechats: dict[str, WeChat] = {}
         self._governors = governors
         self._configured_admins = frozenset(admins)
@@ -58,7 +66,7 @@ class Accounts:
     def online(self, account: str) -> WeChat:
         """Return the account if it is online; raise AssistantUnknown or AssistantOffline."""
         wechat = self.get(account)
-        if wechat.state is not State.ONLINE:
+        if wechat.state is not State.ONLINE or not self._ownership.may_act():
             raise AssistantOffline(f"{account} is {wechat.state}", retry_after=RETRY_AFTER)
         return wechat
 
@@ -70,7 +78,11 @@ class Accounts:
     def is_online(self, account: str) -> bool:
         """Whether the account is online."""
         wechat = self._wechats.get(account)
-        return wechat is not None and wechat.state is State.ONLINE
+        return wechat is not None and wechat.state is State.ONLINE and self._ownership.may_act()
+
+    def holds(self, account: str) -> bool:
+        """Whether the account is served by this process, or is to be."""
+        return self._ownership.holds(account)
 
     def state_changed(self, account: str, at: float) -> None:
         """Record a change of an account's connection state and wake waiters."""
@@ -115,6 +127,10 @@ class Accounts:
         return self._governors.get(account)
 
     # ---- admins, by WeChat id ----
+
+    def bind_admins(self, contact_ids: Collection[str]) -> None:
+        """These were added by people, and nobody else."""
+        self._bound_admins = set(contact_ids)
 
     @property
     def has_admin(self) -> bool:

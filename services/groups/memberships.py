@@ -23,6 +23,7 @@ from services.groups.membership_states import ASYNC, MembershipStates
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from wechat.events import Contact, Room
+from wechat.interface import Capability
 
 log = logging.getLogger(__name__)
 STRANGER = "不是你的好友"  # WeChat, of somebody to be added
@@ -89,6 +90,9 @@ class Memberships:
             if (there := self._groups.room_of(qun, person.id)) is not None:
                 await self._states.joined(qun, there.id, person.id)
                 return JoinResult(Approved.OK, qun.account, await self._states.id_of(qun, person.id))
+            if Capability.JOIN_BY_CODE in self._accounts.get(qun.account).capabilities:
+                invited = await self._states.invite_by_code(qun, person.name, person.id)
+                return JoinResult(Approved.INVITED, qun.account, invited.id)
             until = row.expires_at if row and row.state == MemberState.REQUESTED else None
             return await self._add_somewhere(qun, person, source, who, until)
         except (BotError, WeChatError) as error:

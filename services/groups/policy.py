@@ -23,6 +23,7 @@ from services.clock import DAY, Clock
 from services.groups.groups import Groups
 from services.groups.reconciliation import Reconciler
 from services.messaging.messages import Messages
+from wechat.interface import Capability
 from wechat.names import same_name
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class GroupPolicy:
             return []
         try:
             live = await self._reconcile.room(qun.account, room_id)
-            if live is None:
+            if live is None or Capability.SET_TOPIC not in wechat.capabilities:
                 return []
             qun, room = self._now(qun, room)
             announced = await wechat.announcement(room_id) if qun.announcement is not None else None

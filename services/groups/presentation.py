@@ -13,6 +13,7 @@ from models.groups import Qun, QunRoom
 from services.accounts.audit import UNCONFIRMED, Audit
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
+from wechat.interface import Capability
 
 MAX_TOPIC: Final = 30  # characters; WeChat's limits
 MAX_ANNOUNCEMENT: Final = 2000
@@ -58,6 +59,7 @@ class GroupPresentation:
 
     async def set_topic(self, qun: Qun, name: str, who: str) -> Change:
         """Rename every room of the group. Raises TopicReserved."""
+        self._accounts.require(qun.account, Capability.SET_TOPIC)
         if self._is_reserved(name):
             raise TopicReserved(name)
         wanted = {room.room_id or "": room_topic(name, room) for room in self._groups.rooms(qun)}
@@ -74,6 +76,7 @@ class GroupPresentation:
 
     async def announce(self, qun: Qun, words: str, who: str) -> Change:
         """Publish an announcement in every room of the group; the drift check maintains it from then on."""
+        self._accounts.require(qun.account, Capability.SET_ANNOUNCEMENT)
         wanted = {room.room_id or "": words for room in self._groups.rooms(qun)}
         change, before = self._accounts.get(qun.account).set_announcement, qun.announcement or ""
         actions, confirmed = await self._change(qun, "announce", who, change, wanted, before=before, after=words)

@@ -49,9 +49,12 @@ class BlockedWords:
         self._filters.clear()
 
     async def load(self) -> None:
-        """Load the added words."""
+        """Read the words that were added; again when another process has changed them."""
+        added: defaultdict[Scope, dict[str, str]] = defaultdict(dict)
         for row in await self._store.read(lambda s: s.exec(select(BlockedWord).order_by(col(BlockedWord.id))).all()):
-            self._added[row.account, row.number][_shape(row.word)] = row.word
+            added[row.account, row.number][_shape(row.word)] = row.word
+        self._added = added
+        self._filters.clear()
 
     def filter(self, qun: Qun) -> WordFilter:
         """Return the filter for the words blocked in a group."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from concurrency import SingleFlight
@@ -23,6 +24,7 @@ from models.rules import Broadcast, BroadcastState, BroadcastTarget
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import Clock
+from services.groups.group_rows import active_rooms, every_group, named_group
 from services.groups.groups import Groups
 from services.messaging.messages import Body, Messages, text
 
@@ -92,7 +94,11 @@ class Broadcasts:
         state_of: Callable[[OutboxItem], str],
         audit: Audit,
         clock: Clock,
+        *,
+        all_in_memory: bool = True,
     ) -> None:
+        """`all_in_memory`: whether the groups of every account are."""
+        self._all_in_memory = all_in_memory
         self._store = store
         self._accounts = accounts
         self._groups = groups
@@ -139,7 +145,7 @@ class Broadcasts:
         if not self._end(session, broadcast.account, broadcast.by, BroadcastState.SENT):
             return 0
         quns = [qun for qun in self._groups if qun.account == broadcast.account]
-        targets = self._targets(quns)
+        targets = self._targets(session, quns)
         return self._promise(session, broadcast, text(broadcast.text), targets, f"person:{broadcast.by}")
 
     def _end(self, session: Session, account: str, by: str, state: str) -> bool:
@@ -158,8 +164,14 @@ class Broadcasts:
         if key is None:
             return await self._store.write(lambda s: self._write(s, request, who, None))
         return await self._writing.run(
-            key, lambda: self._store.write(lambda s: self._once(s, request, who, key)), request=request.fingerprint()
+            key, lambda: self._promise_once(request, who, key), request=request.fingerprint()
         )
+
+    async def _promise_once(self, request: BroadcastRequest, who: str, key: str) -> int:
+        try:
+            return await self._store.write(lambda s: self._once(s, request, who, key))
+        except IntegrityError:  # at the same moment, by another process
+            return await self._store.write(lambda s: self._once(s, request, who, key))
 
     def _once(self, session: Session, request: BroadcastRequest, who: str, key: str) -> int:
         kept = session.exec(select(Broadcast).where(Broadcast.idempotency_key == key)).first()
@@ -171,7 +183,7 @@ class Broadcasts:
 
     def _write(self, session: Session, request: BroadcastRequest, who: str, key: str | None) -> int:
         quns = [qun for qun in self._meant(session, request) if request.account in ("", qun.account)]
-        targets = [*self._targets(quns), *map(self._friend, dict.fromkeys(request.friends))]
+        targets = [*self._targets(session, quns), *map(self._friend, dict.fromkeys(request.friends))]
         broadcast = Broadcast(
             account=request.account,
             by=who,
@@ -191,6 +203,8 @@ class Broadcasts:
         return broadcast.id or 0
 
     def _meant(self, session: Session, request: BroadcastRequest) -> list[Qun]:
+        if not self._all_in_memory:
+            return _meant_rows(session, request)
         if request.everywhere:
             return list(self._groups)
         if request.tags:
@@ -205,15 +219,10 @@ class Broadcasts:
             raise NotFound(f"group {name}")
         return qun
 
-    def _targets(self, quns: Sequence[Qun]) -> list[Target]:
-        """Every room of the active ones among these groups."""
+    def _targets(self, session: Session, quns: Sequence[Qun]) -> list[Target]:
+        """Return every room of the active groups among `quns`."""
         active = [qun for qun in quns if qun.state == QunState.ACTIVE]
-        return [
-            Target(qun.account, qun.number, room.room_id)
-            for qun in active
-            for room in self._groups.rooms(qun)
-            if room.room_id
-        ]
+        return [Target(qun.account, qun.number, id) for qun in active for id in self._room_ids(session, qun)]
 
     def _friend(self, friend: Friend) -> Target:
         account, contact_id = friend
@@ -245,7 +254,12 @@ class Broadcasts:
             self._audit.note(session, account, "broadcast", who, str(broadcast.id), "done", **detail)
         return groups + friends
 
-    # ---- results ----
+    def _room_ids(self, session: Session, qun: Qun) -> list[str]:
+        if not self._all_in_memory:
+            return active_rooms(session, qun)
+        return [room.room_id for room in self._groups.rooms(qun) if room.room_id]
+
+    # ---- how it stands ----
 
     async def result(self, broadcast_id: int) -> BroadcastResult:
         """Return the broadcast with the result of each group; raise NotFound."""
@@ -274,6 +288,16 @@ class Broadcasts:
             else:
                 states[target.number].add(state)
         return BroadcastResult(broadcast, {number: _together(found) for number, found in states.items()}, friends)
+
+
+def _meant_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
+    """The groups that are meant, of every account, whichever process serves it."""
+    if request.everywhere:
+        return list(every_group(session))
+    if request.tags:
+        tagged = select(QunTag.number).where(col(QunTag.tag).in_(request.tags)).distinct()
+        return [session.get_one(Qun, number) for number in session.exec(tagged).all()]
+    return list({qun.number: qun for qun in (named_group(session, name) for name in request.quns)}.values())
 
 
 def _together(states: set[str]) -> str:

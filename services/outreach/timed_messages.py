@@ -98,7 +98,9 @@ class TimedMessages:
         """Queue the due messages; return their number."""
         now = self._clock()
         due = select(TimedMessage).where(TimedMessage.next_at <= now).order_by(col(TimedMessage.next_at))
-        rows = await self._store.read(lambda s: s.exec(due).all())
+        rows = [
+            row for row in await self._store.read(lambda s: s.exec(due).all()) if self._groups.by_number(row.number)
+        ]
         return await self._store.write(lambda s: self._promise(s, rows)) if rows else 0
 
     def _promise(self, session: Session, rows: Iterable[TimedMessage]) -> int:

@@ -27,9 +27,10 @@ class FaqBook:
         self._faq: Faq | None = None
 
     async def load(self) -> None:
-        """Load the added entries."""
-        for row in await self._store.read(self.listed):
-            self._keep(row.id or 0, Entry(questions=row.questions, answer=row.answer))
+        """Load the added entries; again when another process has changed them."""
+        rows = await self._store.read(self.listed)
+        self._added = {row.id or 0: Entry(questions=row.questions, answer=row.answer) for row in rows}
+        self._faq = None
 
     @property
     def faq(self) -> Faq:

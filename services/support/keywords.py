@@ -52,9 +52,11 @@ class Keywords:
         self._indexed: dict[Place, PlacedRules] = {}  # indexes of `_added`, created on first use after a change
 
     async def load(self) -> None:
-        """Load the added rules."""
+        """Read the rules that were added; again when another process has changed them."""
+        added: defaultdict[Place, dict[int, KeywordRule]] = defaultdict(dict)
         for row in await self._store.read(lambda s: s.exec(select(Keyword).order_by(col(Keyword.id))).all()):
-            self._added[row.account, row.number][row.id or 0] = rule_of(row)
+            added[row.account, row.number][row.id or 0] = rule_of(row)
+        self._added, self._indexed = added, {}
 
     def configure(self, rules: PlacedRules) -> None:
         """Replace the rules of the config."""

@@ -33,9 +33,11 @@ class StaffRooms:
         self.topic = topic
         self._bound: dict[str, str] = {}  # account -> room id
 
-    async def load(self) -> None:
-        """Load the bindings."""
+    async def load(self, account: str | None = None) -> None:
+        """Read the binding of one account, or all of them."""
         wanted = select(Setting).where(col(Setting.key).startswith(PREFIX))
+        if account is not None:
+            wanted = select(Setting).where(Setting.key == PREFIX + account)
         for row in await self._store.read(lambda s: s.exec(wanted).all()):
             self._bound[row.key.removeprefix(PREFIX)] = row.value
 

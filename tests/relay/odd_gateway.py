@@ -109,8 +109,8 @@ async def odd_gateway() -> AsyncIterator[OddGateway]:
     gateway = OddGateway()
     server = Server([gateway], codec=Bytes())
     await server.start("127.0.0.1", 0)
-    assert server._server is not None
-    gateway.port = int(server._server.sockets[0].getsockname()[1])
+    listening: Any = server._server
+    gateway.port = int(listening.sockets[0].getsockname()[1])
     try:
         yield gateway
     finally:
