@@ -154,4 +154,53 @@ export const MORE = `
 重发通知|Delivery resent
 改欢迎语|Welcome
 拉人入群|Added to group
+对话|Conversation
+{name} 正在输入…|{name} is writing…
+{name} 也在看这个工单|{name} is looking at this ticket, too
+客户|Customer
+由 {staff} 接待|Assigned to {staff}
+无人接待|Unassigned
+评分 {mark}|Rated {mark}
+已由你接待|Assigned to you
+我来接待|Assign to me
+转给|Transfer to
+已转交|Transferred
+转给…|Transfer to…
+已重新打开|Reopened
+重新打开|Reopen
+结束这个工单？客户会被请求评分。|Close this ticket? The customer is asked for a rating.
+对话内容|Messages
+显示更早的|Show earlier ones
+还没有说过话。|Nothing has been said yet.
+备注 · {name}|Note · {name}
+图片|Picture
+文件|File
+备注|Note
+只有同事看得到|Only staff can see this
+回复客户，Ctrl+Enter 发送|Reply to the customer; Ctrl+Enter sends
+写备注|Note
+图片或文件|Picture or file
+常用语|Canned replies
+常用语…|Canned replies…
+保存备注|Save note
+发送|Send
+微信号|WeChat account
+工单开始|Opened
+备注名|Remark
+保存备注名|Save remark
+所在的群|Groups
+不在任何群里|In no group
+以前的工单|Earlier tickets
+这是第一次|This is the first one
+待接待|Waiting
+我的|Mine
+看哪些工单|Which tickets
+查找客户或编号|Find a customer or number
+没有人在等。|Nobody is waiting.
+这里还没有工单。客户说“人工”就会出现在这里。|No tickets here yet. They appear when a customer says “人工”.
+选一个工单，看对话。|Choose a ticket.
+刚刚|just now
+{n} 分钟前|{n} min ago
+{n} 小时前|{n} h ago
+{n} 天前|{n} d ago
 `;
