@@ -163,7 +163,7 @@ async def test_a_client_whose_machine_is_gone_is_let_go(official: Start, relays:
     holder = await _holder(relay, "")
     try:
         holder.send_signal(signal.SIGSTOP)
-        await relay.until("relay_client_connected", 0, 30)
+        await relay.until("relay_client_connected", 0, 60)
         client = RelayClient(relay)
         async with client.stream():
             pass
