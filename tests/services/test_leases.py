@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from sqlalchemy import create_engine, insert, text
@@ -28,7 +29,7 @@ class Guard(MemberFence):
 
 
 @pytest.fixture
-async def members(store: Store, database: str) -> Iterator[list[Leases]]:
+async def members(store: Store, database: str) -> AsyncIterator[list[Leases]]:
     """Three processes that share ten accounts."""
     made = [Leases(database, f"m{number}", f"http://10.0.0.{number}:8080", 500, "1") for number in range(1, 4)]
     yield made
@@ -42,6 +43,10 @@ def silent(database: str, member: str, seconds: float) -> None:
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE member SET seen = seen - {seconds} WHERE id = :id"), {"id": member})
     engine.dispose()
+
+
+def _put(session: Session, key: str) -> None:
+    session.merge(Setting(key=key, value="1"))
 
 
 async def test_each_account_has_one_holder_and_shares_are_fair(members: list[Leases]) -> None:
@@ -96,7 +101,7 @@ async def test_who_is_silent_for_a_lease_loses_its_accounts_and_can_write_nothin
     assert set(second.claim(ACCOUNTS, 10)) == set(ACCOUNTS)
     with pytest.raises(Fenced):
         first.beat()
-    writes = [store.write_soon(lambda s, n=n: s.merge(Setting(key=f"late {n}", value="1"))) for n in range(3)]
+    writes = [store.write_soon(partial(_put, key=f"late {n}")) for n in range(3)]
     assert all(isinstance(one, Fenced) for one in await asyncio.gather(*writes, return_exceptions=True))
     assert await store.read(lambda s: s.get(Setting, "late 0")) is None
     assert await store.read(lambda s: s.get(Setting, "mine")) is not None
