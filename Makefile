@@ -76,9 +76,9 @@ $(VENV)/.compiled: $(shell find $(CODE) -name '*.py') | $(VENV)/.run
 	@if command -v npm >/dev/null; then cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else echo "npm not found: the tests that need $* will be skipped"; fi
 
-# The pictures of the README, taken by the browser tests. One shows an emoji and needs fonts-noto-color-emoji.
+# The pictures of the READMEs, taken by the browser tests. One shows an emoji and needs fonts-noto-color-emoji.
 pictures: $(VENV)/.dev
-	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py
+	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py tests/console/test_first_hour.py
 
 # Long run of random kill -9 of the bot and the gateway; `make test` has a short one.
 chaos: $(VENV)/.dev tests/gateway/node_modules/.installed

@@ -66,9 +66,9 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
     try:
         await bot.stop()
     except Exception:  # e.g. a full disk or a lost database connection
-        log.exception("not everything could be finished; what is stored goes on at the next start")
+        log.exception("some work could not be finished; it continues at the next start")
     if bot.database_lost:
-        raise DatabaseInUse("another wxbot has taken the database")
+        raise DatabaseInUse(bot.database_lost)
     return bot.fenced
 
 
@@ -98,7 +98,7 @@ def _end_within(seconds: float) -> None:
     """Exit the process after `seconds` even if something hangs, such as a database that does not answer."""
 
     def end() -> None:
-        log.error("not everything could be finished in time; what is stored goes on at the next start")
+        log.error("some work could not be finished in time; it continues at the next start")
         logging.shutdown()
         os._exit(0)
 
@@ -132,7 +132,7 @@ def main() -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="wxbot", description="微信智能服务助手")
     parser.add_argument("--config", default="config.yaml", help="the configuration file (default: config.yaml)")
-    parser.add_argument("--check", action="store_true", help="check the configuration, say so in one line, and end")
+    parser.add_argument("--check", action="store_true", help="check the configuration and exit")
     parser.add_argument("--version", action="version", version=f"wxbot {VERSION}")
     arguments = parser.parse_args()
     terminal.accept_any_encoding()

@@ -102,6 +102,10 @@ class GroupNotMade(BotError):
     code, status, message = 2006, 502, "微信建群失败，请稍后再试！"
 
 
+class StorageFull(BotError):
+    """There is no room for another file."""
+
+
 class NotSupported(BotError):
     """The assistant's channel does not support this operation."""
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import Literal
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+WINDOW: Final = 10.0  # seconds
+MAX_LINES: Final = 20  # of one kind within a window
 
 # Characters that break lines or control a terminal. Log lines contain names and error messages from outside.
 _UNSAFE = {code: f"\\x{code:02x}" for code in (*range(32), *range(0x7F, 0xA0))} | {
@@ -55,4 +60,25 @@ def set_up_logging(log_format: Literal["text", "json"], level: int = logging.INF
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("grpclib").setLevel(logging.WARNING)
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # its retry messages do not say what is retried
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # that something is tried again says nothing without what
+
+
+class RateLimitedLog:
+    """Writes to a logger; of each kind no more than so many lines in a window, then one that counts the rest."""
+
+    def __init__(self, log: logging.Logger, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._monotonic = monotonic
+        self._windows: dict[str, tuple[float, int]] = {}  # by kind: when the window began, and the lines in it
+
+    def info(self, kind: str, message: str, *values: object) -> None:
+        """A line of a kind; there are few kinds."""
+        now = self._monotonic()
+        began, lines = self._windows.get(kind, (now, 0))
+        if now - began >= WINDOW:
+            if lines > MAX_LINES:
+                self._log.info("%d more lines of the kind %s were not written", lines - MAX_LINES, kind)
+            began, lines = now, 0
+        self._windows[kind] = began, lines + 1
+        if lines < MAX_LINES:
+            self._log.info(message, *values)

@@ -65,7 +65,7 @@ class ApiKeys:
         if not key.allows_address(client):
             raise OutsideNetwork(f"key {key.name}: from {client}")
         if not key.scopes.intersection(needed):
-            raise OutsideNetwork(f"key {key.name}: beyond its scopes")
+            raise OutsideNetwork(f"key {key.name} lacks the scope")
         wait = key.wait(self._clock())
         if wait > 0:
             raise TooManyRequests(f"key {key.name}", retry_after=wait)

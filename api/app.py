@@ -25,8 +25,9 @@ from api import (
     weiqun,
 )
 from api.api_keys import ApiKeys
-from api.app_keys import ASSISTANTS, HOUSE, METRICS, PAGES, QR_CODES, VIEWS
+from api.app_keys import ASSISTANTS, CONNECTIONS, HOUSE, METRICS, PAGES, QR_CODES, VIEWS
 from api.body import MAX_BYTES
+from api.connection_limits import ConnectionLimits
 from api.forwarding import Door
 from api.metrics import Metrics
 from api.middlewares import make_middleware
@@ -90,6 +91,7 @@ def make_app(container: Container, assistants: Assistants) -> web.Application:
     app[METRICS] = metrics
     app[PAGES] = make_pages()
     app[QR_CODES] = QrCodes(container.accounts, container.clock)
+    app[CONNECTIONS] = ConnectionLimits(access)
     app[VIEWS] = ViewLimit(container.clock)
     app[docs.DOCUMENT] = document = docs.Document(settings)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from jinja2 import Environment
 
+from api.connection_limits import ConnectionLimits
 from api.metrics import Metrics
 from api.qrcodes import QrCodes
 from api.view_limit import ViewLimit
@@ -15,6 +16,7 @@ HOUSE = web.AppKey("house", Container)
 METRICS = web.AppKey("metrics", Metrics)
 PAGES = web.AppKey("pages", Environment)
 QR_CODES = web.AppKey("qr_codes", QrCodes)
+CONNECTIONS = web.AppKey("connections", ConnectionLimits)
 VIEWS = web.AppKey("views", ViewLimit)
 ASSISTANTS = web.AppKey("assistants", Assistants)
 CLIENT = web.RequestKey("client", str)

@@ -29,7 +29,7 @@ _FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud8
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _decode: Final = json.JSONDecoder(parse_constant=_no_constant).decode
@@ -46,8 +46,16 @@ async def read_large_object(request: web.Request) -> dict[str, Any]:
     return await _read_object(large, MAX_LARGE_BYTES, LARGE_PATIENCE)
 
 
+async def read_body(request: web.BaseRequest, patience: float = PATIENCE) -> bytes:
+    """Return the body once it has arrived, within so many seconds."""
+    try:
+        return await request.read() if request.content.is_eof() else await _read_late(request, patience)
+    except (web.RequestPayloadError, TimeoutError) as error:
+        raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
+
+
 async def read_ahead(request: web.Request, *, large: bool) -> bytes:
-    """The body, before the handler asks for it, which gets the same; BodyTooLarge, InvalidParameter."""
+    """Return the body before the handler reads it, and keep it for the handler; BodyTooLarge, InvalidParameter."""
     if RAW not in request:
         most, patience = (MAX_LARGE_BYTES, LARGE_PATIENCE) if large else (MAX_BYTES, PATIENCE)
         request[RAW] = await _read_whole(request.clone(client_max_size=most), most, patience)
@@ -61,17 +69,14 @@ async def _read_object(request: web.BaseRequest, most: int, patience: float) -> 
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(f"no JSON: {type(error).__name__}") from None
     if not isinstance(value, dict):
-        raise InvalidParameter("no JSON object")
+        raise InvalidParameter("not a JSON object")
     return value
 
 
 async def _read_whole(request: web.BaseRequest, most: int, patience: float) -> bytes:
     if (request.content_length or 0) > most:  # else aiohttp says so when all of it is there
         raise BodyTooLarge(f"{request.content_length} bytes")
-    try:
-        return await request.read() if request.content.is_eof() else await _read_late(request, patience)
-    except (web.RequestPayloadError, TimeoutError) as error:
-        raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
+    return await read_body(request, patience)
 
 
 async def _read_late(request: web.BaseRequest, patience: float) -> bytes:

@@ -28,7 +28,7 @@ async def send(request: web.Request) -> web.Response:
     container = request.app[HOUSE]
     body = given(await read_large_object(request), *KINDS, *WHERE, "assistant", "at")
     if len([where for where in WHERE if where in body]) != 1 or body.keys() - {*WHERE, *KINDS, "assistant", "at"}:
-        raise InvalidParameter("exactly one of quns, tags, all")
+        raise InvalidParameter("exactly one of quns, tags, all is required")
     where = _where(body) | {"run_at": _moment(body, container.clock())}
     if where["account"]:
         container.accounts.get(where["account"])
@@ -63,7 +63,7 @@ def _moment(body: Mapping[str, Any], now: float) -> float:
     except (ValueError, OverflowError):
         raise InvalidParameter("at") from None
     if moment > now + MAX_AHEAD:
-        raise InvalidParameter("at: more than a year ahead")
+        raise InvalidParameter("at: more than a year in the future")
     return moment if moment > now else 0.0
 
 

@@ -50,19 +50,17 @@ class ContainerMetrics(Collector):
         yield from self._results()
         yield from self._tickets()
         yield from cluster_metrics(self._container)
-        yield _gauge("wxbot_inbox_in_memory", "Events taken and not yet handled.", "account", self._inboxes())
-        yield _value(
-            "wxbot_events_parked", "Events that could not be handled, for a person to look at.", self.stored.parked
-        )
+        yield _gauge("wxbot_inbox_in_memory", "Events in memory that are not handled yet.", "account", self._inboxes())
+        yield _value("wxbot_events_parked", "Parked events, which could not be handled.", self.stored.parked)
         states: dict[str, int] = defaultdict(int)
         for qun in self._container.groups:
             states[qun.state] += 1
         yield _gauge("wxbot_groups", "Groups by state.", "state", states)
         yield _gauge("wxbot_memberships", "Memberships by state.", "state", self.stored.memberships)
         yield _gauge(
-            "wxbot_flows_open", "Flows under way, by what they wait for.", "state", self._container.flows.open_counts()
+            "wxbot_flows_open", "Running flows, by what they wait for.", "state", self._container.flows.open_counts()
         )
-        lag = "Longest time in the last half minute for which nothing could run."
+        lag = "Longest time that the event loop was blocked within the last half minute."
         yield _value("wxbot_event_loop_lag_seconds", lag, self._lag.most)
 
     def _assistants(self) -> Iterator[Metric]:
@@ -83,7 +81,7 @@ class ContainerMetrics(Collector):
     def _paces(self) -> Metric:
         family = GaugeMetricFamily(
             "wxbot_pace_used_ratio",
-            "The part of the allowed pace that is used; at 1 the next action waits.",
+            "Used share of the rate limit; at 1 the next action waits.",
             labels=("assistant", "kind"),
         )
         most_accepted = self._container.config.customer_service.accept.max_per_day
@@ -102,8 +100,8 @@ class ContainerMetrics(Collector):
             shown = _without_secrets(queue)
             waiting[shown] += number
             oldest[shown] = max(oldest[shown], self._container.outbox.oldest(queue) if number else 0.0)
-        yield _gauge("wxbot_outbox_waiting", "Promised work that is not done yet.", "queue", waiting)
-        help_ = "For how long the oldest due work has waited."
+        yield _gauge("wxbot_outbox_waiting", "Work items of the outbox that are not finished.", "queue", waiting)
+        help_ = "Seconds that the oldest due work item has been waiting."
         yield _gauge("wxbot_outbox_oldest_seconds", help_, "queue", oldest)
         now = self._container.clock()
         inboxes = {f"inbox:{account}": 0.0 for account in assistant_states(self._container)}
@@ -124,7 +122,7 @@ class ContainerMetrics(Collector):
         yield messages
         deliveries = CounterMetricFamily(
             "wxbot_webhook_deliveries",
-            "Deliveries to business systems: delivered, to be tried again, or given up.",
+            "Webhook deliveries: delivered, to be retried, or given up.",
             labels=("webhook", "result"),
         )
         shown: dict[tuple[str, str], int] = defaultdict(int)
@@ -137,10 +135,10 @@ class ContainerMetrics(Collector):
         yield deliveries
 
     def _tickets(self) -> Iterator[Metric]:
-        yield _gauge("wxbot_tickets", "Tickets that are not closed, by state.", "state", self.stored.tickets)
+        yield _gauge("wxbot_tickets", "Open tickets by state.", "state", self.stored.tickets)
         since = self.stored.waiting_since
         waited = 0.0 if since is None else max(0.0, self._container.clock() - since)
-        help_ = "For how long the customer has waited who has waited longest for a first answer."
+        help_ = "Longest waiting time of a customer for a first answer."
         yield _value("wxbot_ticket_oldest_waiting_seconds", help_, waited)
 
 

@@ -29,6 +29,10 @@ JUMP = {
     "zh": "本机时钟突然快了 {days:.0f} 天，已暂停清理旧数据；请校准时间（时间无误则一周后自动恢复）",
     "en": "the clock jumped ahead by {days:.0f} days: nothing is pruned; set it right (or, if it is, wait for a week)",
 }
+FULL = {
+    "zh": "磁盘空间不足或文件总量已到上限，新的图片和文件不再保存",
+    "en": "there is no room for more files: new pictures and files are not kept",
+}
 DIRECTIONS = {"zh": ("快", "慢"), "en": ("ahead of", "behind")}
 PATIENCE = 1.5  # seconds for the database to answer
 
@@ -64,7 +68,8 @@ def _problems(container: Container) -> dict[str, str]:
     clocks = {account: _clock(skew, language) for account, skew in container.account_clocks.wrong().items()}
     jumped = container.clock_trust.jumped_by
     jump = {"clock": JUMP[language].format(days=jumped / DAY)} if jumped else {}
-    return clocks | jump | away | advice(container.config)
+    full = {container.media.full: FULL[language]} if container.media.full else {}
+    return clocks | jump | full | away | advice(container.config)
 
 
 def _clock(skew: float, language: Language) -> str:
@@ -77,7 +82,7 @@ async def _database(store: Store) -> str:
         async with asyncio.timeout(PATIENCE):
             await store.ping()
     except (SQLAlchemyError, OSError, TimeoutError, RuntimeError) as error:
-        log.warning("the database does not answer: %s", type(error).__name__)
+        log.warning("the database does not respond: %s", type(error).__name__)
         return "down"
     return "ok"
 

@@ -42,13 +42,13 @@ def idempotency_key(request: web.Request, prefix: str) -> str | None:
 
 def _order(body: Mapping[str, Any]) -> MessageRequest:
     if ("to" in body) == ("qun" in body):
-        raise InvalidParameter("exactly one of to, qun")
+        raise InvalidParameter("exactly one of to, qun is required")
     to = field(body, "to") if "to" in body else None
     mentions = tuple(lines(body, "mentions"))
     if mentions and to is not None:
-        raise InvalidParameter("mentions are for groups")
+        raise InvalidParameter("mentions are only allowed in groups")
     if mentions and "text" not in body:
-        raise InvalidParameter("mentions are for text")
+        raise InvalidParameter("mentions are only allowed with text")
     words = text(body, "text") if "text" in body else ""
     return MessageRequest(field(body, "assistant"), to, _qun(body) if to is None else None, words, mentions)
 

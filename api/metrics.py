@@ -35,7 +35,7 @@ class Metrics:
             collector(registry=self._registry)
         self._seconds = Histogram(
             "wxbot_http_request_duration_seconds",
-            "Requests and the seconds they took.",
+            "Duration of HTTP requests in seconds.",
             ("method", "route", "status"),
             registry=self._registry,
             buckets=BUCKETS,

@@ -17,14 +17,17 @@ from api.metrics import UNMATCHED, Metrics
 from api.network import AccessControl
 from api.responses import as_bot_error, refusal, refusal_of
 from errors import AssistantOffline, BotError, DatabaseAway, OutsideNetwork, WeChatError
+from logs import RateLimitedLog
 from models.db import is_away
 from models.fence import Fenced
 
 log = logging.getLogger(__name__)
+refusals = RateLimitedLog(log)  # of callers who may ask as often as they like
 OPEN_TO_ALL: Final = frozenset({"/weiqun/{id}", "/wecom/callback/{account}"})
 CALLBACKS: Final = "/wxbot/callback/"  # the URL contains its own secret
 KEYED: Final = "/wxbot/"
-DATABASE_RETRY: Final = 5.0  # seconds after which the caller may retry
+UNASKED: Final = frozenset({400, 401, 403, 404, 429})
+DATABASE_RETRY: Final = 5.0  # seconds until a repeat makes sense
 
 
 def make_middleware(access: AccessControl, keys: ApiKeys, metrics: Metrics, door: Door | None = None) -> Middleware:
@@ -59,7 +62,7 @@ async def _answer(
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        log.info("%s %s: %d", request.method, route, error.status)
+        refusals.info(str(error.status), "%s %s: %d", request.method, route, error.status)
         return refusal_of(error)
     except WeChatError as error:
         return _refuse(request, route, as_bot_error(error) or _fault(request, route))
@@ -91,7 +94,10 @@ def _check(request: web.Request, access: AccessControl, keys: ApiKeys, route: st
 
 
 def _refuse(request: web.Request, route: str, error: BotError) -> web.Response:
-    log.info("%s %s: %s", request.method, route, error)
+    if error.status in UNASKED:
+        refusals.info(str(error.code), "%s %s: %s", request.method, route, error)
+    else:
+        log.info("%s %s: %s", request.method, route, error)
     return refusal(error)
 
 

@@ -58,7 +58,7 @@ class AccessControl:
         A trusted proxy that sends no forwarded address would make every caller an internal one: raises CallerUnknown,
         except for health checks of a load balancer or container.
         """
-        address = self._judge(request.remote or "")
+        address = self.judge(request.remote or "")
         hops = _hops(request)
         if not address.trusted:
             if hops and address.allowed:
@@ -67,10 +67,10 @@ class AccessControl:
         if not hops:
             if request.path in PROBES:
                 return address
-            self._mention(f"the trusted proxy {address.text} sends no X-Forwarded-For: its requests are refused")
+            self._mention(f"the trusted proxy {address.text} sends no X-Forwarded-For: its requests are rejected")
             raise CallerUnknown(f"no X-Forwarded-For from the trusted proxy {address.text}")
         for hop in reversed(hops):
-            address = self._judge(hop)
+            address = self.judge(hop)
             if not address.trusted:
                 break
         return address
@@ -84,15 +84,16 @@ class AccessControl:
     def check_host(self, request: web.Request) -> None:
         """Raise OutsideNetwork for a Host name that could point to this machine by DNS rebinding."""
         if "Host" in request.headers and not is_served(request.host, self._names):
-            raise OutsideNetwork(f"the host name {request.host!r} is not served; api.hosts can name it")
+            raise OutsideNetwork(f"the host name {request.host!r} is not allowed; it can be added to api.hosts")
 
     def check_page(self, request: web.Request) -> None:
         """Raise OutsideNetwork for requests that a page of another site makes the browser send, by their Origin."""
         origin = request.headers.get("Origin")
         if origin is not None and origin.partition("://")[2] not in (request.host, self._public_host):
-            raise OutsideNetwork(f"a page of {origin}")
+            raise OutsideNetwork(f"request from another origin: {origin}")
 
-    def _judge(self, text: str) -> Address:
+    def judge(self, text: str) -> Address:
+        """What the config says of an address."""
         known = self._known.get(text)
         if known is not None:
             return known

@@ -53,7 +53,7 @@ class QrCodes:
             async with asyncio.timeout(PATIENCE):
                 picture = _draw(await self._accounts.get(account).self_qr_code())
         except (WeChatError, TimeoutError, segno.DataOverflowError) as error:
-            log.warning("%s: its QR code cannot be had: %s", account, type(error).__name__)
+            log.warning("%s: could not get the QR code: %s", account, type(error).__name__)
         self._kept[account] = _Kept(picture, self._clock() + (FRESH if picture else AGAIN))
         return picture
 

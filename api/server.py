@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from api.app_keys import CONNECTIONS
+from api.connection_limits import ConnectionLimits
 from api.responses import refusal, refusal_of
 from errors import BotError, InvalidParameter
 
@@ -18,14 +20,31 @@ IDLE_SECONDS: Final = 60.0  # between two requests of a connection
 
 
 class _Connection(web.RequestHandler):
-    """A connection, closed if its first request does not arrive in time."""
+    """One connection; one too many is refused, and one that does not send its first request in time is closed."""
 
-    __slots__ = ("_head_timer",)
+    __slots__ = ("_head_timer", "_limits")
+
+    def __init__(self, manager: web.Server, *, limits: ConnectionLimits, **settings: Any) -> None:
+        super().__init__(manager, **settings)
+        self._limits = limits
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the timeout of the first request."""
         super().connection_made(transport)
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.close)
+        remote = transport.get_extra_info("peername")
+        if not self._limits.admit(self, remote[0] if remote else ""):
+            self.drop()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self._current_request is None
+
+    def drop(self) -> None:
+        """End it at once."""
+        if isinstance(self.transport, asyncio.Transport):
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Stop the timeout once a request has been parsed."""
@@ -36,6 +55,7 @@ class _Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the timeout."""
         self._head_timer.cancel()
+        self._limits.left(self)
         super().connection_lost(exc)
 
     def handle_error(
@@ -47,13 +67,13 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer a request that cannot be parsed or whose handler failed, and close the connection."""
         if isinstance(exc, ConnectionError):
-            log.debug("%s hung up within its request", request.remote)
+            log.debug("%s closed the connection during its request", request.remote)
         elif status >= 500:
             log.error("a request failed outside its handler", exc_info=exc)
         else:
-            log.debug("no HTTP from %s: %s", request.remote, type(exc).__name__)
+            log.debug("invalid HTTP request from %s: %s", request.remote, type(exc).__name__)
         if request.writer.output_size > 0:
-            raise ConnectionError("part of an answer has gone out already")
+            raise ConnectionError("part of the response was already sent")
         response = refusal(InvalidParameter() if status < 500 else BotError())
         response.force_close()
         return response
@@ -62,8 +82,12 @@ class _Connection(web.RequestHandler):
 class _Server(web.Server):
     """Creates the connections."""
 
+    def __init__(self, handler: Any, *, limits: ConnectionLimits, **settings: Any) -> None:
+        super().__init__(handler, **settings)
+        self._limits = limits
+
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        return _Connection(self, limits=self._limits, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
@@ -79,7 +103,11 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         return _Server(
-            _translated(made.request_handler), request_factory=made.request_factory, loop=made._loop, **made._kwargs
+            _translated(made.request_handler),
+            limits=self.app[CONNECTIONS],
+            request_factory=made.request_factory,
+            loop=made._loop,
+            **made._kwargs,
         )
 
 

@@ -65,7 +65,7 @@ class StoredNumbers:
             self._numbers = await self._store.read(lambda session: read(session, since))
             self._read_at = asyncio.get_running_loop().time()
         except (SQLAlchemyError, RuntimeError) as error:  # RuntimeError: the store is closed
-            log.warning("the database's numbers cannot be read: %s", type(error).__name__)
+            log.warning("could not read the metrics from the database: %s", type(error).__name__)
         finally:
             self._reading = None
 

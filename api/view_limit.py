@@ -26,7 +26,7 @@ class ViewLimit:
     def wait(self, address: str) -> float:
         """Count a view and return 0, or return the seconds until the next one is allowed."""
         now = self._clock()
-        key = _subnet(address)
+        key = subnet(address)
         views = self._views.setdefault(key, deque())
         self._views.move_to_end(key)
         if len(self._views) > self._most_addresses:
@@ -39,8 +39,8 @@ class ViewLimit:
         return 0.0
 
 
-def _subnet(address: str) -> str:
-    """Return the /48 network of an IPv6 address, since a client may have all of it."""
+def subnet(address: str) -> str:
+    """An IPv6 caller often has a whole /48 to itself and is counted as one."""
     if ":" not in address:
         return address
     return str(IPv6Network((address.partition("%")[0], 48), strict=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from api.app_keys import ASSISTANTS
+from api.body import read_body
 from errors import NotFound, OutsideNetwork
 from protocol.wecom_crypto import BadCallback
 from wecom.account import WecomAccount
@@ -24,7 +25,7 @@ async def receive(request: web.Request) -> web.Response:
     """POST /wecom/callback/{account}: new messages are available and are then read from the API."""
     account = _account(request)
     try:
-        account.called_back(*_signed(request), await request.read())
+        account.called_back(*_signed(request), await read_body(request))
     except BadCallback as error:
         raise OutsideNetwork(str(error)) from None
     return web.Response(text="success")

@@ -11,13 +11,14 @@ from sqlmodel import Session
 from app.container import Container
 from app.listener import EventListener
 from config.settings import AssistantSettings
-from errors import AssistantUnknown, InvalidParameter
+from errors import AssistantUnknown, InvalidParameter, WeChatError
 from models.groups import QunState
 from services.accounts.wecom_storage import WecomStorage
 from services.work.inbox import Handle
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 from wechat.events import RawEvent
+from wechat.interface import Capability
 from wecom.account import WecomAccount
 
 
@@ -159,10 +160,23 @@ class Assistants:
                 await self.stop(account)
             self._container.accounts.remove(account)
 
+    async def log_out(self, account: str, who: str) -> None:
+        """Log an account out at its gateway; NotSupported, AssistantOffline, AssistantUnknown, WeChatError."""
+        container = self._container
+        container.accounts.require(account, Capability.LOG_OUT)
+        wechat = container.accounts.online(account)
+        action = await container.audit.tried(account, "log_out", who, account)
+        try:
+            await wechat.log_out()
+        except WeChatError as error:
+            await container.audit.ended(action, "failed", str(error))
+            raise
+        await container.audit.ended(action, "done")
+
     def _check_added(self, account: str) -> None:
         """InvalidParameter for an account of the config: only those that were added can be changed here."""
         if account in self.configured():
-            raise InvalidParameter(f"{account} is an assistant of config.yaml")
+            raise InvalidParameter(f"{account} is configured in config.yaml")
 
     def configured(self) -> Collection[str]:
         """The accounts of the config."""

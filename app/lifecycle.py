@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sandbox.systems import Systems
 
 log = logging.getLogger(__name__)
+FILE_SECONDS: Final = 1.0  # seconds between two looks at the database file
 GRACE: Final = 8.0  # seconds that running work has to finish after SIGTERM
 
 
@@ -66,8 +67,8 @@ class Bot:
         self.accounts: Assistants
         self.port = 0
         self.stopping = asyncio.Event()  # set to stop the process
-        self.database_lost = False  # another process took the database lock
-        self.fenced = False  # other processes took this one for dead
+        self.database_lost = ""  # why the database must not be used any more
+        self.fenced = False  # the other processes consider this one dead
         self.cluster: Cluster | None = None
         self._stack = AsyncExitStack()
         self._stop_by = 0.0
@@ -96,6 +97,8 @@ class Bot:
             await self.jobs.start()
             stack.push_async_callback(self.jobs.stop)
             await self._start_web(stack)
+            watching = asyncio.create_task(self._watch_database_file())
+            stack.callback(watching.cancel)
             if self.cluster is not None:
                 await self.cluster.start()
                 stack.push_async_callback(self.cluster.stop)
@@ -123,7 +126,7 @@ class Bot:
         except ConfigError as error:
             log.error("the config was not reloaded: %s", error)  # noqa: TRY400 - the traceback has no information
         except SQLAlchemyError:
-            log.exception("the config was reloaded, which the audit log could not note")
+            log.exception("the config was reloaded, but the audit log could not be written")
 
     async def stop(self) -> None:
         """Stop receiving events, finish running work, and close, in reverse order of the start."""
@@ -131,8 +134,17 @@ class Bot:
         await self._stack.aclose()
 
     def _on_lock_lost(self) -> None:
-        self.database_lost = True
+        self._on_database_lost("another wxbot has taken the database")
+
+    def _on_database_lost(self, why: str) -> None:
+        self.database_lost = self.database_lost or why
         self.stopping.set()
+
+    async def _watch_database_file(self) -> None:
+        while not self.container.store.file.is_lost:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(FILE_SECONDS)
+        log.error("the database file was deleted or replaced; stopping")
+        self._on_database_lost("the database file was deleted or replaced")
 
     def _on_fenced(self) -> None:
         self.fenced = True
@@ -158,8 +170,15 @@ class Bot:
         staff_room = self.config.customer_service.handoff.staff_room
         with _named("sandbox"):
             self.sandbox = await sandbox.start(
-                without_gateway, host=where.host, port=where.port, state=self._kept("sandbox"), staff_room=staff_room
+                without_gateway,
+                host=where.host,
+                port=where.port,
+                state=self._kept("sandbox"),
+                staff_room=staff_room,
+                password=where.password,
             )
+        if self.sandbox.password:
+            log.warning("sandbox.host %s: others can reach the sandbox WeChat; it asks for a password", where.host)
         stack.push_async_callback(self.sandbox.stop)
         if self.config.systems:
             self.systems = await start_systems(state=self._kept("systems"))
@@ -193,6 +212,7 @@ class Bot:
         await container.blocked_words.load()
         await container.keywords.load()
         await container.faq.load()
+        await container.canned_replies.load()
         await container.tls_seen.load()
         await container.clock_trust.load()
         await container.admins.load()

@@ -43,4 +43,4 @@ class ServiceManager:
                 sender.setblocking(False)
                 sender.sendto(state.encode(), self._address)
         except OSError as error:
-            log.warning("the service manager cannot be told %s: %s", state, error.strerror or error)
+            log.warning("could not notify the service manager of %s: %s", state, error.strerror or error)

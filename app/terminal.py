@@ -23,20 +23,24 @@ if TYPE_CHECKING:
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "up": (
         "wxbot 已启动：{url}，文档 {url}/docs，状态 {url}/readyz",
-        "wxbot is up: {url}, documented at {url}/docs, state at {url}/readyz",
+        "wxbot is running: {url}, documentation: {url}/docs, status: {url}/readyz",
     ),
     "up_sandbox": (
         "wxbot 已启动，用的是沙箱微信，不会碰到真实账号。文档：{url}/docs",
-        "wxbot is up, with a sandbox WeChat: no real account is touched. Documentation: {url}/docs",
+        "wxbot is running with a sandbox WeChat, without a real account. Documentation: {url}/docs",
+    ),
+    "sandbox_password": (
+        "⚠ 沙箱微信的网页别人也能访问（sandbox.host 不是本机地址），登录密码：{password}",
+        "⚠ others can reach the sandbox WeChat (sandbox.host is no loopback address); its password: {password}",
     ),
     "look": (
         "  看一看：{page}  沙箱微信；选店长，对 {account} 说 /帮助 或 商户设置",
-        "  look:  {page}  the sandbox WeChat; be 店长 and say /帮助, or 商户设置, to {account}",
+        "  open:  {page}  the sandbox WeChat; switch to 店长 and send /帮助 or 商户设置 to {account}",
     ),
     "try": ("  试一试：curl {url}/wxbot/qun -d '{body}'", "  try:   curl {url}/wxbot/qun -d '{body}'"),
     "then": (
         "  接着：  打开返回的 url，选九纹龙，用页面上的令牌添加助手",
-        "  then:  open the url it answers with, and be 九纹龙 who adds the assistant with the token shown there",
+        "  then:  open the url in the response, switch to 九纹龙, and add the assistant with the token shown there",
     ),
     "also": (
         "  还有：  {systems}  流程要调用的业务系统（模拟）",
@@ -44,23 +48,23 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "no_admin": (
         "还没有管理员：向助手发送 “绑定 {code}” 即可成为管理员",
-        "no admin yet: send “绑定 {code}” to the assistant to become one",
+        "no admin yet: send “绑定 {code}” to the assistant to become an admin",
     ),
-    "checked": ("{path} 没有问题", "{path} is fine"),
+    "checked": ("{path} 没有问题", "{path} is valid"),
     "console": (
         "  管理：  {url}/console/  管理后台；对助手说 /登录 取得登录链接",
-        "  manage: {url}/console/  say /登录 to the assistant for a login link",
+        "  manage: {url}/console/  send /登录 to the assistant for a login link",
     ),
     "console_first": (
         "管理后台（5 分钟内有效，只能使用一次）：{url}/console/login/{secret}",
-        "the console (good once, for 5 minutes): {url}/console/login/{secret}",
+        "the console (valid once, for 5 minutes): {url}/console/login/{secret}",
     ),
-    "scan": ("请用微信扫码登录 {account}：", "scan this with WeChat to log {account} in:"),
-    "offline": ("{account} 不在线：{why}。会一直重试", "{account} is not online: {why}. It is tried again"),
+    "scan": ("请用微信扫码登录 {account}：", "scan this with WeChat to log in {account}:"),
+    "offline": ("{account} 不在线：{why}。会一直重试", "{account} is not online: {why}. Retrying"),
     "waiting": ("正在连接", "connecting"),
     "unwritable": (
         "启动不了：{folder} 不能写入（{why}）。请换一个文件夹，或让运行 wxbot 的用户可以写入",
-        "cannot start: {folder} cannot be written in ({why}). Choose another folder, or let wxbot's user write there",
+        "cannot start: {folder} is not writable ({why}). Choose another folder, or grant wxbot's user write access",
     ),
 }
 UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -119,9 +123,11 @@ def where_to_look(bot: Bot) -> str:
     body = json.dumps({"code": "1001", "owner": "宋公明", "assistant": account}, ensure_ascii=False)
     systems = " ".join(bot.systems.urls.values()) if bot.systems else "—"
     values = {"url": url, "page": bot.sandbox.url, "account": account, "body": body, "systems": systems}
-    return "\n".join(
-        words(name, language, **values) for name in ("up_sandbox", "look", "try", "then", "also", "console")
-    )
+    names = ["up_sandbox", "look", "try", "then", "also", "console"]
+    if bot.sandbox.password:
+        names.append("sandbox_password")
+        values["password"] = bot.sandbox.password
+    return "\n".join(words(name, language, **values) for name in names)
 
 
 async def report_accounts(bot: Bot, seconds: float) -> None:

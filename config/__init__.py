@@ -19,8 +19,16 @@ from config.environment import BadVariable, Sources, expand, override
 from config.error_messages import one_line
 from config.flow_settings import FlowSettings, check_flows
 from config.language import Language
-from config.section import Secret, Section, TimeZone
-from config.settings import ApiSettings, AssistantSettings, GroupSettings, JobSettings, PacingSettings, SandboxSettings
+from config.section import SecretAddress, Section, TimeZone
+from config.settings import (
+    ApiSettings,
+    AssistantSettings,
+    GroupSettings,
+    JobSettings,
+    LimitSettings,
+    PacingSettings,
+    SandboxSettings,
+)
 from config.texts import Texts
 from config.texts_english import ENGLISH
 
@@ -37,8 +45,8 @@ def _wechat_id(value: str) -> str:
     """Reject nicknames, with which nobody could be an admin."""
     if not re.fullmatch(WECHAT_ID, value):
         raise ValueError(
-            "a WeChat id like wxid_7h2k9x0f3b4c21 is wanted, never a nickname (while the list is empty, the start "
-            "prints a code: who sends “绑定 CODE” to the assistant becomes admin)"
+            "expected a WeChat id like wxid_7h2k9x0f3b4c21, not a nickname (while the list is empty, a code is "
+            "printed at startup; whoever sends “绑定 CODE” to the assistant becomes an admin)"
         )
     return value
 
@@ -50,13 +58,14 @@ class Config(Section):
     """The complete configuration."""
 
     assistants: list[AssistantSettings] = Field([AssistantSettings(account="weimi1001")], min_length=1)
-    database: Secret = "sqlite:///data/wxbot.db"
+    database: SecretAddress = "sqlite:///data/wxbot.db"
     api: ApiSettings = ApiSettings()
     admins: list[WeChatId] = Field([])
     timezone: TimeZone = "Asia/Shanghai"
     groups: GroupSettings = GroupSettings()
     customer_service: CustomerService = CustomerService()
     pacing: PacingSettings = PacingSettings()
+    limits: LimitSettings = LimitSettings()
     webhooks: list[WebhookSettings] = Field([])
     systems: dict[str, SystemSettings] = Field({})
     flows: list[FlowSettings] = Field([])
@@ -66,6 +75,7 @@ class Config(Section):
     language: Language = "zh"
     log_format: Literal["text", "json"] = "text"
     keep_days: float = Field(180, gt=0)
+    offline_alert_minutes: float = Field(10, ge=0)
     texts: Texts = Texts()
 
     @model_validator(mode="before")
@@ -80,7 +90,7 @@ class Config(Section):
     @classmethod
     def _accounts_differ(cls, value: list[AssistantSettings]) -> list[AssistantSettings]:
         if len({a.account for a in value}) != len(value):
-            raise ValueError("each account may stand here once")
+            raise ValueError("accounts must be unique")
         return value
 
     @field_validator("database")
@@ -91,7 +101,7 @@ class Config(Section):
         except (ValueError, ArgumentError):  # e.g. an invalid port
             usable = None
         if not usable:
-            raise ValueError("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME is wanted")
+            raise ValueError("expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
         return value
 
     @field_validator("webhooks")
@@ -104,9 +114,9 @@ class Config(Section):
         check_flows(self.flows, self.systems)
         # here, because the error does not show the value, which contains secrets
         if len({w.url for w in self.webhooks}) != len(self.webhooks):
-            raise ValueError("webhooks: each url may stand here once")
+            raise ValueError("webhooks: URLs must be unique")
         if len({w.name for w in self.webhooks}) != len(self.webhooks):
-            raise ValueError("webhooks: each name may stand here once")
+            raise ValueError("webhooks: names must be unique")
         return self
 
     @model_validator(mode="after")
@@ -149,9 +159,9 @@ def load(path: str | Path | None = None) -> Config:
     try:
         tree = expand((read_yaml(path) if path is not None else None) or {}, os.environ)
     except RecursionError:
-        raise ConfigError(f"{path}: an alias (*) stands inside of what it names") from None
+        raise ConfigError(f"{path}: an alias (*) refers to itself") from None
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: a mapping of keys is wanted, not {type(tree).__name__}")
+        raise ConfigError(f"{path}: expected a mapping, not {type(tree).__name__}")
     sources: Sources = {}
     try:
         sources = override(tree, os.environ)
@@ -173,6 +183,6 @@ def read_yaml(path: str | Path) -> Any:
     except yaml.MarkedYAMLError as error:  # the error's own text quotes the file, which may contain secrets
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ConfigError(f"{path}: not readable as YAML: {where}{error.problem or error.context}") from None
+        raise ConfigError(f"{path}: invalid YAML: {where}{error.problem or error.context}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {type(error).__name__}") from None
+        raise ConfigError(f"{path}: invalid YAML: {type(error).__name__}") from None

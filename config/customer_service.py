@@ -17,7 +17,7 @@ def _sexagesimal(value: object) -> object:
 
 def _clock(value: str) -> str:
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", value):
-        raise ValueError('a time like "09:00" is wanted')
+        raise ValueError('expected a time like "09:00"')
     return value
 
 
@@ -44,7 +44,7 @@ class ReplyPart(Section):
     @model_validator(mode="after")
     def _exactly_one(self) -> ReplyPart:
         if sum(map(bool, (self.text, self.image, self.file, self.link))) != 1:
-            raise ValueError("exactly one of text, image, file, link is wanted")
+            raise ValueError("exactly one of text, image, file, link is required")
         return self
 
 
@@ -60,7 +60,7 @@ class KeywordRule(Section):
     @model_validator(mode="after")
     def _exactly_one(self) -> KeywordRule:
         if sum(map(bool, (self.equals, self.contains, self.regex))) != 1:
-            raise ValueError("exactly one of equals, contains, regex is wanted")
+            raise ValueError("exactly one of equals, contains, regex is required")
         return self
 
 
@@ -75,7 +75,7 @@ class AcceptSettings(Section):
     @classmethod
     def _shortest_first(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[0] > value[1]:
-            raise ValueError("the shortest and the longest are wanted, in this order")
+            raise ValueError("expected the minimum and the maximum, in this order")
         return value
 
 
@@ -92,7 +92,7 @@ class HoursSettings(Section):
     def _days(cls, value: str) -> str:
         day = "(mon|tue|wed|thu|fri|sat|sun)"
         if not re.fullmatch(rf"{day}(-{day})?(,\s*{day}(-{day})?)*", value):
-            raise ValueError("days like mon-fri or mon-fri,sun are wanted")
+            raise ValueError("expected days like mon-fri or mon-fri,sun")
         return value
 
 
@@ -119,7 +119,7 @@ class LlmSettings(Section):
     @model_validator(mode="after")
     def _both(self) -> LlmSettings:
         if self.base_url and not self.model:
-            raise wrong("model", "the name of a model is wanted where base_url is set")
+            raise wrong("model", "the name of a model is required if base_url is set")
         return self
 
 
@@ -134,7 +134,7 @@ class EmbeddingSettings(Section):
     @model_validator(mode="after")
     def _both(self) -> EmbeddingSettings:
         if self.base_url and not self.model:
-            raise wrong("model", "the name of a model is wanted where base_url is set")
+            raise wrong("model", "the name of a model is required if base_url is set")
         return self
 
 

@@ -12,6 +12,10 @@ import yaml
 from config.section import FromEnvironment
 
 PREFIX: Final = "WXBOT_"
+# What Kubernetes sets in every pod beside a service called wxbot: WXBOT_PORT=tcp://10.0.0.1:8080 and the like.
+KUBERNETES: Final = re.compile(
+    r"WXBOT_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
 Sources = dict[tuple[str | int, ...], str]  # path of a key -> the variable that set it
 
 
@@ -35,7 +39,7 @@ def override(tree: dict[str, Any], environment: Mapping[str, str]) -> Sources:
     """Apply the WXBOT_ variables to the tree and return which keys they set. Numbers are indexes of lists."""
     sources: Sources = {}
     for name, text in sorted(environment.items()):
-        if name.upper().startswith(PREFIX):
+        if name.upper().startswith(PREFIX) and not KUBERNETES.fullmatch(name):
             sources[_put(tree, name, text)] = name
     return sources
 
@@ -58,11 +62,11 @@ def _put(tree: dict[str, Any], name: str, text: str) -> tuple[str | int, ...]:
 def _key(node: Any, part: str, name: str) -> str | int:
     if isinstance(node, list):
         if not part.isdecimal():
-            raise BadVariable(f"{name}: {part!r} stands where a list has its items; a number from 0 is wanted")
+            raise BadVariable(f"{name}: {part!r} is not a list index; expected a number from 0")
         return int(part)
     if isinstance(node, dict):
         return next((key for key in node if str(key).lower() == part), part)
-    raise BadVariable(f"{name}: there is nothing below {type(node).__name__} for {part!r}")
+    raise BadVariable(f"{name}: {type(node).__name__} has no key {part!r}")
 
 
 def _missing(node: Any, key: Any) -> bool:
@@ -75,7 +79,7 @@ def _set(node: Any, key: Any, value: Any, name: str) -> None:
     elif key == len(node):
         node.append(value)
     else:
-        raise BadVariable(f"{name}: the list has {len(node)} items, so the next is number {len(node)}")
+        raise BadVariable(f"{name}: the list has {len(node)} items; the next index is {len(node)}")
 
 
 def _over(old: Any, text: str) -> Any:

@@ -14,20 +14,20 @@ from config.section import FromEnvironment
 Place = tuple[str | int, ...]
 SECRET_KEYS: Final = ("token", "key", "keys", "secret", "headers")
 WANTED: Final = {  # prefixes of pydantic's error types
-    "missing": "it is missing",
-    "string_type": "a text is wanted, in quotes if it looks like a number",
-    "int_": "a whole number is wanted",
-    "float_": "a number is wanted",
-    "finite_number": "a number is wanted",
-    "bool_": "true or false is wanted",
-    "list_type": "a list is wanted",
-    "tuple_type": "a list is wanted",
-    "dict_type": "a mapping of keys is wanted",
-    "model_type": "a mapping of keys is wanted",
-    "too_short": "at least one is wanted",
+    "missing": "this key is required",
+    "string_type": "expected a string; quote it if it looks like a number",
+    "int_": "expected an integer",
+    "float_": "expected a number",
+    "finite_number": "expected a number",
+    "bool_": "expected true or false",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "too_short": "at least one item is required",
 }
 _LINE_ENDS: Final = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
-OURS: Final = {"Input should be": "it must be", "String should": "it must", "True or False": "true or false"}
+OURS: Final = {"Input should be": "must be", "String should": "must", "True or False": "true or false"}
 
 
 def one_line(errors: ValidationError, tree: Any, sources: Mapping[Place, str] | None = None) -> str:
@@ -49,7 +49,7 @@ def _complaint(errors: ValidationError, tree: Any, sources: Mapping[Place, str])
     if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):
         return head + _reason(error)  # a validator of a whole section, whose message says everything
     secret = any(part in SECRET_KEYS for part in place)
-    return f"{head}{_shown(place, value, secret)} will not do: {_reason(error)}"
+    return f"{head}{_shown(place, value, secret)} is not valid: {_reason(error)}"
 
 
 def _named(error: ErrorDetails) -> str:
@@ -64,10 +64,17 @@ def _place(tree: Any, error: ErrorDetails) -> Place:
     for number, part in enumerate(loc, 1):
         if part in (node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()):
             node = node[part]
-        elif not (isinstance(node, FromEnvironment) or (error["type"] == "missing" and number == len(loc))):
+        elif _is_branch(part) or not (
+            isinstance(node, FromEnvironment) or (error["type"] == "missing" and number == len(loc))
+        ):
             continue
         kept.append(part)
     return (*kept, named) if (named := _named(error)) else tuple(kept)
+
+
+def _is_branch(part: object) -> bool:
+    """Whether a part of a path is pydantic's name of a union's branch: a class or a validator."""
+    return isinstance(part, str) and (part[:1].isupper() or "[" in part)
 
 
 def _reason(error: ErrorDetails) -> str:
@@ -83,7 +90,7 @@ def _reason(error: ErrorDetails) -> str:
 def _shown(place: Place, value: Any, secret: bool) -> str:
     """Format a value without secrets, limited in length."""
     if value is None:
-        return "nothing"
+        return "(no value)"
     if value == "":
         return "''"
     if secret:

@@ -32,7 +32,7 @@ def _options(value: object) -> object:
         return value
     labels = [str(item) for item in value]
     if len(set(labels)) != len(labels):
-        raise ValueError("each option may stand here once")
+        raise ValueError("options must be unique")
     return dict(zip(labels, value, strict=True))
 
 
@@ -47,7 +47,7 @@ class AnswerCheck(Section):
     @model_validator(mode="after")
     def _one_kind(self) -> AnswerCheck:
         if bool(self.regex) == self.is_number:
-            raise ValueError("either regex or min and max are wanted")
+            raise ValueError("either regex or min and max are required")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError("min must not be above max")
         return self
@@ -116,7 +116,7 @@ class FlowStep(Section):
     def _exactly_one(self) -> FlowStep:
         kinds = (self.ask, self.choose, self.confirm, self.call, self.say, self.wait)
         if len(self.model_fields_set) != 1 or not any(kinds):
-            raise ValueError("exactly one of ask, choose, confirm, call, say, wait is wanted")
+            raise ValueError("exactly one of ask, choose, confirm, call, say, wait is required")
         return self
 
     @property
@@ -152,10 +152,10 @@ class FlowSettings(Section):
         for number, step in enumerate(self.steps, 1):
             where = f"flow {self.name}, step {number}"
             if step.call and step.call.system not in systems:
-                raise ValueError(f"{where}: there is no system {step.call.system!r}")
+                raise ValueError(f"{where}: unknown system {step.call.system!r}")
             taken = next((name for name in step.brings if name in ALWAYS_KNOWN | {"error"}), None)
             if taken:
-                raise ValueError(f"{where}: {taken!r} has a meaning already and cannot be brought")
+                raise ValueError(f"{where}: {taken!r} is a reserved name")
             for name, question in step.questions.items():
                 _check_names(question.texts, known, where)
                 known[name] = False
@@ -176,10 +176,10 @@ class FlowSettings(Section):
             if step.hands_out:
                 handed_out = number
             if step.wait and not handed_out:
-                raise ValueError(f"flow {self.name}, step {number}: nothing before it hands out {{{CALLBACK_URL}}}")
+                raise ValueError(f"flow {self.name}, step {number}: no earlier step uses {{{CALLBACK_URL}}}")
             handed_out = 0 if step.wait else handed_out
         if handed_out:
-            raise ValueError(f"flow {self.name}, step {handed_out}: no step after it waits for {{{CALLBACK_URL}}}")
+            raise ValueError(f"flow {self.name}, step {handed_out}: no later step waits for {{{CALLBACK_URL}}}")
 
 
 def spoken(words: str) -> str:
@@ -192,17 +192,17 @@ def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None
     """Raise ValueError if a flow cannot work, or names or start words are not unique."""
     names: set[str] = set()
     words: dict[str, str] = {
-        CANCEL: "the word that ends any flow",
+        CANCEL: "the word that cancels a flow",
         CONFIRM: "the word that confirms a step",
         RETRY: "the word that takes a failed flow up again",
     }
     for flow in flows:
         if flow.name in names:
-            raise ValueError(f"flow {flow.name}: there are two of this name")
+            raise ValueError(f"flow {flow.name}: duplicate name")
         names.add(flow.name)
         for word in flow.start:
             if spoken(word) in words:
-                raise ValueError(f"flow {flow.name}, start: {word!r} is taken already ({words[spoken(word)]})")
+                raise ValueError(f"flow {flow.name}, start: {word!r} is already used ({words[spoken(word)]})")
             words[spoken(word)] = f"flow {flow.name}"
         flow.check(systems)
 
@@ -222,6 +222,6 @@ def placeholders(value: Any) -> Iterator[tuple[str, str]]:
 def _check_names(value: Any, known: dict[str, bool], where: str) -> None:
     for name, field in placeholders(value):
         if name not in known:
-            raise ValueError(f"{where}: nothing before it brings {{{name}}}")
+            raise ValueError(f"{where}: no earlier step sets {{{name}}}")
         if field and not known[name]:
-            raise ValueError(f"{where}: {{{name}}} is a text and has no {field[1:]!r}")
+            raise ValueError(f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")

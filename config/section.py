@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import re
 from collections.abc import Collection
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final, Self, get_origin
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 FILE: Final = "file:"  # prefix of a secret that is the path of a file
 MAX_NAMED: Final = 25  # maximum number of keys listed in an error
-SCALARS: Final = {int: "a whole number is wanted", float: "a number is wanted", bool: "true or false is wanted"}
+SCALARS: Final = {int: "expected an integer", float: "expected a number", bool: "expected true or false"}
 _NAME: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -30,7 +31,7 @@ class FromEnvironment(str):
 
 def _not_empty(value: str) -> str:
     if not value.strip():
-        raise ValueError("it must not be empty")
+        raise ValueError("must not be empty")
     return value
 
 
@@ -56,12 +57,32 @@ def _pattern(value: str) -> str:
         re2.compile(value, options)
     except re2.error as error:
         reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        raise ValueError(f"not a regular expression that RE2 takes: {reason}") from None
+        raise ValueError(f"not a valid RE2 expression: {reason}") from None
     return value
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]  # in the syntax of RE2
-Secret = Annotated[str, BeforeValidator(_from_file)]  # itself, or file:PATH of a file that holds it
+
+
+class Mask(Enum):
+    """Marks, in a type, what of a value nobody is shown (config.masked)."""
+
+    WHOLE = "whole"
+    PATH = "path"  # of an address: anything behind the host
+
+
+Secret = Annotated[str, BeforeValidator(_from_file), Mask.WHOLE]  # itself, or file:PATH of a file that holds it
+SecretAddress = Annotated[str, BeforeValidator(_from_file)]  # the same; its user and password alone are secret
+
+
+MIN_SECRET: Final = 16  # characters of a key or secret that others must not be able to guess
+
+
+def long_enough(value: str) -> str:
+    """Return the value; ValueError if it is too short for a secret."""
+    if len(value) < MIN_SECRET:
+        raise ValueError(f"expected at least {MIN_SECRET} characters (openssl rand -base64 32 creates some)")
+    return value
 
 
 def web_address(value: str) -> str:
@@ -72,7 +93,7 @@ def web_address(value: str) -> str:
     except ValueError:
         usable = False
     if not usable or re.search(r"\s", value):
-        raise ValueError("an address like https://host/path is wanted")
+        raise ValueError("expected a URL like https://host/path")
     return value
 
 
@@ -80,11 +101,12 @@ def _timezone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        raise ValueError("a time zone like Asia/Shanghai is wanted") from None
+        raise ValueError("expected a time zone like Asia/Shanghai") from None
     return value
 
 
 WebAddress = Annotated[str, AfterValidator(web_address)]
+SecretWebAddress = Annotated[WebAddress, Mask.PATH]  # a path that lets people in
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -105,7 +127,7 @@ class Section(BaseModel):
         fields = {field.alias or name: field.annotation for name, field in cls.model_fields.items()}
         for key in data:
             if key not in fields:
-                raise wrong(str(key), f"there is no such key, only {_choice(str(key), fields)}")
+                raise wrong(str(key), f"unknown key; allowed: {_choice(str(key), fields)}")
         return {key: _read(key, value, fields[key]) for key, value in data.items()}
 
     def adopt(self, other: Self) -> None:
@@ -130,8 +152,8 @@ def check_names(key: str, text: str, allowed: Collection[str]) -> None:
     """Raise an error if a text has {names} that are not filled in."""
     strange = sorted(set(_NAME.findall(text)) - set(allowed))
     if strange:
-        shown = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "nothing in braces"
-        raise wrong(key, f"{{{strange[0]}}} is not known here, only {shown}")
+        shown = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
+        raise wrong(key, f"unknown placeholder {{{strange[0]}}}; allowed: {shown}")
 
 
 def names_in(text: str) -> set[str]:
@@ -158,7 +180,7 @@ def _read(key: str, value: Any, wanted: Any) -> Any:
     try:
         read = yaml.safe_load(value)
     except yaml.YAMLError:
-        wanted = "a mapping like {a: 1} is wanted" if kind is dict else "a list like [a, b] is wanted"
+        wanted = "expected a mapping like {a: 1}" if kind is dict else "expected a list like [a, b]"
         raise wrong(key, wanted) from None
     if kind is dict or not isinstance(read, str | int | float):
         return read or kind()

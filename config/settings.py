@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from config.section import NonEmpty, Secret, Section, WebAddress, check_names, web_address, wrong
+from config.section import NonEmpty, Secret, Section, WebAddress, check_names, long_enough, web_address, wrong
 from config.wecom import WecomKeys
 
 OWN_URL = "http://127.0.0.1:8080"
@@ -21,31 +21,31 @@ def _network(value: str) -> str:
     try:
         ipaddress.ip_network(value)
     except ValueError:
-        raise ValueError("a network like 10.0.0.0/8 is wanted, without bits behind the mask") from None
+        raise ValueError("expected a network like 10.0.0.0/8, without host bits") from None
     return value
 
 
 def _not_blank(value: str) -> str:
     if not value.strip():
-        raise ValueError("it must not be empty")
+        raise ValueError("must not be empty")
     return value
 
 
 def _bearer(value: str) -> str:
     if not value.isprintable() or value != value.strip():
-        raise ValueError("printable characters are wanted, with no space or line end around them")
+        raise ValueError("expected printable characters, without surrounding whitespace")
     return value
 
 
 def _host_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", value):
-        raise ValueError("a host name like bot.example.com is wanted, without scheme and port")
+        raise ValueError("expected a host name like bot.example.com, without scheme and port")
     return value.lower()
 
 
 HostName = Annotated[str, AfterValidator(_host_name)]
 Network = Annotated[str, AfterValidator(_network)]
-Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer)]
+Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer), AfterValidator(long_enough)]
 
 
 class AssistantSettings(WecomKeys):
@@ -58,20 +58,21 @@ class AssistantSettings(WecomKeys):
     tls: Literal["auto", True, False] = "auto"
     tls_ca: str = ""
     tls_server_name: str = ""
+    media_hosts: list[HostName] = Field([])
 
     @field_validator("endpoint")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
         address = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\[\]:/\s]+):(\d{1,5})", value)
         if value and not (address and 0 < int(address[2]) < 2**16):
-            raise ValueError("host:port is wanted, like 10.0.0.5:8788 or [::1]:8788, or nothing for the sandbox")
+            raise ValueError("expected host:port, like 10.0.0.5:8788 or [::1]:8788; empty for the sandbox")
         return value
 
     @field_validator("token")
     @classmethod
     def _fits_a_header(cls, value: str) -> str:
         if value and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
-            raise ValueError("only visible ASCII characters are wanted, with no space or line end around them")
+            raise ValueError("expected visible ASCII characters, without surrounding whitespace")
         return value
 
     @field_validator("authority")
@@ -85,9 +86,9 @@ class AssistantSettings(WecomKeys):
     @model_validator(mode="after")
     def _one_way(self) -> AssistantSettings:
         if self.authority and self.endpoint:
-            raise wrong("authority", "endpoint is set too, and only one of the two may be")
+            raise wrong("authority", "endpoint and authority must not both be set")
         if self.authority and not self.token:
-            raise wrong("authority", "the token that it is to be asked for is wanted in token")
+            raise wrong("authority", "token is required")
         return self
 
     @property
@@ -108,7 +109,7 @@ class AssistantSettings(WecomKeys):
             if value:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
         except OSError as error:  # includes ssl.SSLError
-            raise ValueError(f"a file of certificates (PEM) is wanted: {error.strerror or error}") from None
+            raise ValueError(f"expected a PEM file of certificates: {error.strerror or error}") from None
         return value
 
 
@@ -151,7 +152,7 @@ class ApiSettings(Section):
     def _reachable(cls, value: str, info: ValidationInfo) -> str:
         """Remove the trailing slash. The default follows `port`, so that the URLs handed out work."""
         if re.search(r"[?#]", value):
-            raise ValueError("an address that more can be put behind is wanted, without ? and #")
+            raise ValueError("expected a base URL, without ? and #")
         value = value.rstrip("/")
         port = info.data.get("port")
         return f"http://127.0.0.1:{port}" if port and value == OWN_URL else value
@@ -212,6 +213,18 @@ class PacingSettings(Section):
     request_seconds: float = Field(10, ge=0)
 
 
+class LimitSettings(Section):
+    """What one person may cause within an hour, and what all kept files may take of the disk."""
+
+    replies: int = Field(120, ge=1)
+    relays: int = Field(120, ge=1)
+    tickets: int = Field(6, ge=1)
+    megabytes: int = Field(500, ge=1)
+    repeats: int = Field(3, ge=1)
+    media_gigabytes: float = Field(20, gt=0)
+    free_megabytes: int = Field(500, ge=0)
+
+
 class JobSettings(Section):
     """A changed time of a built-in job, or its deactivation."""
 
@@ -225,3 +238,4 @@ class SandboxSettings(Section):
 
     host: NonEmpty = "127.0.0.1"
     port: int = Field(8788, ge=0, le=65535)
+    password: Secret = ""

@@ -27,7 +27,7 @@ class CallbackSettings(Section):
         except binascii.Error:
             usable = False
         if value and not usable:
-            raise ValueError("the EncodingAESKey of 43 letters and digits is wanted")
+            raise ValueError("expected an EncodingAESKey of 43 letters and digits")
         return value
 
 
@@ -56,7 +56,7 @@ class WecomKeys(Section):
         if self.kind == "wecom":
             for name in NEEDED:
                 if not getattr(self, name):
-                    raise wrong(name, "it is wanted for an assistant of kind wecom")
+                    raise wrong(name, "required for an assistant of kind wecom")
             if not (self.callback.token and self.callback.aes_key):
-                raise wrong("callback", "token and aes_key are wanted for an assistant of kind wecom")
+                raise wrong("callback", "token and aes_key are required for an assistant of kind wecom")
         return self

@@ -28,7 +28,7 @@ def guarded(handler: Handler, role: Role) -> Handler:
         if visitor is None:
             raise BadKey("no session")
         if role is Role.ADMIN and visitor.role is not Role.ADMIN:
-            raise OutsideNetwork(f"{visitor.actor} is no admin")
+            raise OutsideNetwork(f"{visitor.actor} is not an admin")
         if request.method not in SAFE:
             given = request.headers.get(CSRF_HEADER, "")
             if not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
@@ -49,10 +49,10 @@ def check_page(request: web.Request) -> None:
     """Raise OutsideNetwork for requests from pages of other sites, by Sec-Fetch-Site and Origin."""
     site = request.headers.get("Sec-Fetch-Site", "none")
     if site not in ("same-origin", "none"):
-        raise OutsideNetwork(f"a page of another site ({site})")
+        raise OutsideNetwork(f"request from another site ({site})")
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
-        raise OutsideNetwork(f"a page of {origin}")
+        raise OutsideNetwork(f"request from another origin: {origin}")
 
 
 def agent_of(request: web.Request) -> Agent:

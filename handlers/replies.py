@@ -6,6 +6,7 @@ from functools import partial
 
 from config.customer_service import ReplyPart
 from handlers.context import EventContext
+from services.messaging.budgets import Budget, Verdict
 from services.messaging.messages import Body, choices, file, link, text
 from services.support.manners import courtesy_in
 from services.text import without_mention, without_quote
@@ -36,7 +37,7 @@ async def keyword(event: PrivateMessage | GroupMessage, context: EventContext) -
     match = context.container.keywords.find(event.account, words, number, group=in_group)
     if match is None:
         return False
-    if not match.rule.equals and _goes_round(event, context):
+    if (not match.rule.equals and _goes_round(event, context)) or _exceeds(event, context):
         return True
     mentions = [event.contact_id] if in_group else []
     for part in match.parts():
@@ -61,10 +62,10 @@ async def question(event: PrivateMessage | GroupMessage, context: EventContext) 
     mentions = [event.contact_id] if isinstance(event, GroupMessage) else []
     answer = context.container.questions.listed(who, words)
     if answer is not None:
-        if not _goes_round(event, context):
+        if not _goes_round(event, context) and not _exceeds(event, context):
             context.reply(answer, mentions=mentions)
         return True
-    if _goes_round(event, context):
+    if _goes_round(event, context) or _exceeds(event, context):
         return True
     courtesy = courtesy_in(words)
     if courtesy is not None:
@@ -112,6 +113,19 @@ def _may_answer(event: Message, context: EventContext) -> bool:
     if context.container.tickets.has_open(event.account, event.contact_id) and isinstance(event, PrivateMessage):
         return False
     return not context.container.loop_detector.is_echo(event.account, event.conversation, said_to_me(event, context))
+
+
+def _exceeds(event: Message, context: EventContext) -> bool:
+    """Whether the person has had all the answers that one person gets; they are told so once."""
+    budgets = context.container.budgets
+    who = (event.account, event.contact_id)
+    if budgets.repeat(*who, said_to_me(event, context)) is not Verdict.ALLOWED:
+        return True
+    verdict = budgets.spend(Budget.REPLIES, *who)
+    if verdict is Verdict.EXCEEDED:
+        mentions = [event.contact_id] if isinstance(event, GroupMessage) else []
+        context.reply(context.container.config.texts.too_many_messages, mentions=mentions)
+    return verdict is not Verdict.ALLOWED
 
 
 def _goes_round(event: Message, context: EventContext) -> bool:

@@ -6,11 +6,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from config.texts import fill
 from errors import WeChatError
 from handlers.context import EventContext
 from handlers.replies import said_to_me
 from handlers.voice import MARK
+from models.durable import Priority
+from models.support import Ticket, TicketState
 from services.groups.join_tokens import find_token
+from services.messaging.budgets import Budget, Verdict
 from services.messaging.conversations import in_full
 from services.support.marks import is_bare_digit, mark_in
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
@@ -31,6 +35,9 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
     if ticket is None or event.kind in NOT_SHOWN:
         context.write(partial(container.conversations.heard, message=event, kept=context.voice))
         return event.is_official or container.accounts.is_own(event.contact_id)
+    if ticket.state == TicketState.OPEN and not _may_relay(event, context, ticket):
+        context.write(partial(container.conversations.heard, message=event, kept=context.voice, ticket=ticket.id))
+        return False
     event, kept = (event, context.voice) if context.voice else await container.media.of(context.wechat, event)
     spoken = event.kind is MessageKind.TEXT
     line = in_full(event, kept.name if kept and not spoken else await _described(event, context))
@@ -38,6 +45,16 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
     relay = partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, name=event.name)
     context.write(partial(relay, kept=None if spoken else kept))
     return False
+
+
+def _may_relay(event: PrivateMessage, context: EventContext, ticket: Ticket) -> bool:
+    """Whether the staff room is to see one more message of this person; it is told once that it does not."""
+    container = context.container
+    verdict = container.budgets.spend(Budget.RELAYS, event.account, event.contact_id)
+    if verdict is Verdict.EXCEEDED and ticket.room_id:
+        words = fill(container.config.texts.ticket_relays_paused, number=ticket.id, name=event.name or ticket.name)
+        context.say(ticket.room_id, words, priority=Priority.NOTICE)
+    return verdict is Verdict.ALLOWED
 
 
 def tell_received(event: PrivateMessage | GroupMessage, context: EventContext) -> None:
@@ -109,6 +126,12 @@ async def asked(event: PrivateMessage, context: EventContext) -> bool:
     support = context.container.handover
     if event.kind is not MessageKind.TEXT or not support.wants_person(said_to_me(event, context)):
         return False
+    if context.container.tickets.of(event.account, event.contact_id) is None:
+        verdict = context.container.budgets.spend(Budget.TICKETS, event.account, event.contact_id)
+        if verdict is not Verdict.ALLOWED:
+            if verdict is Verdict.EXCEEDED:
+                context.reply(context.container.config.texts.too_many_tickets)
+            return True
     await support.look_for_room(event.account)
     await support.fetch_recent(event.account, event.contact_id)
     name = event.name or "客户"

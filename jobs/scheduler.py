@@ -36,7 +36,7 @@ def _times(jobs: Sequence[ScheduledJob], changes: Sequence[Change], zone: ZoneIn
     for number, change in enumerate(changes):
         if change.name not in names:
             known = ", ".join(names)
-            raise ConfigError(f"jobs.{number}.name: {change.name!r} will not do: there is no such job, only {known}")
+            raise ConfigError(f"jobs.{number}.name: {change.name!r} is not valid: unknown job; allowed: {known}")
         if not change.enabled:
             times.pop(change.name, None)
         elif change.cron:
@@ -44,7 +44,7 @@ def _times(jobs: Sequence[ScheduledJob], changes: Sequence[Change], zone: ZoneIn
                 times[change.name] = trigger(change.cron, zone)
             except ValueError as error:
                 raise ConfigError(
-                    f"jobs.{number}.cron: {change.cron!r} will not do: five fields as in crontab: {error}"
+                    f"jobs.{number}.cron: {change.cron!r} is not valid: expected five crontab fields: {error}"
                 ) from None
     return times
 
@@ -173,11 +173,12 @@ class Jobs:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             if self._container.clock() < latest:
-                log.warning("the clock was set back: all jobs are planned anew")
+                log.warning("the clock was set back: all jobs are rescheduled")
                 for name, times in self._triggers.items():
                     self._scheduler.reschedule_job(name, trigger=times)
             latest = self._container.clock()
             self._container.account_clocks.check()
+            await asyncio.to_thread(self._container.media.check)
 
     def _was_missed(self, name: str) -> bool:
         last = self._container.job_log.last.get(name)

@@ -11,6 +11,7 @@ from models import (
     groups,
     keywords,
     rules,
+    statistics,
     support,
     wecom,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "groups",
     "keywords",
     "rules",
+    "statistics",
     "support",
     "wecom",
 ]

@@ -23,15 +23,17 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel
 
+from models.database_file import DatabaseFile, FileLost
 from models.durable import Setting
 from models.fence import IDLE_LIMIT, TransactionGuard, session_name
-from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob
+from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob, failed
 from models.latency import COMMIT, READ, database_seconds
 from models.schema import bring_up_to_date
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 MAX_PER_COMMIT: Final = 256
+BUSY_MS: Final = 4000  # milliseconds that SQLite waits for a lock; a REST call may wait twice as long
 PING: Final = "ping"  # key of the row that `Store.ping` writes
 ASK_AGAIN: Final = 1.0  # seconds between queries about the result of a lost commit
 # Rows per INSERT with RETURNING. The driver keeps a prepared statement for every row count: SQLAlchemy's default of
@@ -41,6 +43,7 @@ ROWS_AT_ONCE: Final = 32
 
 # Without these, a client waits two hours for a server that lost power. tcp_user_timeout is in milliseconds.
 LIVELY: Final = {
+    "client_encoding": "utf8",
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -71,6 +74,7 @@ class Store:
     def __init__(self, url: str, *, member: str = "") -> None:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.file = DatabaseFile(Path(self.url.database) if self.is_sqlite and self.url.database else None)
         self._member = member
         self.is_shared = bool(member)
         self._engine = self._make_engine()
@@ -111,6 +115,7 @@ class Store:
         """Create or migrate the tables and start the writer thread."""
         self._loop = asyncio.get_running_loop()
         await self._loop.run_in_executor(self._readers, self._migrate)
+        self.file.remember()
         self._thread = threading.Thread(target=self._write_forever, name="store-write", daemon=True)
         self._thread.start()
 
@@ -143,6 +148,7 @@ class Store:
 
     async def ping(self) -> None:
         """Check that the database answers. If the last write failed, such as on a full disk, also try a small write."""
+        self.file.check()
         await self.read(lambda session: session.connection().execute(text("SELECT 1")).scalar())
         if not self._takes_writes:
             await self.write(lambda session: session.merge(Setting(key=PING, value=str(time.time()))))
@@ -161,7 +167,7 @@ class Store:
         future: asyncio.Future[T] = loop.create_future()
         job = WriteJob(fn, future)
         if self._thread is None:
-            raise RuntimeError("the store is not open")
+            raise RuntimeError("the database is not open")
         self._jobs.put(job)
         return future
 
@@ -178,9 +184,16 @@ class Store:
             batch, goes_on = self._next_batch()
             if batch or self._commits.are_unsure:
                 with self.seconds.labels(COMMIT).time():
-                    outcomes = self._commits.commit(batch)
+                    outcomes = self._commit(batch)
                 self._deliver(outcomes)
         self._deliver(self._commits.give_up())
+
+    def _commit(self, batch: list[WriteJob]) -> list[Outcome]:
+        try:
+            self.file.check()
+        except FileLost as lost:
+            return failed(batch, OperationalError(None, None, lost))
+        return self._commits.commit(batch)
 
     def _next_batch(self) -> tuple[list[WriteJob], bool]:
         """Return the waiting writes and whether more may come. Empty when a lost commit must be queried."""
@@ -217,7 +230,7 @@ def _settle(outcomes: list[Outcome]) -> None:
             try:
                 then()
             except Exception:  # the write is committed: its caller and the others must still get their results
-                log.exception("what follows a commit failed")
+                log.exception("a callback after a commit failed")
         if outcome.job.future.cancelled():
             continue
         if outcome.error is not None:
@@ -229,7 +242,7 @@ def _settle(outcomes: list[Outcome]) -> None:
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # turns off sqlite3's implicit BEGIN, which comes late and never for DDL
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -72,20 +73,20 @@ class GroupCommit:
         try:
             connection = self._engine.connect()
         except Exception as error:  # noqa: BLE001 - the database cannot be reached: the callers get the error
-            return _failed(batch, error)
+            return failed(batch, error)
         with connection:
             try:
                 before = self._find_out(connection)
             except DBAPIError as error:  # the connection was lost again
-                return _failed(batch, error)
+                return failed(batch, error)
             if self._unsure is not None:  # executed again, and its result was lost again
-                return before + _failed(batch, self._unsure.error)
+                return before + failed(batch, self._unsure.error)
             return before + self._together(connection, batch)
 
     def give_up(self) -> list[Outcome]:
         """Fail the jobs of an unsure commit without asking the database any more."""
         unsure, self._unsure = self._unsure, None
-        return _failed([outcome.job for outcome in unsure.outcomes], unsure.error) if unsure else []
+        return failed([outcome.job for outcome in unsure.outcomes], unsure.error) if unsure else []
 
     def _together(self, connection: Connection, batch: Sequence[WriteJob]) -> list[Outcome]:
         """Execute the jobs in one transaction; if one fails, execute each in its own."""
@@ -94,13 +95,15 @@ class GroupCommit:
         try:
             return self._transact(connection, batch)
         except Fenced as error:  # none of them may be written
-            return _failed(batch, error)
-        except Exception:  # noqa: BLE001 - whose it is shows when each runs alone
+            return failed(batch, error)
+        except Exception as error:  # noqa: BLE001 - running each alone shows which job failed
+            if _is_locked(error):  # each job would wait as long again
+                return failed(batch, error)
             outcomes = []
             for number, job in enumerate(batch, 1):
                 outcomes += self._alone(connection, job)
                 if self._unsure is not None:  # later jobs must not overtake it
-                    return outcomes + _failed(batch[number:], self._unsure.error)
+                    return outcomes + failed(batch[number:], self._unsure.error)
             return outcomes
 
     def _alone(self, connection: Connection, job: WriteJob) -> list[Outcome]:
@@ -110,7 +113,7 @@ class GroupCommit:
                 return self._transact(connection, (job,))
             except Exception as error:  # noqa: BLE001 - passed to the job's caller
                 if attempt == ATTEMPTS or getattr(getattr(error, "orig", None), "sqlstate", None) != DEADLOCK:
-                    return _failed((job,), error)
+                    return failed((job,), error)
             attempt += 1
 
     def _transact(self, connection: Connection, jobs: Sequence[WriteJob]) -> list[Outcome]:
@@ -126,7 +129,7 @@ class GroupCommit:
         except DBAPIError as error:
             if mark is None or not error.connection_invalidated:
                 raise
-            log.warning("the connection was lost during a commit; the database will be asked whether it was done")
+            log.warning("the connection was lost during a commit; its outcome will be looked up")
             self._unsure = _Unsure(mark, outcomes, error)
             return []
         return outcomes
@@ -175,5 +178,11 @@ def _run(connection: Connection, jobs: Sequence[WriteJob], guard: TransactionGua
     return outcomes
 
 
-def _failed(jobs: Sequence[WriteJob], error: BaseException) -> list[Outcome]:
+def failed(jobs: Sequence[WriteJob], error: BaseException) -> list[Outcome]:
+    """Return the outcome of jobs that all failed with one error."""
     return [Outcome(job, None, error, ()) for job in jobs]
+
+
+def _is_locked(error: Exception) -> bool:
+    """Tell whether another program held SQLite's lock for the whole busy timeout."""
+    return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY

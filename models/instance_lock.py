@@ -61,7 +61,7 @@ async def acquire_instance_lock(
             raise DatabaseInUse(f"another wxbot runs on this database ({parsed.host or 'local'}/{parsed.database})")
         if not told:
             told = True
-            log.warning("another wxbot has the database; waiting %.0f s for it to end", patience)
+            log.warning("another wxbot uses the database; waiting %.0f s for it to exit", patience)
         await asyncio.sleep(0.5)
     held.watch(asyncio.get_running_loop(), on_lost)
     return held
@@ -76,6 +76,8 @@ class FileLock:
     def __init__(self, database: Path) -> None:
         database.parent.mkdir(parents=True, exist_ok=True)
         path = database.resolve()
+        if path.exists() and path.stat().st_nlink > 1:
+            raise DatabaseInUse(f"the database {database} has another name (a hard link), which must be removed")
         self._file = path.with_name(path.name + ".lock").open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,7 +120,7 @@ class ServerLock:
         def run() -> None:
             while not self._ended.wait(WATCH_EVERY):
                 if not self._still():
-                    log.error("another wxbot has taken the database while it was away")
+                    log.error("another wxbot has taken the database while it was unavailable")
                     loop.call_soon_threadsafe(on_lost)
                     return
 
@@ -132,7 +134,7 @@ class ServerLock:
                 return True
             return self.take()
         except SQLAlchemyError as error:
-            log.warning("the database's lock is to be taken again: %s", type(error).__name__)
+            log.warning("the database lock was lost and will be taken again: %s", type(error).__name__)
             self._drop()
             return True
 

@@ -15,7 +15,7 @@ def database_seconds() -> Histogram:
     """Create the histogram of one store; it is not registered yet."""
     made = Histogram(
         "wxbot_database_seconds",
-        "Seconds that reads and commits took, without the wait for their turn.",
+        "Duration of reads and commits in seconds, without queueing.",
         ("operation",),
         registry=None,
         buckets=BUCKETS,

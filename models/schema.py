@@ -30,13 +30,16 @@ def bring_up_to_date(connection: Connection) -> None:
     if not tables:
         create(connection)
         return
+    foreign = UnusableDatabase(f"it contains tables of another program ({', '.join(sorted(tables)[:3])}, …)")
     if "alembic_version" not in tables:
-        raise UnusableDatabase(f"it holds the tables of another program ({', '.join(sorted(tables)[:3])}, …)")
+        raise foreign
     version = _version(connection)
     if version == _newest():
         return
     if version is not None and version not in _versions():
-        raise UnusableDatabase(f"a newer wxbot has used it (its tables are of version {version}); install that one")
+        if "inboxevent" not in tables:
+            raise foreign
+        raise UnusableDatabase(f"it was used by a newer wxbot (schema version {version}); install that version")
     migrate(connection)
 
 
@@ -45,7 +48,7 @@ def _check_encoding(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         encoding = connection.execute(text("SHOW server_encoding")).scalar()
         if encoding != "UTF8":
-            raise UnusableDatabase(f"its encoding is {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0")
+            raise UnusableDatabase(f"its encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0")
 
 
 def create(connection: Connection) -> None:

@@ -27,3 +27,22 @@ class WecomCustomer(SQLModel, table=True):
     code: str = ""  # the welcome code
     code_until: float = 0
     code_for: str = ""  # the message that used the code
+
+
+class WecomChat(SQLModel, table=True):
+    """A 客户群 that people join by a QR code."""
+
+    account: str = Field(primary_key=True)
+    chat_id: str = Field(primary_key=True)
+    state: str = ""  # what its members carry who joined by the code
+    config_id: str = ""  # of the join way; "" for a group that WeCom created behind one
+    picture: bytes = b""
+
+
+class WecomGroupTask(SQLModel, table=True):
+    """A message to a 客户群, which a member of staff confirms."""
+
+    account: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    msgid: str = ""  # "" until the platform has answered
+    asked_at: float = 0

@@ -6,9 +6,12 @@ grpclib writes headers and body separately. Each write is a system call, the lar
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
-from grpclib.client import Channel
+from grpclib.client import Channel, Stream
+from grpclib.exceptions import ProtocolError
 from grpclib.protocol import H2Protocol
 from h2.connection import H2Connection
 from hyperframe.frame import Frame
@@ -23,6 +26,7 @@ Frame.__repr__ = object.__repr__  # type: ignore[method-assign]
 # Writes per batch. If all waited for the end of the iteration, the gateway would be idle meanwhile: 5300 reads took 20
 # % longer.
 MAX: Final = 16
+LARGEST_MESSAGE: Final = 32 * 1024 * 1024  # bytes; a file in base64 may stand in one
 
 
 class BatchedTransport:
@@ -65,8 +69,34 @@ class BatchedProtocol(H2Protocol):
         super().connection_made(BatchedTransport(transport))  # type: ignore[arg-type]  # duck-typed
 
 
+class MessageTooLarge(ProtocolError):
+    """A server sends a message of more bytes than are taken; none of them is kept."""
+
+
+class BoundedStream(Stream[Any, Any]):
+    """A call whose answers have a size that fits into memory."""
+
+    async def send_request(self, *, end: bool = False) -> None:
+        """Begin the call."""
+        await super().send_request(end=end)
+        self._stream.recv_data = partial(_bounded, self._stream.recv_data)  # type: ignore[method-assign]
+
+
+async def _bounded(receive: Callable[[int], Awaitable[bytes]], size: int) -> bytes:
+    """A message's head says how long it is, and then it is asked for in one piece."""
+    if size > LARGEST_MESSAGE:
+        raise MessageTooLarge(f"a message of {size} bytes; {LARGEST_MESSAGE} are taken")
+    return await receive(size)
+
+
 class BatchedChannel(Channel):
     """A gRPC client channel over a BatchedTransport."""
+
+    def request(self, *call: Any, **how: Any) -> Stream[Any, Any]:
+        """A call on this channel."""
+        stream = super().request(*call, **how)
+        stream.__class__ = BoundedStream
+        return stream
 
     def _protocol_factory(self) -> H2Protocol:
         plain = super()._protocol_factory()

@@ -54,7 +54,9 @@ def main() -> int:
     """Run the command line. Exit status: 0 after a normal stop, 1 if something cannot be opened, 2 for a config
     error.
     """
-    parser = argparse.ArgumentParser("relay", description="Keeps a gateway's events until its client has them.")
+    parser = argparse.ArgumentParser(
+        "relay", description="Stores a gateway's events until its client has received them."
+    )
     parser.add_argument("--config", type=Path, default=Path("relay.yaml"))
     parser.add_argument("--wait", action="store_true", help="take over at once when the relay that runs now ends")
     parser.add_argument("--check", action="store_true", help="only check the file")

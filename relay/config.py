@@ -25,7 +25,7 @@ class _Section(BaseModel):
 def _address(value: str) -> str:
     found = _ADDRESS.fullmatch(value)
     if not (found and 0 < int(found[2]) < 2**16):
-        raise ValueError("host:port is wanted, like 127.0.0.1:9010")
+        raise ValueError("expected host:port, like 127.0.0.1:9010")
     return value
 
 
@@ -50,27 +50,27 @@ class RelaySettings(_Section):
     @classmethod
     def _fits_a_header(cls, value: str) -> str:
         if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
-            raise ValueError("only visible ASCII characters are wanted, with no space around them")
+            raise ValueError("expected visible ASCII characters, without surrounding whitespace")
         return value
 
     @field_validator("name")
     @classmethod
     def _is_a_file_name(cls, value: str) -> str:
         if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
-            raise ValueError("letters, digits, . _ and - are wanted")
+            raise ValueError("expected letters, digits, . _ and -")
         return value
 
     @field_validator("tls_ca", "tls_certificate", "tls_key")
     @classmethod
     def _is_a_file(cls, value: str) -> str:
         if value and not Path(value).is_file():
-            raise ValueError("there is no such file")
+            raise ValueError("file not found")
         return value
 
     @model_validator(mode="after")
     def _both_or_none(self) -> RelaySettings:
         if bool(self.tls_certificate) != bool(self.tls_key):
-            raise ValueError("tls_certificate and tls_key are wanted together")
+            raise ValueError("tls_certificate and tls_key must be set together")
         return self
 
     @property
@@ -111,7 +111,7 @@ def load(path: Path) -> RelayConfig:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: a mapping with the key relays is wanted")
+        raise ConfigError(f"{path}: expected a mapping with the key relays")
     try:
         return RelayConfig.model_validate(_expanded(data, ""))
     except ValidationError as error:

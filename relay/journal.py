@@ -214,9 +214,9 @@ class Journal:
         if (error is not None) != self.is_failing:
             self.is_failing = error is not None
             if error is not None:
-                log.error("%s; live events are passed on, but are not kept", error)
+                log.error("%s; live events are forwarded but not stored", error)
             else:
-                log.warning("%s: the disk takes events again", self._path)
+                log.warning("%s: events are written to disk again", self._path)
         for future in futures:
             if future.cancelled():
                 continue

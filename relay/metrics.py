@@ -26,17 +26,17 @@ class RelayMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield the metrics."""
         gauges: Figures = {
-            "relay_unread_events": ("Events kept that the client does not have", lambda r: r.journal.unread),
+            "relay_unread_events": ("Stored events that the client has not received", lambda r: r.journal.unread),
             "relay_last_number": ("The number of the last event on disk", lambda r: r.journal.stored),
             "relay_gateway_up": ("Whether the gateway is connected", lambda r: int(r.upstream.connection is not None)),
             "relay_client_connected": ("Whether a client holds the event stream", lambda r: int(r.fence.is_held)),
-            "relay_kept_answers": ("Payloads kept for a client that is away", lambda r: r.journal.answers),
+            "relay_kept_answers": ("Payloads stored for an offline client", lambda r: r.journal.answers),
             "relay_epoch": ("The highest epoch of a client", lambda r: r.fence.epoch),
-            "relay_disk_failing": ("Whether the last write was refused", lambda r: int(r.journal.is_failing)),
+            "relay_disk_failing": ("Whether the last write failed", lambda r: int(r.journal.is_failing)),
         }
         counters: Figures = {
-            "relay_events": ("Events heard from the gateway", lambda r: r.feed.heard),
-            "relay_unkept_events": ("Events that the disk did not take", lambda r: r.feed.unkept),
+            "relay_events": ("Events received from the gateway", lambda r: r.feed.heard),
+            "relay_unkept_events": ("Events that could not be written to disk", lambda r: r.feed.unkept),
             "relay_calls": ("Calls of clients", lambda r: r.service.calls),
         }
         for name, (words, value) in gauges.items():

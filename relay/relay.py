@@ -77,5 +77,5 @@ class Relay:
             try:
                 await self.journal.prune(time.time() - self._settings.keep_days * DAY)
             except JournalError as error:
-                log.warning("%s: old events were not deleted: %s", self.title, error)
+                log.warning("%s: could not delete old events: %s", self.title, error)
             await asyncio.sleep(PRUNE_EVERY)

@@ -72,7 +72,7 @@ class RelayServer:
             try:
                 accepted, _ = await loop.sock_accept(listening)
             except OSError as error:  # such as too many open files; clients will retry
-                log.warning("a connection could not be accepted: %s", error)
+                log.warning("could not accept a connection: %s", error)
                 await asyncio.sleep(0.2)
                 continue
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -14,13 +14,21 @@ from sandbox.world.model import Refused
 
 def _arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="where the page and its control API listen")
+    parser.add_argument("--host", default="127.0.0.1", help="address of the page and its control API")
     parser.add_argument("--port", type=int, default=8788)
-    parser.add_argument("--account", action="append", metavar="NAME", help="an assistant; may be given several times")
-    parser.add_argument("--token", help="the gateways' token; random unless given")
-    parser.add_argument("--grpc-port", type=int, action="append", metavar="PORT", help="one for each account, in order")
-    parser.add_argument("--state", type=Path, metavar="FILE", help="where the world is kept across restarts")
-    parser.add_argument("--seed", type=int, help="the dice of ids and faults")
+    parser.add_argument(
+        "--account", action="append", metavar="NAME", help="account name of an assistant; can be repeated"
+    )
+    parser.add_argument("--token", help="token of the gateways (default: random)")
+    parser.add_argument(
+        "--grpc-port",
+        type=int,
+        action="append",
+        metavar="PORT",
+        help="port of a gateway, one for each account in order",
+    )
+    parser.add_argument("--state", type=Path, metavar="FILE", help="file that stores the state across restarts")
+    parser.add_argument("--seed", type=int, help="seed of random ids and faults")
     options = parser.parse_args(given)
     options.account = options.account or ["weimi1001"]
     if len(options.grpc_port or ()) > len(options.account):
@@ -41,8 +49,10 @@ async def run(options: argparse.Namespace) -> None:
         state=options.state,
         grpc_ports=options.grpc_port or (),
         seed=options.seed,
+        password=options.password,
     )
-    lines = [f"page         {running.url}", f"control API  {running.url}/api/state", f"token        {running.token}"]
+    lines = [f"password     {running.password}"] if running.password else []
+    lines += [f"page         {running.url}", f"control API  {running.url}/api/state", f"token        {running.token}"]
     lines += [f"gateway      {endpoint}  ({account}, plaintext)" for account, endpoint in running.endpoints.items()]
     print("\n".join(lines), flush=True)
     await stopping.wait()

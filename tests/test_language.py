@@ -20,7 +20,7 @@ from wechat.problems import Problem, Reason
 
 ROOT = Path(__file__).parent.parent
 RAISED = {"ValueError", "wrong", "BadVariable", "ConfigError"}
-UNTRANSLATED = re.compile(r"\b(is|are|has|wanted|must|only|there|nothing|cannot|not|the|of)\b")
+UNTRANSLATED = re.compile(r"\b(is|are|has|expected|required|allowed|unknown|must|no|only|cannot|not|the|of)\b")
 
 
 def _template(node: ast.expr) -> str | None:

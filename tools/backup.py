@@ -27,7 +27,7 @@ NAMED = re.compile(r"wxbot-\d{8}-\d{6}\.(db|pgdump)")
 def make(database: Path, copy: Path) -> None:
     """Write a consistent copy of the database to a file, which gets its name after verification."""
     if not database.exists():
-        raise BackupError(f"{database}: there is no database")
+        raise BackupError(f"{database}: file not found")
     unfinished = copy.with_name(copy.name + ".part")
     unfinished.unlink(missing_ok=True)
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as source, sqlite3.connect(unfinished) as target:
@@ -42,7 +42,7 @@ def make(database: Path, copy: Path) -> None:
 def restore(database: Path, copy: Path) -> None:
     """Replace the database by a copy; the old one is kept as *.before-restore."""
     if not copy.exists():
-        raise BackupError(f"{copy}: there is no such file")
+        raise BackupError(f"{copy}: file not found")
     check(copy)
     try:
         claim = FileLock(database)  # prevents the bot from starting meanwhile
@@ -71,7 +71,7 @@ def check(copy: Path) -> None:
     finally:
         connection.close()
     if verdict != "ok" or known is None:
-        raise BackupError(f"{copy}: this is no whole database of wxbot")
+        raise BackupError(f"{copy}: not a complete wxbot database")
 
 
 def _must_be_idle(database: Path) -> None:
@@ -123,11 +123,11 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.backup", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("action", choices=["make", "restore"])
     parser.add_argument("--config", default="config.yaml")
-    parser.add_argument("--keep", type=int, metavar="N", help="in a folder: keep only the newest N copies")
-    parser.add_argument("file", type=Path, help="the copy; to make one, also a folder")
+    parser.add_argument("--keep", type=int, metavar="N", help="keep only the newest N backups in the folder")
+    parser.add_argument("file", type=Path, help="the backup file, or a folder to write it to")
     arguments = parser.parse_args()
     if arguments.keep is not None and (arguments.keep < 1 or not arguments.file.is_dir()):
-        parser.error("--keep wants a number from 1 and a folder")
+        parser.error("--keep requires a number from 1 and a folder")
     return arguments
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from models.db import parse
 from tools.backup_error import BackupError
 
-CLIENT: Final = "install PostgreSQL's client programs (Debian: postgresql-client), as new as the server"
+CLIENT: Final = "install PostgreSQL's client programs (Debian: postgresql-client) of the server's version or newer"
 
 
 def make(database: str, copy: Path) -> None:
@@ -29,11 +29,11 @@ def make(database: str, copy: Path) -> None:
 def restore(database: str, copy: Path) -> None:
     """Restore a copy into an empty database in one transaction."""
     if not copy.exists():
-        raise BackupError(f"{copy}: there is no such file")
+        raise BackupError(f"{copy}: file not found")
     check(copy)
     url = parse(database)
     if _has_tables(url):
-        raise BackupError(f"the database {url.database} is not empty; make a new one and name it in the config")
+        raise BackupError(f"the database {url.database} is not empty; create a new one and set it in the config")
     options = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges")
     _run("pg_restore", *options, _name(url), str(copy), url=url)
 
@@ -42,7 +42,7 @@ def check(copy: Path) -> None:
     """Raise BackupError unless the file is an intact copy of a wxbot database."""
     listed = _run("pg_restore", "--list", str(copy))
     if "TABLE DATA public alembic_version" not in listed:
-        raise BackupError(f"{copy}: this is no copy of a database of wxbot")
+        raise BackupError(f"{copy}: not a backup of a wxbot database")
     _run("pg_restore", "--file=/dev/null", str(copy))  # reads the whole file
 
 
@@ -69,7 +69,7 @@ def _run(program: str, *arguments: str, url: URL | None = None) -> str:
             [program, *arguments], env=environment, capture_output=True, text=True, errors="replace", check=False
         )
     except FileNotFoundError:
-        raise BackupError(f"{program} is not there: {CLIENT}") from None
+        raise BackupError(f"{program} not found: {CLIENT}") from None
     if done.returncode:
         said = " ".join(done.stderr.split())
         raise BackupError(f"{program}: {said}{f' ({CLIENT})' if 'version mismatch' in said else ''}")

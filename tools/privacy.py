@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.privacy", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", choices=("export", "delete"))
-    parser.add_argument("id", help="the person's WeChat id")
+    parser.add_argument("id", help="WeChat id of the person")
     parser.add_argument("--config", default="config.yaml")
     given = parser.parse_args(arguments)
     try:

@@ -21,6 +21,7 @@ from wechat.events import Contact, Link, Media, MiniProgram, Room
 from wechat.gateway_events import GatewayEvents
 from wechat.names import same_name
 from wechat.puppet import MendedPuppet
+from wechat.received_file import IN_MEMORY
 from wechat.sent_messages import SentMessages
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class AccountCalls:
     _join_seen: asyncio.Event  # set and replaced when somebody joins a group
     _mended: MendedPuppet
     _own: SentMessages
+    _private_hosts: frozenset[str]
     _reader: DirectoryReader
     _sync: DirectorySync
     _timing: Timing
@@ -64,7 +66,7 @@ class AccountCalls:
         pause = 0.05
         while not await patiently(is_so):
             if asyncio.get_running_loop().time() + pause > deadline:
-                raise WeChatNotDone(call, "the call succeeded, and reading back shows no change")
+                raise WeChatNotDone(call, "the call succeeded, but reading back shows no change")
             await asyncio.sleep(pause)
             pause *= 2
 
@@ -101,7 +103,16 @@ class Sending(AccountCalls):
     async def media(self, message_id: str) -> Media:
         """Return the file of a message."""
         box = await patiently(lambda: self._mended.message_box(message_id))
-        return await filebox.from_box(box, self._mended.online_wire("MessageFile"))
+        return await self._opened(box, "MessageFile", IN_MEMORY)
+
+    async def file(self, message_id: str) -> Media:
+        """The file of a message, which may be large: then it comes as a temporary file."""
+        box = await patiently(lambda: self._mended.message_box(message_id))
+        return await self._opened(box, "MessageFile", filebox.LARGEST, on_disk=True)
+
+    async def _opened(self, box: str, call: str, limit: int, *, on_disk: bool = False) -> Media:
+        wire = self._mended.online_wire(call)
+        return await filebox.from_box(box, wire, limit=limit, on_disk=on_disk, private_hosts=self._private_hosts)
 
     async def image(self, message_id: str) -> Media:
         """Return the image of a message.
@@ -112,7 +123,7 @@ class Sending(AccountCalls):
             return await self.media(message_id)
         except WeChatRefused:
             box = await patiently(lambda: self._mended.message_image_box(message_id, HD))
-            return await filebox.from_box(box, self._mended.online_wire("MessageImage"))
+            return await self._opened(box, "MessageImage", IN_MEMORY)
 
     async def link(self, message_id: str) -> Link:
         """Return the link card of a message."""
@@ -123,8 +134,8 @@ class Sending(AccountCalls):
         try:
             old = clean_json(json.loads(answer.url_link_json))
             return Link(old["title"], old["url"], old.get("description") or "", old.get("thumbnailUrl") or "")
-        except (ValueError, KeyError, TypeError):
-            raise WeChatRefused("MessageUrl", "the gateway's link is not usable") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise WeChatRefused("MessageUrl", "the gateway returned an invalid link") from None
 
     async def card(self, message_id: str) -> str:
         """Return the contact id of a card message."""
@@ -137,8 +148,8 @@ class Sending(AccountCalls):
             return clean(answer.mini_program.title)
         try:
             return str(clean_json(json.loads(answer.mini_program_json))["title"])
-        except (ValueError, KeyError, TypeError):
-            raise WeChatRefused("MessageMiniProgram", "the gateway's mini-program is not usable") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise WeChatRefused("MessageMiniProgram", "the gateway returned an invalid mini-program") from None
 
     async def place(self, message_id: str) -> str:
         """Return name and address of a location message."""
@@ -183,10 +194,17 @@ class PeopleCalls(AccountCalls):
                 strangers = [contact.id for contact in known.find(name) if not contact.friend]
                 await self._reader.each(strangers, lambda id: self._reader.read_contact(id, fresh=True))
         except (WeChatError, TimeoutError) as error:
-            log.info("%s: the list of contacts could not be read: %s", self.account, type(error).__name__)
+            log.info("%s: could not read the list of contacts: %s", self.account, type(error).__name__)
             return
         friends = (id for id in (*new, *strangers) if id in known.contacts and known.contacts[id].friend)
         self._hearing.befriended(id for id in friends if id not in old)
+
+    async def log_out(self) -> None:
+        """Log the account out at its gateway, which then shows a code to log in again."""
+        await self._change("Logout", self._mended.log_out(), self._is_logged_out)
+
+    async def _is_logged_out(self) -> bool:
+        return not self._mended.login_user_id
 
     async def self_qr_code(self) -> str:
         """Return the content of the account's QR code."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from errors import WeChatUnsupported
 from protocol.supervision import end
 from wechat.account_calls import GroupCalls, PeopleCalls, Sending
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
@@ -69,6 +70,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._timing = timing or Timing()
         self._listener = listener
         self.directory = CachedDirectory()
+        self._private_hosts = frozenset(settings.media_hosts)
         self._reader = DirectoryReader(self._mended, self.directory)
         self._sync = DirectorySync(self._mended, self.directory, self._reader, self._timing.reread_pause)
         self._own = SentMessages()
@@ -126,7 +128,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
                 await asyncio.wait_for(self._queue.join(), DRAIN_SECONDS)
         except TimeoutError:
             log.error(  # noqa: TRY400 - the traceback has no information
-                "%s: %d events could not be stored before the stop", self.account, self._queue.qsize()
+                "%s: could not store %d events before stopping", self.account, self._queue.qsize()
             )
         await self._hearing.closed(State.CONNECTING, Reason(Problem.STOPPED))
         await end(rest)
@@ -168,7 +170,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         try:
             await self._listener.state_changed(self.account, state, str(reason or ""))
         except Exception:
-            log.exception("%s: the listener failed on a state", self.account)
+            log.exception("%s: the listener failed on a state change", self.account)
 
     async def show_code(self, qr_code: str) -> None:
         """Set the login QR code; "" = none."""
@@ -217,3 +219,11 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             await asyncio.sleep(0.1 * 2**attempt)
         log.error("%s: a %s event is lost", self.account, raw.kind)
         return None
+
+    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+        """Raise WeChatUnsupported: people are added or invited."""
+        raise WeChatUnsupported("open_to_code")
+
+    async def join_picture(self, room_id: str) -> bytes:
+        """Raise WeChatUnsupported: people are added or invited."""
+        raise WeChatUnsupported("join_picture")

@@ -46,7 +46,7 @@ async def resolve(authority: str, token: str) -> str:
                 raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, f"HTTP {response.status}"))
             return _address(await response.content.read(MAX_ANSWER))
     except TimeoutError:
-        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "no answer in time")) from None
+        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "timeout")) from None
     except (aiohttp.ClientError, OSError) as error:  # their texts may contain the URL and so the token
         raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, type(error).__name__)) from None
 
@@ -56,9 +56,9 @@ def _address(body: bytes) -> str:
         answer = json.loads(body)
         host, port = answer["host"], int(answer["port"])
     except (ValueError, LookupError, TypeError):
-        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "its answer names no host and port")) from None
+        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "the response has no host and port")) from None
     if host == NOWHERE:
         raise AuthorityFailed(Reason(Problem.TOKEN_UNKNOWN))
     if not isinstance(host, str) or not host or not 0 < port < 2**16:
-        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "its answer names no host and port"))
+        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "the response has no host and port"))
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

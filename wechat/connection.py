@@ -144,7 +144,7 @@ class Connection:
         except LOST as error:
             return State.CONNECTING, of_loss(error, settings.endpoint)
         except Exception as error:  # whatever the error, the account must reconnect
-            log.exception("%s: the connection broke in an unforeseen way", self._settings.account)
+            log.exception("%s: the connection failed unexpectedly", self._settings.account)
             return State.CONNECTING, Reason(Problem.UNFORESEEN, type(error).__name__)
         return State.CONNECTING, Reason(Problem.STREAM_ENDED)
 
@@ -221,7 +221,7 @@ class Connection:
         if secure:
             self._tls_seen.add(self._endpoint)
         if self._tls.is_new:
-            log.info("%s: the gateway speaks %s", self._settings.account, "TLS" if secure else "plaintext")
+            log.info("%s: the gateway uses %s", self._settings.account, "TLS" if secure else "plaintext")
         self._tls.worked(secure)
         self._refusals = 0
         self._owner.opened(wire)

@@ -51,7 +51,7 @@ async def patiently(read: Callable[[], Awaitable[T]]) -> T:
     ):
         with attempt:
             return await read()
-    raise AssertionError("stamina either returns or raises")
+    raise AssertionError("unreachable: stamina either returns or raises")
 
 
 class DirectoryReader:
@@ -106,7 +106,7 @@ class DirectoryReader:
                 except WeChatOffline:
                     raise
                 except WeChatError as error:
-                    log.warning("%s: could not be read: %s", self._puppet.name, error)
+                    log.warning("%s: reading failed: %s", self._puppet.name, error)
 
         try:
             async with asyncio.TaskGroup() as group:

@@ -99,7 +99,7 @@ class DirectorySync:
         except WeChatOffline:
             raise
         except WeChatError as error:
-            log.warning("%s: a group could not be read again: %s", self._puppet.name, error)
+            log.warning("%s: could not read a group again: %s", self._puppet.name, error)
             return False
         if after is None or self._directory.owner_id not in after.member_ids:
             self._directory.drop_room(id)

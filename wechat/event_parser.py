@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from protocol import puppet_pb2 as pb
-from protocol.codec import clean, clean_json
+from protocol.codec import clean_json
 from wechat.events import RawEvent
 
 # EventTypes of the protocol that are stored, and those that control the connection.
@@ -46,11 +46,13 @@ def parse(payload: str) -> dict[str, Any]:
     """Parse the event's JSON object."""
     try:
         data = json.loads(payload)
+        if "\\u" in payload:
+            data = clean_json(data)
     except (ValueError, RecursionError):
         raise OddEvent("no JSON") from None
     if not isinstance(data, dict):
         raise OddEvent(f"a JSON {type(data).__name__}")
-    return {clean(key): clean_json(value) for key, value in data.items()} if "\\u" in payload else data
+    return data
 
 
 def raw_event(account: str, kind: str, data: dict[str, Any], now: datetime) -> RawEvent:
@@ -73,7 +75,7 @@ def text_of(data: dict[str, Any], key: str, *, empty: bool = False) -> str:
 
 
 def text_or_empty(data: dict[str, Any], key: str) -> str:
-    """Return the string under `key`, or "" if it is missing or not a string."""
+    """Return the string under `key`, or "" if this key is required or not a string."""
     value = data.get(key)
     return value if isinstance(value, str) else ""
 
@@ -90,7 +92,7 @@ def people_of(data: dict[str, Any], key: str) -> tuple[str, ...]:
 
 
 def moment(value: Any, now: datetime) -> datetime:
-    """Parse a timestamp in seconds or milliseconds; return `now` if it is missing or implausible."""
+    """Parse a timestamp in seconds or milliseconds; return `now` if this key is required or implausible."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e14:
         return now
     at = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)

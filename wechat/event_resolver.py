@@ -93,7 +93,7 @@ class EventResolver:
         except OddEvent as error:
             log.warning("%s: %s event dropped: %s", raw.account, raw.kind, error)
             return None
-        log.warning("%s: event of an unknown kind dropped", raw.account)
+        log.warning("%s: event of unknown kind dropped", raw.account)
         return None
 
     def forget(self, room_id: str) -> None:
@@ -135,7 +135,7 @@ class EventResolver:
         except WeChatOffline:
             raise
         except WeChatError as error:
-            log.warning("%s: who sent a message could not be read: %s", self._puppet.name, error)
+            log.warning("%s: could not read the sender of a message: %s", self._puppet.name, error)
             return Contact(id, friend=True, official=is_official(id))
 
     async def _friend_by_now(self, stranger: Contact) -> Contact:
@@ -151,7 +151,7 @@ class EventResolver:
         except WeChatOffline:
             raise
         except WeChatError as error:
-            log.info("%s: who sent a message could not be read again: %s", self._puppet.name, error)
+            log.info("%s: could not read the sender of a message again: %s", self._puppet.name, error)
             return stranger
 
     async def _new_room(self, room_id: str) -> None:
@@ -160,7 +160,7 @@ class EventResolver:
         except WeChatOffline:
             raise
         except WeChatError as error:
-            log.warning("%s: a group could not be read: %s", self._puppet.name, error)
+            log.warning("%s: could not read a group: %s", self._puppet.name, error)
 
     async def _mentions(self, room_id: str, text: str) -> tuple[tuple[str, ...], bool]:
         """Find the mentioned people by name: the account by its name or alias, members by names that are unique."""

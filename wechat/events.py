@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import IO, Any
 
 
 class MessageKind(StrEnum):
@@ -230,6 +231,7 @@ class Room:
     owner_id: str = ""
     admin_ids: tuple[str, ...] = ()
     member_ids: set[str] = field(default_factory=set)
+    join_state: str = ""  # of the code by which people join it (JOIN_BY_CODE): the number of its qun
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +240,21 @@ class Media:
 
     name: str
     data: bytes
+    file: IO[bytes] | None = field(default=None, compare=False)  # instead of `data`, where they are many
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return len(self.data) if self.file is None else self.file.seek(0, 2)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes, a piece at a time; blocks where they are on disk."""
+        if self.file is None:
+            yield self.data
+            return
+        self.file.seek(0)
+        while piece := self.file.read(1024 * 1024):
+            yield piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ class GatewayEvents:
         """The connection is closed."""
         self._leave()
         self._puppet.detach()
+        self._scanned = self._assistant.qr_code = ""  # a code of a gateway that is gone logs nobody in
+        self._assistant.scan_state = ScanState.NONE
         await self._assistant.become(state, reason)
 
     async def heard(self, number: int, payload: str, relay_number: int = 0) -> None:
@@ -86,9 +88,9 @@ class GatewayEvents:
                 data = {} if kind == "logout" else intake.parse(payload)  # its payload is irrelevant
                 await CONTROLS[kind](self, data)
             elif number not in intake.CONTROL:
-                log.warning("%s: event of unknown type %d survived", self._assistant.account, number)
+                log.warning("%s: ignored an event of unknown type %d", self._assistant.account, number)
         except intake.OddEvent as error:
-            log.warning("%s: odd %s event survived: %s", self._assistant.account, kind, error)
+            log.warning("%s: ignored an invalid %s event: %s", self._assistant.account, kind, error)
         except Exception as error:  # noqa: BLE001 - its text may contain message texts, so only its type is logged
             log.error("%s: %s event failed: %s", self._assistant.account, kind, type(error).__name__)  # noqa: TRY400
         return False
@@ -145,13 +147,13 @@ class GatewayEvents:
         code = intake.text_or_empty(data, "qrcode")
         if code and code != self._scanned:
             self._scanned = code
-            log.warning("%s: a login QR code waits for a scan; the console shows it", self._assistant.account)
+            log.warning("%s: a login QR code is waiting to be scanned; the console shows it", self._assistant.account)
             await self._assistant.show_code(code)
         await self._assistant.scan_goes_on(SCAN_STATES.get(data.get("status", 0), ScanState.WAITING))
 
     async def _error(self, data: dict[str, Any]) -> None:
         log.warning("%s: the gateway reports an error", self._assistant.account)
-        log.debug("%s: the gateway's error: %.300s", self._assistant.account, data)
+        log.debug("%s: error reported by the gateway: %.300s", self._assistant.account, data)
 
     def _leave(self) -> None:
         """Handle a logout or the loss of the connection."""
@@ -195,7 +197,7 @@ class GatewayEvents:
             except WeChatOffline:
                 raise
             except WeChatError as error:
-                log.warning("%s: contacts and groups could not be read: %s", self._assistant.account, error)
+                log.warning("%s: could not read contacts and groups: %s", self._assistant.account, error)
                 continue
             await self._tell_news()
 
@@ -207,7 +209,7 @@ class GatewayEvents:
             except WeChatOffline:
                 raise
             except WeChatError as error:
-                log.warning("%s: contacts and groups could not be read: %s", self._assistant.account, error)
+                log.warning("%s: could not read contacts and groups: %s", self._assistant.account, error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._timing.backoff_most)
 
@@ -245,9 +247,9 @@ class GatewayEvents:
             try:
                 await self._read(what, id)
             except WeChatOffline:
-                log.debug("%s: what is stale is read after the next login", self._assistant.account)
+                log.debug("%s: changed data will be read after the next login", self._assistant.account)
             except WeChatError as error:
-                log.warning("%s: a %s could not be read again: %s", self._assistant.account, what, error)
+                log.warning("%s: could not read a %s again: %s", self._assistant.account, what, error)
 
     async def _read(self, what: str, id: str) -> None:
         """Read a stale entry.

@@ -46,6 +46,9 @@ class Capability(StrEnum):
     ROOM_MESSAGES = "room_messages"  # receives and sends messages in groups
     ACCEPT_FRIEND = "accept_friend"
     SET_ALIAS = "set_alias"
+    JOIN_BY_CODE = "join_by_code"  # groups are made by staff; people join them by a QR code, nobody is added
+    GROUP_TASKS = "group_tasks"  # what is said to a group is sent once a member of staff has confirmed it
+    LOG_OUT = "log_out"  # the account can be logged out, and in again by scanning a code
     WRITE_FIRST = "write_first"  # may write to people who have not written recently
     CONTACT_CARD = "contact_card"
     LINK = "link"
@@ -56,7 +59,13 @@ class Capability(StrEnum):
     CATCH_UP = "catch_up"  # provides messages sent while the bot was away
 
 
-PUPPET: Final = frozenset(Capability) - {Capability.MENU, Capability.SEND_ONCE, Capability.CATCH_UP}
+PUPPET: Final = frozenset(Capability) - {
+    Capability.MENU,
+    Capability.SEND_ONCE,
+    Capability.CATCH_UP,
+    Capability.JOIN_BY_CODE,
+    Capability.GROUP_TASKS,
+}
 
 
 class Directory(Protocol):
@@ -146,6 +155,8 @@ class WeChat(Protocol):
         """Read contacts that may be a friend of this name but are not known as one."""
 
     async def self_qr_code(self) -> str: ...
+    async def log_out(self) -> None:
+        """Log the account out at its gateway, which then shows a code to log in again."""
 
     # Groups
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str: ...
@@ -163,6 +174,13 @@ class WeChat(Protocol):
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
         """Wait up to `timeout` seconds for a person to join; return whether they did."""
 
+    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+        """Have a QR code to join the group by (JOIN_BY_CODE); who joins by it carries `state`. `grows`: when the group
+        is full the next one opens by itself."""
+
+    async def join_picture(self, room_id: str) -> bytes:
+        """The QR code to join the group by, as a picture; b"" when there is none."""
+
     async def remove_member(self, room_id: str, contact_id: str) -> None: ...
     async def leave_room(self, room_id: str) -> None: ...
     async def set_topic(self, room_id: str, topic: str) -> None: ...
@@ -174,6 +192,9 @@ class WeChat(Protocol):
 
     # Content of received messages
     async def media(self, message_id: str) -> Media: ...
+    async def file(self, message_id: str) -> Media:
+        """As `media`, which may be large: `Media.file` instead of `Media.data` then."""
+
     async def image(self, message_id: str) -> Media: ...
     async def link(self, message_id: str) -> Link: ...
     async def card(self, message_id: str) -> str: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
@@ -24,6 +25,7 @@ from errors import (
 )
 from protocol import CALLS, ProtocolCall
 from protocol import puppet_pb2 as pb
+from protocol.batched_channel import MessageTooLarge
 from protocol.relaying import NO_GATEWAY, TAKEN_OVER
 from wechat.gateway_clock import GatewayClock
 from wechat.relay_progress import RelayProgress
@@ -52,7 +54,7 @@ UNCERTAIN: Final = (Status.DEADLINE_EXCEEDED, Status.UNAVAILABLE, Status.CANCELL
 def translate(call: str, error: GRPCError, token: str = "") -> WeChatError:
     """Translate a gRPC error. The token, which some gateways repeat, is removed from the message."""
     if error.status is Status.UNAUTHENTICATED:
-        return WeChatOffline(call, "the gateway does not take the token")
+        return WeChatOffline(call, "the gateway rejects the token")
     if (error.message or "").startswith((NO_GATEWAY, TAKEN_OVER)):
         return WeChatOffline(call, error.message or "")
     text = (error.message or error.status.name).split("\n", 1)[0][:300]
@@ -152,23 +154,19 @@ class Wire:
                 raise self._said(call, error, sent, asked) from None
         return str(_given(call, answer).id)
 
-    async def download(self, id: str, limit: int, timeout: float = 120.0) -> bytes:
-        """Download data from the gateway. With an id of an earlier session, the gateway's process would crash."""
-        call = CALLS["Download"]
-        data, asked = bytearray(), _cancels()
+    async def download(self, id: str, take: Callable[[bytes], Awaitable[None]], timeout: float = 120.0) -> None:
+        """Fetch bytes the gateway keeps. Never ask for an id of an earlier session: the gateway's process dies."""
+        call, asked = CALLS["Download"], _cancels()
         async with self._slots:
             try:
                 async with self._open(call, Cardinality.UNARY_STREAM, timeout) as stream:
                     stream._wrapper.__class__ = CancelOnce
                     await stream.send_message(pb.Id(id=id), end=True)
                     async for answer in stream:
-                        data += answer.chunk
                         self._moved = time.monotonic()
-                        if len(data) > limit:
-                            raise WeChatRefused(call.name, f"more than {limit} bytes")
+                        await take(answer.chunk)
             except (GRPCError, *LOST) as error:
                 raise self._said(call, error, True, asked) from None
-        return bytes(data)
 
     def _open(self, call: ProtocolCall, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
         if self._closed:
@@ -205,8 +203,10 @@ class Wire:
                 return asyncio.CancelledError()
         if isinstance(error, GRPCError):
             return translate(call.name, error, self._token)
+        if isinstance(error, MessageTooLarge):
+            return WeChatRefused(call.name, str(error))
         kind = WeChatUnknown if sent else WeChatOffline
-        return kind(call.name, f"{type(error).__name__}: connection lost or no answer in time")
+        return kind(call.name, f"{type(error).__name__}: connection lost or timeout")
 
 
 def _cancels() -> int:

@@ -178,5 +178,5 @@ def _of_messages(call: str, code: int, text: str) -> WeChatError:
     if code == codes.COUNT_LIMIT:
         return WeChatNotYet(call, codes.FAILURES[6])
     if code in codes.SESSION_STATE:
-        return WeChatNotYet(call, f"{code} the session is not the assistant's")
+        return WeChatNotYet(call, f"{code} the session does not belong to the assistant")
     return ApiRefused(call, code, text)

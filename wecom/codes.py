@@ -11,6 +11,7 @@ DEAD_TOKEN: Final = frozenset({40014, 41001, 42001})
 TOO_OFTEN: Final = frozenset({45009, 45011, 45033})
 IP_REFUSED: Final = 60020
 COUNT_LIMIT: Final = 95001  # five messages after the customer's last one
+NO_GROUP: Final = frozenset({40050, 90501, 49004})  # no such chat_id, or it is no 客户群 (any more)
 TIME_LIMIT: Final = 95002  # 48 hours after the customer's last message
 SESSION_STATE: Final = frozenset({95013, 95016, 95018})  # the session is with a person, or has ended
 

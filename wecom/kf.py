@@ -65,7 +65,7 @@ class CustomerService:
 
     async def _say(self, to: str, message: dict[str, Any], key: str, part: int = 0) -> str:
         if not to or to == self._open_kfid:
-            raise WeChatUnsupported("kf/send_msg", "only customers can be written to")
+            raise WeChatUnsupported("kf/send_msg", "messages can only be sent to customers")
         self._prefix = self._prefix or await self._storage.prefix()
         id = f"{self._prefix}_{key or self._new_key()}_{part}"
         if message["msgtype"] in ON_EVENT and await self._welcomed(to, message, id):

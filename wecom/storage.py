@@ -37,7 +37,48 @@ class AccessToken:
     expires_at: float  # Unix seconds
 
 
-class Storage(Protocol):
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A group that people join by a QR code. `state`: what its members carry who did; `picture`: the QR code."""
+
+    id: str
+    state: str
+    config_id: str = ""  # of the join way; "" for a group that WeCom created behind one
+    picture: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTask:
+    """A message to a group that staff confirm. `key`: our own; `msgid`: the platform's, "" until it has answered."""
+
+    key: str
+    msgid: str
+    asked_at: float  # Unix seconds
+
+
+class GroupStorage(Protocol):
+    """The persistent state of groups."""
+
+    async def chats(self) -> Sequence[Chat]:
+        """Return the groups that are joined by a code."""
+
+    async def keep_chat(self, chat: Chat) -> None:
+        """Insert or update a group."""
+
+    async def drop_chat(self, chat_id: str) -> None:
+        """Delete a group: it is no longer joined by a code."""
+
+    async def task(self, key: str) -> GroupTask | None:
+        """Return the task of one of our messages."""
+
+    async def keep_task(self, task: GroupTask) -> None:
+        """Insert or update a task."""
+
+    async def task_ids(self) -> set[str]:
+        """Return the msgids of all tasks."""
+
+
+class Storage(GroupStorage, Protocol):
     """The persistent state of an account."""
 
     async def prefix(self) -> str:

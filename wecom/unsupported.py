@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from errors import WeChatUnsupported
-from wechat.events import Room
 
 
 class UnsupportedCalls:
@@ -23,33 +22,17 @@ class UnsupportedCalls:
         """Customers of 微信客服 have no remark."""
         raise WeChatUnsupported("set_alias")
 
+    async def log_out(self) -> None:
+        """The account is a service of the platform, which nobody logs in to."""
+        raise WeChatUnsupported("log_out")
+
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:
         """Only staff can create groups, in their own client."""
         raise WeChatUnsupported("create_room")
 
-    async def room(self, room_id: str, *, fresh: bool = False) -> Room:
-        """The account has no groups."""
-        raise WeChatUnsupported("room")
-
-    async def read_new_rooms(self) -> list[Room]:
-        """The account has no groups."""
-        return []
-
-    async def names_in(self, room_id: str) -> dict[str, set[str]]:
-        """The account has no groups."""
-        raise WeChatUnsupported("names_in")
-
-    async def is_in_room(self, room_id: str) -> bool:
-        """The account has no groups."""
-        return False
-
     async def add_member(self, room_id: str, contact_id: str) -> None:
         """Members cannot be added."""
         raise WeChatUnsupported("add_member")
-
-    async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
-        """The account has no groups."""
-        return False
 
     async def remove_member(self, room_id: str, contact_id: str) -> None:
         """Members cannot be removed."""
@@ -59,17 +42,9 @@ class UnsupportedCalls:
         """Topics cannot be changed."""
         raise WeChatUnsupported("set_topic")
 
-    async def announcement(self, room_id: str) -> str:
-        """The account has no groups."""
-        raise WeChatUnsupported("announcement")
-
     async def set_announcement(self, room_id: str, text: str) -> bool:
         """Announcements cannot be changed."""
         raise WeChatUnsupported("set_announcement")
-
-    async def leave_room(self, room_id: str) -> None:
-        """The account has no groups."""
-        raise WeChatUnsupported("leave_room")
 
     async def accept_invitation(self, invitation_id: str) -> None:
         """The account receives no invitations."""

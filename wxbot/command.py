@@ -48,10 +48,10 @@ COMMANDS: Final = {
     "run": Command("bot", "启动 start the bot: run [--config FILE]", prepare=write_samples),
     "check": Command("bot", "检查配置 check a config: check [--config FILE]", ("--check",)),
     "backup": Command("tools.backup", "备份数据库 back up the database: backup [--config FILE] FILE", ("make",)),
-    "restore": Command("tools.backup", "恢复数据库 put a backup back: restore [--config FILE] FILE", ("restore",)),
-    "relay": Command("relay", "中继 the relay beside gateways: relay --config relay.yaml"),
-    "sandbox": Command("sandbox", "沙箱 a WeChat to try bots on: sandbox [--port PORT]"),
-    "export": Command("tools.privacy", "导出某人的数据 all that is kept of a person: export WXID", ("export",)),
+    "restore": Command("tools.backup", "恢复数据库 restore the database: restore [--config FILE] FILE", ("restore",)),
+    "relay": Command("relay", "中继 start the relay: relay --config relay.yaml"),
+    "sandbox": Command("sandbox", "沙箱 start the sandbox WeChat: sandbox [--port PORT]"),
+    "export": Command("tools.privacy", "导出某人的数据 export the data of a person: export WXID", ("export",)),
 }
 
 

@@ -124,7 +124,7 @@ class EventStream:
     def send_raw(self, event: pb.EventResponse) -> None:
         """Queue a raw event; raise Refused if no bot is connected."""
         if self._outbox is None:
-            raise Refused("no bot listens")
+            raise Refused("no bot is connected")
         self._outbox.put(event)
 
     def release(self, outbox: EventBacklog | None = None) -> None:

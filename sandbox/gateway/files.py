@@ -106,15 +106,15 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         box = json.loads(text)
     except ValueError:
-        raise Refused("not a file box: no JSON") from None
+        raise Refused("not a file box: not JSON") from None
     if not isinstance(box, dict):
-        raise Refused("not a file box: no JSON object")
+        raise Refused("not a file box: not a JSON object")
     return box
 
 
 def _decoded(value: Any) -> bytes:
     if not isinstance(value, str):
-        raise Refused("not a file box: no base64")
+        raise Refused("not a file box: base64 is missing")
     try:
         return base64.b64decode(value, validate=True)
     except ValueError:

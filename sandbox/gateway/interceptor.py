@@ -42,7 +42,7 @@ class CallInterceptor:
 
     def __init__(self, world: World, account: str, token: str) -> None:
         if not token:
-            raise ValueError("the sandbox's gateway needs a token")
+            raise ValueError("the sandbox gateway requires a token")
         self._world = world
         self._account = account
         self._token = token
@@ -57,7 +57,7 @@ class CallInterceptor:
         async def handler(stream: Any) -> None:
             self._authorize(stream)
             request = None if streaming else await stream.recv_message()
-            began, outcome = time.monotonic(), "broken off"
+            began, outcome = time.monotonic(), "connection closed"
             try:
                 outcome = await self._run(call, serve, stream, request)
             except Refused as error:
@@ -85,7 +85,7 @@ class CallInterceptor:
             return "ok"
         if fault is not None and fault.effect == "lose":
             await stream.cancel()
-            return "done, answer lost"
+            return "executed, answer lost"
         if fault is not None and fault.effect == "lose_silently":
             await _for_ever()
         if call.name == "Version":

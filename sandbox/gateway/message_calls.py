@@ -115,7 +115,7 @@ class MessageCallHandlers(CallHandlers):
         """Send a link."""
         link = request.url_link if request.HasField("url_link") else _link(_parsed(request.url_link_json))
         if not link.url:
-            raise Refused("a link needs an url")
+            raise Refused("a link requires a url")
         return self._send_data(request.conversation_id, Kind.LINK, link)
 
     def MessageSendMiniProgram(self, request: pb.MessageSendMiniProgramRequest) -> pb.MessageSendResponse:
@@ -167,9 +167,9 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except ValueError:
-        raise Refused("the payload is no JSON") from None
+        raise Refused("the payload is not JSON") from None
     if not isinstance(data, dict):
-        raise Refused("the payload is no JSON object")
+        raise Refused("the payload is not a JSON object")
     return data
 
 
@@ -191,4 +191,4 @@ def _filled(payload: P, data: dict[str, Any]) -> P:
     try:
         return ParseDict(given, payload, ignore_unknown_fields=True)
     except ParseError as error:
-        raise Refused(f"the payload does not fit: {error}") from None
+        raise Refused(f"invalid payload: {error}") from None

@@ -71,7 +71,7 @@ class PeopleCallHandlers(CallHandlers):
     def ContactAvatar(self, request: pb.ContactAvatarRequest) -> pb.ContactAvatarResponse:
         """Return a person's avatar; setting one is rejected."""
         if request.HasField("file_box") or request.HasField("file_box_wrapped"):
-            raise Refused("the sandbox draws avatars from names")
+            raise Refused("avatars cannot be set in the sandbox")
         person = self._world.people.get(request.id)
         box = self._uploads.box(f"{person.id}.svg", svg(person.id, person.name).encode())
         return pb.ContactAvatarResponse(file_box_wrapped=StringValue(value=box), file_box=box)

@@ -41,7 +41,7 @@ class PuppetServer:
         heartbeat: float = 5.0,
     ) -> None:
         if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
-            raise ValueError(f"the sandbox's gateway listens on loopback only, not on {host}")
+            raise ValueError(f"the sandbox gateway listens on loopback only, not on {host}")
         world.accounts.get(account)
         self.world, self.account, self.host, self.port = world, account, host, port
         self.uploads = Uploads()
@@ -132,7 +132,7 @@ def tls_context(certificate: Path, key: Path) -> SSLContext:
 
 
 def _unimplemented(_: Any) -> Any:
-    raise GRPCError(Status.UNIMPLEMENTED, "the sandbox does not know this call")
+    raise GRPCError(Status.UNIMPLEMENTED, "the sandbox does not implement this call")
 
 
 def _cardinality(call: ProtocolCall) -> Cardinality:

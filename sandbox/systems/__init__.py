@@ -54,7 +54,7 @@ async def start_systems(
                 await web.TCPSite(runner, host, port).start()
             except OSError as error:
                 reason = os.strerror(error.errno) if error.errno else str(error)
-                systems.problems.append(f"the stand-in for {TITLES[name]} cannot use {host}:{port}: {reason}")
+                systems.problems.append(f"the stub of {TITLES[name]} cannot listen on {host}:{port}: {reason}")
                 continue
             systems.urls[name] = f"http://{host}:{runner.addresses[0][1]}"
         systems._stack = stack.pop_all()

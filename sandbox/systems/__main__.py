@@ -26,7 +26,7 @@ async def run(host: str, ports: tuple[int, int]) -> int:
 
 def main() -> int:
     """Run the command line and return the exit code."""
-    parser = argparse.ArgumentParser(prog="sandbox.systems", description="stand-ins for 云商城 and HiPOS 云")
+    parser = argparse.ArgumentParser(prog="sandbox.systems", description="stubs of 云商城 and HiPOS 云")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--ports", nargs=2, type=int, default=PORTS, metavar=("YUNMALL", "HIPOS"))
     arguments = parser.parse_args()

@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from protocol.wecom_crypto import CallbackCrypto
+from sandbox.wecom.groups import PICTURE, GroupService
 from sandbox.wecom.service import OK, KfService, refused
 
 TOKEN_SECONDS = 7200
@@ -36,8 +37,10 @@ class WecomServer:
 
     def __init__(self, service: KfService, corp: Corp | None = None) -> None:
         self.service = service
+        self.groups = GroupService(service.clock)
         self.corp = corp or Corp()
         self.tokens: set[str] = set()
+        self.notices: list[tuple[str, str]] = []  # what the app told members of staff: userid, text
         self.crypto = CallbackCrypto(self.corp.callback_token, self.corp.aes_key, self.corp.corp_id)
         self.port = 0
         self._runner: web.AppRunner | None = None
@@ -51,6 +54,7 @@ class WecomServer:
         """Start listening on loopback."""
         app = web.Application(client_max_size=32 * 1024**2)
         app.add_routes([web.get("/cgi-bin/{path:.+}", self._answer), web.post("/cgi-bin/{path:.+}", self._answer)])
+        app.add_routes([web.get("/qr/{config_id}.png", self._qr_code)])
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
@@ -66,14 +70,19 @@ class WecomServer:
         self.tokens.clear()
 
     async def call_back(self, url: str) -> int:
-        """Notify the bot of new messages and return the HTTP status of its response."""
+        """Tell the bot that there are messages to read; return the status of its response."""
+        facts = {"Event": "kf_msg_or_event", "Token": secrets.token_hex(8), "OpenKfId": self.service.open_kfid}
+        return await self._tell(url, facts)
+
+    async def call_back_group(self, url: str, chat_id: str, change: str = "update") -> int:
+        """Tell the bot that a group has changed: create, update or dismiss."""
+        return await self._tell(url, {"Event": "change_external_chat", "ChatId": chat_id, "ChangeType": change})
+
+    async def _tell(self, url: str, facts: dict[str, str]) -> int:
         timestamp, nonce = str(int(self.service.clock())), secrets.token_hex(4)
-        event = (
-            f"<xml><ToUserName>{escape(self.corp.corp_id)}</ToUserName><MsgType>event</MsgType>"
-            f"<Event>kf_msg_or_event</Event><Token>{secrets.token_hex(8)}</Token>"
-            f"<OpenKfId>{escape(self.service.open_kfid)}</OpenKfId></xml>"
-        )
-        ciphertext, signature = self.crypto.seal(event.encode(), timestamp, nonce)
+        fields = {"ToUserName": self.corp.corp_id, "MsgType": "event", **facts}
+        event = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in fields.items())
+        ciphertext, signature = self.crypto.seal(f"<xml>{event}</xml>".encode(), timestamp, nonce)
         body = f"<xml><ToUserName>{escape(self.corp.corp_id)}</ToUserName><Encrypt>{ciphertext}</Encrypt></xml>"
         query = {"msg_signature": signature, "timestamp": timestamp, "nonce": nonce}
         async with aiohttp.ClientSession() as http, http.post(url, params=query, data=body) as response:
@@ -104,6 +113,10 @@ class WecomServer:
                 request.transport.close()
         return web.json_response(answer)
 
+    async def _qr_code(self, request: web.Request) -> web.Response:
+        found = request.match_info["config_id"] in self.groups.ways
+        return web.Response(body=PICTURE, content_type="image/png") if found else web.Response(status=404)
+
     def _token(self, request: web.Request) -> dict[str, Any]:
         if request.query.get("corpid") != self.corp.corp_id:
             return refused(40013, "invalid corpid")
@@ -123,6 +136,11 @@ class WecomServer:
         }
         if path == "kf/add_contact_way":
             return {**OK, "url": f"https://work.weixin.qq.com/kfid/{service.open_kfid}"}
+        if path in self.groups.calls:
+            return self.groups.calls[path]({**body, "picture_base": self.url})
+        if path == "message/send":
+            self.notices.append((str(body.get("touser")), str((body.get("text") or {}).get("content"))))
+            return {**OK, "msgid": secrets.token_hex(8)}
         return calls[path](body) if path in calls else refused(40066, "invalid url")
 
     def _media(self, media_id: str) -> web.Response:

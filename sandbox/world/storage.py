@@ -56,7 +56,7 @@ def load(path: Path) -> WorldState:
     """Read the state from `path`; raise OSError if it cannot be read or is not a sandbox state."""
     data = read_json(path)
     if data.get("format") != FORMAT:
-        raise OSError(f"{path} is not a sandbox's state of format {FORMAT}; delete it to begin anew")
+        raise OSError(f"{path} is not a sandbox state file of format {FORMAT}; delete it to start with a new world")
     state = WorldState(last_id=data["last_id"])
     for name, made_of in PLAIN.items():
         key = {"accounts": "name", "qr_codes": "code"}.get(name, "id")
@@ -78,7 +78,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except ValueError:
         data = None
     if not isinstance(data, dict):
-        raise OSError(f"{path} is damaged; delete it to begin anew")
+        raise OSError(f"{path} is damaged; delete it to start with a new world")
     return data
 
 
@@ -124,7 +124,7 @@ class StateStore:
         try:
             await asyncio.to_thread(write, data, media, self._path)
         except OSError:
-            log.exception("the sandbox's state could not be kept; the next change tries again")
+            log.exception("could not store the sandbox state; retrying at the next change")
 
 
 def _plain(thing: Any) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class AddressBook:
         try:
             await self.save()
         except Exception:
-            log.exception("%s: the address book could not be kept", self._wechat.account)
+            log.exception("%s: could not store the address book", self._wechat.account)
 
 
 def _pack(rows: dict[str, Any]) -> bytes:

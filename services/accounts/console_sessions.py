@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
+from errors import NotFound
 from models.console import ConsoleSession, LoginLink
 from models.db import Store
 from services.accounts.audit import Audit
@@ -148,16 +149,21 @@ class ConsoleSessions:
             await self._store.write(lambda s: s.connection().execute(touch))
         return Visitor(row.id, row.contact_id, row.account, row.name, role, row.csrf)
 
-    def end_all(self, session: Session, contact_id: str) -> int:
-        """End all sessions and links of a person, inside a transaction; return the number of sessions."""
+    def end_all(self, session: Session, account: str, contact_id: str) -> int:
+        """End every session and link of a person at their wish, inside a transaction; how many sessions there were."""
         session.connection().execute(delete(LoginLink).where(col(LoginLink.contact_id) == contact_id))
         mine = delete(ConsoleSession).where(col(ConsoleSession.contact_id) == contact_id)
-        return session.connection().execute(mine).rowcount
+        ended = session.connection().execute(mine).rowcount
+        self._audit.note(session, account, "console_logout", f"person:{contact_id}", contact_id, "done")
+        return ended
 
-    def end(self, session: Session, session_id: str) -> bool:
-        """End one session, inside a transaction; return False if there is none."""
-        mine = delete(ConsoleSession).where(col(ConsoleSession.id) == session_id)
-        return bool(session.connection().execute(mine).rowcount)
+    def end(self, session: Session, begin: str, who: str) -> None:
+        """End the session whose id begins so, inside a transaction; NotFound."""
+        found = [row for row in self.listed(session) if row.id.startswith(begin)]
+        if len(found) != 1:
+            raise NotFound("session")
+        session.delete(found[0])
+        self._audit.note(session, found[0].account, "console_logout", who, found[0].contact_id, "done")
 
     def listed(self, session: Session) -> Sequence[ConsoleSession]:
         """Return the open sessions, most recently used first."""

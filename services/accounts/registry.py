@@ -33,6 +33,7 @@ class Accounts:
         self._sandboxed = set(sandboxed)
         self._changed = asyncio.Event()
         self._since: dict[str, float] = {}
+        self._away: dict[str, float] = {}  # since when the accounts that are not online are so
 
     def add(self, wechat: WeChat) -> None:
         """Add an account."""
@@ -41,6 +42,8 @@ class Accounts:
     def remove(self, account: str) -> None:
         """Remove an account; its queued messages are kept."""
         self._wechats.pop(account, None)
+        self._since.pop(account, None)
+        self._away.pop(account, None)
 
     def __iter__(self) -> Iterator[WeChat]:
         return iter(self._wechats.values())
@@ -84,11 +87,19 @@ class Accounts:
     def state_changed(self, account: str, at: float) -> None:
         """Record a change of an account's connection state and wake waiters."""
         self._since[account] = at
+        if self.is_online(account):
+            self._away.pop(account, None)
+        else:
+            self._away.setdefault(account, at)
         self._changed.set()
 
     def since(self, account: str) -> float | None:
         """Return when the account entered its state (Unix seconds); None if that was at the start."""
         return self._since.get(account)
+
+    def away_since(self, account: str) -> float | None:
+        """Since when the account is not online, whatever states it went through; None: it is, or never was."""
+        return self._away.get(account)
 
     async def all_online(self, seconds: float, *accounts: str) -> None:
         """Wait until these accounts, or all, are online, at most `seconds`."""

@@ -12,6 +12,7 @@ from sqlmodel import Session, select
 from models.db import Store, after_commit
 from models.durable import InboxEvent
 from models.wecom import WecomAccountRow, WecomCustomer
+from services.accounts.wecom_group_storage import WecomGroupStorage
 from services.clock import DAY, Clock
 from wechat.events import RawEvent
 from wecom.kf_messages import WELCOME_SECONDS
@@ -22,7 +23,7 @@ WINDOW: Final = 2 * DAY
 StoreEvents = Callable[[Sequence[RawEvent], Callable[[Session], None]], Awaitable[None]]
 
 
-class WecomStorage:
+class WecomStorage(WecomGroupStorage):
     """The rows of one account.
 
     `store_events` stores events for the inbox and runs a function in the same transaction.
@@ -31,8 +32,7 @@ class WecomStorage:
     def __init__(
         self, store: Store, account: str, clock: Clock, store_events: StoreEvents, spoke: Callable[[], None]
     ) -> None:
-        self._store = store
-        self._account = account
+        super().__init__(store, account)
         self._clock = clock
         self._store_events = store_events
         self._spoke = spoke  # called when customers have written, so that messages waiting for that can be sent

@@ -72,7 +72,7 @@ class SystemCaller:
                     async with self._turns[call.system]:
                         return await self._once(call, system, name, path, body, key)
         except _Away as error:
-            log.warning("system %s: a call is given up: %s", call.system, error)
+            log.warning("system %s: giving up on a call: %s", call.system, error)
         raise CallFailed(fill(self._texts.flow_system_away, system=name))
 
     async def _once(

@@ -24,6 +24,7 @@ from errors import NotFound
 from models.db import Store
 from models.flows import NO_MORE, OPEN_STATES, FlowCallback, FlowRun, RunState
 from models.groups import QunState
+from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.decision import Decision
@@ -260,7 +261,7 @@ class Flows:
         self._open[open_key(run.account, run.person)] = run.state
         left = run.deadline - self._clock() if run.deadline else A_MINUTE
         if left < A_MINUTE and not self._stopping:
-            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: end of its wait")
+            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: wait expired")
             self._alarms.add(task)
             task.add_done_callback(self._alarms.discard)
 
@@ -276,3 +277,12 @@ class Flows:
             self._open[key] = ""
         if run.state == RunState.CANCELLED:
             self._calls.cancel(run.id or 0)
+
+
+def end_run(session: Session, flows: Flows, audit: Audit, run_id: int, who: str) -> FlowRun:
+    """End a run at somebody's wish, inside a transaction: its person is told. NotFound when no such run is open."""
+    run = flows.end(session, run_id)
+    if run is None:
+        raise NotFound(f"flow run {run_id}")
+    audit.note(session, run.account, "flow_ended", who, str(run_id), "done", flow=run.flow)
+    return run

@@ -201,7 +201,7 @@ class FlowSteps:
     def late(self, session: Session, run: FlowRun, result: dict[str, Any]) -> None:
         """Report a result that arrived after the end of its run. The person is told, unless they cancelled it."""
         said = summary(result)
-        after_commit(session, lambda: log.warning("flow run %s is %s, and has a result", run.id, run.state))
+        after_commit(session, lambda: log.warning("flow run %s is %s and already has a result", run.id, run.state))
         if run.state != RunState.CANCELLED:
             since = datetime.fromtimestamp(run.started_at, self._zone).strftime("%m-%d %H:%M")
             self._say(session, run, fill(self._texts.flow_late, since=since, flow=run.flow, result=said))

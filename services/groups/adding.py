@@ -74,7 +74,7 @@ class MemberAdder:
         wechat = self._accounts.online(qun.account)
         wait = self._accounts.governor(qun.account).reserve_add(None if patient else self._pacing.request_seconds)
         if wait > self._pacing.request_seconds and not patient:
-            raise TooManyRequests(f"{qun.account} adds people too fast", retry_after=wait)
+            raise TooManyRequests(f"{qun.account} has reached its rate limit for adding people", retry_after=wait)
         await asyncio.sleep(wait)
         if wait and not await self._states.is_open(row_id):
             raise InviteFailed(MembershipReason.WITHDRAWN)

@@ -15,6 +15,7 @@ from services.accounts.audit import Audit
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
 from services.messaging.messages import Messages
+from wechat.interface import Capability
 
 
 class GroupClosing:
@@ -55,7 +56,7 @@ class GroupClosing:
         for room in self._groups.all_rooms(qun):
             if room.state == QunState.ACTIVE and room.room_id:
                 words = self._texts.group_closed
-                if words:
+                if words and self._groups.can(qun, Capability.ROOM_MESSAGES):
                     self._messages.say(session, qun.account, room.room_id, words, priority=Priority.NOTICE)
                 self._messages.leave(session, qun.account, room.room_id)
             self._groups.patch_room(session, room, state=QunState.CLOSED)

@@ -16,6 +16,7 @@ from services.groups.groups import Groups
 from services.groups.membership_rows import membership_of
 from services.messaging.messages import Messages, text
 from services.messaging.webhook_events import WebhookEvents
+from wechat.interface import Capability
 
 
 class GroupNotices:
@@ -68,6 +69,8 @@ class GroupNotices:
 
     def welcome(self, session: Session, qun: Qun, room_id: str, contact_ids: Sequence[str]) -> None:
         """Welcome people in the room, with an @, unless the group has no welcome."""
+        if Capability.ROOM_MESSAGES not in self._accounts.get(qun.account).capabilities:
+            return
         welcome = qun.welcome if qun.welcome is not None else self._settings.welcome
         if not welcome:
             return

@@ -13,6 +13,7 @@ from models.groups import Qun, QunRoom, QunState
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from wechat.events import Room
+from wechat.interface import Capability
 
 
 class Groups:
@@ -72,7 +73,7 @@ class Groups:
         by_code = self.by_code(name)
         by_number = self.by_number(int(name)) if name.isascii() and name.isdigit() else None
         if by_code and by_number and by_code.number != by_number.number:
-            raise InvalidParameter("one group's code is another one's number")
+            raise InvalidParameter("the code of one group is the number of another")
         return by_code or by_number
 
     def by_token(self, token: str) -> Qun | None:
@@ -121,9 +122,15 @@ class Groups:
         known = self._accounts.get(qun.account).directory.rooms
         return [known[room.room_id] for room in self.rooms(qun) if room.room_id in known]
 
+    def can(self, qun: Qun, capability: Capability) -> bool:
+        """Whether the group's channel supports this."""
+        return capability in self._accounts.get(qun.account).capabilities
+
     def member_count(self, qun: Qun) -> int:
         """Count the members of all its rooms."""
-        crowds = [room.member_ids for room in self.live_rooms(qun)]
+        wechat = self._accounts.get(qun.account)
+        outsider = {wechat.self_id} if Capability.JOIN_BY_CODE in wechat.capabilities else set()
+        crowds = [room.member_ids - outsider for room in self.live_rooms(qun)]
         return len(crowds[0]) if len(crowds) == 1 else len(set().union(*crowds))
 
     def room_of(self, qun: Qun, contact_id: str) -> Room | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from errors import MemberAmbiguous
-from models.groups import MemberState, Qun
+from errors import InviteFailed, MemberAmbiguous
+from models.groups import MemberState, Qun, QunState
 from services.accounts.registry import Accounts
 from services.groups.blacklist import Blacklist
 from services.groups.groups import Groups
@@ -11,6 +11,7 @@ from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Approved, JoinResult, Memberships
 from services.groups.roster_refresh import RosterRefresh
 from wechat.events import Contact
+from wechat.interface import Capability
 
 
 class JoinRequests:
@@ -37,9 +38,16 @@ class JoinRequests:
 
         `later`: a friend who is not in yet is only queued. Raises 3001–3006, 1007, 2002.
         """
-        qun = self._groups.joinable_by(token)
+        return await self.join_group(self._groups.joinable_by(token), member, who, later=later)
+
+    async def join_group(self, qun: Qun, member: str, who: str, *, later: bool = False) -> JoinResult:
+        """The same for an active group, whatever its join token is."""
+        if qun.state != QunState.ACTIVE:
+            raise InviteFailed(f"group {qun.number} is {qun.state}")
         wechat = self._accounts.get(qun.account) if later else self._accounts.online(qun.account)
         person = self._person(qun, member)
+        if Capability.JOIN_BY_CODE in wechat.capabilities:
+            later = False  # nothing has to be asked of WeChat
         if later and person and person.friend and not self._groups.room_of(qun, person.id):
             self._blacklist.refuse(qun, person.id)
             return await self._queue(qun, person)  # needs nothing of WeChat now: the assistant may be away
@@ -55,6 +63,9 @@ class JoinRequests:
                 self._blacklist.refuse(qun, known.id)
         if person is not None and await self._is_in(qun, person.id):
             return JoinResult(Approved.OK, qun.account, await self._states.id_of(qun, person.id))
+        if Capability.JOIN_BY_CODE in wechat.capabilities:
+            row = await self._states.invite_by_code(qun, member, person.id if person else None)
+            return JoinResult(Approved.INVITED, qun.account, row.id)
         if person is None or not person.friend:
             row = await self._states.wait_for_friend(qun, member, person, namesakes)
             return JoinResult(Approved.PENDING, qun.account, row.id)

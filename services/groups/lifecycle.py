@@ -63,10 +63,10 @@ class GroupLifecycle:
         self._clock = clock
         self._settings = settings
         self._making = SingleFlight[str, Qun](
-            lambda code, error: log.info("group of code %s not made: %s", code, error)
+            lambda code, error: log.info("could not create the group of code %s: %s", code, error)
         )
         self._opening = SingleFlight[int, QunRoom](
-            lambda number, error: log.info("group %s: no next room: %s", number, error)
+            lambda number, error: log.info("group %s: could not open another room: %s", number, error)
         )
 
     # ---- creation ----
@@ -112,7 +112,7 @@ class GroupLifecycle:
         if qun is not None:
             self._check_same(qun, owner, account)
             if qun.state == QunState.CLOSED:
-                raise CodeTaken(f"{code} is closed")
+                raise CodeTaken(f"group {code} is closed")
         return qun
 
     async def _put(self, wechat: WeChat, code: str, owner: str) -> Qun:
@@ -125,7 +125,7 @@ class GroupLifecycle:
 
     def _check_same(self, qun: Qun, owner: str, account: str) -> None:
         if qun.account != account:
-            raise CodeTaken(f"{qun.code} is a group of {qun.account}")
+            raise CodeTaken(f"group {qun.code} belongs to {qun.account}")
         if owner in (qun.owner, qun.owner_id):
             return
         if [c.id for c in self._accounts.get(account).directory.find(owner, friends=True)] != [qun.owner_id]:

@@ -17,6 +17,7 @@ from services.groups.group_notices import GroupNotices
 from services.groups.groups import Groups
 from services.groups.membership_rows import make_theirs, membership_of, put_membership
 from services.groups.removal_queue import RemovalQueue
+from wechat.interface import Capability
 
 SINGLY: Final = 5  # if more people than this join at once, one message welcomes them all
 
@@ -57,8 +58,11 @@ class MembershipRecorder:
                 row.room_id = room_id
                 session.add(row)
             return False
-        contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)
-        make_theirs(session, qun.number, contact_id, contact.weixin if contact else "")
+        wechat = self._accounts.get(qun.account)
+        contact = wechat.directory.contacts.get(contact_id)
+        by_code = Capability.JOIN_BY_CODE in wechat.capabilities  # all that is known of who was invited is their name
+        called = (contact.weixin, contact.name if by_code else "") if contact else ()
+        make_theirs(session, qun.number, contact_id, *called)
         name = contact.name if contact else ""
         row = put_membership(
             session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room_id, state=MemberState.JOINED

@@ -60,12 +60,12 @@ def adopt_pending(
     return list(mine.values())
 
 
-def make_theirs(session: Session, number: int, contact_id: str, weixin: str) -> None:
-    """Assign memberships in a group that wait for this person's id or 微信号 to the person."""
-    names = [f"name:{name}" for name in (contact_id, weixin) if name]
+def make_theirs(session: Session, number: int, contact_id: str, *called: str) -> None:
+    """Assign memberships in a group that wait for this person's id, or for what they are `called`, to the person."""
+    names = [f"name:{name}" for name in (contact_id, *called) if name]
     waiting = select(Membership).where(
         Membership.number == number,
-        Membership.state == MemberState.WAITING_FRIEND,
+        col(Membership.state).in_((MemberState.WAITING_FRIEND, MemberState.INVITED)),
         col(Membership.who).in_(names),
     )
     for row in session.exec(waiting).all():

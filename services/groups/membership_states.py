@@ -61,6 +61,22 @@ class MembershipStates:
         """Whole days until a row expires, at least one."""
         return max(1, round(((row.expires_at or 0) - self._clock()) / DAY))
 
+    async def invite_by_code(self, qun: Qun, name: str, contact_id: str | None) -> Membership:
+        """Record that a person may join by the group's QR code; an invitation that is still open is returned."""
+
+        def invite(session: Session) -> Membership:
+            row = membership_of(session, qun.number, contact_id or f"name:{name}")
+            if row is not None and self.is_pending(row, MemberState.INVITED):
+                return row
+            row = put_membership(
+                session, qun, self._clock(), name=name, contact_id=contact_id,
+                state=MemberState.INVITED, expires_at=self.waits_until(),
+            )  # fmt: skip
+            self._notices.member(session, "member.invited", qun, row)
+            return row
+
+        return await self._store.write(invite)
+
     # ---- reading ----
 
     async def get(self, membership_id: int) -> Membership:

@@ -23,6 +23,7 @@ from services.groups.membership_states import ASYNC, MembershipStates
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from wechat.events import Contact, Room
+from wechat.interface import Capability
 
 log = logging.getLogger(__name__)
 STRANGER = "不是你的好友"  # WeChat, of somebody to be added
@@ -89,6 +90,9 @@ class Memberships:
             if (there := self._groups.room_of(qun, person.id)) is not None:
                 await self._states.joined(qun, there.id, person.id)
                 return JoinResult(Approved.OK, qun.account, await self._states.id_of(qun, person.id))
+            if Capability.JOIN_BY_CODE in self._accounts.get(qun.account).capabilities:
+                invited = await self._states.invite_by_code(qun, person.name, person.id)
+                return JoinResult(Approved.INVITED, qun.account, invited.id)
             until = row.expires_at if row and row.state == MemberState.REQUESTED else None
             return await self._add_somewhere(qun, person, source, who, until)
         except (BotError, WeChatError) as error:
@@ -161,7 +165,7 @@ class Memberships:
         except (AssistantOffline, WeChatOffline):
             return None  # tried again at the next sync
         except (BotError, WeChatError) as error:
-            log.warning("group %s: %s not let in: %s", row.number, person.id, error)
+            log.warning("group %s: join request of %s failed: %s", row.number, person.id, error)
             withdrawn = isinstance(error, BotError) and error.detail == MembershipReason.WITHDRAWN
             if not row.error and not withdrawn and row.source != ASYNC:  # told once, not at each failure
                 self._states.tell_outcome_soon(qun, person.id, error)
@@ -172,7 +176,7 @@ class Memberships:
 
 
 def _log_not_added(key: tuple[int, str], error: BaseException) -> None:
-    log.info("group %s: %s not added: %s", *key, error)
+    log.info("group %s: could not add %s: %s", *key, error)
 
 
 def _others(people: Iterable[Contact], contact_id: str) -> bool:

@@ -23,6 +23,7 @@ from services.clock import DAY, Clock
 from services.groups.groups import Groups
 from services.groups.reconciliation import Reconciler
 from services.messaging.messages import Messages
+from wechat.interface import Capability
 from wechat.names import same_name
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class GroupPolicy:
             return []
         try:
             live = await self._reconcile.room(qun.account, room_id)
-            if live is None:
+            if live is None or Capability.SET_TOPIC not in wechat.capabilities:
                 return []
             qun, room = self._now(qun, room)
             announced = await wechat.announcement(room_id) if qun.announcement is not None else None
@@ -92,7 +93,7 @@ class GroupPolicy:
         except WeChatOffline:
             return []
         except WeChatError as error:
-            log.warning("room %s could not be checked: %s", room_id, error)
+            log.warning("could not check room %s: %s", room_id, error)
             return []
         found = [Drift(qun, room, "topic", room.topic)] if not same_name(live.topic, room.topic) else []
         if announced is not None and qun.announcement is not None and not same_name(announced, qun.announcement):
@@ -129,7 +130,7 @@ class GroupPolicy:
         except WeChatError as error:
             self._accounts.heed(account, error)
             await self._audit.ended(action, "failed", str(error))
-            log.warning("group %s: %s could not be set again: %s", drift.qun.number, drift.kind, error)
+            log.warning("group %s: could not restore %s: %s", drift.qun.number, drift.kind, error)
             return False
         await self._audit.ended(action, "done" if confirmed else UNCONFIRMED)
         return True

@@ -9,7 +9,7 @@ from sqlmodel import Session, select
 
 from errors import WeChatError, WeChatOffline, WeChatRefused
 from models.db import Store
-from models.groups import Membership, MemberState, Qun, QunState
+from models.groups import Membership, MemberState, Qun, QunRoom, QunState
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
@@ -41,6 +41,9 @@ class Reconciler:
         """Reconcile all rooms of an account; return the new friends for whom memberships wait."""
         directory = self._accounts.get(account).directory
         known = directory.rooms
+        for live in list(known.values()):
+            if live.join_state.isdecimal() and self._groups.by_room(account, live.id) is None:
+                await self._adopt(account, live)
         for qun in self._groups:
             for room in self._groups.all_rooms(qun):
                 if qun.account != account or not room.room_id or room.state in (QunState.MAKING, QunState.CLOSED):
@@ -51,6 +54,18 @@ class Reconciler:
                 elif room.state == QunState.ACTIVE:
                     await self.try_room(account, room.room_id)
         return await self._store.read(lambda s: self._now_friends(s, account))
+
+    async def _adopt(self, account: str, live: Room) -> None:
+        """Add a room that WeCom created because the group's others were full."""
+        qun = self._groups.by_number(int(live.join_state))
+        if qun is None or qun.account != account or qun.state == QunState.CLOSED:
+            return
+        ordinal = max((room.ordinal for room in self._groups.all_rooms(qun)), default=0) + 1
+        room = QunRoom(
+            number=qun.number, ordinal=ordinal, account=account, room_id=live.id, topic=live.topic or qun.topic,
+            state=QunState.ACTIVE,
+        )  # fmt: skip
+        await self._store.write(lambda s: self._groups.insert_room(s, room))
 
     async def room(self, account: str, room_id: str) -> Room | None:
         """Read a room and update its memberships; return None if the assistant is no longer in it.
@@ -81,7 +96,7 @@ class Reconciler:
         except WeChatOffline:
             log.debug("room %s waits for the next sync", room_id)
         except WeChatError as error:
-            log.warning("room %s could not be read: %s", room_id, error)
+            log.warning("could not read room %s: %s", room_id, error)
 
     async def _compare(self, qun: Qun, room: Room) -> None:
         await self._learn_names(qun, room)
@@ -98,7 +113,7 @@ class Reconciler:
             try:
                 await wechat.contact(contact_id)
             except WeChatError as error:
-                log.info("a member of room %s could not be read: %s", room.id, error)
+                log.info("could not read a member of room %s: %s", room.id, error)
 
     def _true_up(self, session: Session, qun: Qun, room_id: str) -> None:
         wechat = self._accounts.get(qun.account)

@@ -11,7 +11,7 @@ from services.groups.membership_recorder import MembershipRecorder
 from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Memberships
 from services.groups.roster_refresh import RosterRefresh
-from wechat.interface import WeChat
+from wechat.interface import Capability, WeChat
 
 
 class Removals:
@@ -67,6 +67,8 @@ class Removals:
         """
         wechat = self._accounts.online(qun.account)
         rooms = [room.id for room in self._groups.live_rooms(qun) if contact_id in room.member_ids]
+        if rooms:
+            self._accounts.require(qun.account, Capability.REMOVE_MEMBER)
         for room_id in rooms:
             with self._recorder.taking_out(qun, contact_id):
                 await self._remove_from(wechat, qun, room_id, contact_id, who)

@@ -30,7 +30,7 @@ from services.accounts.registry import RETRY_AFTER, Accounts
 from services.clock import Clock
 from services.groups.groups import Groups
 from wechat.events import Room
-from wechat.interface import WeChat
+from wechat.interface import Capability, WeChat
 from wechat.names import same_name
 
 log = logging.getLogger(__name__)
@@ -61,11 +61,13 @@ class RoomCreator:
 
     def companion(self, wechat: WeChat, owner_id: str) -> str:
         """Return the id of the third person a room needs; raise GroupNotMade if no configured companion is a friend."""
+        if Capability.JOIN_BY_CODE in wechat.capabilities:  # staff have made the room
+            return ""
         for name in self._settings.companions:
             found = [c for c in wechat.directory.find(name, friends=True) if c.id not in (owner_id, wechat.self_id)]
             if len(found) == 1:
                 return found[0].id
-        raise GroupNotMade(f"no companion of {', '.join(self._settings.companions)} is exactly one friend")
+        raise GroupNotMade(f"none of the companions {', '.join(self._settings.companions)} matches exactly one friend")
 
     async def _companion_now(self, wechat: WeChat, qun: Qun) -> str:
         """Return the companion for the next room: the first room's may no longer be a friend."""
@@ -83,6 +85,8 @@ class RoomCreator:
             wechat = self._accounts.online(qun.account)
             people = [qun.owner_id, qun.companion_id]
             try:
+                if Capability.JOIN_BY_CODE in wechat.capabilities:
+                    return await self._take_from_pool(wechat, qun, room, who)
                 if not room.room_id:
                     room_id = await self._find(wechat, room, people) if room.asked_at else None
                     if room_id is None:
@@ -99,11 +103,33 @@ class RoomCreator:
                 raise GroupNotMade(str(error)) from error
             return room
 
+    async def _take_from_pool(self, wechat: WeChat, qun: Qun, room: QunRoom, who: str) -> QunRoom:
+        """Take an unused group of the owner's that staff have made, and create the code by which people join it."""
+        if not room.room_id:
+            await wechat.read_new_rooms()
+            free = [
+                one
+                for one in wechat.directory.rooms.values()
+                if one.owner_id == qun.owner_id
+                and not one.join_state
+                and self._groups.by_room(qun.account, one.id) is None
+            ]
+            if not free:
+                raise GroupNotMade(f"no unused group of {qun.owner_id} in the pool")
+            taken = min(free, key=lambda one: (len(one.member_ids), one.id))
+            topic = taken.topic or room.topic
+            room = await self._patch(room, room_id=taken.id, topic=topic)
+            await self._groups.change(qun.number, topic=topic)
+            action = await self._audit.tried(qun.account, "group", who, str(qun.number), topic=topic)
+            await self._audit.ended(action, "done", taken.id)
+        await wechat.open_to_code(room.room_id or "", str(qun.number), grows=self._settings.overflow)
+        return room
+
     async def _ask(self, wechat: WeChat, qun: Qun, room: QunRoom, people: Sequence[str], who: str) -> str:
         governor = self._accounts.governor(qun.account)
         wait = governor.group_delay()
         if wait > self._pacing.request_seconds:
-            raise TooManyRequests(f"{qun.account} makes groups too fast", retry_after=wait)
+            raise TooManyRequests(f"{qun.account} has reached its rate limit for new groups", retry_after=wait)
         await asyncio.sleep(wait)
         governor.spend_group()
         if not room.asked_at:
@@ -132,7 +158,7 @@ class RoomCreator:
         alike = self._candidates(wechat, room.topic, people)
         found = next((one.id for one in alike if one.id not in room.seen_before), None)
         if found is not None:
-            log.info("%s: found the half-made room %s", wechat.account, found)
+            log.info("%s: adopting the partly created room %s", wechat.account, found)
         return found
 
     def _candidates(self, wechat: WeChat, topic: str, people: Sequence[str]) -> list[Room]:

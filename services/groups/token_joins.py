@@ -17,6 +17,7 @@ from services.groups.groups import Groups
 from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Memberships
 from services.groups.token_misses import TokenMisses
+from wechat.interface import Capability
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,9 @@ class TokenJoins:
         if answer:
             return Decision(answer)
         name = (await self._accounts.get(account).contact(contact_id)).name
+        if Capability.JOIN_BY_CODE in self._accounts.get(account).capabilities:
+            await self._states.invite_by_code(qun, name, contact_id)
+            return Decision(fill(self._texts.join_by_code, topic=qun.topic, url=self._groups.url(qun)))
         return Decision(
             fill(self._texts.joining, topic=qun.topic),
             lambda s: self._states.ask(s, qun, contact_id, name, MemberState.REQUESTED),
@@ -89,7 +93,7 @@ class TokenJoins:
     def _group(self, account: str, token: str) -> Qun:
         qun = self._groups.joinable_by(token)
         if qun.account != account:
-            raise TokenInvalid(f"a group of {qun.account}")
+            raise TokenInvalid(f"the group belongs to {qun.account}")
         return qun
 
     # ---- a token in a friend request ----
@@ -155,7 +159,7 @@ class TokenJoins:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
         if not task.cancelled() and task.exception() is not None:
-            log.error("a way into a group failed", exc_info=task.exception())
+            log.error("joining a group failed", exc_info=task.exception())
 
     async def drop(self, account: str) -> None:
         """Cancel the tasks of an account that another process serves from now on; the rows say where to resume."""

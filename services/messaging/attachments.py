@@ -14,9 +14,9 @@ import aiohttp
 from yarl import URL
 
 from config.settings import ApiSettings
-from errors import BodyTooLarge, InvalidParameter
+from errors import BodyTooLarge, InvalidParameter, StorageFull
 from services.messaging.http_client import HttpClient, TooLong, read_bounded
-from services.messaging.media import Kept, MediaStore
+from services.messaging.media import Kept, MediaFull, MediaStore
 from wechat.events import Media
 
 LARGEST: Final = 20 * 1024 * 1024  # bytes
@@ -57,28 +57,31 @@ class Attachments:
         else:
             data, name = _decoded(given.base64), given.name
         if not data:
-            raise InvalidParameter("an empty file")
+            raise InvalidParameter("the file is empty")
         if len(data) > LARGEST:
             raise BodyTooLarge(f"{len(data)} bytes")
         name = _UNFIT.sub("_", name).strip(". ")[-MAX_NAME:] or "file"
         if given.picture:
             name = _picture_name(data, name)
-        return await self._media.keep(Media(name, data))
+        try:
+            return await self._media.keep(Media(name, data))
+        except MediaFull as error:
+            raise StorageFull(str(error)) from None
 
     async def _fetch(self, address: str) -> bytes:
         url = _url(address)
         if url.host not in self._settings.media_hosts and url.authority not in self._settings.media_hosts:
-            raise InvalidParameter(f"{url.host} is none of api.media_hosts")
+            raise InvalidParameter(f"{url.host} is not in api.media_hosts")
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 async with self._http.session.get(url, allow_redirects=False) as response:
                     if response.status != 200:
-                        raise InvalidParameter(f"the file's address answers {response.status}")
+                        raise InvalidParameter(f"the URL of the file returned status {response.status}")
                     return await read_bounded(response, LARGEST)
         except TooLong as error:
             raise BodyTooLarge(str(error)) from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise InvalidParameter(f"the file cannot be fetched: {type(error).__name__}") from None
+            raise InvalidParameter(f"could not download the file: {type(error).__name__}") from None
 
 
 def _url(address: str) -> URL:
@@ -102,6 +105,6 @@ def _picture_name(data: bytes, name: str) -> str:
     """Return a name with a suffix for which gateways send an image; raise InvalidParameter if the data is not one."""
     suffix = next((suffix for begin, suffix in PICTURES if begin.match(data)), None)
     if suffix is None:
-        raise InvalidParameter("no picture: PNG, JPEG, GIF, WebP or BMP is wanted")
+        raise InvalidParameter("not a picture: expected PNG, JPEG, GIF, WebP or BMP")
     known = name.lower().endswith((suffix, ".jpeg") if suffix == ".jpg" else suffix)
     return name if known else f"{name}{suffix}"

@@ -81,9 +81,7 @@ class Conversations:
             by=message.contact_id,
             at=message.at.timestamp(),
             kind=message.kind,
-            text=kept.name
-            if kept and message.kind is not MessageKind.TEXT
-            else in_full(message, message.text)[:LONGEST],
+            text=words[:LONGEST],
             media=kept.path if kept else "",
             message_id=message.id,
             ticket=ticket,

@@ -67,7 +67,7 @@ async def let_go(response: aiohttp.ClientResponse) -> None:
 def describe(error: Exception) -> str:
     """Describe an error for logs, without the URL, which may contain secrets."""
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "timeout"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"cannot connect: {error.os_error.strerror or type(error.os_error).__name__}"
     return type(error).__name__

@@ -142,7 +142,7 @@ async def _send(wechat: WeChat, to: str, body: Body, key: str) -> str:
         return await wechat.send_mini_program(
             to, MiniProgram(**{k: v for k, v in body.items() if k != "type"}), key=key
         )
-    raise ValueError(f"no message is of type {kind!r}")
+    raise ValueError(f"unknown message type {kind!r}")
 
 
 async def _with_names(wechat: WeChat, words: str, mentions: Sequence[str]) -> str:
@@ -155,7 +155,7 @@ async def _with_names(wechat: WeChat, words: str, mentions: Sequence[str]) -> st
         try:
             name = (await wechat.contact(contact_id)).name
         except WeChatRefused as error:
-            log.info("%s: who is mentioned could not be read: %s", wechat.account, error)
+            log.info("%s: could not read the mentioned people: %s", wechat.account, error)
             continue
         if name and f"@{name}" not in words:
             missing.append(f"@{name}{AT_SIGN_END}")

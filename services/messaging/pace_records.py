@@ -59,7 +59,7 @@ class PaceRecords:
                 governor.recall_slow(float(slow.value))
 
     def _slowed(self, account: str, until: float) -> None:
-        log.warning("%s: WeChat says too fast; the pace is halved until %d", account, until)
+        log.warning("%s: WeChat reports 操作过于频繁; the rate is halved until %d", account, until)
         self._slow.put((account, until))
 
 

@@ -27,11 +27,11 @@ def codes_in(data: bytes) -> list[str]:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             picture.draft("L", (EDGE, EDGE))
             if picture.width * picture.height > MAX_PIXELS:  # known from the header, before decoding
-                log.info("a picture of %d x %d is too large to be read", picture.width, picture.height)
+                log.info("skipping a picture of %d x %d pixels: too large", picture.width, picture.height)
                 return []
             return [code for frame in _frames(picture) for code in _codes(frame)]
     except Exception as error:  # noqa: BLE001 - decoders raise many kinds of exceptions for broken images
-        log.info("a picture of %d bytes cannot be read: %s", len(data), type(error).__name__)
+        log.info("could not decode a picture of %d bytes: %s", len(data), type(error).__name__)
         return []
 
 

@@ -103,7 +103,7 @@ class Moderator:
                 media = await self._accounts.get(event.account).image(event.id)
                 codes = await self._qr.read(media.data)
         except (WeChatError, TimeoutError) as error:
-            log.info("picture %s could not be looked at: %s", event.id, type(error).__name__)
+            log.info("could not check picture %s: %s", event.id, type(error).__name__)
             return None
         return Offence.QR_CODE if any(not self._is_ours(code) for code in codes) else None
 
@@ -115,7 +115,7 @@ class Moderator:
                 await self._accounts.all_online(SECONDS, event.account)
                 link = await self._accounts.get(event.account).link(event.id)
         except (WeChatError, TimeoutError) as error:
-            log.info("link %s could not be looked at: %s", event.id, type(error).__name__)
+            log.info("could not check link %s: %s", event.id, type(error).__name__)
             return None
         if any(self._words.filter(qun).hit(shown) for shown in (link.title, link.description)):
             return Offence.WORD

@@ -39,7 +39,7 @@ class QrReader:
                 async with asyncio.timeout(self._seconds):
                     return await self._ask(data)
             except (TimeoutError, OSError, ValueError) as error:
-                log.warning("a picture of %d bytes could not be read: %s", len(data), type(error).__name__)
+                log.warning("could not decode a picture of %d bytes: %s", len(data), type(error).__name__)
                 await self._end_child()
                 return []
             finally:

@@ -87,7 +87,7 @@ class OutboundRequests:
         if kept is None:
             raise InvalidParameter("the Idempotency-Key")
         if kept.fingerprint != order.fingerprint():
-            raise InvalidParameter("the Idempotency-Key came with another message")
+            raise InvalidParameter("the Idempotency-Key was used for another message")
         return kept.id
 
     async def _write(self, order: MessageRequest, key: str | None) -> Job:

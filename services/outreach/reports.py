@@ -98,7 +98,7 @@ class Reports:
         ]
         from services.outreach.charts import draw  # late, because it is needed once a day
 
-        return await self._media.keep(Media(f"report-{self._yesterday()}.png", draw(total[:-1])))
+        return await self._media.keep(Media(f"report-{self._yesterday()}.png", draw(total[:-1])), always=True)
 
     def _service(self, session: Session, account: str) -> str:
         """Return the customer service part of an admin's report, or ""."""

@@ -75,7 +75,7 @@ class EmbeddingClient:
             kept |= new
         rows = [np.frombuffer(kept[key], dtype="<f4") for key in keys]
         if len({len(row) for row in rows}) != 1:
-            log.warning("the embeddings kept of this model have different lengths")
+            log.warning("the stored embeddings of this model differ in length")
             return None
         return np.stack(rows)
 
@@ -87,7 +87,7 @@ class EmbeddingClient:
             async with asyncio.timeout(patience):
                 vectors = await self._post(texts)
         except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError, RecursionError) as error:
-            log.warning("the embedding server gave no answer: %s", type(error).__name__)
+            log.warning("the request to the embedding server failed: %s", type(error).__name__)
             self._breaker.failed()
             return None
         self._breaker.succeeded()
@@ -106,7 +106,7 @@ class EmbeddingClient:
         rows = sorted(data["data"], key=lambda row: int(row["index"]))
         vectors = np.array([row["embedding"] for row in rows], dtype="<f4")
         if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
-            raise ValueError("not one vector for each text")
+            raise ValueError("expected one vector per text")
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vectors = (vectors / np.maximum(norms, 1e-9)).astype("<f4")
         return unit

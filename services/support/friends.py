@@ -118,10 +118,10 @@ class Friends:
         today = datetime.fromtimestamp(now, self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
         if await self._store.read(lambda s: self._accepted(s, account, today)) >= self._settings.accept.max_per_day:
             tomorrow = today + timedelta(days=1, minutes=self._rng.uniform(1, 30))
-            return Retry(tomorrow.timestamp() - now, "the day's friend requests are used up", counts=False)
+            return Retry(tomorrow.timestamp() - now, "the daily limit of friend requests is reached", counts=False)
         wait = self._next_at.get(account, 0) - now
         if 0 < wait <= self._settings.accept.delay_seconds[1]:  # a longer wait means that the clock was set back
-            return Retry(wait, "one after the other", counts=False)
+            return Retry(wait, "requests are accepted one at a time", counts=False)
         self._next_at[account] = now + self._rng.uniform(*self._settings.accept.delay_seconds)
         return None
 
@@ -132,7 +132,7 @@ class Friends:
             await self._accounts.get(account).accept_friend(work.body["friendship"])
         except WeChatError as error:
             if await self._is_friend(account, contact_id):
-                await self._audit.ended(action, "done", f"a friend all the same: {error}")
+                await self._audit.ended(action, "done", f"already a friend despite: {error}")
                 return None
             await self._audit.ended(action, "failed", str(error))
             return self._again(account, work, error)

@@ -97,7 +97,7 @@ class Handover:
             try:
                 await self._accounts.get(account).read_new_rooms()
             except WeChatError as error:
-                log.warning("%s: the groups could not be read: %s", account, error)
+                log.warning("%s: could not read the groups: %s", account, error)
 
     # ---- opening ----
 
@@ -106,7 +106,7 @@ class Handover:
         rows = await self._store.read(lambda s: self._conversations.last(s, account, contact_id, BEFORE))
         for row in rows:
             if row.by and row.kind in FETCHED and not row.media:
-                kept = await self._media.fetch(self._accounts.get(account), row.message_id, row.kind)
+                kept = await self._media.fetch(self._accounts.get(account), row.message_id, row.kind, contact_id)
                 if kept:
                     await self._store.write(partial(self._conversations.has_media, row=row.id or 0, kept=kept))
 
@@ -137,7 +137,7 @@ class Handover:
         return fill(self._texts.handoff_away, time=self._hours.when(self._clock()))
 
     def _miss_room(self, session: Session, ticket: Ticket) -> None:
-        log.warning("%s: ticket %s waits: there is no staff room", ticket.account, ticket.id)
+        log.warning("%s: ticket %s is waiting: there is no staff room", ticket.account, ticket.id)
         words = fill(self._texts.no_staff_room, number=ticket.id, name=ticket.name or "客户")
         for admin in self._accounts.admins(ticket.account):
             self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)

@@ -31,7 +31,7 @@ def missing_files(rules: Sequence[KeywordRule]) -> list[str]:
 def check_files(rules: Sequence[KeywordRule]) -> None:
     """Raise ConfigError if a file of a rule does not exist."""
     for path in missing_files(rules):
-        raise ConfigError(f"customer_service.keywords: there is no file {path!r}")
+        raise ConfigError(f"customer_service.keywords: file not found: {path!r}")
 
 
 def rule_of(row: Keyword) -> KeywordRule:
@@ -83,10 +83,6 @@ class Keywords:
 
     # ---- added rules; inside a transaction ----
 
-    def add(self, session: Session, account: str, number: int | None, word: str, reply: str, by: str) -> None:
-        """Add a reply to a word in a group, or (None) everywhere, replacing an earlier one."""
-        self.put(session, account, number, KeywordRule(contains=word, reply=reply), by)
-
     def put(self, session: Session, account: str, number: int | None, rule: KeywordRule, by: str) -> Keyword:
         """Add a rule, replacing one of the same kind, word and place."""
         kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
@@ -109,12 +105,12 @@ class Keywords:
         after_commit(session, lambda: self._keep((account, number), row_id, kept))
         return row
 
-    def drop(self, session: Session, account: str, number: int | None, word: str) -> bool:
-        """Delete all rules of a word; return False if there are none."""
+    def drop(self, session: Session, account: str, number: int | None, word: str) -> Sequence[Keyword]:
+        """Forget every rule for a word; returns them."""
         rows = session.exec(self._of(account, number).where(Keyword.word == normal(word))).all()
         for row in rows:
             self._remove(session, row)
-        return bool(rows)
+        return rows
 
     def remove(self, session: Session, row_id: int) -> Keyword | None:
         """Delete a rule by its id; return None if there is none."""

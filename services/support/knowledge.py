@@ -51,7 +51,7 @@ def load(folder: str) -> list[Passage]:
         return []
     root = Path(folder)
     if not root.is_dir():
-        raise ConfigError(f"customer_service.knowledge: {folder!r} will not do: there is no such folder")
+        raise ConfigError(f"customer_service.knowledge: {folder!r} is not valid: folder not found")
     files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(root).parts)]
     passages = _passages([section for path in shown for section in _sections(path)])

@@ -57,7 +57,7 @@ class NearQuestions:
         if vectors is not None and model == self._client.model:
             index = await asyncio.to_thread(MeaningIndex, faq, vectors)
             self._index = (faq, model, index)
-            log.info("%s listed questions are embedded; near from %.3f on", len(faq), index.threshold)
+            log.info("%s questions embedded; similarity threshold %.3f", len(faq), index.threshold)
 
     async def close(self) -> None:
         """Cancel building."""

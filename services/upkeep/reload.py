@@ -74,7 +74,7 @@ class ConfigReloader:
         result = await self.follow()
         log.info("config reloaded by %s: %s", who, ", ".join(result.changed) or "nothing changed")
         if result.restart:
-            log.warning("these changes of the config take a restart: %s", ", ".join(result.restart))
+            log.warning("these changes require a restart: %s", ", ".join(result.restart))
         detail = {"changed": ", ".join(result.changed), "restart": ", ".join(result.restart)}
         await self._store.write(lambda s: self._note(s, who, detail))
         return result

@@ -98,6 +98,7 @@ class _Line:
     ticket: int = 0  # ticket of the current entry in the ready heap; 0 while running or waiting
     waits: int = 0  # number of waits so far; identifies the current one
     offered_as: str = ""
+    turn: int = 0  # whose turn it is among lines of one priority: the lowest goes first
     task: asyncio.Task[None] | None = None  # of the work that runs
 
 
@@ -122,7 +123,8 @@ class DeliveryQueue:
         self._clock = clock
         self._is_open = is_open
         self._lines: dict[tuple[str, bool], _Line] = {}
-        self._ready: list[tuple[str, int, int, _Line]] = []  # heap of (priority, id of the first job, ticket, line)
+        self._ready: list[tuple[str, int, int, int, _Line]] = []  # priority, turn, id of the head, ticket, line
+        self._turns: dict[str, int] = {}  # by priority: the turn that was served last
         self._tickets = 0
         self._timers: set[asyncio.TimerHandle] = set()
         self._running: set[asyncio.Task[None]] = set()
@@ -214,7 +216,9 @@ class DeliveryQueue:
         self._tickets += 1
         line.ticket = self._tickets
         line.offered_as = min(line.kinds)
-        heapq.heappush(self._ready, (line.offered_as, line.works[0].id, line.ticket, line))
+        # A line that is new takes part from this turn on: those with much to say do not make it wait behind them.
+        line.turn = max(line.turn, self._turns.get(line.offered_as, 0))
+        heapq.heappush(self._ready, (line.offered_as, line.turn, line.works[0].id, line.ticket, line))
         self.poke()
 
     def _wait(self, line: _Line, seconds: float) -> None:
@@ -249,8 +253,8 @@ class DeliveryQueue:
             self._look_again.cancel()
             self._look_again = None
         while self._runs and self._ready and self._slots and self._is_open():
-            _, _, ticket, line = self._ready[0]
-            if ticket != line.ticket:  # the line was offered again since
+            _, _, _, ticket, line = self._ready[0]
+            if ticket != line.ticket:  # it was offered anew since
                 heapq.heappop(self._ready)
                 continue
             wait = self.pace.queue_delay()
@@ -267,6 +271,8 @@ class DeliveryQueue:
 
     def _begin(self, line: _Line) -> None:
         self.pace.spend(line.key[0])
+        self._turns[line.offered_as] = line.turn
+        line.turn += 1
         self._slots -= 1
         line.works[0].state = WorkState.SENDING  # now: it is not offered again before the task runs
         line.task = task = asyncio.create_task(self._do(line))
@@ -300,7 +306,7 @@ class DeliveryQueue:
     def _broken(self, work: Job, error: Exception) -> Retry | GiveUp:
         """Return the result for an unexpected exception; database failures are retried without counting."""
         if is_away(error):
-            log.error("delivery %s on queue %s waits for the database: %s", work.id, self.name, type(error).__name__)
-            return Retry(DATABASE_AWAY, "the database is away", counts=False)
-        log.error("delivery %s on queue %s failed", work.id, self.name, exc_info=error)
+            log.error("job %s of queue %s is waiting for the database: %s", work.id, self.name, type(error).__name__)
+            return Retry(DATABASE_AWAY, "the database is unavailable", counts=False)
+        log.error("job %s of queue %s failed", work.id, self.name, exc_info=error)
         return GiveUp(type(error).__name__)

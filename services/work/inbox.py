@@ -88,7 +88,7 @@ class Inbox:
         """Park an event: the process died twice while handling it."""
         end_event(session, row, "parked", EventState.PARKED)
         self._parked(session, raw)
-        log.error("%s: event %s is parked: the process died twice while it was being handled", self.account, raw.id)
+        log.error("%s: event %s is parked: the process died twice while handling it", self.account, raw.id)
 
     async def _count_try(self, arrival: Arrival) -> None:
         """Before handling an event of an earlier process, count the attempt, in case this process dies as well."""
@@ -209,7 +209,7 @@ class Inbox:
             await self._count_try(arrival)
             event = await self._patiently(raw, placed)
         except Exception as error:  # noqa: BLE001 - a failing event must not affect others
-            log.warning("%s: the payload of event %s cannot be read: %s", self.account, raw.id, error)
+            log.warning("%s: could not read the payload of event %s: %s", self.account, raw.id, error)
             why, state = "unreadable", EventState.FAILED
         finally:
             if reading:
@@ -304,6 +304,6 @@ class Inbox:
             except Exception as error:
                 if not is_away(error) or self._stopping:
                     raise
-                log.error("event %s waits for the database: %s", event.id, type(error).__name__)  # noqa: TRY400
+                log.error("event %s is waiting for the database: %s", event.id, type(error).__name__)  # noqa: TRY400
             await asyncio.sleep(wait)
             wait = min(wait * 2, 5.0)

@@ -108,7 +108,7 @@ class Outbox:
             try:
                 self._take(_work(item))
             except LookupError:  # its account or receiver is no longer configured
-                log.warning("work %s waits: nobody serves queue %s", item.id, item.queue)
+                log.warning("job %s is waiting: queue %s has no worker", item.id, item.queue)
 
     async def drop(self, account: str, grace: float) -> None:
         """Leave the work of an account to another process; what of it runs may finish for `grace` seconds."""
@@ -284,7 +284,7 @@ class Outbox:
         else:
             if isinstance(result, GiveUp):
                 end |= {"to": WorkState.UNKNOWN if result.unknown else WorkState.FAILED, "why": result.why}
-                log.warning("work %s on queue %s given up: %s", work.id, work.queue, result.why)
+                log.warning("giving up on job %s of queue %s: %s", work.id, work.queue, result.why)
             else:
                 end["what"] = result
             work.state = end["to"]  # returned by state_of until the row is written
@@ -294,7 +294,7 @@ class Outbox:
         """What an earlier process was sending when it died is unknown: broadcasts end here, all else is done again."""
         items = _open_items(session, account)
         cut_off = [i for i in items if i.state == WorkState.SENDING and i.priority == Priority.BROADCAST]
-        gone = GiveUp("cut off while sending", unknown=True)
+        gone = GiveUp("interrupted while sending", unknown=True)
         for item in cut_off:
             item.sqlmodel_update({"state": WorkState.UNKNOWN, "error": gone.why, "done_at": self._clock()})
             for listener in self._on_failed:  # listeners may add jobs in this transaction, which are not among `items`

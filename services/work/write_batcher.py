@@ -56,7 +56,7 @@ class WriteBatcher(Generic[Item]):
         try:
             await asyncio.wait_for(self._idle.wait(), most)
         except TimeoutError:
-            log.error("%d items could not be written", len(self._waiting))  # noqa: TRY400 - no useful traceback
+            log.error("could not write %d items", len(self._waiting))  # noqa: TRY400 - no useful traceback
 
     def _flush(self) -> None:
         most = 1 if self._alone else MAX_AT_ONCE
@@ -67,7 +67,9 @@ class WriteBatcher(Generic[Item]):
     def _written(self, items: list[Item], future: asyncio.Future[object]) -> None:
         error = None if future.cancelled() else future.exception()
         if error is not None and is_away(error):
-            log.error("the database is away, %d writes wait: %s", len(self._waiting), type(error).__name__)
+            log.error(
+                "the database is unavailable, %d writes are waiting: %s", len(self._waiting), type(error).__name__
+            )
             asyncio.get_running_loop().call_later(self._wait, self._flush)
             self._wait = min(self._wait * 2, LONGEST_WAIT)
             return
@@ -86,5 +88,5 @@ class WriteBatcher(Generic[Item]):
         del self._waiting[: len(items)]
         self._alone = max(0, self._alone - len(items))
         if error is not None:
-            log.error("an item cannot be written", exc_info=error)
+            log.error("could not write an item", exc_info=error)
             self._lost(items[0])

@@ -73,7 +73,7 @@ class IdleAssistants(Assistants):
 
 
 async def _handle_nothing(_event: Event, _row: int) -> str:
-    return "nothing"
+    return "(no value)"
 
 
 async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> AccessControl:

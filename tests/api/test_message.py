@@ -91,10 +91,11 @@ async def test_a_lost_answer_is_asked_for_again_and_not_for_ever(
     door: AccessControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.messaging.messages.LOST_WAITS", (0.01, 0.01))
-    door.wechat.fails["send_text"] = WeChatUnknown("MessageSendText", "no answer in time")
+    door.wechat.fails["send_text"] = WeChatUnknown("MessageSendText", "timeout")
     message_id = await _send(door, **TO)
     await _until(door, message_id, "failed")
     assert door.wechat.calls.count("send_text") == 3, "each of them may have been heard"
+    await door.container.outbox.stop(5.0)  # writes what has ended; until then it is told from memory
     item = await door.container.store.read(lambda s: s.get(OutboxItem, message_id))
     assert item is not None
     assert item.state == WorkState.UNKNOWN

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.bot_process import free_port
-from tests.wechat.recording_listener import QUICK, Ear, Heard, eventually, settings
+from tests.wechat.recording_listener import QUICK, Heard, RecordingListener, eventually, settings
 from wechat.assistant import Assistant
 from wechat.interface import State
 
@@ -122,11 +122,11 @@ async def connect() -> AsyncIterator[Callable[..., Awaitable[Heard]]]:
     running: list[Assistant] = []
 
     async def start(gateway: Gateway, token: str = TOKEN) -> Heard:
-        ear = Ear()
-        assistant = Assistant(settings(f"127.0.0.1:{gateway.port}", token), ear, QUICK)
+        listener = RecordingListener()
+        assistant = Assistant(settings(f"127.0.0.1:{gateway.port}", token), listener, QUICK)
         running.append(assistant)
         await assistant.start()
-        return Heard(assistant, ear)
+        return Heard(assistant, listener)
 
     yield start
     for assistant in running:
@@ -148,8 +148,8 @@ async def test_wxbot_is_online_over_it(launch: Launch, connect: Callable[..., Aw
     await eventually(lambda: "the puppet is started" in gateway.log(), SECONDS)
     await asyncio.sleep(0.5)  # the scan is requested before a client is connected
     heard = await connect(gateway)
-    await heard.ear.state(State.LOGGED_OUT)
-    await eventually(lambda: "code-1" in heard.assistant.qr_code)  # later clients get it, too
+    await heard.listener.state(State.LOGGED_OUT)
+    await eventually(lambda: "code-1" in heard.assistant.qr_code)  # and is told to who comes later
     scanned.touch()
     await heard.online()
     assert heard.assistant.self_id == "wxid_bot"
@@ -161,9 +161,9 @@ async def test_it_takes_its_own_token_only_and_writes_none(
     gateway = await launch(WECHATY_LOG="silly", WECHATY_PUPPET_PADLOCAL_TOKEN="puppet_padlocal_secret")
     await gateway.listens()
     heard = await connect(gateway, "insecure_somebody-else")
-    await heard.ear.state(State.REFUSED)
+    await heard.listener.state(State.REFUSED)
     heard = await connect(gateway)
-    await heard.ear.state(State.LOGGED_OUT)
+    await heard.listener.state(State.LOGGED_OUT)
     log = gateway.log()
     assert len(log.splitlines()) > 100  # long enough to contain the token if it were logged
     assert TOKEN not in log
@@ -177,7 +177,7 @@ async def test_secrets_come_from_files(
     gateway = await launch(WECHATY_TOKEN="", WECHATY_TOKEN_FILE=str(tmp_path / "token"))
     await gateway.listens()
     heard = await connect(gateway)
-    await heard.ear.state(State.LOGGED_OUT)
+    await heard.listener.state(State.LOGGED_OUT)
 
 
 async def test_it_calls_nobody(launch: Launch, connect: Callable[..., Awaitable[Heard]], tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ async def test_it_calls_nobody(launch: Launch, connect: Callable[..., Awaitable[
     gateway = await launch(NODE_OPTIONS=f"--import={(tmp_path / 'watch.mjs').as_uri()}", WATCHED=str(watched))
     await gateway.listens()
     heard = await connect(gateway)
-    await heard.ear.state(State.LOGGED_OUT)
+    await heard.listener.state(State.LOGGED_OUT)
     await asyncio.sleep(1)
     lines = watched.read_text().splitlines()
     assert "lookup localhost" in lines

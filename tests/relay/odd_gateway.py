@@ -67,7 +67,7 @@ class OddGateway:
 
     async def Echo(self, stream: Any) -> None:
         """Each message comes back at once."""
-        await stream.send_initial_metadata(metadata={"began": stream.metadata.get("asks", "")})
+        await stream.send_initial_metadata(metadata={"began": stream.metadata.get("asks", "nothing")})
         async for message in stream:
             await stream.send_message(message)
         await stream.send_trailing_metadata(metadata={"ended": "yes"})
@@ -109,8 +109,8 @@ async def odd_gateway() -> AsyncIterator[OddGateway]:
     gateway = OddGateway()
     server = Server([gateway], codec=Bytes())
     await server.start("127.0.0.1", 0)
-    assert server._server is not None
-    gateway.port = int(server._server.sockets[0].getsockname()[1])
+    listening: Any = server._server
+    gateway.port = int(listening.sockets[0].getsockname()[1])
     try:
         yield gateway
     finally:

@@ -1,4 +1,4 @@
-"""Fixtures: a world, a recorder of its assistant's events, and a gateway."""
+"""A world, a recorder of the events of its assistant, and a gateway over it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Clock:
         return self.now
 
 
-class Ear:
-    """Records the events of an assistant."""
+class EventRecorder:
+    """The events of an assistant, as they were told."""
 
     def __init__(self) -> None:
         self.all: list[tuple[str, dict[str, Any], float]] = []
@@ -50,10 +50,10 @@ def world(clock: Clock) -> World:
 
 
 @pytest.fixture
-def ear(world: World) -> Ear:
-    ear = Ear()
-    world.accounts.subscribe(ACCOUNT, ear)
-    return ear
+def recorder(world: World) -> EventRecorder:
+    recorder = EventRecorder()
+    world.accounts.subscribe(ACCOUNT, recorder)
+    return recorder
 
 
 @pytest.fixture

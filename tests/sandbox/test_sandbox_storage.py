@@ -112,4 +112,4 @@ async def test_a_state_that_cannot_be_kept_fails_no_stop(
     keeper.start()
     path.parent.write_text("a full disk would do as well")
     await keeper.stop()
-    assert "could not be kept" in caplog.text
+    assert "could not store" in caplog.text

@@ -194,7 +194,7 @@ async def test_a_call_whose_end_cannot_be_written_is_made_again_with_its_key(
 
     def away_once(*given: Any) -> None:
         if len(asked) == 1:
-            raise OSError("the database is away")
+            raise OSError("the database is unavailable")
         called(*given)
 
     monkeypatch.setattr(container.flows._steps, "called", away_once)

@@ -177,7 +177,7 @@ async def test_what_follows_a_commit_may_fail_without_harm(store: Store, caplog:
 
     first, second = await asyncio.gather(store.write(job), store.write(lambda s: put(s, "b")))
     assert (first, second) == ("a", "b")
-    assert "what follows a commit failed" in caplog.text
+    assert "a callback after a commit failed" in caplog.text
 
 
 async def test_closing_finishes_what_waits_and_refuses_what_comes_later(open_store: OpenStore) -> None:

@@ -53,7 +53,7 @@ async def test_an_item_that_cannot_be_written_goes_alone(sqlite_store: Store, ca
     await gathered.drain()
     assert await keys(sqlite_store) == {"first", "a", "b", "c"}
     assert lost == ["bad", "bad"]
-    assert "cannot be written" in caplog.text
+    assert "could not write an item" in caplog.text
 
 
 async def test_a_database_that_is_away_is_waited_for(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ async def test_nothing_is_thrown_away_for_a_damaged_database(
     await gathered.drain(0.5)
     assert "malformed" in str(await _error(sqlite_store))
     assert lost == []
-    assert "1 items could not be written" in caplog.text
+    assert "could not write 1 items" in caplog.text
 
 
 def damage(store: Store) -> None:
@@ -110,4 +110,4 @@ async def test_a_drain_does_not_wait_for_ever(sqlite_store: Store, caplog: pytes
     gathered = WriteBatcher[str](sqlite_store, away)
     gathered.put("a")
     await gathered.drain(0.3)
-    assert "1 items could not be written" in caplog.text
+    assert "could not write 1 items" in caplog.text

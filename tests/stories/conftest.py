@@ -112,6 +112,7 @@ class Town:
             "groups": {"confirm_seconds": 2},
             "customer_service": {"accept": {"delay_seconds": [0, 0]}, "faq": ""},
             "pacing": {"enabled": False},
+            "limits": {"repeats": 1000},  # people in stories ask the same again and again
         }
         return Config(**_merge(data, self.extra))
 

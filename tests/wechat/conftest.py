@@ -11,7 +11,7 @@ import pytest_asyncio
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import World
 from tests.official import official
-from tests.wechat.recording_listener import QUICK, Ear, Heard, settings
+from tests.wechat.recording_listener import QUICK, Heard, RecordingListener, settings
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 
@@ -36,13 +36,13 @@ async def connect() -> AsyncIterator[Connect]:
     running: list[Assistant] = []
 
     async def start(endpoint: str, token: str = "", timing: Timing = QUICK, rows: Any = None, **more: Any) -> Heard:
-        ear = Ear()
-        assistant = Assistant(settings(endpoint, token, **more), ear, timing)
+        listener = RecordingListener()
+        assistant = Assistant(settings(endpoint, token, **more), listener, timing)
         if rows is not None:
             assistant.directory.load(rows)
         running.append(assistant)
         await assistant.start()
-        return Heard(assistant, ear)
+        return Heard(assistant, listener)
 
     yield start
     for assistant in running:

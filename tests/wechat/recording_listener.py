@@ -30,8 +30,8 @@ QUICK = Timing(
 
 
 @dataclass
-class Ear:
-    """Records the events of an account, and waits for them."""
+class RecordingListener:
+    """What an account told, and a way to wait for it."""
 
     raws: list[RawEvent] = field(default_factory=list)
     states: list[tuple[State, str]] = field(default_factory=list)
@@ -96,14 +96,14 @@ class Heard:
     """An assistant and its listener."""
 
     assistant: Assistant
-    ear: Ear
+    listener: RecordingListener
 
     async def online(self, seconds: float = SECONDS) -> None:
-        await self.ear.state(State.ONLINE, seconds)
+        await self.listener.state(State.ONLINE, seconds)
 
     async def resolved(self, kind: str, number: int = 1) -> Any:
-        """Return the n-th event of a kind, resolved."""
-        return await self.assistant.resolve(await self.ear.raw(kind, number))
+        """The n-th event of a kind, resolved."""
+        return await self.assistant.resolve(await self.listener.raw(kind, number))
 
 
 def settings(endpoint: str, token: str = "", account: str = "weimi1001", **more: Any) -> AssistantSettings:

@@ -44,7 +44,7 @@ async def gateway(official: Start) -> OfficialGateway:
 
 @pytest_asyncio.fixture
 async def heard(gateway: OfficialGateway, connect: Connect) -> Heard:
-    heard = await connect(gateway.endpoint, gateway.token, tls=True)
+    heard = await connect(gateway.endpoint, gateway.token, tls=True, media_hosts=["127.0.0.1"])
     await heard.online()
     return heard
 

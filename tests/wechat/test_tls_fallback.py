@@ -12,7 +12,7 @@ import pytest
 
 from protocol.certificates import WECHATY_CA
 from tests.wechat.conftest import TOKEN
-from tests.wechat.recording_listener import QUICK, Ear, settings
+from tests.wechat.recording_listener import QUICK, RecordingListener, settings
 from wechat.assistant import Assistant
 
 PLAINTEXT = b"PRI * HTTP/2.0"  # the beginning of an HTTP/2 connection
@@ -39,7 +39,7 @@ async def first_bytes(host: str, tls_seen: Collection[str] = (), **more: Any) ->
     server = ResettingServer()
     port = await server.start()
     known = {endpoint.format(port=port) for endpoint in tls_seen}
-    assistant = Assistant(settings(f"{host}:{port}", TOKEN, **more), Ear(), QUICK, known)
+    assistant = Assistant(settings(f"{host}:{port}", TOKEN, **more), RecordingListener(), QUICK, known)
     await assistant.start()
     try:
         return [await asyncio.wait_for(server.heard.get(), 10) for _ in range(4)]

@@ -30,9 +30,11 @@ from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
 from tests.wechat.recording_listener import Heard, settings
 from wechat import filebox, tls
 from wechat.events import Media
+from wechat.received_file import ReceivedFile
 from wechat.wire import Wire, translate
 
 ME = "wxid_weimi1001"
+HERE = frozenset({"127.0.0.1"})  # private hosts that may be fetched from
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ async def test_a_file_on_the_way_shows_that_the_gateway_lives(wire: Wire, world:
     id = await wire.upload(b"x" * 3_000_000)
     world.faults.call("Version", "hang")
     assert not await wire.alive(0.1)
-    for move in (lambda: wire.download(id, 3_000_000), lambda: wire.upload(b"y")):
+    for move in (lambda: wire.download(id, ReceivedFile(3_000_000, on_disk=False).write), lambda: wire.upload(b"y")):
         looking = asyncio.create_task(wire.alive(2))
         await asyncio.sleep(0)
         await move()
@@ -244,7 +246,8 @@ async def test_files_behind_addresses(wire: Wire) -> None:
     base = f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     async def fetch(limit: int = 100, **box: Any) -> bytes:
-        return (await filebox.from_box(json.dumps({"type": 2, "name": "a", **box}), wire, limit=limit)).data
+        asked = json.dumps({"type": 2, "name": "a", **box})
+        return (await filebox.from_box(asked, wire, limit=limit, private_hosts=HERE)).data
 
     assert await fetch(url=f"{base}/a") == b"data"
     assert await fetch(remoteUrl=f"{base}/a") == b"data"  # as in gateways before 1.0
@@ -262,6 +265,26 @@ async def test_files_behind_addresses(wire: Wire) -> None:
 
 async def test_a_download_that_is_too_large_is_broken_off(wire: Wire) -> None:
     id = await wire.upload(b"x" * 600_000)
-    assert await wire.download(id, 600_000) == b"x" * 600_000
+    received = ReceivedFile(600_000, on_disk=False)
+    await wire.download(id, received.write)
+    assert (await received.media("a")).data == b"x" * 600_000
     with pytest.raises(WeChatRefused, match="more than"):
-        await wire.download(id, 599_999)
+        await wire.download(id, ReceivedFile(599_999, on_disk=False).write)
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+async def test_a_large_file_comes_on_disk_where_that_is_wanted(wire: Wire, on_disk: bool) -> None:
+    data = bytes(range(256)) * 20_000
+    box = json.dumps({"type": 7, "name": "a", "uuid": await wire.upload(data)})
+    media = await filebox.from_box(box, wire, on_disk=on_disk)
+    assert (media.file is not None) is on_disk
+    assert media.size == len(data)
+    assert b"".join(media.pieces()) == data == b"".join(media.pieces())
+
+
+async def test_a_message_that_is_too_large_is_refused_unread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = await wire.upload(b"x" * 100_000)
+    monkeypatch.setattr("protocol.batched_channel.LARGEST_MESSAGE", 1000)
+    with pytest.raises(WeChatRefused, match="1000 are taken"):
+        await wire.download(id, ReceivedFile(600_000, on_disk=False).write)
+    assert await wire.alive(2), "the connection goes on"
