@@ -10,16 +10,18 @@ from typing import Final
 from wechat.events import Event, RawEvent
 
 PATIENCE: Final = 1.0  # seconds for which an event of unknown conversation may delay later events
+LEFT_PATIENCE: Final = 10.0  # the same of an event that an earlier process left: the gateway is still being connected
 
 
 class Arrival:
     """An event on its way to its conversation: the raw event, its row, its conversation and its payload, once known."""
 
-    __slots__ = ("_event", "_waiter", "at", "conversation", "late", "raw", "retried", "row", "settled")
+    __slots__ = ("_event", "_waiter", "at", "conversation", "late", "patience", "raw", "retried", "row", "settled")
 
     def __init__(self, raw: RawEvent, row: int, *, retried: bool = False) -> None:
         self.raw = raw
         self.row = row
+        self.patience = LEFT_PATIENCE if retried else PATIENCE
         self.retried = retried  # stored by an earlier process, which may have crashed while handling it
         self.conversation: str | None = None
         self.late = False  # no longer delays later events
@@ -51,7 +53,7 @@ class ArrivalSequencer:
     """Passes events on in the order of arrival.
 
     The conversation of an event is unknown until its payload is read. It delays later events until then, for at most
-    PATIENCE seconds.
+    `patience` seconds.
     """
 
     def __init__(self, pass_on: Callable[[Arrival], None]) -> None:
@@ -90,8 +92,8 @@ class ArrivalSequencer:
         while self._waiting:
             first = self._waiting[0]
             known = first.conversation is not None or first.settled
-            if not known and loop.time() < first.at + PATIENCE:
-                self._timer = loop.call_at(first.at + PATIENCE, self._move)
+            if not known and loop.time() < first.at + first.patience:
+                self._timer = loop.call_at(first.at + first.patience, self._move)
                 return
             self._waiting.popleft()
             if known:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from sqlalchemy import create_engine, insert, text
@@ -37,16 +37,16 @@ async def members(store: Store, database: str) -> AsyncIterator[list[Leases]]:
         one.close()
 
 
-def _put(key: str, session: Session) -> None:
-    session.merge(Setting(key=key, value="1"))
-
-
 def silent(database: str, member: str, seconds: float) -> None:
     """Let a member have beaten so long ago."""
     engine = create_engine(parse(database))
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE member SET seen = seen - {seconds} WHERE id = :id"), {"id": member})
     engine.dispose()
+
+
+def _put(session: Session, key: str) -> None:
+    session.merge(Setting(key=key, value="1"))
 
 
 async def test_each_account_has_one_holder_and_shares_are_fair(members: list[Leases]) -> None:
@@ -101,7 +101,7 @@ async def test_who_is_silent_for_a_lease_loses_its_accounts_and_can_write_nothin
     assert set(second.claim(ACCOUNTS, 10)) == set(ACCOUNTS)
     with pytest.raises(Fenced):
         first.beat()
-    writes = [store.write_soon(partial(_put, f"late {n}")) for n in range(3)]
+    writes = [store.write_soon(partial(_put, key=f"late {n}")) for n in range(3)]
     assert all(isinstance(one, Fenced) for one in await asyncio.gather(*writes, return_exceptions=True))
     assert await store.read(lambda s: s.get(Setting, "late 0")) is None
     assert await store.read(lambda s: s.get(Setting, "mine")) is not None
