@@ -9,7 +9,7 @@ CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py ap
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: audit backup bench chaos chaos-relay clean dist docs embeddings format keywords lint lock migration mutants pictures proto reference run sbom setup test
+.PHONY: audit backup bench chaos chaos-cluster chaos-relay clean dist docs embeddings format keywords lint lock migration mutants pictures proto reference run sbom setup test
 
 run: setup
 	@$(PY) bot.py --config config.yaml
@@ -76,9 +76,9 @@ $(VENV)/.compiled: $(shell find $(CODE) -name '*.py') | $(VENV)/.run
 	@if command -v npm >/dev/null; then cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else echo "npm not found: the tests that need $* will be skipped"; fi
 
-# The pictures of the README, taken by the browser tests. One shows an emoji and needs fonts-noto-color-emoji.
+# The pictures of the READMEs, taken by the browser tests. One shows an emoji and needs fonts-noto-color-emoji.
 pictures: $(VENV)/.dev
-	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py
+	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py tests/console/test_first_hour.py
 
 # Long run of random kill -9 of the bot and the gateway; `make test` has a short one.
 chaos: $(VENV)/.dev tests/gateway/node_modules/.installed
@@ -87,6 +87,11 @@ chaos: $(VENV)/.dev tests/gateway/node_modules/.installed
 # Long run of random kill -9 of the bot and of the relay between it and the gateway.
 chaos-relay: $(VENV)/.dev tests/gateway/node_modules/.installed
 	CHAOS_RELAY_KILLS=100 $(PY) -m pytest tests/relay/test_relay_kills.py -s $(ARGS)
+
+# kill -9, SIGSTOP and rolling restarts of several processes on one PostgreSQL, in the long form.
+chaos-cluster: $(VENV)/.dev
+	CHAOS_CLUSTER_KILLS=200 CHAOS_CLUSTER_FREEZES=50 CHAOS_CLUSTER_ACCOUNTS=200 CHAOS_CLUSTER_MEMBERS=4 CHAOS_CLUSTER_RATE=50 \
+	$(PY) -m pytest tests/cluster/test_chaos.py -s $(ARGS)
 
 proto: $(VENV)/.dev
 	$(PY) -m grpc_tools.protoc -I protocol --python_out=protocol --pyi_out=protocol protocol/puppet.proto

@@ -41,13 +41,14 @@ PATIENCE = 5.0  # seconds until the accounts that are still offline are reported
 LIMIT = 9.5  # seconds until the process exits in any case; SIGTERM allows 10
 
 
-async def run(config: Config, source: Callable[[], Config] | None = None) -> None:
-    """Run until SIGTERM or SIGINT. On SIGHUP, reload the config from `source`."""
+async def run(config: Config, source: Callable[[], Config] | None = None) -> bool:
+    """Run until SIGTERM or SIGINT; SIGHUP reads the config again from its source. Whether the process is to begin
+    anew: others took it for dead, and what it has in memory is not true any more."""
     bot = Bot(config, source=source)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, bot.stopping.set)
     if not await _started(bot):
-        return
+        return False
     _listen_for_reload(bot)
     gc.enable()
     gc.freeze()  # exclude the objects of the start from later collections
@@ -68,6 +69,7 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> Non
         log.exception("some work could not be finished; it continues at the next start")
     if bot.database_lost:
         raise DatabaseInUse(bot.database_lost)
+    return bot.fenced
 
 
 async def _say_where_to_look(bot: Bot) -> None:
@@ -119,6 +121,13 @@ async def _started(bot: Bot) -> bool:
     return True
 
 
+def _begin_anew() -> None:
+    """Become a new process, with the same id, so that no supervisor need know of it."""
+    log.warning("starting again as a new member of the cluster")
+    logging.shutdown()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 def main() -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="wxbot", description="微信智能服务助手")
@@ -136,8 +145,9 @@ def main() -> int:
             terminal.say_checked(arguments.config, advice(config), language)
             return 0
         set_up_logging(config.log_format)
-        asyncio.run(run(config, lambda: load(arguments.config)))
-    except ConfigError as error:  # also raised for files that the config names
+        if asyncio.run(run(config, lambda: load(arguments.config))):
+            _begin_anew()
+    except ConfigError as error:  # also of a file that the config names
         terminal.complain(f"config: {error}", language)
         return 2
     except UnusableDatabase as error:

@@ -12,6 +12,7 @@ from api import (
     audit,
     broadcast,
     callback,
+    cluster,
     config,
     docs,
     health,
@@ -27,6 +28,7 @@ from api.api_keys import ApiKeys
 from api.app_keys import ASSISTANTS, CONNECTIONS, HOUSE, METRICS, PAGES, QR_CODES, VIEWS
 from api.body import MAX_BYTES
 from api.connection_limits import ConnectionLimits
+from api.forwarding import Door
 from api.metrics import Metrics
 from api.middlewares import make_middleware
 from api.network import AccessControl
@@ -79,7 +81,11 @@ def make_app(container: Container, assistants: Assistants) -> web.Application:
     settings = container.config.api
     metrics = Metrics(container, assistants.in_memory)
     access, keys = AccessControl(settings), ApiKeys(settings.keys, container.clock)
-    app = web.Application(middlewares=[make_middleware(access, keys, metrics)], client_max_size=MAX_BYTES)
+    parts, peers = container.cluster, container.peers
+    door = Door(container, parts, peers) if parts is not None and peers is not None else None
+    app = web.Application(middlewares=[make_middleware(access, keys, metrics, door)], client_max_size=MAX_BYTES)
+    if door is not None:
+        app.add_routes(cluster.ROUTES)
     app[HOUSE] = container
     app[ASSISTANTS] = assistants
     app[METRICS] = metrics

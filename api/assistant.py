@@ -22,22 +22,26 @@ PATH = "/wxbot/assistant"
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/assistant."""
-    return reply({"assistants": [_shown(status) for status in _assistants(request).listed()]})
+    return reply({"assistants": [_shown(status) for status in await _assistants(request).listed()]})
 
 
 async def put(request: web.Request) -> web.Response:
     """POST /wxbot/assistant: 201 if added, 200 if changed. Stored in the database."""
-    body = await read_object(request)
-    line("account", body.get("account"))
-    if "tls_ca" in body or any(text.startswith(FILE) for text in _texts(body)):
-        raise InvalidParameter("a file")  # callers must not read files of this machine
-    try:
-        settings = AssistantSettings.model_validate(body)
-    except ValidationError as error:
-        raise InvalidParameter(str(error.errors(include_url=False, include_input=False)[0]["loc"])) from None
+    settings = read_settings(await read_object(request))
     status, new = await _assistants(request).put(settings, caller(request))
     where = {"Location": f"{PATH}/{settings.account}"} if new else None
     return reply({"assistant": _shown(status)}, 201 if new else 200, where)
+
+
+def read_settings(body: dict[str, Any]) -> AssistantSettings:
+    """An assistant as callers describe it; InvalidParameter."""
+    line("account", body.get("account"))
+    if "tls_ca" in body or any(one.startswith(FILE) for one in _texts(body)):
+        raise InvalidParameter("a file")  # callers must not read files of this machine
+    try:
+        return AssistantSettings.model_validate(body)
+    except ValidationError as error:
+        raise InvalidParameter(str(error.errors(include_url=False, include_input=False)[0]["loc"])) from None
 
 
 async def remove(request: web.Request) -> web.Response:

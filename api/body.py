@@ -21,7 +21,8 @@ MAX_LARGE_BYTES: Final = LARGEST * 4 // 3 + MAX_BYTES  # a file as base64, plus 
 MAX_CHARACTERS: Final = 256
 MAX_TEXT: Final = 4000
 MAX_MENTIONS: Final = 100
-# Control characters and lone surrogates. JSON can escape the latter, UTF-8 cannot encode them.
+# Control characters, and halves of surrogate pairs: JSON can escape these, UTF-8 cannot carry them.
+RAW: Final = web.RequestKey("raw", bytes)  # a body that was read before its handler asks for it
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # newlines and tabs are allowed
 _FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -46,17 +47,23 @@ async def read_large_object(request: web.Request) -> dict[str, Any]:
 
 
 async def read_body(request: web.BaseRequest, patience: float = PATIENCE) -> bytes:
-    """The body, once all of it is there within so many seconds."""
+    """Return the body once it has arrived, within so many seconds."""
     try:
         return await request.read() if request.content.is_eof() else await _read_late(request, patience)
     except (web.RequestPayloadError, TimeoutError) as error:
         raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
 
 
+async def read_ahead(request: web.Request, *, large: bool) -> bytes:
+    """Return the body before the handler reads it, and keep it for the handler; BodyTooLarge, InvalidParameter."""
+    if RAW not in request:
+        most, patience = (MAX_LARGE_BYTES, LARGE_PATIENCE) if large else (MAX_BYTES, PATIENCE)
+        request[RAW] = await _read_whole(request.clone(client_max_size=most), most, patience)
+    return request[RAW]
+
+
 async def _read_object(request: web.BaseRequest, most: int, patience: float) -> dict[str, Any]:
-    if (request.content_length or 0) > most:  # else aiohttp says so when all of it is there
-        raise BodyTooLarge(f"{request.content_length} bytes")
-    raw = await read_body(request, patience)
+    raw = request[RAW] if RAW in request else await _read_whole(request, most, patience)
     try:
         value = _decode(raw.decode())
     except (ValueError, RecursionError) as error:
@@ -64,6 +71,12 @@ async def _read_object(request: web.BaseRequest, most: int, patience: float) -> 
     if not isinstance(value, dict):
         raise InvalidParameter("not a JSON object")
     return value
+
+
+async def _read_whole(request: web.BaseRequest, most: int, patience: float) -> bytes:
+    if (request.content_length or 0) > most:  # else aiohttp says so when all of it is there
+        raise BodyTooLarge(f"{request.content_length} bytes")
+    return await read_body(request, patience)
 
 
 async def _read_late(request: web.BaseRequest, patience: float) -> bytes:

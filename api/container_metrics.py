@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from api.cluster_metrics import cluster_metrics
 from api.loop_lag import LoopLag
 from api.stored_numbers import Numbers
 from app.container import Container
@@ -48,6 +49,7 @@ class ContainerMetrics(Collector):
         yield from self._work()
         yield from self._results()
         yield from self._tickets()
+        yield from cluster_metrics(self._container)
         yield _gauge("wxbot_inbox_in_memory", "Events in memory that are not handled yet.", "account", self._inboxes())
         yield _value("wxbot_events_parked", "Parked events, which could not be handled.", self.stored.parked)
         states: dict[str, int] = defaultdict(int)
@@ -138,11 +140,18 @@ class ContainerMetrics(Collector):
         waited = 0.0 if since is None else max(0.0, self._container.clock() - since)
         help_ = "Longest waiting time of a customer for a first answer."
         yield _value("wxbot_ticket_oldest_waiting_seconds", help_, waited)
+        levels = self.stored.closed_today
+        first, resolution = (levels.first_answer or 0.0, levels.resolution or 0.0) if levels else (0.0, 0.0)
+        help_ = "Median time to the first answer of the tickets closed today; 0 without any."
+        yield _value("wxbot_ticket_first_answer_seconds", help_, first)
+        help_ = "Median time from opening to closing of the tickets closed today; 0 without any."
+        yield _value("wxbot_ticket_resolution_seconds", help_, resolution)
 
 
 def assistant_states(container: Container) -> dict[str, State]:
-    """Return the connection state of each configured assistant; CONNECTING until it has been created."""
-    states = {settings.account: State.CONNECTING for settings in container.config.assistants}
+    """Return the connection state of each assistant that this process serves; CONNECTING until it has been created."""
+    mine = [one.account for one in container.config.assistants if container.ownership.holds(one.account)]
+    states = dict.fromkeys(mine, State.CONNECTING)
     return states | {wechat.account: wechat.state for wechat in container.accounts}
 
 

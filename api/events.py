@@ -61,7 +61,11 @@ EVENTS: Final[Mapping[str, Told]] = {
     ),
     "account.scan": Told("助手等待扫码登录", {**ASSISTANT, "qr_code": "二维码的内容"}),
     "assistant.online": Told("助手上线", {**ASSISTANT, "reason": "原因"}),
-    "assistant.offline": Told("助手离线", {**ASSISTANT, "reason": "原因"}),
+    "assistant.offline": Told(
+        "助手离线；离线超过 offline_alert_minutes 时再告知一次",
+        {**ASSISTANT, "reason": "原因"},
+        {"minutes": "已离线几分钟，再次告知时才有"},
+    ),
     "flow.finished": Told("流程结束", {**FLOW, "error": "失败的原因"}),
     "flow.late": Told("流程已失败或取消，而结果来了", {**FLOW, "result": "结果的摘要"}),
 }

@@ -12,12 +12,14 @@ from sqlalchemy.exc import DBAPIError
 
 from api.api_keys import ApiKeys, scopes_for
 from api.app_keys import CLIENT, KEY_NAME
+from api.forwarding import Door
 from api.metrics import UNMATCHED, Metrics
 from api.network import AccessControl
 from api.responses import as_bot_error, refusal, refusal_of
-from errors import BotError, DatabaseAway, OutsideNetwork, WeChatError
+from errors import AssistantOffline, BotError, DatabaseAway, OutsideNetwork, WeChatError
 from logs import RateLimitedLog
 from models.db import is_away
+from models.fence import Fenced
 
 log = logging.getLogger(__name__)
 refusals = RateLimitedLog(log)  # of callers who may ask as often as they like
@@ -28,15 +30,15 @@ UNASKED: Final = frozenset({400, 401, 403, 404, 429})
 DATABASE_RETRY: Final = 5.0  # seconds until a repeat makes sense
 
 
-def make_middleware(door: AccessControl, keys: ApiKeys, metrics: Metrics) -> Middleware:
-    """Create the middleware. It is a single one because each adds a cost to every request."""
+def make_middleware(access: AccessControl, keys: ApiKeys, metrics: Metrics, door: Door | None = None) -> Middleware:
+    """The one middleware; one, because each costs every request. `door`: of a process that is one of several."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else UNMATCHED
-        response = await _answer(request, handler, door, keys, route)
+        response = await _answer(request, handler, access, keys, route, door)
         metrics.observe(request.method, route, response.status, time.perf_counter() - began)
         return response
 
@@ -44,19 +46,17 @@ def make_middleware(door: AccessControl, keys: ApiKeys, metrics: Metrics) -> Mid
 
 
 async def _answer(
-    request: web.Request, handler: Handler, door: AccessControl, keys: ApiKeys, route: str
+    request: web.Request, handler: Handler, access: AccessControl, keys: ApiKeys, route: str, door: Door | None
 ) -> web.StreamResponse:
     try:
-        door.check_host(request)
-        client = door.client(request)
-        request[CLIENT] = client.text
-        if not client.allowed and route not in OPEN_TO_ALL:
-            raise OutsideNetwork(client.text)
-        if route.startswith(KEYED):
-            door.check_page(request)
-        if route.startswith(KEYED) and not route.startswith(CALLBACKS):
-            request[KEY_NAME] = keys.check(request, client.text, scopes_for(request.method, route))
-        response = await handler(request)
+        if door is None:
+            _check(request, access, keys, route)
+            response = await handler(request)
+        else:
+            passed_on = door.admit(request)
+            if not passed_on:
+                _check(request, access, keys, route)
+            response = await door.answer(request, route, handler, passed_on=passed_on)
     except BotError as error:
         return _refuse(request, route, error)
     except web.HTTPException as error:
@@ -66,6 +66,8 @@ async def _answer(
         return refusal_of(error)
     except WeChatError as error:
         return _refuse(request, route, as_bot_error(error) or _fault(request, route))
+    except Fenced as error:  # its account is another process's by now
+        return _refuse(request, route, AssistantOffline(f"fenced: {error}", retry_after=DATABASE_RETRY))
     except DBAPIError as error:
         if not is_away(error):
             return _refuse(request, route, _fault(request, route))
@@ -76,6 +78,19 @@ async def _answer(
         return _refuse(request, route, _fault(request, route))
     log.debug("%s %s: %d", request.method, route, response.status)
     return response
+
+
+def _check(request: web.Request, access: AccessControl, keys: ApiKeys, route: str) -> None:
+    """Host name, network and key; BotError."""
+    access.check_host(request)
+    client = access.client(request)
+    request[CLIENT] = client.text
+    if not client.allowed and route not in OPEN_TO_ALL:
+        raise OutsideNetwork(client.text)
+    if route.startswith(KEYED):
+        access.check_page(request)
+    if route.startswith(KEYED) and not route.startswith(CALLBACKS):
+        request[KEY_NAME] = keys.check(request, client.text, scopes_for(request.method, route))
 
 
 def _refuse(request: web.Request, route: str, error: BotError) -> web.Response:

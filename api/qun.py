@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from api.app_keys import HOUSE, caller
 from api.body import field, given, line, lines, number, read_object, text
+from api.cluster import counts_elsewhere
 from api.query import choice, page, wants_no_wait, word
 from api.responses import iso, listing, reply
 from app.container import Container
 from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
 from models.groups import Membership, MemberState, Qun, QunState
+from services.groups.group_counts import GroupCounts
 from services.groups.lists import QunFilter, list_members, list_quns
 from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
 
@@ -105,7 +106,8 @@ async def find(request: web.Request) -> web.Response:
     )
     asked = page(request)
     found = await container.store.read(lambda s: list_quns(s, wanted, asked))
-    return listing("quns", found.map(partial(fields, container)))
+    elsewhere = await counts_elsewhere(request, found.rows)
+    return listing("quns", found.map(lambda qun: fields(container, qun, elsewhere.get(qun.number))))
 
 
 async def members(request: web.Request) -> web.Response:
@@ -147,8 +149,8 @@ def _shown(container: Container, qun: Qun | None) -> web.Response:
     return reply({"qun": fields(container, qun)})
 
 
-def fields(container: Container, qun: Qun) -> dict[str, Any]:
-    """Return the JSON representation of a group."""
+def fields(container: Container, qun: Qun, counts: GroupCounts | None = None) -> dict[str, Any]:
+    """Return the JSON representation of a group. `counts`: as told by the process that serves its account."""
     return {
         "number": qun.number,
         "code": qun.code,
@@ -158,7 +160,7 @@ def fields(container: Container, qun: Qun) -> dict[str, Any]:
         "url": container.groups.url(qun),
         "token": qun.token,
         "state": qun.state,
-        "members": members_of(container, qun),
-        "capacity": capacity_of(container, qun),
+        "members": counts.members if counts else members_of(container, qun),
+        "capacity": counts.capacity if counts else capacity_of(container, qun),
         "created_at": iso(qun.created_at),
     }

@@ -16,6 +16,7 @@ from models.db import Store
 from models.durable import Action, EventState, InboxEvent
 from models.groups import Membership
 from models.support import Ticket, TicketState
+from services.support.service_levels import ServiceLevels, of_tickets
 
 log = logging.getLogger(__name__)
 PATIENCE: Final = 1.0  # seconds that /metrics waits for the database
@@ -32,6 +33,7 @@ class Numbers:
     inbox_since: dict[str, float] = field(default_factory=dict)  # reception of the oldest unhandled event, by account
     accepted_today: dict[str, int] = field(default_factory=dict)  # accepted friend requests, by account
     parked: int = 0
+    closed_today: ServiceLevels | None = None  # of the tickets closed today
 
 
 class StoredNumbers:
@@ -88,4 +90,5 @@ def read(session: Session, midnight: float) -> Numbers:
         inbox_since=dict(session.exec(inbox.group_by(col(InboxEvent.account))).all()),
         accepted_today=dict(session.exec(today).all()),
         parked=session.exec(parked).one(),
+        closed_today=of_tickets(session.exec(select(Ticket).where(col(Ticket.closed_at) >= midnight)).all()),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import HOUSE, caller
 from api.body import number
 from api.query import choice, page, word
 from api.responses import iso, listing, reply
@@ -34,9 +34,10 @@ async def find(request: web.Request) -> web.Response:
 
 
 async def resend(request: web.Request) -> web.Response:
-    """POST /wxbot/webhook/{id}/resend: 202. Only failed deliveries are sent again."""
-    container = request.app[HOUSE]
-    return reply({"webhook": _shown(container, await container.webhooks.resend(number(request)))}, 202)
+    """POST /wxbot/webhook/{id}/resend: 202; one that was not given up stays as it is."""
+    container, item_id, who = request.app[HOUSE], number(request), caller(request)
+    resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
+    return reply({"webhook": _shown(container, resent.item)}, 202)
 
 
 def _shown(container: Container, item: OutboxItem) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from sqlmodel import Session
 from app.container import Container
 from app.listener import EventListener
 from config.settings import AssistantSettings
-from errors import AssistantUnknown, InvalidParameter
+from errors import AssistantUnknown, InvalidParameter, WeChatError
 from models.groups import QunState
 from services.accounts.wecom_storage import WecomStorage
 from services.work.inbox import Handle
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 from wechat.events import RawEvent
+from wechat.interface import Capability
 from wecom.account import WecomAccount
 
 
@@ -45,10 +46,17 @@ class Assistants:
         self._handle = handle
         self._grace = grace
         self._timing = timing
+        cluster = container.cluster
+        self._address = cluster.address if cluster else container.config.api.public_url
         self._running: dict[str, tuple[Assistant | WecomAccount, EventListener]] = {}
         self._turn = asyncio.Lock()
 
     # ---- running accounts ----
+
+    @property
+    def accounts(self) -> Collection[str]:
+        """The names of the accounts that run."""
+        return self._running.keys()
 
     @property
     def listeners(self) -> list[EventListener]:
@@ -64,13 +72,13 @@ class Assistants:
         """Return the number of unfinished events in memory per account."""
         return {account: len(listener.inbox) for account, (_, listener) in self._running.items()}
 
-    async def start(self, settings: AssistantSettings) -> None:
-        """Resume the unfinished work of an account and connect it."""
+    async def start(self, settings: AssistantSettings, epoch: int | None = None) -> None:
+        """Resume the unfinished work of an account and connect it. `epoch`: of its lease, if it has one."""
         listener = EventListener(self._container, settings.account, self._handle)
         assistant = self._build(settings, listener)
         listener.attach(assistant)
         self._running[settings.account] = assistant, listener
-        await listener.start()
+        await listener.start(epoch)
         await assistant.start()
 
     def _build(self, settings: AssistantSettings, listener: EventListener) -> Assistant | WecomAccount:
@@ -89,11 +97,11 @@ class Assistants:
 
         return WecomStorage(container.store, account, container.clock, store_events, spoke)
 
-    async def stop(self, account: str) -> None:
+    async def stop(self, account: str, grace: float | None = None) -> None:
         """Disconnect an account and finish running work; queued work stays in the database."""
         assistant, listener = self._running.pop(account)
         await assistant.stop()
-        await listener.stop(self._grace())
+        await listener.stop(self._grace() if grace is None else grace)
 
     async def stop_all(self) -> None:
         """Stop all accounts in reverse order."""
@@ -102,8 +110,12 @@ class Assistants:
 
     # ---- changes at run time ----
 
-    def listed(self) -> list[AssistantStatus]:
+    async def listed(self) -> list[AssistantStatus]:
         """Return the status of every account."""
+        return self.listed_here()
+
+    def listed_here(self) -> list[AssistantStatus]:
+        """Return the status of every account that this process serves."""
         return [self._status(account) for account in self._container.accounts.names()]
 
     def _status(self, account: str) -> AssistantStatus:
@@ -113,7 +125,7 @@ class Assistants:
         return AssistantStatus(
             account=account,
             state=wechat.state,
-            holder=container.config.api.public_url,
+            holder=self._address,
             friends=sum(contact.friend for contact in wechat.directory.contacts.values()),
             groups=sum(qun.account == account and qun.state == QunState.ACTIVE for qun in container.groups),
             waiting=waiting,
@@ -127,8 +139,7 @@ class Assistants:
         Raises InvalidParameter for an account of the config, or one without a gateway.
         """
         account = settings.account
-        if account in self._configured():
-            raise InvalidParameter(f"{account} is configured in config.yaml")
+        self._check_added(account)
         if settings.is_sandboxed:
             raise InvalidParameter("endpoint")
         async with self._turn:
@@ -141,8 +152,7 @@ class Assistants:
 
     async def remove(self, account: str, who: str) -> None:
         """Remove an added account; raise AssistantUnknown, or InvalidParameter for an account of the config."""
-        if account in self._configured():
-            raise InvalidParameter(f"{account} is configured in config.yaml")
+        self._check_added(account)
         async with self._turn:
             if not await self._container.stored_assistants.remove(account, who):
                 raise AssistantUnknown(account)
@@ -150,5 +160,24 @@ class Assistants:
                 await self.stop(account)
             self._container.accounts.remove(account)
 
-    def _configured(self) -> Collection[str]:
+    async def log_out(self, account: str, who: str) -> None:
+        """Log an account out at its gateway; NotSupported, AssistantOffline, AssistantUnknown, WeChatError."""
+        container = self._container
+        container.accounts.require(account, Capability.LOG_OUT)
+        wechat = container.accounts.online(account)
+        action = await container.audit.tried(account, "log_out", who, account)
+        try:
+            await wechat.log_out()
+        except WeChatError as error:
+            await container.audit.ended(action, "failed", str(error))
+            raise
+        await container.audit.ended(action, "done")
+
+    def _check_added(self, account: str) -> None:
+        """InvalidParameter for an account of the config: only those that were added can be changed here."""
+        if account in self.configured():
+            raise InvalidParameter(f"{account} is configured in config.yaml")
+
+    def configured(self) -> Collection[str]:
+        """The accounts of the config."""
         return {settings.account for settings in self._container.config.assistants}

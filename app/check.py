@@ -7,6 +7,7 @@ import tempfile
 from app.container import Container
 from app.reload import check as check_files
 from config import Config
+from config.cluster import ClusterSettings
 from jobs import JOBS
 from jobs.scheduler import Jobs
 
@@ -15,5 +16,6 @@ def check(config: Config) -> None:
     """Build all parts without starting them; raise ConfigError. The configured database and gateways are not used."""
     check_files(config)
     with tempfile.TemporaryDirectory() as folder:
-        elsewhere = config.model_copy(update={"database": f"sqlite:///{folder}/wxbot.db"})
+        alone = {"database": f"sqlite:///{folder}/wxbot.db", "cluster": ClusterSettings()}
+        elsewhere = config.model_copy(update=alone)
         Jobs(Container(elsewhere), JOBS)

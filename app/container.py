@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
@@ -21,6 +23,9 @@ from services.accounts.stored_assistants import StoredAssistants
 from services.accounts.tls_seen import TlsSeen
 from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
+from services.cluster.parts import ClusterParts
+from services.cluster.peers import Peers
+from services.cluster.shared import Shared
 from services.flows.calls import SystemCaller
 from services.flows.flows import Flows
 from services.flows.running_calls import RunningCalls
@@ -60,6 +65,7 @@ from services.messaging.webhook_delivery import WebhookDelivery
 from services.messaging.webhook_events import WebhookEvents
 from services.moderation.blocked_words import BlockedWords
 from services.moderation.exemptions import Exemptions
+from services.moderation.member_actions import MemberActions
 from services.moderation.member_records import MemberRecords
 from services.moderation.moderator import Moderator
 from services.moderation.removal_worker import RemovalWorker
@@ -70,6 +76,7 @@ from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.reports import Reports
 from services.outreach.timed_messages import TimedMessages
 from services.support.agent_desk import AgentDesk
+from services.support.canned_replies import CannedReplies
 from services.support.embeddings import EmbeddingClient
 from services.support.explanation import Explainer
 from services.support.faq import load
@@ -79,8 +86,10 @@ from services.support.handover import Handover
 from services.support.idle_tickets import IdleTickets
 from services.support.keywords import Keywords
 from services.support.knowledge import load as load_knowledge
+from services.support.knowledge_editor import KnowledgeEditor
 from services.support.llm import LlmClient
 from services.support.near_questions import NearQuestions
+from services.support.presence import Presence
 from services.support.questions import Questions
 from services.support.reminders import TicketReminders
 from services.support.staff_rooms import StaffRooms
@@ -90,12 +99,15 @@ from services.support.ticket_history import TicketHistory
 from services.support.tickets import Tickets
 from services.support.transcription import TranscriptionClient
 from services.upkeep.clock_trust import ClockTrust
+from services.upkeep.daily_totals import DailyTotals
 from services.upkeep.job_log import JobLog
+from services.upkeep.offline_alerts import OfflineAlerts
 from services.upkeep.pruning import Pruning
 from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
 from services.work.delivery_queue import Job
 from services.work.outbox import Outbox
+from services.work.ownership import Ownership
 from wechat.pacing import Governor
 
 # The official channel's limits are far above what an account needs; its rate limit errors are handled as they occur.
@@ -119,29 +131,35 @@ class Container:
         self.config = config = config.model_copy(deep=True)  # a reload changes it in place
         self.clock = clock
         self.zone = ZoneInfo(config.timezone)
-        self.store = Store(config.database)
-        self.changes = ChangeFeed()
+        member = secrets.token_hex(8) if config.cluster.enabled else ""  # another one at every start
+        self.store = Store(config.database, member=member)
+        self.cluster = ClusterParts(config, member, self.store) if member else None
+        self.peers = Peers(self.cluster, self.store) if self.cluster else None
+        self.ownership = self.cluster.ownership if self.cluster else Ownership()
+        self.changes = ChangeFeed(self.cluster.announcements.publish if self.cluster else None)
         self._speaking(sandboxed)
         self._managing_groups()
         self._token_joins()
         self._serving_customers()
         self._serving_business()
         self._keeping_house()
-        self.reloader = ConfigReloader(config, source, self.store, self.audit)
+        tell = partial(self.cluster.tables.changed, kind=Shared.CONFIG) if self.cluster else None
+        self.reloader = ConfigReloader(config, source, self.store, self.audit, tell)
 
     def _speaking(self, sandboxed: Collection[str]) -> None:
         config, clock = self.config, self.clock
         self._governors = governors = {a.account: Governor(_pacing(config, a), clock) for a in config.assistants}
-        self.accounts = Accounts(governors, config.admins, sandboxed)
+        self.accounts = Accounts(governors, config.admins, sandboxed, self.ownership)
         self.tls_seen = TlsSeen(self.store)
-        self.admins = Admins(self.store, self.accounts, clock)
         self.audit = Audit(self.store, clock)
+        self.admins = Admins(self.store, self.accounts, self.audit, clock, shared=self.cluster is not None)
         self.staff_rooms = StaffRooms(self.store, self.accounts, self.audit, config.customer_service.handoff.staff_room)
         self.console_sessions = ConsoleSessions(
-            self.store, self.accounts, self.audit, self.staff_rooms.has_member, clock
-        )
+            self.store, self.accounts, self.audit, self.staff_rooms.has_member, clock,
+            self.peers.is_staff if self.peers else None,
+        )  # fmt: skip
         self.stored_assistants = StoredAssistants(self.store, self.audit, clock)
-        self.outbox = Outbox(self.store, clock)
+        self.outbox = Outbox(self.store, clock, self.ownership)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
         self.account_clocks = AccountClocks(self.accounts, clock)
@@ -151,10 +169,10 @@ class Container:
         self.budgets = Budgets(config.limits, clock)
         self.media = MediaStore(config.folder / "media", config.limits, self.budgets)
 
-    async def admit(self, settings: AssistantSettings) -> None:
-        """Create the rate limiter of an account added at run time."""
+    async def admit(self, settings: AssistantSettings, *, again: bool = False) -> None:
+        """Create the rate limiter of an account added at run time. `again`: another process may have used it."""
         account = settings.account
-        if account not in self._governors:
+        if again or account not in self._governors:
             self._governors[account] = governor = Governor(_pacing(self.config, settings), self.clock)
             await self.pace_records.begin(account)
             self.outbox.repace(f"wx:{account}", governor)
@@ -184,7 +202,8 @@ class Container:
         self._removal_worker = RemovalWorker(accounts, groups, self.removals, records, messages, self.outbox, texts)
         exemptions = Exemptions(accounts, groups, settings)
         self.sanctions = Sanctions(records, removal_queue, exemptions, messages, audit, settings, texts)
-        self.blocked_words = BlockedWords(store, settings.blocked_words, clock)
+        self.member_actions = MemberActions(store, groups, self.removals, self.sanctions)
+        self.blocked_words = BlockedWords(store, audit, settings.blocked_words, clock)
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
         self.reconcile = Reconciler(store, accounts, groups, self.room_presence, self.recorder)
         self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved)
@@ -212,6 +231,7 @@ class Container:
         self.keywords = Keywords(store, service.keywords)
         passages = load_knowledge(service.knowledge)
         self.faq = FaqBook(store, load(service.faq), clock, passages=passages)
+        self.knowledge_editor = KnowledgeEditor(self.keywords, self.faq, self.audit)
         llm = LlmClient(service.llm, clock)
         embeddings = EmbeddingClient(store, self.http_client, service.embeddings, clock)
         self.transcription = TranscriptionClient(self.http_client, service.transcription, clock)
@@ -222,6 +242,7 @@ class Container:
         history = TicketHistory(self.conversations, self.staffing, texts, clock)
         talk, telling = (self.tickets, self.conversations, history), (self.messages, self.webhook_events)
         self.handover = Handover(store, self.accounts, self.staffing, *talk, self.media, *telling, texts, clock)
+        self.canned_replies = CannedReplies(store, self.audit, service.handoff, clock)
         self.ticket_actions = TicketActions(*talk, *telling, service.handoff, texts, clock)
         self.reminders = TicketReminders(store, self.tickets, self.staffing, *telling, texts, clock)
         self.idle_tickets = IdleTickets(store, self.tickets, self.ticket_actions, self.staffing, texts, clock)
@@ -229,7 +250,10 @@ class Container:
         self.outbox.on_failed(self.ticket_actions.undelivered)
         self.outbox.on_failed(lambda session, work, _gone: self._tell_ended(session, work))
         self.outbox.on_sent(self._tell_ended)
-        self.agent_desk = AgentDesk(self.ticket_actions, self.messages, self.staff_rooms, self.audit, texts)
+        self.presence = Presence(self.changes)
+        self.agent_desk = AgentDesk(
+            self.accounts, self.ticket_actions, self.messages, self.staff_rooms, self.audit, texts
+        )
         self.explainer = Explainer(self.handover, self.keywords, self.faq, service)
 
     def _tell_ended(self, session: Session, work: Job) -> None:
@@ -247,17 +271,22 @@ class Container:
         )
         self.deferred_groups = DeferredGroups(store, self.accounts, self.groups, self.group_lifecycle, self.outbox)
         self.attachments = Attachments(self.media, self.http_client, config.api)
-        self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
+        self.webhooks = WebhookDelivery(self.outbox, store, self.audit, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)
         self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
-        calls = RunningCalls(store, steps, self.system_caller, config.texts, clock)
+        calls = RunningCalls(store, steps, self.system_caller, config.texts, clock, self.ownership)
         wants_person = self.handover.wants_person
         self.flows = Flows(store, self.accounts, self.groups, steps, calls, config, wants_person, clock)
 
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock
-        self.timed_messages = TimedMessages(store, self.groups, self.messages, self.zone, clock)
-        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.outbox.state_of, self.audit, clock)
+        self.timed_messages = TimedMessages(store, self.groups, self.messages, self.audit, self.zone, clock)
+        self.broadcasts = Broadcasts(
+            store, self.accounts, self.groups, self.messages, self.outbox.state_of, self.audit, clock,
+            all_in_memory=self.cluster is None,
+        )  # fmt: skip
+        self.daily_totals = DailyTotals(store, self.accounts, self.zone, clock)
+        self.offline_alerts = OfflineAlerts(store, self.accounts, self.messages, self.webhook_events, config, clock)
         self.reports = Reports(
             store,
             self.accounts,

@@ -18,6 +18,8 @@ import console
 import handlers
 from api import Runner, make_app
 from app.assistants import Assistants
+from app.cluster import Cluster
+from app.cluster_assistants import ClusterAssistants
 from app.container import Container
 from app.listener import EventListener
 from app.reload import prepare
@@ -28,6 +30,8 @@ from jobs.scheduler import Jobs
 from logs import set_up_logging
 from models.instance_lock import acquire_instance_lock
 from services.clock import Clock
+from services.cluster.parts import ClusterParts
+from services.cluster.peers import Peers
 from services.upkeep.reload import Prepared
 from wechat.assistant import Assistant
 from wechat.connection import Timing
@@ -63,7 +67,9 @@ class Bot:
         self.accounts: Assistants
         self.port = 0
         self.stopping = asyncio.Event()  # set to stop the process
-        self.database_lost = ""  # why the database is not ours any more
+        self.database_lost = ""  # why the database must not be used any more
+        self.fenced = False  # the other processes consider this one dead
+        self.cluster: Cluster | None = None
         self._stack = AsyncExitStack()
         self._stop_by = 0.0
         self._stored: list[AssistantSettings] = []  # accounts added at run time
@@ -73,7 +79,8 @@ class Bot:
         stopped.
         """
         async with AsyncExitStack() as stack:
-            lock = await acquire_instance_lock(self.config.database, self._on_lock_lost)
+            shared = self.config.cluster.enabled
+            lock = await acquire_instance_lock(self.config.database, self._on_lock_lost, shared=shared)
             stack.callback(lock.close)
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if a.is_sandboxed]
@@ -82,12 +89,20 @@ class Bot:
             self.container.reloader.on_reload(self._prepare_logging)
             self.jobs = Jobs(self.container, JOBS)
             await self._open_storage(stack)
-            await self._start_assistants(stack, settings)
+            if self.container.cluster is None:
+                await self._load_accounts(stack)
+                await self._start_assistants(stack, settings)
+            else:
+                await self._start_cluster(stack, self.container.cluster)
             await self.jobs.start()
             stack.push_async_callback(self.jobs.stop)
             await self._start_web(stack)
             watching = asyncio.create_task(self._watch_database_file())
             stack.callback(watching.cancel)
+            if self.cluster is not None:
+                await self.cluster.start()
+                stack.push_async_callback(self.cluster.stop)
+                stack.push_async_callback(self.cluster.drain)
             self._stack = stack.pop_all()
 
     @property
@@ -131,8 +146,15 @@ class Bot:
         log.error("the database file was deleted or replaced; stopping")
         self._on_database_lost("the database file was deleted or replaced")
 
+    def _on_fenced(self) -> None:
+        self.fenced = True
+        self._stop_by = time.monotonic()
+        self.stopping.set()
+
     def _grace(self) -> float:
         """Return the seconds that running work still has."""
+        if self.fenced:
+            return 0.1  # what it writes is refused
         return max(0.5, self._stop_by - time.monotonic())
 
     async def _settings(self, stack: AsyncExitStack) -> list[AssistantSettings]:
@@ -148,8 +170,15 @@ class Bot:
         staff_room = self.config.customer_service.handoff.staff_room
         with _named("sandbox"):
             self.sandbox = await sandbox.start(
-                without_gateway, host=where.host, port=where.port, state=self._kept("sandbox"), staff_room=staff_room
+                without_gateway,
+                host=where.host,
+                port=where.port,
+                state=self._kept("sandbox"),
+                staff_room=staff_room,
+                password=where.password,
             )
+        if self.sandbox.password:
+            log.warning("sandbox.host %s: others can reach the sandbox WeChat; it asks for a password", where.host)
         stack.push_async_callback(self.sandbox.stop)
         if self.config.systems:
             self.systems = await start_systems(state=self._kept("systems"))
@@ -168,29 +197,42 @@ class Bot:
     async def _open_storage(self, stack: AsyncExitStack) -> None:
         container = self.container
         await container.store.open()
+        if container.cluster is not None:
+            stack.push_async_callback(container.cluster.member.close)
+            stack.push_async_callback(container.cluster.member.leave)  # once nothing more can be written
+            await container.cluster.join(container.store)
         stack.push_async_callback(container.store.close)
         stack.push_async_callback(container.http_client.close)
         stack.push_async_callback(container.near_questions.close)
         stack.push_async_callback(container.moderator.close)
-        await container.groups.load()
+        if container.cluster is not None and container.peers is not None:
+            stack.push_async_callback(container.peers.close)
+            self.cluster = self._make_cluster(container.cluster, container.peers)
+            await self.cluster.begin()
         await container.blocked_words.load()
-        await container.blacklist.load()
         await container.keywords.load()
         await container.faq.load()
+        await container.canned_replies.load()
+        await container.tls_seen.load()
+        await container.clock_trust.load()
+        await container.admins.load()
+        stack.push_async_callback(container.daily_stats.drain)
+        stack.push_async_callback(container.pace_records.drain)
+
+    async def _load_accounts(self, stack: AsyncExitStack) -> None:
+        """Read what is kept of the accounts, of all of them at once."""
+        container = self.container
+        await container.groups.load()
+        await container.blacklist.load()
         await container.questions.load()
         await container.tickets.load()
         await container.staff_rooms.load()
-        await container.tls_seen.load()
-        await container.clock_trust.load()
-        stack.push_async_callback(container.daily_stats.drain)
         self._stored = await container.stored_assistants.load()
         for one in self._stored:
             await container.admit(one)
         await container.pace_records.recall()
-        stack.push_async_callback(container.pace_records.drain)
         await container.webhooks.adopt()
         await container.outbox.load()
-        await container.admins.load()
 
     async def _start_assistants(self, stack: AsyncExitStack, settings: list[AssistantSettings]) -> None:
         container = self.container
@@ -205,6 +247,25 @@ class Bot:
         stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
         await container.flows.start()
         stack.push_async_callback(lambda: container.flows.stop(self._grace()))
+
+    def _make_cluster(self, parts: ClusterParts, peers: Peers) -> Cluster:
+        container = self.container
+        handle = functools.partial(handlers.handle, container)
+        self.accounts = assistants = ClusterAssistants(container, handle, self._grace, self.timing, parts, peers)
+        return Cluster(container, parts, assistants, self.jobs, self._grace, self._on_fenced)
+
+    async def _start_cluster(self, stack: AsyncExitStack, parts: ClusterParts) -> None:
+        """Be ready to serve accounts; each is read and connected when its lease is taken."""
+        container = self.container
+        stack.push_async_callback(self.accounts.stop_all)
+        stack.push_async_callback(container.token_joins.stop)
+        await container.webhooks.adopt()
+        container.near_questions.prepare()
+        await container.outbox.start()
+        stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
+        container.flows.start_empty()
+        stack.push_async_callback(lambda: container.flows.stop(self._grace()))
+        log.info("member %s of the cluster, at %s", parts.member.id, parts.address)
 
     async def _start_web(self, stack: AsyncExitStack) -> None:
         app = make_app(self.container, self.accounts)

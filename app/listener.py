@@ -74,13 +74,14 @@ class EventListener:
             raise RuntimeError("no account attached")
         return self._book
 
-    async def start(self) -> None:
-        """Load the address book and resume stored events."""
+    async def start(self, epoch: int | None = None) -> None:
+        """Load the address book and resume stored events. `epoch`: of the account's lease, if it has one."""
         await self.book.load()
         await self.inbox.start()
-        epoch, position = await self._container.store.write(partial(relay_position.begin, account=self._account))
+        begin = partial(relay_position.begin, account=self._account, epoch=epoch)
+        begun, position = await self._container.store.write(begin)
         if self._wechat is not None:
-            self._wechat.begin(epoch, position)
+            self._wechat.begin(begun, position)
 
     async def stop(self, grace: float) -> None:
         """Stop within `grace` seconds."""

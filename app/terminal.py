@@ -29,6 +29,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "wxbot 已启动，用的是沙箱微信，不会碰到真实账号。文档：{url}/docs",
         "wxbot is running with a sandbox WeChat, without a real account. Documentation: {url}/docs",
     ),
+    "sandbox_password": (
+        "⚠ 沙箱微信的网页别人也能访问（sandbox.host 不是本机地址），登录密码：{password}",
+        "⚠ others can reach the sandbox WeChat (sandbox.host is no loopback address); its password: {password}",
+    ),
     "look": (
         "  看一看：{page}  沙箱微信；选店长，对 {account} 说 /帮助 或 商户设置",
         "  open:  {page}  the sandbox WeChat; switch to 店长 and send /帮助 or 商户设置 to {account}",
@@ -119,9 +123,11 @@ def where_to_look(bot: Bot) -> str:
     body = json.dumps({"code": "1001", "owner": "宋公明", "assistant": account}, ensure_ascii=False)
     systems = " ".join(bot.systems.urls.values()) if bot.systems else "—"
     values = {"url": url, "page": bot.sandbox.url, "account": account, "body": body, "systems": systems}
-    return "\n".join(
-        words(name, language, **values) for name in ("up_sandbox", "look", "try", "then", "also", "console")
-    )
+    names = ["up_sandbox", "look", "try", "then", "also", "console"]
+    if bot.sandbox.password:
+        names.append("sandbox_password")
+        values["password"] = bot.sandbox.password
+    return "\n".join(words(name, language, **values) for name in names)
 
 
 async def report_accounts(bot: Bot, seconds: float) -> None:

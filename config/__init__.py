@@ -13,12 +13,13 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from config.business import SystemSettings, WebhookSettings, named
+from config.cluster import ClusterSettings
 from config.customer_service import CustomerService
 from config.environment import BadVariable, Sources, expand, override
 from config.error_messages import one_line
 from config.flow_settings import FlowSettings, check_flows
 from config.language import Language
-from config.section import Secret, Section, TimeZone
+from config.section import SecretAddress, Section, TimeZone
 from config.settings import (
     ApiSettings,
     AssistantSettings,
@@ -57,7 +58,7 @@ class Config(Section):
     """The complete configuration."""
 
     assistants: list[AssistantSettings] = Field([AssistantSettings(account="weimi1001")], min_length=1)
-    database: Secret = "sqlite:///data/wxbot.db"
+    database: SecretAddress = "sqlite:///data/wxbot.db"
     api: ApiSettings = ApiSettings()
     admins: list[WeChatId] = Field([])
     timezone: TimeZone = "Asia/Shanghai"
@@ -70,9 +71,11 @@ class Config(Section):
     flows: list[FlowSettings] = Field([])
     jobs: list[JobSettings] = Field([])
     sandbox: SandboxSettings = SandboxSettings()
+    cluster: ClusterSettings = ClusterSettings()
     language: Language = "zh"
     log_format: Literal["text", "json"] = "text"
     keep_days: float = Field(180, gt=0)
+    offline_alert_minutes: float = Field(10, ge=0)
     texts: Texts = Texts()
 
     @model_validator(mode="before")
@@ -114,6 +117,17 @@ class Config(Section):
             raise ValueError("webhooks: URLs must be unique")
         if len({w.name for w in self.webhooks}) != len(self.webhooks):
             raise ValueError("webhooks: names must be unique")
+        return self
+
+    @model_validator(mode="after")
+    def _cluster_fits(self) -> Config:
+        if not self.cluster.enabled:
+            return self
+        if not self.database.startswith("postgresql"):  # here, so that no password is shown
+            raise ValueError("cluster.enabled: several processes need a database: postgresql://…")
+        alone = next((one.account for one in self.assistants if one.is_sandboxed), None)
+        if alone is not None:
+            raise ValueError(f"cluster.enabled: assistant {alone} has no gateway, and the sandbox is of one process")
         return self
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Annotated, Final, Literal
@@ -10,9 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from config.section import Secret, Section, WebAddress
+from config.section import Secret, SecretWebAddress, Section, WebAddress, long_enough
 
 BASE64: Final = "whsec_"  # prefix of a secret in base64
+SECRET_LIKE: Final = re.compile(r"(?=.*\d)[\w.~+=%-]{12,}|[\w.~+=%-]{24,}")  # part of a path
 
 EventType = Literal[
     "qun.created",
@@ -46,7 +48,7 @@ def named(webhooks: Sequence[WebhookSettings]) -> list[WebhookSettings]:
     taken = {webhook.name for webhook in webhooks}
     made = []
     for webhook in webhooks:
-        name = webhook.name or (webhook.host if webhook.host not in taken else webhook.plain_url)
+        name = webhook.name or (webhook.host if webhook.host not in taken else webhook.shown_url)
         taken.add(name)
         made.append(webhook if name == webhook.name else webhook.model_copy(update={"name": name}))
     return made
@@ -70,7 +72,7 @@ class WebhookSettings(Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.:-]{0,100}$")] = ""
-    url: WebAddress
+    url: SecretWebAddress
     secret: Secret
     events: list[EventType] = Field([])
 
@@ -81,7 +83,7 @@ class WebhookSettings(Section):
             raise ValueError("must not be empty")
         if value.startswith(BASE64) and not _decoded(value.removeprefix(BASE64), strict=True):
             raise ValueError(f"expected base64 after {BASE64} (openssl rand -base64 32 creates it)")
-        return value
+        return long_enough(value)
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -105,11 +107,25 @@ class WebhookSettings(Section):
 
     @property
     def plain_url(self) -> str:
-        """The URL without possible secrets."""
+        """The URL without user, query and fragment: the name of its queue in earlier versions."""
         parts = urlsplit(self.url)
         host = parts.netloc.rpartition("@")[2]
-        plain = f"{parts.scheme}://{host}{parts.path}"
-        return plain if plain == self.url else f"{plain}#{sha256(self.url.encode()).hexdigest()[:8]}"
+        return self._marked(f"{parts.scheme}://{host}{parts.path}")
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for logs, lists, metrics and pages; parts of the path that look like a secret are masked as well."""
+        parts = urlsplit(self.url)
+        host = parts.netloc.rpartition("@")[2]
+        return self._marked(f"{parts.scheme}://{host}{_without_secrets(parts.path)}")
+
+    def _marked(self, shown: str) -> str:
+        """Append a hash if something is left out, so that two webhooks can be told apart."""
+        return shown if shown == self.url else f"{shown}#{sha256(self.url.encode()).hexdigest()[:8]}"
+
+
+def _without_secrets(path: str) -> str:
+    return "/".join("…" if SECRET_LIKE.fullmatch(part) else part for part in path.split("/"))
 
 
 HeaderName = Annotated[str, Field(pattern=r"^[\w-]+$")]

@@ -12,6 +12,10 @@ import yaml
 from config.section import FromEnvironment
 
 PREFIX: Final = "WXBOT_"
+# What Kubernetes sets in every pod beside a service called wxbot: WXBOT_PORT=tcp://10.0.0.1:8080 and the like.
+KUBERNETES: Final = re.compile(
+    r"WXBOT_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
 Sources = dict[tuple[str | int, ...], str]  # path of a key -> the variable that set it
 
 
@@ -35,7 +39,7 @@ def override(tree: dict[str, Any], environment: Mapping[str, str]) -> Sources:
     """Apply the WXBOT_ variables to the tree and return which keys they set. Numbers are indexes of lists."""
     sources: Sources = {}
     for name, text in sorted(environment.items()):
-        if name.upper().startswith(PREFIX):
+        if name.upper().startswith(PREFIX) and not KUBERNETES.fullmatch(name):
             sources[_put(tree, name, text)] = name
     return sources
 

@@ -64,10 +64,17 @@ def _place(tree: Any, error: ErrorDetails) -> Place:
     for number, part in enumerate(loc, 1):
         if part in (node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()):
             node = node[part]
-        elif not (isinstance(node, FromEnvironment) or (error["type"] == "missing" and number == len(loc))):
+        elif _is_branch(part) or not (
+            isinstance(node, FromEnvironment) or (error["type"] == "missing" and number == len(loc))
+        ):
             continue
         kept.append(part)
     return (*kept, named) if (named := _named(error)) else tuple(kept)
+
+
+def _is_branch(part: object) -> bool:
+    """Whether a part of a path is pydantic's name of a union's branch: a class or a validator."""
+    return isinstance(part, str) and (part[:1].isupper() or "[" in part)
 
 
 def _reason(error: ErrorDetails) -> str:

@@ -71,6 +71,11 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bexpected a host name like (\S+), without scheme and port", r"要填主机名，例如 \1，不带 http:// 和端口"),
     (r"\baccounts must be unique", "每个账号只能出现一次"),
     (r"\bexpected sqlite:///FILE or (\S+)", r"要填 sqlite:///文件 或 \1"),
+    (r"\bcluster\.enabled: several processes need a database: (\S+)", r"cluster.enabled：多个进程要共用 \1 数据库"),
+    (
+        r"\bcluster\.enabled: assistant (\S+) has no gateway, and the sandbox is of one process",
+        r"cluster.enabled：助手 \1 没有网关，沙箱只能由一个进程使用",
+    ),
     (r"\bwebhooks: URLs must be unique", "webhooks：每个 url 只能出现一次"),
     (r"\bwebhooks: names must be unique", "webhooks：每个 name 只能出现一次"),
     (r"\bexpected a time like (\S+)", r"要填时间，例如 \1"),
@@ -99,6 +104,10 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\beither regex or min and max are required", "要么填 regex，要么填 min、max"),
     (r"\bmin must not be above max", "min 不能大于 max"),
     (r"\boptions must be unique", "每个选项只能出现一次"),
+    (
+        r"\bexpected at least (\S+) characters \(openssl rand -base64 32 creates some\)",
+        r"至少要 \1 个字符（可用 openssl rand -base64 32 生成）",
+    ),
     # file and environment
     (r"\binvalid YAML: line (\d+), column (\d+): ", r"不是有效的 YAML：第 \1 行第 \2 列："),
     (r"\binvalid YAML: ", "不是有效的 YAML："),

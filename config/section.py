@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import re
 from collections.abc import Collection
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final, Self, get_origin
 from urllib.parse import urlsplit
@@ -61,7 +62,27 @@ def _pattern(value: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]  # in the syntax of RE2
-Secret = Annotated[str, BeforeValidator(_from_file)]  # itself, or file:PATH of a file that holds it
+
+
+class Mask(Enum):
+    """Marks, in a type, what of a value nobody is shown (config.masked)."""
+
+    WHOLE = "whole"
+    PATH = "path"  # of an address: anything behind the host
+
+
+Secret = Annotated[str, BeforeValidator(_from_file), Mask.WHOLE]  # itself, or file:PATH of a file that holds it
+SecretAddress = Annotated[str, BeforeValidator(_from_file)]  # the same; its user and password alone are secret
+
+
+MIN_SECRET: Final = 16  # characters of a key or secret that others must not be able to guess
+
+
+def long_enough(value: str) -> str:
+    """Return the value; ValueError if it is too short for a secret."""
+    if len(value) < MIN_SECRET:
+        raise ValueError(f"expected at least {MIN_SECRET} characters (openssl rand -base64 32 creates some)")
+    return value
 
 
 def web_address(value: str) -> str:
@@ -85,6 +106,7 @@ def _timezone(value: str) -> str:
 
 
 WebAddress = Annotated[str, AfterValidator(web_address)]
+SecretWebAddress = Annotated[WebAddress, Mask.PATH]  # a path that lets people in
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Seconds = Annotated[float, Field(ge=0)]
 

@@ -31,4 +31,6 @@ class StaffTexts(Section):
         "首次答复中位 {first_answer}，解决中位 {resolution}，"
         "平均评分 {mark}"
     )
-    service_levels_staff: str = "{staff}：会话 {tickets}，首次答复中位 {first_answer}，平均评分 {mark}"
+    service_levels_staff: str = (
+        "{staff}：会话 {tickets}，首次答复中位 {first_answer}，解决中位 {resolution}，平均评分 {mark}"
+    )

@@ -6,15 +6,15 @@ import json
 from typing import Any
 
 from aiohttp import web
-from sqlmodel import Session
 
 from api.app_keys import HOUSE
 from api.body import number
 from api.query import choice, page, word
 from api.responses import iso, listing, reply
 from console.access import VISITOR
-from errors import NotFound
+from console.names import person_name
 from models.durable import OutboxItem, WorkState
+from services.flows.flows import end_run
 from services.messaging.webhook_delivery import list_deliveries
 from services.messaging.webhook_events import QUEUE
 
@@ -44,18 +44,8 @@ def _delivery(item: OutboxItem) -> dict[str, Any]:
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/webhook/{id}/resend; `sent_again` is false if it had not failed."""
     container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
-
-    def write(session: Session) -> bool:
-        before = session.get(OutboxItem, item_id)
-        had_failed = before is not None and before.state == WorkState.FAILED
-        item = container.webhooks.send_again(session, item_id)
-        if item is None:
-            raise NotFound(f"webhook {item_id}")
-        if had_failed:
-            container.audit.note(session, "", "webhook_resend", who, str(item_id), "done")
-        return had_failed
-
-    return reply({"sent_again": await container.store.write(write)}, 202)
+    resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
+    return reply({"sent_again": resent.again, "state": resent.item.state}, 202)
 
 
 async def overview(request: web.Request) -> web.Response:
@@ -65,7 +55,7 @@ async def overview(request: web.Request) -> web.Response:
     webhooks = [
         {
             "name": hook.name,
-            "url": hook.plain_url,
+            "url": hook.shown_url,
             "events": list(hook.events),
             "waiting": container.outbox.waiting().get(f"{QUEUE}:{hook.name}", 0),
         }
@@ -77,6 +67,7 @@ async def overview(request: web.Request) -> web.Response:
             "id": run.id,
             "flow": run.flow,
             "person": run.person,
+            "name": person_name(container, run.person),
             "assistant": run.account,
             "state": run.state,
             "step": run.step + 1,
@@ -85,18 +76,15 @@ async def overview(request: web.Request) -> web.Response:
         }
         for run in runs
     ]
-    return reply({"webhooks": webhooks, "systems": systems, "flows": flows})
+    configured = [
+        {"name": flow.name, "start": list(flow.start), "allow": flow.allow, "steps": len(flow.steps)}
+        for flow in container.config.flows
+    ]
+    return reply({"webhooks": webhooks, "systems": systems, "flows": flows, "configured_flows": configured})
 
 
 async def end_flow(request: web.Request) -> web.Response:
     """POST /console/api/flow/{id}/end: cancel a flow and tell its person."""
     container, who, run_id = request.app[HOUSE], request[VISITOR].actor, number(request)
-
-    def write(session: Session) -> None:
-        run = container.flows.end(session, run_id)
-        if run is None:
-            raise NotFound(f"flow run {run_id}")
-        container.audit.note(session, run.account, "flow", who, str(run_id), "done", flow=run.flow)
-
-    await container.store.write(write)
+    await container.store.write(lambda s: end_run(s, container.flows, container.audit, run_id, who))
     return web.Response(status=204)

@@ -5,20 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
+from sqlmodel import Session
 
 from api.app_keys import HOUSE
 from api.body import field, line, number, read_object, text
+from api.cluster import counts_elsewhere
 from api.query import choice, page, word
 from api.qun import fields
 from api.responses import iso, listing, reply
 from app.container import Container
 from console.access import VISITOR
-from console.overview import picture
+from console.pictures import picture
+from console.words import check
 from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
-from models.groups import MemberState, Qun, QunState
+from models.groups import Membership, MemberState, Qun, QunState
 from services.accounts.console_sessions import Role
+from services.groups.group_counts import GroupCounts
 from services.groups.lists import QunFilter, list_members, list_quns
 from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
+from services.moderation.member_records import warnings_in
+from services.paging import Page
+from wechat.events import Contact
 
 
 async def find(request: web.Request) -> web.Response:
@@ -28,11 +35,12 @@ async def find(request: web.Request) -> web.Response:
     )
     container, asked = request.app[HOUSE], page(request)
     found = await container.store.read(lambda s: list_quns(s, wanted, asked))
-    return listing("quns", found.map(lambda qun: _fields(request, qun)))
+    elsewhere = await counts_elsewhere(request, found.rows)
+    return listing("quns", found.map(lambda qun: _fields(request, qun, elsewhere.get(qun.number))))
 
 
-def _fields(request: web.Request, qun: Qun) -> dict[str, Any]:
-    shown = fields(request.app[HOUSE], qun)
+def _fields(request: web.Request, qun: Qun, counts: GroupCounts | None = None) -> dict[str, Any]:
+    shown = fields(request.app[HOUSE], qun, counts)
     if request[VISITOR].role is not Role.ADMIN:  # agents must not see what lets people join
         del shown["token"], shown["url"]
     return shown
@@ -65,7 +73,12 @@ async def members(request: web.Request) -> web.Response:
     """GET /console/api/qun/{number}/members?state=: list members."""
     container, qun, asked = request.app[HOUSE], _group(request), page(request)
     state = choice(request, "state", MemberState) or MemberState.JOINED
-    found = await container.store.read(lambda s: list_members(s, qun.number, state, asked))
+
+    def load(session: Session) -> tuple[Page[Membership], dict[str, int]]:
+        found = list_members(session, qun.number, state, asked)
+        return found, warnings_in(session, qun.number, [row.contact_id for row in found.rows if row.contact_id])
+
+    found, warnings = await container.store.read(load)
     return listing(
         "members",
         found.map(
@@ -75,6 +88,7 @@ async def members(request: web.Request) -> web.Response:
                 "name": row.name,
                 "state": row.state,
                 "updated_at": iso(row.updated_at),
+                "warnings": warnings.get(row.contact_id or "", 0),
                 "exempt": bool(row.contact_id) and container.sanctions.is_exempt(qun, row.contact_id or ""),
             }
         ),
@@ -144,7 +158,7 @@ async def read_changed(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST /console/api/qun/{number}/{action}: close, token, block, unblock, warn, remove, blacklist, forgive."""
+    """POST /console/api/qun/{number}/{action}: one of ACTIONS."""
     container, who, qun = request.app[HOUSE], request[VISITOR].actor, _group(request)
     action = ACTIONS.get(request.match_info["action"])
     if action is None:
@@ -159,6 +173,14 @@ async def act(request: web.Request) -> web.Response:
     return await read(request)
 
 
+async def add_member(request: web.Request) -> web.Response:
+    """POST /console/api/qun/{number}/add {contact_id}: `approved` as 请求入群 answers it."""
+    container, who, qun = request.app[HOUSE], request[VISITOR].actor, _group(request)
+    contact_id = field(await read_object(request), "contact_id")
+    answer = await container.join_requests.join_group(qun, contact_id, who)
+    return reply({"approved": answer.approved})
+
+
 async def _close(container: Container, qun: Qun, _body: dict[str, Any], who: str) -> None:
     await container.closing.close(qun.number, who)
 
@@ -168,56 +190,41 @@ async def _token(container: Container, qun: Qun, _body: dict[str, Any], who: str
 
 
 async def _block(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    word = field(body, "word")
-
-    def write(session: Any) -> None:
-        container.blocked_words.add(session, qun.account, qun.number, word, who)
-        container.audit.note(session, qun.account, "blocked_word", who, word, "done", number=str(qun.number))
-
-    await container.store.write(write)
+    word, book = field(body, "word"), container.blocked_words
+    check(await container.store.write(lambda s: book.block(s, qun.account, qun.number, word, who)))
 
 
 async def _unblock(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    word = field(body, "word")
-
-    def write(session: Any) -> None:
-        container.blocked_words.remove(session, qun.account, qun.number, word)
-        container.audit.note(session, qun.account, "blocked_word_removed", who, word, "done", number=str(qun.number))
-
-    await container.store.write(write)
+    word, book = field(body, "word"), container.blocked_words
+    check(await container.store.write(lambda s: book.allow(s, qun.account, qun.number, word, who)))
 
 
 async def _warn(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    contact_id, name, reason = _person(container, qun, body)
-    room = container.groups.room_of(qun, contact_id)
-    if room is None:
-        raise InvalidParameter("member")
-    await container.store.write(lambda s: container.sanctions.warn(s, qun, room.id, contact_id, name, reason, who))
+    person, reason = _person(container, qun, body), _reason(container, body)
+    await container.store.write(lambda s: container.member_actions.warn(s, qun, person, reason, who))
 
 
 async def _remove(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    contact_id, _, _ = _person(container, qun, body)
-    await container.removals.remove(qun, contact_id, who)
+    await container.member_actions.remove(qun, _person(container, qun, body).id, who)
 
 
 async def _blacklist(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    contact_id, name, reason = _person(container, qun, body)
-    await container.store.write(lambda s: container.sanctions.blacklist(s, qun, contact_id, name, reason, who))
-    await container.removals.remove(qun, contact_id, who)
+    await container.member_actions.ban(qun, _person(container, qun, body), _reason(container, body), who)
 
 
 async def _forgive(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
     contact_id = field(body, "contact_id")
-    await container.store.write(lambda s: container.sanctions.forgive(s, qun, contact_id, who))
+    await container.store.write(lambda s: container.member_actions.forgive(s, qun, contact_id, who))
 
 
-def _person(container: Container, qun: Qun, body: dict[str, Any]) -> tuple[str, str, str]:
+def _person(container: Container, qun: Qun, body: dict[str, Any]) -> Contact:
     contact_id = field(body, "contact_id")
-    if container.sanctions.is_exempt(qun, contact_id):
-        raise InvalidParameter(f"{contact_id} is the owner, an admin or a companion")
-    contact = container.accounts.online(qun.account).directory.contacts.get(contact_id)
-    reason = line("reason", body["reason"]) if body.get("reason") else container.config.texts.reason_command
-    return contact_id, contact.name if contact else "", reason
+    contacts = container.accounts.online(qun.account).directory.contacts
+    return contacts.get(contact_id) or Contact(contact_id, "")
+
+
+def _reason(container: Container, body: dict[str, Any]) -> str:
+    return line("reason", body["reason"]) if body.get("reason") else container.config.texts.reason_command
 
 
 ACTIONS = {

@@ -17,12 +17,13 @@ from api.query import word
 from api.responses import iso, reply
 from config.customer_service import KeywordRule
 from console.access import VISITOR
-from errors import InvalidParameter, NotFound
+from errors import InvalidParameter
 from models.faq import Question
 from models.keywords import Keyword
+from models.schema import MAX_ID
 from services.support.faq import Entry
 from services.support.questions import top_misses
-from services.support.rule_files import export_keywords, export_questions, import_keywords, import_questions
+from services.support.rule_files import export_keywords, export_questions
 
 MISS_DAYS = 30
 MISSES = 100
@@ -90,33 +91,23 @@ async def put_keyword(request: web.Request) -> web.Response:
         )
     except ValidationError:
         raise InvalidParameter("keyword") from None
-    old = body.get("id")
+    old, editor = _old(body), container.knowledge_editor
+    row = await container.store.write(lambda s: editor.put_keyword(s, account, None, rule, who, old))
+    return reply({"keyword": {"id": row.id}}, 201)
 
-    def write(session: Session) -> int | None:
-        before = session.get(Keyword, old) if isinstance(old, int) else None
-        was = f"{before.kind}: {before.word} = {before.reply}" if before else ""
-        if before is not None:
-            container.keywords.remove(session, before.id or 0)
-        row = container.keywords.put(session, account, None, rule, who)
-        after = f"{row.kind}: {row.word} = {row.reply}"
-        container.audit.note(session, account, "keyword", who, row.word, "done", before=was, after=after)
-        return row.id
 
-    return reply({"keyword": {"id": await container.store.write(write)}}, 201)
+def _old(body: dict[str, Any]) -> int | None:
+    """The id of what is changed; None for something new."""
+    given = body.get("id")
+    if given is not None and (type(given) is not int or not 0 < given <= MAX_ID):
+        raise InvalidParameter("id")
+    return given
 
 
 async def remove_keyword(request: web.Request) -> web.Response:
     """DELETE /console/api/keyword/{id}."""
     container, who, row_id = request.app[HOUSE], request[VISITOR].actor, number(request)
-
-    def write(session: Session) -> None:
-        row = container.keywords.remove(session, row_id)
-        if row is None:
-            raise NotFound(f"keyword {row_id}")
-        before = f"{row.kind}: {row.word} = {row.reply}"
-        container.audit.note(session, row.account, "keyword_removed", who, row.word, "done", before=before)
-
-    await container.store.write(write)
+    await container.store.write(lambda s: container.knowledge_editor.remove_keyword(s, row_id, who))
     return web.Response(status=204)
 
 
@@ -124,37 +115,18 @@ async def put_question(request: web.Request) -> web.Response:
     """POST /console/api/question {questions, answer}: add a question, or with {id} change one."""
     container, who = request.app[HOUSE], request[VISITOR].actor
     body = await read_object(request)
-    wordings, answer = lines(body, "questions"), text(body, "answer")
+    wordings, answer, old = lines(body, "questions"), text(body, "answer"), _old(body)
     if not wordings:
         raise InvalidParameter("questions")
-    entry, old = Entry(questions=wordings, answer=answer), body.get("id")
-
-    def write(session: Session) -> int | None:
-        row = session.get(Question, old) if isinstance(old, int) else None
-        before = f"{'|'.join(row.questions)} = {row.answer}" if row else ""
-        if row is not None:
-            container.faq.change(session, row, entry, who)
-        else:
-            row, _ = container.faq.add(session, entry, who)
-        after = f"{'|'.join(wordings)} = {answer}"
-        container.audit.note(session, "", "question", who, str(row.id), "done", before=before, after=after)
-        return row.id
-
-    return reply({"question": {"id": await container.store.write(write)}}, 201)
+    entry, editor = Entry(questions=wordings, answer=answer), container.knowledge_editor
+    row, _ = await container.store.write(lambda s: editor.put_question(s, entry, who, old))
+    return reply({"question": {"id": row.id}}, 201)
 
 
 async def remove_question(request: web.Request) -> web.Response:
     """DELETE /console/api/question/{id}."""
     container, who, row_id = request.app[HOUSE], request[VISITOR].actor, number(request)
-
-    def write(session: Session) -> None:
-        row = container.faq.remove(session, row_id)
-        if row is None:
-            raise NotFound(f"question {row_id}")
-        before = f"{'|'.join(row.questions)} = {row.answer}"
-        container.audit.note(session, "", "question_removed", who, str(row_id), "done", before=before)
-
-    await container.store.write(write)
+    await container.store.write(lambda s: container.knowledge_editor.remove_question(s, row_id, who))
     return web.Response(status=204)
 
 
@@ -177,12 +149,11 @@ async def import_(request: web.Request) -> web.Response:
     if not isinstance(given, str):
         raise InvalidParameter("yaml")
 
+    editor = container.knowledge_editor
+
     def write(session: Session) -> int:
         if what == "keywords":
-            count = import_keywords(session, container.keywords, account, None, given, who)
-        else:
-            count = import_questions(session, container.faq, given, who)
-        container.audit.note(session, account, f"{what}_imported", who, "", "done", count=str(count))
-        return count
+            return editor.import_keywords(session, account, given, who)
+        return editor.import_questions(session, given, who)
 
     return reply({"imported": await container.store.write(write)})

@@ -38,7 +38,6 @@ async def session(request: web.Request) -> web.Response:
     if visitor is None:
         raise BadKey("no session")
     container = request.app[HOUSE]
-    handoff = container.config.customer_service.handoff
     shown: dict[str, Any] = {
         "id": visitor.contact_id,
         "name": visitor.name,
@@ -46,7 +45,6 @@ async def session(request: web.Request) -> web.Response:
         "csrf": visitor.csrf,
         "language": container.config.language,
         "assistants": container.accounts.names(),
-        "canned": dict(handoff.canned),
     }
     return reply({"session": shown})
 
@@ -54,12 +52,7 @@ async def session(request: web.Request) -> web.Response:
 async def log_out(request: web.Request) -> web.Response:
     """POST /console/api/logout: end this session."""
     visitor, container = request[VISITOR], request.app[HOUSE]
-
-    def write(session: Any) -> None:
-        container.console_sessions.end(session, visitor.session_id)
-        container.audit.note(session, visitor.account, "console_logout", visitor.actor, visitor.contact_id, "done")
-
-    await container.store.write(write)
+    await container.store.write(lambda s: container.console_sessions.end(s, visitor.session_id, visitor.actor))
     response = reply({"session": None})
     response.del_cookie(COOKIE, path="/console/")
     return response

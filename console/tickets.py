@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import time
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,13 +22,10 @@ from models.conversations import Said
 from models.durable import OutboxItem, WorkState
 from models.support import Ticket
 from services.accounts.console_sessions import TERMINAL
-from services.changes import ChangeKind
 from services.support.lists import TicketView, list_for_agent, read_talk
+from services.support.presence import Doing
 
 SHOWN_AS_PICTURE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
-PRESENT_SECONDS: Final = 20.0
-DOINGS: Final = ("viewing", "writing", "left")
-PRESENCE: Final = web.AppKey("presence", dict[int, dict[str, tuple[str, str, float]]])
 
 
 async def find(request: web.Request) -> web.Response:
@@ -195,15 +191,13 @@ async def reopen(request: web.Request) -> web.Response:
 
 
 async def remark(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/remark {alias}: set the customer's 备注 in WeChat."""
-    container, ticket_id, visitor = request.app[HOUSE], number(request), request[VISITOR]
+    """POST /console/api/ticket/{id}/remark {alias}: the customer's 备注 in WeChat."""
+    container, ticket_id = request.app[HOUSE], number(request)
     alias = field(await read_object(request), "alias")
     ticket = await container.store.read(lambda s: s.get(Ticket, ticket_id))
     if ticket is None:
         raise NotFound(f"ticket {ticket_id}")
-    action = await container.audit.tried(ticket.account, "alias", visitor.actor, ticket.contact_id, after=alias)
-    await container.accounts.online(ticket.account).set_alias(ticket.contact_id, alias)
-    await container.audit.ended(action, "done")
+    await container.agent_desk.set_remark(ticket, agent_of(request), alias)
     return reply({"ticket": {"id": ticket_id}})
 
 
@@ -211,28 +205,20 @@ async def remark(request: web.Request) -> web.Response:
 
 
 async def be_present(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/presence {doing}: viewing, writing or left; valid for 20 s."""
+    """POST /console/api/ticket/{id}/presence {doing}: viewing, writing or left."""
     ticket_id, visitor = number(request), request[VISITOR]
-    doing = field(await read_object(request), "doing")
-    if doing not in DOINGS:
-        raise InvalidParameter("doing")
-    people = request.app[PRESENCE].setdefault(ticket_id, {})
-    before = people.get(visitor.session_id)
-    if doing == "left":
-        people.pop(visitor.session_id, None)
-    else:
-        people[visitor.session_id] = (visitor.name or visitor.contact_id, doing, time.monotonic())
-    if (before[1] if before else "left") != doing:
-        request.app[HOUSE].changes.publish(ChangeKind.PRESENCE, id=ticket_id)
+    try:
+        doing = Doing(field(await read_object(request), "doing"))
+    except ValueError:
+        raise InvalidParameter("doing") from None
+    name = visitor.name or ("" if visitor.contact_id == TERMINAL else visitor.contact_id)
+    request.app[HOUSE].presence.note(ticket_id, visitor.session_id, name, doing)
     return reply({"present": _present(request, ticket_id)})
 
 
 def _present(request: web.Request, ticket_id: int) -> list[dict[str, str]]:
-    people, since = request.app[PRESENCE].get(ticket_id, {}), time.monotonic() - PRESENT_SECONDS
-    for session_id in [id for id, (_, _, at) in people.items() if at < since]:
-        del people[session_id]
-    me = request[VISITOR].session_id
-    return [{"name": name, "doing": doing} for id, (name, doing, _) in people.items() if id != me]
+    others = request.app[HOUSE].presence.others(ticket_id, request[VISITOR].session_id)
+    return [{"name": one.name, "doing": one.doing} for one in others]
 
 
 def _said_to_staff(session: Session, said_id: int) -> Said | None:

@@ -98,9 +98,10 @@ def _answer(ticket: Ticket, event: GroupMessage, context: EventContext, body: Bo
 
 
 def _canned(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
-    words = context.container.ticket_actions.canned(line.words)
+    replies = context.container.canned_replies.all
+    words = replies.get(line.words)
     if words is None:
-        names = "、".join(f"/{name}" for name in context.container.ticket_actions.settings.canned) or "无"
+        names = "、".join(f"/{name}" for name in replies) or context.container.config.texts.nothing
         context.reply(fill(context.container.config.texts.ticket_no_canned, name=line.words, names=names))
         return
     _answer(ticket, event, context, text(words))

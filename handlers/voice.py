@@ -11,14 +11,14 @@ MARK = "🎤"  # before the words of a voice message, wherever they are shown
 
 
 async def read(event: Event, context: EventContext) -> Event:
-    """The event with what is said in it as its text; as it is when it is no voice message, or cannot be read."""
+    """Return a voice message with its transcript as the text, and any other event unchanged."""
     container = context.container
     if not isinstance(event, PrivateMessage) or event.kind is not MessageKind.AUDIO:
         return event
     unheard = context.is_old or event.is_official or container.accounts.is_own(event.contact_id)
     if unheard or not container.transcription.is_on:
         return event
-    context.voice = await container.media.fetch(context.wechat, event.id, event.kind)
+    context.voice = await container.media.fetch(context.wechat, event.id, event.kind, event.contact_id)
     words = await container.transcription.words(context.voice.path) if context.voice else ""
     if not words:
         return event

@@ -13,11 +13,13 @@ from app.container import Container
 class ScheduledJob:
     """A job with its default time as a crontab line in the configured time zone.
 
-    `run` returns a summary for the log. A job may run again after a crash, so it must be idempotent. `made_up`: whether
-    a run missed while the bot was down is made up, once.
+    `run` answers with what it did (a number, a word), for the log. A job may be begun again after a crash in its
+    middle, so what it does must bear that. `made_up`: whether a time missed while the bot was down is made up, once.
+    `once`: of several processes one runs it; the others' are about the accounts that each serves.
     """
 
     name: str
     cron: str
     run: Callable[[Container], Awaitable[Any]]
     made_up: bool = True
+    once: bool = False

@@ -20,10 +20,13 @@ from jobs.job import ScheduledJob
 from services.outreach.timed_messages import trigger
 from services.upkeep.job_log import JobRun
 from services.upkeep.reload import Prepared
+from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
 PATIENCE: Final = 60.0  # seconds to wait for the accounts before making up missed runs
 LOOK_EVERY: Final = 20.0  # seconds between checks whether the clock was set back
+MOVING: Final = 120.0  # seconds in which an account may have been with nobody when a job was due
+SETTLED: Final = 15.0  # seconds after which accounts that were taken together are all there
 
 
 def _times(jobs: Sequence[ScheduledJob], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, BaseTrigger]:
@@ -67,6 +70,7 @@ class Jobs:
         self._scheduler = AsyncIOScheduler(timezone=container.zone)
         self._tasks: list[asyncio.Task[None]] = []
         self._changes = list(container.config.jobs)
+        self._after_taking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the scheduler and make up missed runs."""
@@ -112,9 +116,25 @@ class Jobs:
     async def stop(self) -> None:
         """Stop the scheduler and cancel its tasks."""
         self._scheduler.shutdown(wait=False)
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._after_taking] if self._after_taking else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def account_taken(self) -> None:
+        """An account comes from another process: run again, soon, what was due while it was with nobody. What such a
+        job has done already it does not do twice."""
+        if self._after_taking is None or self._after_taking.done():
+            self._after_taking = asyncio.create_task(self._run_what_was_due())
+
+    async def _run_what_was_due(self) -> None:
+        await asyncio.sleep(SETTLED)
+        since = self._container.clock() - MOVING
+        for name in list(self._triggers):
+            due = self._next_after(name, since)
+            job = self._known[name]
+            if job.made_up and not job.once and due is not None and due <= self._container.clock():
+                await self.run(name)
 
     async def made_up(self) -> None:
         """Wait until the missed runs are made up."""
@@ -122,6 +142,8 @@ class Jobs:
 
     async def run(self, name: str) -> None:
         """Run a job now and record the result."""
+        if self._known[name].once and not self._container.ownership.holds(GLOBAL):
+            return
         began = time.perf_counter()
         async with self._running[name]:
             at = self._container.clock()
@@ -137,6 +159,8 @@ class Jobs:
         log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", words, spent)
 
     async def _make_up(self, names: Sequence[str]) -> None:
+        if self._container.cluster is not None and names:  # its accounts come one after the other
+            await asyncio.sleep(SETTLED + self._container.config.cluster.lease_seconds)
         # group data is reliable once the accounts have read it again
         await self._container.accounts.all_online(PATIENCE)
         for name in names:

@@ -1,9 +1,24 @@
 """The tables and the storage. Importing this package registers every table, which the migrations need."""
 
-from models import accounts, console, conversations, durable, faq, flows, groups, keywords, rules, support, wecom
+from models import (
+    accounts,
+    cluster,
+    console,
+    conversations,
+    durable,
+    faq,
+    flows,
+    groups,
+    keywords,
+    rules,
+    statistics,
+    support,
+    wecom,
+)
 
 __all__ = [
     "accounts",
+    "cluster",
     "console",
     "conversations",
     "durable",
@@ -12,6 +27,7 @@ __all__ = [
     "groups",
     "keywords",
     "rules",
+    "statistics",
     "support",
     "wecom",
 ]

@@ -25,6 +25,7 @@ from sqlmodel import Session, SQLModel
 
 from models.database_file import DatabaseFile, FileLost
 from models.durable import Setting
+from models.fence import IDLE_LIMIT, TransactionGuard, session_name
 from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob, failed
 from models.latency import COMMIT, READ, database_seconds
 from models.schema import bring_up_to_date
@@ -68,12 +69,14 @@ def lively(url: URL) -> dict[str, Any]:
 
 
 class Store:
-    """A database: reads on a thread pool, writes on one thread."""
+    """One database; built once and passed around. `member`: which one this process is of several that write to it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, member: str = "") -> None:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.file = DatabaseFile(Path(self.url.database) if self.is_sqlite and self.url.database else None)
+        self._member = member
+        self.is_shared = bool(member)
         self._engine = self._make_engine()
         self.seconds = database_seconds()
         self._commits = GroupCommit(self._engine)
@@ -94,7 +97,11 @@ class Store:
             "hide_parameters": True,  # errors are logged and must not contain message texts
         }
         if not self.is_sqlite:
-            alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": lively(self.url)}
+            arguments = lively(self.url)
+            if self.is_shared:
+                arguments["options"] = f"-c idle_in_transaction_session_timeout={IDLE_LIMIT}"
+                arguments["application_name"] = session_name(self._member)
+            alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": arguments}
             return create_engine(self.url, pool_size=10, max_overflow=10, **alive, **usual)
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +123,10 @@ class Store:
         with self._engine.begin() as connection:
             bring_up_to_date(connection)
 
+    def guard(self, guard: TransactionGuard) -> None:
+        """Ask this before every write from now on."""
+        self._commits.guard = guard
+
     async def close(self) -> None:
         """Finish the queued writes and disconnect. Later writes raise RuntimeError."""
         loop = asyncio.get_running_loop()
@@ -129,6 +140,11 @@ class Store:
     def insert(self, table: type[SQLModel]) -> sqlite.Insert | postgresql.Insert:
         """Return the dialect's INSERT, which supports ON CONFLICT."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def one_at_a_time(self, session: Session, what: str) -> None:
+        """No other process does this until the transaction ends: for what is read before it is written."""
+        if self.is_shared:
+            session.connection().execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
 
     async def ping(self) -> None:
         """Check that the database answers. If the last write failed, such as on a full disk, also try a small write."""

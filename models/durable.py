@@ -44,7 +44,7 @@ class InboxEvent(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("account", "event_id"),
-        Index("ix_inbox_open", "state", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
+        Index("ix_inbox_open", "account", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
         Index(
             "ix_inbox_parked", "state", sqlite_where=text("state = 'parked'"), postgresql_where=text("state = 'parked'")
         ),
@@ -71,7 +71,7 @@ class OutboxItem(SQLModel, table=True):
     __table_args__ = (
         Index(
             "ix_outbox_open",
-            "state",
+            "account",
             sqlite_where=text("state in ('queued', 'sending')"),
             postgresql_where=text("state in ('queued', 'sending')"),
         ),
@@ -79,8 +79,9 @@ class OutboxItem(SQLModel, table=True):
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    queue: str = Field(index=True)  # "wx:ACCOUNT", "hook:NAME" or "make:ACCOUNT"
-    key: str  # items with the same key in a queue run in order
+    queue: str = Field(index=True)  # "wx:ACCOUNT", "hook:NAME", "make:ACCOUNT"
+    account: str = Field(default="", sa_column_kwargs={"server_default": ""})  # whose holder does it; "" = nobody's
+    key: str  # within a queue, one key's items go in order
     priority: str = Priority.REPLY
     body: str  # JSON
     state: str = WorkState.QUEUED

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlmodel import Session
 
 from models.bulk_insert import KEY as BULK
 from models.bulk_insert import BulkInsert
+from models.fence import Fenced, TransactionGuard
 
 log = logging.getLogger(__name__)
 AfterCommit = Callable[[], object]
@@ -52,10 +53,11 @@ class _Unsure(NamedTuple):
 
 
 class GroupCommit:
-    """Executes batches of writes on the writer thread."""
+    """Commits what the writer brings, on one thread. `guard`: of a process that is one of several."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, guard: TransactionGuard | None = None) -> None:
         self._engine = engine
+        self.guard = guard
         self._unsure: _Unsure | None = None
 
     @property
@@ -92,6 +94,8 @@ class GroupCommit:
             return []
         try:
             return self._transact(connection, batch)
+        except Fenced as error:  # none of them may be written
+            return failed(batch, error)
         except Exception as error:  # noqa: BLE001 - running each alone shows which job failed
             if _is_locked(error):  # each job would wait as long again
                 return failed(batch, error)
@@ -117,7 +121,9 @@ class GroupCommit:
         outcomes, mark = [], None
         try:
             with connection.begin():
-                outcomes = _run(connection, jobs)
+                if self.guard is not None:
+                    self.guard.begin(connection)
+                outcomes = _run(connection, jobs, self.guard)
                 if connection.dialect.name == "postgresql":
                     mark = connection.execute(MARK).scalar_one()
         except DBAPIError as error:
@@ -154,11 +160,13 @@ def _was_done(connection: Connection, mark: int) -> bool:
         time.sleep(0.05)  # PostgreSQL has no notification for the end of a backend
 
 
-def _run(connection: Connection, jobs: Sequence[WriteJob]) -> list[Outcome]:
-    """Execute the jobs one after the other in one session. Objects are expunged in between, so that jobs share none."""
+def _run(connection: Connection, jobs: Sequence[WriteJob], guard: TransactionGuard | None) -> list[Outcome]:
+    """Do the jobs in one transaction, one after the other on one session; none finds another's objects there."""
     outcomes, bulk = [], BulkInsert()
     info: dict[str, Any] = {BULK: bulk}
     with Session(connection, info=info, expire_on_commit=False, join_transaction_mode="rollback_only") as session:
+        if guard is not None:
+            event.listen(session, "after_flush", lambda flushed, _context: guard.flushed(flushed))
         for job in jobs:
             then = session.info["after_commit"] = []
             value = job.fn(session)
@@ -171,6 +179,7 @@ def _run(connection: Connection, jobs: Sequence[WriteJob]) -> list[Outcome]:
 
 
 def failed(jobs: Sequence[WriteJob], error: BaseException) -> list[Outcome]:
+    """Return the outcome of jobs that all failed with one error."""
     return [Outcome(job, None, error, ()) for job in jobs]
 
 

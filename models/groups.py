@@ -136,7 +136,7 @@ class DailyCount(SQLModel, table=True):
     """Numbers of a qun for one day (YYYY-MM-DD in the configured time zone)."""
 
     number: int = Field(primary_key=True, foreign_key="qun.number", sa_column_kwargs={"autoincrement": False})
-    day: str = Field(primary_key=True)
+    day: str = Field(primary_key=True, index=True)
     joins: int = 0
     leaves: int = 0
     messages: int = 0

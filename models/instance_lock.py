@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from sqlalchemy import URL, Connection, create_engine, text
+from sqlalchemy import URL, Connection, TextClause, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -26,7 +26,9 @@ PATIENCE: Final = 30.0  # seconds in which PostgreSQL notices that the machine o
 WATCH_EVERY: Final = 5.0
 # Without these, a server may keep the session of a machine that lost power for hours.
 KEEPALIVE: Final = ("tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 2")
-LOCK: Final = text("SELECT pg_try_advisory_lock(hashtext('wxbot'), hashtext(coalesce(current_schema(), '')))")
+NAME: Final = "hashtext('wxbot'), hashtext(coalesce(current_schema(), ''))"
+LOCK: Final = text(f"SELECT pg_try_advisory_lock({NAME})")
+SHARED_LOCK: Final = text(f"SELECT pg_try_advisory_lock_shared({NAME})")  # of processes that share the database
 
 
 class DatabaseInUse(Exception):
@@ -40,15 +42,18 @@ class InstanceLock(Protocol):
         """Release the lock."""
 
 
-async def acquire_instance_lock(url: str, on_lost: Callable[[], object], patience: float = PATIENCE) -> InstanceLock:
-    """Lock the database for this process; raise DatabaseInUse if another process holds it.
+async def acquire_instance_lock(
+    url: str, on_lost: Callable[[], object], patience: float = PATIENCE, *, shared: bool = False
+) -> InstanceLock:
+    """Lock the database for this process, or (`shared`) for processes that share it; DatabaseInUse when another
+    process holds it.
 
     `on_lost` is called on the event loop if another process took the lock while the server was unreachable.
     """
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
         return FileLock(Path(parsed.database or ""))
-    held = ServerLock(parsed)
+    held = ServerLock(parsed, SHARED_LOCK if shared else LOCK)
     deadline, told = time.monotonic() + patience, False
     while not await asyncio.to_thread(held.take):
         if time.monotonic() > deadline:
@@ -95,7 +100,8 @@ class FileLock:
 class ServerLock:
     """An advisory lock of PostgreSQL, held by its own connection."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, lock: TextClause = LOCK) -> None:
+        self._lock = lock
         self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=lively(url))
         self._connection: Connection | None = None
         self._ended = threading.Event()
@@ -106,7 +112,7 @@ class ServerLock:
             self._connection = self._engine.connect()
             for setting in KEEPALIVE:
                 self._connection.execute(text(f"SET {setting}"))
-        return bool(self._connection.execute(LOCK).scalar())
+        return bool(self._connection.execute(self._lock).scalar())
 
     def watch(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[], object]) -> None:
         """Take the lock again whenever the connection was lost, on a daemon thread that cannot delay the stop."""

@@ -56,11 +56,11 @@ class Broadcast(SQLModel, table=True):
 
 
 class BroadcastTarget(SQLModel, table=True):
-    """One room of a broadcast. The outbox item has the result."""
+    """One room or friend that a broadcast was promised to; its message says what came of it."""
 
     id: int | None = Field(default=None, primary_key=True)
     broadcast: int = Field(foreign_key="broadcast.id", index=True)
     account: str
-    number: int
-    room_id: str
+    number: int  # of the group; 0 = a friend
+    room_id: str  # or the friend's WeChat id
     message: int  # OutboxItem.id

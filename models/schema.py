@@ -12,6 +12,8 @@ from sqlmodel import SQLModel
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 MAX_ID: Final = 2**31 - 1  # largest value of an INTEGER column on PostgreSQL
 _REVISION: Final = re.compile(r"^revision(?:: str)? = [\"'](\w+)[\"']", re.MULTILINE)
+# Processes that start together make or migrate the tables one after the other.
+_ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('wxbot tables'))")
 _STAMP: Final = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 
 
@@ -22,6 +24,8 @@ class UnusableDatabase(Exception):
 def bring_up_to_date(connection: Connection) -> None:
     """Create or migrate the tables in the connection's transaction; raise UnusableDatabase."""
     _check_encoding(connection)
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ONE_AT_A_TIME)
     tables = inspect(connection).get_table_names()
     if not tables:
         create(connection)

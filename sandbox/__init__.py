@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ class Sandbox:
     token: str
     servers: dict[str, PuppetServer]
     url: str = ""  # base URL of the page and the control API
+    password: str = ""  # of the page and the control API; always set where others can reach them
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
@@ -49,12 +51,14 @@ async def start(
     seed: int | None = None,
     world: World | None = None,
     staff_room: str = "",
+    password: str = "",
 ) -> Sandbox:
     """Start a world with these assistants, a gateway for each, and the control API on `host`:`port`.
 
     The gateways listen on loopback, on `grpc_ports` or free ports; `token` is random by default. `state` is the file
     from which the world is loaded and to which it is saved. `staff_room` is the topic of a group with 店长, 智多星 and
-    the assistants, created unless it exists. Raises OSError if a port is taken or `state` cannot be read.
+    the assistants, created unless it exists. Beyond loopback a `password` is
+    wanted; a random one by default. Raises OSError if a port is taken or `state` cannot be read.
     """
     # The prefix is the TLS server name: the Node client requires every token to begin with it.
     token = token or f"insecure_{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}"
@@ -65,7 +69,7 @@ async def start(
         world.rooms.create(ADMIN, [*assistants, ZHIDUO], staff_room)
     ports = [*grpc_ports, *[0] * (len(accounts) - len(grpc_ports))]
     servers = {name: PuppetServer(world, name, token, port=p) for name, p in zip(accounts, ports, strict=True)}
-    sandbox = Sandbox(world, token, servers)
+    sandbox = Sandbox(world, token, servers, password=password or ("" if _is_loopback(host) else secrets.token_hex(8)))
     async with AsyncExitStack() as stack:
         if state is not None:
             await _keep(world, Path(state), stack)
@@ -79,13 +83,21 @@ async def start(
 
 async def _serve_control(sandbox: Sandbox, host: str, port: int, stack: AsyncExitStack) -> str:
     """Start the control API and return its URL."""
-    runner = web.AppRunner(make_app(sandbox.world, sandbox.endpoints), shutdown_timeout=1.0, access_log=None)
+    app = make_app(sandbox.world, sandbox.endpoints, sandbox.password)
+    runner = web.AppRunner(app, shutdown_timeout=1.0, access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, host, port).start()
     url = f"http://{address(host)}:{runner.addresses[0][1]}"
     sandbox.world.avatar_base = f"{url}/api/avatars/"
     return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def address(host: str) -> str:

@@ -28,6 +28,7 @@ def _arguments(given: list[str]) -> argparse.Namespace:
         help="port of a gateway, one for each account in order",
     )
     parser.add_argument("--state", type=Path, metavar="FILE", help="file that stores the state across restarts")
+    parser.add_argument("--password", default="", help="password of the page (default: random beyond loopback)")
     parser.add_argument("--seed", type=int, help="seed of random ids and faults")
     options = parser.parse_args(given)
     options.account = options.account or ["weimi1001"]
@@ -49,8 +50,10 @@ async def run(options: argparse.Namespace) -> None:
         state=options.state,
         grpc_ports=options.grpc_port or (),
         seed=options.seed,
+        password=options.password,
     )
-    lines = [f"page         {running.url}", f"control API  {running.url}/api/state", f"token        {running.token}"]
+    lines = [f"password     {running.password}"] if running.password else []
+    lines += [f"page         {running.url}", f"control API  {running.url}/api/state", f"token        {running.token}"]
     lines += [f"gateway      {endpoint}  ({account}, plaintext)" for account, endpoint in running.endpoints.items()]
     print("\n".join(lines), flush=True)
     await stopping.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -31,16 +32,23 @@ class Change:
 
 
 class ChangeFeed:
-    """The latest changes of this process."""
+    """The latest changes. `tell`: tells other processes of those that happen here."""
 
-    def __init__(self) -> None:
-        self._epoch = secrets.token_hex(4)  # distinguishes the numbers of this process from those of earlier ones
+    def __init__(self, tell: Callable[[ChangeKind, dict[str, Any]], None] | None = None) -> None:
+        self._tell = tell
+        self._epoch = secrets.token_hex(4)  # numbers of an earlier process mean nothing
         self._last = 0
         self._changes: deque[Change] = deque(maxlen=KEPT)
         self._news = asyncio.Event()
 
     def publish(self, kind: ChangeKind, **facts: Any) -> None:
-        """Add a change. Must be called on the event loop."""
+        """Tell of a change; on the event loop only."""
+        self.receive(kind, facts)
+        if self._tell is not None:
+            self._tell(kind, facts)
+
+    def receive(self, kind: ChangeKind, facts: dict[str, Any]) -> None:
+        """A change, here or at another process."""
         self._last += 1
         self._changes.append(Change(self._last, kind, facts))
         self._news.set()

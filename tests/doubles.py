@@ -88,6 +88,9 @@ class InMemoryWeChat:
         await self._call("self_qr_code")
         return "https://u.wechat.com/MDtestCode"
 
+    async def log_out(self) -> None:
+        await self._call("log_out")
+
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:
         await self._call("create_room")
         room_id = f"room-{len(self.directory.rooms) + 1}@chatroom"

@@ -233,7 +233,7 @@ def test_variables_reach_into_sections_and_lists(tmp_path: Path, monkeypatch: py
         "TEXTS__BAD_TOKEN": "123",
     }.items():
         monkeypatch.setenv(f"WXBOT_{name}", value)
-    monkeypatch.setenv("KEYS", '["k1", "k2"]')
+    monkeypatch.setenv("KEYS", '["first-key-1234567", "second-key-123456"]')
     config = load(write(tmp_path, text))
     first, second, third = config.assistants
     assert (first.token, first.tls, first.endpoint) == ("[t0ken]", False, "h:1")
@@ -246,7 +246,7 @@ def test_variables_reach_into_sections_and_lists(tmp_path: Path, monkeypatch: py
     assert list(config.customer_service.accept.delay_seconds) == [1, 2]
     assert not config.pacing.enabled
     assert config.texts.bad_token == "123"
-    assert (config.api.keys, config.api.trusted_proxies) == (["k1", "k2"], [])
+    assert (config.api.keys, config.api.trusted_proxies) == (["first-key-1234567", "second-key-123456"], [])
 
 
 def test_a_time_without_quotes_is_a_time(tmp_path: Path) -> None:
@@ -284,3 +284,39 @@ def test_a_variable_that_is_wrong_is_named(
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
         load(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("yaml", "key"),
+    [
+        ("api: {keys: [short]}", "api.keys.0"),
+        ("api: {keys: [{name: erp, key: fifteen-letters}]}", "api.keys.0"),
+        ("webhooks: [{url: 'https://erp.example/hook', secret: whsec_dGVzdA}]", "webhooks.0.secret"),
+    ],
+)
+def test_secrets_that_can_be_guessed_are_refused(tmp_path: Path, yaml: str, key: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml)
+    with pytest.raises(ConfigError, match="at least 16 characters") as refused:
+        load(path)
+    assert str(refused.value).startswith(key)
+    assert not any(secret in str(refused.value) for secret in ("short", "fifteen", "dGVzdA"))
+
+
+def test_kubernetes_own_variables_are_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "WXBOT_PORT": "tcp://10.0.0.1:8080",
+        "WXBOT_SERVICE_HOST": "10.0.0.1",
+        "WXBOT_SERVICE_PORT": "8080",
+        "WXBOT_SERVICE_PORT_HTTP": "8080",
+        "WXBOT_PORT_8080_TCP": "tcp://10.0.0.1:8080",
+        "WXBOT_PORT_8080_TCP_PROTO": "tcp",
+        "WXBOT_PORT_8080_TCP_ADDR": "10.0.0.1",
+        "WXBOT_PORT_8080_TCP_PORT": "8080",
+        "WXBOT_API__PORT": "9000",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert load().api.port == 9000
+    monkeypatch.setenv("WXBOT_PORTS", "1")
+    with pytest.raises(ConfigError, match="WXBOT_PORTS"):
+        load()

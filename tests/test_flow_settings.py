@@ -102,7 +102,7 @@ def test_a_broken_flow_stops_the_start_and_is_named(tmp_path: Path, flows: list[
     assert "\n" not in str(error.value)
 
 
-HOOK = {"url": "https://erp.example/hook", "secret": "whsec_dGVzdA=="}
+HOOK = {"url": "https://erp.example/hook", "secret": "whsec_dGVzdHRlc3R0ZXN0dGVzdA=="}
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ def test_a_broken_webhook_stops_the_start_and_its_secret_is_not_shown(
 @pytest.mark.parametrize(
     ("secret", "keys"),
     [
-        ("whsec_dGVzdA==", [b"test"]),
-        ("whsec_dGVzdA", [b"test"]),
-        ("dGVzdA==", [b"test", b"dGVzdA=="]),
-        ("dG-Vzd!A", [b"test", b"dG-Vzd!A"]),  # as decoded by receivers in Python
-        ("not base64", [b"not base64"]),
-        ("\u5bc6\u94a5", ["\u5bc6\u94a5".encode()]),
-        ("-", [b"-"]),
+        ("whsec_dGVzdHRlc3R0ZXN0dGVzdA==", [b"testtesttesttest"]),
+        ("whsec_dGVzdHRlc3R0ZXN0dGVzdA", [b"testtesttesttest"]),
+        ("dGVzdHRlc3R0ZXN0dGVzdA==", [b"testtesttesttest", b"dGVzdHRlc3R0ZXN0dGVzdA=="]),
+        # as decoded by receivers in Python
+        ("dG-VzdHRlc3R0ZXN0dGVzd!A", [b"testtesttesttest", b"dG-VzdHRlc3R0ZXN0dGVzd!A"]),
+        ("\u5bc6\u94a5" * 8, [("\u5bc6\u94a5" * 8).encode()]),
+        ("-" * 16, [b"-" * 16]),
     ],
 )
 def test_a_secret_without_its_prefix_is_taken_both_ways(secret: str, keys: list[bytes]) -> None:
@@ -145,10 +145,18 @@ def test_a_secret_without_its_prefix_is_taken_both_ways(secret: str, keys: list[
 
 
 def test_a_lane_names_a_receiver_without_what_may_be_secret() -> None:
-    plain = WebhookSettings(url="https://erp.example:8443/hook", secret="dGVzdA")
+    plain = WebhookSettings(url="https://erp.example:8443/hook", secret="dGVzdHRlc3R0ZXN0dGVzdA")
     assert plain.plain_url == "https://erp.example:8443/hook"
-    keyed = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=s3cret", secret="dGVzdA")
-    other = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=other", secret="dGVzdA")
+    keyed = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=s3cret", secret="dGVzdHRlc3R0ZXN0dGVzdA")
+    other = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=other", secret="dGVzdHRlc3R0ZXN0dGVzdA")
     assert keyed.plain_url.startswith("https://erp.example/hook#")
     assert not any(part in keyed.plain_url for part in ("me", "pass@", "s3cret"))
     assert keyed.plain_url != other.plain_url
+
+
+def test_a_secret_in_the_path_is_not_shown() -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw0hBc7Bqyj8ZCY="
+    hook = WebhookSettings(url="https://hooks.example/services/T02AB34CD5EF/sekrit?k=s3cret", secret=secret)
+    assert hook.shown_url.startswith("https://hooks.example/services/…/sekrit#")
+    plain = WebhookSettings(url="https://hooks.example/api/v2/wechat-events", secret=secret)
+    assert plain.shown_url == plain.url

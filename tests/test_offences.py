@@ -94,3 +94,25 @@ def test_neither_a_clock_that_stands_still_nor_a_backlog_is_flooding() -> None:
     one, other = ("a", "room", "one"), ("a", "room", "other")
     assert not any(flood.hit(one, 5.0 * number, 0.0) for number in range(20)), "one time for all that is said"
     assert not any(flood.hit(other, 100.0, 60.0 * number) for number in range(20)), "said over a while, brought at once"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["weixin://dl/business/?t=abc", "看 alipays://platformapi", "http://1.2.3.4", "1.2.3.4:8080", "1.2.3.4/a",
+     "www.example.museum", "go.example.zip/login", "WWW.EXAMPLE.PICS"],
+)  # fmt: skip
+def test_links_of_other_shapes(text: str) -> None:
+    assert foreign_link(text, ["ours.example"]) is not None
+
+
+@pytest.mark.parametrize("text", ["版本 1.2.3.4", "3.14/2", "a.b", "今天 9:00-18:00", "是/否", "www.ours.example/a"])
+def test_what_is_no_foreign_link(text: str) -> None:
+    assert foreign_link(text, ["ours.example"]) is None
+
+
+def test_marks_on_letters_hide_no_word() -> None:
+    words = WordFilter(["spam", "加微信"])
+    assert words.hit("s\u0301p\u0308a\u0336m") == "spam"
+    assert words.hit("\u015bp\u00e4m") == "spam"
+    assert words.hit("加\u0336微\u0336信\u0336") == "加微信"
+    assert words.hit("한국어") is None

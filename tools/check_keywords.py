@@ -5,16 +5,18 @@ FILE is a config.yaml, or a YAML list of rules as in `customer_service.keywords`
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from config import ConfigError, beside, read_yaml
+from config import ConfigError, beside, load, read_yaml
 from config.customer_service import KeywordRule
 from services.support.keywords import missing_files
 from services.support.matching import RuleSet
 from services.text import normal
+from tools.near_questions import report
 
 
 class NoRules(Exception):
@@ -80,7 +82,21 @@ def main(arguments: list[str]) -> int:
         parts = [part.text or part.image or part.file or (part.link.url if part.link else "") for part in match.parts()]
         number = next(n for n, rule in enumerate(rules, 1) if rule is match.rule)
         print(f"{where}: rule {number}, {shown(match.rule)} -> {' | '.join(parts)}")
-    return 1 if troubles else 0
+    return 1 if _near(arguments) or troubles else 0
+
+
+def _near(arguments: list[str]) -> bool:
+    """Say of a config.yaml from which nearness on questions are offered; whether its files cannot be read."""
+    try:
+        if not isinstance(read_yaml(arguments[0]), dict):
+            return False
+        config = load(arguments[0])
+        lines = asyncio.run(report(config, arguments[1] if len(arguments) == 2 else ""))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return True
+    print(*lines, sep="\n")
+    return False
 
 
 if __name__ == "__main__":

@@ -199,6 +199,13 @@ class PeopleCalls(AccountCalls):
         friends = (id for id in (*new, *strangers) if id in known.contacts and known.contacts[id].friend)
         self._hearing.befriended(id for id in friends if id not in old)
 
+    async def log_out(self) -> None:
+        """Log the account out at its gateway, which then shows a code to log in again."""
+        await self._change("Logout", self._mended.log_out(), self._is_logged_out)
+
+    async def _is_logged_out(self) -> bool:
+        return not self._mended.login_user_id
+
     async def self_qr_code(self) -> str:
         """Return the content of the account's QR code."""
         return await self._mended.contact_self_qr_code()

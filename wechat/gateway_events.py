@@ -64,6 +64,8 @@ class GatewayEvents:
         """The connection is closed."""
         self._leave()
         self._puppet.detach()
+        self._scanned = self._assistant.qr_code = ""  # a code of a gateway that is gone logs nobody in
+        self._assistant.scan_state = ScanState.NONE
         await self._assistant.become(state, reason)
 
     async def heard(self, number: int, payload: str, relay_number: int = 0) -> None:

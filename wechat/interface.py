@@ -48,6 +48,7 @@ class Capability(StrEnum):
     SET_ALIAS = "set_alias"
     JOIN_BY_CODE = "join_by_code"  # groups are made by staff; people join them by a QR code, nobody is added
     GROUP_TASKS = "group_tasks"  # what is said to a group is sent once a member of staff has confirmed it
+    LOG_OUT = "log_out"  # the account can be logged out, and in again by scanning a code
     WRITE_FIRST = "write_first"  # may write to people who have not written recently
     CONTACT_CARD = "contact_card"
     LINK = "link"
@@ -154,6 +155,8 @@ class WeChat(Protocol):
         """Read contacts that may be a friend of this name but are not known as one."""
 
     async def self_qr_code(self) -> str: ...
+    async def log_out(self) -> None:
+        """Log the account out at its gateway, which then shows a code to log in again."""
 
     # Groups
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str: ...

@@ -82,6 +82,10 @@ class MendedPuppet(PuppetService):  # type: ignore[misc]  # the SDK is untyped
         answer = await self.call("ContactAlias", request)
         return answer.alias or answer.alias_wrapped.value or ""
 
+    async def log_out(self) -> None:
+        """End the account's login; the gateway shows a code for the next one."""
+        await self.call("Logout", pb.Empty())
+
     async def contact_self_qr_code(self) -> str:
         """Return the content of the account's QR code."""
         return str((await self.call("ContactSelfQRCode", pb.Empty())).qrcode)

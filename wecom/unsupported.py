@@ -22,6 +22,10 @@ class UnsupportedCalls:
         """Customers of 微信客服 have no remark."""
         raise WeChatUnsupported("set_alias")
 
+    async def log_out(self) -> None:
+        """The account is a service of the platform, which nobody logs in to."""
+        raise WeChatUnsupported("log_out")
+
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:
         """Only staff can create groups, in their own client."""
         raise WeChatUnsupported("create_room")

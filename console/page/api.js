@@ -31,7 +31,12 @@ export async function call(method, path, body) {
   throw Object.assign(new Error(SENTENCES[code] ? t(SENTENCES[code]) : message ?? t("出错了（{n}）", { n: response.status })), { status: response.status });
 }
 
-/** A query string of the values that are not empty. */
+/** A key that makes a repeated request safe; pages without HTTPS have no crypto.randomUUID. */
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A query string of what is not empty. */
 export function query(values) {
   const given = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== "" && value != null));
   return given.size ? `?${given}` : "";

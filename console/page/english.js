@@ -1,4 +1,6 @@
-// English texts by their Chinese originals.
+// English, by the Chinese words.
+import { MORE } from "./english-more.js";
+
 const PAIRS = `
 填写的内容不完整或无效。|Something is missing or not valid.
 没有权限。|You may not do this.
@@ -110,7 +112,6 @@ const PAIRS = `
 文字|Texts
 群公告（会通知所有人）|Announcement (notifies everyone)
 欢迎语（留空用配置里的）|Welcome (empty: as in the config)
-（未保存）|(not saved)
 已保存|Saved
 保存|Save
 放弃修改|Discard
@@ -131,7 +132,6 @@ const PAIRS = `
 被移出|Removed
 昵称|Name
 微信标识|WeChat id
-警告 {name}？|Warn {name}?
 警告|Warn
 把 {name} 移出群？|Remove {name} from the group?
 移出|Remove
@@ -188,7 +188,6 @@ const PAIRS = `
 [图片或文件]|[picture or file]
 结果|Result
 群发结果|Result of the broadcast
-已发送 {sent}，失败 {failed}，共 {all} 个群|{sent} sent, {failed} failed, of {all} groups
 关闭|Close
 查找群|Find a group
 已排队发送|Queued
@@ -215,34 +214,24 @@ const PAIRS = `
 拉人|People added
 通过好友|Friends accepted
 等待接待|Waiting
-最久 {t}|Longest: {t}
-进行中的工单|Open tickets
 今日群消息|Group messages today
 今日入群|Joined today
 退群 {n}|{n} left
 待发送|To be sent
-未送达的通知|Failed deliveries
-群消息，30 天|Group messages, 30 days
 群消息|Group messages
 入群与退群，30 天|Joins and leaves, 30 days
 入群与退群|Joins and leaves
 工单，30 天|Tickets, 30 days
 工单|Tickets
 新工单|New tickets
-这个状态|In this state
-启动以来|Since the start
 好友|Friends
 客服群|Staff room
 还没有绑定|Not bound yet
 {kind} 已用的频率|Pace used: {kind}
 请用微信扫码登录|Scan with WeChat to log in
-已扫码，请在手机上确认|Scanned. Confirm on the phone
-二维码已过期，新的马上就来|Expired. A new code will appear soon
 登录二维码|Login QR code
 等待管理员扫码登录|Waiting for an admin to scan the code
-谁，如 person:wxid_…|Who, e.g. person:wxid_…
 什么|What
-什么，如 topic|What, e.g. topic
 从什么时候|Since
 导出 CSV|Export CSV
 对象|Target
@@ -257,68 +246,17 @@ const PAIRS = `
 微信号或微信标识|WeChat account or id
 微信号或微信标识（须是助手的好友）|WeChat account or id of a friend
 客服人员|Staff
-还没有客服群：在群里说 /绑定客服群|No staff room yet: say /绑定客服群 in a group
 已退出|Ended
 登录|Sessions
 登录于|Logged in
 最近使用|Last seen
 （这里）|(here)
-已重新加载|Reloaded
 现在的配置|Config in force
 重新加载会改什么|What would a reload change?
 会更新：{what}|Will change: {what}
 没有变化。|No changes.
 这些要重启才生效：{what}|These need a restart: {what}
 重新加载|Reload
-对话|Conversation
-{name} 正在输入…|{name} is writing…
-{name} 也在看这个工单|{name} is looking at this ticket, too
-客户|Customer
-由 {staff} 接待|Assigned to {staff}
-无人接待|Unassigned
-评分 {mark}|Rated {mark}
-已由你接待|Assigned to you
-我来接待|Assign to me
-转给|Transfer to
-已转交|Transferred
-转给…|Transfer to…
-已重新打开|Reopened
-重新打开|Reopen
-结束这个工单？客户会被请求评分。|Close this ticket? The customer is asked for a rating.
-对话内容|Messages
-显示更早的|Show earlier ones
-还没有说过话。|Nothing has been said yet.
-备注 · {name}|Note · {name}
-图片|Picture
-文件|File
-备注|Note
-只有同事看得到|Only staff can see this
-回复客户，Ctrl+Enter 发送|Reply to the customer; Ctrl+Enter sends
-写备注|Note
-图片或文件|Picture or file
-常用语|Canned replies
-常用语…|Canned replies…
-保存备注|Save note
-发送|Send
-微信号|WeChat account
-工单开始|Opened
-备注名|Remark
-保存备注名|Save remark
-所在的群|Groups
-不在任何群里|In no group
-以前的工单|Earlier tickets
-这是第一次|This is the first one
-待接待|Waiting
-我的|Mine
-看哪些工单|Which tickets
-查找客户或编号|Find a customer or number
-没有人在等。|Nobody is waiting.
-这里还没有工单。客户说“人工”就会出现在这里。|No tickets here yet. They appear when a customer says “人工”.
-选一个工单，看对话。|Choose a ticket.
-刚刚|just now
-{n} 分钟前|{n} min ago
-{n} 小时前|{n} h ago
-{n} 天前|{n} d ago
 `;
 
-export const EN = Object.fromEntries(PAIRS.trim().split("\n").map((line) => line.split("|")));
+export const EN = Object.fromEntries(`${PAIRS.trim()}\n${MORE.slice(1, -1)}`.split("\n").map((line) => line.split("|")));

@@ -12,6 +12,7 @@ const tell = (change) => listeners.forEach((listener) => listener(change));
 
 /** Keep the connection open while the page is open; calls `onState(live)`. */
 export function listen(onState) {
+  if (source) return;
   let last = "";
   let wait = 500;
   const start = () => {

@@ -9,6 +9,17 @@ export function t(chinese, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
+const ACTORS = { automatic: "自动", guard: "群管理", job: "定时任务", rest: "接口", signal: "系统信号", code: "绑定码", terminal: "终端" };
+
+/** Who did something, as the audit log names them (person:ID, console:ID, rest:NAME, …), in words. */
+export function actor(who, name) {
+  const [prefix, ...rest] = who.split(":");
+  const id = rest.join(":");
+  if (prefix === "console") return t("{name}（后台）", { name: id === "terminal" ? t("管理员") : name || id });
+  if (prefix === "person") return name || id;
+  return ACTORS[prefix] ? [t(ACTORS[prefix]), id].filter(Boolean).join(" ") : name || who;
+}
+
 const LOCALE = language === "en" ? "en-GB" : "zh-CN";
 const DAY = new Intl.DateTimeFormat(LOCALE, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false });
 const TIME = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", hour12: false });

@@ -10,10 +10,12 @@ from sqlmodel import Session
 
 from config import ConfigError
 from config.texts import fill
+from errors import NotFound
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
 from handlers.chat_commands.targets import meant
 from models.accounts import Admin
 from models.groups import Qun, QunState
+from services.accounts.admins import LastAdmin
 from services.groups.lists import QunFilter, list_quns
 from services.paging import PageRequest
 from services.support.faq import Entry
@@ -107,23 +109,21 @@ def _about(request: CommandRequest, words: str) -> CommandRequest:
 
 def _bind(request: CommandRequest, person: Contact) -> CommandReply:
     def act(session: Session) -> str:
-        if not request.container.admins.add(session, person.id, person.name, request.actor):
-            return fill(request.texts.admin_known, name=person.name or person.id)
-        request.note(session, "admin", person.id)
-        return fill(request.texts.admin_added, name=person.name or person.id)
+        new = request.container.admins.add(session, person.id, person.name, request.actor)
+        words = request.texts.admin_added if new else request.texts.admin_known
+        return fill(words, name=person.name or person.id)
 
     return CommandReply(act=act)
 
 
 def _remove_admin(request: CommandRequest, number: int) -> CommandReply:
     def act(session: Session) -> str:
-        book = request.container.admins
-        if book.is_last(session, number):
+        try:
+            admin = request.container.admins.remove(session, number, request.actor)
+        except LastAdmin:
             return request.texts.admin_last
-        admin = book.remove(session, number)
-        if admin is None:
+        except NotFound:
             return fill(request.texts.admin_unknown, id=number)
-        request.note(session, "admin_removed", admin.contact_id)
         return fill(request.texts.admin_removed, name=_name(request, admin.contact_id))
 
     return CommandReply(act=act)
@@ -148,8 +148,7 @@ async def questions(request: CommandRequest) -> CommandReply:
     entry = Entry(questions=wordings, answer=answer[0])
 
     def act(session: Session) -> str:
-        row, new = request.container.faq.add(session, entry, request.actor)
-        request.note(session, "question", str(row.id))
+        row, new = request.container.knowledge_editor.put_question(session, entry, request.actor)
         return fill(request.texts.question_added if new else request.texts.question_changed, id=row.id)
 
     return CommandReply(act=act)
@@ -166,9 +165,10 @@ async def _listed(request: CommandRequest) -> CommandReply:
 
 def _remove_question(request: CommandRequest, number: int) -> CommandReply:
     def act(session: Session) -> str:
-        if request.container.faq.remove(session, number) is None:
+        try:
+            request.container.knowledge_editor.remove_question(session, number, request.actor)
+        except NotFound:
             return fill(request.texts.question_unknown, id=number)
-        request.note(session, "question_removed", str(number))
         return fill(request.texts.question_removed, id=number)
 
     return CommandReply(act=act)

@@ -38,8 +38,7 @@ async def log_out(request: CommandRequest) -> CommandReply:
         return request.misuse()
 
     def act(session: Session) -> str:
-        count = request.container.console_sessions.end_all(session, request.who)
-        request.note(session, "console_logout", request.who)
+        count = request.container.console_sessions.end_all(session, request.account, request.who)
         return fill(request.texts.console_logged_out, count=count)
 
     return CommandReply(act=act)

@@ -38,14 +38,14 @@ async def warn(request: CommandRequest) -> CommandReply:
     if found.problem:
         return CommandReply(found.problem)
     reason = found.rest or request.texts.reason_command
-    qun, sanctions, limit = request.group, request.container.sanctions, request.container.config.groups.warn_limit
+    qun, actions, limit = request.group, request.container.member_actions, request.container.config.groups.warn_limit
 
     def act(session: Session) -> str:
         lines = []
         for person in found.people:
             room = request.container.groups.room_of(qun, person.id)
             where = room.id if room else request.room_id
-            count = sanctions.warn(session, qun, where, person.id, person.name, reason, request.actor)
+            count = actions.warn(session, qun, person, reason, request.actor, where)
             if count >= limit:
                 lines.append(fill(request.texts.banned_by_limit, name=person.name, limit=limit))
             elif where != request.room_id:  # in this room, the warning itself is the answer
@@ -64,7 +64,7 @@ async def blacklist(request: CommandRequest) -> CommandReply:
 
     def keep(session: Session) -> None:
         for person in found.people:
-            request.container.sanctions.blacklist(session, request.group, person.id, person.name, reason, request.actor)
+            request.container.member_actions.blacklist(session, request.group, person, reason, request.actor)
 
     await request.container.store.write(keep)  # first, so that nobody is added again meanwhile
     tried = await _take_out(request, found.people)
@@ -92,7 +92,7 @@ async def forgive(request: CommandRequest) -> CommandReply:
         return CommandReply(describe(request, name, people))
 
     def act(session: Session) -> str:
-        request.container.sanctions.forgive(session, request.group, found[0].contact_id, request.actor)
+        request.container.member_actions.forgive(session, request.group, found[0].contact_id, request.actor)
         return fill(request.texts.forgiven, name=found[0].name or name)
 
     return CommandReply(act=act)
@@ -108,7 +108,7 @@ async def _victims(request: CommandRequest, *, once: Collection[str] = ()) -> Ta
     if not request.rooms:
         return Targets(problem=fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))
     found = await meant(request, once=once)
-    spared = [person.name for person in found.people if request.container.sanctions.is_exempt(request.group, person.id)]
+    spared = [person.name for person in request.container.member_actions.exempt(request.group, found.people)]
     if spared:
         return Targets(problem=fill(request.texts.person_exempt, name="、".join(spared)))
     return found
@@ -118,7 +118,7 @@ async def _take_out(request: CommandRequest, people: Iterable[Contact]) -> _Trie
     out, failures = [], []
     for person in people:
         try:
-            await request.container.removals.remove(request.group, person.id, request.actor)
+            await request.container.member_actions.remove(request.group, person.id, request.actor)
         except (WeChatError, BotError) as error:
             failures.append(fill(request.texts.not_kicked, name=person.name, why=why(request.texts, error)))
         else:

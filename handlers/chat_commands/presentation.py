@@ -28,8 +28,7 @@ async def welcome(request: CommandRequest) -> CommandReply:
     wanted = {OFF: "", USUAL: None}.get(request.rest, request.rest)
 
     def act(session: Session) -> str:
-        request.container.groups.patch(session, request.group.number, welcome=wanted)
-        request.note(session, "welcome")
+        request.container.presentation.welcome(request.group, wanted, request.actor)(session)
         shown = usual if wanted is None else wanted
         return fill(request.texts.welcome_set, welcome=shown) if shown else request.texts.welcome_off
 

@@ -9,12 +9,12 @@ from typing import Final
 from sqlmodel import Session
 
 from config.texts import fill
+from errors import NotFound
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
 from handlers.chat_commands.words import ADD, DROP
 from services.outreach.broadcasts import MINUTES
-from services.outreach.timed_messages import wrong_parts
+from services.outreach.timed_messages import MAX_PER_GROUP, TooManyTimed, wrong_parts
 
-MAX_TIMED: Final = 20
 CRON_FIELDS: Final = 5
 
 
@@ -30,8 +30,6 @@ async def timed(request: CommandRequest) -> CommandReply:
         return request.misuse()
     if len(text) > MAX:
         return CommandReply(fill(request.texts.too_long, most=MAX))
-    if len(await request.container.timed_messages.of(request.group)) >= MAX_TIMED:
-        return CommandReply(fill(request.texts.timed_too_many, most=MAX_TIMED))
     return _add(request, unicodedata.normalize("NFKC", " ".join(fields)), text)
 
 
@@ -44,9 +42,11 @@ def _add(request: CommandRequest, cron: str, text: str) -> CommandReply:
         return CommandReply(fill(request.texts.timed_bad, why=request.texts.timed_never, usage=request.usage))
 
     def act(session: Session) -> str:
-        timed_id = request.container.timed_messages.add(session, request.group, cron, text, request.who, due)
-        request.note(session, "timed", str(timed_id), cron=cron)
-        return fill(request.texts.timed_added, id=timed_id, next=_when(request, due))
+        try:
+            row = request.container.timed_messages.add(session, request.group, cron, text, request.actor)
+        except TooManyTimed:
+            return fill(request.texts.timed_too_many, most=MAX_PER_GROUP)
+        return fill(request.texts.timed_added, id=row.id, next=_when(request, row.next_at))
 
     return CommandReply(act=act)
 
@@ -63,9 +63,10 @@ def _wrong(request: CommandRequest, cron: str) -> str:
 
 def _drop(request: CommandRequest, timed_id: int) -> CommandReply:
     def act(session: Session) -> str:
-        if not request.container.timed_messages.remove(session, request.group, timed_id):
+        try:
+            request.container.timed_messages.remove(session, timed_id, request.actor, request.group.number)
+        except NotFound:
             return fill(request.texts.timed_unknown, id=timed_id)
-        request.note(session, "timed_dropped", str(timed_id))
         return fill(request.texts.timed_removed, id=timed_id)
 
     return CommandReply(act=act)

@@ -9,9 +9,11 @@ from typing import Final
 from sqlmodel import Session
 
 from config.texts import fill
+from errors import NotFound
 from handlers.chat_commands.request import CommandReply, CommandRequest, whole
 from models.durable import OutboxItem, WorkState
 from models.flows import FlowRun
+from services.flows.flows import end_run
 
 END: Final = "结束"
 ALL: Final = "全部"
@@ -33,10 +35,10 @@ async def flows(request: CommandRequest) -> CommandReply:
         return CommandReply(unknown)
 
     def end(session: Session) -> str:
-        run = request.container.flows.end(session, number)
-        if run is None:
+        try:
+            run = end_run(session, request.container.flows, request.container.audit, number, request.actor)
+        except NotFound:
             return unknown
-        request.note(session, "flow", str(number), flow=run.flow)
         return fill(request.texts.flow_end_done, id=number, flow=run.flow)
 
     return CommandReply(act=end)
@@ -57,8 +59,7 @@ async def resend(request: CommandRequest) -> CommandReply:
 
     def again(session: Session) -> str:
         for item_id in ids:
-            request.container.webhooks.send_again(session, item_id)
-        request.note(session, "resend", request.rest)
+            request.container.webhooks.send_again(session, item_id, request.actor)
         return fill(request.texts.resend_done, count=len(ids))
 
     return CommandReply(act=again)

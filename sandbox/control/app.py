@@ -23,9 +23,11 @@ SHOWN_AS_IS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "aud
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(world: World, endpoints: Mapping[str, str]) -> web.Application:
-    """Create the control API and its page for a world; `endpoints` are the gateways' addresses by account."""
+def make_app(world: World, endpoints: Mapping[str, str], password: str = "") -> web.Application:
+    """Create the control API and its page for a world; `endpoints` are the gateways' addresses by account. With a
+    `password`, every request must have it (HTTP basic authentication, any user name)."""
     app = web.Application(middlewares=[_errors, page_files.own_browser], client_max_size=LARGEST)
+    app[page_files.PASSWORD] = password
     app[WORLD], app[ENDPOINTS], app[live.STREAMS] = world, endpoints, set()
     app.add_routes([*ROUTES, *people.ROUTES, *chats.ROUTES, *rooms.ROUTES, *live.ROUTES])
     app.on_shutdown.append(live.end_streams)
@@ -47,11 +49,12 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _error(error.status, error.reason)
+        challenge = {name: error.headers[name] for name in ("WWW-Authenticate",) if name in error.headers}
+        return _error(error.status, error.reason, challenge)
 
 
-def _error(code: int, message: str) -> web.Response:
-    return web.json_response({"error": {"code": code, "message": message}}, status=code)
+def _error(code: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": {"code": code, "message": message}}, status=code, headers=headers)
 
 
 # ---- the world as a whole ----

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -10,6 +12,7 @@ from aiohttp import web
 
 from web_hosts import is_served
 
+PASSWORD: Final = web.AppKey("password", str)  # "" = everybody who reaches it is served
 PAGE: Final = Path(__file__).parent.parent / "page"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -55,6 +58,7 @@ async def own_browser(request: web.Request, handler: Handler) -> web.StreamRespo
     """
     if not is_served(request.host):
         raise web.HTTPForbidden(reason="the sandbox accepts only IP addresses and localhost as host names")
+    _check_password(request)
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
         raise web.HTTPForbidden(reason="cross-origin requests are not allowed")
@@ -64,3 +68,17 @@ async def own_browser(request: web.Request, handler: Handler) -> web.StreamRespo
         if request.can_read_body and request.content_type not in BODIES:
             raise web.HTTPUnsupportedMediaType(reason="expected JSON or a form with a file")
     return await handler(request)
+
+
+def _check_password(request: web.Request) -> None:
+    """Raise 401 unless the request has the password, with any user name."""
+    wanted = request.app[PASSWORD]
+    if not wanted:
+        return
+    kind, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(encoded).partition(b":")[2] if kind.lower() == "basic" else b""
+    except ValueError:
+        given = b""
+    if not hmac.compare_digest(given, wanted.encode()):
+        raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="sandbox", charset="UTF-8"'})

@@ -13,27 +13,38 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
+from errors import InvalidParameter, NotFound
 from models.accounts import Admin
 from models.db import Store, after_commit
 from models.durable import Setting
+from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import MINUTE, Clock
+from wechat.events import Contact
 
 log = logging.getLogger(__name__)
 KEY = "admins"  # setting in which earlier versions stored the bound admin
 SEEN = "admin_seen"
-BY_CODE = "code"  # `by` of an admin bound with the code
+CODE = "admin_code"  # with the time until which it is good, as JSON; only where processes share it
+BY_CODE = "code"  # who added an admin that bound themselves
 CODE_SECONDS = 30 * MINUTE
 MAX_WRONG_TRIES = 10
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without characters that are easily confused
 
 
+class LastAdmin(InvalidParameter):
+    """Nobody would be left who may command."""
+
+
 class Admins:
     """Adds and removes admins."""
 
-    def __init__(self, store: Store, accounts: Accounts, clock: Clock) -> None:
+    def __init__(self, store: Store, accounts: Accounts, audit: Audit, clock: Clock, *, shared: bool = False) -> None:
+        """`shared`: several processes print the same code, because any of them may receive it."""
+        self._shared = shared
         self._store = store
         self._accounts = accounts
+        self._audit = audit
         self._clock = clock
         self.code = ""
         self._code_until = 0.0
@@ -41,13 +52,29 @@ class Admins:
         self._first = ""  # the first sender of the code; nobody else can use it while the bind is being written
 
     async def load(self) -> None:
-        """Load the admins; create a one-time code if none has been seen in WeChat."""
-        for admin in await self._store.write(self._load):
-            self._accounts.bind_admin(admin.contact_id)
+        """Read the admins; makes a one-time code while none was ever seen in WeChat."""
+        self._accounts.bind_admins([admin.contact_id for admin in await self._store.write(self._load)])
         seen = await self._store.read(lambda s: s.get(Setting, SEEN))
         if seen is None or not self._accounts.has_admin:
             self.code = "".join(secrets.choice(ALPHABET) for _ in range(8))
             self._code_until = self._clock() + CODE_SECONDS
+            if self._shared:
+                self.code, self._code_until = await self._store.write(self._share_code)
+
+    def _share_code(self, session: Session) -> tuple[str, float]:
+        """The code that another process has made, if it is good for a while, or else this one's from now on."""
+        kept = session.get(Setting, CODE)
+        code, until = json.loads(kept.value) if kept else ("", 0.0)
+        if until > self._clock() + CODE_SECONDS / 2:
+            return str(code), float(until)
+        session.merge(Setting(key=CODE, value=json.dumps([self.code, self._code_until])))
+        return self.code, self._code_until
+
+    async def reload(self) -> None:
+        """Read the admins again: another process has changed them."""
+        self._accounts.bind_admins([admin.contact_id for admin in await self._store.read(self.listed)])
+        if await self._store.read(lambda s: s.get(Setting, SEEN)) is not None and self._accounts.has_admin:
+            self.code = ""
 
     def _load(self, session: Session) -> Sequence[Admin]:
         old = session.get(Setting, KEY)
@@ -83,9 +110,12 @@ class Admins:
         return self._first == contact_id
 
     def bind(self, session: Session, contact_id: str) -> None:
-        """Make the person an admin and invalidate the code, inside a transaction."""
-        self.add(session, contact_id, "", BY_CODE)
+        """Make the person an admin, inside a transaction; the code is used up with it."""
+        if self._bind(session, contact_id, "", BY_CODE):
+            self._audit.note(session, "", "admin", f"person:{contact_id}", contact_id, "done")
         session.merge(Setting(key=SEEN, value=contact_id))
+        if (shared := session.get(Setting, CODE)) is not None:
+            session.delete(shared)
         after_commit(session, self._code_used)
 
     def _code_used(self) -> None:
@@ -97,24 +127,44 @@ class Admins:
         """Return the added admins, without those of the config."""
         return session.exec(select(Admin).order_by(col(Admin.id))).all()
 
+    def friend(self, name: str) -> Contact:
+        """The friend of an assistant who has this WeChat id or 微信号, never nickname; NotFound."""
+        found = {
+            person.id: person
+            for wechat in self._accounts
+            for person in wechat.directory.find(name, friends=True)
+            if name in (person.id, person.weixin)
+        }
+        if len(found) != 1:
+            raise NotFound(f"no friend {name}")
+        return next(iter(found.values()))
+
     def add(self, session: Session, contact_id: str, name: str, by: str) -> bool:
-        """Make a person an admin; return False if they are one already."""
+        """Make a person an admin, and write it to the audit log; False when they are one already."""
+        new = self._bind(session, contact_id, name, by)
+        if new:
+            self._audit.note(session, "", "admin", by, contact_id, "done")
+        return new
+
+    def _bind(self, session: Session, contact_id: str, name: str, by: str) -> bool:
         known = self._accounts.is_configured_admin(contact_id) or not self._insert(session, contact_id, name, by)
         after_commit(session, lambda: self._accounts.bind_admin(contact_id))
         return not known
 
-    def remove(self, session: Session, number: int) -> Admin | None:
-        """Remove an added admin by number; return None if there is none."""
+    def remove(self, session: Session, number: int, who: str) -> Admin:
+        """End a person's being an admin, and write it to the audit log; NotFound, LastAdmin."""
         admin = session.get(Admin, number)
         if admin is None:
-            return None
+            raise NotFound(f"admin {number}")
+        if self._is_last(session, number):
+            raise LastAdmin(admin.contact_id)
         contact_id = admin.contact_id
         session.delete(admin)
+        self._audit.note(session, "", "admin_removed", who, contact_id, "done")
         after_commit(session, lambda: self._accounts.unbind_admin(contact_id))
         return admin
 
-    def is_last(self, session: Session, number: int) -> bool:
-        """Whether removing this admin would leave none."""
+    def _is_last(self, session: Session, number: int) -> bool:
         others = select(Admin).where(col(Admin.id) != number)
         return not self._accounts.configured_admins() and session.exec(others).first() is None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
 
 from models.durable import Action
@@ -12,11 +14,16 @@ from services.paging import Page, PageRequest, page_of
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Filter of audit entries; empty fields match all. `since`: Unix seconds."""
+    """Which lines are wanted; an empty field stands for all. `since`: Unix seconds.
+
+    `q`: a part of who acted or of what it was done to; `ids`: of whom or what else, as people or groups called so.
+    """
 
     since: float | None = None
     kind: str = ""
     who: str = ""
+    q: str = ""
+    ids: Sequence[str] = ()
 
 
 def list_actions(session: Session, wanted: AuditFilter, page: PageRequest) -> Page[Action]:
@@ -26,6 +33,8 @@ def list_actions(session: Session, wanted: AuditFilter, page: PageRequest) -> Pa
         query = query.where(Action.kind == wanted.kind)
     if wanted.who:
         query = query.where(Action.who == wanted.who)
+    if wanted.q:
+        query = query.where(_about(wanted.q, wanted.ids))
     if wanted.since is not None:
         first = _first_since(session, wanted.since)
         if first is None:
@@ -35,6 +44,16 @@ def list_actions(session: Session, wanted: AuditFilter, page: PageRequest) -> Pa
         query = query.where(col(Action.id) < page.before)
     rows = session.exec(query.order_by(col(Action.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda action: action.id)
+
+
+def _about(q: str, ids: Sequence[str]) -> ColumnElement[bool]:
+    actors = [f"{prefix}:{id}" for prefix in ("person", "console") for id in ids]
+    return or_(
+        col(Action.who).contains(q, autoescape=True),
+        col(Action.target).contains(q, autoescape=True),
+        col(Action.who).in_(actors),
+        col(Action.target).in_(ids),
+    )
 
 
 def _first_since(session: Session, since: float) -> int | None:

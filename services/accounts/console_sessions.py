@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
+from errors import NotFound
 from models.console import ConsoleSession, LoginLink
 from models.db import Store
 from services.accounts.audit import Audit
@@ -57,8 +58,16 @@ class ConsoleSessions:
     """Links and sessions. Roles are checked at every request, so leaving the staff room ends access at once."""
 
     def __init__(
-        self, store: Store, accounts: Accounts, audit: Audit, is_staff: Callable[[str, str], bool], clock: Clock
+        self,
+        store: Store,
+        accounts: Accounts,
+        audit: Audit,
+        is_staff: Callable[[str, str], bool],
+        clock: Clock,
+        is_staff_elsewhere: Callable[[str, str], Awaitable[bool]] | None = None,
     ) -> None:
+        """`is_staff_elsewhere`: asks the process that serves the account."""
+        self._is_staff_elsewhere = is_staff_elsewhere
         self._store = store
         self._accounts = accounts
         self._audit = audit
@@ -131,6 +140,8 @@ class ConsoleSessions:
         if row is None or row.seen_at < now - IDLE_SECONDS:
             return None
         role = self.role_of(row.account, row.contact_id)
+        if role is None and self._is_staff_elsewhere is not None and not self._accounts.holds(row.account):
+            role = Role.AGENT if await self._is_staff_elsewhere(row.account, row.contact_id) else None
         if role is None:
             return None
         if row.seen_at < now - TOUCH_SECONDS:
@@ -138,16 +149,21 @@ class ConsoleSessions:
             await self._store.write(lambda s: s.connection().execute(touch))
         return Visitor(row.id, row.contact_id, row.account, row.name, role, row.csrf)
 
-    def end_all(self, session: Session, contact_id: str) -> int:
-        """End all sessions and links of a person, inside a transaction; return the number of sessions."""
+    def end_all(self, session: Session, account: str, contact_id: str) -> int:
+        """End every session and link of a person at their wish, inside a transaction; how many sessions there were."""
         session.connection().execute(delete(LoginLink).where(col(LoginLink.contact_id) == contact_id))
         mine = delete(ConsoleSession).where(col(ConsoleSession.contact_id) == contact_id)
-        return session.connection().execute(mine).rowcount
+        ended = session.connection().execute(mine).rowcount
+        self._audit.note(session, account, "console_logout", f"person:{contact_id}", contact_id, "done")
+        return ended
 
-    def end(self, session: Session, session_id: str) -> bool:
-        """End one session, inside a transaction; return False if there is none."""
-        mine = delete(ConsoleSession).where(col(ConsoleSession.id) == session_id)
-        return bool(session.connection().execute(mine).rowcount)
+    def end(self, session: Session, begin: str, who: str) -> None:
+        """End the session whose id begins so, inside a transaction; NotFound."""
+        found = [row for row in self.listed(session) if row.id.startswith(begin)]
+        if len(found) != 1:
+            raise NotFound("session")
+        session.delete(found[0])
+        self._audit.note(session, found[0].account, "console_logout", who, found[0].contact_id, "done")
 
     def listed(self, session: Session) -> Sequence[ConsoleSession]:
         """Return the open sessions, most recently used first."""

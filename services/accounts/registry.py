@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from errors import AssistantOffline, AssistantUnknown, NotSupported, WeChatTooFast
+from services.work.ownership import Ownership
 from wechat.interface import Capability, State, WeChat
 from wechat.pacing import Governor
 
@@ -17,7 +18,14 @@ SANDBOX_ADMIN = "wxid_admin"  # 店长 of the sandbox; an admin of sandboxed ass
 class Accounts:
     """The accounts by name, each with its governor."""
 
-    def __init__(self, governors: dict[str, Governor], admins: Collection[str], sandboxed: Collection[str]) -> None:
+    def __init__(
+        self,
+        governors: dict[str, Governor],
+        admins: Collection[str],
+        sandboxed: Collection[str],
+        ownership: Ownership | None = None,
+    ) -> None:
+        self._ownership = ownership or Ownership()
         self._wechats: dict[str, WeChat] = {}
         self._governors = governors
         self._configured_admins = frozenset(admins)
@@ -25,6 +33,7 @@ class Accounts:
         self._sandboxed = set(sandboxed)
         self._changed = asyncio.Event()
         self._since: dict[str, float] = {}
+        self._away: dict[str, float] = {}  # since when the accounts that are not online are so
 
     def add(self, wechat: WeChat) -> None:
         """Add an account."""
@@ -33,6 +42,8 @@ class Accounts:
     def remove(self, account: str) -> None:
         """Remove an account; its queued messages are kept."""
         self._wechats.pop(account, None)
+        self._since.pop(account, None)
+        self._away.pop(account, None)
 
     def __iter__(self) -> Iterator[WeChat]:
         return iter(self._wechats.values())
@@ -55,7 +66,7 @@ class Accounts:
     def online(self, account: str) -> WeChat:
         """Return the account if it is online; raise AssistantUnknown or AssistantOffline."""
         wechat = self.get(account)
-        if wechat.state is not State.ONLINE:
+        if wechat.state is not State.ONLINE or not self._ownership.may_act():
             raise AssistantOffline(f"{account} is {wechat.state}", retry_after=RETRY_AFTER)
         return wechat
 
@@ -67,16 +78,28 @@ class Accounts:
     def is_online(self, account: str) -> bool:
         """Whether the account is online."""
         wechat = self._wechats.get(account)
-        return wechat is not None and wechat.state is State.ONLINE
+        return wechat is not None and wechat.state is State.ONLINE and self._ownership.may_act()
+
+    def holds(self, account: str) -> bool:
+        """Whether the account is served by this process, or is to be."""
+        return self._ownership.holds(account)
 
     def state_changed(self, account: str, at: float) -> None:
         """Record a change of an account's connection state and wake waiters."""
         self._since[account] = at
+        if self.is_online(account):
+            self._away.pop(account, None)
+        else:
+            self._away.setdefault(account, at)
         self._changed.set()
 
     def since(self, account: str) -> float | None:
         """Return when the account entered its state (Unix seconds); None if that was at the start."""
         return self._since.get(account)
+
+    def away_since(self, account: str) -> float | None:
+        """Since when the account is not online, whatever states it went through; None: it is, or never was."""
+        return self._away.get(account)
 
     async def all_online(self, seconds: float, *accounts: str) -> None:
         """Wait until these accounts, or all, are online, at most `seconds`."""
@@ -104,6 +127,10 @@ class Accounts:
         return self._governors.get(account)
 
     # ---- admins, by WeChat id ----
+
+    def bind_admins(self, contact_ids: Collection[str]) -> None:
+        """These were added by people, and nobody else."""
+        self._bound_admins = set(contact_ids)
 
     @property
     def has_admin(self) -> bool:

@@ -36,9 +36,11 @@ class StoredAssistants:
         row = session.get(StoredAssistant, settings.account)
         new, now = row is None, self._clock()
         row = row or StoredAssistant(account=settings.account, settings={}, by=who, created_at=now)
+        before = "" if new else _where(AssistantSettings(**row.settings))
         row.sqlmodel_update({"settings": settings.model_dump(), "by": who, "updated_at": now})
         session.add(row)
-        self._audit.note(session, settings.account, "assistant", who, settings.account, "done", new=str(new).lower())
+        detail = {"new": str(new).lower(), "before": before, "after": _where(settings)}
+        self._audit.note(session, settings.account, "assistant", who, settings.account, "done", **detail)
         return new
 
     async def remove(self, account: str, who: str) -> bool:
@@ -52,3 +54,8 @@ class StoredAssistants:
         session.delete(row)
         self._audit.note(session, account, "assistant_removed", who, account, "done")
         return True
+
+
+def _where(settings: AssistantSettings) -> str:
+    """Where an assistant's account is served, for the audit log: no secrets."""
+    return settings.endpoint or settings.authority or settings.open_kfid

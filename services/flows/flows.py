@@ -24,12 +24,13 @@ from errors import NotFound
 from models.db import Store
 from models.flows import NO_MORE, OPEN_STATES, FlowCallback, FlowRun, RunState
 from models.groups import QunState
+from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.decision import Decision
 from services.flows import retries
 from services.flows.running_calls import RunningCalls
-from services.flows.steps import HOUR, FlowSteps, about_open, open_key
+from services.flows.steps import HOUR, FlowSteps, about_open, account_of, open_key
 from services.groups.groups import Groups
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,22 @@ class Flows:
 
     async def start(self) -> None:
         """Repeat the calls that an earlier process did not finish, with their idempotency keys."""
-        runs = await self.open_runs()
+        self._resume(await self.open_runs())
+
+    def start_empty(self) -> None:
+        """Start without runs: those of an account are loaded when it is taken."""
+        self._loaded = True
+
+    async def load(self, account: str) -> None:
+        """Resume the runs of one account that another process has served until now."""
+        self._resume(await self.open_runs(account))
+
+    async def drop(self, account: str, grace: float) -> None:
+        """Leave the runs of an account to another process; its calls may finish for `grace` seconds."""
+        self._open = {key: state for key, state in self._open.items() if account_of(key) != account}
+        await self._calls.drop(account, grace)
+
+    def _resume(self, runs: Sequence[FlowRun]) -> None:
         known = {open_key(run.account, run.person): run.state for run in runs} | self._open
         self._open, self._loaded = {key: state for key, state in known.items() if state}, True
         for run in runs:
@@ -212,7 +228,8 @@ class Flows:
     async def expire(self) -> int:
         """End the runs whose answer or callback is overdue; return their number."""
         late = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES), col(FlowRun.deadline) <= self._clock())
-        runs = await self._store.read(lambda s: s.exec(late).all())
+        found = await self._store.read(lambda s: s.exec(late).all())
+        runs = [run for run in found if self._accounts.holds(run.account)]
         for run in runs:
             no_answer = run.state == RunState.ASKING
             error = self._texts.flow_no_answer if no_answer else self._texts.flow_no_result
@@ -220,9 +237,11 @@ class Flows:
         await self._store.write(lambda s: retries.forget_late(s, self._clock()))
         return len(runs)
 
-    async def open_runs(self) -> list[FlowRun]:
-        """Return the open runs, oldest first."""
+    async def open_runs(self, account: str | None = None) -> list[FlowRun]:
+        """Return the open runs of one account or of all, oldest first."""
         wanted = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES)).order_by(col(FlowRun.id))
+        if account is not None:
+            wanted = wanted.where(FlowRun.account == account)
         return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
     def end(self, session: Session, run_id: int) -> FlowRun | None:
@@ -258,3 +277,12 @@ class Flows:
             self._open[key] = ""
         if run.state == RunState.CANCELLED:
             self._calls.cancel(run.id or 0)
+
+
+def end_run(session: Session, flows: Flows, audit: Audit, run_id: int, who: str) -> FlowRun:
+    """End a run at somebody's wish, inside a transaction: its person is told. NotFound when no such run is open."""
+    run = flows.end(session, run_id)
+    if run is None:
+        raise NotFound(f"flow run {run_id}")
+    audit.note(session, run.account, "flow_ended", who, str(run_id), "done", flow=run.flow)
+    return run

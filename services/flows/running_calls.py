@@ -15,6 +15,7 @@ from models.flows import FlowRun, RunState
 from services.clock import Clock
 from services.flows.calls import CallFailed, SystemCaller
 from services.flows.steps import FlowSteps, about_open
+from services.work.ownership import Ownership
 
 log = logging.getLogger(__name__)
 CALL_AGAIN: Final = 30.0  # seconds after the bot itself could not go on with a call
@@ -24,7 +25,17 @@ SIGN_OF_LIFE: Final = 5.0  # seconds of a call after which its person is told th
 class RunningCalls:
     """Makes the call at which a run stands, and moves the run on with its answer."""
 
-    def __init__(self, store: Store, steps: FlowSteps, caller: SystemCaller, texts: Texts, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        steps: FlowSteps,
+        caller: SystemCaller,
+        texts: Texts,
+        clock: Clock,
+        ownership: Ownership | None = None,
+    ) -> None:
+        self._ownership = ownership or Ownership()
+        self._accounts: dict[int, str] = {}  # the account of each call
         self._store = store
         self._steps = steps
         self._caller = caller
@@ -50,6 +61,15 @@ class RunningCalls:
         if run_id in self._calls:
             self._calls[run_id].cancel()
 
+    async def drop(self, account: str, grace: float) -> None:
+        """Let the calls of an account finish for `grace` seconds; another process repeats those that do not."""
+        calls = [task for run_id, task in self._calls.items() if self._accounts.get(run_id) == account]
+        if calls:
+            await asyncio.wait(calls, timeout=grace)
+        for task in calls:
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
     async def stop(self, grace: float) -> None:
         """Let calls finish for `grace` seconds; what does not is made again at the next start."""
         self._stopping = True
@@ -63,14 +83,16 @@ class RunningCalls:
     def _called(self, run_id: int, done: asyncio.Task[None]) -> None:
         if self._calls.get(run_id) is done:
             del self._calls[run_id]
+            self._accounts.pop(run_id, None)
         if not done.cancelled() and done.exception() is not None:
             log.error("flow run %s: its call failed, again in %d s", run_id, CALL_AGAIN, exc_info=done.exception())
             asyncio.get_running_loop().call_later(CALL_AGAIN, self.begin, run_id)
 
     async def _call(self, run_id: int) -> None:
         run = await self._store.read(lambda s: s.get_one(FlowRun, run_id))
-        if run.state != RunState.CALLING:
+        if run.state != RunState.CALLING or not self._ownership.holds(run.account):
             return
+        self._accounts[run_id] = run.account
         sign = asyncio.create_task(self._show_life(run), name=f"flow run {run_id}: sign of life")
         try:
             answer, error, key = await self._answer(run)

@@ -271,3 +271,8 @@ def about_open(
 def open_key(account: str, person: str) -> str:
     """Return the key that is unique among open runs."""
     return f"{account}/{person}"
+
+
+def account_of(key: str) -> str:
+    """The account in such a key."""
+    return key.rpartition("/")[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlmodel import Session, col, select
 
 from errors import MemberBlacklisted
@@ -16,10 +18,17 @@ class Blacklist:
         self._store = store
         self._people: set[tuple[int, str]] = set()
 
-    async def load(self) -> None:
-        """Load the blacklist."""
+    async def load(self, account: str | None = None) -> None:
+        """Load the blacklist of one account, or the whole blacklist."""
         wanted = select(MemberRecord.number, MemberRecord.contact_id).where(col(MemberRecord.blacklisted).is_(True))
-        self._people = {(number, who) for number, who in await self._store.read(lambda s: s.exec(wanted).all())}
+        if account is not None:
+            wanted = wanted.where(col(MemberRecord.number).in_(select(Qun.number).where(Qun.account == account)))
+        self._people |= {(number, who) for number, who in await self._store.read(lambda s: s.exec(wanted).all())}
+
+    def drop(self, numbers: Collection[int]) -> None:
+        """Forget that of these groups."""
+        gone = set(numbers)
+        self._people = {(number, who) for number, who in self._people if number not in gone}
 
     def holds(self, number: int, contact_id: str) -> bool:
         """Whether the person is blacklisted in the group."""

@@ -31,14 +31,29 @@ class Groups:
         self._by_public_id: dict[str, int] = {}
         self._by_room: dict[tuple[str, str], int] = {}
 
-    async def load(self) -> None:
-        """Load all groups."""
-        quns = await self._store.read(lambda s: s.exec(select(Qun)).all())
-        rooms = await self._store.read(lambda s: s.exec(select(QunRoom).order_by(col(QunRoom.ordinal))).all())
+    async def load(self, account: str | None = None) -> None:
+        """Load the groups of one account, or all groups."""
+        groups, rows = select(Qun), select(QunRoom).order_by(col(QunRoom.ordinal))
+        if account is not None:
+            groups, rows = groups.where(Qun.account == account), rows.where(QunRoom.account == account)
+        quns = await self._store.read(lambda s: s.exec(groups).all())
+        rooms = await self._store.read(lambda s: s.exec(rows).all())
         for qun in quns:
             self._keep(qun)
         for room in rooms:
             self._keep_room(room)
+
+    def drop(self, account: str) -> list[int]:
+        """Forget the groups of an account; return their numbers."""
+        gone = [qun for qun in self._quns.values() if qun.account == account]
+        for qun in gone:
+            del self._quns[qun.number]
+            self._rooms.pop(qun.number, None)
+            self._by_code.pop(qun.code, None)
+            self._by_token.pop(qun.token, None)
+            self._by_public_id.pop(qun.public_id, None)
+        self._by_room = {key: number for key, number in self._by_room.items() if key[0] != account}
+        return [qun.number for qun in gone]
 
     def __iter__(self) -> Iterator[Qun]:
         return iter(list(self._quns.values()))
@@ -170,6 +185,8 @@ class Groups:
         return await self._store.write(lambda s: self.patch(s, number, **changes))
 
     def _keep(self, qun: Qun) -> None:
+        if not self._accounts.holds(qun.account):
+            return
         before = self._quns.get(qun.number)
         if before is not None and before.token != qun.token:
             self._by_token.pop(before.token, None)
@@ -177,6 +194,8 @@ class Groups:
         self._by_code[qun.code] = self._by_token[qun.token] = self._by_public_id[qun.public_id] = qun.number
 
     def _keep_room(self, room: QunRoom) -> None:
+        if not self._accounts.holds(room.account):
+            return
         line = [r for r in self._rooms.get(room.number, []) if r.id != room.id] + [room]
         self._rooms[room.number] = sorted(line, key=lambda r: r.ordinal)
         if not room.room_id:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from errors import MemberAmbiguous
-from models.groups import MemberState, Qun
+from errors import InviteFailed, MemberAmbiguous
+from models.groups import MemberState, Qun, QunState
 from services.accounts.registry import Accounts
 from services.groups.blacklist import Blacklist
 from services.groups.groups import Groups
@@ -38,7 +38,12 @@ class JoinRequests:
 
         `later`: a friend who is not in yet is only queued. Raises 3001–3006, 1007, 2002.
         """
-        qun = self._groups.joinable_by(token)
+        return await self.join_group(self._groups.joinable_by(token), member, who, later=later)
+
+    async def join_group(self, qun: Qun, member: str, who: str, *, later: bool = False) -> JoinResult:
+        """The same for an active group, whatever its join token is."""
+        if qun.state != QunState.ACTIVE:
+            raise InviteFailed(f"group {qun.number} is {qun.state}")
         wechat = self._accounts.get(qun.account) if later else self._accounts.online(qun.account)
         person = self._person(qun, member)
         if Capability.JOIN_BY_CODE in wechat.capabilities:

@@ -7,6 +7,7 @@ import logging
 import secrets
 
 from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
 from concurrency import SingleFlight
@@ -117,7 +118,10 @@ class GroupLifecycle:
     async def _put(self, wechat: WeChat, code: str, owner: str) -> Qun:
         person = await self._owner(wechat, owner)
         companion = self._creator.companion(wechat, person.id)
-        return await self._store.write(lambda s: self._insert(s, code, owner, wechat.account, person, companion))
+        try:
+            return await self._store.write(lambda s: self._insert(s, code, owner, wechat.account, person, companion))
+        except IntegrityError:  # another process has used the code at the same moment
+            raise CodeTaken(f"{code} is a group of another assistant") from None
 
     def _check_same(self, qun: Qun, owner: str, account: str) -> None:
         if qun.account != account:
@@ -149,6 +153,7 @@ class GroupLifecycle:
         return found[0]
 
     def _insert(self, session: Session, code: str, owner: str, account: str, person: Contact, companion: str) -> Qun:
+        self._store.one_at_a_time(session, "wxbot group numbers")
         last = session.exec(select(func.max(Qun.number))).one()
         number = FIRST_NUMBER if last is None else last + 1
         topic = fill(self._settings.topic, owner=person.name or owner, number=number)

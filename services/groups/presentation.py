@@ -63,7 +63,8 @@ class GroupPresentation:
         if self._is_reserved(name):
             raise TopicReserved(name)
         wanted = {room.room_id or "": room_topic(name, room) for room in self._groups.rooms(qun)}
-        actions, _ = await self._change(qun, "topic", who, self._accounts.get(qun.account).set_topic, wanted)
+        change = self._accounts.get(qun.account).set_topic
+        actions, _ = await self._change(qun, "topic", who, change, wanted, before=qun.topic, after=name)
 
         def keep(session: Session) -> None:
             self._end(session, actions)
@@ -77,9 +78,8 @@ class GroupPresentation:
         """Publish an announcement in every room of the group; the drift check maintains it from then on."""
         self._accounts.require(qun.account, Capability.SET_ANNOUNCEMENT)
         wanted = {room.room_id or "": words for room in self._groups.rooms(qun)}
-        actions, confirmed = await self._change(
-            qun, "announce", who, self._accounts.get(qun.account).set_announcement, wanted
-        )
+        change, before = self._accounts.get(qun.account).set_announcement, qun.announcement or ""
+        actions, confirmed = await self._change(qun, "announce", who, change, wanted, before=before, after=words)
 
         def keep(session: Session) -> None:
             self._end(session, actions)
@@ -91,13 +91,20 @@ class GroupPresentation:
         """Set the welcome text; "" = none, None = that of the config."""
 
         def keep(session: Session) -> None:
+            detail = {"number": str(qun.number), "before": qun.welcome or "", "after": words or ""}
+            self._audit.note(session, qun.account, "welcome", who, "", "done", **detail)
             self._groups.patch(session, qun.number, welcome=words)
-            self._audit.note(session, qun.account, "welcome", who, "", "done", number=str(qun.number))
 
         return keep
 
     async def _change(
-        self, qun: Qun, kind: str, who: str, change: Callable[[str, str], Awaitable[object]], wanted: Mapping[str, str]
+        self,
+        qun: Qun,
+        kind: str,
+        who: str,
+        change: Callable[[str, str], Awaitable[object]],
+        wanted: Mapping[str, str],
+        **detail: str,
     ) -> tuple[dict[int, str], bool]:
         """Change all rooms (`wanted`: by room id); return the audit entries with their outcomes, and whether all are
         confirmed.
@@ -109,7 +116,7 @@ class GroupPresentation:
             raise NotInGroup(kind)
         actions: dict[int, str] = {}
         for room_id, words in wanted.items():
-            action = await self._audit.tried(qun.account, kind, who, room_id, number=str(qun.number))
+            action = await self._audit.tried(qun.account, kind, who, room_id, number=str(qun.number), **detail)
             try:
                 confirmed = await change(room_id, words) is not False
             except WeChatError as error:

@@ -42,7 +42,7 @@ class TokenJoins:
         self._blacklist = blacklist
         self._misses = misses
         self._texts = texts
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], str] = {}  # with the account of each
 
     # ---- tokens in private messages ----
 
@@ -61,7 +61,7 @@ class TokenJoins:
         return Decision(
             fill(self._texts.joining, topic=qun.topic),
             lambda s: self._states.ask(s, qun, contact_id, name, MemberState.REQUESTED),
-            lambda: self._hold(self._resume(qun, contact_id)),
+            lambda: self._hold(account, self._resume(qun, contact_id)),
         )
 
     async def _meant(self, account: str, contact_id: str, token: str) -> Qun | Decision:
@@ -114,7 +114,7 @@ class TokenJoins:
 
     def became_friend_soon(self, account: str, contact_id: str) -> None:
         """Start adding a new friend to the groups that wait for them."""
-        self._hold(self._became_friend(account, contact_id))
+        self._hold(account, self._became_friend(account, contact_id))
 
     async def _became_friend(self, account: str, contact_id: str) -> None:
         """Wait until WeChat shows the new friend as one, which may take seconds, and add them."""
@@ -129,7 +129,7 @@ class TokenJoins:
         """Go on with what a crash or a failure cut off; returns how many requests were open."""
         rows = await self._memberships.interrupted(account)
         for row in rows:
-            self._hold(self._memberships.resume(row))
+            self._hold(account, self._memberships.resume(row))
         return len(rows)
 
     async def resume_all(self) -> int:
@@ -139,7 +139,7 @@ class TokenJoins:
 
     def resume_soon(self, membership_id: int) -> None:
         """Go on with a way in that is kept."""
-        self._hold(self._resume_one(membership_id))
+        self._hold("", self._resume_one(membership_id))
 
     async def _resume_one(self, membership_id: int) -> None:
         row = await self._states.get(membership_id)
@@ -151,18 +151,25 @@ class TokenJoins:
         if row is not None:
             await self._memberships.resume(row)
 
-    def _hold(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _hold(self, account: str, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = account
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and task.exception() is not None:
             log.error("joining a group failed", exc_info=task.exception())
+
+    async def drop(self, account: str) -> None:
+        """Cancel the tasks of an account that another process serves from now on; the rows say where to resume."""
+        mine = [task for task, whose in self._tasks.items() if whose == account]
+        for task in mine:
+            task.cancel()
+        await asyncio.gather(*mine, return_exceptions=True)
 
     async def stop(self) -> None:
         """Cancel running tasks; the rows say where to resume."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*list(self._tasks), return_exceptions=True)

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 from sqlalchemy import update
@@ -24,6 +24,7 @@ from config.business import WebhookSettings
 from errors import NotFound
 from models.db import Store
 from models.durable import IS_WEBHOOK, OutboxItem, WorkState
+from services.accounts.audit import Audit
 from services.clock import DAY, Clock
 from services.messaging.http_client import HttpClient, describe, let_go
 from services.messaging.status_line import forget_status, status_begun
@@ -44,17 +45,31 @@ class _WrongWay(aiohttp.ClientError):
     """The receiver redirected to a place that is not followed."""
 
 
+class Resent(NamedTuple):
+    """An event that was asked to be sent again; `again` is False for one that had not failed."""
+
+    item: OutboxItem
+    again: bool
+
+
 class WebhookDelivery:
     """Delivers the events of all webhooks, and resends failed ones."""
 
     def __init__(
-        self, outbox: Outbox, store: Store, outside: HttpClient, webhooks: Sequence[WebhookSettings], clock: Clock
+        self,
+        outbox: Outbox,
+        store: Store,
+        audit: Audit,
+        outside: HttpClient,
+        webhooks: Sequence[WebhookSettings],
+        clock: Clock,
     ) -> None:
         self.waits: Sequence[float] = WAITS
         self.give_up_after = GIVE_UP_AFTER
         self.timeout = TIMEOUT
         self._outbox = outbox
         self._store = store
+        self._audit = audit
         self._outside = outside
         self._clock = clock
         self.configure(webhooks)
@@ -79,7 +94,7 @@ class WebhookDelivery:
     def address_of(self, name: str) -> str:
         """Return a webhook's URL without secrets, or its name if it is no longer configured."""
         receiver = self._receivers.get(name)
-        return receiver.plain_url if receiver else name
+        return receiver.shown_url if receiver else name
 
     # ---- delivery ----
 
@@ -141,22 +156,17 @@ class WebhookDelivery:
         page = PageRequest(MAX_LISTED)
         return (await self._store.read(lambda s: list_deliveries(s, "", WorkState(state), page))).rows
 
-    async def resend(self, item_id: int) -> OutboxItem:
-        """Queue a failed event again; raise NotFound."""
-        item = await self._store.write(lambda s: self.send_again(s, item_id))
+    def send_again(self, session: Session, item_id: int, who: str) -> Resent:
+        """Promise a given-up event anew, inside a transaction, behind what its group has open; one that is open or
+        was received stays as it is. NotFound."""
+        item = session.exec(_hooks().where(OutboxItem.id == item_id)).first()
         if item is None:
             raise NotFound(f"webhook {item_id}")
-        return item
-
-    def send_again(self, session: Session, item_id: int) -> OutboxItem | None:
-        """Queue a failed event again, inside a transaction, after the open events of its key.
-
-        Events in other states are not changed. Returns None if there is no such event.
-        """
-        item = session.exec(_hooks().where(OutboxItem.id == item_id)).first()
-        if item is not None and item.state == WorkState.FAILED:
+        failed = item.state == WorkState.FAILED
+        if failed:
             self._outbox.again(session, item)
-        return item
+            self._audit.note(session, "", "webhook_resend", who, str(item_id), "done")
+        return Resent(item, failed)
 
 
 def list_deliveries(session: Session, name: str, state: WorkState, page: PageRequest) -> Page[OutboxItem]:

@@ -43,7 +43,9 @@ class WebhookEvents:
         }
         for webhook in self._webhooks:
             if webhook.wants(type):
-                self._outbox.add(session, f"{QUEUE}:{webhook.name}", key, event, priority=Priority.NOTICE)
+                account = str(data.get("assistant", ""))
+                queue = f"{QUEUE}:{webhook.name}"
+                self._outbox.add(session, queue, key, event, priority=Priority.NOTICE, account=account)
 
     def friend_added(self, session: Session, account: str, contact_id: str, name: str) -> None:
         """Report a new friend once, although both an event and the contact list show them."""

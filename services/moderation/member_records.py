@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -55,3 +55,9 @@ class MemberRecords:
         insert = self._store.insert(MemberRecord).values(row)
         insert = insert.on_conflict_do_update(index_elements=["number", "contact_id"], set_=after)
         return int(session.connection().execute(insert.returning(col(MemberRecord.warnings))).scalar_one())
+
+
+def warnings_in(session: Session, number: int, contact_ids: Sequence[str]) -> dict[str, int]:
+    """How many warnings each of these people has in a group; who has none is left out."""
+    wanted = select(MemberRecord).where(MemberRecord.number == number, col(MemberRecord.contact_id).in_(contact_ids))
+    return {row.contact_id: row.warnings for row in session.exec(wanted).all() if row.warnings}

@@ -13,7 +13,7 @@ from config.settings import FloodSettings
 
 # Letters by Unicode category that are invisible: Hangul fillers.
 _UNSEEN: Final = dict.fromkeys((0x115F, 0x1160, 0x3164, 0xFFA0))
-_LINK: Final = re.compile(r"(?:https?|ftp):[/\\]{2,}([^\s/\\?#，。！？、）】」》\"'<>]+)", re.IGNORECASE)
+_LINK: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}:[/\\]{2,}([^\s/\\?#，。！？、）】」》\"'<>]+)", re.IGNORECASE)
 _DOMAINS: Final = (
     "com|cn|net|org|top|xyz|vip|cc|club|site|shop|store|online|info|io|me|tv|co|app|dev|link|live|pro|ltd|fun|work|"
     "icu|biz|asia|wang|hk|tw|us|uk|ru|jp|kr|ai|im|la|ws|pw|tk|ml|ga|cf|gg|space|website|tech|mobi|group|cloud|run"
@@ -22,13 +22,22 @@ _BARE: Final = re.compile(
     rf"(?<![A-Za-z0-9@._/-])((?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,8}}(?:{_DOMAINS}))(?![A-Za-z0-9_-])",
     re.IGNORECASE | re.ASCII,
 )
+# What a phone makes a link of without a known domain: www.…, a name or an IPv4 address with a path, one with a port.
+_WITH_PATH: Final = re.compile(
+    r"(?<![A-Za-z0-9@._/-])(www\.[a-z0-9-]+(?:\.[a-z0-9-]+)+|(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?=/\S)"
+    r"|(?:\d{1,3}\.){3}\d{1,3}(?=:\d{2,5}|/))",
+    re.IGNORECASE | re.ASCII,
+)
 _FULL_STOP: Final = re.compile(r"(?<=[a-z0-9])。(?=[a-z])", re.IGNORECASE)
 MAX_SPEAKERS: Final = 20_000
 
 
 def plain(text: str) -> str:
-    """Normalise a text for comparison: NFKC, casefolded, without invisible characters."""
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_UNSEEN)
+    """Normalise a text for comparison: NFKC, casefolded, without marks on letters and invisible characters."""
+    if not text.isascii():
+        marked = unicodedata.normalize("NFKD", text)  # marks set on letters become characters of their own
+        text = unicodedata.normalize("NFC", "".join(c for c in marked if unicodedata.category(c) != "Mn"))
+    text = text.casefold().translate(_UNSEEN)
     return text if text.isprintable() else "".join(c for c in text if c.isprintable() or c.isspace())
 
 
@@ -108,7 +117,7 @@ def foreign_link(text: str, own: Sequence[str]) -> str | None:
     if "." not in (text := plain(text)) and "。" not in text and "://" not in text:
         return None
     text = _FULL_STOP.sub(".", text)
-    for found in (*_LINK.findall(text), *_BARE.findall(text)):
+    for found in (*_LINK.findall(text), *_BARE.findall(text), *_WITH_PATH.findall(text)):
         host = host_of(found)
         if host and not is_own(host, own):
             return host

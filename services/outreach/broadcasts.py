@@ -1,4 +1,5 @@
-"""Broadcasts to groups, by an admin in WeChat after a confirmation or by a business system, and their results."""
+"""A message to many groups or friends: by an admin in WeChat, who is asked first, in the console, or by a business
+system; with its results."""
 
 from __future__ import annotations
 
@@ -7,9 +8,10 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from concurrency import SingleFlight
@@ -20,46 +22,61 @@ from models.durable import OutboxItem, Priority, WorkState
 from models.groups import Qun, QunState, QunTag
 from models.rules import Broadcast, BroadcastState, BroadcastTarget
 from services.accounts.audit import Audit
+from services.accounts.registry import Accounts
 from services.clock import Clock
+from services.groups.group_rows import active_rooms, every_group, named_group
 from services.groups.groups import Groups
 from services.messaging.messages import Body, Messages, text
-from services.work.delivery_queue import Job
 
-MINUTES: Final = 10  # minutes that an admin has to confirm
-BATCH: Final = 500  # ids per query
+Friend = tuple[str, str]  # an account, and the WeChat id of a friend of it
+NO_GROUP: Final = 0  # the number of a target that is a friend
+MINUTES: Final = 10  # that an admin has for 确认
+BATCH: Final = 500  # ids in one query
+
+
+class Target(NamedTuple):
+    """A conversation that a broadcast goes to: a room of a group, or a friend (number = NO_GROUP)."""
+
+    account: str
+    number: int
+    conversation: str
 
 
 @dataclass(frozen=True, slots=True)
 class BroadcastRequest:
     """A broadcast to these groups (by number or code), to those with one of these tags, or to all.
 
-    `account`: only groups of this assistant ("" = any). `run_at`: Unix seconds, 0 = now.
+    `account`: only in groups of this assistant ("" = of any). `friends`: also to these people, each as account and
+    WeChat id. `run_at`: Unix seconds, 0 = now.
     """
 
     body: Body
     quns: Sequence[str | int] = ()
     tags: Sequence[str] = ()
     everywhere: bool = False
+    friends: Sequence[Friend] = ()
     account: str = ""
     run_at: float = 0
 
     def fingerprint(self) -> str:
         """Return a hash that is equal for equal requests."""
         parts = [self.body, list(self.quns), list(self.tags), self.everywhere, self.account, self.run_at]
+        parts += [list(self.friends)] if self.friends else []  # without any as earlier versions kept it
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(slots=True)
 class BroadcastResult:
-    """A broadcast with the state of each group. A group is sent once all its rooms are."""
+    """A broadcast with the state of each group and friend; a group is sent once all of its rooms are."""
 
     broadcast: Broadcast
     groups: dict[int, str] = field(default_factory=dict)
+    friends: dict[Friend, str] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
-        """queued, sending, or done if no message is open."""
-        states = set(self.groups.values())
+        """queued, sending, or done once nothing is open any more."""
+        states = {*self.groups.values(), *self.friends.values()}
         if not states & {WorkState.QUEUED, WorkState.SENDING}:
             return "done"
         return str(WorkState.QUEUED if states == {WorkState.QUEUED} else WorkState.SENDING)
@@ -71,13 +88,19 @@ class Broadcasts:
     def __init__(
         self,
         store: Store,
+        accounts: Accounts,
         groups: Groups,
         messages: Messages,
         state_of: Callable[[OutboxItem], str],
         audit: Audit,
         clock: Clock,
+        *,
+        all_in_memory: bool = True,
     ) -> None:
+        """`all_in_memory`: whether the groups of every account are."""
+        self._all_in_memory = all_in_memory
         self._store = store
+        self._accounts = accounts
         self._groups = groups
         self._messages = messages
         self._state_of = state_of
@@ -122,27 +145,33 @@ class Broadcasts:
         if not self._end(session, broadcast.account, broadcast.by, BroadcastState.SENT):
             return 0
         quns = [qun for qun in self._groups if qun.account == broadcast.account]
-        return self._promise(session, broadcast, text(broadcast.text), quns, f"person:{broadcast.by}")
+        targets = self._targets(session, quns)
+        return self._promise(session, broadcast, text(broadcast.text), targets, f"person:{broadcast.by}")
 
     def _end(self, session: Session, account: str, by: str, state: str) -> bool:
         mine = (col(Broadcast.account) == account) & (col(Broadcast.by) == by)
         still = col(Broadcast.state) == BroadcastState.ASKED
         return session.connection().execute(update(Broadcast).where(mine, still).values(state=state)).rowcount > 0
 
-    # ---- by a business system ----
+    # ---- by a business system, or in the console ----
 
     async def promise(self, request: BroadcastRequest, who: str, key: str | None) -> int:
-        """Queue the broadcast for all groups it names and return its id. A request with a known key is not queued
-        again.
+        """Promise it to every group and friend it names; returns its id. A key that came before promises nothing again.
 
-        Raises NotFound for an unknown group; InvalidParameter if there is no active group, or the key belongs to
+        NotFound for a group or friend there is not; InvalidParameter when no group is left, or the key came with
         another request.
         """
         if key is None:
             return await self._store.write(lambda s: self._write(s, request, who, None))
         return await self._writing.run(
-            key, lambda: self._store.write(lambda s: self._once(s, request, who, key)), request=request.fingerprint()
+            key, lambda: self._promise_once(request, who, key), request=request.fingerprint()
         )
+
+    async def _promise_once(self, request: BroadcastRequest, who: str, key: str) -> int:
+        try:
+            return await self._store.write(lambda s: self._once(s, request, who, key))
+        except IntegrityError:  # at the same moment, by another process
+            return await self._store.write(lambda s: self._once(s, request, who, key))
 
     def _once(self, session: Session, request: BroadcastRequest, who: str, key: str) -> int:
         kept = session.exec(select(Broadcast).where(Broadcast.idempotency_key == key)).first()
@@ -154,6 +183,7 @@ class Broadcasts:
 
     def _write(self, session: Session, request: BroadcastRequest, who: str, key: str | None) -> int:
         quns = [qun for qun in self._meant(session, request) if request.account in ("", qun.account)]
+        targets = [*self._targets(session, quns), *map(self._friend, dict.fromkeys(request.friends))]
         broadcast = Broadcast(
             account=request.account,
             by=who,
@@ -168,11 +198,13 @@ class Broadcasts:
         )
         session.add(broadcast)
         session.flush()
-        if not self._promise(session, broadcast, request.body, quns, who):
-            raise InvalidParameter("no group matches")
+        if not self._promise(session, broadcast, request.body, targets, who):
+            raise InvalidParameter("nobody to send to")
         return broadcast.id or 0
 
     def _meant(self, session: Session, request: BroadcastRequest) -> list[Qun]:
+        if not self._all_in_memory:
+            return _meant_rows(session, request)
         if request.everywhere:
             return list(self._groups)
         if request.tags:
@@ -187,28 +219,47 @@ class Broadcasts:
             raise NotFound(f"group {name}")
         return qun
 
-    def _promise(self, session: Session, broadcast: Broadcast, body: Body, quns: Sequence[Qun], who: str) -> int:
-        """Queue the message in every room of the active groups among `quns`; return the number of groups."""
-        promised: list[tuple[Qun, str, Job]] = []
+    def _targets(self, session: Session, quns: Sequence[Qun]) -> list[Target]:
+        """Return every room of the active groups among `quns`."""
+        active = [qun for qun in quns if qun.state == QunState.ACTIVE]
+        return [Target(qun.account, qun.number, id) for qun in active for id in self._room_ids(session, qun)]
+
+    def _friend(self, friend: Friend) -> Target:
+        account, contact_id = friend
+        contact = self._accounts.get(account).directory.contacts.get(contact_id)
+        if contact is None or not contact.friend or contact.official:
+            raise NotFound(f"friend {contact_id}")
+        return Target(account, NO_GROUP, contact_id)
+
+    def _promise(self, session: Session, broadcast: Broadcast, body: Body, targets: Sequence[Target], who: str) -> int:
+        """Promise the message in every conversation; returns to how many groups and friends."""
         how: dict[str, Any] = {"priority": Priority.BROADCAST, "run_at": broadcast.run_at}
-        for qun in quns:
-            rooms = self._groups.rooms(qun) if qun.state == QunState.ACTIVE else []
-            ids = [room.room_id for room in rooms if room.room_id]
-            promised += [(qun, id, self._messages.say(session, qun.account, id, dict(body), **how)) for id in ids]
-        write_bulk(session)  # the messages need their ids
+        jobs = [self._messages.say(session, one.account, one.conversation, dict(body), **how) for one in targets]
+        write_bulk(session)  # which gives the messages their ids
         session.add_all(
             BroadcastTarget(
-                broadcast=broadcast.id or 0, account=qun.account, number=qun.number, room_id=room_id, message=job.id
+                broadcast=broadcast.id or 0,
+                account=one.account,
+                number=one.number,
+                room_id=one.conversation,
+                message=job.id,
             )
-            for qun, room_id, job in promised
+            for one, job in zip(targets, jobs, strict=True)
         )
-        count = len({qun.number for qun, _, _ in promised})
-        if count:
-            account = broadcast.account or promised[0][0].account
-            self._audit.note(session, account, "broadcast", who, str(broadcast.id), "done", groups=str(count))
-        return count
+        groups = len({one.number for one in targets if one.number != NO_GROUP})
+        friends = sum(one.number == NO_GROUP for one in targets)
+        if targets:
+            account = broadcast.account or targets[0].account
+            detail = {"groups": str(groups), **({"friends": str(friends)} if friends else {})}
+            self._audit.note(session, account, "broadcast", who, str(broadcast.id), "done", **detail)
+        return groups + friends
 
-    # ---- results ----
+    def _room_ids(self, session: Session, qun: Qun) -> list[str]:
+        if not self._all_in_memory:
+            return active_rooms(session, qun)
+        return [room.room_id for room in self._groups.rooms(qun) if room.room_id]
+
+    # ---- how it stands ----
 
     async def result(self, broadcast_id: int) -> BroadcastResult:
         """Return the broadcast with the result of each group; raise NotFound."""
@@ -229,9 +280,24 @@ class Broadcasts:
             items = session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids))).all()
             messages |= {item.id or 0: self._state_of(item) for item in items}
         states: defaultdict[int, set[str]] = defaultdict(set)
-        for target in targets:  # the message of a pruned row was finished long ago
-            states[target.number].add(messages.get(target.message, WorkState.SENT))
-        return BroadcastResult(broadcast, {number: _together(found) for number, found in states.items()})
+        friends: dict[Friend, str] = {}
+        for target in targets:
+            state = messages.get(target.message, WorkState.SENT)  # one that was pruned since was done long ago
+            if target.number == NO_GROUP:
+                friends[target.account, target.room_id] = state
+            else:
+                states[target.number].add(state)
+        return BroadcastResult(broadcast, {number: _together(found) for number, found in states.items()}, friends)
+
+
+def _meant_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
+    """The groups that are meant, of every account, whichever process serves it."""
+    if request.everywhere:
+        return list(every_group(session))
+    if request.tags:
+        tagged = select(QunTag.number).where(col(QunTag.tag).in_(request.tags)).distinct()
+        return [session.get_one(Qun, number) for number in session.exec(tagged).all()]
+    return list({qun.number: qun for qun in (named_group(session, name) for name in request.quns)}.values())
 
 
 def _together(states: set[str]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from concurrency import SingleFlight
@@ -79,7 +80,12 @@ class OutboundRequests:
     async def _promise_once(self, order: MessageRequest, key: str) -> int:
         kept = await self._kept(key)
         if kept is None:
-            return (await self._write(order, key)).id
+            try:
+                return (await self._write(order, key)).id
+            except IntegrityError:  # at the same moment, by another process
+                kept = await self._kept(key)
+        if kept is None:
+            raise InvalidParameter("the Idempotency-Key")
         if kept.fingerprint != order.fingerprint():
             raise InvalidParameter("the Idempotency-Key was used for another message")
         return kept.id

@@ -11,28 +11,39 @@ from zoneinfo import ZoneInfo
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import OrTrigger
 from sqlalchemy import update
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
+from errors import InvalidParameter, NotFound
 from models.db import Store
 from models.durable import Priority
 from models.groups import Qun
 from models.rules import TimedMessage
+from services.accounts.audit import Audit
 from services.clock import Clock
 from services.groups.groups import Groups
 from services.messaging.messages import Messages
 from services.outreach.cron_times import CronTimes
+from services.paging import Page, PageRequest, page_of
 
+MAX_PER_GROUP: Final = 20
 WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as in crontab: 0 and 7 are Sunday
 _NUMBERS: Final = re.compile(r"(\*|[0-7](?:-[0-7])?)(?:/([1-7]))?")
+
+
+class TooManyTimed(InvalidParameter):
+    """The group has as many timed messages as it may have."""
 
 
 class TimedMessages:
     """Messages sent on a schedule."""
 
-    def __init__(self, store: Store, groups: Groups, messages: Messages, zone: ZoneInfo, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, groups: Groups, messages: Messages, audit: Audit, zone: ZoneInfo, clock: Clock
+    ) -> None:
         self._store = store
         self._groups = groups
         self._messages = messages
+        self._audit = audit
         self._zone = zone
         self._clock = clock
 
@@ -46,26 +57,50 @@ class TimedMessages:
         wanted = select(TimedMessage).where(TimedMessage.number == qun.number).order_by(col(TimedMessage.id))
         return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
-    def add(self, session: Session, qun: Qun, cron: str, text: str, by: str, next_at: float) -> int:
-        """Add a timed message, inside a transaction; return its id."""
-        row = TimedMessage(number=qun.number, cron=cron, text=text, by=by, next_at=next_at, created_at=self._clock())
+    def listed(self, session: Session, page: PageRequest) -> Page[TimedMessage]:
+        """The timed messages of all groups, newest first."""
+        query = select(TimedMessage)
+        if page.before is not None:
+            query = query.where(col(TimedMessage.id) < page.before)
+        rows = session.exec(query.order_by(col(TimedMessage.id).desc()).limit(page.limit + 1)).all()
+        return page_of(rows, page, lambda row: row.id)
+
+    def add(self, session: Session, qun: Qun, cron: str, text: str, who: str) -> TimedMessage:
+        """Keep a message for its times, inside a transaction; InvalidParameter for a crontab line that is none or is
+        never due, TooManyTimed."""
+        try:
+            next_at = self.next(cron)
+        except ValueError:
+            next_at = None
+        if next_at is None:
+            raise InvalidParameter("cron")
+        there = select(func.count()).select_from(TimedMessage).where(TimedMessage.number == qun.number)
+        if session.exec(there).one() >= MAX_PER_GROUP:
+            raise TooManyTimed(str(qun.number))
+        row = TimedMessage(number=qun.number, cron=cron, text=text, by=who, next_at=next_at, created_at=self._clock())
         session.add(row)
         session.flush()
-        return row.id or 0
+        detail = {"number": str(qun.number), "after": f"{cron} {text}"[:200]}
+        self._audit.note(session, qun.account, "timed", who, str(row.id), "done", **detail)
+        return row
 
-    def remove(self, session: Session, qun: Qun, timed_id: int) -> bool:
-        """Delete a timed message of a group, inside a transaction; return False if there is none of this id."""
+    def remove(self, session: Session, timed_id: int, who: str, number: int | None = None) -> None:
+        """Drop a message, inside a transaction; NotFound, also when it is not of the group `number`."""
         row = session.get(TimedMessage, timed_id)
-        if row is None or row.number != qun.number:
-            return False
+        qun = self._groups.by_number(row.number) if row else None
+        if row is None or qun is None or number not in (None, row.number):
+            raise NotFound(f"timed message {timed_id}")
         session.delete(row)
-        return True
+        detail = {"number": str(qun.number), "before": f"{row.cron} {row.text}"[:200]}
+        self._audit.note(session, qun.account, "timed_removed", who, str(timed_id), "done", **detail)
 
     async def run(self) -> int:
         """Queue the due messages; return their number."""
         now = self._clock()
         due = select(TimedMessage).where(TimedMessage.next_at <= now).order_by(col(TimedMessage.next_at))
-        rows = await self._store.read(lambda s: s.exec(due).all())
+        rows = [
+            row for row in await self._store.read(lambda s: s.exec(due).all()) if self._groups.by_number(row.number)
+        ]
         return await self._store.write(lambda s: self._promise(s, rows)) if rows else 0
 
     def _promise(self, session: Session, rows: Iterable[TimedMessage]) -> int:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 from sqlmodel import Session, col, select
 
 from config.texts import Texts, fill
-from errors import InvalidParameter, NotFound
+from errors import InvalidParameter, NotFound, WeChatError
 from models.durable import OutboxItem
 from models.support import Ticket, TicketState
 from services.accounts.audit import Audit
+from services.accounts.registry import Accounts
 from services.messaging.conversations import shown
 from services.messaging.messages import Body, Messages
 from services.support.staff_rooms import StaffRooms
@@ -27,11 +28,18 @@ class Agent(NamedTuple):
 
 
 class AgentDesk:
-    """Performs actions inside a transaction; raises NotFound, or InvalidParameter if the ticket is closed."""
+    """NotFound for no such ticket, InvalidParameter for a closed one. All but `set_remark` run in a transaction."""
 
     def __init__(
-        self, actions: TicketActions, messages: Messages, staff_rooms: StaffRooms, audit: Audit, texts: Texts
+        self,
+        accounts: Accounts,
+        actions: TicketActions,
+        messages: Messages,
+        staff_rooms: StaffRooms,
+        audit: Audit,
+        texts: Texts,
     ) -> None:
+        self._accounts = accounts
         self._actions = actions
         self._messages = messages
         self._staff_rooms = staff_rooms
@@ -77,6 +85,19 @@ class AgentDesk:
         if not self._actions.tickets.reopen(session, number):
             raise InvalidParameter("the ticket is not closed, or the customer has another open one")
         self._note(session, ticket, agent, "ticket_reopen")
+
+    async def set_remark(self, ticket: Ticket, agent: Agent, alias: str) -> None:
+        """Set the customer's 备注 in WeChat; outside a transaction. AssistantOffline, WeChatError as it comes."""
+        wechat = self._accounts.online(ticket.account)
+        contact = wechat.directory.contacts.get(ticket.contact_id)
+        detail = {"before": contact.alias if contact else "", "after": alias}
+        action = await self._audit.tried(ticket.account, "alias", agent.actor, ticket.contact_id, **detail)
+        try:
+            await wechat.set_alias(ticket.contact_id, alias)
+        except WeChatError as error:
+            await self._audit.ended(action, "failed", str(error))
+            raise
+        await self._audit.ended(action, "done")
 
     def _any(self, session: Session, number: int) -> Ticket:
         ticket = session.get(Ticket, number)

@@ -1,9 +1,9 @@
 """The FAQ: exact matches are answered, similar questions are found by words. No I/O.
 
-Similarity is the geometric mean of two cosines of TF-IDF vectors over characters and pairs of characters: of the whole
-questions, and of their topic without words that any question may have (what, when, can I). So questions that share only
-such words are not similar. No lexical measure is good enough to answer without asking (benchmarks/faq.py measures it),
-so similar questions are only offered as a menu.
+Similarity by words: a text is reduced to its topic, without the words that any question may have (what, when, can I),
+and that to its characters and pairs of characters, weighted by how rare they are among the entries. It combines the
+similarity to a question of the entry (cosine and coverage) with the coverage by its answer. No lexical measure is good
+enough to answer without asking (benchmarks/faq.py measures it), so similar questions are only offered as a menu.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from config.error_messages import one_line
 from config.section import NonEmpty, Section
 
 log = logging.getLogger(__name__)
-# chosen with benchmarks/faq.py: a lower value offers menus for small talk, a higher one misses rephrased questions
-NEAR = 0.19
+NEAR = 0.15  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
+COSINE = 0.7  # share of the cosine in the likeness to a question; the rest is coverage
+ANSWER = 0.7  # what coverage by the answer counts beside the likeness to a question
 OFFERED = 3
 BEHIND = 0.2  # share of the best's nearness below which others are not offered
-BODY = 0.4  # nearness of a passage that has all the words that are asked for
+BODY = 0.3  # nearness of a passage that has all the words that are asked for
 _POLITE = re.compile(r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$")
 # Words that do not identify a topic. Words that are part of topic words, such as 会 in 会员, are excluded.
 _COMMON = """
@@ -106,11 +107,8 @@ class Faq:
         for form in (plain, core):  # exact matches take precedence over those without polite phrases
             for question, entry in self._listed:
                 self._exact.setdefault(form(question), entry)
-        self._whole = _Index([[core(question)] for question, _ in self._listed])
-        topics = [topic(question) for question, _ in self._listed]
-        self._topics = _Index(topics)
-        self._bodies = _Bodies({row: entry for row, (_, entry) in enumerate(self._listed) if entry.is_passage})
-        self._about_nothing = [row for row, pieces in enumerate(topics) if not pieces]  # 你们在哪里
+        self._words = _Index(entries)
+        self._bodies = _Bodies({at: entry for at, entry in enumerate(entries) if entry.is_passage})
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -128,21 +126,14 @@ class Faq:
 
     def ranked(self, text: str, number: int) -> list[Near]:
         """So many entries by their nearness, best first, without those that share nothing with the text."""
-        whole, pieces = self._whole.scores([core(text)]), topic(text)
-        about = self._topics.scores(pieces)
-        if not pieces:
-            about.update((row, whole[row]) for row in self._about_nothing)
-        scores = [math.sqrt(whole[row] * about[row]) for row in range(len(self._listed))]
-        for row, share in self._bodies.shares(pieces).items():
-            scores[row] = max(scores[row], BODY * share)
-        best: dict[int, Near] = {}
-        rows = [row for row, score in enumerate(scores) if score > 0]
-        for row in sorted(rows, key=lambda row: (-scores[row], -whole[row], row)):
-            question, entry = self._listed[row]
-            best.setdefault(id(entry), near(question, entry, scores[row]))
-            if len(best) == number:
-                break
-        return list(best.values())
+        scores, best_row = self._words.scores(text)
+        for at, share in self._bodies.shares(topic(text)).items():
+            scores[at] = max(scores[at], BODY * share)
+        found = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
+        return [near(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at]) for at in found[:number]]
+
+    def _question(self, at: int, number: int) -> str:
+        return self.entries[at].questions[number]
 
 
 class _Bodies:
@@ -169,32 +160,63 @@ def _pairs(pieces: list[str]) -> set[str]:
 
 
 class _Index:
-    """Inverted index of TF-IDF vectors over characters and pairs of characters. Texts are lists of parts."""
+    """Questions and answers as weighted characters and pairs of them, by inverted lists."""
 
-    def __init__(self, texts: list[list[str]]) -> None:
-        counts = [_grams(pieces) for pieces in texts]
-        seen = Counter(gram for grams in counts for gram in grams)
-        self._weight = {gram: math.log(1 + len(texts) / number) for gram, number in seen.items()}
-        self._unknown = math.log(1 + len(texts)) if texts else 0.0
-        self._rows: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-        for row, grams in enumerate(counts):
-            norm = self._norm(grams)
-            for gram, number in grams.items():
-                self._rows[gram].append((row, number * self._weight[gram] / norm))
+    def __init__(self, entries: list[Entry]) -> None:
+        rows = [(at, n, _question_grams(q)) for at, entry in enumerate(entries) for n, q in enumerate(entry.questions)]
+        answers = {at: _grams(topic(one.answer)) for at, one in enumerate(entries) if not one.is_passage}
+        seen: defaultdict[str, set[int]] = defaultdict(set)  # which entries have it
+        for at, _, grams in rows:
+            for gram in grams:
+                seen[gram].add(at)
+        for at, grams in answers.items():
+            for gram in grams:
+                seen[gram].add(at)
+        self._weights = {gram: math.log(1 + len(entries) / len(has)) for gram, has in seen.items()}
+        self._unknown = math.log(1 + 2 * len(entries))
+        self._rows = [(at, number) for at, number, _ in rows]
+        self._by_question: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+        for row, (_, _, grams) in enumerate(rows):
+            norm = self._norm(self._weighted(grams))
+            for gram, weight in self._weighted(grams).items():
+                self._by_question[gram].append((row, weight / norm))
+        self._by_answer: defaultdict[str, list[int]] = defaultdict(list)
+        for at, grams in answers.items():
+            for gram in grams:
+                if not gram.isascii() or len(gram) > 1:  # a digit of an answer names nothing
+                    self._by_answer[gram].append(at)
 
-    def scores(self, pieces: list[str]) -> defaultdict[int, float]:
-        """Return the cosine with every text that shares a character."""
-        grams = _grams(pieces)
-        norm = self._norm(grams)
-        found: defaultdict[int, float] = defaultdict(float)
-        for gram, number in grams.items():
-            for row, value in self._rows.get(gram, ()):
-                found[row] += number * self._weight[gram] / norm * value
-        return found
+    def scores(self, text: str) -> tuple[defaultdict[int, float], dict[int, int]]:
+        """By entry, how near it is (0–1), and which of its questions is nearest."""
+        asked = self._weighted(_question_grams(text))
+        norm, total = self._norm(asked), sum(asked.values()) or 1.0
+        like: defaultdict[int, float] = defaultdict(float)
+        scores: defaultdict[int, float] = defaultdict(float)
+        for gram, weight in asked.items():
+            for row, value in self._by_question.get(gram, ()):
+                like[row] += COSINE * weight / norm * value + (1 - COSINE) * weight / total
+        nearest: dict[int, int] = {}
+        for row in sorted(like, key=lambda row: (-like[row], row)):
+            at, number = self._rows[row]
+            if at not in nearest:
+                nearest[at], scores[at] = number, like[row] / (1 + ANSWER)
+        for gram, weight in asked.items():
+            for at in self._by_answer.get(gram, ()):
+                scores[at] += ANSWER / (1 + ANSWER) * weight / total
+        return scores, nearest
 
-    def _norm(self, grams: Counter[str]) -> float:
-        squares = ((number * self._weight.get(gram, self._unknown)) ** 2 for gram, number in grams.items())
-        return math.sqrt(sum(squares)) or 1.0
+    def _weighted(self, grams: Counter[str]) -> dict[str, float]:
+        return {gram: number * self._weights.get(gram, self._unknown) for gram, number in grams.items()}
+
+    @staticmethod
+    def _norm(weighted: dict[str, float]) -> float:
+        return math.sqrt(sum(weight**2 for weight in weighted.values())) or 1.0
+
+
+def _question_grams(question: str) -> Counter[str]:
+    """Of what a question is about. One of common words only, 你们在哪里, is near to others of that kind alone."""
+    pieces = topic(core(question))
+    return _grams(pieces) if pieces else Counter({f"={gram}": n for gram, n in _grams([core(question)]).items()})
 
 
 def _grams(pieces: list[str]) -> Counter[str]:

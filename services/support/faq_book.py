@@ -27,9 +27,10 @@ class FaqBook:
         self._faq: Faq | None = None
 
     async def load(self) -> None:
-        """Load the added entries."""
-        for row in await self._store.read(self.listed):
-            self._keep(row.id or 0, Entry(questions=row.questions, answer=row.answer))
+        """Load the added entries; again when another process has changed them."""
+        rows = await self._store.read(self.listed)
+        self._added = {row.id or 0: Entry(questions=row.questions, answer=row.answer) for row in rows}
+        self._faq = None
 
     @property
     def faq(self) -> Faq:
@@ -49,14 +50,18 @@ class FaqBook:
         """Return the added entries, oldest first."""
         return session.exec(select(Question).order_by(col(Question.id))).all()
 
+    def same(self, session: Session, entry: Entry) -> Question | None:
+        """The row that lists the first question of an entry."""
+        first = plain(entry.questions[0])
+        return next((row for row in self.listed(session) if first in map(plain, row.questions)), None)
+
     def add(self, session: Session, entry: Entry, by: str) -> tuple[Question, bool]:
         """Add an entry, or extend the one that lists its first question. Return the row and whether it is new."""
-        first = plain(entry.questions[0])
-        for row in self.listed(session):
-            if first in map(plain, row.questions):
-                questions = [*row.questions, *(q for q in entry.questions if q not in row.questions)]
-                self.change(session, row, Entry(questions=questions, answer=entry.answer), by)
-                return row, False
+        known = self.same(session, entry)
+        if known is not None:
+            questions = [*known.questions, *(q for q in entry.questions if q not in known.questions)]
+            self.change(session, known, Entry(questions=questions, answer=entry.answer), by)
+            return known, False
         now = self._clock()
         row = Question(questions=entry.questions, answer=entry.answer, by=by, created_at=now, updated_at=now)
         session.add(row)

@@ -52,9 +52,11 @@ class Keywords:
         self._indexed: dict[Place, PlacedRules] = {}  # indexes of `_added`, created on first use after a change
 
     async def load(self) -> None:
-        """Load the added rules."""
+        """Read the rules that were added; again when another process has changed them."""
+        added: defaultdict[Place, dict[int, KeywordRule]] = defaultdict(dict)
         for row in await self._store.read(lambda s: s.exec(select(Keyword).order_by(col(Keyword.id))).all()):
-            self._added[row.account, row.number][row.id or 0] = rule_of(row)
+            added[row.account, row.number][row.id or 0] = rule_of(row)
+        self._added, self._indexed = added, {}
 
     def configure(self, rules: PlacedRules) -> None:
         """Replace the rules of the config."""
@@ -81,10 +83,6 @@ class Keywords:
 
     # ---- added rules; inside a transaction ----
 
-    def add(self, session: Session, account: str, number: int | None, word: str, reply: str, by: str) -> None:
-        """Add a reply to a word in a group, or (None) everywhere, replacing an earlier one."""
-        self.put(session, account, number, KeywordRule(contains=word, reply=reply), by)
-
     def put(self, session: Session, account: str, number: int | None, rule: KeywordRule, by: str) -> Keyword:
         """Add a rule, replacing one of the same kind, word and place."""
         kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
@@ -107,12 +105,12 @@ class Keywords:
         after_commit(session, lambda: self._keep((account, number), row_id, kept))
         return row
 
-    def drop(self, session: Session, account: str, number: int | None, word: str) -> bool:
-        """Delete all rules of a word; return False if there are none."""
+    def drop(self, session: Session, account: str, number: int | None, word: str) -> Sequence[Keyword]:
+        """Forget every rule for a word; returns them."""
         rows = session.exec(self._of(account, number).where(Keyword.word == normal(word))).all()
         for row in rows:
             self._remove(session, row)
-        return bool(rows)
+        return rows
 
     def remove(self, session: Session, row_id: int) -> Keyword | None:
         """Delete a rule by its id; return None if there is none."""

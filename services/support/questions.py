@@ -77,16 +77,23 @@ class Questions:
         """The FAQ index."""
         return self._book.faq
 
-    async def load(self) -> None:
-        """Load the open menus and recent fallbacks."""
+    async def load(self, account: str | None = None) -> None:
+        """Load the open menus and recent fallbacks, of one account or of all."""
         now = self._clock()
-        menus = await self._store.read(lambda s: s.exec(select(FaqMenu).where(FaqMenu.expires_at > now)).all())
-        for row in menus:
-            self._menus[row.account, row.conversation, row.contact_id] = _Menu(tuple(row.questions), row.asked_at)
+        menus = select(FaqMenu).where(FaqMenu.expires_at > now)
         lately = select(FallbackSaid).where(FallbackSaid.at > now - FALLBACK_SECONDS)
+        if account is not None:
+            menus, lately = menus.where(FaqMenu.account == account), lately.where(FallbackSaid.account == account)
+        for row in await self._store.read(lambda s: s.exec(menus).all()):
+            self._menus[row.account, row.conversation, row.contact_id] = _Menu(tuple(row.questions), row.asked_at)
         for said in await self._store.read(lambda s: s.exec(lately).all()):
             self._fallbacks[said.account, said.contact_id] = _Fallback(said.at, said.times)
         self._near.prepare()
+
+    def drop(self, account: str) -> None:
+        """Forget what is of an account."""
+        self._menus = {who: menu for who, menu in self._menus.items() if who[0] != account}
+        self._fallbacks = {who: at for who, at in self._fallbacks.items() if who[0] != account}
 
     # ---- answering ----
 

@@ -72,7 +72,8 @@ def described(tickets: Sequence[Ticket], texts: Texts) -> str:
         )
     ]
     for name, levels in by_staff(tickets).items():
-        facts = {"tickets": levels.opened, "first_answer": duration(levels.first_answer), "mark": _mark(levels.mark)}
+        times = {"first_answer": duration(levels.first_answer), "resolution": duration(levels.resolution)}
+        facts = {"tickets": levels.opened, **times, "mark": _mark(levels.mark)}
         lines.append(fill(texts.service_levels_staff, staff=name, **facts))
     return "\n".join(lines)
 

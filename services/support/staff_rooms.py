@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlmodel import Session, col, select
 
+from errors import NotFound
 from models.db import Store, after_commit
 from models.durable import Setting
 from services.accounts.audit import Audit
@@ -32,9 +33,11 @@ class StaffRooms:
         self.topic = topic
         self._bound: dict[str, str] = {}  # account -> room id
 
-    async def load(self) -> None:
-        """Load the bindings."""
+    async def load(self, account: str | None = None) -> None:
+        """Read the binding of one account, or all of them."""
         wanted = select(Setting).where(col(Setting.key).startswith(PREFIX))
+        if account is not None:
+            wanted = select(Setting).where(Setting.key == PREFIX + account)
         for row in await self._store.read(lambda s: s.exec(wanted).all()):
             self._bound[row.key.removeprefix(PREFIX)] = row.value
 
@@ -66,9 +69,13 @@ class StaffRooms:
         return room is not None and contact_id in room.member_ids
 
     def bind(self, session: Session, account: str, room_id: str, who: str) -> None:
-        """Bind the room as the account's staff room, inside a transaction."""
+        """Make this room the account's staff room, inside a transaction; NotFound when the account is not in it."""
+        if room_id not in self._accounts.get(account).directory.rooms:
+            raise NotFound(f"room {room_id}")
         session.merge(Setting(key=PREFIX + account, value=room_id))
-        self._audit.note(session, account, "staff_room", who, room_id, "done")
+        before = self._bound.get(account, "")
+        detail = {} if before in ("", room_id) else {"before": before}
+        self._audit.note(session, account, "staff_room", who, room_id, "done", **detail)
 
         def bound() -> None:
             self._bound[account] = room_id

@@ -113,10 +113,6 @@ class TicketActions:
             words = "\n".join(filter(None, [taken, self._history.notes(session, ticket)]))
             self._messages.say(session, ticket.account, room_id, relay(ticket, text(words, [staff_id])))
 
-    def canned(self, name: str) -> str | None:
-        """Return the text of a canned reply, if there is one of this name."""
-        return self.settings.canned.get(name)
-
     def show_history(self, session: Session, ticket: Ticket, room_id: str) -> None:
         """Post earlier tickets, notes and recent messages in the staff room."""
         words = "\n".join(self._history.lines(session, ticket))

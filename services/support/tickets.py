@@ -38,19 +38,27 @@ class Tickets:
         self._by_person: dict[tuple[str, str], Ticket] = {}
         self._marks: dict[tuple[str, str], MarkAsked] = {}
 
-    async def load(self) -> None:
-        """Load the unfinished tickets and the open requests for a rating."""
+    async def load(self, account: str | None = None) -> None:
+        """Read what is unfinished, and who may still give a mark, of one account or of all."""
         unfinished = select(Ticket).where(Ticket.state != TicketState.CLOSED)
-        for ticket in await self._store.read(lambda s: s.exec(unfinished).all()):
-            self._keep(ticket)
         lately = col(Ticket.closed_at) > self._clock() - MARK_SECONDS
         closed = select(Ticket).where(lately).order_by(col(Ticket.closed_at), col(Ticket.id))
+        if account is not None:
+            unfinished, closed = unfinished.where(Ticket.account == account), closed.where(Ticket.account == account)
+        for ticket in await self._store.read(lambda s: s.exec(unfinished).all()):
+            self._keep(ticket)
         for ticket in await self._store.read(lambda s: s.exec(closed).all()):
             self._ask_mark(ticket, ticket.closed_at or 0)
             if ticket.mark is not None:  # only a customer's newest ticket can be rated
                 self._forget_mark(ticket.account, ticket.contact_id)
 
-    # ---- lookup; from memory ----
+    def drop(self, account: str) -> None:
+        """Forget those of an account."""
+        self._by_number = {number: one for number, one in self._by_number.items() if one.account != account}
+        self._by_person = {key: one for key, one in self._by_person.items() if key[0] != account}
+        self._marks = {key: one for key, one in self._marks.items() if key[0] != account}
+
+    # ---- looking; from memory ----
 
     def of(self, account: str, contact_id: str) -> Ticket | None:
         """Return the person's unfinished ticket."""

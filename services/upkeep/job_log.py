@@ -57,4 +57,6 @@ class JobLog:
             await self._store.write(lambda s: self._put(s, name, run))
 
     def _put(self, session: Session, name: str, run: JobRun) -> None:
-        session.merge(Setting(key=PREFIX + name, value=json.dumps(asdict(run), ensure_ascii=False)))
+        value = json.dumps(asdict(run), ensure_ascii=False)  # several processes may write it at once
+        insert = self._store.insert(Setting).values(key=PREFIX + name, value=value)
+        session.connection().execute(insert.on_conflict_do_update(index_elements=["key"], set_={"value": value}))

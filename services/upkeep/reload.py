@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sqlmodel import Session
+
 from config import Config, ConfigError
 from config.changes import Changes, compare
 from models.db import Store
@@ -41,7 +43,15 @@ Prepare = Callable[[Config], Prepared]
 class ConfigReloader:
     """Reloads the config from its source. Parts that follow it register with `on_reload`."""
 
-    def __init__(self, config: Config, source: Callable[[], Config] | None, store: Store, audit: Audit) -> None:
+    def __init__(
+        self,
+        config: Config,
+        source: Callable[[], Config] | None,
+        store: Store,
+        audit: Audit,
+        tell: Callable[[Session], None] | None = None,
+    ) -> None:
+        self._tell = tell  # other processes, within a transaction, to read theirs
         self._config = config
         self._source = source
         self._store = store
@@ -60,18 +70,27 @@ class ConfigReloader:
         return _result(changes, prepared)
 
     async def reload(self, who: str) -> ReloadResult:
-        """Apply the current config of the source; on ConfigError nothing changes. `who`: the actor in the audit log."""
-        async with self._turn:
-            changes, prepared = await asyncio.to_thread(self._prepare)
-            for one in prepared:  # without awaiting, so that no other code sees a partial change
-                one.apply()
-        result = _result(changes, prepared)
+        """Take what the source says now; ConfigError, and then nothing has changed. `who`: as in the audit log."""
+        result = await self.follow()
         log.info("config reloaded by %s: %s", who, ", ".join(result.changed) or "nothing changed")
         if result.restart:
             log.warning("these changes require a restart: %s", ", ".join(result.restart))
         detail = {"changed": ", ".join(result.changed), "restart": ", ".join(result.restart)}
-        await self._store.write(lambda s: self._audit.note(s, "", "reload", who, "config", "done", **detail))
+        await self._store.write(lambda s: self._note(s, who, detail))
         return result
+
+    async def follow(self) -> ReloadResult:
+        """Take what the source says now, as another process has done; ConfigError, and then nothing has changed."""
+        async with self._turn:
+            changes, prepared = await asyncio.to_thread(self._prepare)
+            for one in prepared:  # without a pause between them: nobody sees half of it
+                one.apply()
+        return _result(changes, prepared)
+
+    def _note(self, session: Session, who: str, detail: dict[str, str]) -> None:
+        self._audit.note(session, "", "reload", who, "config", "done", **detail)
+        if self._tell is not None:
+            self._tell(session)
 
     def _prepare(self) -> tuple[Changes, list[Prepared]]:
         if self._source is None:

@@ -31,7 +31,9 @@ class Job:
     created_at: float = 0
     attempts: int = 0
     state: str = WorkState.QUEUED
-    due_at: float = 0  # the planned time of execution; set by the outbox
+    due_at: float = 0  # when it should have been done; set when the outbox takes it in
+    account: str = ""  # whose holder does it
+    dropped: bool = False  # it is another process's now
 
     def has_id(self, row: tuple[int]) -> None:
         """Set the id from the inserted row."""
@@ -97,6 +99,7 @@ class _Line:
     waits: int = 0  # number of waits so far; identifies the current one
     offered_as: str = ""
     turn: int = 0  # whose turn it is among lines of one priority: the lowest goes first
+    task: asyncio.Task[None] | None = None  # of the work that runs
 
 
 class DeliveryQueue:
@@ -148,6 +151,30 @@ class DeliveryQueue:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
+    async def discard(self, account: str, grace: float) -> None:
+        """Forget the work of one account, which is marked as dropped; what runs of it may take `grace` seconds."""
+        tasks = [line.task for line in self._lines.values() if line.task and line.works[0].account == account]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for line in list(self._lines.values()):
+            self._forget_dropped(line)
+
+    def _forget_dropped(self, line: _Line) -> None:
+        if not any(work.dropped for work in line.works):
+            return
+        head = line.works[0]
+        line.works = deque(work for work in line.works if not work.dropped)
+        line.kinds = Counter(work.priority for work in line.works)
+        if not line.works:
+            del self._lines[line.key]
+        if head.dropped:
+            line.ticket, line.waits = 0, line.waits + 1  # no offer and no wait of it stands any more
+            if line.works:
+                self._offer(line)
+
     def __len__(self) -> int:
         """Return the number of jobs that are due."""
         return sum(len(line.works) for line in self._lines.values())
@@ -166,6 +193,8 @@ class DeliveryQueue:
             self._line_up(work)
 
     def _line_up(self, work: Job) -> None:
+        if work.dropped:
+            return
         key = (work.key, work.priority == Priority.BROADCAST)
         line = self._lines.get(key)
         if line is None:
@@ -245,9 +274,8 @@ class DeliveryQueue:
         self._turns[line.offered_as] = line.turn
         line.turn += 1
         self._slots -= 1
-        # set at once, so that the line is not offered again before the task runs
-        line.works[0].state = WorkState.SENDING
-        task = asyncio.create_task(self._do(line))
+        line.works[0].state = WorkState.SENDING  # now: it is not offered again before the task runs
+        line.task = task = asyncio.create_task(self._do(line))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -260,6 +288,7 @@ class DeliveryQueue:
         finally:
             self._slots += 1
             work.state = WorkState.QUEUED
+            line.task = None
         if isinstance(result, Retry):
             work.attempts += result.counts
             work.run_at = self._clock() + result.again_in

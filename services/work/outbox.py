@@ -22,6 +22,7 @@ from models.durable import OutboxItem, Priority, WorkState
 from services.clock import Clock
 from services.work.delivery_queue import Deliver, DeliveryQueue, GiveUp, Job, Pace, Retry
 from services.work.delivery_results import DeliveryResults
+from services.work.ownership import Ownership
 from services.work.write_batcher import WriteBatcher
 
 log = logging.getLogger(__name__)
@@ -44,9 +45,10 @@ _END = (
 class Outbox:
     """All queues of jobs."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, ownership: Ownership | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._ownership = ownership or Ownership()
         self.results = DeliveryResults()
         self._queues: dict[str, DeliveryQueue] = {}
         self._openers: dict[str, Callable[[str], DeliveryQueue]] = {}
@@ -91,13 +93,33 @@ class Outbox:
         """Register a listener for jobs that were done, called in the transaction that records it."""
         self._on_sent.append(listener)
 
-    async def load(self) -> None:
-        """Load the open jobs. Must run before new jobs are added, to preserve the order."""
-        for item in await self._store.write(self._settle_and_load):
+    async def load(self, account: str | None = None) -> None:
+        """Take up what an earlier process left open, of one account or of all; before anything new is promised, so
+        that the order holds."""
+        self._take_all(await self._store.write(lambda s: self._settle_and_load(s, account)))
+
+    async def refresh(self, account: str) -> None:
+        """Take up what other processes have promised of an account that is held here."""
+        # By the writer: what it shows as open and is not known here was not ended by this process either.
+        self._take_all(await self._store.write(lambda s: _open_items(s, account)))
+
+    def _take_all(self, items: Sequence[OutboxItem]) -> None:
+        for item in items:
             try:
                 self._take(_work(item))
             except LookupError:  # its account or receiver is no longer configured
                 log.warning("job %s is waiting: queue %s has no worker", item.id, item.queue)
+
+    async def drop(self, account: str, grace: float) -> None:
+        """Leave the work of an account to another process; what of it runs may finish for `grace` seconds."""
+        for work in self._open.values():
+            work.dropped = work.dropped or work.account == account
+        own = [name for name in self._queues if account and name.partition(":")[2] == account]
+        shared = [queue for name, queue in self._queues.items() if name not in own]
+        stops = [self._queues.pop(name).stop(grace) for name in own]
+        await asyncio.gather(*stops, *(queue.discard(account, grace) for queue in shared))
+        await self._ends.drain(max(grace, 0.1))
+        self._open = {id: work for id, work in self._open.items() if work.account != account}
 
     async def start(self) -> None:
         """Start delivering."""
@@ -124,11 +146,15 @@ class Outbox:
         run_at: float = 0,
         idempotency_key: str | None = None,
         fingerprint: str = "",
+        account: str | None = None,
     ) -> Job:
-        """Insert a job inside a transaction. It starts after the commit, and gets its id at the latest then."""
+        """Promise a piece of work inside a transaction; begun once that is in, and only then does it have its id.
+        `account`: whose work it is, where the queue's name does not say it."""
         now = self._clock()
+        account = queue.partition(":")[2] if account is None else account
         values = {
             "queue": queue,
+            "account": account,
             "key": key,
             "priority": priority,
             "body": json.dumps(body, ensure_ascii=False),
@@ -141,8 +167,10 @@ class Outbox:
             "run_at": run_at,
             "created_at": now,
         }
-        work = Job(0, queue, key, body, priority, run_at, now)
+        work = Job(0, queue, key, body, priority, run_at, now, account=account)
         in_bulk(session, _INSERT, values, work.has_id)
+        if not self._ownership.holds(account):
+            self._ownership.promised(session, account)
         after_commit(session, lambda: self._take(work))
         return work
 
@@ -153,9 +181,13 @@ class Outbox:
         session.add(item)
         session.flush()
         work = _work(item)
+        if not self._ownership.holds(work.account):
+            self._ownership.promised(session, work.account)
         after_commit(session, lambda: self._take(work))
 
     def _take(self, work: Job) -> None:
+        if not self._ownership.holds(work.account):
+            return
         queue = self._queues.get(work.queue)
         if queue is None:
             queue = self._queues[work.queue] = self._openers[work.queue.partition(":")[0]](work.queue)
@@ -258,10 +290,9 @@ class Outbox:
             work.state = end["to"]  # returned by state_of until the row is written
         self._ends.put(_End(work, result, end))
 
-    def _settle_and_load(self, session: Session) -> Sequence[OutboxItem]:
-        """End broadcasts that an earlier process was sending when it died, and return the other open jobs."""
-        wanted = select(OutboxItem).where(col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING)))
-        items = session.exec(wanted.order_by(col(OutboxItem.id))).all()
+    def _settle_and_load(self, session: Session, account: str | None) -> Sequence[OutboxItem]:
+        """What an earlier process was sending when it died is unknown: broadcasts end here, all else is done again."""
+        items = _open_items(session, account)
         cut_off = [i for i in items if i.state == WorkState.SENDING and i.priority == Priority.BROADCAST]
         gone = GiveUp("interrupted while sending", unknown=True)
         for item in cut_off:
@@ -287,6 +318,14 @@ class Outbox:
                     told(session, end.work)
 
 
+def _open_items(session: Session, account: str | None) -> Sequence[OutboxItem]:
+    """The rows that are open, of one account or of all, the oldest first."""
+    wanted = select(OutboxItem).where(col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING)))
+    if account is not None:
+        wanted = wanted.where(OutboxItem.account == account)
+    return session.exec(wanted.order_by(col(OutboxItem.id))).all()
+
+
 class _End(NamedTuple):
     work: Job
     result: str | Retry | GiveUp
@@ -303,4 +342,5 @@ def _work(item: OutboxItem) -> Job:
         item.run_at,
         item.created_at,
         item.attempts,
+        account=item.account,
     )

@@ -9,14 +9,13 @@ from sqlmodel import Session
 from models.durable import Setting
 
 
-def begin(session: Session, account: str) -> tuple[int, str]:
-    """Return a new epoch and the stored position, when a process starts to serve an account.
-
-    The epoch is higher than all earlier ones. It follows the clock, so that this holds after restoring an old backup,
-    too.
-    """
-    kept = session.get(Setting, _epoch_key(account))
-    epoch = max(int(kept.value) + 1 if kept else 1, int(time.time()))
+def begin(session: Session, account: str, epoch: int | None = None) -> tuple[int, str]:
+    """A process starts to serve an account: its epoch, above those of all before it, and the stored position. The
+    epoch is that of its lease, or follows the clock, so that it is above the last one after an old backup was put
+    back, too."""
+    if epoch is None:
+        kept = session.get(Setting, _epoch_key(account))
+        epoch = max(int(kept.value) + 1 if kept else 1, int(time.time()))
     session.merge(Setting(key=_epoch_key(account), value=str(epoch)))
     position = session.get(Setting, _key(account))
     return epoch, position.value if position else ""

@@ -65,10 +65,10 @@ class AccessControl:
 class IdleAssistants(Assistants):
     """Assistants whose added accounts are in memory, too."""
 
-    async def start(self, settings: AssistantSettings) -> None:
+    async def start(self, settings: AssistantSettings, epoch: int | None = None) -> None:
         self._container.accounts.add(InMemoryWeChat(settings.account).whole())
 
-    async def stop(self, account: str) -> None:
+    async def stop(self, account: str, grace: float | None = None) -> None:
         self._container.accounts.remove(account)
 
 

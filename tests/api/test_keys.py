@@ -18,64 +18,73 @@ def auth(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
+ERP = "key-of-erp-12345"
+
+
 def keyed(**more: Any) -> dict[str, Any]:
-    return {"name": "erp", "key": "k-erp", **more}
+    return {"name": "erp", "key": "key-of-erp-12345", **more}
 
 
 async def test_scopes(opened: OpenDoor) -> None:
-    shop = {"name": "shop", "key": "k-shop", "scopes": ["qun"]}
-    door = await opened(api={"keys": ["all", keyed(scopes=["read"]), shop]})
-    assert (await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("k-erp")))[:2] == (403, error(1002))
-    assert (await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("k-shop")))[0] == 201
-    assert (await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("all")))[0] == 200
+    shop = {"name": "shop", "key": "key-of-shop-12345", "scopes": ["qun"]}
+    door = await opened(api={"keys": ["key-for-all-12345", keyed(scopes=["read"]), shop]})
+    assert (await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-of-erp-12345")))[:2] == (
+        403,
+        error(1002),
+    )
+    assert (await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-of-shop-12345")))[0] == 201
+    assert (await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-for-all-12345")))[0] == 200
     for key, path, status in (
-        ("k-erp", "/wxbot/qun", 200),
-        ("k-erp", "/wxbot/ticket", 200),
-        ("k-erp", "/wxbot/message/1", 404),
-        ("k-shop", "/wxbot/qun", 200),
-        ("k-shop", "/wxbot/message/1", 403),
-        ("k-shop", "/wxbot/audit", 403),
-        ("all", "/wxbot/audit", 200),
+        ("key-of-erp-12345", "/wxbot/qun", 200),
+        ("key-of-erp-12345", "/wxbot/ticket", 200),
+        ("key-of-erp-12345", "/wxbot/message/1", 404),
+        ("key-of-shop-12345", "/wxbot/qun", 200),
+        ("key-of-shop-12345", "/wxbot/message/1", 403),
+        ("key-of-shop-12345", "/wxbot/audit", 403),
+        ("key-for-all-12345", "/wxbot/audit", 200),
         ("wrong", "/wxbot/qun", 401),
         ("", "/wxbot/qun", 401),
     ):
         assert (await door.call("GET", path, headers=auth(key)))[0] == status, (key, path)
-    assert (await door.call("POST", "/wxbot/webhook/1/resend", headers=auth("k-erp")))[:2] == (403, error(1002))
+    assert (await door.call("POST", "/wxbot/webhook/1/resend", headers=auth("key-of-erp-12345")))[:2] == (
+        403,
+        error(1002),
+    )
     assert (await door.call("GET", "/wxbot/qun"))[:2] == (401, error(1003))
 
 
 async def test_the_audit_log_names_the_key(opened: OpenDoor) -> None:
-    door = await opened(api={"keys": [keyed(), "nameless"]})
-    await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("k-erp"))
-    await door.call("POST", "/wxbot/qun", json={**QUN, "code": "b"}, headers=auth("nameless"))
-    body = (await door.call("GET", "/wxbot/audit", headers=auth("k-erp")))[1]
+    door = await opened(api={"keys": [keyed(), "key-without-name-1"]})
+    await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-of-erp-12345"))
+    await door.call("POST", "/wxbot/qun", json={**QUN, "code": "b"}, headers=auth("key-without-name-1"))
+    body = (await door.call("GET", "/wxbot/audit", headers=auth("key-of-erp-12345")))[1]
     assert [one["who"] for one in body["audit"]] == ["rest:127.0.0.1", "rest:erp"]
 
 
 async def test_so_many_calls_a_minute(opened: OpenDoor) -> None:
-    door = await opened(api={"keys": [keyed(per_minute=2), "other"]})
+    door = await opened(api={"keys": [keyed(per_minute=2), "another-key-12345"]})
     for _ in range(2):
-        assert (await door.call("GET", "/wxbot/qun", headers=auth("k-erp")))[0] == 200
-    status, body, headers = await door.call("GET", "/wxbot/qun", headers=auth("k-erp"))
+        assert (await door.call("GET", "/wxbot/qun", headers=auth("key-of-erp-12345")))[0] == 200
+    status, body, headers = await door.call("GET", "/wxbot/qun", headers=auth("key-of-erp-12345"))
     assert (status, body) == (429, error(1007))
     assert 1 <= int(headers["Retry-After"]) <= 60
-    assert (await door.call("GET", "/wxbot/qun", headers=auth("other")))[0] == 200
+    assert (await door.call("GET", "/wxbot/qun", headers=auth("another-key-12345")))[0] == 200
     door.clock.ahead = 61
-    assert (await door.call("GET", "/wxbot/qun", headers=auth("k-erp")))[0] == 200
+    assert (await door.call("GET", "/wxbot/qun", headers=auth("key-of-erp-12345")))[0] == 200
 
 
 async def test_networks_of_a_key(opened: OpenDoor) -> None:
     door = await opened(api={"trusted_proxies": ["127.0.0.1"], "keys": [keyed(networks=["10.1.0.0/16"])]})
     for address, status in (("10.1.2.3", 200), ("10.2.0.1", 403), ("::1", 403)):
-        headers = {**auth("k-erp"), "X-Forwarded-For": address}
+        headers = {**auth("key-of-erp-12345"), "X-Forwarded-For": address}
         assert (await door.call("GET", "/wxbot/qun", headers=headers))[0] == status, address
 
 
 async def test_two_keys_of_one_name_while_one_takes_the_place_of_the_other(opened: OpenDoor, tmp_path: Path) -> None:
     secret = tmp_path / "new"
-    secret.write_text("k-new\n")
+    secret.write_text("key-new-123456789\n")
     door = await opened(api={"keys": [keyed(), keyed(key=f"file:{secret}")]})
-    for key, status in (("k-erp", 200), ("k-new", 200), (f"file:{secret}", 401)):
+    for key, status in (("key-of-erp-12345", 200), ("key-new-123456789", 200), (f"file:{secret}", 401)):
         assert (await door.call("GET", "/wxbot/qun", headers=auth(key)))[0] == status, key
 
 

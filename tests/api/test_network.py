@@ -187,11 +187,12 @@ async def test_pages_of_its_own_may_call(opened: OpenDoor) -> None:
 
 # ---- keys ----
 
-KEYS = {"keys": ["first-key", "second-key"]}
+KEYS = {"keys": ["first-key-1234567", "second-key-123456"]}
 
 
-@pytest.mark.parametrize("given", [None, "", "first-key", "Basic first-key", "Bearer", "Bearer ", "Bearer first",
-                                   "Bearer first-key2", "Bearer ÿ", "Bearer 群"])  # fmt: skip
+@pytest.mark.parametrize("given", [None, "", "first-key-1234567", "Basic first-key-1234567", "Bearer", "Bearer ",
+                                   "Bearer first-key", "Bearer first-key-12345672",
+                                   "Bearer ÿ", "Bearer 群"])  # fmt: skip
 async def test_without_a_key(opened: OpenDoor, given: str | None) -> None:
     door = await opened(api=KEYS)
     headers = {} if given is None else {"Authorization": given}
@@ -199,7 +200,7 @@ async def test_without_a_key(opened: OpenDoor, given: str | None) -> None:
     assert (status, body, answered["WWW-Authenticate"]) == (401, error(1003), "Bearer")
 
 
-@pytest.mark.parametrize("given", ["Bearer first-key", "bearer second-key", "Bearer  first-key"])
+@pytest.mark.parametrize("given", ["Bearer first-key-1234567", "bearer second-key-123456", "Bearer  first-key-1234567"])
 async def test_with_a_key(opened: OpenDoor, given: str) -> None:
     door = await opened(api=KEYS)
     status, body, _ = await door.call("GET", "/wxbot/qun?code=a", headers={"Authorization": given})

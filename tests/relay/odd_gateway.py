@@ -109,6 +109,7 @@ async def odd_gateway() -> AsyncIterator[OddGateway]:
     gateway = OddGateway()
     server = Server([gateway], codec=Bytes())
     await server.start("127.0.0.1", 0)
+    assert server._server is not None
     listening: Any = server._server
     gateway.port = int(listening.sockets[0].getsockname()[1])
     try:

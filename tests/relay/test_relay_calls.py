@@ -40,7 +40,7 @@ class ByteClient:
             metadata=self.metadata | {key.replace("_", "-"): value for key, value in metadata.items()},
         )
 
-    async def ask(self, name: str, *messages: bytes, **metadata: str) -> list[bytes]:
+    async def ask(self, name: str, *messages: bytes, **metadata: Any) -> list[bytes]:
         """A whole call; its answers."""
         async with self.open(name, **metadata) as stream:
             await stream.send_request()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.tls import WECHATY_CA
+from protocol.certificates import WECHATY_CA
 from relay.config import RelaySettings
 from relay.journal import Fact, Journal
 from relay.relay import Relay

@@ -64,7 +64,7 @@ class Parts:
 
     async def group(self, code: str = "1") -> Qun:
         """A group of 宋公明's, with 智多星."""
-        qun, made = await self.container.groups.create(code, "宋公明", ACCOUNT, "test")
+        qun, made = await self.container.group_lifecycle.create(code, "宋公明", ACCOUNT, "test")
         assert made
         return qun
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -21,8 +20,9 @@ from errors import (
     WeChatUnknown,
 )
 from models.durable import Action
-from models.groups import Qun
-from services.groups.adding import AddResult, Way
+from models.groups import Membership, MemberState, Qun
+from services.groups.adding import AddResult
+from services.groups.membership_rows import put_membership
 from tests.doubles import InMemoryWeChat
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
 from wechat.events import Room
@@ -50,47 +50,37 @@ class Watched(InMemoryWeChat):
         return self.shows
 
 
-@dataclass
-class Request:
-    """A way in that is watched."""
-
-    is_open: bool = True
-    invited: int = 0
-    order: list[str] = field(default_factory=list)
-
-    @property
-    def way(self) -> Way:
-        async def is_open() -> bool:
-            self.order.append("asked")
-            return self.is_open
-
-        async def invited() -> None:
-            self.invited += 1
-            self.order.append("invited")
-
-        return Way(is_open, invited)
-
-
 async def made(open_parts: OpenParts, members: int = 3, **groups: Any) -> tuple[Parts, Watched, Room]:
     wechat = Watched()
     parts = await open_parts(wechat, groups={"direct_add_limit": 5, "confirm_seconds": 8, **groups})
     room = Room(ROOM, "群", "", (), {f"m{number}" for number in range(members)})
     wechat.directory.put_room(room)
+    await parts.group()
     return parts, wechat, room
 
 
-async def add(parts: Parts, room: Room, request: Request | None = None, *, patient: bool = False) -> AddResult:
+async def row_of(parts: Parts, state: str = MemberState.ADDING) -> Membership:
+    """A request for 黑旋风 in this state."""
+    qun, now = group_of(parts), parts.clock.now
+    return await parts.write(
+        lambda s: put_membership(s, qun, now, name="黑旋风", contact_id=XUAN, state=state, expires_at=now + 60)
+    )
+
+
+def group_of(parts: Parts) -> Qun:
+    qun = parts.container.groups.by_number(100001)
+    assert qun is not None
+    return qun
+
+
+async def state_of(parts: Parts) -> str:
+    row = await parts.membership(group_of(parts), XUAN)
+    return row.state if row else ""
+
+
+async def add(parts: Parts, room: Room, state: str = MemberState.ADDING, *, patient: bool = False) -> AddResult:
     adder = parts.container.memberships._adder
-    who: dict[str, Any] = {
-        "owner_id": "o",
-        "owner": "宋公明",
-        "companion_id": "c",
-        "topic": "群",
-        "token": "t",
-        "public_id": "p",
-    }
-    qun = Qun(number=100001, account=ACCOUNT, code="1", **who)
-    return await adder.add(qun, room, XUAN, "api", (request or Request()).way, patient=patient)
+    return await adder.add(group_of(parts), room, await row_of(parts, state), "api", patient=patient)
 
 
 async def outcomes(parts: Parts) -> list[tuple[str, str]]:
@@ -101,10 +91,9 @@ async def outcomes(parts: Parts) -> list[tuple[str, str]]:
 async def test_who_is_seen_in_the_room_has_joined(open_parts: OpenParts) -> None:
     parts, wechat, room = await made(open_parts)
     wechat.shows = True
-    request = Request()
-    assert await add(parts, room, request) is AddResult.JOINED
+    assert await add(parts, room) is AddResult.JOINED
     assert wechat.waits == [8]
-    assert request.order == [], "there was nothing to wait for, and nobody is invited"
+    assert await state_of(parts) == MemberState.ADDING, "nobody is invited"
     assert await outcomes(parts) == [("done", "joined")]
 
 
@@ -145,10 +134,9 @@ async def test_a_large_room_is_looked_at_for_the_lower_of_the_two_limits(
     open_parts: OpenParts, confirm: float, waited: float
 ) -> None:
     parts, wechat, room = await made(open_parts, members=5, confirm_seconds=confirm)
-    request = Request()
-    assert await add(parts, room, request) is AddResult.INVITED
+    assert await add(parts, room) is AddResult.INVITED
     assert wechat.waits == [waited]
-    assert request.invited == 1, "it is noted before the look: a crash must not lead to another invitation"
+    assert await state_of(parts) == MemberState.INVITED, "noted before the look, in case of a crash"
 
 
 async def test_a_large_room_may_take_the_person_in_directly(open_parts: OpenParts) -> None:
@@ -215,7 +203,7 @@ async def test_an_account_that_is_away_tries_nothing(open_parts: OpenParts) -> N
     wechat.state = State.CONNECTING
     with pytest.raises(AssistantOffline):
         await add(parts, room)
-    assert wechat.calls == []
+    assert "add_member" not in wechat.calls
 
 
 # ---- the pace ----
@@ -229,6 +217,7 @@ async def paced(open_parts: OpenParts, **pacing: Any) -> tuple[Parts, Watched, R
     parts = await open_parts(wechat, pacing={**PACE, **pacing})
     room = Room(ROOM, "群", "", (), {"m"})
     wechat.directory.put_room(room)
+    await parts.group()
     await add(parts, room)
     return parts, wechat, room
 
@@ -243,9 +232,7 @@ async def test_a_request_that_would_wait_too_long_is_refused(open_parts: OpenPar
 
 async def test_a_request_waits_exactly_as_long_as_it_may(open_parts: OpenParts) -> None:
     parts, wechat, room = await paced(open_parts, add_seconds=0.125, request_seconds=0.125)
-    request = Request()
-    assert await add(parts, room, request) is AddResult.JOINED
-    assert request.order == ["asked"]
+    assert await add(parts, room) is AddResult.JOINED
     assert wechat.calls.count("add_member") == 2
 
 
@@ -258,6 +245,6 @@ async def test_who_does_not_wait_for_an_answer_waits_for_the_turn(open_parts: Op
 async def test_what_was_taken_back_while_it_waited_is_not_done(open_parts: OpenParts) -> None:
     parts, wechat, room = await paced(open_parts)
     with pytest.raises(InviteFailed, match="taken back"):
-        await add(parts, room, Request(is_open=False), patient=True)
+        await add(parts, room, MemberState.REFUSED, patient=True)
     assert wechat.calls.count("add_member") == 1
     assert len(await outcomes(parts)) == 1

@@ -61,3 +61,20 @@ def test_a_missing_file_and_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureF
     assert main([str(tmp_path / "none.yaml")]) == 1
     assert "none.yaml" in capsys.readouterr().err
     assert main([]) == 2
+
+
+def test_a_config_says_from_which_nearness_on_questions_are_offered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faq = "- {questions: [怎么退货], answer: 七天内凭小票。}\n- {questions: [运费多少], answer: 十元。}\n"
+    (tmp_path / "faq.yaml").write_text(faq, encoding="utf-8")
+    path = tmp_path / "config.yaml"
+    embeddings = '{ base_url: "http://127.0.0.1:9/v1", model: m }'
+    path.write_text(f"customer_service: {{ faq: faq.yaml, embeddings: {embeddings} }}", encoding="utf-8")
+    assert main([str(path), "退货运费谁出"]) == 0
+    out = capsys.readouterr().out
+    assert "2 questions, 0 passages; by words near from 0.150 on" in out
+    assert "by words: 0." in out
+    assert "m: the server does not answer" in out
+    assert main([str(path), "xyz"]) == 0
+    assert "by words: nothing is near" in capsys.readouterr().out

@@ -111,8 +111,11 @@ async def test_a_broadcast_is_sent_once(container: Container) -> None:
 
 async def test_a_timed_message_is_promised_once(container: Container) -> None:
     qun = await group(container)
-    due = container.clock() - 60
-    await container.store.write(lambda s: container.timed_messages.add(s, qun, "* * * * *", "到点了", SONG, due))
+    added = await container.store.write(
+        lambda s: container.timed_messages.add(s, qun, "* * * * *", "到点了", f"person:{SONG}")
+    )
+    added.next_at = container.clock() - 60
+    await container.store.write(lambda s: s.merge(added))
     assert sum(await asyncio.gather(*(container.timed_messages.run() for _ in range(8)))) == 1
     assert await promised(container, "到点了") == 1
     [row] = await container.timed_messages.of(qun)

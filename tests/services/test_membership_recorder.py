@@ -92,10 +92,8 @@ async def test_a_welcome_names_the_room_as_it_is_called_now(parts: Parts) -> Non
 async def test_who_is_blacklisted_is_not_welcomed_but_taken_out(parts: Parts) -> None:
     qun = await parts.group()
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=True)))
-    unwanted: list[str] = []
-    parts.container.recorder.on_unwanted = lambda _session, _qun, who: unwanted.append(who)
     assert await joined(parts, qun, XUAN, *crowd(parts, 5)) == [XUAN, *(f"wxid_{n}" for n in range(5))]
-    assert unwanted == [XUAN]
+    assert [one.body["contact"] for one in await parts.promised("remove")] == [XUAN]
     assert len(await parts.said(parts.room_id(qun))) == 5, "the five are no crowd of six"
 
 
@@ -152,7 +150,7 @@ async def test_a_second_room_is_no_second_group(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
     await joined(parts, qun, XUAN)
-    await parts.container.groups.open_next_room(qun, "test")
+    await parts.container.group_lifecycle.open_next_room(qun, "test")
     assert [kind for kind, _ in await told(parts)].count("qun.created") == 1
 
 
@@ -203,7 +201,7 @@ async def test_a_leave_of_somebody_nobody_knew(parts: Parts) -> None:
 
 async def test_who_leaves_one_room_and_is_in_another_is_still_a_member(parts: Parts) -> None:
     qun = await parts.group()
-    await parts.container.groups.open_next_room(qun, "test")
+    await parts.container.group_lifecycle.open_next_room(qun, "test")
     second = parts.container.groups.rooms(qun)[1].room_id or ""
     parts.wechat.directory.put_room(Room(second, "宋公明的群100001·2", "", (), {XUAN, SONG}))
     await joined(parts, qun, XUAN)
@@ -235,9 +233,10 @@ async def test_a_leave_told_late_still_ends_a_membership(parts: Parts) -> None:
 async def test_a_lost_and_a_found_room_are_told(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
-    room, recorder, texts = parts.container.groups.rooms(qun)[0], parts.container.recorder, parts.container.config.texts
-    await parts.write(lambda s: recorder.lost(s, qun, room))
-    await parts.write(lambda s: recorder.found(s, qun, room))
+    room, notices = parts.container.groups.rooms(qun)[0], parts.container.recorder._notices
+    texts = parts.container.config.texts
+    await parts.write(lambda s: notices.lost(s, qun, room))
+    await parts.write(lambda s: notices.found(s, qun, room))
     facts = {"topic": room.topic, "number": qun.number}
     assert await parts.said(SONG) == [texts.group_lost.format(**facts), texts.group_found.format(**facts)]
     events = [one.body for one in await parts.promised("hook")][-2:]
@@ -256,7 +255,7 @@ async def test_a_lost_and_a_found_room_are_told(open_parts: OpenParts) -> None:
 )
 async def test_why_somebody_was_not_let_in(parts: Parts, error: Exception, text: str) -> None:
     qun = await parts.group()
-    await parts.write(lambda s: parts.container.recorder.tell_outcome(s, qun, XUAN, error))
+    await parts.write(lambda s: parts.container.recorder._notices.tell_outcome(s, qun, XUAN, error))
     assert await parts.said(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic)]
 
 
@@ -268,7 +267,7 @@ async def test_who_is_invited_is_told_what_to_do(open_parts: OpenParts, reason: 
     await parts.write(
         lambda s: put_membership(s, qun, now, name="", contact_id=XUAN, state=MemberState.INVITED, error=reason)
     )
-    await parts.write(lambda s: parts.container.recorder.tell_outcome(s, qun, XUAN, None))
+    await parts.write(lambda s: parts.container.recorder._notices.tell_outcome(s, qun, XUAN, None))
     assert await parts.said(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic, days=4)]
 
 

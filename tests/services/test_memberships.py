@@ -19,7 +19,7 @@ from errors import (
     WeChatRefused,
 )
 from models.groups import MemberRecord, MemberState, Qun, QunState
-from services.groups.groups import new_token
+from services.groups.lifecycle import new_token
 from services.groups.membership_rows import put_membership
 from services.groups.memberships import Approved, JoinResult
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
@@ -30,7 +30,7 @@ HOOK = {"name": "erp", "url": "http://127.0.0.1:9/hook", "secret": "whsec_MfKQ9r
 
 
 async def request(parts: Parts, qun: Qun, member: str = "黑旋风", *, later: bool = False) -> JoinResult:
-    return await parts.container.memberships.request(qun.token, member, "api", later=later)
+    return await parts.container.join_requests.join(qun.token, member, "api", later=later)
 
 
 async def keep(parts: Parts, qun: Qun, state: str, who: str = XUAN, **values: Any) -> int:
@@ -50,7 +50,7 @@ async def state(parts: Parts, qun: Qun, who: str = XUAN) -> tuple[str, str]:
 
 async def test_which_group_a_token_leads_into(parts: Parts) -> None:
     qun = await parts.group()
-    of = parts.container.memberships.group_of
+    of = parts.container.groups.joinable_by
     assert of(qun.token).number == qun.number
     with pytest.raises(TokenInvalid):
         of(new_token())
@@ -245,7 +245,7 @@ async def go_on(parts: Parts, qun: Qun, **values: Any) -> JoinResult | None:
     await keep(parts, qun, MemberState.REQUESTED, **values)
     row = await parts.membership(qun, XUAN)
     assert row is not None
-    answer = await parts.container.memberships.go_on(row)
+    answer = await parts.container.memberships.resume(row)
     await parts.write(lambda _s: None)  # what is told follows in a write of its own
     return answer
 
@@ -301,7 +301,7 @@ async def test_a_full_room_leads_to_the_next_where_there_may_be_one(open_parts: 
     else:
         with pytest.raises(GroupFull):
             await request(parts, qun)
-    assert parts.container.memberships._places._held == {}
+    assert parts.container.memberships._seats._held == {}
 
 
 # ---- ends ----
@@ -311,6 +311,6 @@ async def test_what_took_too_long_ends(parts: Parts) -> None:
     qun = await parts.group()
     await keep(parts, qun, MemberState.INVITED, expires_at=parts.clock.now)
     await keep(parts, qun, MemberState.INVITED, "wxid_later", expires_at=parts.clock.now + 1)
-    assert await parts.container.memberships.expire() == 1
+    assert await parts.container.membership_states.expire() == 1
     assert (await state(parts, qun))[0] == MemberState.EXPIRED
     assert (await state(parts, qun, "wxid_later"))[0] == MemberState.INVITED

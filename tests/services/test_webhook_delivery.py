@@ -10,6 +10,7 @@ from aiohttp import web
 
 from config.business import WebhookSettings
 from models.db import Store
+from services.accounts.audit import Audit
 from services.messaging.http_client import HttpClient
 from services.messaging.webhook_delivery import WebhookDelivery
 from services.work.delivery_queue import GiveUp, Job, Retry
@@ -52,7 +53,8 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 def delivery(sqlite_store: Store, clock: Clock, http_client: HttpClient, receiver: Any) -> WebhookDelivery:
     hook = WebhookSettings(name="erp", url=f"{receiver.url}/hook", secret=SECRET)
-    return WebhookDelivery(Outbox(sqlite_store, clock), sqlite_store, http_client, [hook], clock)
+    outbox, audit = Outbox(sqlite_store, clock), Audit(sqlite_store, clock)
+    return WebhookDelivery(outbox, sqlite_store, audit, http_client, [hook], clock)
 
 
 def job(clock: Clock, attempts: int = 0, age: float = 0, name: str = "erp") -> Job:

@@ -85,7 +85,7 @@ async def test_hours_jobs_admins_keys_and_groups_follow(town: Town) -> None:
         jobs=[{"name": "drift_check", "enabled": False}],
         admins=["wxid_heixuanfeng"],
         groups={"blocked_words": ["坏话"], "warn_limit": 2},
-        api={"keys": ["k1", {"name": "erp", "key": "k2", "scopes": ["read"]}]},
+        api={"keys": ["first-key-1234567", {"name": "erp", "key": "second-key-123456", "scopes": ["read"]}]},
     )
     assert town.bot.container.handover.wants_person("找人")
     assert not town.bot.container.handover.wants_person("人工")
@@ -95,7 +95,7 @@ async def test_hours_jobs_admins_keys_and_groups_follow(town: Town) -> None:
     town.world.joins.add(town.id("bot"), qun["room"], town.id("黑旋风"))
     town.say("智多星", "坏话", qun["room"])
     assert (await town.call("GET", "/wxbot/qun"))[0] == 401
-    for key, status in (("k1", 200), ("k2", 403)):
+    for key, status in (("first-key-1234567", 200), ("second-key-123456", 403)):
         headers = {"Authorization": f"Bearer {key}"}
         assert (await town.call("POST", KEYS, headers=headers))[0] == status
     assert (await town.call("GET", "/openapi.json"))[1]["paths"]["/wxbot/qun"]["get"]["security"] == [{"key": []}]

@@ -218,7 +218,7 @@ async def test_what_a_failed_run_kept_is_forgotten(make_town: MakeTown, shop: Sh
     async def kept() -> list[bool]:
         store = town.bot.container.store
         ids = range(1, len(await runs(town.bot.container)) + 1)
-        rows = [await store.read(lambda s, i=i: s.get_one(FlowRun, i)) for i in ids]
+        rows = await store.read(lambda s: [s.get_one(FlowRun, number) for number in ids])
         return [bool(row.values) for row in rows]
 
     await says(town, "开始", "甲？")

@@ -350,7 +350,7 @@ async def test_a_2xx_is_received_whatever_follows(make_town: MakeTown, body: str
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
-        town = await make_town(webhooks=[{"url": url, "secret": "dGVzdA==", "events": ["qun.created"]}])
+        town = await make_town(webhooks=[{"url": url, "secret": "dGVzdHRlc3R0ZXN0dGVzdA==", "events": ["qun.created"]}])
         town.bot.container.webhooks.waits = (0.05,)
         await town.make_group()
 

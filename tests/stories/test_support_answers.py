@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from config.customer_service import KeywordRule
 from sandbox.world.model import Kind
 from services.support.questions import top_misses
 from tests.stories.conftest import MakeTown, Town, until
@@ -162,9 +163,8 @@ async def test_official_accounts_are_kept_and_never_answered(shop: Town) -> None
 
 async def test_keywords_of_chat_come_first_and_outlive_a_restart(shop: Town) -> None:
     container, account = shop.bot.container, shop.accounts[0]
-    await container.store.write(
-        lambda s: container.keywords.add(s, account, None, "营业", "今天休息。", shop.id("店长"))
-    )
+    rule = KeywordRule(contains="营业", reply="今天休息。")
+    await container.store.write(lambda s: container.keywords.put(s, account, None, rule, shop.id("店长")))
     assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]
     await shop.restart_bot()
     assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]

@@ -155,7 +155,7 @@ async def test_redirects_lead_nowhere_else(make_town: MakeTown, receiver: Receiv
             return web.Response(status=307, headers={"Location": f"{other}/hook"})
 
         receiver.answer = away
-        hooks = [{"url": f"{mine}/{path}", "secret": "dGVzdA=="} for path in ("old", "loop")]
+        hooks = [{"url": f"{mine}/{path}", "secret": "dGVzdHRlc3R0ZXN0dGVzdA=="} for path in ("old", "loop")]
         town = await open_town(make_town, receiver.config, *hooks)
         town.bot.container.webhooks.give_up_after = 0.3
         await town.make_group()
@@ -231,12 +231,12 @@ async def test_a_message_is_no_webhook(town: Town) -> None:
 async def test_what_was_promised_is_told_after_a_restart(make_town: MakeTown) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/hook"
-    town = await open_town(make_town, {"url": url, "secret": "dGVzdA=="})
+    town = await open_town(make_town, {"url": url, "secret": "dGVzdHRlc3R0ZXN0dGVzdA=="})
     town.bot.container.webhooks.waits = (0.5,)
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
     await town.stop_bot()
-    late = Receiver("dGVzdA==")
+    late = Receiver("dGVzdHRlc3R0ZXN0dGVzdA==")
     async with serving(late.handle, port):
         await town.start_bot()
         await until(lambda: "member.joined" in late.types(), "told")
@@ -246,7 +246,7 @@ async def test_what_was_promised_is_told_after_a_restart(make_town: MakeTown) ->
 
 async def test_a_webhook_no_longer_configured_is_given_up(make_town: MakeTown) -> None:
     url = f"http://127.0.0.1:{free_port()}/hook?key=secret"
-    town = await open_town(make_town, {"url": url, "secret": "dGVzdA=="})
+    town = await open_town(make_town, {"url": url, "secret": "dGVzdHRlc3R0ZXN0dGVzdA=="})
     town.bot.container.webhooks.waits = (0.5,)
     await town.make_group()
     await town.stop_bot()

@@ -36,7 +36,7 @@ async def test_tls_and_plaintext_with_the_token(official: Start, connect: Connec
     heard = await _online(gateway, connect, tls=wanted)
     await heard.assistant.send_text("wxid_song", "你好")
     assert [one["text"] for one in await gateway.sent()] == ["你好"]
-    await gateway.restart()  # and it finds the same way again
+    await gateway.restart()  # and it uses the same mode again
     await heard.listener.state(State.CONNECTING)
     await heard.online()
 
@@ -185,3 +185,10 @@ async def test_an_ordinary_error_of_the_puppet_does_not_deafen(official: Start, 
     await heard.listener.raw("message")
     assert State.CONNECTING not in [state for state, _ in heard.listener.states]
     assert [raw.kind for raw in heard.listener.raws] == ["room-topic", "room-join", "message"]
+
+
+async def test_the_gateways_clock_is_read(official: Start, connect: Connect) -> None:
+    heard = await _online(await official(), connect)
+    shown = heard.assistant.gateway_time
+    assert shown is not None
+    assert abs(shown - time.time()) < 5

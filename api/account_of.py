@@ -1,0 +1,186 @@
+"""Which account a request is about: of several processes the one that holds it answers. What is not listed here is
+answered by whichever process is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+from aiohttp import web
+from sqlmodel import Session, select
+
+from api.app_keys import HOUSE
+from api.body import read_ahead, read_object
+from errors import InvalidParameter
+from models.durable import OutboxItem
+from models.flows import FlowCallback, FlowRun
+from models.groups import Membership, Qun
+from models.rules import TimedMessage
+from models.schema import MAX_ID
+from models.support import Ticket
+
+Find = Callable[[web.Request], Awaitable[str | None]]
+
+
+class Forwarding(NamedTuple):
+    """How a route is passed on. `repeatable`: doing it twice is doing it once, so that it may be tried at the next
+    holder; `patience`: seconds to wait for a holder; `alone`: without one it is answered from the database;
+    `large`: a file may stand in its body."""
+
+    find: Find
+    repeatable: bool = True
+    patience: float = 2.0
+    alone: bool = False
+    large: bool = False
+
+
+def _in_body(name: str = "assistant", *, large: bool = False) -> Find:
+    async def find(request: web.Request) -> str | None:
+        await read_ahead(request, large=large)
+        try:
+            value = (await read_object(request)).get(name)
+        except InvalidParameter:
+            return None  # its handler refuses it
+        return value if isinstance(value, str) else None
+
+    return find
+
+
+def _in_query(name: str = "assistant") -> Find:
+    async def find(request: web.Request) -> str | None:
+        return request.query.get(name) or None
+
+    return find
+
+
+def _in_path(name: str = "account") -> Find:
+    async def find(request: web.Request) -> str | None:
+        return request.match_info[name]
+
+    return find
+
+
+def _stored(look: Callable[[Session, web.Request], str | None]) -> Find:
+    async def find(request: web.Request) -> str | None:
+        return await request.app[HOUSE].store.read(lambda s: look(s, request))
+
+    return find
+
+
+def _row(table: Any, name: str = "id") -> Find:
+    """The account of the row whose number is in the path."""
+
+    def look(session: Session, request: web.Request) -> str | None:
+        number = int(request.match_info[name])
+        row = session.get(table, number) if number <= MAX_ID else None
+        return (row.account or None) if row is not None else None
+
+    return _stored(look)
+
+
+def _group(column: Any, value: Callable[[web.Request], Any]) -> Find:
+    def look(session: Session, request: web.Request) -> str | None:
+        wanted = value(request)
+        return None if wanted is None else session.exec(select(Qun.account).where(column == wanted)).first()
+
+    return _stored(look)
+
+
+def _number(request: web.Request) -> int | None:
+    number = int(request.match_info["number"])
+    return number if number <= MAX_ID else None
+
+
+async def _by_token(request: web.Request) -> str | None:
+    token = await _in_body("token")(request)
+    if token is None:
+        return None
+    return await request.app[HOUSE].store.read(lambda s: s.exec(select(Qun.account).where(Qun.token == token)).first())
+
+
+async def _by_code(request: web.Request) -> str | None:
+    code = request.query.get("code")
+    if code is None:
+        return request.query.get("assistant") or None
+    return await request.app[HOUSE].store.read(lambda s: s.exec(select(Qun.account).where(Qun.code == code)).first())
+
+
+async def _by_number_in_body(request: web.Request) -> str | None:
+    await read_ahead(request, large=False)
+    try:
+        number = (await read_object(request)).get("number")
+    except InvalidParameter:
+        return None
+    if type(number) is not int or not 0 < number <= MAX_ID:
+        return None
+    return await request.app[HOUSE].store.read(
+        lambda s: s.exec(select(Qun.account).where(Qun.number == number)).first()
+    )
+
+
+def _callback(session: Session, request: web.Request) -> str | None:
+    secret = request.match_info["secret"]
+    joined = select(FlowRun.account).join(FlowCallback, FlowCallback.run_id == FlowRun.id)  # type: ignore[arg-type]
+    return session.exec(joined.where(FlowCallback.secret == secret)).first()
+
+
+def _timed(session: Session, request: web.Request) -> str | None:
+    number = int(request.match_info["id"])
+    row = session.get(TimedMessage, number) if number <= MAX_ID else None
+    qun = session.get(Qun, row.number) if row is not None else None
+    return qun.account if qun is not None else None
+
+
+async def _knowledge(request: web.Request) -> str | None:
+    """The assistant that is named, or the first there is."""
+    named = request.query.get("assistant")
+    if named:
+        return named
+    container = request.app[HOUSE]
+    return next(iter(sorted(container.accounts.names())), None) or container.config.assistants[0].account
+
+
+_QUN, _TICKET, _ITEM = _group(Qun.number, _number), _row(Ticket), _row(OutboxItem)
+_API: Final = "/console/api"
+CALLBACK_PATIENCE: Final = 12.0  # seconds: a business system may call only once
+
+FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
+    ("POST", "/wxbot/qun"): Forwarding(_in_body()),
+    ("GET", "/wxbot/qun"): Forwarding(_by_code),
+    ("GET", "/wxbot/qun/{number}"): Forwarding(_QUN),
+    ("PATCH", "/wxbot/qun/{number}"): Forwarding(_QUN),
+    ("DELETE", "/wxbot/qun/{number}"): Forwarding(_QUN),
+    ("GET", "/wxbot/qun/{number}/members"): Forwarding(_QUN),
+    ("POST", "/wxbot/qun/membership"): Forwarding(_by_token),
+    ("DELETE", "/wxbot/qun/membership/{id}"): Forwarding(_row(Membership)),
+    ("POST", "/wxbot/message"): Forwarding(_in_body(large=True), large=True),
+    ("POST", "/wxbot/broadcast"): Forwarding(_in_body(large=True), large=True),
+    ("POST", "/wxbot/callback/{secret}"): Forwarding(_stored(_callback), patience=CALLBACK_PATIENCE),
+    ("POST", "/wxbot/webhook/{id}/resend"): Forwarding(_ITEM),
+    ("GET", "/wecom/callback/{account}"): Forwarding(_in_path()),
+    ("POST", "/wecom/callback/{account}"): Forwarding(_in_path(), patience=CALLBACK_PATIENCE),
+    ("GET", "/weiqun/{id}"): Forwarding(_group(Qun.public_id, lambda request: request.match_info["id"])),
+    ("GET", f"{_API}/assistant/{{account}}/login.svg"): Forwarding(_in_path()),
+    ("GET", f"{_API}/ticket/{{id}}"): Forwarding(_TICKET, alone=True),
+    **{
+        ("POST", f"{_API}/ticket/{{id}}/{action}"): Forwarding(_TICKET, repeatable=False)
+        for action in ("note", "assign", "close", "reopen", "remark", "presence")
+    },
+    ("POST", f"{_API}/ticket/{{id}}/reply"): Forwarding(_TICKET, large=True),  # it has a key of its own
+    ("GET", f"{_API}/qun/{{number}}"): Forwarding(_QUN),
+    ("GET", f"{_API}/qun/{{number}}/members"): Forwarding(_QUN),
+    ("GET", f"{_API}/qun/{{number}}/qr.svg"): Forwarding(_QUN),
+    ("PATCH", f"{_API}/qun/{{number}}"): Forwarding(_QUN, repeatable=False),
+    ("POST", f"{_API}/qun/{{number}}/{{action}}"): Forwarding(_QUN, repeatable=False),
+    ("GET", f"{_API}/knowledge"): Forwarding(_knowledge),
+    ("POST", f"{_API}/knowledge/try"): Forwarding(_knowledge),
+    ("GET", f"{_API}/knowledge/{{what}}.yaml"): Forwarding(_knowledge),
+    ("POST", f"{_API}/knowledge/{{what}}.yaml"): Forwarding(_knowledge, repeatable=False, large=True),
+    ("POST", f"{_API}/keyword"): Forwarding(_knowledge, repeatable=False),
+    ("POST", f"{_API}/timed"): Forwarding(_by_number_in_body, repeatable=False),
+    ("DELETE", f"{_API}/timed/{{id}}"): Forwarding(_stored(_timed), repeatable=False),
+    ("POST", f"{_API}/webhook/{{id}}/resend"): Forwarding(_ITEM),
+    ("POST", f"{_API}/message/{{id}}/resend"): Forwarding(_ITEM),
+    ("POST", f"{_API}/flow/{{id}}/end"): Forwarding(_row(FlowRun)),
+    ("GET", f"{_API}/qun"): Forwarding(_in_query()),
+}

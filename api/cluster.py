@@ -1,0 +1,68 @@
+"""What the processes of a cluster ask each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from aiohttp import web
+
+from api.app_keys import ASSISTANTS, HOUSE
+from api.responses import reply
+from app.cluster_assistants import PATH as ASSISTANTS_PATH
+from models.groups import Qun
+from services.cluster.peers import STAFF_PATH
+from services.groups.group_counts import GroupCounts, counts_of
+
+COUNTS_PATH: Final = "/cluster/counts"
+
+
+async def assistants(request: web.Request) -> web.Response:
+    """GET /cluster/assistants: those that this process serves."""
+    return reply({"assistants": [asdict(status) for status in request.app[ASSISTANTS].listed_here()]})
+
+
+async def counts(request: web.Request) -> web.Response:
+    """GET /cluster/counts?numbers=1,2: how many people are in groups of accounts that this process serves."""
+    container = request.app[HOUSE]
+    numbers = [int(one) for one in request.query.get("numbers", "").split(",") if one.isdecimal()]
+    quns = [qun for number in numbers if (qun := container.groups.by_number(number)) is not None]
+    return reply(
+        {"counts": {str(qun.number): list(counts_of(container.groups, container.config, qun)) for qun in quns}}
+    )
+
+
+async def staff(request: web.Request) -> web.Response:
+    """GET /cluster/staff?account=&contact=: whether a person is in the staff room of an account."""
+    container, account = request.app[HOUSE], request.query.get("account", "")
+    known = account in container.accounts.names()
+    member = known and container.staff_rooms.has_member(account, request.query.get("contact", ""))
+    return reply({"staff": member})
+
+
+async def counts_elsewhere(request: web.Request, quns: Sequence[Qun]) -> dict[int, GroupCounts]:
+    """The numbers of those groups whose accounts other processes serve, as far as these answer."""
+    container = request.app[HOUSE]
+    peers = container.peers
+    away = [qun for qun in quns if not container.ownership.holds(qun.account)]
+    if peers is None or not away:
+        return {}
+    asked: dict[str, list[int]] = {}
+    holders = await peers.all_holders()
+    for qun in away:
+        if holder := holders.get(qun.account):
+            asked.setdefault(holder, []).append(qun.number)
+    found: dict[int, GroupCounts] = {}
+    for holder, numbers in asked.items():
+        answer: Any = await peers.ask(holder, COUNTS_PATH, {"numbers": ",".join(map(str, numbers))})
+        for number, (members, capacity) in (answer or {}).get("counts", {}).items():
+            found[int(number)] = GroupCounts(members, capacity)
+    return found
+
+
+ROUTES: Final = (
+    web.get(ASSISTANTS_PATH, assistants),
+    web.get(COUNTS_PATH, counts),
+    web.get(STAFF_PATH, staff),
+)

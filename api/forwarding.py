@@ -1,0 +1,160 @@
+"""Passes a request on to the process that holds its account, and takes what others pass on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote, unquote
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from api.account_of import FORWARDINGS, Forwarding
+from api.app_keys import CLIENT, KEY_NAME
+from api.body import RAW, read_ahead
+from app.container import Container
+from errors import AssistantOffline, OutsideNetwork
+from services.cluster.parts import ClusterParts
+from services.cluster.peers import SECRET_HEADER, PeerAnswer, Peers, Unreachable
+
+log = logging.getLogger(__name__)
+CLIENT_HEADER: Final = "X-Wxbot-Client"
+KEY_HEADER: Final = "X-Wxbot-Key"
+MOVED: Final = 421  # what a process answers that does not hold the account (Misdirected Request)
+SECONDS: Final = 60.0  # that a request may take at the holder
+LOOK_EVERY: Final = 1.0  # seconds, at whether a holder that does not answer is still the holder
+PAUSE: Final = 0.1
+RETRY_AFTER: Final = 5.0
+INTERNAL: Final = "/cluster/"  # what only the other processes may ask
+OF_ONE_HOP: Final = frozenset(
+    {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
+    | {name.lower() for name in (SECRET_HEADER, CLIENT_HEADER, KEY_HEADER)}
+)
+NOT_REPEATED: Final = OF_ONE_HOP | {"set-cookie", "date", "server"}
+
+
+class Door:
+    """Of a process that is one of several."""
+
+    def __init__(self, container: Container, parts: ClusterParts, peers: Peers) -> None:
+        self._container = container
+        self._parts = parts
+        self._peers = peers
+        self.passed_on = 0
+
+    def admit(self, request: web.Request) -> bool:
+        """Whether another process passes the request on, which has checked it; OutsideNetwork for who pretends."""
+        secret = request.headers.get(SECRET_HEADER)
+        if secret is None:
+            return False
+        if not self._peers.is_member(secret):
+            raise OutsideNetwork("not a process of this cluster")
+        request[CLIENT] = request.headers.get(CLIENT_HEADER, "unknown")
+        request[KEY_NAME] = unquote(request.headers.get(KEY_HEADER, ""))
+        return True
+
+    async def answer(
+        self, request: web.Request, route: str, handler: Handler, *, passed_on: bool
+    ) -> web.StreamResponse:
+        """The answer of the handler here, or of the account's holder."""
+        if route.startswith(INTERNAL) and not passed_on:
+            raise OutsideNetwork("for the processes of the cluster")
+        how = FORWARDINGS.get((request.method, route))
+        account = await how.find(request) if how is not None else None
+        if how is None or account is None:
+            return await handler(request)
+        if passed_on and not self._is_here(account) and not await self._comes_here(account):
+            return web.Response(status=MOVED)
+        if not passed_on and not self._is_here(account):
+            return await self._pass_on(request, account, how) or await handler(request)
+        try:
+            return await handler(request)
+        except Exception as error:
+            if self._is_here(account):
+                raise
+            log.info("%s %s: %s was given up meanwhile (%s)", request.method, route, account, type(error).__name__)
+            return await self._elsewhere(request, account, how, passed_on=passed_on)
+
+    async def _elsewhere(
+        self, request: web.Request, account: str, how: Forwarding, *, passed_on: bool
+    ) -> web.StreamResponse:
+        """A request that failed here because its account was given up while it ran."""
+        if passed_on and how.repeatable:
+            return web.Response(status=MOVED)
+        answer = await self._pass_on(request, account, how) if how.repeatable and not passed_on else None
+        if answer is None:
+            raise AssistantOffline(f"{account} was given up", retry_after=RETRY_AFTER)
+        return answer
+
+    def _is_here(self, account: str) -> bool:
+        return self._container.ownership.holds(account) and account in self._container.accounts.names()
+
+    async def _comes_here(self, account: str) -> bool:
+        """Whether an account that is just being taken is here within a moment."""
+        until = time.monotonic() + 2.0
+        while self._container.ownership.holds(account) and time.monotonic() < until:
+            if self._is_here(account):
+                return True
+            await asyncio.sleep(PAUSE)
+        return False
+
+    async def _pass_on(self, request: web.Request, account: str, how: Forwarding) -> web.StreamResponse | None:
+        body = await read_ahead(request, large=how.large) if request.can_read_body or RAW in request else b""
+        headers = _headers(request)
+        until, fresh = time.monotonic() + how.patience, False
+        while True:
+            holder = await self._peers.holder(account, fresh=fresh)
+            if holder is None or self._is_here(account):
+                return None  # nobody's, which is said here; or it has come here meanwhile
+            if holder not in ("", self._parts.address):
+                try:
+                    answer = await self._ask(holder, account, request, headers, body)
+                except Unreachable as error:
+                    if error.sent and not how.repeatable:
+                        raise AssistantOffline(f"{account}: {error}", retry_after=RETRY_AFTER) from error
+                else:
+                    if answer.status != MOVED:
+                        self.passed_on += 1
+                        return _response(answer)
+            if time.monotonic() > until:
+                if how.alone:
+                    return None
+                raise AssistantOffline(f"{account} has no holder", retry_after=RETRY_AFTER)
+            fresh = True
+            await asyncio.sleep(PAUSE)
+
+    async def _ask(
+        self, holder: str, account: str, request: web.Request, headers: Mapping[str, str], body: bytes
+    ) -> PeerAnswer:
+        """What the holder answers; Unreachable once it is the holder no more and has not answered."""
+        path = request.raw_path if request.raw_path.startswith("/") else request.path_qs
+        asking = asyncio.create_task(self._peers.send(holder, request.method, path, headers, body, SECONDS))
+        try:
+            while not (await asyncio.wait({asking}, timeout=LOOK_EVERY))[0]:
+                if await self._peers.holder(account, fresh=True) != holder:
+                    raise Unreachable("its holder has changed", sent=True)
+        finally:
+            asking.cancel()
+        return await asking
+
+
+def _headers(request: web.Request) -> dict[str, str]:
+    """What the holder is told; a message gets a key of its own, so that it can be asked for again."""
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in OF_ONE_HOP}
+    headers[CLIENT_HEADER] = request[CLIENT]
+    headers[KEY_HEADER] = quote(request.get(KEY_NAME) or "")
+    if request.method == "POST" and "Idempotency-Key" not in request.headers:
+        headers["Idempotency-Key"] = f"door-{uuid.uuid4().hex}"
+    return headers
+
+
+def _response(answer: PeerAnswer) -> web.Response:
+    headers = {name: value for name, value in answer.headers.items() if name.lower() not in NOT_REPEATED}
+    response = web.Response(status=answer.status, body=answer.body, headers=headers)
+    for cookie in answer.cookies:
+        response.headers.add("Set-Cookie", cookie)
+    return response

@@ -1,0 +1,35 @@
+"""What a process keeps in memory of one account: read when the account is taken, forgotten when it is given up."""
+
+from __future__ import annotations
+
+from app.container import Container
+from config.settings import AssistantSettings
+
+
+async def load_account(container: Container, settings: AssistantSettings) -> None:
+    """Read what handlers, queues and jobs need of an account; before its events are taken."""
+    account = settings.account
+    await container.tls_seen.load()
+    await container.groups.load(account)
+    await container.blacklist.load(account)
+    await container.tickets.load(account)
+    await container.questions.load(account)
+    await container.staff_rooms.load(account)
+    await container.admit(settings, again=True)
+    await container.flows.load(account)
+    await container.outbox.load(account)
+
+
+async def stop_account(container: Container, account: str, grace: float) -> None:
+    """Begin nothing more for an account; calls and deliveries that run may finish for `grace` seconds."""
+    await container.flows.drop(account, grace)
+    await container.outbox.drop(account, grace)
+    await container.token_joins.drop(account)
+
+
+def forget_account(container: Container, account: str) -> None:
+    """Let go of what is in memory of an account."""
+    container.accounts.remove(account)
+    container.questions.drop(account)
+    container.tickets.drop(account)
+    container.blacklist.drop(container.groups.drop(account))

@@ -1,0 +1,255 @@
+"""Serves the accounts that this process has leases on: starts their parts when a lease is taken, stops them when it is
+given up or lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlmodel import Session
+
+from app.account_parts import forget_account, load_account, stop_account
+from app.assistants import Assistants
+from app.container import Container
+from config import ConfigError
+from config.settings import AssistantSettings
+from jobs.scheduler import Jobs
+from services.cluster.news import ClusterNews
+from services.cluster.parts import ClusterParts
+from services.cluster.shared import WORK, Shared
+from services.work.ownership import GLOBAL
+
+log = logging.getLogger(__name__)
+AT_ONCE: Final = 8  # accounts that are being taken or given up
+TAKEN_AT_ONCE: Final = 32
+AGAIN: Final = 1.0  # seconds until an account that could not be taken is tried again
+AT_LOSS: Final = 0.2  # seconds that what runs may still take once the leases are lost
+BALANCING: Final = 5.0  # seconds that what runs may take when an account is given to another process
+
+
+class Cause(StrEnum):
+    """Why an account moves."""
+
+    TAKEN = "taken"
+    DRAIN = "drain"  # this process is about to stop
+    BALANCE = "balance"  # another process has too few
+    LOST = "lost"  # the leases have run out, or the assistant was removed
+    CHANGED = "changed"  # its settings are others
+
+
+class Cluster:
+    """One process of several. `on_fenced`: told when others have taken this process for dead."""
+
+    def __init__(
+        self,
+        container: Container,
+        parts: ClusterParts,
+        assistants: Assistants,
+        jobs: Jobs,
+        grace: Callable[[], float],
+        on_fenced: Callable[[], object],
+    ) -> None:
+        self._container = container
+        self._parts = parts
+        self._member = parts.member
+        self._assistants = assistants
+        self._jobs = jobs
+        self._grace = grace
+        self._on_fenced = on_fenced
+        self.news = ClusterNews(container.config.database, parts, container.changes, self._shared_changed)
+        self._known: dict[str, AssistantSettings] = {}
+        self.serving: dict[str, int] = {}  # account -> epoch
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._taking, self._giving = asyncio.Semaphore(TAKEN_AT_ONCE), asyncio.Semaphore(AT_ONCE)
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._draining = False
+
+    # ---- life ----
+
+    async def begin(self) -> None:
+        """Note what others may change; before it is read."""
+        await self.news.begin()
+
+    async def start(self) -> None:
+        """Take accounts from now on."""
+        await self._learn()
+        loops = (
+            self._member.run(self._known_accounts, self._changed),
+            self._follow(),
+            self.news.tell_forever(),
+            self.news.listen_forever(),
+            self.news.look_forever(),
+        )
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
+
+    async def drain(self) -> None:
+        """Give every account to the other processes, one after the other; what runs is finished."""
+        self._draining = True
+        if not self._member.fenced:
+            await self._tell_draining()
+        moves = [self._hand_over(account, Cause.DRAIN) for account in list(self.serving)]
+        await asyncio.gather(*moves, *self._busy.values(), return_exceptions=True)
+
+    async def _tell_draining(self) -> None:
+        try:
+            async with asyncio.timeout(1.0):
+                await self._member.drain()
+        except Exception as error:  # noqa: BLE001 - the accounts are given up anyway
+            log.warning("the other processes were not told of the stop: %s", type(error).__name__)
+
+    async def stop(self) -> None:
+        """Beat no more."""
+        for task in (*self._tasks, *self._busy.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._busy.values(), return_exceptions=True)
+
+    # ---- following the leases ----
+
+    def _known_accounts(self) -> Collection[str]:
+        return self._known.keys()
+
+    async def _changed(self) -> None:
+        self._wake.set()
+
+    async def _follow(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN):
+                    await self._wake.wait()
+            self._wake.clear()
+            if self._member.fenced:
+                self._on_fenced()
+            self._compare()
+
+    def _compare(self) -> None:
+        held = dict(self._member.held) if self._member.valid() else {}
+        for account, epoch in self.serving.items():
+            if held.get(account) != epoch:
+                self._move(account, self._lose(account))
+        if self._draining:
+            return
+        for account, epoch in held.items():
+            if account not in self.serving and (account in self._known or account == GLOBAL):
+                self._move(account, self._take(account, epoch))
+        for account in self._member.surplus():
+            if account in self.serving:
+                self._move(account, self._hand_over(account, Cause.BALANCE))
+
+    def _move(self, account: str, work: Coroutine[Any, Any, None]) -> None:
+        """One at a time for each account; looked at again when it is done."""
+        if account in self._busy:
+            work.close()
+            return
+        task = self._busy[account] = asyncio.create_task(work)
+        task.add_done_callback(lambda done: self._moved(account, done))
+
+    def _moved(self, account: str, done: asyncio.Task[None]) -> None:
+        del self._busy[account]
+        if not done.cancelled() and done.exception() is not None:
+            log.error("account %s could not be moved", account, exc_info=done.exception())
+        self._wake.set()
+
+    # ---- moving ----
+
+    async def _take(self, account: str, epoch: int) -> None:
+        async with self._taking:
+            began = time.monotonic()
+            self._parts.ownership.take(account)
+            self.serving[account] = epoch
+            try:
+                if account == GLOBAL:
+                    await self._container.outbox.load(GLOBAL)
+                else:
+                    await load_account(self._container, self._known[account])
+                    await self._assistants.start(self._known[account], epoch)
+            except Exception:  # the database, mostly; the lease stays, and it is tried again
+                log.exception("account %s cannot be served yet", account)
+                await self._drop(account, AT_LOSS)
+                await asyncio.sleep(AGAIN)
+                return
+            self._told(account, Cause.TAKEN, epoch, began)
+            if account != GLOBAL:
+                self._jobs.account_taken()
+
+    async def _lose(self, account: str) -> None:
+        began, epoch = time.monotonic(), self.serving.get(account, 0)
+        await self._drop(account, AT_LOSS)
+        self._told(account, Cause.LOST, epoch, began)
+
+    async def _hand_over(self, account: str, cause: Cause) -> None:
+        async with self._giving:
+            if account not in self.serving:
+                return
+            began, epoch = time.monotonic(), self.serving[account]
+            await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING)
+            await self._container.store.write(_nothing)  # all that was queued before it is committed now
+            await self._member.release(account)
+            self._told(account, cause, epoch, began)
+
+    async def _drop(self, account: str, grace: float) -> None:
+        self._parts.ownership.drop(account)
+        await stop_account(self._container, account, grace)
+        if account in self._assistants.accounts:
+            await self._assistants.stop(account, grace)
+        forget_account(self._container, account)
+        self.serving.pop(account, None)
+
+    def _told(self, account: str, cause: Cause, epoch: int, began: float) -> None:
+        self._parts.moves[cause] += 1
+        spent = (time.monotonic() - began) * 1000
+        log.info("account %s %s, epoch %d, %.0f ms", account or "(jobs)", cause, epoch, spent)
+
+    # ---- what all processes have in memory ----
+
+    async def _shared_changed(self, kind: str) -> None:
+        container = self._container
+        if kind.startswith(WORK):
+            account = kind.removeprefix(WORK)
+            if container.ownership.holds(account):
+                await container.outbox.refresh(account)
+        elif kind == Shared.KEYWORDS:
+            await container.keywords.load()
+        elif kind == Shared.QUESTIONS:
+            await container.faq.load()
+        elif kind == Shared.BLOCKED_WORDS:
+            await container.blocked_words.load()
+        elif kind == Shared.ADMINS:
+            await container.admins.reload()
+        elif kind == Shared.ASSISTANTS:
+            await self._learn()
+        elif kind == Shared.CONFIG:
+            await self._reload_config()
+
+    async def _reload_config(self) -> None:
+        try:
+            await self._container.reloader.follow()
+        except ConfigError as error:
+            log.error("another process has reloaded its config; here it is wrong: %s", error)  # noqa: TRY400
+
+    async def _learn(self) -> None:
+        """Know which assistants there are, and serve those that were changed with their new settings."""
+        stored = await self._container.stored_assistants.load()
+        configured = {one.account: one for one in self._container.config.assistants}
+        known = {one.account: one for one in stored} | configured
+        before, self._known = self._known, known
+        await self._member.call(self._parts.leases.know, list(known))
+        for account, settings in known.items():
+            if account in self.serving and account in before and before[account] != settings:
+                self._move(account, self._restart(account))
+        self._member.wake()
+
+    async def _restart(self, account: str) -> None:
+        began, epoch = time.monotonic(), self.serving[account]
+        await self._assistants.stop(account, BALANCING)
+        await self._assistants.start(self._known[account], epoch)
+        self._told(account, Cause.CHANGED, epoch, began)
+
+
+def _nothing(_session: Session) -> None:
+    """A write that only waits for those before it."""

@@ -1,0 +1,76 @@
+"""The assistants of all processes: listed, added and removed at whichever of them is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from app.assistants import Assistants, AssistantStatus
+from app.container import Container
+from config.settings import AssistantSettings
+from errors import AssistantUnknown, InvalidParameter
+from services.cluster.parts import ClusterParts
+from services.cluster.peers import Peers
+from services.work.inbox import Handle
+from wechat.connection import Timing
+from wechat.interface import State
+
+PATH: Final = "/cluster/assistants"
+UNTIL_HELD: Final = 5.0  # seconds that a new account may take to have a holder
+LOOK_EVERY: Final = 0.1
+
+
+class ClusterAssistants(Assistants):
+    """The accounts that this process serves, and what the others say of theirs."""
+
+    def __init__(
+        self,
+        container: Container,
+        handle: Handle,
+        grace: Callable[[], float],
+        timing: Timing | None,
+        parts: ClusterParts,
+        peers: Peers,
+    ) -> None:
+        super().__init__(container, handle, grace, timing)
+        self._parts = parts
+        self._peers = peers
+
+    async def listed(self) -> list[AssistantStatus]:
+        """Every account of the cluster, each as its holder sees it."""
+        holders = await self._peers.all_holders()
+        others = sorted(set(holders.values()) - {self._parts.address, ""})
+        answers = await asyncio.gather(*(self._peers.ask(address, PATH) for address in others))
+        found = {one.account: one for one in self.listed_here()}
+        for answer in answers:
+            for said in answer["assistants"] if answer else ():
+                status = AssistantStatus(**{**said, "capabilities": tuple(said["capabilities"])})
+                found.setdefault(status.account, status)
+        return [found.get(account) or _unseen(account, holder) for account, holder in holders.items()]
+
+    async def put(self, settings: AssistantSettings, who: str) -> tuple[AssistantStatus, bool]:
+        """As of one process; a process with room serves it within a moment."""
+        self._check_added(settings.account)
+        if settings.is_sandboxed:
+            raise InvalidParameter("endpoint")
+        new = await self._container.stored_assistants.put(settings, who)
+        await self._parts.member.call(self._parts.leases.know, [settings.account])
+        for _ in range(int(UNTIL_HELD / LOOK_EVERY)):
+            if await self._peers.holder(settings.account, fresh=True):
+                break
+            await asyncio.sleep(LOOK_EVERY)
+        status = next((one for one in await self.listed() if one.account == settings.account), None)
+        return status or _unseen(settings.account, ""), new
+
+    async def remove(self, account: str, who: str) -> None:
+        """As of one process; its holder lets go of it within a beat."""
+        self._check_added(account)
+        if not await self._container.stored_assistants.remove(account, who):
+            raise AssistantUnknown(account)
+        await self._parts.member.call(self._parts.leases.forget, account)
+
+
+def _unseen(account: str, holder: str) -> AssistantStatus:
+    """An account whose holder has not answered, or that has none."""
+    return AssistantStatus(account, State.CONNECTING, holder, 0, 0, 0)

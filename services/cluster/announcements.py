@@ -1,0 +1,39 @@
+"""What this process has to tell the others, until it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from services.changes import ChangeKind
+
+MAX_WAITING: Final = 1000  # changes; a page that misses some reads everything again when it is next opened
+
+Told = tuple[str, dict[str, Any]]
+
+
+class Announcements:
+    """Collects; on the event loop only."""
+
+    def __init__(self) -> None:
+        self._changes: list[Told] = []
+        self._there = asyncio.Event()
+        self.sent = 0  # NOTIFYs
+
+    def announce(self, _kind: str) -> None:
+        """Something that all have in memory has changed; the database says what."""
+        self._there.set()
+
+    def publish(self, kind: ChangeKind, facts: dict[str, Any]) -> None:
+        """A change for the pages that are open at other processes."""
+        if len(self._changes) < MAX_WAITING:
+            self._changes.append((kind, facts))
+        self._there.set()
+
+    async def take(self, most: int) -> list[Told]:
+        """The oldest changes; waits until there is something to tell, which may be no change."""
+        await self._there.wait()
+        some, self._changes = self._changes[:most], self._changes[most:]
+        if not self._changes:
+            self._there.clear()
+        return some

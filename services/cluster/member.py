@@ -1,0 +1,175 @@
+"""This process as one of several: it beats, takes free accounts, gives some away, and stops when its leases end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.fence import Fenced
+from services.cluster.leases import Leases, View
+from services.work.ownership import GLOBAL
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+BEATS: Final = 10 / 3  # in the time of a lease: every 1.5 s with leases of 5 s
+LOOKS: Final = 10.0  # at who is silent and what is free, in the time of a lease
+SAFETY: Final = 1.0  # seconds that this process stops before others may begin
+MOVED_AT_ONCE: Final = 5  # accounts given to others between two looks, when some process has too few
+
+
+def boot_time() -> float:
+    """Seconds since the machine started, those in which it or this process was suspended included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class ClusterMember:
+    """Knows the accounts that this process has a lease on. `changed` is awaited whenever they are others."""
+
+    def __init__(self, leases: Leases, capacity: int, lease_seconds: float) -> None:
+        self._leases = leases
+        self._capacity = capacity
+        self._lease_seconds = lease_seconds
+        self._thread = ThreadPoolExecutor(1, "cluster")
+        self._deadline = 0.0  # on the clock of boot_time
+        self._beating_since: float | None = None
+        self._next_beat = 0.0
+        self._wake = asyncio.Event()
+        self.held: dict[str, int] = {}  # account -> epoch
+        self.view = View((), 0, 0, jobs_free=False)
+        self.draining = False
+        self.fenced = False
+        self.takeovers = 0  # members that were found silent and removed by this one
+
+    @property
+    def id(self) -> str:
+        """Which member this is."""
+        return self._leases.member
+
+    def valid(self) -> bool:
+        """Whether the leases hold at this moment, whatever others have done meanwhile."""
+        return boot_time() < self._deadline
+
+    def lease_age(self) -> float:
+        """Seconds since the last renewal began."""
+        return max(0.0, boot_time() - (self._deadline - self._lease_seconds + SAFETY)) if self._deadline else 0.0
+
+    async def call(self, fn: Callable[..., T], *args: Any) -> T:
+        """Run something of the leases on their thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(fn, *args))
+
+    def wake(self) -> None:
+        """Look now: an account was given up, or the process is to stop."""
+        self._wake.set()
+
+    async def join(self) -> str:
+        """Become a member; the secret of the cluster."""
+        began = boot_time()
+        secret = await self.call(self._leases.join)
+        self._renewed(began)
+        return secret
+
+    async def run(self, known: Callable[[], Collection[str]], changed: Callable[[], Awaitable[None]]) -> None:
+        """Beat, look and take accounts until cancelled, or fenced. `known`: the accounts that can be served here."""
+        pause = self._lease_seconds / LOOKS
+        while not self.fenced:
+            before = dict(self.held) if self.valid() else {}
+            try:
+                await self._turn(known())
+            except Fenced:
+                self._lost("this process was taken for dead; others serve its accounts")
+                self.fenced = True
+            except SQLAlchemyError as error:
+                self._beating_since = None
+                log.warning("the leases could not be renewed: %s", type(error).__name__)
+            if not self.valid() and self.held and not self.fenced:
+                self._lost("the leases have run out: the database was not reached in time")
+            if self.held != before or self.fenced:
+                await changed()
+            with suppress(TimeoutError):  # not wait_for: in Python 3.11 it may swallow a cancellation
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def release(self, account: str) -> None:
+        """Give an account up that is not served here any more."""
+        self.held.pop(account, None)
+        await self.call(self._leases.release, account)
+
+    async def drain(self) -> None:
+        """Take nothing more."""
+        self.draining = True
+        await self.call(self._leases.drain)
+
+    async def leave(self) -> None:
+        """Be no member any more; nothing of this process may be written after it."""
+        self.held, self._deadline = {}, 0.0
+        try:
+            await asyncio.wait_for(self.call(self._leases.leave), SAFETY)
+        except (SQLAlchemyError, TimeoutError) as error:
+            log.warning("the cluster was not left in order: %s", type(error).__name__)
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        try:
+            await asyncio.wait_for(self.call(self._leases.close), SAFETY)
+        except (SQLAlchemyError, TimeoutError) as error:
+            log.warning("the connection of the leases was not closed: %s", type(error).__name__)
+        self._thread.shutdown(wait=False)
+
+    # ---- one turn ----
+
+    async def _turn(self, known: Collection[str]) -> None:
+        if boot_time() >= self._next_beat:
+            began = boot_time()
+            async with asyncio.timeout(self._lease_seconds):
+                self.held = await self.call(self._leases.beat)
+            self._renewed(began)
+        if self._beating_since is not None and boot_time() - self._beating_since >= self._lease_seconds:
+            await self._bury()
+        self.view = await self.call(self._leases.view)
+        await self._take(known)
+
+    def _renewed(self, began: float) -> None:
+        self._deadline = began + self._lease_seconds - SAFETY
+        self._next_beat = began + self._lease_seconds / BEATS
+        if self._beating_since is None:
+            self._beating_since = began
+
+    async def _bury(self) -> None:
+        """Remove silent members. Who was cut off itself judges nobody until it has beaten for a whole lease: after a
+        restart of PostgreSQL everybody looks silent."""
+        gone = await self.call(self._leases.bury, self._lease_seconds)
+        self.takeovers += len(gone)
+        for member in gone:
+            log.warning("member %s was silent for %.1f s: its accounts are free", member, self._lease_seconds)
+
+    async def _take(self, known: Collection[str]) -> None:
+        if self.draining:
+            return
+        if self.view.jobs_free:
+            self.held |= await self.call(self._leases.claim, [GLOBAL], 1)
+        mine = len(self.held.keys() - {GLOBAL})
+        wanted = min(self.view.orphans, self.view.fair_share(self.id) - mine, self._capacity - mine)
+        if wanted > 0:
+            self.held |= await self.call(self._leases.claim, known, wanted)
+
+    def surplus(self) -> list[str]:
+        """Accounts to give away now, because this process has more than its share and another one far less."""
+        view = self.view
+        mine = sorted(self.held.keys() - {GLOBAL})
+        too_many = len(mine) - view.fair_share(self.id)
+        if self.draining or too_many <= 0 or view.orphans or not view.is_uneven:
+            return []
+        return mine[-min(too_many, MOVED_AT_ONCE) :]
+
+    def _lost(self, why: str) -> None:
+        log.error("%s", why)
+        self.held, self._deadline = {}, 0.0

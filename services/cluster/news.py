@@ -1,0 +1,108 @@
+"""How processes hear of each other's changes: NOTIFY says that there is something, the numbers in the database say
+what. A NOTIFY may be lost; the numbers are looked at every second as well."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import psycopg
+from psycopg import AsyncConnection
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.db import lively, parse
+from services.changes import ChangeFeed, ChangeKind
+from services.cluster.leases import CHANNEL
+from services.cluster.parts import ClusterParts
+
+log = logging.getLogger(__name__)
+PAUSE: Final = 0.05  # seconds between two NOTIFYs of this process: PostgreSQL serialises the commits that notify
+LOOK_EVERY: Final = 1.0
+MAX_CHANGES: Final = 40  # in one NOTIFY, which holds 8000 bytes
+AGAIN: Final = 2.0  # seconds until the connection is opened again
+
+Changed = Callable[[str], Awaitable[None]]  # reads a kind again
+Payload = dict[str, Any]
+
+
+class ClusterNews:
+    """Tells the others and listens to them. `changed` is awaited for each kind that has another number."""
+
+    def __init__(self, url: str, parts: ClusterParts, feed: ChangeFeed, changed: Changed) -> None:
+        self._url = parse(url)
+        self._leases = parts.leases
+        self._member = parts.member
+        self._announcements = parts.announcements
+        self._feed = feed
+        self._changed = changed
+        self._versions: dict[str, int] = {}
+        self._look = asyncio.Event()
+
+    async def begin(self) -> None:
+        """Note the numbers; before what they count is read."""
+        self._versions = await self._member.call(self._leases.versions)
+
+    # ---- telling ----
+
+    async def tell_forever(self) -> None:
+        """Send what there is to tell, at most one NOTIFY in PAUSE."""
+        while True:
+            some = await self._announcements.take(MAX_CHANGES)
+            try:
+                await self._member.call(self._leases.notify, {"changes": some} if some else {})
+                self._announcements.sent += 1
+            except SQLAlchemyError as error:  # the numbers are looked at anyway
+                log.warning("the other processes were not told: %s", type(error).__name__)
+            await asyncio.sleep(PAUSE)
+
+    # ---- hearing ----
+
+    async def listen_forever(self) -> None:
+        """Take in what others tell."""
+        while True:
+            try:
+                await self._listen()
+            except psycopg.Error as error:
+                log.warning("what others tell is not heard at the moment: %s", type(error).__name__)
+            await asyncio.sleep(AGAIN)
+
+    async def _listen(self) -> None:
+        url = self._url.set(drivername="postgresql")
+        address = url.render_as_string(hide_password=False)
+        async with await AsyncConnection.connect(address, autocommit=True, **lively(url)) as connection:
+            await connection.execute(f"LISTEN {CHANNEL}")
+            self._look.set()
+            async for notice in connection.notifies():
+                self._heard(notice.payload)
+
+    def _heard(self, payload: str) -> None:
+        news: Payload = json.loads(payload)
+        self._look.set()
+        if news.get("free"):
+            self._member.wake()
+        if news.get("from") != self._member.id:
+            for kind, facts in news.get("changes", ()):
+                self._feed.receive(ChangeKind(kind), facts)
+
+    async def look_forever(self) -> None:
+        """Look at the numbers, when somebody tells and every second."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._look.wait()
+            self._look.clear()
+            try:
+                await self._look_now()
+            except SQLAlchemyError as error:
+                log.warning("changes of other processes cannot be read: %s", type(error).__name__)
+
+    async def _look_now(self) -> None:
+        found = await self._member.call(self._leases.versions)
+        for kind, version in found.items():
+            if self._versions.get(kind) != version:
+                await self._changed(kind)
+                self._versions[kind] = version

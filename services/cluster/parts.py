@@ -1,0 +1,39 @@
+"""What a process that is one of several has more than others."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from config import Config
+from models.db import Store
+from services.cluster.announcements import Announcements
+from services.cluster.leases import Leases
+from services.cluster.member import ClusterMember
+from services.cluster.shared import SharedTables
+from services.work.ownership import LeasedAccounts
+from version import VERSION
+
+
+class ClusterParts:
+    """Built once; nothing runs yet."""
+
+    def __init__(self, config: Config, member: str, store: Store) -> None:
+        settings = config.cluster
+        self.address = settings.advertise
+        self.leases = Leases(config.database, member, settings.advertise, settings.capacity, VERSION)
+        self.member = ClusterMember(self.leases, settings.capacity, settings.lease_seconds)
+        self.announcements = Announcements()
+        self.tables = SharedTables(self.leases.member, store, self.announcements.announce)
+        self.ownership = LeasedAccounts(self.member.valid, self.tables.promised)
+        self.moves: Counter[str] = Counter()  # accounts taken, given up and lost, by cause
+        self.secret = ""  # that members show each other; known once this process has joined
+
+    @property
+    def unheld(self) -> int:
+        """How many accounts nobody served when this process last looked."""
+        return self.member.view.orphans
+
+    async def join(self, store: Store) -> None:
+        """Become a member; before the first write to the database."""
+        self.secret = await self.member.join()
+        store.guard(self.tables)

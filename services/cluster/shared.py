@@ -1,0 +1,72 @@
+"""What every process keeps in memory: a change of it raises a number in the same transaction, which the others look
+at. Nothing is lost when the process dies before it could tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from itertools import chain
+from typing import Final
+
+from sqlmodel import Session, col
+
+from models.accounts import Admin, StoredAssistant
+from models.cluster import SharedVersion
+from models.db import Store, after_commit
+from models.faq import Question
+from models.fence import MemberFence
+from models.keywords import Keyword
+from models.rules import BlockedWord
+
+WORK: Final = "work:"  # and an account: other processes have promised work of it
+
+
+class Shared(StrEnum):
+    """A kind of what every process keeps in memory."""
+
+    KEYWORDS = "keywords"
+    QUESTIONS = "questions"
+    BLOCKED_WORDS = "blocked_words"
+    ADMINS = "admins"
+    ASSISTANTS = "assistants"
+    CONFIG = "config"  # each process reads its own file again
+
+
+TABLES: Final[dict[type[object], Shared]] = {
+    Keyword: Shared.KEYWORDS,
+    Question: Shared.QUESTIONS,
+    BlockedWord: Shared.BLOCKED_WORDS,
+    Admin: Shared.ADMINS,
+    StoredAssistant: Shared.ASSISTANTS,
+}
+
+
+class SharedTables(MemberFence):
+    """The guard of a process that is one of several. `announce` is told, after the commit, what was changed."""
+
+    def __init__(self, member: str, store: Store, announce: Callable[[str], None]) -> None:
+        super().__init__(member)
+        self._store = store
+        self._announce = announce
+
+    def flushed(self, session: Session) -> None:
+        """Count the changes of what all have in memory."""
+        written: Iterable[object] = chain(session.new, session.dirty, session.deleted)
+        kinds = {kind for one in written if (kind := TABLES.get(type(one))) is not None}
+        for kind in sorted(kinds):  # in one order: no deadlock
+            self.changed(session, kind)
+
+    def promised(self, session: Session, account: str) -> None:
+        """Count that there is work of an account that another process holds."""
+        self.changed(session, WORK + account)
+
+    def changed(self, session: Session, kind: str) -> None:
+        """Count a change, once in a transaction."""
+        counted: set[str] = session.info.setdefault("shared", set())
+        if kind in counted:
+            return
+        counted.add(kind)
+        insert = self._store.insert(SharedVersion).values(kind=kind, version=1)
+        more = {"version": col(SharedVersion.version) + 1}
+        session.connection().execute(insert.on_conflict_do_update(index_elements=["kind"], set_=more))
+        after_commit(session, lambda: self._announce(kind))

@@ -1,0 +1,35 @@
+"""Groups of every account, from the database: in memory are only those of the accounts that this process serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, select
+
+from errors import InvalidParameter, NotFound
+from models.groups import Qun, QunRoom, QunState
+from models.schema import MAX_ID
+
+
+def every_group(session: Session) -> Sequence[Qun]:
+    """All there are."""
+    return session.exec(select(Qun)).all()
+
+
+def named_group(session: Session, name: str | int) -> Qun:
+    """The group of this number or code; NotFound, InvalidParameter when it is one group's code and another's number."""
+    number = name if isinstance(name, int) else int(name) if name.isascii() and name.isdigit() else 0
+    by_number = session.get(Qun, number) if 0 < number <= MAX_ID else None
+    by_code = session.exec(select(Qun).where(Qun.code == name)).first() if isinstance(name, str) else None
+    if by_code and by_number and by_code.number != by_number.number:
+        raise InvalidParameter("one group's code is another one's number")
+    found = by_code or by_number
+    if found is None:
+        raise NotFound(f"group {name}")
+    return found
+
+
+def active_rooms(session: Session, qun: Qun) -> list[str]:
+    """The ids of a group's rooms that exist in WeChat, the first one first."""
+    mine = select(QunRoom.room_id).where(QunRoom.number == qun.number, QunRoom.state == QunState.ACTIVE)
+    return [room_id for room_id in session.exec(mine.order_by(col(QunRoom.ordinal))).all() if room_id]

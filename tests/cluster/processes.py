@@ -1,0 +1,115 @@
+"""The processes of a cluster as operators run them: killed, frozen, stopped and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.bot_process import ROOT, free_port
+
+PEOPLE_SAY = {"keywords": [{"regex": r"^问(.*)$", "reply": "答{1}"}], "faq": "", "fallback": ""}
+
+
+class Member:
+    """One process. Its port and config stay the same over restarts."""
+
+    def __init__(
+        self, folder: Path, number: int, assistants: list[dict[str, Any]], database: str, lease: float
+    ) -> None:
+        self.folder = folder
+        self.name = f"member{number}"
+        self.port = free_port()
+        self.process: asyncio.subprocess.Process | None = None
+        self.frozen = False
+        data = {
+            "assistants": assistants,
+            "database": database,
+            "api": {"port": self.port, "public_url": "http://bot.example.com"},
+            "admins": ["wxid_nobody"],
+            "groups": {"confirm_seconds": 2},
+            "customer_service": PEOPLE_SAY,
+            "pacing": {"enabled": False},
+            "language": "en",
+            "cluster": {"enabled": True, "advertise": self.url, "lease_seconds": lease},
+        }
+        (folder / f"{self.name}.yaml").write_text(json.dumps(data, ensure_ascii=False))
+
+    @property
+    def url(self) -> str:
+        """Where its REST door is, and where the others reach it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs and is not frozen."""
+        return self.process is not None and self.process.returncode is None and not self.frozen
+
+    async def start(self) -> None:
+        """Start the process; it is not ready yet."""
+        with (self.folder / f"{self.name}.log").open("ab") as log:
+            command = (sys.executable, "bot.py", "--config", str(self.folder / f"{self.name}.yaml"))
+            self.process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+            self.process, self.frozen = None, False
+
+    async def terminate(self) -> tuple[int, float]:
+        """SIGTERM; its exit code and how many seconds it took."""
+        assert self.process is not None
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        code = await asyncio.wait_for(self.process.wait(), 20)
+        self.process = None
+        return code, time.monotonic() - began
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+        self.frozen = False
+
+    async def answers(self, http: aiohttp.ClientSession) -> bool:
+        """Whether it answers at all."""
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with http.get(f"{self.url}/healthz", timeout=aiohttp.ClientTimeout(1)) as response:
+                return response.status == 200
+        return False
+
+    async def online(self, http: aiohttp.ClientSession) -> set[str]:
+        """The accounts that it serves; nothing while it does not answer."""
+        if not self.is_up:
+            return set()
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with http.get(f"{self.url}/readyz", timeout=aiohttp.ClientTimeout(1)) as response:
+                states = (await response.json())["assistants"]
+                return {account for account, state in states.items() if state == "online"}
+        return set()
+
+    def log(self) -> str:
+        """What it wrote."""
+        return (self.folder / f"{self.name}.log").read_text(errors="replace")
+
+
+def percentile(values: list[float], part: float) -> float:
+    """The value below which that part of the values lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]

@@ -1,0 +1,210 @@
+"""Whichever process is asked answers, by passing on what another one holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from app.lifecycle import Bot
+from models.flows import FlowCallback
+from services.cluster.peers import SECRET_HEADER
+from tests.cluster.conftest import ClusterTown, MakeCluster
+from tests.stories.conftest import until
+
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
+FLOW = {
+    "name": "等待",
+    "start": ["开始"],
+    "allow": "everyone",
+    "steps": [
+        {"say": "地址 {callback_url}"},
+        {"wait": {"callback": "result", "hours": 1, "expect": {"status": "success"}}},
+        {"say": "完成"},
+    ],
+    "failed": "失败",
+}
+
+
+async def make_group(town: ClusterTown, bot: Bot, account: str, code: str) -> Any:
+    body = {"code": code, "owner": "宋公明", "assistant": account}
+    status, answer, _ = await town.call(bot, "POST", "/wxbot/qun", body)
+    assert status == 201, answer
+    status, answer, _ = await town.call(bot, "GET", "/wxbot/qun", params={"code": code})
+    assert status == 200, answer
+    return answer["qun"]
+
+
+async def settled(town: ClusterTown, bot: Bot, path: str, is_so: Callable[[Any], bool]) -> Any:
+    """Ask until the answer is as it is to be; the answer."""
+    answer: Any = None
+    for _ in range(150):
+        _, answer, _ = await town.call(bot, "GET", path)
+        if is_so(answer):
+            return answer
+        await asyncio.sleep(0.1)
+    raise AssertionError(answer)
+
+
+async def test_a_group_is_made_joined_read_and_closed_at_the_wrong_door(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=2, bots=2)
+    account = town.accounts[0]
+    wrong = town.other(account)
+    qun = await make_group(town, wrong, account, "code-1")
+    assert (qun["assistant"], qun["members"]) == (account, 3)
+    again = {"code": "code-1", "owner": "宋公明", "assistant": account}
+    status, answer, _ = await town.call(wrong, "POST", "/wxbot/qun", again)
+    assert (status, answer) == (200, {"qun_create_response": {"url": qun["url"]}})
+    status, answer, _ = await town.call(
+        wrong, "POST", "/wxbot/qun/membership", {"token": qun["token"], "member": "黑旋风"}
+    )
+    assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
+    path = f"/wxbot/qun/{qun['number']}"
+    status, answer, _ = await town.call(wrong, "PATCH", path, {"topic": "新名"})
+    assert (status, answer["qun"]["topic"], answer["qun"]["members"]) == (200, "新名", 4)
+    status, answer, _ = await town.call(wrong, "GET", "/wxbot/qun")
+    assert [(one["number"], one["members"]) for one in answer["quns"]] == [(qun["number"], 4)]
+    page = f"/weiqun/{qun['url'].rpartition('/')[2]}"
+    assert (await town.call(wrong, "GET", page))[0] == 200
+    assert (await town.call(wrong, "DELETE", path))[0] == 204
+    assert (await town.call(wrong, "GET", page))[0] == 410
+    status, answer, _ = await town.call(
+        town.holder(account), "POST", "/wxbot/qun/membership", {"token": "x", "member": "y"}
+    )
+    assert (status, answer["error"]["code"]) == (404, 3001)
+
+
+async def test_one_code_for_two_assistants_of_two_processes_is_one_group(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=2, bots=2)
+    first, second = town.accounts
+    assert town.holder(first) is not town.holder(second)
+    bodies = [{"code": "same", "owner": "宋公明", "assistant": account} for account in town.accounts]
+    answers = await asyncio.gather(
+        *(town.call(town.holder(body["assistant"]), "POST", "/wxbot/qun", body) for body in bodies)
+    )
+    assert sorted(status for status, _, _ in answers) == [201, 409], answers
+    taken = next(answer for status, answer, _ in answers if status == 409)
+    assert taken["error"]["code"] == 2005
+    made = await asyncio.gather(
+        *(
+            make_group(town, bot, account, f"{n}-{account}")
+            for n, bot in enumerate(town.bots)
+            for account in town.accounts
+        )
+    )
+    numbers = [qun["number"] for qun in made]
+    assert len(set(numbers)) == len(numbers)
+
+
+async def test_a_message_is_promised_once_at_both_doors(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=2, bots=2)
+    account = town.accounts[0]
+    body = {"assistant": account, "to": "黑旋风", "text": "你好"}
+    calls = [town.call(bot, "POST", "/wxbot/message", body, headers={"Idempotency-Key": "k1"}) for bot in town.bots * 2]
+    answers = await asyncio.gather(*calls)
+    assert {status for status, _, _ in answers} == {202}
+    (message,) = {answer["message"]["id"] for _, answer, _ in answers}
+    await town.hears("黑旋风", "你好", account)
+    for bot in town.bots:
+        await settled(town, bot, f"/wxbot/message/{message}", lambda answer: answer["message"]["state"] == "sent")
+    assert town.seen("黑旋风", account).count("你好") == 1
+
+
+async def test_a_broadcast_reaches_the_groups_of_every_process_once(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=4, bots=2)
+    quns = [await make_group(town, town.bots[0], account, f"c-{account}") for account in town.accounts]
+    status, answer, _ = await town.call(town.bots[0], "POST", "/wxbot/broadcast", {"all": True, "text": "通知"})
+    assert status == 202, answer
+    path = f"/wxbot/broadcast/{answer['broadcast']['id']}"
+    answer = await settled(town, town.bots[1], path, lambda answer: answer["broadcast"]["state"] == "done")
+    assert {one["state"] for one in answer["broadcast"]["groups"]} == {"sent"}
+    world = town.sandbox.world
+    for qun in quns:
+        room = next(room for room in world.rooms.of("wxid_songgongming") if room.topic == qun["topic"])
+        texts = [m.text for m in world.chats.history("wxid_songgongming", room.id, limit=100)]
+        assert texts.count("通知") == 1
+
+
+async def test_every_door_names_the_holders_of_all_accounts(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=4, bots=2)
+    for bot in town.bots:
+        status, answer, _ = await town.call(bot, "GET", "/wxbot/assistant")
+        assert status == 200
+        shown = {one["account"]: (one["state"], one["holder"]) for one in answer["assistants"]}
+        assert shown == {
+            account: ("online", town.holder(account).config.cluster.advertise) for account in town.accounts
+        }
+
+
+async def test_an_assistant_is_added_and_removed_at_a_door(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=2, bots=2)
+    body = {"account": "new1", "endpoint": "127.0.0.1:9", "token": "t", "tls": False}
+    status, answer, _ = await town.call(town.bots[0], "POST", "/wxbot/assistant", body)
+    assert (status, answer["assistant"]["account"]) == (201, "new1")
+    assert answer["assistant"]["holder"] in {bot.config.cluster.advertise for bot in town.bots}
+    await until(lambda: sum("new1" in bot.accounts.accounts for bot in town.bots) == 1, "it is served once")
+    message = {"assistant": "new1", "to": "a", "text": "b"}
+    status, answer, _ = await town.call(town.bots[0], "POST", "/wxbot/message", message)
+    assert (status, answer["error"]["code"]) == (503, 2002)
+    assert (await town.call(town.bots[1], "DELETE", "/wxbot/assistant/new1"))[0] == 204
+    await until(lambda: not any("new1" in bot.accounts.accounts for bot in town.bots), "nobody serves it")
+    assert (await town.call(town.bots[1], "DELETE", "/wxbot/assistant/new1"))[0] == 404
+    message = {"assistant": "nobody", "to": "a", "text": "b"}
+    status, answer, _ = await town.call(town.bots[0], "POST", "/wxbot/message", message)
+    assert (status, answer["error"]["code"]) == (404, 2001)
+
+
+async def test_without_a_holder_a_door_says_so_and_when_to_ask_again(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=2, bots=1)
+    bot = town.bots[0]
+    await town.call(bot, "GET", "/healthz")
+    cluster = bot.container.cluster
+    assert cluster is not None
+    await cluster.member.call(cluster.leases.know, ["lonely"])
+    body = {"assistant": "lonely", "to": "黑旋风", "text": "你好"}
+    status, answer, headers = await town.call(bot, "POST", "/wxbot/message", body)
+    assert (status, answer["error"]["code"]) == (503, 2002)
+    assert int(headers["Retry-After"]) >= 1
+
+
+async def test_a_callback_at_the_wrong_door_goes_on_with_the_flow(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=2, bots=2, flows=[FLOW])
+    account = town.accounts[0]
+    town.say("黑旋风", "开始", account)
+    await town.hears("黑旋风", "地址", account)
+    store = town.bots[0].container.store
+    (secret,) = await store.read(lambda s: s.exec(select(FlowCallback.secret)).all())
+    wrong = town.other(account)
+    for _ in range(2):
+        status, answer, _ = await town.call(wrong, "POST", f"/wxbot/callback/{secret}", {"status": "success"})
+        assert (status, answer) == (200, {"callback_response": {"received": "ok"}})
+    await town.hears("黑旋风", "完成", account)
+    assert sum("完成" in one for one in town.seen("黑旋风", account)) == 1
+    assert (await town.call(wrong, "POST", "/wxbot/callback/unknown-secret", {}))[0] == 404
+
+
+async def test_what_processes_ask_each_other_is_refused_to_all_else(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=2, bots=1)
+    bot = town.bots[0]
+    for headers in ({}, {SECRET_HEADER: "guess"}):
+        status, answer, _ = await town.call(bot, "GET", "/cluster/assistants", headers=headers)
+        assert (status, answer["error"]["code"]) == (403, 1002)
+    assert (await town.call(bot, "GET", "/wxbot/qun", headers={SECRET_HEADER: "guess"}))[0] == 403
+    assert bot.container.cluster is not None
+    secret = {SECRET_HEADER: bot.container.cluster.secret}
+    assert (await town.call(bot, "GET", "/cluster/assistants", headers=secret))[0] == 200
+
+
+async def test_what_people_add_at_one_process_is_known_at_the_others(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=2, bots=2)
+    first, second = town.accounts
+    town.say("店长", "/管理员 加 wxid_heixuanfeng", first)
+    both = [bot.container.accounts for bot in town.bots]
+    await until(lambda: all("wxid_heixuanfeng" in one.all_admins() for one in both), "both know the admin", 5)
+    town.say("黑旋风", "/问答 加 几点开门=九点", first)
+    await until(lambda: all(bot.container.faq.faq.exact("几点开门") for bot in town.bots), "both know the answer", 5)
+    town.say("宋公明", "几点开门", second)
+    await town.hears("宋公明", "九点", second)

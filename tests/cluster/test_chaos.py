@@ -1,0 +1,134 @@
+"""Processes that are killed, frozen and restarted under load: nothing promised is lost, nothing happens twice.
+
+CHAOS_CLUSTER_KILLS, _FREEZES, _ACCOUNTS and _MEMBERS say how many (`make chaos-cluster`); CHAOS_SEED repeats the
+choices, not the timing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.chaos_town import ChaosTown
+from tests.cluster.load import ClusterLoad
+from tests.cluster.processes import Member, percentile
+from tests.cluster.verification import Reckoning, reckon
+
+KILLS = int(os.environ.get("CHAOS_CLUSTER_KILLS", "2"))
+FREEZES = int(os.environ.get("CHAOS_CLUSTER_FREEZES", "1"))
+ACCOUNTS = int(os.environ.get("CHAOS_CLUSTER_ACCOUNTS", "8"))
+MEMBERS = int(os.environ.get("CHAOS_CLUSTER_MEMBERS", "3"))
+PER_SECOND = float(os.environ.get("CHAOS_CLUSTER_RATE", "20"))
+SEED = int(os.environ.get("CHAOS_SEED", "0"))
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.parametrize("database", ["postgres"], indirect=True),
+    pytest.mark.timeout(240 + 40 * (KILLS + FREEZES)),
+]
+
+
+def check(result: Reckoning, town: ChaosTown, load: ClusterLoad, cut_off: int) -> None:
+    """What holds whatever was done to the processes."""
+    assert result.stored > 50, "the load was too small to prove anything"
+    assert result.not_acted_on == []
+    assert result.not_answered == []
+    assert result.not_sent == []
+    assert result.out_of_order == []
+    assert result.twins == []
+    assert result.broadcast_twice == []
+    assert town.stale == [], "a process called with an epoch that was over"
+    world = town.sandbox.world
+    said = {(m.sender, m.text) for m in world.state.messages.values()}
+    lost = [(a, words) for a, words in load.accepted if (world.accounts.person(a).id, words) not in said]
+    assert lost == [], "messages that a door has taken"
+    groups = [room for room in world.state.rooms.values() if "的群" in room.topic]
+    assert len(groups) == len(load.groups)
+    assert result.most_doubles <= 1 + cut_off
+
+
+async def settled(town: ChaosTown, load: ClusterLoad) -> Reckoning:
+    """Let everybody come back and finish."""
+    for member in town.members:
+        if member.process is None:
+            await member.start()
+    await town.all_up()
+    await town.all_served(60)
+    await load.stop()
+    await town.quiet()
+    return await asyncio.to_thread(reckon, town.database, town.sandbox.world, town.accounts, load.broadcasts)
+
+
+async def loss(town: ChaosTown, member: Member, freeze: float = 0.0) -> list[float]:
+    """Kill a process, or freeze it for so many seconds; after how long each of its accounts was served again."""
+    accounts = await town.held_by(member)
+    began = time.monotonic()
+    if freeze:
+        member.freeze()
+    else:
+        await member.kill()
+    took = await town.until_taken(accounts, began)
+    if freeze:
+        await asyncio.sleep(max(0.0, freeze - (time.monotonic() - began)))
+        member.thaw()
+    return took
+
+
+def told(what: str, took: list[float], load: ClusterLoad, result: Reckoning) -> None:
+    """Print what was measured."""
+    figures = " / ".join(f"{percentile(took, part):.2f}" for part in (0.5, 0.99, 1.0)) if took else "-"
+    print(  # noqa: T201
+        f"\n{what}: {load.said} said, {result.stored} events stored, {len(load.accepted)} promised by REST, "
+        f"{len(load.groups)} groups, {len(load.broadcasts)} broadcasts, {result.doubles} doubles; served again after "
+        f"p50/p99/max {figures} s ({len(took)} accounts moved); answers {dict(sorted(load.statuses.items()))}"
+    )
+
+
+async def test_kill_9_and_rolling_restarts(tmp_path: Path, database: str) -> None:
+    choice = random.Random(SEED)
+    async with ChaosTown(tmp_path, database, ACCOUNTS, MEMBERS, relayed=False) as town:
+        load = ClusterLoad(town.sandbox.world, town.accounts, town.members, PER_SECOND)
+        load.start()
+        took: list[float] = []
+        for _ in range(KILLS):
+            await asyncio.sleep(choice.uniform(0.5, 3.0))
+            victim = choice.choice([member for member in town.members if member.is_up])
+            took += await loss(town, victim)
+            await victim.start()
+            await town.all_served(60)
+        for member in town.members:  # an upgrade: one after the other
+            code, seconds = await member.terminate()
+            assert (code, seconds < 10) == (0, True), f"exit {code} after {seconds:.1f} s\n{member.log()[-2000:]}"
+            await member.start()
+            await town.all_served(60)
+        result = await settled(town, load)
+        told(f"{KILLS} kill -9 and {MEMBERS} restarts", took, load, result)
+        check(result, town, load, KILLS)
+        assert max(took, default=0) <= 10
+
+
+async def test_frozen_processes_behind_relays(tmp_path: Path, database: str) -> None:
+    choice = random.Random(SEED + 1)
+    async with ChaosTown(tmp_path, database, ACCOUNTS, MEMBERS, relayed=True) as town:
+        load = ClusterLoad(town.sandbox.world, town.accounts, town.members, PER_SECOND)
+        load.start()
+        took: list[float] = []
+        for number in range(FREEZES + KILLS // 2):
+            await asyncio.sleep(choice.uniform(0.5, 3.0))
+            victim = choice.choice([member for member in town.members if member.is_up])
+            if number < FREEZES:
+                took += await loss(town, victim, choice.uniform(7, 15))
+            else:
+                took += await loss(town, victim)
+                await victim.start()
+            await town.all_served(60)
+        result = await settled(town, load)
+        told(f"{FREEZES} SIGSTOP and {KILLS // 2} kill -9 behind relays", took, load, result)
+        check(result, town, load, KILLS + FREEZES)
+        answered = {m.text for m in town.sandbox.world.state.messages.values() if m.text.startswith("答")}
+        assert [n for n in range(1, load.said + 1) if f"答{n}" not in answered] == [], "relays keep what is said"
+        assert max(took, default=0) <= 10

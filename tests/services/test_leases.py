@@ -1,0 +1,162 @@
+"""Leases on a real PostgreSQL: who holds what, who is taken for dead, and what a dead one can still write."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import create_engine, insert, text
+from sqlmodel import Session
+
+from models.db import Store, parse
+from models.durable import Setting
+from models.fence import Fenced, MemberFence
+from services.cluster.leases import Leases
+
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
+ACCOUNTS = [f"a{number}" for number in range(10)]
+LEASE = 1.0  # seconds
+
+
+class Guard(MemberFence):
+    """The fence alone."""
+
+    def flushed(self, session: Session) -> None:
+        """Nothing is shared here."""
+
+
+@pytest.fixture
+async def members(store: Store, database: str) -> AsyncIterator[list[Leases]]:
+    """Three processes that share ten accounts."""
+    made = [Leases(database, f"m{number}", f"http://10.0.0.{number}:8080", 500, "1") for number in range(1, 4)]
+    yield made
+    for one in made:
+        one.close()
+
+
+def _put(key: str, session: Session) -> None:
+    session.merge(Setting(key=key, value="1"))
+
+
+def silent(database: str, member: str, seconds: float) -> None:
+    """Let a member have beaten so long ago."""
+    engine = create_engine(parse(database))
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE member SET seen = seen - {seconds} WHERE id = :id"), {"id": member})
+    engine.dispose()
+
+
+async def test_each_account_has_one_holder_and_shares_are_fair(members: list[Leases]) -> None:
+    secrets = {one.join() for one in members}
+    assert len(secrets) == 1
+    members[0].know(ACCOUNTS)
+    for one in members:
+        view = one.view()
+        assert view.fair_share(one.member) == 4
+        one.claim(ACCOUNTS, min(view.orphans, view.fair_share(one.member)))
+    held = [set(one.beat()) for one in members]
+    assert [len(some) for some in held] == [4, 4, 2]
+    assert set().union(*held) == set(ACCOUNTS)
+    assert members[0].claim(ACCOUNTS, 10) == {}
+
+
+async def test_processes_that_claim_at_once_never_get_the_same_account(members: list[Leases]) -> None:
+    for one in members:
+        one.join()
+    members[0].know(ACCOUNTS)
+    taken = await asyncio.gather(*(asyncio.to_thread(one.claim, ACCOUNTS, 5) for one in members))
+    names = [account for some in taken for account in some]
+    assert len(names) == len(set(names))
+
+
+async def test_the_epoch_grows_at_a_hand_over_and_stays_at_a_beat(members: list[Leases], database: str) -> None:
+    first, second, _ = members
+    first.join()
+    second.join()
+    first.know(ACCOUNTS[:1])
+    (epoch,) = first.claim(ACCOUNTS, 1).values()
+    assert epoch >= int(time.time()) - 5, "above the epochs of a process without others"
+    assert first.beat() == first.beat() == {"a0": epoch}
+    first.release("a0")
+    assert second.claim(ACCOUNTS, 1)["a0"] > epoch
+
+
+async def test_who_is_silent_for_a_lease_loses_its_accounts_and_can_write_nothing(
+    members: list[Leases], store: Store, database: str
+) -> None:
+    first, second, _ = members
+    first.join()
+    second.join()
+    first.know(ACCOUNTS)
+    first.claim(ACCOUNTS, 10)
+    fence = Guard(first.member)
+    store.guard(fence)
+    await store.write(lambda s: s.merge(Setting(key="mine", value="1")))
+    assert second.bury(LEASE) == []
+    silent(database, first.member, LEASE + 1)
+    assert second.bury(LEASE) == [first.member]
+    assert set(second.claim(ACCOUNTS, 10)) == set(ACCOUNTS)
+    with pytest.raises(Fenced):
+        first.beat()
+    writes = [store.write_soon(partial(_put, f"late {n}")) for n in range(3)]
+    assert all(isinstance(one, Fenced) for one in await asyncio.gather(*writes, return_exceptions=True))
+    assert await store.read(lambda s: s.get(Setting, "late 0")) is None
+    assert await store.read(lambda s: s.get(Setting, "mine")) is not None
+    assert fence.refused > 0
+
+
+async def test_a_commit_under_way_is_waited_for_and_a_beat_is_not_held_up_by_it(
+    members: list[Leases], store: Store, database: str
+) -> None:
+    first, second, _ = members
+    first.join()
+    second.join()
+    store.guard(Guard(first.member))
+
+    def slow(session: Session) -> None:
+        session.merge(Setting(key="slow", value="1"))
+        session.flush()
+        time.sleep(0.6)
+
+    writing = store.write_soon(slow)
+    await asyncio.sleep(0.2)
+    began = time.monotonic()
+    first.beat()
+    assert time.monotonic() - began < 0.3, "a beat does not wait for a commit"
+    silent(database, first.member, LEASE + 1)
+    assert second.bury(LEASE) == [], "its commit goes first"
+    await writing
+    assert second.bury(LEASE) == [first.member]
+    assert await store.read(lambda s: s.get(Setting, "slow")) is not None
+
+
+@pytest.mark.parametrize("pipelined", [False, True])
+async def test_a_process_frozen_in_a_transaction_is_given_up(
+    members: list[Leases], database: str, *, pipelined: bool
+) -> None:
+    first, second, _ = members
+    first.join()
+    second.join()
+    shared = Store(database, member=first.member)
+    await shared.open()
+    shared.guard(Guard(first.member))
+
+    def freeze(session: Session) -> None:
+        if pipelined:  # then PostgreSQL's own limit does not end the transaction
+            rows = [{"key": f"k{number}", "value": "1"} for number in range(3)]
+            session.connection().execute(insert(Setting), rows)
+        time.sleep(3)
+
+    frozen = shared.write_soon(freeze)
+    await asyncio.sleep(0.2)
+    silent(database, first.member, LEASE + 1)
+    began = time.monotonic()
+    while not second.bury(LEASE):
+        assert time.monotonic() - began < 1.5, "its transaction was not ended"
+        await asyncio.sleep(0.1)
+    with pytest.raises(Fenced):  # done again on another connection, and refused there
+        await frozen
+    await shared.close()
