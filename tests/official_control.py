@@ -68,7 +68,8 @@ class Control:
 
         echo: the account's own messages come back as events; list_strangers: ContactList names non-friends too;
         auto_login: the account logs in at the start; dirty_events: the gateway says what is stale; pictures:
-        MessageImage brings a message's picture, else a stand-in (a QR code).
+        MessageImage brings a message's picture, else a stand-in (a QR code). short_lists (0): so many readings of a
+        group's members bring nobody.
         """
         await self.do("set", **settings)
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from errors import WeChatError, WeChatNotDone, WeChatRefused, WeChatUnknown
@@ -203,11 +204,12 @@ class GroupCalls(AccountCalls):
         return [self.directory.rooms[id] for id in await self._sync.read_new_rooms() if id in self.directory.rooms]
 
     async def is_in_room(self, room_id: str) -> bool:
-        """Whether the account's list of groups, read now, has this one; a group that it has not is forgotten."""
-        if room_id in await patiently(self._mended.room_list):
-            return True
-        self.directory.drop_room(room_id)
-        return False
+        """Whether the account is in a group: its list of groups, read now, has it, or it is not certain yet that the
+        list is right. A group that it is not in is forgotten."""
+        return await self._is_listed(room_id) or not self.directory.not_listed(room_id, datetime.now(UTC))
+
+    async def _is_listed(self, room_id: str) -> bool:
+        return room_id in await patiently(self._mended.room_list)
 
     async def names_in(self, room_id: str) -> dict[str, set[str]]:
         """Who is called what in a group, read now: the name each member has there, and their own."""
@@ -255,15 +257,17 @@ class GroupCalls(AccountCalls):
             return contact_id not in (await self._reader.read_room(room_id, fresh=True)).member_ids
 
         await self._change("RoomDel", self._mended.room_delete(room_id, contact_id), is_so)
+        self.directory.left(room_id, (contact_id,), datetime.now(UTC))
 
     async def leave_room(self, room_id: str) -> None:
         """Leave a group; one the account is not in is fine."""
 
         async def is_so() -> bool:
-            return not await self.is_in_room(room_id)
+            return not await self._is_listed(room_id)
 
-        if await self.is_in_room(room_id):
+        if await self._is_listed(room_id):
             await self._change("RoomQuit", self._mended.room_quit(room_id), is_so)
+        self.directory.drop_room(room_id)
 
     async def set_topic(self, room_id: str, topic: str) -> None:
         """Rename a group."""

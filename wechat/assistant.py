@@ -65,7 +65,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self.scan_state = ScanState.NONE
         self._timing = timing or Timing()
         self._listener = listener
-        self.directory = CachedDirectory()
+        self.directory = CachedDirectory(self._timing.apart)
         self._reader = DirectoryReader(self._mended, self.directory)
         self._sync = DirectorySync(self._mended, self.directory, self._reader, self._timing.reread_pause)
         self._own = SentMessages()
@@ -100,7 +100,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
 
     async def start(self) -> None:
         """Begin to connect; the listener hears how it goes."""
-        runs = (self._connection.run(), self._hearing.refresh(), self._store())
+        runs = (self._connection.run(), self._hearing.refresh(), self._hearing.settle_doubts(), self._store())
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def stop(self) -> None:

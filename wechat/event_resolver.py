@@ -12,7 +12,7 @@ from typing import Any, Final
 from errors import WeChatError, WeChatOffline
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, is_official, patiently
-from wechat.event_parser import OddEvent, moment, people_of, text_of, text_or_empty
+from wechat.event_parser import OddEvent, may_be_id, moment, people_of, text_of, text_or_empty
 from wechat.events import (
     Contact,
     Event,
@@ -107,7 +107,7 @@ class EventResolver:
         if not talker_id or talker_id == self._directory.owner_id:
             return None
         placed(room_id or talker_id)
-        talker = self._directory.contacts.get(talker_id) or await self._stranger(talker_id)
+        talker = await self._person(talker_id)
         at = _received(payload, raw.at)
         kind = KINDS[payload.type] if 0 <= payload.type < len(KINDS) else MessageKind.OTHER
         content = read_content(payload.text, kind)
@@ -125,8 +125,8 @@ class EventResolver:
             mentions, mentioned = await self._mentions(room_id, content.text)
         return GroupMessage(**said, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name)
 
-    async def _stranger(self, id: str) -> Contact:
-        """Somebody the directory does not know yet. When they cannot be read the message still counts."""
+    async def _person(self, id: str) -> Contact:
+        """Who speaks or asks. When they are not known and cannot be read the event still counts."""
         try:
             return await self._reader.contact(id)
         except WeChatOffline:
@@ -192,10 +192,22 @@ class EventResolver:
             log.info("%s: friendship of type %s dropped", raw.account, payload.type)
             return None
         if payload.type == CONFIRMED:  # what is known of them is from before: read them anew
-            contact = await patiently(lambda: self._reader.read_contact(who, fresh=True))
+            contact = await self._new_friend(who)
             return FriendAdded(raw.account, raw.id, raw.at, who, contact.name)
-        contact = await self._stranger(who)
+        contact = await self._person(who)
         return FriendRequested(raw.account, raw.id, raw.at, who, id, hello_of(payload.hello), contact.name)
+
+    async def _new_friend(self, id: str) -> Contact:
+        """Read a person who has become a friend. One who cannot be read, or is not called one, is a friend all the
+        same: the event says so."""
+        try:
+            await patiently(lambda: self._reader.read_contact(id, fresh=True))
+        except WeChatOffline:
+            raise
+        except WeChatError as error:
+            log.warning("%s: a new friend could not be read: %s", self._puppet.name, error)
+        self._directory.befriend(id)
+        return self._directory.contacts[id]
 
     async def _invitation(self, raw: RawEvent) -> Event | None:
         id = text_of(raw.data, "roomInvitationId")
@@ -221,7 +233,9 @@ class EventResolver:
         came = people_of(data, "inviteeIdList")
         if room_id not in self._directory.rooms:
             await self._new_room(room_id)
-        await self._reader.each([id for id in came if id not in self._directory.contacts], self._reader.contact)
+        contacts = self._directory.contacts
+        unknown = [id for id in came if may_be_id(id) and not (id in contacts and contacts[id].name)]
+        await self._reader.each(unknown, self._reader.contact)
         return MemberJoined(raw.account, raw.id, raw.at, room_id, came, text_or_empty(data, "inviterId"))
 
 

@@ -19,7 +19,7 @@ from services.clock import Clock
 from services.groups.daily_stats import DailyStats
 from services.groups.groups import Groups
 from services.groups.membership_rows import make_theirs, membership_of, put_membership
-from services.messaging.messages import Messages, text
+from services.messaging.messages import AT_SIGN_END, Messages, text
 from services.messaging.webhook_events import WebhookEvents
 
 SINGLY: Final = 5  # more people than this, found in a group at once, are welcomed together
@@ -182,8 +182,9 @@ class MembershipRecorder:
         welcome = qun.welcome if qun.welcome is not None else self._settings.welcome
         if not welcome:
             return
-        names = "、".join(name for contact_id in contact_ids if (name := self._name(qun, contact_id)))
-        words = fill(welcome, member=names, topic=self._topic(qun, room_id))
+        named = [f"@{name}{AT_SIGN_END}" for contact_id in contact_ids if (name := self._name(qun, contact_id))]
+        member = "".join(named) or self._texts.newcomer
+        words = fill(welcome, member=member, topic=self._topic(qun, room_id)).replace(f"{AT_SIGN_END} ", AT_SIGN_END)
         body = text(words, contact_ids)
         self._messages.say(session, qun.account, room_id, body, priority=Priority.NOTICE)
 

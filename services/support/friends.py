@@ -16,7 +16,7 @@ from config.customer_service import CustomerService
 from config.texts import fill
 from errors import WeChatError, WeChatOffline, WeChatTooFast, WeChatUnknown
 from models.conversations import Greeted
-from models.db import Store
+from models.db import Store, after_commit
 from models.durable import Action, Priority
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
@@ -106,7 +106,9 @@ class Friends:
         return known is not None and known.friend
 
     def _now_friends(self, session: Session, account: str, work: Job) -> None:
-        self.greet(session, account, work.body["contact"])
+        contact_id = work.body["contact"]
+        after_commit(session, lambda: self._accounts.get(account).directory.befriend(contact_id))
+        self.greet(session, account, contact_id)
         if work.body.get("words"):
             self._messages.say(session, account, work.body["contact"], work.body["words"])
 

@@ -22,6 +22,7 @@ export class World {
       list_strangers: true, // ContactList also names people who are no friends
       auto_login: true,
       pictures: true, // MessageImage brings the picture; else a stand-in, as PuppetMock itself answers
+      short_lists: 0, // so many readings of a group's members bring nobody, as right after a gateway's start
       dirty_events: true, // a change is told as a dirty event, besides being dropped from the gateway's cache
     }
     this.tables = {}

@@ -55,7 +55,7 @@ class Town:
         self.folder = folder
         self.accounts = list(accounts)
         self.extra = config
-        self.timing = Timing(create=3.0)  # so that a lost answer is not waited for as long as in earnest
+        self.timing = Timing(create=3.0, apart=0.5)  # so that a lost answer is not waited for as long as in earnest
         self._words = 0
         self.ahead = 0.0  # seconds that the bot's clock is ahead of the world's
         self.bot: Bot

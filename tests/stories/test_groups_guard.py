@@ -61,7 +61,7 @@ async def test_the_ladder(make_town: MakeTown) -> None:
     bring(town, qun, "黑旋风", by="宋公明")
     await until(lambda: town.id("黑旋风") not in town.room(qun["room"]).members, "taken out again")
     await town.hears("宋公明", "在本群黑名单中", qun["room"])
-    assert not texts(town, "宋公明", qun["room"], "欢迎 黑旋风")[1:], "not welcomed again"
+    assert not texts(town, "宋公明", qun["room"], "欢迎 @黑旋风")[1:], "not welcomed again"
     assert [line.target for line in await audit(town, "warn")] == [town.id("黑旋风")] * 3
     assert [line.who for line in await audit(town, "blacklist")] == ["guard"]
     assert [line.outcome for line in await audit(town, "remove")] == ["done", "done"]

@@ -83,7 +83,7 @@ async def test_names_in_the_group_that_are_never_told(town: Town, monkeypatch: p
 async def test_names_that_begin_with_an_at(town: Town) -> None:
     qun = await group(town)
     bring(town, qun, town.newcomer("@好汉"))
-    await town.hears("宋公明", "欢迎 @好汉", qun["room"])
+    await town.hears("宋公明", "欢迎 @@好汉", qun["room"])
     await town.quiet()
     assert "请注意：吵。" in await asks(town, "宋公明", "/警告 @@好汉 吵", qun["room"])
     assert await asks(town, "店长", "/踢 100001 @ @好汉") == "已移出：@好汉。"
