@@ -76,6 +76,8 @@ async def question(event: PrivateMessage | GroupMessage, context: EventContext) 
         if decision.write:
             context.write(decision.write)
         return True
+    if not mentions and await context.container.friends.asked_with(event.account, event.contact_id, words):
+        return True
     return _not_understood(event, context)
 
 

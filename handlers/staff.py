@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 
 from config.texts import fill
 from errors import WeChatError
 from handlers.context import EventContext
 from models.support import Ticket, TicketState
-from services.messaging.conversations import WORDS
 from services.messaging.media import may_hold_file
 from services.messaging.messages import Body, contact, file, link, text
 from services.support.staff_syntax import StaffCommand, StaffVerb, parse
@@ -127,16 +127,16 @@ async def _sent_file(event: GroupMessage, context: EventContext) -> bool:
     ticket = container.ticket_actions.called(event.account, event.contact_id, PICTURE_WITHIN)
     if ticket is None:
         return False
-    event, kept = await container.media.of(context.wechat, event)
+    event, kept, follows = await container.files.at_once(context.wechat, event)
+    if follows:
+        context.write(partial(container.files.later, message=event, ticket=ticket.id or 0, name=event.name))
+        return True
     if event.kind is MessageKind.OTHER:  # no file after all
         return False
     body = file(kept.path, kept.name) if kept else await _card(event, context)
-    texts, facts = container.config.texts, {"number": ticket.id, "name": ticket.name, "kind": WORDS[event.kind]}
-    if body is None:
-        context.reply(fill(texts.ticket_file_lost, **facts))
-        return True
-    _answer(ticket, event, context, body)
-    context.reply(fill(texts.ticket_file_sent, **facts))
+    if body is not None:
+        _answer(ticket, event, context, body)
+    context.reply(container.ticket_actions.about_file(ticket, event.kind, is_sent=body is not None))
     return True
 
 

@@ -27,11 +27,13 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
     if ticket is None or event.kind in NOT_SHOWN:
         context.write(partial(container.conversations.heard, message=event))
         return event.is_official or container.accounts.is_own(event.contact_id)
-    event, kept = await container.media.of(context.wechat, event)
+    event, kept, follows = await container.files.at_once(context.wechat, event)
+    if follows:
+        context.write(partial(container.files.later, message=event))
     line = in_full(event, kept.name if kept else await _described(event, context))
     context.write(partial(container.conversations.heard, message=event, kept=kept, ticket=ticket.id))
     relay = partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, kept=kept, name=event.name)
-    context.write(relay)
+    context.write(partial(relay, follows=follows))
     return False
 
 
@@ -105,8 +107,9 @@ async def asked(event: PrivateMessage, context: EventContext) -> bool:
     if event.kind is not MessageKind.TEXT or not support.wants_person(said_to_me(event, context)):
         return False
     await support.look_for_room(event.account)
-    await support.fetch_recent(event.account, event.contact_id)
     name = event.name or "客户"
+    if context.container.tickets.of(event.account, event.contact_id) is None:
+        context.write(lambda s: context.container.files.recent(s, event.account, event.contact_id))
     context.write(lambda s: support.open(s, event.account, event.contact_id, name))
     return True
 

@@ -10,6 +10,9 @@ _MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is what WeChat itse
 # quote somebody too: the last dashes count.
 _QUOTE = re.compile(r"「(.*)」\s*\n(?:[-—] ?){5,}\s*\n(.*\S.*)", re.DOTALL)
 
+# Where a long text may be cut, the best place first.
+_ENDS = tuple(map(re.compile, (r"\n+", r"[。！？!?…]+[”’」』）)]*|\.(?=\s)", r"[；;，,、]", r"\s")))
+
 
 def normal(text: str) -> str:
     """A text as words are compared: full-width as half-width, no upper case, no space around it."""
@@ -22,6 +25,23 @@ def without_quote(text: str) -> tuple[str, str]:
     """What somebody says, and what they quote; nothing where they quote nothing."""
     quote = _QUOTE.fullmatch(text.strip())
     return (quote[2].strip(), quote[1]) if quote else (text, "")
+
+
+def in_pieces(text: str, longest: int, first: int = 0) -> list[str]:
+    """A text in pieces of at most `longest` characters (the first of at most `first`), cut at ends of lines or of
+    sentences where there are any; together they are the whole text."""
+    pieces, at, most = [], 0, first or longest
+    while len(text) - at > most:
+        window = text[at : at + most]
+        ends = (
+            max(found.end() for found in end.finditer(window, most // 2))
+            for end in _ENDS
+            if end.search(window, most // 2)
+        )
+        cut = next(ends, most)
+        pieces.append(window[:cut])
+        at, most = at + cut, longest
+    return [*pieces, text[at:]]
 
 
 def with_quote(text: str, quoted: str) -> str:

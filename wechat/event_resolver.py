@@ -21,6 +21,7 @@ from wechat.events import (
     GroupMessage,
     MemberJoined,
     MemberLeft,
+    MessageFailed,
     MessageKind,
     PrivateMessage,
     RawEvent,
@@ -30,6 +31,7 @@ from wechat.events import (
 from wechat.mentions import called, is_called
 from wechat.message_content import hello_of, read_content
 from wechat.names import clean_name
+from wechat.notes import Note, note_in
 from wechat.puppet import MendedPuppet
 from wechat.sent_messages import SentMessages
 
@@ -57,6 +59,7 @@ KINDS: Final = (
     MessageKind.VIDEO,
     MessageKind.OTHER,  # Post
 )
+UNDELIVERED: Final = (Note.REFUSED, Note.NO_FRIEND)
 CONFIRMED, REQUESTED = 1, 2  # FriendshipType; 3 is "verify": the assistant's own request was refused
 
 
@@ -104,6 +107,12 @@ class EventResolver:
             return None
         payload = await patiently(lambda: self._puppet.message_payload(id))
         talker_id, room_id = payload.talker_id, payload.room_id
+        if not room_id and (note := note_in(payload.text)) is not None:
+            who = payload.listener_id if talker_id == self._directory.owner_id else talker_id
+            if note in UNDELIVERED and who:
+                placed(who)
+                return MessageFailed(raw.account, raw.id, _received(payload, raw.at), who, "", note.value, True)
+            return None
         if not talker_id or talker_id == self._directory.owner_id:
             return None
         placed(room_id or talker_id)

@@ -127,11 +127,13 @@ class StaffMessage(Event):
 
 @dataclass(frozen=True, slots=True)
 class MessageFailed(Event):
-    """A message of ours that was taken did not reach its receiver. `message_id`: the number of our work, or ""."""
+    """A message of ours that was taken did not reach its receiver. `message_id`: the number of our work, or "" where
+    WeChat does not say which; `unfriended`: the receiver is no friend any more."""
 
     contact_id: str
     message_id: str
     reason: str = ""
+    unfriended: bool = False
 
     @property
     def conversation(self) -> str:

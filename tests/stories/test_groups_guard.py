@@ -11,7 +11,7 @@ from PIL import Image
 
 from sandbox.world.model import Kind
 from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.group_life import audit, becomes, bring, hand_over, settled, standing, state_of, texts
+from tests.stories.group_life import audit, becomes, bring, hand_over, settled, standing, texts
 
 
 async def guarded(town: Town) -> dict[str, Any]:
@@ -237,7 +237,7 @@ async def test_a_removal_is_one_whoever_sees_it_first(make_town: MakeTown) -> No
     town.say("黑旋风", "坏话", qun["room"])
     await until(lambda: town.id("黑旋风") not in town.room(qun["room"]).members, "out")
     await town.bot.container.reconcile.room(town.accounts[0], qun["room"])
-    assert await state_of(town, qun, "黑旋风") == "removed"
+    await becomes(town, qun, "黑旋风", "removed")
 
 
 async def test_messages_are_counted(town: Town) -> None:
