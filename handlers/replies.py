@@ -20,7 +20,7 @@ def said_to_me(event: Message, context: EventContext) -> str:
     if not isinstance(event, GroupMessage):
         return words
     me = context.wechat.directory.contacts.get(context.wechat.self_id)
-    return without_mention(words, me.name if me else "")
+    return without_mention(words, event.own_name, me.name if me else "")
 
 
 async def keyword(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:

@@ -158,6 +158,7 @@ async def _card(event: GroupMessage, context: EventContext) -> Body | None:
 def _without_bot(event: GroupMessage, context: EventContext) -> str:
     """The text without an @ of the assistant in front, whatever it is called there; an @ of a colleague stays."""
     me = context.wechat.directory.contacts.get(context.wechat.self_id)
-    name = f"@{me.name}" if me and me.name else ""
-    words = event.text.strip().removeprefix(name).strip()
+    words = event.text.strip()
+    for name in filter(None, (event.own_name, me.name if me else "")):
+        words = words.removeprefix(f"@{name}").strip()
     return _AT_AHEAD.sub("", words) if event.mentions == (context.wechat.self_id,) else words

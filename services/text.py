@@ -49,10 +49,10 @@ def with_quote(text: str, quoted: str) -> str:
     return f"「{quoted}」\n{'- ' * 14}-\n{text}" if quoted else text
 
 
-def without_mention(text: str, name: str) -> str:
-    """What is said to `name` in a group, without the @s."""
+def without_mention(text: str, *names: str) -> str:
+    """What is said to somebody of these names in a group, without the @s."""
     text = _MENTION.sub("", text)
-    if name:
-        text = text.replace(f"@{name}", "")
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        text = re.sub(f"@{re.escape(name)}[,，:：、]?", "", text)
     text = text.strip()
     return text.partition(" ")[2].strip() if text.startswith("@") else text

@@ -17,7 +17,7 @@ from wechat.connection import Timing
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, patiently
 from wechat.directory_sync import DirectorySync
-from wechat.events import Contact, Link, Media, MiniProgram, Room
+from wechat.events import Contact, Link, Media, MiniProgram, Room, gateway_id
 from wechat.gateway_events import GatewayEvents
 from wechat.names import same_name
 from wechat.puppet import MendedPuppet
@@ -98,7 +98,7 @@ class Sending(AccountCalls):
 
     async def media(self, message_id: str) -> Media:
         """The file of a message."""
-        box = await patiently(lambda: self._mended.message_box(message_id))
+        box = await patiently(lambda: self._mended.message_box(gateway_id(message_id)))
         return await filebox.from_box(box, self._mended.online_wire("MessageFile"))
 
     async def image(self, message_id: str) -> Media:
@@ -107,12 +107,12 @@ class Sending(AccountCalls):
         try:
             return await self.media(message_id)
         except WeChatRefused:
-            box = await patiently(lambda: self._mended.message_image_box(message_id, HD))
+            box = await patiently(lambda: self._mended.message_image_box(gateway_id(message_id), HD))
             return await filebox.from_box(box, self._mended.online_wire("MessageImage"))
 
     async def link(self, message_id: str) -> Link:
         """The link card a message is."""
-        answer = await patiently(lambda: self._mended.message_link(message_id))
+        answer = await patiently(lambda: self._mended.message_link(gateway_id(message_id)))
         if answer.HasField("url_link"):
             payload = answer.url_link
             return Link(*map(clean, (payload.title, payload.url, payload.description, payload.thumbnail_url)))
@@ -124,11 +124,11 @@ class Sending(AccountCalls):
 
     async def card(self, message_id: str) -> str:
         """The id of the person whose card a message is."""
-        return await patiently(lambda: self._mended.message_contact(message_id))
+        return await patiently(lambda: self._mended.message_contact(gateway_id(message_id)))
 
     async def program_title(self, message_id: str) -> str:
         """What the mini-program that a message is says of itself."""
-        answer = await patiently(lambda: self._mended.message_program(message_id))
+        answer = await patiently(lambda: self._mended.message_program(gateway_id(message_id)))
         if answer.HasField("mini_program"):
             return clean(answer.mini_program.title)
         try:
@@ -138,7 +138,7 @@ class Sending(AccountCalls):
 
     async def place(self, message_id: str) -> str:
         """The place a message is: its name and address."""
-        place = await patiently(lambda: self._mended.message_place(message_id))
+        place = await patiently(lambda: self._mended.message_place(gateway_id(message_id)))
         return clean(" ".join(filter(None, dict.fromkeys((place.name, place.address)))))
 
 

@@ -87,6 +87,11 @@ class CachedDirectory:
             if value := getattr(contact, tier):
                 self._index[tier].setdefault(value, {})[contact.id] = None
 
+    def known_as(self, id: str) -> str:
+        """The id by which a person is known whom a gateway also calls by their 微信号, which nobody else can have."""
+        bearers = self._index["weixin"].get(id, {})
+        return next(iter(bearers)) if id not in self.contacts and len(bearers) == 1 else id
+
     def befriend(self, id: str) -> None:
         """The person is a friend, whatever their payload says."""
         known = self.contacts.get(id, Contact(id))

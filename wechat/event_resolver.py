@@ -10,10 +10,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from errors import WeChatError, WeChatOffline
+from protocol import puppet_pb2 as pb
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, is_official, patiently
 from wechat.event_parser import OddEvent, may_be_id, moment, people_of, text_of, text_or_empty
 from wechat.events import (
+    AGAIN,
     Contact,
     Event,
     FriendAdded,
@@ -28,7 +30,7 @@ from wechat.events import (
     RoomInvited,
     TopicChanged,
 )
-from wechat.mentions import called, is_called
+from wechat.mentions import called, is_called, is_to_everybody
 from wechat.message_content import hello_of, read_content
 from wechat.names import clean_name
 from wechat.notes import Note, note_in
@@ -105,6 +107,8 @@ class EventResolver:
         id = text_of(raw.data, "messageId")
         if id in self._own:
             return None
+        if raw.data.get(AGAIN):  # told a second time: what the gateway remembers may be the first
+            await self._puppet.dirty_payload(pb.DIRTY_MESSAGE, id)
         payload = await patiently(lambda: self._puppet.message_payload(id))
         talker_id, room_id = payload.talker_id, payload.room_id
         if not room_id and (note := note_in(payload.text)) is not None:
@@ -115,6 +119,7 @@ class EventResolver:
             return None
         if not talker_id or talker_id == self._directory.owner_id:
             return None
+        talker_id = self._directory.known_as(talker_id)
         placed(room_id or talker_id)
         talker = await self._person(talker_id)
         at = _received(payload, raw.at)
@@ -128,11 +133,15 @@ class EventResolver:
             return PrivateMessage(**said, is_friend=talker.friend, is_official=talker.official)
         if room_id not in self._directory.rooms:
             await self._new_room(room_id)
-        mentions, mentioned = tuple(payload.mention_ids), self._directory.owner_id in payload.mention_ids
+        mentions = () if is_to_everybody(content.text) else tuple(payload.mention_ids)
+        mentioned = self._directory.owner_id in mentions
         by_name = not mentions and "@" in content.text and content.kind is MessageKind.TEXT
         if by_name:
             mentions, mentioned = await self._mentions(room_id, content.text)
-        return GroupMessage(**said, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name)
+        own_name = await self._name_in(room_id) if mentioned and "@" in content.text else ""
+        return GroupMessage(
+            **said, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name, own_name=own_name
+        )
 
     async def _person(self, id: str) -> Contact:
         """Who speaks or asks. When they are not known and cannot be read the event still counts."""
@@ -196,7 +205,7 @@ class EventResolver:
     async def _friendship(self, raw: RawEvent) -> Event | None:
         id = text_of(raw.data, "friendshipId")
         payload = await patiently(lambda: self._puppet.friendship_payload(id))
-        who = payload.contact_id
+        who = self._directory.known_as(payload.contact_id)
         if not who or payload.type not in (CONFIRMED, REQUESTED):
             log.info("%s: friendship of type %s dropped", raw.account, payload.type)
             return None

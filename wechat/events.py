@@ -30,6 +30,15 @@ class MessageKind(StrEnum):
     OTHER = "other"
 
 
+AGAIN = "again"  # in the data of an event whose id came before: read it past the gateway's cache
+REUSED = "#again:"  # in the id of an event, behind the gateway's id, which came before with another content
+
+
+def gateway_id(message_id: str) -> str:
+    """The id by which the gateway knows a message."""
+    return message_id.partition(REUSED)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class RawEvent:
     """An event as the gateway sent it, before its payload was read: what the inbox stores first.
@@ -149,6 +158,7 @@ class GroupMessage(Message):
     mentions: tuple[str, ...] = ()
     mentioned: bool = False
     by_name: bool = False
+    own_name: str = ""  # what the assistant is called in the group, if that is a name of its own
 
     @property
     def conversation(self) -> str:

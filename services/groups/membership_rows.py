@@ -9,6 +9,8 @@ from sqlmodel import Session, col, select
 
 from models.groups import Membership, MemberState, Qun
 
+STRANGER = "@stranger"  # how the ids end by which gateways know people who are no friends
+
 
 def membership_of(session: Session, number: int, who: str) -> Membership | None:
     """The row of a person (WeChat id, or name:…) in a group."""
@@ -58,6 +60,21 @@ def adopt_pending(
     return list(mine.values())
 
 
+def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, name: str) -> set[str]:
+    """The ids under which a new friend had asked to be let in: gateways call people by their 微信号, or, until they
+    are friends, by an id that is never seen again. Of the latter only one may bear the name."""
+    waiting = select(Membership.contact_id, Membership.name).where(
+        Membership.account == account,
+        Membership.state == MemberState.WAITING_FRIEND,
+        Membership.source == "request",
+        col(Membership.contact_id) != contact_id,
+    )
+    rows = session.exec(waiting).all()
+    sure = {id for id, _ in rows if id and id == weixin}
+    likely = {id for id, called in rows if id and id.endswith(STRANGER) and called and called == name}
+    return sure | (likely if len(likely) == 1 else set())
+
+
 def make_theirs(session: Session, number: int, contact_id: str, weixin: str) -> None:
     """What waits in a group for somebody called by what is this person's alone, their id or 微信号, waits for them."""
     names = [f"name:{name}" for name in (contact_id, weixin) if name]
@@ -74,7 +91,7 @@ def make_theirs(session: Session, number: int, contact_id: str, weixin: str) -> 
 
 def _made_theirs(session: Session, row: Membership, contact_id: str) -> Membership | None:
     """The row through which the person now comes in; None when one of theirs is further already."""
-    if row.contact_id is not None:
+    if row.contact_id == contact_id:
         return row
     row.contact_id = contact_id
     known = membership_of(session, row.number, contact_id)

@@ -37,7 +37,7 @@ from services.groups.adding import TAKEN_BACK, AddResult, MemberAdder, Way
 from services.groups.blacklist import Blacklist
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
-from services.groups.membership_rows import adopt_pending, membership_of, move, put_membership
+from services.groups.membership_rows import adopt_pending, earlier_ids, membership_of, move, put_membership
 from services.groups.removals import Removals
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
@@ -278,6 +278,7 @@ class Memberships(Removals):
         called = {name for name in (person.name, person.alias, person.weixin, person.id) if name}
         # Who else is called so might be meant as well: then nobody is let in on the strength of a name.
         names = {f"name:{name}" for name in called if not _others(wechat.directory.find(name, friends=True), person.id)}
+        names |= await self._store.read(lambda s: earlier_ids(s, account, person.id, person.weixin, person.name))
         for row in await self._store.write(lambda s: adopt_pending(s, account, person.id, names, self._clock())):
             await self.go_on(row)
 

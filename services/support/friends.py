@@ -77,7 +77,7 @@ class Friends:
         self._outbox.add(session, f"{QUEUE}:{account}", contact_id, body, priority=Priority.NOTICE, run_at=run_at)
 
     async def asked_with(self, account: str, contact_id: str, words: str) -> bool:
-        """Whether these are the words of the person's friend request: WeChat gives them again as their first message."""
+        """Whether these are the words of the person's friend request, which come again as their first message."""
         hello = self._hellos.get((account, contact_id))
         if hello is None:
             hello = await self._store.read(lambda s: self._hello_kept(s, account, contact_id))
