@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
+from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
 
 from models.groups import Membership, MemberState, Qun
 
-STRANGER = "@stranger"  # how the ids end by which gateways know people who are no friends
+STRANGER: Final = "@stranger"  # how the ids end by which gateways know people who are no friends
+# Who waits to become a friend; whom a gateway said to be one, under such an id, and could not add.
+_IS_PENDING: Final = or_(
+    col(Membership.state) == MemberState.WAITING_FRIEND,
+    and_(col(Membership.state) == MemberState.REQUESTED, col(Membership.who).endswith(STRANGER)),
+)
 
 
 def membership_of(session: Session, number: int, who: str) -> Membership | None:
@@ -45,7 +51,7 @@ def adopt_pending(
     was told the number of a row can read it for ever: one of a person who has a row already leads to that."""
     waiting = select(Membership).where(
         Membership.account == account,
-        Membership.state == MemberState.WAITING_FRIEND,
+        _IS_PENDING,
         col(Membership.who).in_({contact_id, *names}),
         col(Membership.expires_at) > now,
     )
@@ -65,8 +71,8 @@ def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, na
     are friends, by an id that is never seen again. Of the latter only one may bear the name."""
     waiting = select(Membership.contact_id, Membership.name).where(
         Membership.account == account,
-        Membership.state == MemberState.WAITING_FRIEND,
-        Membership.source == "request",
+        _IS_PENDING,
+        Membership.source == "message",  # they asked themselves
         col(Membership.contact_id) != contact_id,
     )
     rows = session.exec(waiting).all()
