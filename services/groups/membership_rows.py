@@ -14,7 +14,10 @@ STRANGER: Final = "@stranger"  # how the ids end by which gateways know people w
 # Who waits to become a friend; whom a gateway said to be one, under such an id, and could not add.
 _IS_PENDING: Final = or_(
     col(Membership.state) == MemberState.WAITING_FRIEND,
-    and_(col(Membership.state) == MemberState.REQUESTED, col(Membership.who).endswith(STRANGER)),
+    and_(
+        col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
+        col(Membership.who).endswith(STRANGER),
+    ),
 )
 
 
