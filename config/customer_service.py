@@ -13,7 +13,11 @@ from config.section import NonEmpty, Seconds, Secret, Section, TimeZone, WebAddr
 
 def _sexagesimal(value: object) -> object:
     """YAML takes 18:00 without quotes for the number 1080."""
-    return f"{value // 60:02}:{value % 60:02}" if type(value) is int and value >= 0 else value
+    if type(value) is not int or value < 0:
+        return value
+    if value < 60:  # 9, where 09:00 is meant: no time that YAML reads so begins with 0
+        raise ValueError('a time like "09:00" is wanted')
+    return f"{value // 60:02}:{value % 60:02}"
 
 
 def _clock(value: str) -> str:
@@ -74,6 +78,12 @@ class KeywordRule(Section):
     def _exactly_one(self) -> KeywordRule:
         if sum(map(bool, (self.equals, self.contains, self.regex))) != 1:
             raise ValueError("exactly one of equals, contains, regex is wanted")
+        groups = re2.compile(self.regex).groups if self.regex else 0
+        replies = [self.reply] if isinstance(self.reply, str) else self.reply
+        texts = [one if isinstance(one, str) else one.text for one in replies]
+        used = [int(number) for words in texts for number in re.findall(r"\{(\d{1,4})\}", words)]
+        if self.regex and max(used, default=0) > groups:
+            raise ValueError(f"the reply takes {{{max(used)}}}, and the regex has {groups} groups")
         return self
 
 

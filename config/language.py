@@ -43,6 +43,11 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bthere is no such key, only ", "没有这个键，只有 "),
     (r"(\{\S+\}) is not known here, only ", r"这里不认识 \1，只有 "),
     (r"\bnothing in braces", "不能有花括号"),
+    (r"\bnot UTF-8: save the file as UTF-8", "不是 UTF-8 编码，请另存为 UTF-8"),
+    (r"\ba key stands here twice", "同一个键写了两次"),
+    (r"('.*?') has two answers", r"\1 有两个不同的答案"),
+    (r"\bthe reply takes (\{\w+\}), and the regex has (\w+) groups", r"回复里用了 \1，而正则表达式只有 \2 个分组"),
+    (r"\bone name is wanted; names are separated by , and not by ，", "每项只能是一个名字，名字之间用英文逗号隔开"),
     # single settings
     (r"\ban address that more can be put behind is wanted, without \? and #", "要填后面还能接路径的网址，不带 ? 和 #"),
     (r"\ban address like (\S+) is wanted", r"要填网址，例如 \1"),
