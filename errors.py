@@ -1,4 +1,4 @@
-"""Every error a caller can meet: it knows its code, its HTTP status and its sentence."""
+"""Errors with a public code, an HTTP status and a message, and the errors that a call to WeChat can raise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 
 class BotError(Exception):
-    """A refusal with a code of the contract. `detail` is for the log, never for the caller."""
+    """Base class of errors that are reported to callers. `detail` goes to the log only."""
 
     code: ClassVar[int] = 5000
     status: ClassVar[int] = 500
@@ -15,7 +15,7 @@ class BotError(Exception):
     def __init__(self, detail: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(f"{self.code} {self.message}" + (f" ({detail})" if detail else ""))
         self.detail = detail
-        self.retry_after = retry_after  # seconds until a repeat makes sense
+        self.retry_after = retry_after  # seconds after which the caller may retry
 
 
 class InvalidParameter(BotError):
@@ -31,43 +31,43 @@ class OutsideNetwork(BotError):
 
 
 class CallerUnknown(BotError):
-    """A trusted proxy does not say for whom it asks."""
+    """A request from a trusted proxy does not name the client it was forwarded for."""
 
     code, status, message = 1002, 400, "仅限专网访问！"
 
 
 class BadKey(BotError):
-    """No API key, or a wrong one."""
+    """The API key is missing or wrong."""
 
     code, status, message = 1003, 401, "鉴权失败！"
 
 
 class NotFound(BotError):
-    """Nothing is there."""
+    """The resource does not exist."""
 
     code, status, message = 1004, 404, "请求的资源不存在！"
 
 
 class MethodNotAllowed(BotError):
-    """The resource does not know this method."""
+    """The resource does not support this method."""
 
     code, status, message = 1005, 405, "请求方法不支持！"
 
 
 class BodyTooLarge(BotError):
-    """More bytes than a request may have."""
+    """The request body exceeds the size limit."""
 
     code, status, message = 1006, 413, "请求体过大！"
 
 
 class TooManyRequests(BotError):
-    """The account's pace, or a view limit, does not allow it yet."""
+    """A rate limit (of the account, the API key or the landing page) was exceeded."""
 
     code, status, message = 1007, 429, "请求过于频繁，请稍后再试！"
 
 
 class AssistantUnknown(BotError):
-    """No assistant of that name is configured."""
+    """No assistant of this name exists."""
 
     code, status, message = 2001, 404, "助手不存在！"
 
@@ -79,31 +79,35 @@ class AssistantOffline(BotError):
 
 
 class OwnerUnknown(BotError):
-    """The group's owner-to-be is no friend of the assistant."""
+    """The future group owner is not a friend of the assistant."""
 
     code, status, message = 2003, 404, "群主不是助手的好友！"
 
 
 class OwnerAmbiguous(BotError):
-    """Several friends answer to the owner's name."""
+    """Several friends match the owner's name."""
 
     code, status, message = 2004, 409, "群主昵称不唯一！"
 
 
 class CodeTaken(BotError):
-    """The code already names a group of another owner or assistant."""
+    """The code is already used by a group of another owner or assistant."""
 
     code, status, message = 2005, 409, "群号代码已被占用！"
 
 
 class GroupNotMade(BotError):
-    """WeChat did not make the group."""
+    """WeChat did not create the group."""
 
     code, status, message = 2006, 502, "微信建群失败，请稍后再试！"
 
 
+class StorageFull(BotError):
+    """There is no room for another file."""
+
+
 class NotSupported(BotError):
-    """The assistant's channel has no way to do it."""
+    """The assistant's channel does not support this operation."""
 
     code, status, message = 2007, 501, "该渠道不支持此操作！"
 
@@ -115,19 +119,19 @@ class TokenInvalid(BotError):
 
 
 class TokenExpired(BotError):
-    """The join token is past its day."""
+    """The join token has expired."""
 
     code, status, message = 3002, 410, "入群令牌已过期！"
 
 
 class MemberAmbiguous(BotError):
-    """Several people answer to the member's name."""
+    """Several people match the member's name."""
 
     code, status, message = 3003, 409, "群员昵称不唯一！"
 
 
 class GroupFull(BotError):
-    """The group has no place left."""
+    """The group is full."""
 
     code, status, message = 3004, 409, "群已满！"
 
@@ -144,17 +148,17 @@ class InviteFailed(BotError):
     code, status, message = 3006, 502, "微信邀请入群失败，请稍后再试！"
 
 
-# ---- what a call to WeChat can end in; services turn these into the errors above ----
+# ---- errors of calls to WeChat; services translate them into the errors above ----
 
 
 class DatabaseAway(BotError):
-    """The database cannot be reached, or takes nothing now: a repeat makes sense."""
+    """The database cannot be reached or rejects writes; the request may be retried."""
 
     code, status, message = 5001, 503, "数据库暂不可用，请稍后再试！"
 
 
 class WeChatError(Exception):
-    """A call to WeChat did not do what was asked. `text` is the gateway's own sentence, never a token."""
+    """A call to WeChat failed. `text` is the gateway's error message; it never contains a token."""
 
     def __init__(self, call: str, text: str = "") -> None:
         super().__init__(f"{call}: {text}" if text else call)
@@ -171,28 +175,28 @@ class WeChatUnknown(WeChatError):
 
 
 class WeChatRefused(WeChatError):
-    """WeChat, or the gateway, said no."""
+    """WeChat or the gateway rejected the call."""
 
 
 class WeChatTooFast(WeChatRefused):
-    """WeChat said 操作过于频繁 (or a sentence like it)."""
+    """WeChat rejected the call with 操作过于频繁 or a similar message (rate limit)."""
 
 
 class WeChatNeedsConfirmation(WeChatRefused):
-    """A person must confirm first: the invited one (-2012, from 40 members on) or the group's owner (-2028)."""
+    """Someone must confirm first: the invited person (-2012, from 40 members on) or the group's owner (-2028)."""
 
 
 class WeChatUnsupported(WeChatError):
-    """The channel has no such call; it will never be done."""
+    """The channel does not support this call; it is not retried."""
 
 
 class WeChatNotYet(WeChatError):
-    """The channel does not take it before the customer has spoken again; nothing was sent."""
+    """The channel rejects the message until the customer writes again; nothing was sent."""
 
 
 class WeChatExpired(WeChatError):
-    """The channel does not take it any more: the customer has not spoken for too long."""
+    """The channel rejects the message because the customer has been silent for too long."""
 
 
 class WeChatNotDone(WeChatError):
-    """The call returned without an error, and reading back shows that nothing changed."""
+    """The call returned without an error, but reading the value back shows no change."""

@@ -1,13 +1,18 @@
-"""The log: one line per event, for people or as JSON for machines. Never a message's text, never a token."""
+"""Logging: one line per event, as text or JSON. Message texts and tokens are never logged."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
-from typing import Literal
+import time
+from collections.abc import Callable
+from typing import Final, Literal
 
-# What could end a line or steer a terminal: names and errors of others stand in log lines.
+WINDOW: Final = 10.0  # seconds
+MAX_LINES: Final = 20  # of one kind within a window
+
+# Characters that break lines or control a terminal. Log lines contain names and error messages from outside.
 _UNSAFE = {code: f"\\x{code:02x}" for code in (*range(32), *range(0x7F, 0xA0))} | {
     code: f"\\u{code:04x}" for code in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 }
@@ -17,33 +22,33 @@ _UNSAFE_IN_JSON = {code: f"\\u{code:04x}" for code in _UNSAFE}
 
 
 class TextFormatter(logging.Formatter):
-    """A log line for people."""
+    """Format records as text."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """The line, without the traceback that may follow."""
+        """Format the line, without the traceback that may follow."""
         record.message = record.message.translate(_UNSAFE)
         return super().formatMessage(record)
 
 
 class JsonFormatter(logging.Formatter):
-    """A log line as one JSON object."""
+    """Format records as one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Format the record."""
         line = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= getattr(record, "facts", {})  # what the message says, each under its own name
+        line |= getattr(record, "facts", {})  # the arguments of the message as separate fields
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False).translate(_UNSAFE_IN_JSON)
 
 
 def set_up_logging(log_format: Literal["text", "json"], level: int = logging.INFO) -> None:
-    """Send everything to stderr in the format asked for."""
+    """Log everything to stderr in the given format."""
     handler = logging.StreamHandler(sys.stderr)
     if log_format == "json":
         handler.setFormatter(JsonFormatter())
@@ -56,3 +61,24 @@ def set_up_logging(log_format: Literal["text", "json"], level: int = logging.INF
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("grpclib").setLevel(logging.WARNING)
     logging.getLogger("stamina").setLevel(logging.ERROR)  # that something is tried again says nothing without what
+
+
+class RateLimitedLog:
+    """Writes to a logger; of each kind no more than so many lines in a window, then one that counts the rest."""
+
+    def __init__(self, log: logging.Logger, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._monotonic = monotonic
+        self._windows: dict[str, tuple[float, int]] = {}  # by kind: when the window began, and the lines in it
+
+    def info(self, kind: str, message: str, *values: object) -> None:
+        """A line of a kind; there are few kinds."""
+        now = self._monotonic()
+        began, lines = self._windows.get(kind, (now, 0))
+        if now - began >= WINDOW:
+            if lines > MAX_LINES:
+                self._log.info("%d more lines of the kind %s were not written", lines - MAX_LINES, kind)
+            began, lines = now, 0
+        self._windows[kind] = began, lines + 1
+        if lines < MAX_LINES:
+            self._log.info(message, *values)

@@ -1,4 +1,4 @@
-"""The version of wxbot, said here and nowhere else; the packages read it from this line."""
+"""The version of wxbot. The packaging reads it from this file."""
 
 from typing import Final
 

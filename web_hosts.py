@@ -1,8 +1,8 @@
-"""Which Host names an HTTP listener answers to.
+"""The Host names that an HTTP listener serves.
 
-A web page can point a name of its own at this machine (DNS rebinding) and then talk to it as its own origin. It cannot
-do so with an IP address, with localhost, or with a name without a dot, which only the local network resolves (as the
-names of containers).
+With DNS rebinding, a web page resolves its own name to this machine and then sends requests from its own origin. That
+is not possible with an IP address, localhost, or a name without a dot, which only the local network resolves (such as
+container names).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 
 def is_served(host: str, names: Collection[str] = ()) -> bool:
-    """Whether a Host header names an IP address, a name without a dot, or one of the lower-case `names`."""
+    """Tell whether a Host header is an IP address, a name without a dot, or one of `names` (lower case)."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

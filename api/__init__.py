@@ -1,4 +1,4 @@
-"""The REST door: the services' rules over HTTP. Parse, call a service, answer."""
+"""The REST API: parse a request, call a service, return JSON."""
 
 from api.app import make_app
 from api.server import Runner

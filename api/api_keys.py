@@ -1,4 +1,4 @@
-"""API keys: what each allows, from where, and how often."""
+"""API keys: scopes, networks and rate limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from errors import BadKey, OutsideNetwork, TooManyRequests
 
 MINUTE: Final = 60.0
 READ: Final = frozenset({"GET", "HEAD"})
-AREAS: Final = (  # what a route is about, by how its path begins; the first that fits
+AREAS: Final = (  # the area of a route, by the first matching prefix
     ("/wxbot/qun/membership", Scope.MEMBERSHIP),
     ("/wxbot/qun", Scope.QUN),
     ("/wxbot/message", Scope.MESSAGE),
@@ -29,7 +29,7 @@ ADMINISTRATION: Final = ("/wxbot/config", "/wxbot/assistant", "/wxbot/webhook/{i
 
 
 def scopes_for(method: str, route: str) -> frozenset[Scope]:
-    """The scopes of which one is needed for a call of a route (given as its pattern)."""
+    """Return the scopes of which a key needs one to call a route (given as its pattern)."""
     if route.startswith(ADMINISTRATION):
         return frozenset({Scope.ADMIN})
     area = next((scope for begin, scope in AREAS if route.startswith(begin)), Scope.ADMIN)
@@ -37,7 +37,7 @@ def scopes_for(method: str, route: str) -> frozenset[Scope]:
 
 
 class ApiKeys:
-    """The keys of the config. None set: everybody inside the networks may do everything."""
+    """The configured keys. Without any, every caller from the allowed networks may do everything."""
 
     def __init__(self, keys: Sequence[str | ApiKey], clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -45,7 +45,7 @@ class ApiKeys:
         self.configure(keys)
 
     def configure(self, keys: Sequence[str | ApiKey]) -> None:
-        """Take these keys from now on; what one that stays has used of its minute is remembered."""
+        """Replace the keys; the call counts of unchanged keys are kept."""
         used = {key.digest: key.calls for key in self._keys}
         made = [_Key(key) for key in keys]
         for key in made:
@@ -53,7 +53,10 @@ class ApiKeys:
         self._keys = made
 
     def check(self, request: web.Request, client: str, needed: Collection[Scope]) -> str:
-        """The name of the caller's key ("" where it has none); BadKey, OutsideNetwork, TooManyRequests."""
+        """Return the name of the caller's key ("" if it has none).
+
+        Raises BadKey, OutsideNetwork or TooManyRequests.
+        """
         if not self._keys:
             return ""
         key = self._shown(request)
@@ -62,7 +65,7 @@ class ApiKeys:
         if not key.allows_address(client):
             raise OutsideNetwork(f"key {key.name}: from {client}")
         if not key.scopes.intersection(needed):
-            raise OutsideNetwork(f"key {key.name}: beyond its scopes")
+            raise OutsideNetwork(f"key {key.name} lacks the scope")
         wait = key.wait(self._clock())
         if wait > 0:
             raise TooManyRequests(f"key {key.name}", retry_after=wait)
@@ -73,7 +76,7 @@ class ApiKeys:
         if scheme.lower() != "bearer":
             return None
         digest = _digest(given.strip())
-        # Every key is compared, and digests of one length: the time taken tells nothing about them.
+        # Compare all keys, as digests of equal length, so that the time taken reveals nothing about them.
         matches = [key for key in self._keys if hmac.compare_digest(digest, key.digest)]
         return matches[0] if matches else None
 
@@ -89,7 +92,7 @@ class _Key:
         self._networks = [ip_network(network) for network in limited.networks] if limited else []
 
     def allows_address(self, client: str) -> bool:
-        """Whether the key may be used from there."""
+        """Whether the key may be used from this address."""
         return not self._networks or any(ip_address(client) in network for network in self._networks)
 
     def wait(self, now: float) -> float:

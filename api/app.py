@@ -1,4 +1,4 @@
-"""The web application: its parts, its one middleware, its routes."""
+"""The aiohttp application: routes, middleware and shared objects."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from api import (
     weiqun,
 )
 from api.api_keys import ApiKeys
-from api.app_keys import ASSISTANTS, HOUSE, METRICS, PAGES, QR_CODES, VIEWS
+from api.app_keys import ASSISTANTS, CONNECTIONS, HOUSE, METRICS, PAGES, QR_CODES, VIEWS
 from api.body import MAX_BYTES
+from api.connection_limits import ConnectionLimits
 from api.metrics import Metrics
 from api.middlewares import make_middleware
 from api.network import AccessControl
@@ -74,7 +75,7 @@ ROUTES = (
 
 
 def make_app(container: Container, assistants: Assistants) -> web.Application:
-    """Build the application over the parts that run."""
+    """Create the application for a running container."""
     settings = container.config.api
     metrics = Metrics(container, assistants.in_memory)
     access, keys = AccessControl(settings), ApiKeys(settings.keys, container.clock)
@@ -84,6 +85,7 @@ def make_app(container: Container, assistants: Assistants) -> web.Application:
     app[METRICS] = metrics
     app[PAGES] = make_pages()
     app[QR_CODES] = QrCodes(container.accounts, container.clock)
+    app[CONNECTIONS] = ConnectionLimits(access)
     app[VIEWS] = ViewLimit(container.clock)
     app[docs.DOCUMENT] = document = docs.Document(settings)
 

@@ -1,10 +1,11 @@
-"""What the resources share, under typed keys of the application and of a request."""
+"""Typed keys of the application and of requests."""
 
 from __future__ import annotations
 
 from aiohttp import web
 from jinja2 import Environment
 
+from api.connection_limits import ConnectionLimits
 from api.metrics import Metrics
 from api.qrcodes import QrCodes
 from api.view_limit import ViewLimit
@@ -15,12 +16,13 @@ HOUSE = web.AppKey("house", Container)
 METRICS = web.AppKey("metrics", Metrics)
 PAGES = web.AppKey("pages", Environment)
 QR_CODES = web.AppKey("qr_codes", QrCodes)
+CONNECTIONS = web.AppKey("connections", ConnectionLimits)
 VIEWS = web.AppKey("views", ViewLimit)
 ASSISTANTS = web.AppKey("assistants", Assistants)
 CLIENT = web.RequestKey("client", str)
-KEY_NAME = web.RequestKey("key_name", str)  # only where the caller's key has one
+KEY_NAME = web.RequestKey("key_name", str)  # set only if the caller's key has a name
 
 
 def caller(request: web.Request) -> str:
-    """Who asks, as the audit log writes it: the name of their key, or else where they are."""
+    """Return the caller as written to the audit log: the name of their key, else their address."""
     return f"rest:{request.get(KEY_NAME) or request[CLIENT]}"

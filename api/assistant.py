@@ -1,4 +1,4 @@
-"""The assistants over HTTP: listed, added, changed, removed."""
+"""Assistants: list, add, change, remove."""
 
 from __future__ import annotations
 
@@ -26,18 +26,22 @@ async def find(request: web.Request) -> web.Response:
 
 
 async def put(request: web.Request) -> web.Response:
-    """POST /wxbot/assistant: 201 for a new one, 200 for one that is changed; kept over restarts."""
-    body = await read_object(request)
-    line("account", body.get("account"))
-    if "tls_ca" in body or any(str(value).startswith(FILE) for value in body.values()):
-        raise InvalidParameter("a file")  # callers must not read this machine's files
-    try:
-        settings = AssistantSettings.model_validate(body)
-    except ValidationError as error:
-        raise InvalidParameter(str(error.errors(include_url=False, include_input=False)[0]["loc"])) from None
+    """POST /wxbot/assistant: 201 if added, 200 if changed. Stored in the database."""
+    settings = read_settings(await read_object(request))
     status, new = await _assistants(request).put(settings, caller(request))
     where = {"Location": f"{PATH}/{settings.account}"} if new else None
     return reply({"assistant": _shown(status)}, 201 if new else 200, where)
+
+
+def read_settings(body: dict[str, Any]) -> AssistantSettings:
+    """An assistant as callers describe it; InvalidParameter."""
+    line("account", body.get("account"))
+    if "tls_ca" in body or any(one.startswith(FILE) for one in _texts(body)):
+        raise InvalidParameter("a file")  # callers must not read files of this machine
+    try:
+        return AssistantSettings.model_validate(body)
+    except ValidationError as error:
+        raise InvalidParameter(str(error.errors(include_url=False, include_input=False)[0]["loc"])) from None
 
 
 async def remove(request: web.Request) -> web.Response:
@@ -47,7 +51,7 @@ async def remove(request: web.Request) -> web.Response:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value."""
+    """Yield all strings of a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):

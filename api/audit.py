@@ -1,4 +1,4 @@
-"""The audit log over HTTP."""
+"""Audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading requests: one JSON object, whose named fields are strings worth having. Anything else is 1001."""
+"""Parsing of request bodies. Every error is InvalidParameter (1001) or BodyTooLarge (1006)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from errors import BodyTooLarge, InvalidParameter, NotFound
 from models.schema import MAX_ID
 from services.messaging.attachments import LARGEST
 
-PATIENCE: Final = 10.0  # seconds for a body to arrive
+PATIENCE: Final = 10.0  # seconds for the body to arrive
 LARGE_PATIENCE: Final = 60.0
 MAX_BYTES: Final = 64 * 1024
-MAX_LARGE_BYTES: Final = LARGEST * 4 // 3 + MAX_BYTES  # a file as base64, and what stands around it
+MAX_LARGE_BYTES: Final = LARGEST * 4 // 3 + MAX_BYTES  # a file as base64, plus the rest of the body
 MAX_CHARACTERS: Final = 256
 MAX_TEXT: Final = 4000
 MAX_MENTIONS: Final = 100
-# Control characters, and halves of surrogate pairs: JSON can escape these, UTF-8 cannot carry them.
+# Control characters and lone surrogates. JSON can escape the latter, UTF-8 cannot encode them.
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # lines and tabs may stay
+# newlines and tabs are allowed
+_FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _finite(digits: str) -> float:
@@ -42,57 +43,64 @@ _decode: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_fini
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """The body's JSON object, whatever the content type says."""
+    """Return the JSON object of the body, regardless of the content type."""
     return await _read_object(request, MAX_BYTES, PATIENCE)
 
 
 async def read_large_object(request: web.Request) -> dict[str, Any]:
-    """The same of a body in which a file may stand."""
+    """Return the JSON object of a body that may contain a file."""
     large = request.clone(client_max_size=MAX_LARGE_BYTES)
     return await _read_object(large, MAX_LARGE_BYTES, LARGE_PATIENCE)
+
+
+async def read_body(request: web.BaseRequest, patience: float = PATIENCE) -> bytes:
+    """The body, once all of it is there within so many seconds."""
+    try:
+        return await request.read() if request.content.is_eof() else await _read_late(request, patience)
+    except (web.RequestPayloadError, TimeoutError) as error:
+        raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
 
 
 async def _read_object(request: web.BaseRequest, most: int, patience: float) -> dict[str, Any]:
     if (request.content_length or 0) > most:  # else aiohttp says so when all of it is there
         raise BodyTooLarge(f"{request.content_length} bytes")
-    try:
-        raw = await request.read() if request.content.is_eof() else await _read_late(request, patience)
-    except (web.RequestPayloadError, TimeoutError) as error:
-        raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
+    raw = await read_body(request, patience)
     try:
         value = _decode(raw.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(f"no JSON: {type(error).__name__}") from None
     if not isinstance(value, dict):
-        raise InvalidParameter("no JSON object")
+        raise InvalidParameter("not a JSON object")
     return value
 
 
 async def _read_late(request: web.BaseRequest, patience: float) -> bytes:
-    """A body that is still on its way. aiohttp waits without end when a chunk is broken or the caller stalls."""
+    """Read a body that has not fully arrived, with a timeout: aiohttp waits forever on a broken chunk or a stalled
+    client.
+    """
     async with asyncio.timeout(patience):
         return await request.read()
 
 
 def given(body: Mapping[str, Any], *may_be_null: str) -> dict[str, Any]:
-    """The body without those of these fields that are null: many clients send what they were not told as null."""
+    """Return the body without those of the named fields that are null: many clients send null for unset fields."""
     return {name: value for name, value in body.items() if value is not None or name not in may_be_null}
 
 
 def line(name: str, value: object) -> str:
-    """A name, a code, a token: one line of text that is not empty."""
+    """Check a single-line text (a name, a code, a token) that is not empty."""
     if not isinstance(value, str) or len(value) > MAX_CHARACTERS or not value.strip() or _FORBIDDEN.search(value):
         raise InvalidParameter(name)
     return value
 
 
 def field(body: Mapping[str, Any], name: str) -> str:
-    """A field that must be there."""
+    """Return a required single-line field."""
     return line(name, body.get(name))
 
 
 def text(body: Mapping[str, Any], name: str) -> str:
-    """A field of several lines."""
+    """Return a required multi-line field."""
     value = body.get(name)
     if not isinstance(value, str) or len(value) > MAX_TEXT or not value.strip() or _FORBIDDEN_IN_TEXT.search(value):
         raise InvalidParameter(name)
@@ -100,7 +108,7 @@ def text(body: Mapping[str, Any], name: str) -> str:
 
 
 def lines(body: Mapping[str, Any], name: str) -> list[str]:
-    """A list of names, each once; none when the field is not there."""
+    """Return a list of distinct single-line strings, empty if the field is missing."""
     value = body.get(name, [])
     if not isinstance(value, list) or len(value) > MAX_MENTIONS:
         raise InvalidParameter(name)
@@ -108,7 +116,7 @@ def lines(body: Mapping[str, Any], name: str) -> list[str]:
 
 
 def number(request: web.Request, name: str = "id") -> int:
-    """The number in the path, where the routes let only digits through; NotFound when no row can have it."""
+    """Return the number in the path, which the routes restrict to digits; raise NotFound if it exceeds any row id."""
     value = int(request.match_info[name])
     if value > MAX_ID:
         raise NotFound(f"{name} {value}")

@@ -1,4 +1,4 @@
-"""Broadcasts over HTTP: promised, and looked up with what came of them."""
+"""Broadcasts: send, and read the results."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ MAX_AHEAD: Final = 366 * 86400.0  # seconds
 
 
 async def send(request: web.Request) -> web.Response:
-    """POST /wxbot/broadcast: 202 once it will be sent whatever dies. A repeated key gets the same answer."""
+    """POST /wxbot/broadcast: 202 once it is stored. A repeated Idempotency-Key gets the same response."""
     container = request.app[HOUSE]
     body = given(await read_large_object(request), *KINDS, *WHERE, "assistant", "at")
     if len([where for where in WHERE if where in body]) != 1 or body.keys() - {*WHERE, *KINDS, "assistant", "at"}:
-        raise InvalidParameter("exactly one of quns, tags, all")
+        raise InvalidParameter("exactly one of quns, tags, all is required")
     where = _where(body) | {"run_at": _moment(body, container.clock())}
     if where["account"]:
         container.accounts.get(where["account"])
@@ -54,7 +54,7 @@ def _where(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _moment(body: Mapping[str, Any], now: float) -> float:
-    """When it is to be sent; 0 = at once, which a time that is over means, too."""
+    """Return the time to send it; 0 means now, as does a time in the past."""
     if "at" not in body:
         return 0.0
     try:
@@ -63,12 +63,12 @@ def _moment(body: Mapping[str, Any], now: float) -> float:
     except (ValueError, OverflowError):
         raise InvalidParameter("at") from None
     if moment > now + MAX_AHEAD:
-        raise InvalidParameter("at: more than a year ahead")
+        raise InvalidParameter("at: more than a year in the future")
     return moment if moment > now else 0.0
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /wxbot/broadcast/{id}: what came of it in each group."""
+    """GET /wxbot/broadcast/{id}: the result for each group."""
     result = await request.app[HOUSE].broadcasts.result(number(request))
     broadcast = result.broadcast
     shown = {

@@ -1,4 +1,4 @@
-"""Where business systems bring the result a flow waits for; the address ends with its own secret."""
+"""Callbacks of business systems with the result a flow waits for. The URL contains a secret."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SECRET = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 async def receive(request: web.Request) -> web.Response:
-    """POST /wxbot/callback/{secret}: a JSON object. The first one counts; a repeat is answered alike."""
+    """POST /wxbot/callback/{secret}: store the JSON object for the flow. Repeats are acknowledged and ignored."""
     secret = request.match_info["secret"]
     if not SECRET.fullmatch(secret):
         raise NotFound("callback")
     flows = request.app[HOUSE].flows
-    callback = await flows.callback(secret)  # first: where nobody waits, whatever is sent is unknown
+    callback = await flows.callback(secret)  # before the body is read: an unknown secret is 404 whatever is sent
     await flows.called_back(callback, await read_object(request))
     return reply({"callback_response": {"received": "ok"}})

@@ -1,4 +1,4 @@
-"""The configuration over HTTP: read again."""
+"""Configuration reload."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from errors import InvalidParameter
 
 
 async def reload(request: web.Request) -> web.Response:
-    """POST /wxbot/config/reload: what changed, and what takes a restart; a config with a mistake changes nothing."""
+    """POST /wxbot/config/reload: list the changed keys and those that need a restart. An invalid config changes
+    nothing.
+    """
     try:
         result = await request.app[HOUSE].reloader.reload(caller(request))
-    except ConfigError as error:  # its line is written for the operator, and shows no secrets
+    except ConfigError as error:  # the message is meant for operators and contains no secrets
         message = f"{InvalidParameter.message}{error}"
         return reply({"error": {"code": InvalidParameter.code, "message": message}}, InvalidParameter.status)
     return reply({"changed": result.changed, "restart": result.restart})

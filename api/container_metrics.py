@@ -1,4 +1,4 @@
-"""The container's own numbers at the moment of reading, so that services need not know of Prometheus."""
+"""Prometheus collector for the state of the container, so that services do not depend on Prometheus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.work.delivery_results import Result
 from wechat.interface import State
 
 InMemory = Callable[[], Mapping[str, int]]
-# What a message ends as, and a webhook delivery; a repeat of a message is no end.
+# Final results of messages and webhook deliveries; the retry of a message is not a result.
 MESSAGE_RESULTS: Final = (Result.SENT, Result.LATE, Result.FAILED)
 WEBHOOK_RESULTS: Final = {
     "delivered": (Result.SENT, Result.LATE),
@@ -30,7 +30,7 @@ WEBHOOK_RESULTS: Final = {
 
 
 class ContainerMetrics(Collector):
-    """Reads the container; what only the database knows is put into `stored` before."""
+    """Collects the metrics of a container. `stored` holds those read from the database."""
 
     def __init__(self, container: Container, inboxes: InMemory, lag: LoopLag) -> None:
         self._container = container
@@ -39,28 +39,26 @@ class ContainerMetrics(Collector):
         self.stored = Numbers()
 
     def describe(self) -> list[Metric]:
-        """Nothing ahead of the first reading."""
+        """Return nothing: the metrics depend on the container's state."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """The numbers of this moment."""
+        """Yield the current metrics."""
         yield from self._assistants()
         yield from self._work()
         yield from self._results()
         yield from self._tickets()
-        yield _gauge("wxbot_inbox_in_memory", "Events taken and not yet handled.", "account", self._inboxes())
-        yield _value(
-            "wxbot_events_parked", "Events that could not be handled, for a person to look at.", self.stored.parked
-        )
+        yield _gauge("wxbot_inbox_in_memory", "Events in memory that are not handled yet.", "account", self._inboxes())
+        yield _value("wxbot_events_parked", "Parked events, which could not be handled.", self.stored.parked)
         states: dict[str, int] = defaultdict(int)
         for qun in self._container.groups:
             states[qun.state] += 1
         yield _gauge("wxbot_groups", "Groups by state.", "state", states)
         yield _gauge("wxbot_memberships", "Memberships by state.", "state", self.stored.memberships)
         yield _gauge(
-            "wxbot_flows_open", "Flows under way, by what they wait for.", "state", self._container.flows.open_counts()
+            "wxbot_flows_open", "Running flows, by what they wait for.", "state", self._container.flows.open_counts()
         )
-        lag = "Longest time in the last half minute for which nothing could run."
+        lag = "Longest time that the event loop was blocked within the last half minute."
         yield _value("wxbot_event_loop_lag_seconds", lag, self._lag.most)
 
     def _assistants(self) -> Iterator[Metric]:
@@ -74,14 +72,14 @@ class ContainerMetrics(Collector):
         yield family
         up = {account: float(state is State.ONLINE) for account, state in states.items()}
         yield _gauge("wxbot_assistant_up", "1 while the assistant is online.", "assistant", up)
-        skew = "Seconds that this machine's clock is ahead of WeChat's, by the account's last messages."
-        yield _gauge("wxbot_clock_skew_seconds", skew, "assistant", dict(self._container.clock_skew.seconds()))
+        skew = "Seconds that this machine's clock is ahead of the gateway's, or of the time that its messages have."
+        yield _gauge("wxbot_clock_skew_seconds", skew, "assistant", dict(self._container.account_clocks.skews()))
         yield self._paces()
 
     def _paces(self) -> Metric:
         family = GaugeMetricFamily(
             "wxbot_pace_used_ratio",
-            "The part of the allowed pace that is used; at 1 the next action waits.",
+            "Used share of the rate limit; at 1 the next action waits.",
             labels=("assistant", "kind"),
         )
         most_accepted = self._container.config.customer_service.accept.max_per_day
@@ -100,8 +98,8 @@ class ContainerMetrics(Collector):
             shown = _without_secrets(queue)
             waiting[shown] += number
             oldest[shown] = max(oldest[shown], self._container.outbox.oldest(queue) if number else 0.0)
-        yield _gauge("wxbot_outbox_waiting", "Promised work that is not done yet.", "queue", waiting)
-        help_ = "For how long the oldest due work has waited."
+        yield _gauge("wxbot_outbox_waiting", "Work items of the outbox that are not finished.", "queue", waiting)
+        help_ = "Seconds that the oldest due work item has been waiting."
         yield _gauge("wxbot_outbox_oldest_seconds", help_, "queue", oldest)
         now = self._container.clock()
         inboxes = {f"inbox:{account}": 0.0 for account in assistant_states(self._container)}
@@ -122,7 +120,7 @@ class ContainerMetrics(Collector):
         yield messages
         deliveries = CounterMetricFamily(
             "wxbot_webhook_deliveries",
-            "Deliveries to business systems: delivered, to be tried again, or given up.",
+            "Webhook deliveries: delivered, to be retried, or given up.",
             labels=("webhook", "result"),
         )
         shown: dict[tuple[str, str], int] = defaultdict(int)
@@ -135,15 +133,15 @@ class ContainerMetrics(Collector):
         yield deliveries
 
     def _tickets(self) -> Iterator[Metric]:
-        yield _gauge("wxbot_tickets", "Tickets that are not closed, by state.", "state", self.stored.tickets)
+        yield _gauge("wxbot_tickets", "Open tickets by state.", "state", self.stored.tickets)
         since = self.stored.waiting_since
         waited = 0.0 if since is None else max(0.0, self._container.clock() - since)
-        help_ = "For how long the customer has waited who has waited longest for a first answer."
+        help_ = "Longest waiting time of a customer for a first answer."
         yield _value("wxbot_ticket_oldest_waiting_seconds", help_, waited)
 
 
 def assistant_states(container: Container) -> dict[str, State]:
-    """Where each configured assistant's connection stands; one that is not built yet is connecting."""
+    """Return the connection state of each configured assistant; CONNECTING until it has been created."""
     states = {settings.account: State.CONNECTING for settings in container.config.assistants}
     return states | {wechat.account: wechat.state for wechat in container.accounts}
 
@@ -160,7 +158,7 @@ def _value(name: str, help_: str, number: float) -> Metric:
 
 
 def _without_secrets(queue: str) -> str:
-    """A queue's name; of a receiver's URL only the host, as path and query may hold secrets."""
+    """Return the queue name; a URL is reduced to its host, because path and query may contain secrets."""
     kind, _, rest = queue.partition(":")
     if "://" not in rest:
         return queue

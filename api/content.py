@@ -1,4 +1,4 @@
-"""What a message is made of, as callers send it: exactly one of text, image, file, link."""
+"""The content of a message in a request: exactly one of text, image, file, link."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MAX_URL: Final = 2000
 
 
 async def read_content(body: Mapping[str, Any], attachments: Attachments) -> Body:
-    """The message; its file is kept on disk by then. InvalidParameter, BodyTooLarge."""
+    """Parse the content, storing its file on disk; raise InvalidParameter or BodyTooLarge."""
     kinds = [kind for kind in KINDS if kind in body]
     if len(kinds) != 1:
-        raise InvalidParameter("exactly one of text, image, file, link")
+        raise InvalidParameter("exactly one of text, image, file, link is required")
     kind = kinds[0]
     if kind == "text":
         return messages.text(text(body, "text"))
@@ -37,13 +37,13 @@ async def read_content(body: Mapping[str, Any], attachments: Attachments) -> Bod
 
 def _attachment(part: Mapping[str, Any], *, picture: bool) -> Attachment:
     if ("url" in part) == ("base64" in part) or part.keys() - {"url", "base64", "name"}:
-        raise InvalidParameter("exactly one of url, base64")
+        raise InvalidParameter("exactly one of url, base64 is required")
     name = field(part, "name") if "name" in part else ""
     if "url" in part:
         return Attachment(picture, url=_url(part["url"]), name=name)
     data = part["base64"]
     if not isinstance(data, str) or not data or not (name or picture):
-        raise InvalidParameter("base64 and name")
+        raise InvalidParameter("base64 requires name")
     return Attachment(picture, base64=data, name=name or "image")
 
 

@@ -1,4 +1,4 @@
-"""The API's own description: openapi.json for machines, /docs for people; both need nothing from outside."""
+"""GET /openapi.json and GET /docs; the page needs no external resources."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ from config.settings import ApiSettings
 
 
 class Document:
-    """What does not change while the process lives: made once, when somebody first asks for it, as it costs a start a
-    quarter of a second."""
+    """The OpenAPI document, created on first use because that takes a quarter of a second."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self.configure(settings)
 
     def configure(self, settings: ApiSettings) -> None:
-        """Describe the API under these settings from now on."""
+        """Set the settings to describe."""
         self._url, self._keyed = settings.public_url, bool(settings.keys)
         for made in ("_made", "raw", "values"):
             self.__dict__.pop(made, None)
 
     @cached_property
     def _made(self) -> dict[str, Any]:
-        from api.openapi import document  # late, and so below: what describes the API is not needed to serve it
+        from api.openapi import document  # late: the modules that describe the API are not needed to serve it
 
         return document(self._url, self._keyed)
 
     @cached_property
     def raw(self) -> bytes:
-        """The JSON."""
+        """The document as JSON."""
         return json.dumps(self._made, ensure_ascii=False).encode()
 
     @cached_property
     def values(self) -> Mapping[str, Any]:
-        """What the page shows."""
+        """The template values of the page."""
         from api.reference import reference
 
         return reference(self._made["info"]["title"], self._url, self._keyed)

@@ -1,4 +1,4 @@
-"""What business systems are told by webhook (下行接口), for people and machines to read: each event and its data."""
+"""Descriptions of all webhook events (下行接口) and their data, for the docs and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLOW: Final[Fields] = {**PERSON, "run": "流程编号", "flow": "流程名", "st
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One type of event. A field of `may` is there only where it makes sense."""
+    """One event type. The fields of `may` are optional."""
 
     about: str
     data: Fields
@@ -61,7 +61,11 @@ EVENTS: Final[Mapping[str, Told]] = {
     ),
     "account.scan": Told("助手等待扫码登录", {**ASSISTANT, "qr_code": "二维码的内容"}),
     "assistant.online": Told("助手上线", {**ASSISTANT, "reason": "原因"}),
-    "assistant.offline": Told("助手离线", {**ASSISTANT, "reason": "原因"}),
+    "assistant.offline": Told(
+        "助手离线；离线超过 offline_alert_minutes 时再告知一次",
+        {**ASSISTANT, "reason": "原因"},
+        {"minutes": "已离线几分钟，再次告知时才有"},
+    ),
     "flow.finished": Told("流程结束", {**FLOW, "error": "失败的原因"}),
     "flow.late": Told("流程已失败或取消，而结果来了", {**FLOW, "result": "结果的摘要"}),
 }
@@ -76,12 +80,12 @@ INTEGERS: Final = frozenset({"number", "membership", "ticket", "message", "run",
 
 
 def described() -> dict[str, Any]:
-    """The webhooks of the OpenAPI document, as path items."""
+    """Return the webhooks of the OpenAPI document as path items."""
     return {name: {"post": _operation(name, told)} for name, told in EVENTS.items()}
 
 
 def schemas() -> dict[str, Any]:
-    """The models of the events and of their headers."""
+    """Return the schemas of the events and their headers."""
     made: dict[str, Any] = {HEADER: {"type": "string"}}
     return made | {_model(name): _event(name, told) for name, told in EVENTS.items()}
 

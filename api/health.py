@@ -1,4 +1,4 @@
-"""How the process is: alive, ready, and in numbers."""
+"""Health checks and metrics."""
 
 from __future__ import annotations
 
@@ -15,21 +15,38 @@ from api.container_metrics import assistant_states
 from api.responses import reply
 from app.container import Container
 from config.advice import advice
+from config.language import Language
 from models.db import Store
+from services.clock import DAY
 from wechat.interface import State
 
 log = logging.getLogger(__name__)
+CLOCK = {
+    "zh": "本机时钟比网关的{direction} {minutes:.0f} 分钟，请校准",
+    "en": "the clock of this machine is {minutes:.0f} minutes {direction} the gateway's: set it right",
+}
+JUMP = {
+    "zh": "本机时钟突然快了 {days:.0f} 天，已暂停清理旧数据；请校准时间（时间无误则一周后自动恢复）",
+    "en": "the clock jumped ahead by {days:.0f} days: nothing is pruned; set it right (or, if it is, wait for a week)",
+}
+FULL = {
+    "zh": "磁盘空间不足或文件总量已到上限，新的图片和文件不再保存",
+    "en": "there is no room for more files: new pictures and files are not kept",
+}
+DIRECTIONS = {"zh": ("快", "慢"), "en": ("ahead of", "behind")}
 PATIENCE = 1.5  # seconds for the database to answer
 
 
 async def healthz(_request: web.Request) -> web.Response:
-    """GET /healthz: the process lives."""
+    """GET /healthz: 200 while the process runs."""
     return reply({"status": "ok"})
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """GET /readyz: 200 once the database and every assistant are up, else 503; both name the state of each.
-    `problems` says in words what is not as it should be, where there is something."""
+    """GET /readyz: 200 if the database and every assistant are up, else 503, with the state of each.
+
+    `problems` describes what needs attention, if anything.
+    """
     container = request.app[HOUSE]
     database = await _database(container.store)
     assistants = assistant_states(container)
@@ -41,14 +58,23 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 def _problems(container: Container) -> dict[str, str]:
-    """What a person should see to, in their language, by account or setting."""
+    """Return problems in the operators' language, by account or setting."""
     language = container.config.language
     away = {
         wechat.account: wechat.reason.text(language)
         for wechat in container.accounts
         if wechat.state is not State.ONLINE and wechat.reason is not None
     }
-    return away | advice(container.config)
+    clocks = {account: _clock(skew, language) for account, skew in container.account_clocks.wrong().items()}
+    jumped = container.clock_trust.jumped_by
+    jump = {"clock": JUMP[language].format(days=jumped / DAY)} if jumped else {}
+    full = {container.media.full: FULL[language]} if container.media.full else {}
+    return clocks | jump | full | away | advice(container.config)
+
+
+def _clock(skew: float, language: Language) -> str:
+    direction = DIRECTIONS[language][skew < 0]
+    return CLOCK[language].format(direction=direction, minutes=abs(skew) / 60)
 
 
 async def _database(store: Store) -> str:
@@ -56,12 +82,12 @@ async def _database(store: Store) -> str:
         async with asyncio.timeout(PATIENCE):
             await store.ping()
     except (SQLAlchemyError, OSError, TimeoutError, RuntimeError) as error:
-        log.warning("the database does not answer: %s", type(error).__name__)
+        log.warning("the database does not respond: %s", type(error).__name__)
         return "down"
     return "ok"
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """GET /metrics, in Prometheus' text format."""
+    """GET /metrics: Prometheus text format."""
     body = await request.app[METRICS].read()
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store"})

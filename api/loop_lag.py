@@ -1,4 +1,4 @@
-"""How late the event loop wakes what it should: seconds during which nothing else could run."""
+"""Measurement of the event loop's lag."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 from collections import deque
 from typing import Final
 
-EVERY: Final = 0.5  # seconds between two looks
-KEPT: Final = 60  # looks that the largest is taken of: half a minute
+EVERY: Final = 0.5  # seconds between samples
+KEPT: Final = 60  # samples of which the maximum is reported: half a minute
 
 
 class LoopLag:
-    """Measures while `run` runs."""
+    """Samples the lag while `run` is running."""
 
     def __init__(self) -> None:
         self._lags: deque[float] = deque((0.0,), KEPT)
@@ -22,7 +22,7 @@ class LoopLag:
         return max(self._lags)
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Sample until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + EVERY

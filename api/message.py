@@ -1,4 +1,4 @@
-"""Messages over HTTP: promised, and looked up."""
+"""Messages: send, and read the state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATH = "/wxbot/message"
 
 
 async def send(request: web.Request) -> web.Response:
-    """POST /wxbot/message: 202 once the message will be sent whatever dies. A repeated key gets the same answer."""
+    """POST /wxbot/message: 202 once the message is stored. A repeated Idempotency-Key gets the same response."""
     container = request.app[HOUSE]
     body = given(await read_large_object(request), *KINDS)
     order = _order(body)
@@ -35,26 +35,26 @@ async def send(request: web.Request) -> web.Response:
 
 
 def idempotency_key(request: web.Request, prefix: str) -> str | None:
-    """The caller's key for a repeat, if there is one."""
+    """Return the Idempotency-Key header with a prefix, if given."""
     key = request.headers.get("Idempotency-Key")
     return None if key is None else f"{prefix}:{line('Idempotency-Key', key)}"
 
 
 def _order(body: Mapping[str, Any]) -> MessageRequest:
     if ("to" in body) == ("qun" in body):
-        raise InvalidParameter("exactly one of to, qun")
+        raise InvalidParameter("exactly one of to, qun is required")
     to = field(body, "to") if "to" in body else None
     mentions = tuple(lines(body, "mentions"))
     if mentions and to is not None:
-        raise InvalidParameter("mentions are for groups")
+        raise InvalidParameter("mentions are only allowed in groups")
     if mentions and "text" not in body:
-        raise InvalidParameter("mentions are for text")
+        raise InvalidParameter("mentions are only allowed with text")
     words = text(body, "text") if "text" in body else ""
     return MessageRequest(field(body, "assistant"), to, _qun(body) if to is None else None, words, mentions)
 
 
 def _qun(body: Mapping[str, Any]) -> str | int:
-    """A code, or a number, which we ourselves hand out as a JSON number."""
+    """Return a code, or a number: groups have a JSON number in our responses."""
     value = body["qun"]
     if isinstance(value, int) and not isinstance(value, bool):
         return value

@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests as they are answered, and the bot's own numbers at the moment of reading."""
+"""Prometheus metrics: HTTP requests, and the state of the bot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 
 
 class Metrics:
-    """The numbers of one application, in a registry of its own."""
+    """The metrics of one application, in their own registry."""
 
     def __init__(self, container: Container, inboxes: InMemory) -> None:
         self._registry = CollectorRegistry()
@@ -35,7 +35,7 @@ class Metrics:
             collector(registry=self._registry)
         self._seconds = Histogram(
             "wxbot_http_request_duration_seconds",
-            "Requests and the seconds they took.",
+            "Duration of HTTP requests in seconds.",
             ("method", "route", "status"),
             registry=self._registry,
             buckets=BUCKETS,
@@ -43,7 +43,7 @@ class Metrics:
         self._lines: dict[tuple[str, str, int], Histogram] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an answered request; `route` is the route's pattern, so that the lines stay few."""
+        """Record a request. `route` is the route's pattern, which limits the number of label values."""
         key = (method, route, status)
         line = self._lines.get(key)
         if line is None:
@@ -53,28 +53,28 @@ class Metrics:
         line.observe(seconds)
 
     async def read(self) -> bytes:
-        """The text that Prometheus takes in; within a second and a half, whatever the database does."""
+        """Return the metrics in text format, within 1.5 seconds even if the database hangs."""
         self._numbers.stored = await self._stored.get()
         return generate_latest(self._registry)
 
     def families(self) -> Iterator[Metric]:
-        """Every metric of our own; those with labels have `_labelnames`."""
+        """Yield all metrics except those of the process and the platform; those with labels have `_labelnames`."""
         yield from self._numbers.collect()
         for histogram in (self._database_seconds, self._seconds):
             (family,) = histogram.collect()
-            family._labelnames = histogram._labelnames  # type: ignore[attr-defined] # as the families above have it
+            family._labelnames = histogram._labelnames  # type: ignore[attr-defined]  # as in the other families
             yield family
 
     async def run(self) -> None:
-        """Measure the event loop until cancelled."""
+        """Measure the event loop's lag until cancelled."""
         await self._lag.run()
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Cancel a running database query."""
         await self._stored.close()
 
 
 def _midnight(container: Container) -> float:
-    """When the day began where the bot lives (Unix seconds)."""
+    """Return the start of the current day in the configured time zone, in Unix seconds."""
     now = datetime.fromtimestamp(container.clock(), container.zone)
     return now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()

@@ -1,4 +1,4 @@
-"""What every request passes: the network, the key, errors in the one shape, and the time it took."""
+"""Middleware of all requests: access control, API keys, JSON errors, metrics."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from api.metrics import UNMATCHED, Metrics
 from api.network import AccessControl
 from api.responses import as_bot_error, refusal, refusal_of
 from errors import BotError, DatabaseAway, OutsideNetwork, WeChatError
+from logs import RateLimitedLog
 from models.db import is_away
 
 log = logging.getLogger(__name__)
+refusals = RateLimitedLog(log)  # of callers who may ask as often as they like
 OPEN_TO_ALL: Final = frozenset({"/weiqun/{id}", "/wecom/callback/{account}"})
-CALLBACKS: Final = "/wxbot/callback/"  # what such an address ends with is its own secret
+CALLBACKS: Final = "/wxbot/callback/"  # the URL contains its own secret
 KEYED: Final = "/wxbot/"
+UNASKED: Final = frozenset({400, 401, 403, 404, 429})
 DATABASE_RETRY: Final = 5.0  # seconds until a repeat makes sense
 
 
 def make_middleware(door: AccessControl, keys: ApiKeys, metrics: Metrics) -> Middleware:
-    """The one middleware; one, because each costs every request."""
+    """Create the middleware. It is a single one because each adds a cost to every request."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -59,7 +62,7 @@ async def _answer(
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        log.info("%s %s: %d", request.method, route, error.status)
+        refusals.info(str(error.status), "%s %s: %d", request.method, route, error.status)
         return refusal_of(error)
     except WeChatError as error:
         return _refuse(request, route, as_bot_error(error) or _fault(request, route))
@@ -68,15 +71,18 @@ async def _answer(
             return _refuse(request, route, _fault(request, route))
         return _refuse(request, route, DatabaseAway(type(error).__name__, retry_after=DATABASE_RETRY))
     except ConnectionError:
-        raise  # the caller has gone; nobody hears an answer
-    except Exception:  # noqa: BLE001 - whatever it is, the caller is told in the one shape
+        raise  # the client has disconnected
+    except Exception:  # noqa: BLE001 - every error becomes a JSON response
         return _refuse(request, route, _fault(request, route))
     log.debug("%s %s: %d", request.method, route, response.status)
     return response
 
 
 def _refuse(request: web.Request, route: str, error: BotError) -> web.Response:
-    log.info("%s %s: %s", request.method, route, error)
+    if error.status in UNASKED:
+        refusals.info(str(error.code), "%s %s: %s", request.method, route, error)
+    else:
+        log.info("%s %s: %s", request.method, route, error)
     return refusal(error)
 
 

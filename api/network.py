@@ -1,4 +1,4 @@
-"""Where a request comes from: allowed networks, trusted proxies, pages of other origins."""
+"""Access control by network, trusted proxies, Host and Origin."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FORWARDED_FOR: Final = re.compile(r'(?:^|[;,])\s*for\s*=\s*("[^"]*"|[^;,\s]+)',
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address with what the config says of it."""
+    """An address, and whether the config allows and trusts it."""
 
     text: str
     allowed: bool
@@ -37,13 +37,13 @@ NOWHERE: Final = Address("unknown", allowed=False, trusted=False)
 
 
 class AccessControl:
-    """Judges addresses; each is judged once and remembered."""
+    """Checks addresses against the config; results are cached."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self.configure(settings)
 
     def configure(self, settings: ApiSettings) -> None:
-        """Judge by these settings from now on."""
+        """Apply new settings."""
         self._allowed = [ip_network(network, strict=False) for network in settings.allowed_networks]
         self._trusted = [ip_network(network, strict=False) for network in settings.trusted_proxies]
         self._public_host = urlsplit(settings.public_url).netloc
@@ -52,12 +52,13 @@ class AccessControl:
         self._mentioned: set[str] = set()
 
     def client(self, request: web.Request) -> Address:
-        """The caller's address: the peer's, or, behind trusted proxies, the rightmost that is none of them.
+        """Return the client's address: the peer's or, behind trusted proxies, the rightmost forwarded one that is not
+        trusted.
 
-        A trusted proxy that does not say for whom it asks would make everybody a caller from inside: CallerUnknown,
-        but for the probes of a load balancer or a container.
+        A trusted proxy that sends no forwarded address would make every caller an internal one: raises CallerUnknown,
+        except for health checks of a load balancer or container.
         """
-        address = self._judge(request.remote or "")
+        address = self.judge(request.remote or "")
         hops = _hops(request)
         if not address.trusted:
             if hops and address.allowed:
@@ -66,33 +67,33 @@ class AccessControl:
         if not hops:
             if request.path in PROBES:
                 return address
-            self._mention(f"the trusted proxy {address.text} sends no X-Forwarded-For: its requests are refused")
+            self._mention(f"the trusted proxy {address.text} sends no X-Forwarded-For: its requests are rejected")
             raise CallerUnknown(f"no X-Forwarded-For from the trusted proxy {address.text}")
         for hop in reversed(hops):
-            address = self._judge(hop)
+            address = self.judge(hop)
             if not address.trusted:
                 break
         return address
 
     def _mention(self, what: str) -> None:
-        """Log it once."""
+        """Log a warning once."""
         if what not in self._mentioned and len(self._mentioned) < MAX_MENTIONED:
             self._mentioned.add(what)
             log.warning("%s", what)
 
     def check_host(self, request: web.Request) -> None:
-        """Refuse a request under a name that somebody else may have pointed at this machine; OutsideNetwork."""
+        """Raise OutsideNetwork for a Host name that could point to this machine by DNS rebinding."""
         if "Host" in request.headers and not is_served(request.host, self._names):
-            raise OutsideNetwork(f"the host name {request.host!r} is not served; api.hosts can name it")
+            raise OutsideNetwork(f"the host name {request.host!r} is not allowed; it can be added to api.hosts")
 
     def check_page(self, request: web.Request) -> None:
-        """Refuse what a web page of somebody else's has the browser of a person inside send; browsers name the page's
-        origin. OutsideNetwork."""
+        """Raise OutsideNetwork for requests that a page of another site makes the browser send, by their Origin."""
         origin = request.headers.get("Origin")
         if origin is not None and origin.partition("://")[2] not in (request.host, self._public_host):
-            raise OutsideNetwork(f"a page of {origin}")
+            raise OutsideNetwork(f"request from another origin: {origin}")
 
-    def _judge(self, text: str) -> Address:
+    def judge(self, text: str) -> Address:
+        """What the config says of an address."""
         known = self._known.get(text)
         if known is not None:
             return known
@@ -110,8 +111,7 @@ class AccessControl:
 
 
 def _hops(request: web.Request) -> list[str]:
-    """The addresses that proxies say they were asked from, the nearest last: of X-Forwarded-For, else of Forwarded
-    (RFC 7239)."""
+    """Return the forwarded addresses, nearest last, from X-Forwarded-For or else Forwarded (RFC 7239)."""
     listed = ",".join(request.headers.getall("X-Forwarded-For", ()))
     if not listed.strip(" ,"):
         named = _FORWARDED_FOR.findall(",".join(request.headers.getall("Forwarded", ())))
@@ -124,7 +124,7 @@ def _within(ip: object, networks: Networks) -> bool:
 
 
 def _bare(hop: str) -> str:
-    """A hop without the port that some proxies write behind it: 1.2.3.4:5678, [::1]:5678."""
+    """Remove the port that some proxies append: 1.2.3.4:5678, [::1]:5678."""
     if hop.startswith("["):
         return hop[1:].partition("]")[0]
     return hop.partition(":")[0] if hop.count(":") == 1 else hop

@@ -1,4 +1,4 @@
-"""The API's OpenAPI 3.1 document, made of the operations and their pydantic models."""
+"""Generates the OpenAPI 3.1 document from the operations and their pydantic models."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from pydantic.json_schema import models_json_schema
 
 from api import events, schema
 from api.events import REF
-from api.operations import JSON, OPERATIONS, Operation, Refusals, Reply
+from api.operation import JSON, Operation, Refusals, Reply
+from api.operations import OPERATIONS
 from errors import BadKey, BotError, DatabaseAway, OutsideNetwork
 from version import VERSION
 
 Json = dict[str, Any]
-TAG: Final = "wxbot"  # generators make a class of it, apart from that of the webhooks
+TAG: Final = "wxbot"  # code generators create one class per tag, so webhooks have another
 
 
 def document(public_url: str, keyed: bool) -> Json:
-    """The whole document; `keyed`: whether callers must show a key."""
+    """Return the document. `keyed`: whether callers need an API key."""
     paths: dict[str, Json] = defaultdict(dict)
     for operation in OPERATIONS:
         paths[operation.path][operation.method] = _operation(operation, keyed)
-    # The webhooks stand among the components: openapi-generator makes code that does not compile of what is written out
-    # below `webhooks`, and none of what is referred to.
+    # The webhooks are references to components: for path items inlined in `webhooks`, openapi-generator produces code
+    # that does not compile; for referenced ones it produces none.
     components: Json = {"schemas": _schemas() | events.schemas(), "pathItems": events.described()}
     if keyed:
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -44,13 +45,13 @@ def document(public_url: str, keyed: bool) -> Json:
 
 
 def all_errors(base: type[BotError] = BotError) -> list[type[BotError]]:
-    """Every error of the contract, by its code."""
+    """Return all public errors, ordered by code, those of errors.py first."""
     found = {base, *(error for sub in base.__subclasses__() for error in all_errors(sub))}
-    return sorted(found, key=lambda error: (error.code, error.status))
+    return sorted(found, key=lambda error: (error.code, error.status, error.__module__ != "errors", error.__name__))
 
 
 def refusals_of(operation: Operation, keyed: bool) -> Refusals:
-    """All errors an operation may end in, by code."""
+    """Return all errors of an operation by code."""
     general = [
         BotError,
         DatabaseAway,
@@ -135,5 +136,5 @@ def _schemas() -> Json:
     definitions: Json = made["$defs"]
     for definition in definitions.values():
         for field in definition.get("properties", {}).values():
-            field.pop("default", None)  # openapi-typescript wants a value for a field that has one
+            field.pop("default", None)  # openapi-typescript makes fields with a default required
     return definitions

@@ -1,68 +1,21 @@
-"""Every operation of the API, for people and machines to read: what it takes, what it answers, how it refuses."""
+"""Descriptions of all REST operations: parameters, responses and errors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
-
-from pydantic import BaseModel
 
 import errors
 from api import schema
 from api import schema_admin as admin
 from api import schema_lists as lists
 from api import schema_messages as messages
+from api.operation import Operation, Parameter, Reply
 from models.groups import MemberState, QunState
 from models.support import TicketState
 from services.paging import MAX_LIMIT
 
-JSON: Final = "application/json"
-Refusals = Sequence[type[errors.BotError]]
-ID: Final = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 LINE: Final = {"type": "string", **schema.LINE}
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A value outside the body; `where` is path, query or header."""
-
-    name: str
-    where: str
-    about: str
-    shape: Mapping[str, Any] = field(default_factory=lambda: ID)
-    required: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A good answer."""
-
-    about: str
-    model: type[BaseModel] | None = None
-    media: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
-    or_else: type[BaseModel] | None = None  # another shape, by what was asked
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path."""
-
-    method: str
-    path: str
-    name: str
-    title: str
-    replies: Mapping[int, Reply]
-    about: str = ""
-    takes: Sequence[type[BaseModel]] = ()
-    parameters: Sequence[Parameter] = ()
-    refusals: Refusals = ()
-    private: bool = True  # only from the allowed networks
-    keyed: bool = True  # with a key, where keys are set
-
-
 _LOCATION: Final = {"Location": "查询该群员关系的地址"}
 _MEMBERSHIP: Final = Parameter("id", "path", "群员关系编号，即 202 的 Location 末段")
 
@@ -278,7 +231,7 @@ OPERATIONS: Final = (
             200: Reply("已修改", admin.AssistantResponse),
         },
         about="重启后仍在。config.yaml 里的助手不能在这里修改。",
-        takes=(admin.AssistantPut,),
+        takes=(admin.AssistantPut, admin.AssistantByAuthority, admin.WecomAssistantPut),
         refusals=(errors.InvalidParameter, errors.BodyTooLarge),
     ),
     Operation(

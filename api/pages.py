@@ -1,4 +1,4 @@
-"""HTML pages that need nothing from outside: styles and scripts stand in the page, and nothing else may run."""
+"""Self-contained HTML pages: styles and scripts are inline, and the CSP allows no others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 def make_pages() -> Environment:
-    """The templates, with the texts of the styles and scripts they carry."""
+    """Create the template environment with the inline styles and scripts."""
     pages = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(default=True),
@@ -28,7 +28,7 @@ def make_pages() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    # Markup: these are our own files, read once.
+    # Markup is safe here: these files are part of the program.
     inline = {
         path.name: Markup(path.read_text(encoding="utf-8"))
         for path in sorted(TEMPLATES.iterdir())
@@ -39,7 +39,7 @@ def make_pages() -> Environment:
 
 
 def _policy(inline: Mapping[str, str]) -> str:
-    """Only the styles and scripts of exactly this text, and pictures that stand in the page."""
+    """Return a CSP that allows exactly these styles and scripts, and data: images."""
 
     def hashes(suffix: str) -> str:
         texts = (text for name, text in inline.items() if name.endswith(suffix))
@@ -54,7 +54,7 @@ def _policy(inline: Mapping[str, str]) -> str:
 def page(
     request: web.Request, name: str, values: dict[str, Any], status: int = 200, retry_after: float | None = None
 ) -> web.Response:
-    """A rendered page; nobody keeps it, lists it, or learns from it where the visitor came from."""
+    """Render a page that is not cached, not indexed, and sends no referrer."""
     pages = request.app[PAGES]
     headers = {
         "Content-Type": "text/html; charset=utf-8",

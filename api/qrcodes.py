@@ -1,4 +1,4 @@
-"""The assistants' own QR codes, as pictures for a page; asked for once in a while, never by every visitor."""
+"""QR codes of the assistants as images, cached so that page views do not cause WeChat calls."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from errors import WeChatError
 from services.accounts.registry import Accounts
 
 log = logging.getLogger(__name__)
-FRESH: Final = 600.0  # seconds a code is shown before it is asked for again
-AGAIN: Final = 15.0  # seconds before asking again for one that could not be had
-PATIENCE: Final = 3.0  # seconds a visitor waits for it
+FRESH: Final = 600.0  # seconds until a code is fetched again
+AGAIN: Final = 15.0  # seconds until a failed fetch is retried
+PATIENCE: Final = 3.0  # seconds a visitor waits for the code
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class _Kept:
 
 
 class QrCodes:
-    """Keeps one picture for each account."""
+    """Cache with one image per account."""
 
     def __init__(self, accounts: Accounts, clock: Callable[[], float]) -> None:
         self._accounts = accounts
@@ -36,7 +36,10 @@ class QrCodes:
         self._asking = SingleFlight[str, str]()
 
     async def picture(self, account: str) -> str:
-        """The code as a data: URL of a PNG (WeChat reads a pressed picture, but no drawing); "" when there is none."""
+        """Return the code as a data: URL of a PNG, or "".
+
+        It must be an image: WeChat recognises a long-pressed image but no SVG drawing.
+        """
         if not self._accounts.is_online(account):
             return ""
         kept = self._kept.get(account)
@@ -50,12 +53,12 @@ class QrCodes:
             async with asyncio.timeout(PATIENCE):
                 picture = _draw(await self._accounts.get(account).self_qr_code())
         except (WeChatError, TimeoutError, segno.DataOverflowError) as error:
-            log.warning("%s: its QR code cannot be had: %s", account, type(error).__name__)
+            log.warning("%s: could not get the QR code: %s", account, type(error).__name__)
         self._kept[account] = _Kept(picture, self._clock() + (FRESH if picture else AGAIN))
         return picture
 
     async def close(self) -> None:
-        """Cancel the requests that run."""
+        """Cancel the running requests."""
         await self._asking.close()
 
 

@@ -1,4 +1,4 @@
-"""Reading what stands behind the ? of a request; anything that will not do is 1001."""
+"""Parsing of query parameters. Invalid ones raise InvalidParameter (1001)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def page(request: web.Request) -> PageRequest:
-    """`limit` and `after`."""
+    """Parse `limit` and `after`."""
     return PageRequest.parse(request.query.get("limit"), request.query.get("after"))
 
 
 def word(request: web.Request, name: str) -> str:
-    """One line of text; "" when it is not there."""
+    """Return a single-line parameter, or ""."""
     return line(name, request.query[name]) if name in request.query else ""
 
 
 def choice(request: web.Request, name: str, among: type[Choice]) -> Choice | None:
-    """One of an enum's values; None when it is not there."""
+    """Return a parameter as an enum value, or None."""
     value = request.query.get(name)
     try:
         return None if value is None else among(value)
@@ -35,13 +35,13 @@ def choice(request: web.Request, name: str, among: type[Choice]) -> Choice | Non
 
 
 def wants_no_wait(request: web.Request) -> bool:
-    """Whether the caller prefers an answer at once (RFC 7240, `Prefer: respond-async`)."""
+    """Whether the request has `Prefer: respond-async` (RFC 7240)."""
     given = ",".join(request.headers.getall("Prefer", ()))
     return "respond-async" in (one.partition(";")[0].strip().lower() for one in given.split(","))
 
 
 def moment(request: web.Request, name: str) -> float | None:
-    """A time as ISO 8601 (UTC where no zone is named) in Unix seconds; None when it is not there."""
+    """Parse an ISO 8601 time (UTC by default) to Unix seconds; None if this key is required."""
     value = request.query.get(name)
     if value is None:
         return None

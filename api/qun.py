@@ -1,4 +1,4 @@
-"""Groups over HTTP: asked for, and looked up."""
+"""Groups: create, read, list, change, close."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOM
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /wxbot/qun 请求建群: 201 for the call that made it, 200 for every other."""
+    """POST /wxbot/qun 请求建群: 201 if this call created it, else 200."""
     container = request.app[HOUSE]
     body = await read_object(request)
     code, owner, assistant = (field(body, name) for name in ("code", "owner", "assistant"))
     if wants_no_wait(request):
         return await _create_later(container, code, owner, assistant, caller(request))
-    qun, made = await container.groups.create(code, owner, assistant, caller(request))
+    qun, made = await container.group_lifecycle.create(code, owner, assistant, caller(request))
     url = container.groups.url(qun)
     answer = {"qun_create_response": {"url": url}}
     return reply(answer, 201, {"Location": url}) if made else reply(answer)
 
 
 async def _create_later(container: Container, code: str, owner: str, assistant: str, who: str) -> web.Response:
-    """202 for a group that will be made, which a webhook tells; 200 for one that is there."""
+    """Respond 202 if the group is queued, 200 if it exists. The webhook qun.created reports the end."""
     qun = await container.deferred_groups.create(code, owner, assistant, who)
     url = container.groups.url(qun)
     if qun.state != QunState.MAKING:
@@ -42,7 +42,7 @@ async def _create_later(container: Container, code: str, owner: str, assistant: 
 
 
 async def change(request: web.Request) -> web.Response:
-    """PATCH /wxbot/qun/{number}: each change is seen in WeChat, or 502."""
+    """PATCH /wxbot/qun/{number}: change the group. Changes are read back from WeChat; 502 if they did not happen."""
     container, who = request.app[HOUSE], caller(request)
     body = given(await read_object(request), "topic", "announcement", "tags")
     if not body or body.keys() - {"topic", "announcement", "welcome", "tags"}:
@@ -80,7 +80,7 @@ def _short(value: str, most: int) -> str:
 
 
 async def close(request: web.Request) -> web.Response:
-    """DELETE /wxbot/qun/{number}: 204 once it is closed; saying so and leaving is promised."""
+    """DELETE /wxbot/qun/{number}: 204 once it is closed; the farewell message and leaving are queued."""
     await request.app[HOUSE].closing.close(number(request, "number"), caller(request))
     return web.Response(status=204)
 
@@ -92,7 +92,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /wxbot/qun?code=… one group; without a code, all of them in pages."""
+    """GET /wxbot/qun?code=…: one group; without a code, a page of all."""
     container = request.app[HOUSE]
     if "code" in request.query:
         return _shown(container, container.groups.by_code(line("code", request.query["code"])))
@@ -109,7 +109,7 @@ async def find(request: web.Request) -> web.Response:
 
 
 async def members(request: web.Request) -> web.Response:
-    """GET /wxbot/qun/{number}/members: who is in the group; with `state`, who stands elsewhere on the way."""
+    """GET /wxbot/qun/{number}/members: the members, or the memberships in another `state`."""
     container, asked = request.app[HOUSE], page(request)
     state = choice(request, "state", MemberState) or MemberState.JOINED
     qun = container.groups.by_number(number(request, "number"))
@@ -132,12 +132,12 @@ def _member(row: Membership) -> dict[str, Any]:
 
 
 def members_of(container: Container, qun: Qun) -> int:
-    """How many people WeChat shows in the group; 0 while its assistant is not configured any more."""
+    """Return the number of members in WeChat; 0 if the assistant is no longer configured."""
     return container.groups.member_count(qun) if qun.account in container.accounts.names() else 0
 
 
 def capacity_of(container: Container, qun: Qun) -> int:
-    """How many people its rooms can hold together."""
+    """Return the capacity of all rooms of the group."""
     return container.config.groups.capacity * max(1, len(container.groups.rooms(qun)))
 
 
@@ -148,7 +148,7 @@ def _shown(container: Container, qun: Qun | None) -> web.Response:
 
 
 def fields(container: Container, qun: Qun) -> dict[str, Any]:
-    """A group as callers see it."""
+    """Return the JSON representation of a group."""
     return {
         "number": qun.number,
         "code": qun.code,

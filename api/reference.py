@@ -1,4 +1,4 @@
-"""What /docs shows: of each operation its fields, a curl call and an example of every answer; errors and events."""
+"""Template values of /docs: fields, curl examples and sample responses of each operation; errors and events."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pydantic import BaseModel
 
 from api import events
 from api.openapi import all_errors, refusals_of
-from api.operations import OPERATIONS, Operation
+from api.operation import Operation
+from api.operations import OPERATIONS
 
 
 def reference(title: str, url: str, keyed: bool) -> dict[str, Any]:
-    """The values of the page's template."""
+    """Return the template values."""
     return {
         "title": title,
         "url": url,
@@ -41,7 +42,7 @@ def _fields(model: type[BaseModel]) -> list[tuple[str, bool, str]]:
 
 
 def _example(model: type[BaseModel] | None) -> str:
-    """The answer's shape with example values."""
+    """Return a sample response for a schema."""
     if model is None:
         return ""
     made = model.model_json_schema()

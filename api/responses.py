@@ -1,4 +1,4 @@
-"""Answers: JSON in UTF-8, and every error in the one shape of the contract."""
+"""JSON responses and errors."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
-RETRY_AFTER: Final = 5.0  # seconds, for what comes back by itself
+RETRY_AFTER: Final = 5.0  # seconds, for errors that resolve by themselves
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def reply(data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A JSON answer."""
+    """Create a JSON response."""
     return web.Response(
         body=_encode(data).encode(), status=status, headers=HEADERS if headers is None else {**HEADERS, **headers}
     )
 
 
 def listing(name: str, page: Page[dict[str, Any]]) -> web.Response:
-    """A page of a list."""
+    """Create the response of a list page."""
     return reply({name: page.rows, "next": page.next})
 
 
 def refusal(error: BotError, headers: Mapping[str, str] | None = None) -> web.Response:
-    """The one shape of an error; Retry-After is in whole seconds, at least 1."""
+    """Create an error response. Retry-After is in whole seconds, at least 1."""
     more = dict(headers or {})
     if error.retry_after is not None:
         more["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
@@ -56,7 +56,7 @@ def refusal(error: BotError, headers: Mapping[str, str] | None = None) -> web.Re
 
 
 def refusal_of(error: web.HTTPException) -> web.Response:
-    """The framework's own errors in our shape."""
+    """Convert an error of aiohttp."""
     if error.status == 405:
         return refusal(MethodNotAllowed(), {"Allow": error.headers.get("Allow", "")})
     if error.status == 404:
@@ -67,12 +67,12 @@ def refusal_of(error: web.HTTPException) -> web.Response:
 
 
 def as_bot_error(error: WeChatError) -> BotError | None:
-    """What a caller is told of a call to WeChat that no service has translated; None: it is our own fault."""
+    """Translate a WeChat error that no service has handled; None means an internal error."""
     if isinstance(error, WeChatUnsupported):
         return NotSupported(str(error))
     return AssistantOffline(str(error), retry_after=RETRY_AFTER) if isinstance(error, WeChatOffline) else None
 
 
 def iso(at: float | None) -> str | None:
-    """Unix seconds as ISO 8601 in UTC."""
+    """Convert Unix seconds to ISO 8601 in UTC."""
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

@@ -1,6 +1,6 @@
-"""What goes in and out, as pydantic models: the API's document is made of them.
+"""Requests and responses as pydantic models, for the OpenAPI document.
 
-Requests are checked by api.body, which says the same; a test holds them together.
+Requests are validated by api.body with the same rules; a test compares both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CONTROL_IN_TEXT = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
 
 
 def _not_blank(forbidden: str) -> dict[str, JsonValue]:
-    """No control characters, and at least one that is no space."""
+    """Pattern: no control characters, and at least one character that is not white space."""
     return {"pattern": rf"^[^{forbidden}]*[^\s{forbidden}][^{forbidden}]*$"}
 
 
@@ -33,13 +33,13 @@ Text = Annotated[str, Field(json_schema_extra=TEXT)]
 
 
 class Answer(BaseModel):
-    """What is answered holds these fields and no others."""
+    """Base of responses, which have exactly these fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Listing(Answer):
-    """A page of a list."""
+    """Base of list pages."""
 
     next: str | None = Field(description="下一页的 after；最后一页为 null")
 
@@ -238,7 +238,7 @@ class WebhooksResponse(Listing):
     webhooks: list[Webhook]
 
 
-# ---- the rest ----
+# ---- other ----
 
 
 class OpenApiDocument(BaseModel):

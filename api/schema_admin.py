@@ -1,4 +1,4 @@
-"""What administrators send and get, as pydantic models: the API's document is made of them."""
+"""Requests and responses of administration as pydantic models, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ TOKEN = "^(?!file:)([!-~]([ -~]*[!-~])?)?$"
 
 Endpoint = Annotated[str, Field(json_schema_extra={"pattern": ENDPOINT})]
 Token = Annotated[str, Field(json_schema_extra={"pattern": TOKEN})]
+AUTHORITY = "^https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+NEEDED_TOKEN = "^(?!file:)[!-~]([ -~]*[!-~])?$"
+Needed = Annotated[str, Field(json_schema_extra={"pattern": "^(?!file:)[!-~]+$"})]
 NoFile = Annotated[str, Field(json_schema_extra={"pattern": NO_FILE})]
 
 
@@ -29,7 +32,7 @@ class ReloadResponse(Answer):
 
 
 class AssistantPut(BaseModel):
-    """要添加或修改的助手"""
+    """要添加或修改的助手：网关的地址已知"""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,6 +41,45 @@ class AssistantPut(BaseModel):
     token: Token = Field("", description="网关的令牌", examples=["uuid-of-the-gateway"])
     tls: Literal["auto", "true", "false"] | bool = Field("auto", description="auto = 先试 TLS")
     tls_server_name: NoFile = ""
+
+
+class AssistantByAuthority(BaseModel):
+    """要添加或修改的助手：网关的地址由令牌服务解析"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account: Line = Field(description="助手账号", examples=["weimi1002"])
+    authority: Annotated[str, Field(json_schema_extra={"pattern": AUTHORITY})] = Field(
+        description="令牌服务的地址", examples=["https://api.example.com"]
+    )
+    token: Annotated[str, Field(json_schema_extra={"pattern": NEEDED_TOKEN})] = Field(description="网关的令牌")
+    tls: Literal["auto", "true", "false"] | bool = Field("auto", description="auto = 先试 TLS")
+    tls_server_name: NoFile = ""
+
+
+class WecomCallback(BaseModel):
+    """企业微信管理后台里回调地址旁的两个值"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: Needed
+    aes_key: Annotated[str, Field(json_schema_extra={"pattern": "^[A-Za-z0-9]{43}$"})] = Field(
+        description="EncodingAESKey"
+    )
+
+
+class WecomAssistantPut(BaseModel):
+    """要添加或修改的助手：企业微信的微信客服"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account: Line = Field(description="助手账号", examples=["kefu1"])
+    kind: Literal["wecom"]
+    corp_id: Needed = Field(description="企业 ID")
+    secret: Needed = Field(description="应用的 Secret")
+    agent: int = Field(0, ge=0, le=2**31 - 1, description="应用的 AgentId")
+    open_kfid: Needed = Field(description="客服账号 ID")
+    callback: WecomCallback
 
 
 class Assistant(Answer):

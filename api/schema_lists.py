@@ -1,4 +1,4 @@
-"""What lists answer with, as pydantic models: the API's document is made of them."""
+"""List responses as pydantic models, for the OpenAPI document."""
 
 from __future__ import annotations
 

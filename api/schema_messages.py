@@ -1,4 +1,4 @@
-"""Messages and broadcasts, as pydantic models: the API's document is made of them."""
+"""Messages and broadcasts as pydantic models, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from api.schema import Answer, Line, Text
 URL: dict[str, JsonValue] = {"pattern": "^https?://[!-~]+$", "maxLength": 256}
 Url = Annotated[str, Field(json_schema_extra=URL)]
 ASSISTANT = "weimi1001"
-Absent = SkipJsonSchema[None]  # a field that is left out, rather than null
+Absent = SkipJsonSchema[None]  # optional, but not nullable
 
 
 class FileByUrl(BaseModel):

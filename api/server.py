@@ -1,4 +1,4 @@
-"""Runs the application; what is no HTTP at all, or never reaches it, is answered in the one shape too."""
+"""The HTTP server. It also answers requests that aiohttp rejects before the application with JSON errors."""
 
 from __future__ import annotations
 
@@ -9,33 +9,53 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from api.app_keys import CONNECTIONS
+from api.connection_limits import ConnectionLimits
 from api.responses import refusal, refusal_of
 from errors import BotError, InvalidParameter
 
 log = logging.getLogger(__name__)
-HEAD_SECONDS: Final = 10.0  # until the head of a connection's first request must be there
-IDLE_SECONDS: Final = 60.0  # that a connection may be silent between two requests
+HEAD_SECONDS: Final = 10.0  # until the headers of the first request must have arrived
+IDLE_SECONDS: Final = 60.0  # between two requests of a connection
 
 
 class _Connection(web.RequestHandler):
-    """One connection; one that does not send its first request in time is closed."""
+    """One connection; one too many is refused, and one that does not send its first request in time is closed."""
 
-    __slots__ = ("_head_timer",)
+    __slots__ = ("_head_timer", "_limits")
+
+    def __init__(self, manager: web.Server, *, limits: ConnectionLimits, **settings: Any) -> None:
+        super().__init__(manager, **settings)
+        self._limits = limits
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Somebody connects: give the request's head its time."""
+        """Start the timeout of the first request."""
         super().connection_made(transport)
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.close)
+        remote = transport.get_extra_info("peername")
+        if not self._limits.admit(self, remote[0] if remote else ""):
+            self.drop()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self._current_request is None
+
+    def drop(self) -> None:
+        """End it at once."""
+        if isinstance(self.transport, asyncio.Transport):
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Something arrives."""
+        """Stop the timeout once a request has been parsed."""
         super().data_received(data)
         if self._messages or self._current_request is not None:
             self._head_timer.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection is over."""
+        """Stop the timeout."""
         self._head_timer.cancel()
+        self._limits.left(self)
         super().connection_lost(exc)
 
     def handle_error(
@@ -45,31 +65,36 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a request that cannot be parsed, or whose handler fell; the connection is closed after it."""
+        """Answer a request that cannot be parsed or whose handler failed, and close the connection."""
         if isinstance(exc, ConnectionError):
-            log.debug("%s hung up within its request", request.remote)
+            log.debug("%s closed the connection during its request", request.remote)
         elif status >= 500:
             log.error("a request failed outside its handler", exc_info=exc)
         else:
-            log.debug("no HTTP from %s: %s", request.remote, type(exc).__name__)
+            log.debug("invalid HTTP request from %s: %s", request.remote, type(exc).__name__)
         if request.writer.output_size > 0:
-            raise ConnectionError("part of an answer has gone out already")
+            raise ConnectionError("part of the response was already sent")
         response = refusal(InvalidParameter() if status < 500 else BotError())
         response.force_close()
         return response
 
 
 class _Server(web.Server):
-    """Makes our connections."""
+    """Creates the connections."""
+
+    def __init__(self, handler: Any, *, limits: ConnectionLimits, **settings: Any) -> None:
+        super().__init__(handler, **settings)
+        self._limits = limits
 
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        return _Connection(self, limits=self._limits, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
-    """web.AppRunner whose every answer to a bad request is JSON.
+    """web.AppRunner with JSON errors.
 
-    Bodies are taken as they come: aiohttp drops the connection, unanswered, when one that says gzip is none.
+    Bodies are not decompressed: aiohttp drops the connection without a response if a body is not the gzip it claims to
+    be.
     """
 
     def __init__(self, app: web.Application, **settings: Any) -> None:
@@ -78,12 +103,16 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         return _Server(
-            _translated(made.request_handler), request_factory=made.request_factory, loop=made._loop, **made._kwargs
+            _translated(made.request_handler),
+            limits=self.app[CONNECTIONS],
+            request_factory=made.request_factory,
+            loop=made._loop,
+            **made._kwargs,
         )
 
 
 def _translated(handler: Callable[[Any], Awaitable[web.StreamResponse]]) -> Callable[[Any], Awaitable[Any]]:
-    """Errors the framework raises before the middleware: an Expect header it does not know."""
+    """Convert errors raised before the middleware, such as for an unknown Expect header."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         try:

@@ -1,4 +1,4 @@
-"""The numbers of /metrics that only the database knows, read at most every few seconds and never waited for long."""
+"""Metrics read from the database, cached for a few seconds and read with a timeout."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from models.groups import Membership
 from models.support import Ticket, TicketState
 
 log = logging.getLogger(__name__)
-PATIENCE: Final = 1.0  # seconds that a reading of /metrics waits
-FRESH: Final = 5.0  # seconds that what was read is good for
+PATIENCE: Final = 1.0  # seconds that /metrics waits for the database
+FRESH: Final = 5.0  # seconds until the numbers are read again
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What was read. Times are Unix seconds, None where there is nothing."""
+    """The numbers read. Times are Unix seconds or None."""
 
     memberships: dict[str, int] = field(default_factory=dict)  # by state
-    tickets: dict[str, int] = field(default_factory=dict)  # by state, the closed ones left out
-    waiting_since: float | None = None  # of the ticket that has waited longest for a first answer
-    inbox_since: dict[str, float] = field(default_factory=dict)  # of each account's oldest unhandled event
-    accepted_today: dict[str, int] = field(default_factory=dict)  # friend requests, by account
+    tickets: dict[str, int] = field(default_factory=dict)  # by state, without closed ones
+    waiting_since: float | None = None  # opening of the ticket that has waited longest for a first answer
+    inbox_since: dict[str, float] = field(default_factory=dict)  # reception of the oldest unhandled event, by account
+    accepted_today: dict[str, int] = field(default_factory=dict)  # accepted friend requests, by account
     parked: int = 0
 
 
 class StoredNumbers:
-    """The last numbers that could be read."""
+    """Caches the numbers read last."""
 
     def __init__(self, store: Store, midnight: Callable[[], float]) -> None:
         self._store = store
@@ -45,7 +45,7 @@ class StoredNumbers:
         self._reading: asyncio.Task[None] | None = None
 
     async def get(self) -> Numbers:
-        """The numbers; those of before when the database does not answer in time. One reading runs at a time."""
+        """Return the numbers; the previous ones if the database does not answer in time. One read runs at a time."""
         now = asyncio.get_running_loop().time()
         if self._reading is None and now - self._read_at > FRESH:
             self._reading = asyncio.create_task(self._read())
@@ -54,7 +54,7 @@ class StoredNumbers:
         return self._numbers
 
     async def close(self) -> None:
-        """Let go of a reading that hangs."""
+        """Cancel a running read."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
@@ -65,13 +65,13 @@ class StoredNumbers:
             self._numbers = await self._store.read(lambda session: read(session, since))
             self._read_at = asyncio.get_running_loop().time()
         except (SQLAlchemyError, RuntimeError) as error:  # RuntimeError: the store is closed
-            log.warning("the database's numbers cannot be read: %s", type(error).__name__)
+            log.warning("could not read the metrics from the database: %s", type(error).__name__)
         finally:
             self._reading = None
 
 
 def read(session: Session, midnight: float) -> Numbers:
-    """All of it, in five small queries that each have an index."""
+    """Read all numbers with small indexed queries."""
     unfinished = col(Ticket.state) != TicketState.CLOSED
     accepted = (col(Action.kind) == "accept", col(Action.outcome) == "done", col(Action.at) >= midnight)
     states = select(Membership.state, func.count()).group_by(col(Membership.state))

@@ -1,4 +1,4 @@
-"""Tickets over HTTP: listed, and read with what was said in them."""
+"""Tickets: list, and read with their messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often one address may open landing pages."""
+"""Rate limit of the landing page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_ADDRESSES: Final = 10_000
 
 
 class ViewLimit:
-    """Counts views in a sliding minute; of more than `most_addresses` the ones longest unseen are forgotten."""
+    """Sliding window per address. Above `most_addresses`, the least recently seen are forgotten."""
 
     def __init__(self, clock: Callable[[], float], most_addresses: int = MAX_ADDRESSES) -> None:
         self._clock = clock
@@ -26,7 +26,7 @@ class ViewLimit:
     def wait(self, address: str) -> float:
         """Count a view and return 0, or return the seconds until the next one is allowed."""
         now = self._clock()
-        key = _subnet(address)
+        key = subnet(address)
         views = self._views.setdefault(key, deque())
         self._views.move_to_end(key)
         if len(self._views) > self._most_addresses:
@@ -39,7 +39,7 @@ class ViewLimit:
         return 0.0
 
 
-def _subnet(address: str) -> str:
+def subnet(address: str) -> str:
     """An IPv6 caller often has a whole /48 to itself and is counted as one."""
     if ":" not in address:
         return address

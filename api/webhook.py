@@ -1,4 +1,4 @@
-"""What business systems were told, over HTTP: looked up by its state, and sent again."""
+"""Webhook deliveries: list, and send again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import HOUSE, caller
 from api.body import number
 from api.query import choice, page, word
 from api.responses import iso, listing, reply
@@ -23,7 +23,7 @@ STATES = (WorkState.QUEUED, WorkState.SENT, WorkState.FAILED)
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /wxbot/webhook?state=failed: the deliveries in that state with their tries, newest first."""
+    """GET /wxbot/webhook?state=failed: list the deliveries in that state, newest first."""
     container, name = request.app[HOUSE], word(request, "webhook")
     state = choice(request, "state", WorkState) or WorkState.FAILED
     if state not in STATES:
@@ -35,8 +35,9 @@ async def find(request: web.Request) -> web.Response:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /wxbot/webhook/{id}/resend: 202; one that was not given up stays as it is."""
-    container = request.app[HOUSE]
-    return reply({"webhook": _shown(container, await container.webhooks.resend(number(request)))}, 202)
+    container, item_id, who = request.app[HOUSE], number(request), caller(request)
+    resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
+    return reply({"webhook": _shown(container, resent.item)}, 202)
 
 
 def _shown(container: Container, item: OutboxItem) -> dict[str, Any]:

@@ -1,17 +1,18 @@
-"""The callbacks of 企业微信: signed and encrypted, from anywhere."""
+"""Callbacks of 企业微信: signed and encrypted, allowed from any network."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from api.app_keys import ASSISTANTS
+from api.body import read_body
 from errors import NotFound, OutsideNetwork
 from protocol.wecom_crypto import BadCallback
 from wecom.account import WecomAccount
 
 
 async def check(request: web.Request) -> web.Response:
-    """GET /wecom/callback/{account}: the platform checks the address; the decrypted echo is the answer."""
+    """GET /wecom/callback/{account}: the platform verifies the URL; the response is the decrypted echo."""
     account, query = _account(request), request.query
     try:
         echo = account.echo(*_signed(request), query.get("echostr", ""))
@@ -21,10 +22,10 @@ async def check(request: web.Request) -> web.Response:
 
 
 async def receive(request: web.Request) -> web.Response:
-    """POST /wecom/callback/{account}: something has happened; it is read from the API afterwards."""
+    """POST /wecom/callback/{account}: new messages are available and are then read from the API."""
     account = _account(request)
     try:
-        account.called_back(*_signed(request), await request.read())
+        account.called_back(*_signed(request), await read_body(request))
     except BadCallback as error:
         raise OutsideNetwork(str(error)) from None
     return web.Response(text="success")

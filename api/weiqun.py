@@ -1,7 +1,8 @@
-"""The landing page of a group: what a person opens from the url, on a phone, anywhere."""
+"""The public landing page of a group."""
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,11 +13,12 @@ from api.pages import page
 from api.qun import capacity_of, members_of
 from app.container import Container
 from models.groups import Qun, QunState
+from wechat.interface import Capability
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What the page shows; no code, no member."""
+    """The values shown on the page; neither the code nor members."""
 
     topic: str
     owner: str
@@ -24,10 +26,11 @@ class Landing:
     full: bool
     assistant: str
     online: bool
-    qr_code: str  # a data: URL, or "" when there is none to show
-    token: str  # "" when it leads nowhere
+    qr_code: str  # a data: URL, or ""
+    join_code: str  # of the group itself, as a data: URL: people join by it instead of by the assistant
+    token: str  # "" if it cannot be used
     token_until: str
-    why_closed: str  # why there is no token: "lost" | "expired" | ""
+    why_closed: str  # why there is no token: "lost", "expired" or ""
 
 
 async def landing(request: web.Request) -> web.Response:
@@ -42,10 +45,25 @@ async def landing(request: web.Request) -> web.Response:
     if qun is None or qun.state == QunState.MAKING:
         return page(request, "not_found.html", {}, 404)
     qr_code = await request.app[QR_CODES].picture(qun.account)
-    return page(request, "landing.html", {"it": _landing(container, qun, qr_code)})
+    join_code = await _join_code(container, qun)
+    return page(request, "landing.html", {"it": _landing(container, qun, qr_code, join_code)})
 
 
-def _landing(container: Container, qun: Qun, qr_code: str) -> Landing:
+async def _join_code(container: Container, qun: Qun) -> str:
+    """The QR code of the group's last room that has one, as a data: URL."""
+    if not _is_ours(container, qun) or qun.state != QunState.ACTIVE:
+        return ""
+    wechat = container.accounts.get(qun.account)
+    if Capability.JOIN_BY_CODE not in wechat.capabilities:
+        return ""
+    for room in reversed(container.groups.rooms(qun)):
+        if picture := await wechat.join_picture(room.room_id or ""):
+            kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+            return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+    return ""
+
+
+def _landing(container: Container, qun: Qun, qr_code: str, join_code: str) -> Landing:
     why_closed = "lost" if qun.state == QunState.LOST else "expired" if container.groups.token_expired(qun) else ""
     rooms = container.groups.live_rooms(qun) if _is_ours(container, qun) else []
     members = members_of(container, qun)
@@ -60,6 +78,7 @@ def _landing(container: Container, qun: Qun, qr_code: str) -> Landing:
         else "",
         online=container.accounts.is_online(qun.account),
         qr_code=qr_code,
+        join_code=join_code,
         token="" if why_closed else qun.token,
         token_until=f"{datetime.fromtimestamp(until, container.zone):%Y-%m-%d %H:%M}" if until else "",
         why_closed=why_closed,
@@ -71,7 +90,7 @@ def _is_ours(container: Container, qun: Qun) -> bool:
 
 
 def _name(container: Container, qun: Qun, contact_id: str) -> str:
-    """The nickname WeChat shows, never the id."""
+    """Return the nickname in WeChat, or ""."""
     if not _is_ours(container, qun):
         return ""
     contact = container.accounts.get(qun.account).directory.contacts.get(contact_id)

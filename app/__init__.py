@@ -1,1 +1,1 @@
-"""Builds every part of the bot and connects it to its accounts."""
+"""Construction, start and stop of the bot."""

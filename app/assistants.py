@@ -1,4 +1,4 @@
-"""The accounts that run: started with the bot, and added, changed and removed by people meanwhile."""
+"""The running accounts: those of the config, and those added, changed and removed at run time."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from sqlmodel import Session
 from app.container import Container
 from app.listener import EventListener
 from config.settings import AssistantSettings
-from errors import AssistantUnknown, InvalidParameter
+from errors import AssistantUnknown, InvalidParameter, WeChatError
 from models.groups import QunState
 from services.accounts.wecom_storage import WecomStorage
 from services.work.inbox import Handle
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 from wechat.events import RawEvent
+from wechat.interface import Capability
 from wecom.account import WecomAccount
 
 
 @dataclass(frozen=True, slots=True)
 class AssistantStatus:
-    """How an account is. `waiting`: messages that are promised and not sent; `qr_code`: what is to be scanned."""
+    """The status of an account. `waiting`: messages queued; `qr_code`: content of the login QR code."""
 
     account: str
     state: str
@@ -48,24 +49,24 @@ class Assistants:
         self._running: dict[str, tuple[Assistant | WecomAccount, EventListener]] = {}
         self._turn = asyncio.Lock()
 
-    # ---- running ----
+    # ---- running accounts ----
 
     @property
     def listeners(self) -> list[EventListener]:
-        """The listeners of the accounts that run."""
+        """The listeners of the running accounts."""
         return [listener for _, listener in self._running.values()]
 
     @property
     def running(self) -> list[Assistant | WecomAccount]:
-        """The accounts that run."""
+        """The running accounts."""
         return [assistant for assistant, _ in self._running.values()]
 
     def in_memory(self) -> dict[str, int]:
-        """How many events each account has stored and not finished."""
+        """Return the number of unfinished events in memory per account."""
         return {account: len(listener.inbox) for account, (_, listener) in self._running.items()}
 
     async def start(self, settings: AssistantSettings) -> None:
-        """Take up what the account left, and connect it."""
+        """Resume the unfinished work of an account and connect it."""
         listener = EventListener(self._container, settings.account, self._handle)
         assistant = self._build(settings, listener)
         listener.attach(assistant)
@@ -90,20 +91,20 @@ class Assistants:
         return WecomStorage(container.store, account, container.clock, store_events, spoke)
 
     async def stop(self, account: str) -> None:
-        """Hang up, and finish what runs; what waits stays in the database."""
+        """Disconnect an account and finish running work; queued work stays in the database."""
         assistant, listener = self._running.pop(account)
         await assistant.stop()
         await listener.stop(self._grace())
 
     async def stop_all(self) -> None:
-        """Stop every account, the last one started first."""
+        """Stop all accounts in reverse order."""
         for account in reversed(list(self._running)):
             await self.stop(account)
 
-    # ---- by people ----
+    # ---- changes at run time ----
 
     def listed(self) -> list[AssistantStatus]:
-        """Every account, as it is now."""
+        """Return the status of every account."""
         return [self._status(account) for account in self._container.accounts.names()]
 
     def _status(self, account: str) -> AssistantStatus:
@@ -122,31 +123,46 @@ class Assistants:
         )
 
     async def put(self, settings: AssistantSettings, who: str) -> tuple[AssistantStatus, bool]:
-        """Add an account, or change one that was added; says whether it is new. InvalidParameter for one of the
-        config, and for one without a gateway."""
+        """Add an account, or change an added one; return its status and whether it is new.
+
+        Raises InvalidParameter for an account of the config, or one without a gateway.
+        """
         account = settings.account
         if account in self._configured():
-            raise InvalidParameter(f"{account} is an assistant of config.yaml")
+            raise InvalidParameter(f"{account} is configured in config.yaml")
         if settings.is_sandboxed:
             raise InvalidParameter("endpoint")
         async with self._turn:
             new = await self._container.stored_assistants.put(settings, who)
             if account in self._running:
                 await self.stop(account)
-            await self._container.admit(account)
+            await self._container.admit(settings)
             await self.start(settings)
             return self._status(account), new
 
     async def remove(self, account: str, who: str) -> None:
-        """Remove an account that was added; AssistantUnknown, InvalidParameter for one of the config."""
+        """Remove an added account; raise AssistantUnknown, or InvalidParameter for an account of the config."""
         if account in self._configured():
-            raise InvalidParameter(f"{account} is an assistant of config.yaml")
+            raise InvalidParameter(f"{account} is configured in config.yaml")
         async with self._turn:
             if not await self._container.stored_assistants.remove(account, who):
                 raise AssistantUnknown(account)
             if account in self._running:
                 await self.stop(account)
             self._container.accounts.remove(account)
+
+    async def log_out(self, account: str, who: str) -> None:
+        """Log an account out at its gateway; NotSupported, AssistantOffline, AssistantUnknown, WeChatError."""
+        container = self._container
+        container.accounts.require(account, Capability.LOG_OUT)
+        wechat = container.accounts.online(account)
+        action = await container.audit.tried(account, "log_out", who, account)
+        try:
+            await wechat.log_out()
+        except WeChatError as error:
+            await container.audit.ended(action, "failed", str(error))
+            raise
+        await container.audit.ended(action, "done")
 
     def _configured(self) -> Collection[str]:
         return {settings.account for settings in self._container.config.assistants}

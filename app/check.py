@@ -1,4 +1,4 @@
-"""Checks a configuration as far as that goes without a start: also the files, rules and jobs that it names."""
+"""`--check`: validate a configuration with its files, rules and jobs, without starting anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.scheduler import Jobs
 
 
 def check(config: Config) -> None:
-    """Build every part and start none; ConfigError. Its database and its gateways are left alone."""
+    """Build all parts without starting them; raise ConfigError. The configured database and gateways are not used."""
     check_files(config)
     with tempfile.TemporaryDirectory() as folder:
         elsewhere = config.model_copy(update={"database": f"sqlite:///{folder}/wxbot.db"})

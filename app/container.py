@@ -1,4 +1,4 @@
-"""Every part of the house, built once and passed around."""
+"""The container with every part of the bot."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session
 
 from config import Config
-from config.settings import PacingSettings
+from config.settings import AssistantSettings, PacingSettings
 from models.db import Store, after_commit
 from models.durable import WorkState
+from services.accounts.account_clocks import AccountClocks
 from services.accounts.admins import Admins
 from services.accounts.audit import Audit
-from services.accounts.clock_skew import ClockSkew
 from services.accounts.console_sessions import ConsoleSessions
 from services.accounts.registry import Accounts
 from services.accounts.stored_assistants import StoredAssistants
@@ -23,22 +23,33 @@ from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
 from services.flows.calls import SystemCaller
 from services.flows.flows import Flows
+from services.flows.running_calls import RunningCalls
 from services.flows.steps import FlowSteps
 from services.groups.adding import MemberAdder
 from services.groups.blacklist import Blacklist
 from services.groups.closing import GroupClosing
 from services.groups.daily_stats import DailyStats
+from services.groups.group_notices import GroupNotices
 from services.groups.groups import Groups
+from services.groups.join_requests import JoinRequests
+from services.groups.lifecycle import GroupLifecycle
 from services.groups.membership_recorder import MembershipRecorder
+from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Memberships
+from services.groups.message_events import MessageEvents
 from services.groups.policy import GroupPolicy
 from services.groups.presentation import GroupPresentation
 from services.groups.reconciliation import Reconciler
+from services.groups.removal_queue import RemovalQueue
+from services.groups.removals import Removals
 from services.groups.room_creation import RoomCreator
+from services.groups.room_presence import RoomPresence
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from services.groups.token_joins import TokenJoins
+from services.groups.token_misses import TokenMisses
 from services.messaging.attachments import Attachments
+from services.messaging.budgets import Budgets
 from services.messaging.conversations import Conversations
 from services.messaging.http_client import HttpClient
 from services.messaging.loop_detector import LoopDetector
@@ -48,8 +59,12 @@ from services.messaging.pace_records import PaceRecords
 from services.messaging.webhook_delivery import WebhookDelivery
 from services.messaging.webhook_events import WebhookEvents
 from services.moderation.blocked_words import BlockedWords
+from services.moderation.exemptions import Exemptions
 from services.moderation.later_looks import LaterLooks
+from services.moderation.member_actions import MemberActions
+from services.moderation.member_records import MemberRecords
 from services.moderation.moderator import Moderator
+from services.moderation.removal_worker import RemovalWorker
 from services.moderation.sanctions import Sanctions
 from services.outreach.broadcasts import Broadcasts
 from services.outreach.deferred_groups import DeferredGroups
@@ -57,6 +72,7 @@ from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.reports import Reports
 from services.outreach.timed_messages import TimedMessages
 from services.support.agent_desk import AgentDesk
+from services.support.canned_replies import CannedReplies
 from services.support.embeddings import EmbeddingClient
 from services.support.explanation import Explainer
 from services.support.faq import load
@@ -66,8 +82,11 @@ from services.support.friends import Friends
 from services.support.handover import Handover
 from services.support.idle_tickets import IdleTickets
 from services.support.keywords import Keywords
+from services.support.knowledge import load as load_knowledge
+from services.support.knowledge_editor import KnowledgeEditor
 from services.support.llm import LlmClient
 from services.support.near_questions import NearQuestions
+from services.support.presence import Presence
 from services.support.questions import Questions
 from services.support.reminders import TicketReminders
 from services.support.staff_rooms import StaffRooms
@@ -75,7 +94,11 @@ from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
 from services.support.ticket_history import TicketHistory
 from services.support.tickets import Tickets
+from services.support.transcription import TranscriptionClient
+from services.upkeep.clock_trust import ClockTrust
+from services.upkeep.daily_totals import DailyTotals
 from services.upkeep.job_log import JobLog
+from services.upkeep.offline_alerts import OfflineAlerts
 from services.upkeep.pruning import Pruning
 from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
@@ -83,14 +106,14 @@ from services.work.delivery_queue import Job
 from services.work.outbox import Outbox
 from wechat.pacing import Governor
 
-# The official channel has limits far above what one account needs; its codes for them are heeded as they come.
+# The official channel's limits are far above what an account needs; its rate limit errors are handled as they occur.
 NO_PACE = PacingSettings(enabled=False)
 
 
 class Container:
-    """The parts that handlers, the API and the jobs call, each made of those before it; nothing runs yet.
+    """The parts used by handlers, API, console and jobs, built in order of their dependencies. Nothing is started.
 
-    `sandboxed`: the accounts that live in the sandbox; `source`: reads the config again.
+    `sandboxed`: accounts in the sandbox; `source`: reads the config again.
     """
 
     def __init__(
@@ -116,13 +139,11 @@ class Container:
 
     def _speaking(self, sandboxed: Collection[str]) -> None:
         config, clock = self.config, self.clock
-        self._governors = governors = {
-            a.account: Governor(config.pacing if a.kind == "wechaty" else NO_PACE, clock) for a in config.assistants
-        }
+        self._governors = governors = {a.account: Governor(_pacing(config, a), clock) for a in config.assistants}
         self.accounts = Accounts(governors, config.admins, sandboxed)
         self.tls_seen = TlsSeen(self.store)
-        self.admins = Admins(self.store, self.accounts, clock)
         self.audit = Audit(self.store, clock)
+        self.admins = Admins(self.store, self.accounts, self.audit, clock)
         self.staff_rooms = StaffRooms(self.store, self.accounts, self.audit, config.customer_service.handoff.staff_room)
         self.console_sessions = ConsoleSessions(
             self.store, self.accounts, self.audit, self.staff_rooms.has_member, clock
@@ -131,47 +152,51 @@ class Container:
         self.outbox = Outbox(self.store, clock)
         self.pace_records = PaceRecords(self.store, self.outbox, governors, clock)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
-        self.messages = Messages(self.outbox, self.accounts)
-        self.clock_skew = ClockSkew()
+        self.account_clocks = AccountClocks(self.accounts, clock)
         self.loop_detector = LoopDetector(clock)
         self.conversations = Conversations(clock, self.loop_detector, self.changes)
-        self.messages.on_said = self.conversations.spoken
-        self.media = MediaStore(config.folder / "media")
+        self.messages = Messages(self.outbox, self.accounts, self.conversations.spoken)
+        self.budgets = Budgets(config.limits, clock)
+        self.media = MediaStore(config.folder / "media", config.limits, self.budgets)
 
-    async def admit(self, account: str) -> None:
-        """Give an account that is added while the bot runs its pace."""
+    async def admit(self, settings: AssistantSettings) -> None:
+        """Create the rate limiter of an account added at run time."""
+        account = settings.account
         if account not in self._governors:
-            self._governors[account] = governor = Governor(self.config.pacing, self.clock)
+            self._governors[account] = governor = Governor(_pacing(self.config, settings), self.clock)
             await self.pace_records.begin(account)
             self.outbox.repace(f"wx:{account}", governor)
 
     def _managing_groups(self) -> None:
         config, settings, clock, texts = self.config, self.config.groups, self.clock, self.config.texts
         store, accounts, audit, messages = self.store, self.accounts, self.audit, self.messages
-        maker = RoomCreator(store, accounts, audit, settings, config.pacing, clock)
-        self.groups = groups = Groups(store, accounts, maker, settings, config.api.public_url, clock)
+        self.groups = groups = Groups(store, accounts, config.api.public_url, clock)
         self.daily_stats = DailyStats(store, self.zone, clock)
-        self.recorder = MembershipRecorder(
-            accounts, groups, messages, self.webhook_events, self.daily_stats, settings, texts, clock
+        notices = GroupNotices(accounts, groups, messages, self.webhook_events, settings, texts)
+        removal_queue = RemovalQueue(self.outbox, texts)
+        self.recorder = MembershipRecorder(accounts, groups, notices, self.daily_stats, removal_queue, clock)
+        self._message_events = MessageEvents(self.outbox, groups, self.webhook_events)
+        self.room_presence = RoomPresence(groups, notices)
+        creator = RoomCreator(store, accounts, groups, audit, settings, config.pacing, clock)
+        self.group_lifecycle = lifecycle = GroupLifecycle(
+            store, accounts, groups, creator, self.recorder, settings, clock
         )
-        self.webhook_events.group_of = groups.by_room
-        groups.on_active = self.recorder.made
-        groups.on_lost, groups.on_found = self.recorder.lost, self.recorder.found
         self.blacklist = Blacklist(store)
-        self.memberships = Memberships(
-            store, accounts, groups, MemberAdder(accounts, audit, settings, config.pacing),
-            SeatReservations(groups, settings), self.blacklist, self.recorder, RosterRefresh(accounts, groups),
-            audit, self.webhook_events, settings, clock,
-        )  # fmt: skip
-        self.sanctions = Sanctions(
-            store, accounts, groups, self.memberships, self.blacklist,
-            messages, self.outbox, audit, settings, texts, clock,
-        )  # fmt: skip
-        self.recorder.on_unwanted = self.sanctions.came_back
-        self.blocked_words = BlockedWords(store, settings.blocked_words, clock)
+        roster, seats = RosterRefresh(accounts, groups), SeatReservations(groups, lifecycle, settings)
+        self.membership_states = states = MembershipStates(store, groups, self.recorder, notices, settings, clock)
+        adder = MemberAdder(accounts, audit, states, settings, config.pacing)
+        self.memberships = Memberships(accounts, groups, roster, self.blacklist, states, adder, seats)
+        self.join_requests = JoinRequests(accounts, groups, roster, self.blacklist, states, self.memberships)
+        self.removals = Removals(accounts, groups, self.recorder, roster, states, self.memberships, audit)
+        records = MemberRecords(store, self.blacklist, clock)
+        self._removal_worker = RemovalWorker(accounts, groups, self.removals, records, messages, self.outbox, texts)
+        exemptions = Exemptions(accounts, groups, settings)
+        self.sanctions = Sanctions(records, removal_queue, exemptions, messages, audit, settings, texts)
+        self.member_actions = MemberActions(store, groups, self.removals, self.sanctions)
+        self.blocked_words = BlockedWords(store, audit, settings.blocked_words, clock)
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
         self.later_looks = LaterLooks(store, accounts, self.outbox, groups, self.moderator, self.sanctions)
-        self.reconcile = Reconciler(store, accounts, groups, self.recorder)
+        self.reconcile = Reconciler(store, accounts, groups, self.room_presence, self.recorder)
         self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved)
         self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
         self.policy = GroupPolicy(store, accounts, groups, self.reconcile, messages, audit, texts, clock)
@@ -179,7 +204,13 @@ class Container:
     def _token_joins(self) -> None:
         config, store, accounts, clock = self.config, self.store, self.accounts, self.clock
         self.token_joins = TokenJoins(
-            store, accounts, self.groups, self.memberships, self.blacklist, config.groups, config.texts, clock
+            accounts,
+            self.groups,
+            self.membership_states,
+            self.memberships,
+            self.blacklist,
+            TokenMisses(store, clock),
+            config.texts,
         )
         service = config.customer_service
         self.friends = Friends(store, self.outbox, accounts, self.audit, self.messages, service, self.zone, clock)
@@ -189,8 +220,12 @@ class Container:
         self.http_client = HttpClient()
         service, store, texts, clock = self.config.customer_service, self.store, self.config.texts, self.clock
         self.keywords = Keywords(store, service.keywords)
-        self.faq, llm = FaqBook(store, load(service.faq), clock), LlmClient(service.llm, clock)
+        passages = load_knowledge(service.knowledge)
+        self.faq = FaqBook(store, load(service.faq), clock, passages=passages)
+        self.knowledge_editor = KnowledgeEditor(self.keywords, self.faq, self.audit)
+        llm = LlmClient(service.llm, clock)
         embeddings = EmbeddingClient(store, self.http_client, service.embeddings, clock)
+        self.transcription = TranscriptionClient(self.http_client, service.transcription, clock)
         self.near_questions = NearQuestions(self.faq, embeddings)
         self.questions = Questions(store, self.faq, self.near_questions, llm, service, texts, self.zone, clock)
         self.tickets = Tickets(store, self.changes, clock)
@@ -198,6 +233,7 @@ class Container:
         history = TicketHistory(self.conversations, self.staffing, texts, clock)
         talk, telling = (self.tickets, self.conversations, history), (self.messages, self.webhook_events)
         self.handover = Handover(store, self.accounts, self.staffing, *talk, *telling, texts, clock)
+        self.canned_replies = CannedReplies(store, self.audit, service.handoff, clock)
         self.ticket_actions = TicketActions(*talk, *telling, service.handoff, texts, clock)
         self.files = FileRelay(
             store, self.accounts, self.outbox, self.media, self.conversations, self.messages, self.ticket_actions
@@ -208,11 +244,14 @@ class Container:
         self.outbox.on_failed(self.ticket_actions.undelivered)
         self.outbox.on_failed(lambda session, work, _gone: self._tell_ended(session, work))
         self.outbox.on_sent(self._tell_ended)
-        self.agent_desk = AgentDesk(self.ticket_actions, self.messages, self.staff_rooms, self.audit, texts)
+        self.presence = Presence(self.changes)
+        self.agent_desk = AgentDesk(
+            self.accounts, self.ticket_actions, self.messages, self.staff_rooms, self.audit, texts
+        )
         self.explainer = Explainer(self.handover, self.keywords, self.faq, service)
 
     def _tell_ended(self, session: Session, work: Job) -> None:
-        """Tell pages that look at it how a ticket's answer, or another delivery, has ended."""
+        """Notify console pages of the result of a delivery."""
         number = work.body.get("ticket") if work.body.get("staff") else None
         if number:
             after_commit(session, lambda: self.changes.publish(ChangeKind.TICKET, id=number))
@@ -224,18 +263,23 @@ class Container:
         self.outbound_requests = OutboundRequests(
             store, self.accounts, self.groups, self.messages, self.outbox.state_of
         )
-        self.deferred_groups = DeferredGroups(store, self.accounts, self.groups, self.outbox)
+        self.deferred_groups = DeferredGroups(store, self.accounts, self.groups, self.group_lifecycle, self.outbox)
         self.attachments = Attachments(self.media, self.http_client, config.api)
-        self.webhooks = WebhookDelivery(self.outbox, store, self.http_client, config.webhooks, clock)
+        self.webhooks = WebhookDelivery(self.outbox, store, self.audit, self.http_client, config.webhooks, clock)
         steps = FlowSteps(self.messages, self.webhook_events, config.texts, config.api.public_url, self.zone, clock)
         self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
+        calls = RunningCalls(store, steps, self.system_caller, config.texts, clock)
         wants_person = self.handover.wants_person
-        self.flows = Flows(store, self.accounts, self.groups, steps, self.system_caller, config, wants_person, clock)
+        self.flows = Flows(store, self.accounts, self.groups, steps, calls, config, wants_person, clock)
 
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock
-        self.timed_messages = TimedMessages(store, self.groups, self.messages, self.zone, clock)
-        self.broadcasts = Broadcasts(store, self.groups, self.messages, self.outbox.state_of, self.audit, clock)
+        self.timed_messages = TimedMessages(store, self.groups, self.messages, self.audit, self.zone, clock)
+        self.broadcasts = Broadcasts(
+            store, self.accounts, self.groups, self.messages, self.outbox.state_of, self.audit, clock
+        )
+        self.daily_totals = DailyTotals(store, self.accounts, self.zone, clock)
+        self.offline_alerts = OfflineAlerts(store, self.accounts, self.messages, self.webhook_events, config, clock)
         self.reports = Reports(
             store,
             self.accounts,
@@ -247,6 +291,11 @@ class Container:
             self.zone,
             clock,
         )
-        self.retention = Retention(self.media, self.questions, config.keep_days, clock)
-        self.pruning = Pruning(store, config.keep_days, clock)
+        self.clock_trust = ClockTrust(store, clock)
+        self.retention = Retention(self.media, self.questions, config.keep_days, clock, self.clock_trust)
+        self.pruning = Pruning(store, config.keep_days, clock, self.clock_trust)
         self.job_log = JobLog(store, clock)
+
+
+def _pacing(config: Config, settings: AssistantSettings) -> PacingSettings:
+    return config.pacing if settings.kind == "wechaty" else NO_PACE

@@ -38,11 +38,12 @@ if TYPE_CHECKING:
     from sandbox.systems import Systems
 
 log = logging.getLogger(__name__)
+FILE_SECONDS: Final = 1.0  # seconds between two looks at the database file
 GRACE: Final = 8.0  # seconds that running work has to finish after SIGTERM
 
 
 class Bot:
-    """The running bot; tests build it the same way as `main`."""
+    """The running bot. Tests use it like `main` does."""
 
     def __init__(
         self,
@@ -61,14 +62,16 @@ class Bot:
         self.container: Container
         self.accounts: Assistants
         self.port = 0
-        self.stopping = asyncio.Event()  # set when the process is to stop
-        self.database_lost = False  # another process took it
+        self.stopping = asyncio.Event()  # set to stop the process
+        self.database_lost = ""  # why the database is not ours any more
         self._stack = AsyncExitStack()
         self._stop_by = 0.0
-        self._stored: list[AssistantSettings] = []  # the accounts that were added by people
+        self._stored: list[AssistantSettings] = []  # accounts added at run time
 
     async def start(self) -> None:
-        """Lock the database, then open storage, WeChat, jobs and web; a failure undoes what was started."""
+        """Lock the database, then start storage, accounts, jobs and web server. On failure, what was started is
+        stopped.
+        """
         async with AsyncExitStack() as stack:
             lock = await acquire_instance_lock(self.config.database, self._on_lock_lost)
             stack.callback(lock.close)
@@ -83,16 +86,18 @@ class Bot:
             await self.jobs.start()
             stack.push_async_callback(self.jobs.stop)
             await self._start_web(stack)
+            watching = asyncio.create_task(self._watch_database_file())
+            stack.callback(watching.cancel)
             self._stack = stack.pop_all()
 
     @property
     def assistants(self) -> list[Assistant | WecomAccount]:
-        """All accounts."""
+        """The running accounts."""
         return self.accounts.running
 
     @property
     def listeners(self) -> list[EventListener]:
-        """The listeners of all accounts."""
+        """The listeners of the running accounts."""
         return self.accounts.listeners
 
     def _prepare_logging(self, config: Config) -> Prepared:
@@ -100,33 +105,42 @@ class Bot:
         return Prepared(lambda: set_up_logging(config.log_format) if changed else None)
 
     async def reload(self) -> None:
-        """Read the config again, as SIGHUP asks; a mistake changes nothing and is logged."""
+        """Reload the config on SIGHUP; an invalid config changes nothing and is logged."""
         try:
             await self.container.reloader.reload("signal:SIGHUP")
         except ConfigError as error:
-            log.error("the config was not reloaded: %s", error)  # noqa: TRY400 - one line, no trace
+            log.error("the config was not reloaded: %s", error)  # noqa: TRY400 - the traceback has no information
         except SQLAlchemyError:
-            log.exception("the config was reloaded, which the audit log could not note")
+            log.exception("the config was reloaded, but the audit log could not be written")
 
     async def stop(self) -> None:
-        """Stop taking events, finish running work, close; in the reverse order of the start."""
+        """Stop receiving events, finish running work, and close, in reverse order of the start."""
         self._stop_by = time.monotonic() + GRACE
         await self._stack.aclose()
 
     def _on_lock_lost(self) -> None:
-        self.database_lost = True
+        self._on_database_lost("another wxbot has taken the database")
+
+    def _on_database_lost(self, why: str) -> None:
+        self.database_lost = self.database_lost or why
         self.stopping.set()
 
+    async def _watch_database_file(self) -> None:
+        while not self.container.store.file.is_lost:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(FILE_SECONDS)
+        log.error("the database file was deleted or replaced; stopping")
+        self._on_database_lost("the database file was deleted or replaced")
+
     def _grace(self) -> float:
-        """How many seconds running work still has."""
+        """Return the seconds that running work still has."""
         return max(0.5, self._stop_by - time.monotonic())
 
     async def _settings(self, stack: AsyncExitStack) -> list[AssistantSettings]:
-        """The accounts with their gateways; those without one are served by the sandbox."""
+        """Return the accounts with their gateways, starting the sandbox for those without one."""
         without_gateway = [a.account for a in self.config.assistants if a.is_sandboxed]
         if not without_gateway:
             return self.config.assistants
-        # Imported late: with a gateway the sandbox is not needed, and it is an eighth of the start time.
+        # imported late: the sandbox takes an eighth of the start time and is not needed with a gateway
         import sandbox
         from sandbox.systems import start_systems
 
@@ -147,7 +161,7 @@ class Bot:
         ]
 
     def _kept(self, what: str) -> Path | None:
-        """The file beside the database in which a part of the sandbox is kept over restarts."""
+        """Return the file beside the database that stores a part of the sandbox."""
         database = self.config.database_file
         return database.with_suffix(f".{what}") if database else None
 
@@ -166,11 +180,13 @@ class Bot:
         await container.questions.load()
         await container.tickets.load()
         await container.staff_rooms.load()
+        await container.canned_replies.load()
         await container.tls_seen.load()
+        await container.clock_trust.load()
         stack.push_async_callback(container.daily_stats.drain)
         self._stored = await container.stored_assistants.load()
         for one in self._stored:
-            await container.admit(one.account)
+            await container.admit(one)
         await container.pace_records.recall()
         stack.push_async_callback(container.pace_records.drain)
         await container.webhooks.adopt()
@@ -178,8 +194,8 @@ class Bot:
         await container.admins.load()
 
     async def _start_assistants(self, stack: AsyncExitStack, settings: list[AssistantSettings]) -> None:
-        container, began = self.container, self.container.clock()
-        handle = functools.partial(handlers.handle, container, began=began)
+        container = self.container
+        handle = functools.partial(handlers.handle, container)
         self.accounts = Assistants(container, handle, self._grace, self.timing)
         stack.push_async_callback(self.accounts.stop_all)
         configured = {one.account for one in settings}
@@ -204,7 +220,7 @@ class Bot:
 
 @contextmanager
 def _named(section: str) -> Iterator[None]:
-    """Name the config section in an error of binding a port."""
+    """Name the config section in the error of binding a port."""
     try:
         yield
     except OSError as error:

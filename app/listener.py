@@ -1,4 +1,4 @@
-"""Where an account's news arrive: its events go into its inbox, its connection's state to who must know."""
+"""The listener of an account: events go to its inbox, state changes to queues, webhooks and console."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from services.work.write_batcher import WriteBatcher
 from wechat.events import Contact, Event, Message, RawEvent
 from wechat.interface import State, WeChat
 
-FEW: Final = 20  # new friends found at once; more are a changed list rather than people who wait for a word
+# new friends found at once that are greeted; more indicate a changed list, not people who wait for a greeting
+FEW: Final = 20
 
 
 class EventListener:
@@ -39,7 +40,7 @@ class EventListener:
         self._catching_up = asyncio.Lock()
 
     def attach(self, wechat: WeChat) -> None:
-        """Know the account whose listener this is."""
+        """Set the account, and create its inbox and address book."""
         self._container.accounts.add(wechat)
         self._wechat = wechat
         self._inbox = Inbox(
@@ -53,28 +54,28 @@ class EventListener:
         self._book = AddressBook(self._container.store, wechat, self._container.clock)
 
     async def _resolve(self, wechat: WeChat, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
-        """Read the event's payload; of a message also how late it is."""
+        """Resolve an event, and measure the clock skew with messages."""
         event = await wechat.resolve(raw, placed)
         if isinstance(event, Message):
-            self._container.clock_skew.heard(self._account, event.at.timestamp(), raw.at.timestamp())
+            self._container.account_clocks.heard(self._account, event.at.timestamp(), raw.at.timestamp())
         return event
 
     @property
     def inbox(self) -> Inbox:
-        """The account's inbox; there once `attach` was called."""
+        """The account's inbox, available after `attach`."""
         if self._inbox is None:
             raise RuntimeError("no account attached")
         return self._inbox
 
     @property
     def book(self) -> AddressBook:
-        """The account's kept directory; there once `attach` was called."""
+        """The account's address book, available after `attach`."""
         if self._book is None:
             raise RuntimeError("no account attached")
         return self._book
 
     async def start(self) -> None:
-        """Take up what was stored before."""
+        """Load the address book and resume stored events."""
         await self.book.load()
         await self.inbox.start()
         epoch, position = await self._container.store.write(partial(relay_position.begin, account=self._account))
@@ -82,20 +83,21 @@ class EventListener:
             self._wechat.begin(epoch, position)
 
     async def stop(self, grace: float) -> None:
-        """Finish what runs, within so many seconds."""
+        """Stop within `grace` seconds."""
         await self.inbox.stop(grace)
         await self._news.drain(grace)
         await self.book.stop()
 
     async def taken(self, raw: RawEvent) -> None:
-        """An event arrived."""
+        """Store an event."""
         await self.inbox.take(raw)
 
     async def state_changed(self, account: str, state: State, reason: str) -> None:
-        """The connection went to another state: queues go on or wait, business systems are told of the change."""
+        """Handle a change of the connection's state: wake queues, notify console and webhooks."""
         if state in (State.SYNCING, State.ONLINE):
             self.inbox.poke()
         self._container.accounts.state_changed(account, self._container.clock())
+        self._container.account_clocks.state_changed(account, state)
         self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         online = state is State.ONLINE
         if online:
@@ -104,10 +106,10 @@ class EventListener:
         if online != self._was_online and (online or gone):
             self._was_online = online
             kind = "assistant.online" if online else "assistant.offline"
-            self._news.put((kind, reason))  # nobody waits for it: the database may be away too
+            self._news.put((kind, reason))  # written in the background, because the database may be down, too
 
     async def scanned(self, account: str, qr_code: str) -> None:
-        """The gateway shows a code that is to be scanned to log the account in."""
+        """Report a new login QR code."""
         self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         self._news.put(("account.scan", qr_code))
 
@@ -117,7 +119,7 @@ class EventListener:
             self._container.webhook_events.tell(session, kind, self._account, data)
 
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
-        """Contacts and groups were read again: nothing that happened meanwhile is missed."""
+        """Handle what was found while contacts and groups were read again."""
         async with self._catching_up:
             await self._container.admins.look(account)
             contacts = self._container.accounts.get(account).directory.contacts
@@ -128,7 +130,7 @@ class EventListener:
             for contact_id in await self._container.reconcile.account(account):
                 self._container.token_joins.became_friend_soon(
                     account, contact_id
-                )  # at the pace of adding, which is slow
+                )  # in the background, because adding people is slow
             await self._container.token_joins.resume(account)
         await self.book.save()
 
@@ -139,7 +141,9 @@ class EventListener:
             container.messages.say(session, self._account, admin, words, priority=Priority.NOTICE)
 
     def _befriended(self, session: Session, person: Contact, *, greet: bool) -> None:
-        """A friend nobody told of: made while the bot was away, or on the phone and its gateway kept it to itself."""
+        """Greet and report a friend for whom there was no event, because the bot was away or the gateway did not send
+        one.
+        """
         if greet:
             self._container.friends.greet(session, self._account, person.id)
         self._container.webhook_events.friend_added(session, self._account, person.id, person.name)

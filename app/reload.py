@@ -1,4 +1,4 @@
-"""How the parts take another configuration while they run."""
+"""Applies a new configuration to the running parts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from app.container import Container
 from config import Config
 from services.support.faq import load
 from services.support.keywords import check_files
+from services.support.knowledge import load as load_knowledge
 from services.support.matching import PlacedRules
 from services.upkeep.reload import Prepared
 
 
 def prepare(container: Container, config: Config) -> Prepared:
-    """Check the files the config names and compile its rules; ConfigError."""
+    """Check the files of a config and compile its rules; raise ConfigError."""
     service = config.customer_service
     check_files(service.keywords)
-    rules, entries = PlacedRules(service.keywords), load(service.faq)
+    rules, entries, passages = PlacedRules(service.keywords), load(service.faq), load_knowledge(service.knowledge)
 
     def apply() -> None:
         container.config.adopt(config)
@@ -22,7 +23,8 @@ def prepare(container: Container, config: Config) -> Prepared:
         container.webhook_events.configure(config.webhooks)
         container.webhooks.configure(config.webhooks)
         container.keywords.configure(rules)
-        container.faq.configure(entries)
+        container.faq.configure(entries, passages)
+        container.near_questions.prepare()
         container.staff_rooms.topic = service.handoff.staff_room
         container.blocked_words.configure(config.groups.blocked_words)
         container.moderator.configure(config.groups.own_hosts)
@@ -33,10 +35,15 @@ def prepare(container: Container, config: Config) -> Prepared:
         for webhook in config.webhooks:
             container.outbox.retry_now(f"hook:{webhook.name}")
 
-    return Prepared(apply, () if entries == container.faq.entries else ("customer_service.faq",))
+    files = {
+        "customer_service.faq": entries != container.faq.entries,
+        "customer_service.knowledge": passages != container.faq.passages,
+    }
+    return Prepared(apply, [key for key, is_changed in files.items() if is_changed])
 
 
 def check(config: Config) -> None:
-    """Raise ConfigError for what a start would refuse in the files that the config names."""
+    """Raise ConfigError if a file named in the config is invalid."""
     check_files(config.customer_service.keywords)
     load(config.customer_service.faq)
+    load_knowledge(config.customer_service.knowledge)

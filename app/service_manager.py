@@ -1,4 +1,4 @@
-"""Tells systemd how the process is: started, alive, stopping (sd_notify(3)). Does nothing under any other parent."""
+"""Notifies systemd of start, liveness and stop (sd_notify(3)). Without NOTIFY_SOCKET it does nothing."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ log = logging.getLogger(__name__)
 
 
 class ServiceManager:
-    """The socket that the service manager listens on, if there is one."""
+    """The socket of the service manager, if there is one."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         path = environment.get("NOTIFY_SOCKET", "")
-        self._address = "\0" + path[1:] if path.startswith("@") else path  # @ stands for the abstract namespace
+        self._address = "\0" + path[1:] if path.startswith("@") else path  # @ means the abstract namespace
         watchdog = environment.get("WATCHDOG_USEC", "")
         is_ours = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self._watchdog = int(watchdog) / 1_000_000 if watchdog.isdecimal() and is_ours else 0.0
 
     def ready(self) -> None:
-        """The start is done."""
+        """Report that the start is complete."""
         self._tell("READY=1")
 
     def stopping(self) -> None:
-        """The stop has begun."""
+        """Report that the stop has begun."""
         self._tell("STOPPING=1")
 
     async def keep_alive(self) -> None:
-        """Say that the event loop runs, twice as often as is asked for, until cancelled."""
+        """Report twice per watchdog interval that the event loop is running, until cancelled."""
         while self._address and self._watchdog:
             self._tell("WATCHDOG=1")
             await asyncio.sleep(self._watchdog / 2)
@@ -43,4 +43,4 @@ class ServiceManager:
                 sender.setblocking(False)
                 sender.sendto(state.encode(), self._address)
         except OSError as error:
-            log.warning("the service manager cannot be told %s: %s", state, error.strerror or error)
+            log.warning("could not notify the service manager of %s: %s", state, error.strerror or error)

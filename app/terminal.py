@@ -1,4 +1,4 @@
-"""What is printed for the person who starts wxbot: where to look, what to try, and what keeps it from working."""
+"""Terminal output: where to look after the start, and why it failed."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from config.language import in_language
 if TYPE_CHECKING:
     from app.lifecycle import Bot
 
-# By name: Chinese, English.
+# name: (Chinese, English)
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "up": (
         "wxbot 已启动：{url}，文档 {url}/docs，状态 {url}/readyz",
-        "wxbot is up: {url}, documented at {url}/docs, state at {url}/readyz",
+        "wxbot is running: {url}, documentation: {url}/docs, status: {url}/readyz",
     ),
     "up_sandbox": (
         "wxbot 已启动，用的是沙箱微信，不会碰到真实账号。文档：{url}/docs",
-        "wxbot is up, with a sandbox WeChat: no real account is touched. Documentation: {url}/docs",
+        "wxbot is running with a sandbox WeChat, without a real account. Documentation: {url}/docs",
     ),
     "look": (
         "  看一看：{page}  沙箱微信；选店长，对 {account} 说 /帮助 或 商户设置",
-        "  look:  {page}  the sandbox WeChat; be 店长 and say /帮助, or 商户设置, to {account}",
+        "  open:  {page}  the sandbox WeChat; switch to 店长 and send /帮助 or 商户设置 to {account}",
     ),
     "try": ("  试一试：curl {url}/wxbot/qun -d '{body}'", "  try:   curl {url}/wxbot/qun -d '{body}'"),
     "then": (
         "  接着：  打开返回的 url，选九纹龙，用页面上的令牌添加助手",
-        "  then:  open the url it answers with, and be 九纹龙 who adds the assistant with the token shown there",
+        "  then:  open the url in the response, switch to 九纹龙, and add the assistant with the token shown there",
     ),
     "also": (
         "  还有：  {systems}  流程要调用的业务系统（模拟）",
@@ -44,54 +44,54 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "no_admin": (
         "还没有管理员：向助手发送 “绑定 {code}” 即可成为管理员",
-        "no admin yet: send “绑定 {code}” to the assistant to become one",
+        "no admin yet: send “绑定 {code}” to the assistant to become an admin",
     ),
-    "checked": ("{path} 没有问题", "{path} is fine"),
+    "checked": ("{path} 没有问题", "{path} is valid"),
     "console": (
         "  管理：  {url}/console/  管理后台；对助手说 /登录 取得登录链接",
-        "  manage: {url}/console/  say /登录 to the assistant for a login link",
+        "  manage: {url}/console/  send /登录 to the assistant for a login link",
     ),
     "console_first": (
         "管理后台（5 分钟内有效，只能使用一次）：{url}/console/login/{secret}",
-        "the console (good once, for 5 minutes): {url}/console/login/{secret}",
+        "the console (valid once, for 5 minutes): {url}/console/login/{secret}",
     ),
-    "scan": ("请用微信扫码登录 {account}：", "scan this with WeChat to log {account} in:"),
-    "offline": ("{account} 不在线：{why}。会一直重试", "{account} is not online: {why}. It is tried again"),
+    "scan": ("请用微信扫码登录 {account}：", "scan this with WeChat to log in {account}:"),
+    "offline": ("{account} 不在线：{why}。会一直重试", "{account} is not online: {why}. Retrying"),
     "waiting": ("正在连接", "connecting"),
     "unwritable": (
         "启动不了：{folder} 不能写入（{why}）。请换一个文件夹，或让运行 wxbot 的用户可以写入",
-        "cannot start: {folder} cannot be written in ({why}). Choose another folder, or let wxbot's user write there",
+        "cannot start: {folder} is not writable ({why}). Choose another folder, or grant wxbot's user write access",
     ),
 }
 UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def words(name: str, language: str, **values: object) -> str:
-    """One of the texts, filled in."""
+    """Return a text in a language, filled in."""
     return WORDS[name][0 if language == "zh" else 1].format(**values)
 
 
 def accept_any_encoding() -> None:
-    """A terminal that cannot show Chinese gets its escapes instead of an error."""
+    """On terminals that cannot display Chinese, print escapes instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def complain(line: str, language: str) -> None:
-    """Print why it does not start."""
+    """Print an error to stderr."""
     print(in_language(line, language), file=sys.stderr)
 
 
 def say_checked(path: str, advice: Mapping[str, str], language: str) -> None:
-    """Say that a configuration is usable, and what should be set otherwise."""
+    """Print that a configuration is valid, and advice about it."""
     print(words("checked", language, path=path))
     for line in advice.values():
         print(line)
 
 
 def cannot_open(error: OSError, language: str) -> int:
-    """Say what could not be opened; the exit status: 2 where to try again would not help."""
+    """Print which file could not be opened; return the exit status, 2 if a restart would not help."""
     if error.errno not in UNWRITABLE and error.errno != errno.ENOENT:
         complain(f"cannot start: {error}", language)
         return 1
@@ -103,7 +103,7 @@ def cannot_open(error: OSError, language: str) -> int:
 
 
 def database_failed(error: DBAPIError, language: str) -> int:
-    """Say what the database's driver said; the exit status as above."""
+    """Print the database driver's error; return the exit status as in `cannot_open`."""
     said = " ".join(str(error.orig).split())
     complain(f"cannot start: the database: {said}", language)
     is_ours = re.search(r"file is not a database|readonly database|unable to open database file", said)
@@ -111,7 +111,7 @@ def database_failed(error: DBAPIError, language: str) -> int:
 
 
 def where_to_look(bot: Bot) -> str:
-    """Where to look and what to try, in five lines."""
+    """Return a few lines on where to look and what to try."""
     language, url = bot.config.language, bot.config.api.public_url
     if bot.sandbox is None:
         return words("up", language, url=url)
@@ -125,7 +125,7 @@ def where_to_look(bot: Bot) -> str:
 
 
 async def report_accounts(bot: Bot, seconds: float) -> None:
-    """Print which accounts are not online within so many seconds, and why."""
+    """Print which accounts are not online after `seconds`, and why."""
     real = [one.account for one in bot.config.assistants if not one.is_sandboxed]
     if not real:
         return
@@ -139,7 +139,7 @@ async def report_accounts(bot: Bot, seconds: float) -> None:
 
 
 async def show_login_codes(bot: Bot) -> None:
-    """Draw each login QR code on the terminal, where there is one: a log file must not hold it."""
+    """Draw login QR codes on the terminal. They are not written to a log file."""
     if not sys.stdout.isatty():
         return
     drawn: dict[str, str] = {}

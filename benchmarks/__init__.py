@@ -1,1 +1,1 @@
-"""What wxbot costs, side by side with what else there is."""
+"""Benchmarks of wxbot against alternatives."""

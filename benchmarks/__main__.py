@@ -1,6 +1,6 @@
-"""`make bench`: everything side by side in one run. ARGS="road rest" picks; `--rounds N`, `--long`.
+"""`make bench`: run all benchmarks. ARGS="road rest" selects some; `--rounds N`, `--long`.
 
-Machines differ and are noisy: the ratios travel, the figures do not.
+Machines differ and are noisy: compare the ratios, not the absolute values.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import platform
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks import growth, lists, rest, road, start
+from benchmarks import charts, growth, lists, rest, road, start
 
-PARTS = ("road", "rest", "lists", "start", "burners", "growth")
+PARTS = ("road", "rest", "lists", "charts", "start", "burners", "growth")
 
 
 async def main() -> None:
-    """Run what was asked for, printing each table as it is done."""
+    """Run the selected benchmarks, printing each table when it is done."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; none = all")
     parser.add_argument("--rounds", type=int, default=3)
@@ -31,6 +31,7 @@ async def main() -> None:
         "road": lambda: road.run(asked.rounds),
         "rest": lambda: rest.run(asked.rounds),
         "lists": lists.run,
+        "charts": charts.run,
         "start": lambda: start.run(asked.rounds),
         "burners": growth.run_beside_burners,
         "growth": lambda: growth.run(*grow),

@@ -1,4 +1,4 @@
-"""Who is measured: each is a process that answers 问N with 答N through the official gateway."""
+"""The measured processes, which answer 问N with 答N through the official gateway."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ NAMES = ("wxbot", "bare gRPC", "stock SDK", "Node client")
 
 
 class Contestant:
-    """A running process and what it uses."""
+    """Resource usage of a running process."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
         self.pid = pid
 
     def cpu(self) -> float:
-        """Seconds of processor time so far."""
+        """Return the CPU time so far, in seconds."""
         times = self._process.cpu_times()
         return float(times.user + times.system)
 
     def memory(self, what: str = "VmRSS") -> float:
-        """MB now, or at most so far (VmHWM)."""
+        """Return the memory in MB now, or the maximum so far (VmHWM)."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith(what + ":"):
                 return int(line.split()[1]) / 1024
@@ -43,7 +43,7 @@ class Contestant:
 
 @contextlib.asynccontextmanager
 async def folder() -> AsyncIterator[Path]:
-    """A folder that goes away."""
+    """Context of a temporary directory."""
     path = Path(tempfile.mkdtemp(prefix="wxbot-bench-"))
     try:
         yield path
@@ -53,7 +53,9 @@ async def folder() -> AsyncIterator[Path]:
 
 @contextlib.asynccontextmanager
 async def gateway(**setup: int) -> AsyncIterator[OfficialGateway]:
-    """A fresh official gateway, plaintext (the stock SDK speaks nothing else), with so many contacts and groups."""
+    """Context of a new official gateway with contacts and groups; plaintext, because the stock SDK supports
+    nothing else.
+    """
     one = OfficialGateway(tls=False)
     await one.start()
     try:
@@ -64,9 +66,9 @@ async def gateway(**setup: int) -> AsyncIterator[OfficialGateway]:
 
 
 @contextlib.asynccontextmanager
-async def contestant(name: str, to: OfficialGateway, **config: Any) -> AsyncIterator[Contestant]:
-    """The one of that name, connected and answering."""
-    async with folder() as home, _process(name, to, home, config) as pid:
+async def contestant(name: str, to: OfficialGateway, through: Any = None, **config: Any) -> AsyncIterator[Contestant]:
+    """The one of that name, connected (`through` a relay) and answering."""
+    async with folder() as home, _process(name, through or to, home, config) as pid:
         await _answers(to)
         yield Contestant(pid)
 
@@ -110,7 +112,7 @@ def _command(name: str, to: OfficialGateway) -> Sequence[str]:
 
 
 async def _answers(to: OfficialGateway) -> None:
-    """Wait until it answers: some say that they are ready before they hear anything."""
+    """Wait until it answers: some report ready before they receive messages."""
     for number in range(60):
         await to.say("c0", f"问-{number}")
         with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""Memory after many messages and contacts against memory after a few; and a burst beside two busy processes."""
+"""Memory after many messages and contacts compared to few, and a burst beside two busy processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BATCH = 2000
 
 
 async def run(first: int = 4000, last: int = 12000, contacts: int = 2000) -> str:
-    """`--long`: after 10 000 and after 100 000 messages, with 10 000 contacts."""
+    """Measure memory. `--long`: after 10 000 and 100 000 messages, with 10 000 contacts."""
     async with gateway(contacts=contacts) as world, folder() as home:
         bot = BotProcess(home, world)
         await bot.start()
@@ -34,7 +34,7 @@ async def _say(world: OfficialGateway, bot: BotProcess, contacts: int, count: in
     for begin in range(0, count, BATCH):
         people = [f"c{(begin + i) % contacts}" for i in range(BATCH)]
         await world.do("burst", count=BATCH, text=f"问{begin} ", **{"from": people})
-        await bot.quiet(120)  # the gateway itself would look through all it ever sent
+        await bot.quiet(120)  # the gateway searches through all messages it has sent
 
 
 async def _settled(bot: BotProcess) -> float:
@@ -44,7 +44,7 @@ async def _settled(bot: BotProcess) -> float:
 
 
 async def run_beside_burners(count: int = 6000) -> str:
-    """How many of a burst are answered while two processes take the processors."""
+    """Count how many messages of a burst are answered while two processes use all CPUs."""
     burn = (sys.executable, "-c", "while True: pass")
     burners = [await asyncio.create_subprocess_exec(*burn) for _ in range(2)]
     try:

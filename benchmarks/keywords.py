@@ -1,4 +1,4 @@
-"""Keyword look-ups per second for 10, 1 000 and 100 000 rules, and 1 000 patterns: `-m benchmarks.keywords`."""
+"""Keyword lookups per second for 10, 1 000 and 100 000 rules, and 1 000 patterns: `python -m benchmarks.keywords`."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ from config.customer_service import KeywordRule
 from services.support.matching import RuleSet
 
 SECONDS = 1.0
-LETTERS = [chr(0x4E00 + n) for n in range(1500)]  # about as many characters as everyday Chinese uses
+LETTERS = [chr(0x4E00 + n) for n in range(1500)]  # about the number of characters in everyday Chinese
 
 
 def word(dice: random.Random, length: int) -> str:
-    """A made-up word."""
+    """Return a random word."""
     return "".join(dice.choices(LETTERS, k=length))
 
 
 def contains(number: int, dice: random.Random) -> list[KeywordRule]:
-    """Rules with words of 2 to 6 characters, and a few that must be equal."""
+    """Return rules with words of 2 to 6 characters, and some that must be equal."""
     rules = [KeywordRule(contains=word(dice, dice.randint(2, 6)), reply="好") for _ in range(number)]
     return rules + [KeywordRule(equals=word(dice, 4), reply="好") for _ in range(number // 10)]
 
 
 def patterns(number: int, dice: random.Random) -> list[KeywordRule]:
-    """Rules with a pattern each."""
+    """Return regex rules."""
     return [KeywordRule(regex=f"{word(dice, 3)}\\s*(\\d+)", reply="{1}") for _ in range(number)]
 
 
 def rate(rules: list[KeywordRule], dice: random.Random) -> tuple[float, float]:
-    """Look-ups per second in messages of 4 to 40 characters, every third of which meets a rule; seconds to build."""
+    """Return the lookups per second, with messages of 4 to 40 characters of which a third match, and the build
+    time.
+    """
     began = time.perf_counter()
     built = RuleSet(rules, "private")
     building = time.perf_counter() - began

@@ -1,95 +1,95 @@
-"""What the relay costs: the same events and calls with and without it, against the official gateway, in one run.
+"""What the relay costs: a bare client that answers messages, with and without it, in turns in one run.
 
-python -m benchmarks.relay_cost [MESSAGES]
+python -m benchmarks.relay_cost [MESSAGES] [ROUNDS]
+
+A message is an event, the call that reads it, the call that answers it, and the event of the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import sys
-import tempfile
-import time
+from collections.abc import AsyncIterator
 from pathlib import Path
-from statistics import quantiles
+from statistics import median
+from typing import NamedTuple
 
-from protocol import puppet_pb2 as pb
+from benchmarks.contestants import Contestant, contestant, folder, gateway
+from benchmarks.road import PACE, PEOPLE, burst, paced
+from benchmarks.tables import table
 from tests.official import OfficialGateway
-from tests.official_client import Client
-from tests.relay.process import RelayClient, RelayProcess
+from tests.relay.process import RelayProcess
 
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+UNREAD = 100_000
 
 
-def memory_mb(pid: int) -> float:
-    """What a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+class Result(NamedTuple):
+    """One round."""
+
+    client_ms: float  # CPU a message
+    relay_ms: float
+    rate: float  # answers a second in the burst
+    p50: float  # ms, at PACE
+    p99: float
 
 
-async def talk(gateway: OfficialGateway, client: Client, count: int) -> tuple[float, float]:
-    """Hear a message and read its payload, `count` times: p50 and p99 in milliseconds."""
-    took = []
-    async with client.events() as following:
-        for number in range(count):
-            began = time.perf_counter()
-            said = await gateway.say("c0", f"{number}")
-            while said not in await following(pb.EVENT_MESSAGE):
-                pass
-            await client.call("MessagePayload", id=said)
-            took.append((time.perf_counter() - began) * 1000)
-    cuts = quantiles(took, n=100)
-    return cuts[49], cuts[98]
-
-
-async def main(count: int) -> None:
-    """Print a table."""
-    gateway = await OfficialGateway().start()
-    await gateway.setup(contacts=2)
-    with tempfile.TemporaryDirectory() as folder:
-        direct = Client.of(gateway)
-        await talk(gateway, direct, 50)
-        p50, p99 = await talk(gateway, direct, count)
-        direct.close()
-        print(f"without relay: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
-        relay = RelayProcess(Path(folder), gateway)
+@contextlib.asynccontextmanager
+async def running_relay(world: OfficialGateway) -> AsyncIterator[tuple[RelayProcess, Contestant]]:
+    """A relay before that gateway."""
+    async with folder() as home:
+        relay = RelayProcess(Path(home), world)
         await relay.start()
-        assert relay.process is not None
-        through = RelayClient(relay)
-        await talk(gateway, through, 50)
-        before = cpu_seconds(relay.process.pid)
-        p50, p99 = await talk(gateway, through, count)
-        used = (cpu_seconds(relay.process.pid) - before) / count * 1000
-        print(f"with relay:    p50 {p50:.2f} ms, p99 {p99:.2f} ms, {used:.2f} ms CPU of the relay a message")
-        through.close()
-        await relay.until("relay_client_connected", 0)
-        await unread(gateway, relay)
-        await relay.kill()
-    await gateway.stop()
+        try:
+            assert relay.process is not None
+            yield relay, Contestant(relay.process.pid)
+        finally:
+            await relay.kill()
 
 
-async def unread(gateway: OfficialGateway, relay: RelayProcess, events: int = 100_000) -> None:
-    """Memory with many events that nobody has taken; topic changes have no payload to be read."""
-    assert relay.process is not None
-    before, cpu, start = (
-        memory_mb(relay.process.pid),
-        cpu_seconds(relay.process.pid),
-        await relay.metric("relay_last_number"),
-    )
-    for number in range(events // 1000):
-        body = {"roomId": "r@chatroom", "newTopic": f"{number}", "oldTopic": "", "changerId": "c0", "timestamp": 1}
-        await gateway.emit_raw("room-topic", body, times=1000)
-    async with asyncio.timeout(300):
-        while await relay.metric("relay_last_number") < start + events:  # noqa: ASYNC110 - a process
-            await asyncio.sleep(0.5)
-    used = (cpu_seconds(relay.process.pid) - cpu) / events * 1000
-    print(f"{events} unread events: {before:.0f} MB -> {memory_mb(relay.process.pid):.0f} MB, {used:.3f} ms CPU each")
+async def measure(with_relay: bool, count: int) -> Result:
+    """One round, over a fresh gateway."""
+    async with contextlib.AsyncExitStack() as stack:
+        world = await stack.enter_async_context(gateway(contacts=PEOPLE))
+        relay, itself = await stack.enter_async_context(running_relay(world)) if with_relay else (None, None)
+        client = await stack.enter_async_context(contestant("bare gRPC", world, relay))
+        before = itself.cpu() if itself else 0.0
+        cpu, rate = await burst(world, client, count)
+        relay_cpu = (itself.cpu() - before) / count if itself else 0.0
+        waits = sorted(await paced(world))
+        return Result(cpu * 1000, relay_cpu * 1000, rate, median(waits), waits[int(len(waits) * 0.99)])
+
+
+async def unread() -> str:
+    """Memory with many events that nobody has taken; changes of a topic have no payload to be read."""
+    async with gateway(contacts=2) as world, running_relay(world) as (relay, itself):
+        memory, cpu, start = itself.memory(), itself.cpu(), await relay.metric("relay_last_number")
+        for number in range(UNREAD // 1000):
+            body = {"roomId": "r@chatroom", "newTopic": f"{number}", "oldTopic": "", "changerId": "c0", "timestamp": 1}
+            await world.emit_raw("room-topic", body, times=1000)
+        async with asyncio.timeout(300):
+            while await relay.metric("relay_last_number") < start + UNREAD:  # noqa: ASYNC110 - a process
+                await asyncio.sleep(0.5)
+        used = (itself.cpu() - cpu) / UNREAD * 1000
+        return f"{UNREAD} unread events: {memory:.0f} MB -> {itself.memory():.0f} MB, {used:.3f} ms CPU each"
+
+
+async def main(count: int, rounds: int) -> None:
+    """Print a table."""
+    results: dict[bool, list[Result]] = {False: [], True: []}
+    for number in range(rounds):
+        for with_relay in (False, True) if number % 2 == 0 else (True, False):
+            results[with_relay].append(await measure(with_relay, count))
+    head = ("", "client CPU ms", "relay CPU ms", f"answers/s of {count}", f"p50 ms at {PACE}/s", "p99 ms")
+    rows = []
+    for with_relay, name in ((False, "without relay"), (True, "with relay")):
+        middle = Result(*(median(column) for column in zip(*results[with_relay], strict=True)))
+        figures = (f"{middle.client_ms:.2f}", f"{middle.relay_ms:.2f}")
+        rows.append((name, *figures, *(f"{figure:.0f}" for figure in middle[2:])))
+    print(table(f"a message and its answer, medians of {rounds} rounds in turns", head, rows))
+    print(await unread())
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))
+    given = [int(value) for value in sys.argv[1:]]
+    asyncio.run(main(*given, *(1000, 3)[len(given) :]))

@@ -1,4 +1,4 @@
-"""What keeping an event costs: SQLite with shared commits against an append-only file with a shared fsync.
+"""Cost of storing an event: SQLite with group commit against an append-only file with shared fsync.
 
 python -m benchmarks.relay_journal [EVENTS]
 """
@@ -26,7 +26,7 @@ class File:
         self._number = 0
 
     def write(self, bodies: list[bytes]) -> None:
-        """One group."""
+        """Write a group."""
         out = bytearray()
         for body in bodies:
             self._number += 1
@@ -46,7 +46,7 @@ class Sqlite:
         self._number = 0
 
     def write(self, bodies: list[bytes]) -> None:
-        """One group."""
+        """Write a group."""
         self._connection.execute("begin immediate")
         for body in bodies:
             self._number += 1
@@ -56,7 +56,7 @@ class Sqlite:
 
 
 def measure(make: Callable[[Path], File | Sqlite], events: int, group: int) -> tuple[float, float]:
-    """Wall and CPU seconds per event, in microseconds."""
+    """Return wall and CPU time per event, in microseconds."""
     with tempfile.TemporaryDirectory(dir=".") as folder:
         journal = make(Path(folder))
         wall, cpu = time.perf_counter(), time.process_time()
@@ -67,7 +67,7 @@ def measure(make: Callable[[Path], File | Sqlite], events: int, group: int) -> t
 
 
 def main(events: int) -> None:
-    """Print a table."""
+    """Print the table."""
     print("| per commit | file: wall, CPU (µs an event) | SQLite: wall, CPU (µs an event) |\n|---|---|---|")
     for group in (1, 10, 100):
         count = max(group, events * min(group, 10) // 10)

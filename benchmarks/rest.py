@@ -1,4 +1,4 @@
-"""REST under wrk, 32 connections, against a bare aiohttp handler on the same cores."""
+"""REST throughput with wrk and 32 connections, compared to an aiohttp handler on the same cores."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MESSAGE = {"assistant": ACCOUNT, "to": "c7", "text": "您好"}
 
 
 async def run(rounds: int = 3) -> str:
-    """Requests per second, medians of rounds in turns, as shares of the bare handler's."""
+    """Return requests per second, medians of alternating rounds, and their ratio to the baseline."""
     if shutil.which("wrk") is None:
         return "REST: left out, wrk is not installed (Debian: apt-get install wrk)\n"
     async with (
@@ -46,7 +46,7 @@ async def run(rounds: int = 3) -> str:
         _server("fastapi_http", str(home / "fastapi.db")) as fastapi,
     ):
         await world.contact("wxid_zdx", "智多星")
-        pace = {"group_seconds": 0, "add_seconds": 0}  # messages at the usual pace: what is measured is the promise
+        pace = {"group_seconds": 0, "add_seconds": 0}  # messages keep the usual rate limit: queueing them is measured
         bot = BotProcess(home, world, pacing=pace)
         await bot.start()
         try:
@@ -83,7 +83,7 @@ async def run(rounds: int = 3) -> str:
 
 @contextlib.asynccontextmanager
 async def _server(module: str, *arguments: str) -> AsyncIterator[str]:
-    """One of benchmarks.clients, listening; its url."""
+    """Context of a server of benchmarks.clients; yields its URL."""
     port = free_port()
     command = (sys.executable, "-m", f"benchmarks.clients.{module}", str(port), *arguments)
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
@@ -117,7 +117,7 @@ async def _group_with_member(url: str) -> str:
 
 
 async def _wrk(home: Path, url: str, body: dict[str, Any], more: str = "") -> tuple[float, float]:
-    """Requests per second and p99 in ms."""
+    """Return requests per second and p99 in ms."""
     script = home / "post.lua"
     script.write_text(SCRIPT.format(body=json.dumps(body)) + more)
     command = ("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", "-s", str(script), url)

@@ -1,4 +1,4 @@
-"""From a message to its answer, through the official gateway: CPU per reply, replies per second, waiting, memory."""
+"""A message and its answer through the official gateway: CPU per reply, replies per second, latency, memory."""
 
 from __future__ import annotations
 
@@ -13,42 +13,43 @@ from tests.official import OfficialGateway
 
 PEOPLE = 100
 BURST = 3000
-PACE = 50  # a second
+PACE = 50  # per second
 SECONDS = 6
 
 
 class Result(NamedTuple):
-    """One round of one contestant."""
+    """A round of one process."""
 
     cpu_ms: float  # per reply
-    rate: float  # replies a second in the burst
+    rate: float  # replies per second in the burst
     p50: float  # ms, at PACE
     p99: float
     peak: float  # MB
 
 
-async def measure(name: str, burst: int = BURST) -> Result:
+async def measure(name: str, count: int = BURST) -> Result:
     """One round, over a fresh gateway."""
     async with gateway(contacts=PEOPLE) as world, contestant(name, world) as one:
-        cpu, rate = await _burst(world, one, burst)
+        cpu, rate = await burst(world, one, count)
         await asyncio.sleep(1)
-        waits = await _paced(world)
+        waits = await paced(world)
         p50, p99 = median(waits), sorted(waits)[int(len(waits) * 0.99)]
         return Result(cpu * 1000, rate, p50, p99, one.memory("VmHWM"))
 
 
-async def _burst(world: OfficialGateway, one: Contestant, count: int) -> tuple[float, float]:
+async def burst(world: OfficialGateway, one: Contestant, count: int) -> tuple[float, float]:
+    """CPU seconds per reply, and replies per second, when all is said at once."""
     people = [f"c{i}" for i in range(1, PEOPLE)]
     before, used, began = len(await world.sent()), one.cpu(), time.monotonic()
     await world.do("burst", count=count, text="问", **{"from": people})
     rows = await world.wait_sent(before + count, seconds=120)
     spent = time.monotonic() - began
-    await asyncio.sleep(1)  # what it still does afterwards counts too
+    await asyncio.sleep(1)  # includes the work after the last reply
     assert len({row["text"] for row in rows}) >= count, "some were not answered"
     return (one.cpu() - used) / count, count / spent
 
 
-async def _paced(world: OfficialGateway) -> list[float]:
+async def paced(world: OfficialGateway) -> list[float]:
     """Milliseconds from the gateway's message to the answer that reaches it, both on its own clock."""
     loop, began, names = asyncio.get_running_loop(), time.time(), range(PACE * SECONDS)
     start = loop.time()
@@ -62,17 +63,17 @@ async def _paced(world: OfficialGateway) -> list[float]:
     return [float(answered[key] - said[key]) for key in said]
 
 
-async def run(rounds: int = 3, burst: int = BURST) -> str:
+async def run(rounds: int = 3, count: int = BURST) -> str:
     """All contestants, in turns; the medians, and how many times the floor's CPU each needs."""
     results: dict[str, list[Result]] = {name: [] for name in NAMES}
     for number in range(rounds):
         for name in NAMES if number % 2 == 0 else reversed(NAMES):
-            results[name].append(await measure(name, burst))
+            results[name].append(await measure(name, count))
     middle = {name: Result(*(median(column) for column in zip(*rows, strict=True))) for name, rows in results.items()}
     floor = middle["bare gRPC"].cpu_ms
     lines = []
     for name, r in middle.items():
         figures = (f"{r.cpu_ms:.2f}", f"{r.cpu_ms / floor:.2f}", *(f"{f:.0f}" for f in (r.rate, r.p50, r.p99, r.peak)))
         lines.append((name, *figures))
-    head = ("", "CPU ms/reply", "x floor", f"replies/s of {burst}", f"p50 ms at {PACE}/s", "p99 ms", "peak MB")
+    head = ("", "CPU ms/reply", "x floor", f"replies/s of {count}", f"p50 ms at {PACE}/s", "p99 ms", "peak MB")
     return table(f"message to answer, medians of {rounds} rounds in turns", head, lines)

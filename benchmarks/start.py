@@ -1,4 +1,4 @@
-"""From the start of the process to ready, with many contacts and groups: cold (nothing known) and warm."""
+"""Time from process start to ready, with many contacts and groups: cold (empty database) and warm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTACTS, GROUPS, MEMBERS = 5000, 300, 30
 
 
 async def run(rounds: int = 3) -> str:
-    """Medians; the floor reads every person and every group over a bare client and keeps nothing."""
+    """Return the medians. The baseline reads all contacts and groups with a bare client and stores nothing."""
     times: dict[str, list[float]] = {"bare gRPC": [], "wxbot, cold": [], "wxbot, warm": []}
     for _ in range(rounds):
         async with gateway(contacts=CONTACTS, groups=GROUPS, members=MEMBERS) as world, folder() as home:

@@ -1,4 +1,4 @@
-"""Small tables for people."""
+"""Markdown tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from collections.abc import Sequence
 
 
 def table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table under its title."""
+    """Return a Markdown table with a title."""
     rows = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *lines)]
     return "\n".join((f"### {title}", "", *rows, ""))

@@ -1,4 +1,4 @@
-"""config.yaml, read and checked. What is wrong stops the start with one line: the key, the value, what is allowed."""
+"""Reading and validation of config.yaml. An error is one line with the key, the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -18,26 +18,34 @@ from config.environment import BadVariable, Sources, expand, override
 from config.error_messages import one_line
 from config.flow_settings import FlowSettings, check_flows
 from config.language import Language
-from config.section import Secret, Section, TimeZone
-from config.settings import ApiSettings, AssistantSettings, GroupSettings, JobSettings, PacingSettings, SandboxSettings
+from config.section import SecretAddress, Section, TimeZone
+from config.settings import (
+    ApiSettings,
+    AssistantSettings,
+    GroupSettings,
+    JobSettings,
+    LimitSettings,
+    PacingSettings,
+    SandboxSettings,
+)
 from config.texts import Texts
 from config.texts_english import ENGLISH
 
 DATABASES: Final = r"sqlite:///(?!:memory:).+|postgresql(\+psycopg)?://.+"
 WECHAT_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_@.-]*"  # of any puppet; a nickname may be anything
-FILE_KEYS: Final = ("faq", "image", "file")  # of customer_service
+FILE_KEYS: Final = ("faq", "image", "file", "knowledge")  # of customer_service
 
 
 class ConfigError(Exception):
-    """The configuration is not usable; the message is the one line a person needs."""
+    """The configuration is invalid; the message is one line."""
 
 
 def _wechat_id(value: str) -> str:
-    """A nickname here would leave nobody in command."""
+    """Reject nicknames, with which nobody could be an admin."""
     if not re.fullmatch(WECHAT_ID, value):
         raise ValueError(
-            "a WeChat id like wxid_7h2k9x0f3b4c21 is wanted, never a nickname (while the list is empty, the start "
-            "prints a code: who sends “绑定 CODE” to the assistant becomes admin)"
+            "expected a WeChat id like wxid_7h2k9x0f3b4c21, not a nickname (while the list is empty, a code is "
+            "printed at startup; whoever sends “绑定 CODE” to the assistant becomes an admin)"
         )
     return value
 
@@ -46,16 +54,17 @@ WeChatId = Annotated[str, AfterValidator(_wechat_id)]
 
 
 class Config(Section):
-    """The whole of config.yaml."""
+    """The complete configuration."""
 
     assistants: list[AssistantSettings] = Field([AssistantSettings(account="weimi1001")], min_length=1)
-    database: Secret = "sqlite:///data/wxbot.db"
+    database: SecretAddress = "sqlite:///data/wxbot.db"
     api: ApiSettings = ApiSettings()
     admins: list[WeChatId] = Field([])
     timezone: TimeZone = "Asia/Shanghai"
     groups: GroupSettings = GroupSettings()
     customer_service: CustomerService = CustomerService()
     pacing: PacingSettings = PacingSettings()
+    limits: LimitSettings = LimitSettings()
     webhooks: list[WebhookSettings] = Field([])
     systems: dict[str, SystemSettings] = Field({})
     flows: list[FlowSettings] = Field([])
@@ -64,12 +73,13 @@ class Config(Section):
     language: Language = "zh"
     log_format: Literal["text", "json"] = "text"
     keep_days: float = Field(180, gt=0)
+    offline_alert_minutes: float = Field(10, ge=0)
     texts: Texts = Texts()
 
     @model_validator(mode="before")
     @classmethod
     def _english_reports(cls, data: Any) -> Any:
-        """Reports in English where that is the language; a text of one's own goes before it."""
+        """Use the English report texts with `language: en`; configured texts take precedence."""
         if not isinstance(data, dict) or data.get("language") != "en" or not isinstance(data.get("texts", {}), dict):
             return data
         return data | {"texts": ENGLISH | data.get("texts", {})}
@@ -78,7 +88,7 @@ class Config(Section):
     @classmethod
     def _accounts_differ(cls, value: list[AssistantSettings]) -> list[AssistantSettings]:
         if len({a.account for a in value}) != len(value):
-            raise ValueError("each account may stand here once")
+            raise ValueError("accounts must be unique")
         return value
 
     @field_validator("database")
@@ -86,10 +96,10 @@ class Config(Section):
     def _known_kind(cls, value: str) -> str:
         try:
             usable = re.fullmatch(DATABASES, value) and make_url(value)
-        except (ValueError, ArgumentError):  # a port that is no number
+        except (ValueError, ArgumentError):  # e.g. an invalid port
             usable = None
         if not usable:
-            raise ValueError("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME is wanted")
+            raise ValueError("expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
         return value
 
     @field_validator("webhooks")
@@ -100,45 +110,45 @@ class Config(Section):
     @model_validator(mode="after")
     def _business_fits(self) -> Config:
         check_flows(self.flows, self.systems)
-        if len({w.url for w in self.webhooks}) != len(self.webhooks):  # here, so that no secret is shown
-            raise ValueError("webhooks: each url may stand here once")
+        # here, because the error does not show the value, which contains secrets
+        if len({w.url for w in self.webhooks}) != len(self.webhooks):
+            raise ValueError("webhooks: URLs must be unique")
         if len({w.name for w in self.webhooks}) != len(self.webhooks):
-            raise ValueError("webhooks: each name may stand here once")
+            raise ValueError("webhooks: names must be unique")
         return self
 
     @property
     def database_file(self) -> Path | None:
-        """SQLite's file; None for a database on a server."""
+        """SQLite's file; None for a database server."""
         kind, _, file = self.database.partition(":///")
         return Path(file) if kind == "sqlite" else None
 
     @property
     def folder(self) -> Path:
-        """Where files are kept: beside SQLite's, or in data/ for a database on a server."""
+        """The directory of files: that of SQLite's file, or data/ with a database server."""
         return self.database_file.parent if self.database_file else Path("data")
 
 
 def beside(value: Any, folder: Path, key: str = "") -> Any:
-    """The files that a YAML tree names: those in the config's own folder go before those of the same name where the
-    bot happens to run."""
+    """Resolve the paths in a YAML tree: files beside the config take precedence over those in the working directory."""
     if isinstance(value, dict):
         return {name: beside(item, folder, str(name)) for name, item in value.items()}
     if isinstance(value, list):
         return [beside(item, folder) for item in value]
     if key in FILE_KEYS and isinstance(value, str) and value:
         found, here = folder / value, Path(value)
-        return str(found) if found.is_file() and not (here.exists() and found.samefile(here)) else value
+        return str(found) if found.exists() and not (here.exists() and found.samefile(here)) else value
     return value
 
 
 def load(path: str | Path | None = None) -> Config:
-    """Read the file (none: all defaults) and the environment; ConfigError with one line when something is wrong."""
+    """Read the file (None: defaults) and the environment; raise ConfigError with one line."""
     try:
         tree = expand((read_yaml(path) if path is not None else None) or {}, os.environ)
     except RecursionError:
-        raise ConfigError(f"{path}: an alias (*) stands inside of what it names") from None
+        raise ConfigError(f"{path}: an alias (*) refers to itself") from None
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: a mapping of keys is wanted, not {type(tree).__name__}")
+        raise ConfigError(f"{path}: expected a mapping, not {type(tree).__name__}")
     sources: Sources = {}
     try:
         sources = override(tree, os.environ)
@@ -166,16 +176,16 @@ class UniqueKeyLoader(yaml.SafeLoader):
 
 
 def read_yaml(path: str | Path) -> Any:
-    """What a YAML file holds; ConfigError with one line when it cannot be read."""
+    """Parse a YAML file; raise ConfigError with one line."""
     try:
         return yaml.load(Path(path).read_text(encoding="utf-8"), UniqueKeyLoader)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except yaml.MarkedYAMLError as error:  # its own text quotes the file, in which secrets may stand
+    except yaml.MarkedYAMLError as error:  # the error's own text quotes the file, which may contain secrets
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ConfigError(f"{path}: not readable as YAML: {where}{error.problem or error.context}") from None
+        raise ConfigError(f"{path}: invalid YAML: {where}{error.problem or error.context}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8: save the file as UTF-8") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not readable as YAML: {type(error).__name__}") from None
+        raise ConfigError(f"{path}: invalid YAML: {type(error).__name__}") from None

@@ -1,4 +1,4 @@
-"""Settings that work and yet cannot be meant."""
+"""Warnings about settings that are valid but probably unintended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PUBLIC_URL: Final = {
 
 
 def advice(config: Config) -> dict[str, str]:
-    """What should be set otherwise, by the setting's key, in the configured language."""
+    """Return warnings by key, in the configured language."""
     is_real = any(not one.is_sandboxed for one in config.assistants)
     if is_real and _is_loopback(config.api.public_url):
         return {"api.public_url": PUBLIC_URL[config.language].format(url=config.api.public_url)}

@@ -1,4 +1,4 @@
-"""The business systems around the bot as config.yaml names them: who is told, who is called."""
+"""Settings of business systems: webhooks and systems called by flows."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from config.section import Secret, Section, WebAddress
+from config.section import Secret, SecretWebAddress, Section, WebAddress
 
-BASE64: Final = "whsec_"  # what a secret that is certainly base64 begins with
+BASE64: Final = "whsec_"  # prefix of a secret in base64
 
 EventType = Literal[
     "qun.created",
@@ -38,11 +38,11 @@ EventType = Literal[
 ]
 
 
-ONLY_BY_NAME: Final = frozenset({"message.received", "message.sent"})  # told only to webhooks that list them
+ONLY_BY_NAME: Final = frozenset({"message.received", "message.sent"})  # sent only to webhooks that list them
 
 
 def named(webhooks: Sequence[WebhookSettings]) -> list[WebhookSettings]:
-    """The webhooks, those without a name called by their host; by their url where several are on one host."""
+    """Return the webhooks with names: the host by default, or the URL if several webhooks share a host."""
     taken = {webhook.name for webhook in webhooks}
     made = []
     for webhook in webhooks:
@@ -53,8 +53,10 @@ def named(webhooks: Sequence[WebhookSettings]) -> list[WebhookSettings]:
 
 
 def _decoded(text: str, *, strict: bool) -> bytes:
-    """The bytes of a base64 text, with or without its padding; none when it is no base64. Not strict: what does not
-    belong there is passed over, as receivers in Python do."""
+    """Decode base64, with or without padding; return b"" if it is invalid.
+
+    Not strict: ignore invalid characters, as receivers in Python do.
+    """
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4 if strict else 2), validate=strict)
     except ValueError:
@@ -62,13 +64,13 @@ def _decoded(text: str, *, strict: bool) -> bytes:
 
 
 class WebhookSettings(Section):
-    """A business system that is told of events; no events listed means all but those of ONLY_BY_NAME.
+    """A webhook; without a list of events it receives all except ONLY_BY_NAME.
 
-    `name`: whose what waits is, also when the url changes; Config fills it in where it is not given.
+    `name` identifies its queue, also after a change of the URL; Config sets the default.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.:-]{0,100}$")] = ""
-    url: WebAddress
+    url: SecretWebAddress
     secret: Secret
     events: list[EventType] = Field([])
 
@@ -76,31 +78,34 @@ class WebhookSettings(Section):
     @classmethod
     def _base64(cls, value: str) -> str:
         if not value.strip():
-            raise ValueError("it must not be empty")
+            raise ValueError("must not be empty")
         if value.startswith(BASE64) and not _decoded(value.removeprefix(BASE64), strict=True):
-            raise ValueError(f"base64 is wanted behind {BASE64} (openssl rand -base64 32 makes one)")
+            raise ValueError(f"expected base64 after {BASE64} (openssl rand -base64 32 creates it)")
         return value
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """What its events are signed with. Without whsec_ nothing says whether the receiver takes the secret for
-        base64, as libraries of Standard Webhooks do, or as it is: both sign, and it takes the signature it knows."""
+        """The keys with which events are signed.
+
+        Without whsec_ it is unknown whether the receiver decodes the secret as base64, as Standard Webhooks libraries
+        do, or uses it literally. Both keys sign, and it accepts the signature it knows.
+        """
         if self.secret.startswith(BASE64):
             return (_decoded(self.secret.removeprefix(BASE64), strict=True),)
         return tuple(filter(None, (_decoded(self.secret, strict=False), self.secret.encode())))
 
     def wants(self, event: str) -> bool:
-        """Whether it is told of events of this type."""
+        """Whether the webhook subscribes to this event type."""
         return event in self.events or (not self.events and event not in ONLY_BY_NAME)
 
     @property
     def host(self) -> str:
-        """The host of its url."""
+        """The host of the URL."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def plain_url(self) -> str:
-        """Its url without what may be secret in it."""
+        """The URL without possible secrets."""
         parts = urlsplit(self.url)
         host = parts.netloc.rpartition("@")[2]
         plain = f"{parts.scheme}://{host}{parts.path}"
@@ -112,9 +117,9 @@ HeaderValue = Annotated[Secret, Field(pattern=r"^[^\r\n]*$")]
 
 
 class SystemSettings(Section):
-    """A business system that flows call."""
+    """A business system called by flows."""
 
     base_url: WebAddress
-    title: str = ""  # what people are told it is called; empty = its key
+    title: str = ""  # name shown to people; empty = the key
     headers: dict[HeaderName, HeaderValue] = Field({})
     timeout: float = Field(10, gt=0)

@@ -1,4 +1,4 @@
-"""What differs between two configurations, and which of it can change while the bot runs."""
+"""Comparison of two configurations, and which keys can change at run time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from config.section import Section
 if TYPE_CHECKING:
     from config import Config
 
-RESTART: Final = frozenset(  # what takes a restart
+RESTART: Final = frozenset(  # keys that need a restart
     {"assistants", "database", "timezone", "sandbox", "cluster", "language", "api.host", "api.port", "api.public_url"}
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The keys that differ, as in config.yaml, never their values; and the config that can be taken at once."""
+    """The changed keys as in config.yaml, without values, and the config that can be applied at run time."""
 
     config: Config
     changed: tuple[str, ...]
@@ -26,7 +26,7 @@ class Changes:
 
 
 def compare(now: Config, wanted: Config) -> Changes:
-    """What `wanted` changes of `now`; its config keeps what only a restart can change."""
+    """Compare two configs. The resulting config keeps the values that need a restart."""
     keys = list(_differences(now, wanted, ""))
     restart = tuple(key for key in keys if _needs_restart(key))
     api = {name: getattr(now.api, name) for name in ("host", "port", "public_url")}

@@ -1,4 +1,4 @@
-"""The section customer_service of config.yaml: keywords and their replies, hours, hand-over, the model."""
+"""The section customer_service of config.yaml."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import re2
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from config.section import NonEmpty, Seconds, Secret, Section, TimeZone, WebAddress, check_names, wrong
+from config.section import NonEmpty, Pattern, Seconds, Secret, Section, TimeZone, WebAddress, check_names, wrong
 
 
 def _sexagesimal(value: object) -> object:
@@ -16,13 +16,13 @@ def _sexagesimal(value: object) -> object:
     if type(value) is not int or value < 0:
         return value
     if value < 60:  # 9, where 09:00 is meant: no time that YAML reads so begins with 0
-        raise ValueError('a time like "09:00" is wanted')
+        raise ValueError('expected a time like "09:00"')
     return f"{value // 60:02}:{value % 60:02}"
 
 
 def _clock(value: str) -> str:
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", value):
-        raise ValueError('a time like "09:00" is wanted')
+        raise ValueError('expected a time like "09:00"')
     return value
 
 
@@ -30,7 +30,7 @@ Clock = Annotated[str, BeforeValidator(_sexagesimal), AfterValidator(_clock)]
 
 
 class LinkPart(Section):
-    """A link card inside a reply."""
+    """A link card in a reply."""
 
     title: NonEmpty
     url: NonEmpty
@@ -39,7 +39,7 @@ class LinkPart(Section):
 
 
 class ReplyPart(Section):
-    """One part of a reply: text, a picture, a file, or a link card; exactly one of them."""
+    """A part of a reply: exactly one of text, image, file, link."""
 
     text: str = ""
     image: str = ""
@@ -49,35 +49,23 @@ class ReplyPart(Section):
     @model_validator(mode="after")
     def _exactly_one(self) -> ReplyPart:
         if sum(map(bool, (self.text, self.image, self.file, self.link))) != 1:
-            raise ValueError("exactly one of text, image, file, link is wanted")
+            raise ValueError("exactly one of text, image, file, link is required")
         return self
 
 
 class KeywordRule(Section):
-    """A keyword and what it is answered with."""
+    """A keyword rule."""
 
     equals: str = ""
     contains: str = ""
-    regex: str = ""
+    regex: Pattern = ""
     reply: NonEmpty | list[NonEmpty | ReplyPart]
     where: Literal["private", "group", "both"] = "both"
-
-    @field_validator("regex")
-    @classmethod
-    def _re2(cls, value: str) -> str:
-        options = re2.Options()
-        options.log_errors = False
-        try:
-            re2.compile(value, options)
-        except re2.error as error:
-            reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-            raise ValueError(f"not a regular expression that RE2 takes: {reason}") from None
-        return value
 
     @model_validator(mode="after")
     def _exactly_one(self) -> KeywordRule:
         if sum(map(bool, (self.equals, self.contains, self.regex))) != 1:
-            raise ValueError("exactly one of equals, contains, regex is wanted")
+            raise ValueError("exactly one of equals, contains, regex is required")
         groups = re2.compile(self.regex).groups if self.regex else 0
         replies = [self.reply] if isinstance(self.reply, str) else self.reply
         texts = [one if isinstance(one, str) else one.text for one in replies]
@@ -98,12 +86,12 @@ class AcceptSettings(Section):
     @classmethod
     def _shortest_first(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[0] > value[1]:
-            raise ValueError("the shortest and the longest are wanted, in this order")
+            raise ValueError("expected the minimum and the maximum, in this order")
         return value
 
 
 class HoursSettings(Section):
-    """When people are there."""
+    """Office hours."""
 
     days: str = "mon-sun"
     from_: Clock = Field("09:00", alias="from")
@@ -115,12 +103,12 @@ class HoursSettings(Section):
     def _days(cls, value: str) -> str:
         day = "(mon|tue|wed|thu|fri|sat|sun)"
         if not re.fullmatch(rf"{day}(-{day})?(,\s*{day}(-{day})?)*", value):
-            raise ValueError("days like mon-fri or mon-fri,sun are wanted")
+            raise ValueError("expected days like mon-fri or mon-fri,sun")
         return value
 
 
 class HandoffSettings(Section):
-    """Reaching a person."""
+    """Handover to staff."""
 
     words: list[NonEmpty] = Field(["人工", "转人工"])
     staff_room: str = "客服值班群"
@@ -132,7 +120,7 @@ class HandoffSettings(Section):
 
 
 class LlmSettings(Section):
-    """An OpenAI-compatible server that chooses among the FAQ's entries; off while base_url is empty."""
+    """An OpenAI-compatible server that chooses among FAQ entries; disabled while base_url is empty."""
 
     base_url: WebAddress | Literal[""] = ""
     model: str = ""
@@ -142,20 +130,35 @@ class LlmSettings(Section):
     @model_validator(mode="after")
     def _both(self) -> LlmSettings:
         if self.base_url and not self.model:
-            raise wrong("model", "the name of a model is wanted where base_url is set")
+            raise wrong("model", "the name of a model is required if base_url is set")
         return self
 
 
 class EmbeddingSettings(Section):
-    """An OpenAI-compatible `/embeddings` server that finds near questions by meaning; off while base_url is empty."""
+    """An OpenAI-compatible `/embeddings` server for similar questions; disabled while base_url is empty."""
 
     base_url: WebAddress | Literal[""] = ""
     model: str = ""
     key: Secret = ""
-    timeout: float = Field(1, gt=0)  # seconds for a customer's question; then words alone decide
+    timeout: float = Field(1, gt=0)  # seconds for a customer's question; after that only words are used
 
     @model_validator(mode="after")
     def _both(self) -> EmbeddingSettings:
+        if self.base_url and not self.model:
+            raise wrong("model", "the name of a model is required if base_url is set")
+        return self
+
+
+class TranscriptionSettings(Section):
+    """An OpenAI-compatible `/audio/transcriptions` server that reads voice messages; off while base_url is empty."""
+
+    base_url: WebAddress | Literal[""] = ""
+    model: str = ""
+    key: Secret = ""
+    timeout: float = Field(10, gt=0)  # seconds for a voice message; then it is not read
+
+    @model_validator(mode="after")
+    def _both(self) -> TranscriptionSettings:
         if self.base_url and not self.model:
             raise wrong("model", "the name of a model is wanted where base_url is set")
         return self
@@ -168,10 +171,12 @@ class CustomerService(Section):
     accept: AcceptSettings = AcceptSettings()
     keywords: list[KeywordRule] = Field([])
     faq: str = "faq.yaml"
+    knowledge: str = ""  # a folder of Markdown and text files
     fallback: str = "抱歉，我没听懂。回复“人工”转人工客服。"
     handoff: HandoffSettings = HandoffSettings()
     llm: LlmSettings = LlmSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
+    transcription: TranscriptionSettings = TranscriptionSettings()
 
     @model_validator(mode="after")
     def _known_names(self) -> CustomerService:

@@ -1,4 +1,4 @@
-"""What the environment changes in the configuration: ${NAME} in a value, and WXBOT_A__B for the key a.b."""
+"""Environment variables in the configuration: ${NAME} in values, and WXBOT_A__B for the key a.b."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import yaml
 from config.section import FromEnvironment
 
 PREFIX: Final = "WXBOT_"
-Sources = dict[tuple[str | int, ...], str]  # the key's place -> the variable that set it
+Sources = dict[tuple[str | int, ...], str]  # path of a key -> the variable that set it
 
 
 class BadVariable(ValueError):
-    """A variable that fits nowhere; the message names it."""
+    """A variable that does not match the configuration; the message names it."""
 
 
 def expand(value: Any, environment: Mapping[str, str]) -> Any:
-    """Put the environment's values for ${NAME} in every string of a YAML tree; an unset NAME is empty."""
+    """Replace ${NAME} in all strings of a YAML tree; an unset variable is empty."""
     if isinstance(value, str):
         filled = re.sub(r"\$\{(\w+)\}", lambda match: environment.get(match[1], ""), value)
         return FromEnvironment(filled) if filled != value else value
@@ -32,7 +32,7 @@ def expand(value: Any, environment: Mapping[str, str]) -> Any:
 
 
 def override(tree: dict[str, Any], environment: Mapping[str, str]) -> Sources:
-    """Put the variables in the tree, each where its name says; a number stands for an item of a list."""
+    """Apply the WXBOT_ variables to the tree and return which keys they set. Numbers are indexes of lists."""
     sources: Sources = {}
     for name, text in sorted(environment.items()):
         if name.upper().startswith(PREFIX):
@@ -58,11 +58,11 @@ def _put(tree: dict[str, Any], name: str, text: str) -> tuple[str | int, ...]:
 def _key(node: Any, part: str, name: str) -> str | int:
     if isinstance(node, list):
         if not part.isdecimal():
-            raise BadVariable(f"{name}: {part!r} stands where a list has its items; a number from 0 is wanted")
+            raise BadVariable(f"{name}: {part!r} is not a list index; expected a number from 0")
         return int(part)
     if isinstance(node, dict):
         return next((key for key in node if str(key).lower() == part), part)
-    raise BadVariable(f"{name}: there is nothing below {type(node).__name__} for {part!r}")
+    raise BadVariable(f"{name}: {type(node).__name__} has no key {part!r}")
 
 
 def _missing(node: Any, key: Any) -> bool:
@@ -75,11 +75,11 @@ def _set(node: Any, key: Any, value: Any, name: str) -> None:
     elif key == len(node):
         node.append(value)
     else:
-        raise BadVariable(f"{name}: the list has {len(node)} items, so the next is number {len(node)}")
+        raise BadVariable(f"{name}: the list has {len(node)} items; the next index is {len(node)}")
 
 
 def _over(old: Any, text: str) -> Any:
-    """The text; where a mapping stands and the text is one, the mapping with that put over it."""
+    """Return the new value; a mapping is merged into an existing mapping."""
     if isinstance(old, dict):
         try:
             new = yaml.safe_load(text)

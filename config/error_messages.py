@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in one line: the key, the value, what is allowed."""
+"""Formats validation errors in one line: the key, the value, what is allowed."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from config.section import FromEnvironment
 
 Place = tuple[str | int, ...]
 SECRET_KEYS: Final = ("token", "key", "keys", "secret", "headers")
-WANTED: Final = {  # pydantic's kinds of error, by how they begin
-    "missing": "it is missing",
-    "string_type": "a text is wanted, in quotes if it looks like a number",
-    "int_": "a whole number is wanted",
-    "float_": "a number is wanted",
-    "finite_number": "a number is wanted",
-    "bool_": "true or false is wanted",
-    "list_type": "a list is wanted",
-    "tuple_type": "a list is wanted",
-    "dict_type": "a mapping of keys is wanted",
-    "model_type": "a mapping of keys is wanted",
-    "too_short": "at least one is wanted",
+WANTED: Final = {  # prefixes of pydantic's error types
+    "missing": "this key is required",
+    "string_type": "expected a string; quote it if it looks like a number",
+    "int_": "expected an integer",
+    "float_": "expected a number",
+    "finite_number": "expected a number",
+    "bool_": "expected true or false",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "too_short": "at least one item is required",
 }
 _LINE_ENDS: Final = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
-OURS: Final = {"Input should be": "it must be", "String should": "it must", "True or False": "true or false"}
+OURS: Final = {"Input should be": "must be", "String should": "must", "True or False": "true or false"}
 
 
 def one_line(errors: ValidationError, tree: Any, sources: Mapping[Place, str] | None = None) -> str:
-    """The first of the errors in one line. `tree`: what was checked; `sources`: which variable set what."""
-    return _LINE_ENDS.sub(" ", _complaint(errors, tree, sources or {}))  # keys may have line ends, too
+    """Format the first error in one line. `tree`: the validated data; `sources`: variables by key."""
+    return _LINE_ENDS.sub(" ", _complaint(errors, tree, sources or {}))  # keys may contain line breaks, too
 
 
 def _complaint(errors: ValidationError, tree: Any, sources: Mapping[Place, str]) -> str:
     places = [(_place(tree, one), one) for one in errors.errors(include_url=False)]
-    first = places[0][0]  # of the branches of a union, the one that went furthest knows best
+    first = places[0][0]  # among the branches of a union, the one with the longest path is the most specific
     place, error = max((p for p in places if p[0][: len(first)] == first), key=lambda p: len(p[0]))
     value, named = error["input"], _named(error)
     if named and isinstance(value, dict):
@@ -47,18 +47,18 @@ def _complaint(errors: ValidationError, tree: Any, sources: Mapping[Place, str])
     by = next((f" ({name})" for name in variables if place), "")
     head = f"{key}{by}: " if key else ""
     if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):
-        return head + _reason(error)  # a check over a whole section, whose message says what
+        return head + _reason(error)  # a validator of a whole section, whose message says everything
     secret = any(part in SECRET_KEYS for part in place)
-    return f"{head}{_shown(place, value, secret)} will not do: {_reason(error)}"
+    return f"{head}{_shown(place, value, secret)} is not valid: {_reason(error)}"
 
 
 def _named(error: ErrorDetails) -> str:
-    """The key that the error of a whole section is about, if it is about one."""
+    """Return the key that the error of a whole section is about, if any."""
     return str(error.get("ctx", {}).get("key", ""))
 
 
 def _place(tree: Any, error: ErrorDetails) -> Place:
-    """The key's place in the file: without the names that pydantic gives to the branches of a union."""
+    """Return the key's path in the file, without pydantic's names of union branches."""
     kept: list[str | int] = []
     node, loc = tree, error["loc"]
     for number, part in enumerate(loc, 1):
@@ -81,9 +81,9 @@ def _reason(error: ErrorDetails) -> str:
 
 
 def _shown(place: Place, value: Any, secret: bool) -> str:
-    """The value as it may be told: no secrets, no passwords in addresses, and no more than fits a line."""
+    """Format a value without secrets, limited in length."""
     if value is None:
-        return "nothing"
+        return "(no value)"
     if value == "":
         return "''"
     if secret:

@@ -1,4 +1,4 @@
-"""How a flow is written in config.yaml: four kinds of step, checked at start."""
+"""How a flow is written in config.yaml: its kinds of step, checked at start."""
 
 from __future__ import annotations
 
@@ -7,20 +7,85 @@ import unicodedata
 from collections.abc import Collection, Container, Iterator, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from config.section import NonEmpty, Section
+from config.section import NonEmpty, Pattern, Section
 
 PLACEHOLDER: Final = re.compile(r"\{(\w+)((?:\.\w+)*)\}")
 CALLBACK_URL: Final = "callback_url"
 ALWAYS_KNOWN: Final = frozenset({CALLBACK_URL, "person", "assistant", "flow"})
 CANCEL: Final = "取消"
+CONFIRM: Final = "确认"
+RETRY: Final = "重试"
 
-Name = Annotated[str, Field(pattern=r"^\w+$")]  # what may stand in braces
+Name = Annotated[str, Field(pattern=r"^\w+$")]  # can be used in placeholders
+
+
+def _question(value: object) -> object:
+    """A question without a check may be written as a text."""
+    return {"question": value} if isinstance(value, str) else value
+
+
+def _options(value: object) -> object:
+    """Options may be written as a list."""
+    if not isinstance(value, list):
+        return value
+    labels = [str(item) for item in value]
+    if len(set(labels)) != len(labels):
+        raise ValueError("options must be unique")
+    return dict(zip(labels, value, strict=True))
+
+
+class AnswerCheck(Section):
+    """What an answer must be: match a regular expression in full, or be a number in a range. `words` say so."""
+
+    regex: Pattern = ""
+    min: float | None = None
+    max: float | None = None
+    words: NonEmpty
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> AnswerCheck:
+        if bool(self.regex) == self.is_number:
+            raise ValueError("either regex or min and max are required")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min must not be above max")
+        return self
+
+    @property
+    def is_number(self) -> bool:
+        """Whether a number is wanted."""
+        return self.min is not None or self.max is not None
+
+
+class Question(Section):
+    """A question that is answered with a text, or with a number where `check` has a range."""
+
+    question: NonEmpty
+    check: AnswerCheck | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """What is said to the person."""
+        return [self.question, *([self.check.words] if self.check else [])]
+
+
+class Choice(Section):
+    """A question that is answered by one of these options. Each has the value that it stands for; in a list, itself."""
+
+    question: NonEmpty
+    options: Annotated[
+        dict[NonEmpty, str | int | float | bool], BeforeValidator(_options), Field(min_length=2, max_length=20)
+    ]
+
+    @property
+    def texts(self) -> list[str]:
+        """What is said to the person; options stand as they are."""
+        return [self.question]
 
 
 class CallStep(Section):
-    """Ask a business system something; a JSON object comes back under the name `into`."""
+    """Call a business system; the JSON object of its response is stored as `into`."""
 
     system: NonEmpty
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
@@ -30,7 +95,7 @@ class CallStep(Section):
 
 
 class WaitStep(Section):
-    """Wait for the system to call `callback_url`; its JSON object comes under the name `callback`."""
+    """Wait for a POST to `callback_url`; its JSON object is stored as `callback`."""
 
     callback: Name
     hours: float = Field(24, gt=0, le=24 * 365)
@@ -38,31 +103,42 @@ class WaitStep(Section):
 
 
 class FlowStep(Section):
-    """One step: exactly one of ask, call, say, wait."""
+    """One step: exactly one of ask, choose, confirm, call, say, wait."""
 
-    ask: dict[Name, NonEmpty] | None = None
+    ask: dict[Name, Annotated[Question, BeforeValidator(_question)]] | None = None
+    choose: dict[Name, Choice] | None = None
+    confirm: NonEmpty | None = None
     call: CallStep | None = None
     say: NonEmpty | None = None
     wait: WaitStep | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> FlowStep:
-        if len(self.model_fields_set) != 1 or not any((self.ask, self.call, self.say, self.wait)):
-            raise ValueError("exactly one of ask, call, say, wait is wanted")
+        kinds = (self.ask, self.choose, self.confirm, self.call, self.say, self.wait)
+        if len(self.model_fields_set) != 1 or not any(kinds):
+            raise ValueError("exactly one of ask, choose, confirm, call, say, wait is required")
         return self
+
+    @property
+    def questions(self) -> dict[str, Question | Choice]:
+        """What the person is asked, by the name of the answer."""
+        return {**(self.ask or {}), **(self.choose or {})}
+
+    @property
+    def hands_out(self) -> bool:
+        """Whether it tells somebody an address to call back at."""
+        return any(name == CALLBACK_URL for name, _ in placeholders(self.model_dump(exclude_none=True)))
 
     @property
     def brings(self) -> tuple[str, ...]:
         """The names later steps may use."""
-        if self.ask:
-            return tuple(self.ask)
         if self.call:
             return (self.call.into,)
-        return (self.wait.callback,) if self.wait else ()
+        return (self.wait.callback,) if self.wait else tuple(self.questions)
 
 
 class FlowSettings(Section):
-    """A conversation that calls business systems."""
+    """A flow: a conversation that calls business systems."""
 
     name: NonEmpty
     start: list[Annotated[str, Field(pattern=r"^\S(.*\S)?$")]] = Field(min_length=1)
@@ -71,60 +147,68 @@ class FlowSettings(Section):
     failed: str = "{flow}失败：{error}"
 
     def check(self, systems: Container[str]) -> None:
-        """ValueError, naming the step, when a step cannot work as it is written."""
-        known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # the name, and whether it has fields
+        """Raise ValueError, naming the step, if a step cannot work."""
+        known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # name -> whether it has fields
         for number, step in enumerate(self.steps, 1):
             where = f"flow {self.name}, step {number}"
             if step.call and step.call.system not in systems:
-                raise ValueError(f"{where}: there is no system {step.call.system!r}")
+                raise ValueError(f"{where}: unknown system {step.call.system!r}")
             taken = next((name for name in step.brings if name in ALWAYS_KNOWN | {"error"}), None)
             if taken:
-                raise ValueError(f"{where}: {taken!r} has a meaning already and cannot be brought")
-            for name, question in (step.ask or {}).items():
-                _check_names(question, known, where)
+                raise ValueError(f"{where}: {taken!r} is a reserved name")
+            for name, question in step.questions.items():
+                _check_names(question.texts, known, where)
                 known[name] = False
-            if not step.ask:
+            if not step.questions:
                 _check_names(step.model_dump(exclude_none=True), known, where)
                 known.update(dict.fromkeys(step.brings, True))
         _check_names(self.failed, {**known, "error": False}, f"flow {self.name}, failed")
         self._check_callbacks()
 
+    def hands_out(self, wait: int) -> int:
+        """Which step, by its index, hands out the address at which a waiting step is called back."""
+        return max(index for index, step in enumerate(self.steps[:wait]) if step.hands_out)
+
     def _check_callbacks(self) -> None:
-        """Who hands out a callback_url waits for it, and the other way round."""
+        """Check that every step using callback_url is followed by a waiting step, and vice versa."""
         handed_out = 0
         for number, step in enumerate(self.steps, 1):
-            if any(name == CALLBACK_URL for name, _ in placeholders(step.model_dump(exclude_none=True))):
+            if step.hands_out:
                 handed_out = number
             if step.wait and not handed_out:
-                raise ValueError(f"flow {self.name}, step {number}: nothing before it hands out {{{CALLBACK_URL}}}")
+                raise ValueError(f"flow {self.name}, step {number}: no earlier step uses {{{CALLBACK_URL}}}")
             handed_out = 0 if step.wait else handed_out
         if handed_out:
-            raise ValueError(f"flow {self.name}, step {handed_out}: no step after it waits for {{{CALLBACK_URL}}}")
+            raise ValueError(f"flow {self.name}, step {handed_out}: no later step waits for {{{CALLBACK_URL}}}")
 
 
 def spoken(words: str) -> str:
-    """Words as they are compared: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are one."""
+    """Normalise words for comparison: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are equal."""
     bare = "".join(unicodedata.normalize("NFKC", words).casefold().split())
     return bare.rstrip('。.!?,~”"」').lstrip('“"「') or bare
 
 
 def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None:
-    """ValueError when a flow cannot work, or two of them cannot be told apart."""
+    """Raise ValueError if a flow cannot work, or names or start words are not unique."""
     names: set[str] = set()
-    words: dict[str, str] = {CANCEL: "the word that ends any flow"}
+    words: dict[str, str] = {
+        CANCEL: "the word that cancels a flow",
+        CONFIRM: "the word that confirms a step",
+        RETRY: "the word that takes a failed flow up again",
+    }
     for flow in flows:
         if flow.name in names:
-            raise ValueError(f"flow {flow.name}: there are two of this name")
+            raise ValueError(f"flow {flow.name}: duplicate name")
         names.add(flow.name)
         for word in flow.start:
             if spoken(word) in words:
-                raise ValueError(f"flow {flow.name}, start: {word!r} is taken already ({words[spoken(word)]})")
+                raise ValueError(f"flow {flow.name}, start: {word!r} is already used ({words[spoken(word)]})")
             words[spoken(word)] = f"flow {flow.name}"
         flow.check(systems)
 
 
 def placeholders(value: Any) -> Iterator[tuple[str, str]]:
-    """Every {name.field} in a tree of texts, as (name, ".field")."""
+    """Yield every {name.field} in a tree of strings as (name, ".field")."""
     if isinstance(value, str):
         yield from ((match[1], match[2]) for match in PLACEHOLDER.finditer(value))
     elif isinstance(value, dict):
@@ -138,6 +222,6 @@ def placeholders(value: Any) -> Iterator[tuple[str, str]]:
 def _check_names(value: Any, known: dict[str, bool], where: str) -> None:
     for name, field in placeholders(value):
         if name not in known:
-            raise ValueError(f"{where}: nothing before it brings {{{name}}}")
+            raise ValueError(f"{where}: no earlier step sets {{{name}}}")
         if field and not known[name]:
-            raise ValueError(f"{where}: {{{name}}} is a text and has no {field[1:]!r}")
+            raise ValueError(f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")

@@ -1,45 +1,79 @@
-"""The config in force as people may see it: without its secrets."""
+"""The config in force as people may see it: what its types mark as secret (config.section.Mask) is hidden."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from config.section import Mask
+from config.texts import Texts
 
 HIDDEN: Final = "••••••"
-SECRET_NAMES: Final = frozenset({"token", "secret", "key", "keys", "password", "aes_key"})
-SECRET_VALUES: Final = frozenset({"headers"})  # dicts whose values are secret
 
 
 def masked(config: BaseModel) -> dict[str, Any]:
-    """The config as plain values; what may be secret is hidden, what is empty stays so."""
-    shown: dict[str, Any] = _shown("", config.model_dump(mode="json", by_alias=True))
+    """The config as plain values, by its keys in config.yaml. What is empty stays so."""
+    shown: dict[str, Any] = {}
+    for name, field in type(config).model_fields.items():
+        marks = [mark for mark in field.metadata if isinstance(mark, Mask)]
+        shown[field.alias or name] = _shown(getattr(config, name), field.annotation, marks)
     return shown
 
 
-def _shown(name: str, value: Any) -> Any:
+def _shown(value: Any, kind: Any, marks: list[Mask]) -> Any:
+    """A value of this type, with the marks that its type has."""
+    if isinstance(value, Texts):
+        return value.model_dump(mode="json")  # what everybody reads in WeChat
+    if isinstance(value, BaseModel):
+        return masked(value)
+    marks = marks + list(_marks(kind))
     if isinstance(value, dict):
-        if name in SECRET_VALUES:
-            return dict.fromkeys(value, HIDDEN)
-        if name == "texts":
-            return value
-        return {key: _shown(key, one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_shown(name, one) for one in value]
-    if isinstance(value, str) and value:
-        if name in SECRET_NAMES:
-            return HIDDEN
-        if "://" in value:
-            return _without_password(value, path=name != "url")
-    return value
+        return {key: _shown(one, _part(kind, 1), marks) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(one, _part(kind, 0), marks) for one in value]
+    plain = to_jsonable_python(value)
+    return _hidden(plain, marks) if isinstance(plain, str) and plain else plain
 
 
-def _without_password(url: str, *, path: bool) -> str:
-    """An address without user and password, and, where not even its path may be shown, without that."""
+def _marks(kind: Any) -> Iterator[Mask]:
+    """The marks of a type, and of what it may be one of; not those of its parts."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        inner, *metadata = get_args(kind)
+        yield from (one for one in metadata if isinstance(one, Mask))
+        yield from _marks(inner)
+    elif origin in (Union, UnionType):
+        for one in get_args(kind):
+            yield from _marks(one)
+
+
+def _part(kind: Any, place: int) -> Any:
+    """The type of what a list (0) or the values of a mapping (1) hold; Any where that is not said."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return _part(get_args(kind)[0], place)
+    if origin in (Union, UnionType):
+        return Union[tuple(_part(one, place) for one in get_args(kind))]  # noqa: UP007 - made of a list
+    arguments = get_args(kind)
+    return arguments[place] if len(arguments) > place else Any
+
+
+def _hidden(value: str, marks: list[Mask]) -> str:
+    if Mask.WHOLE in marks:
+        return HIDDEN
+    return _plain_address(value, path=Mask.PATH not in marks) if "://" in value else value
+
+
+def _plain_address(url: str, *, path: bool) -> str:
+    """An address without user, password and query, and, where not even its path may be shown, without that."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     if "@" in parts.netloc:
         host = f"{HIDDEN}@{host}"
-    rest = (parts.path, "", "") if path else (f"/{HIDDEN}" if parts.path.strip("/") or parts.query else "", "", "")
-    return urlunsplit((parts.scheme, host, *rest))
+    secret = f"/{HIDDEN}" if parts.path.strip("/") or parts.query else ""
+    return urlunsplit((parts.scheme, host, parts.path if path else secret, "", ""))

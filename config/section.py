@@ -1,4 +1,4 @@
-"""What every part of the configuration is made of: only known keys, and errors that say what is allowed."""
+"""Base class of the configuration's sections, and value types."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ import contextlib
 import difflib
 import re
 from collections.abc import Collection
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final, Self, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import re2
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-FILE: Final = "file:"  # what the name of a file begins with that stands for a secret
-MAX_NAMED: Final = 25  # keys that one line may list
-SCALARS: Final = {int: "a whole number is wanted", float: "a number is wanted", bool: "true or false is wanted"}
+FILE: Final = "file:"  # prefix of a secret that is the path of a file
+MAX_NAMED: Final = 25  # maximum number of keys listed in an error
+SCALARS: Final = {int: "expected an integer", float: "expected a number", bool: "expected true or false"}
 _NAME: Final = re.compile(r"\{(\w+)\}")
 
 
 class FromEnvironment(str):
-    """A value out of the environment: a text, whatever is wanted. Lists and mappings are written as in YAML."""
+    """A value from the environment, which is parsed as the expected type. Lists and mappings are written in YAML."""
 
     __slots__ = ()
 
 
 def _not_empty(value: str) -> str:
     if not value.strip():
-        raise ValueError("it must not be empty")
+        raise ValueError("must not be empty")
     return value
 
 
@@ -37,7 +39,7 @@ NonEmpty = Annotated[str, AfterValidator(_not_empty)]
 
 
 def _from_file(value: object) -> object:
-    """The content of a file named as file:PATH, without the line end behind it; anything else as it is."""
+    """Read a value file:PATH from that file, without the trailing line break; return other values unchanged."""
     if not isinstance(value, str) or not value.startswith(FILE):
         return value
     path = value.removeprefix(FILE)
@@ -48,18 +50,40 @@ def _from_file(value: object) -> object:
         raise ValueError(f"the file {path!r} cannot be read: {reason}") from None
 
 
-Secret = Annotated[str, BeforeValidator(_from_file)]  # itself, or file:PATH of a file that holds it
+def _pattern(value: str) -> str:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(value, options)
+    except re2.error as error:
+        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        raise ValueError(f"not a valid RE2 expression: {reason}") from None
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]  # in the syntax of RE2
+
+
+class Mask(Enum):
+    """Marks, in a type, what of a value nobody is shown (config.masked)."""
+
+    WHOLE = "whole"
+    PATH = "path"  # of an address: anything behind the host
+
+
+Secret = Annotated[str, BeforeValidator(_from_file), Mask.WHOLE]  # itself, or file:PATH of a file that holds it
+SecretAddress = Annotated[str, BeforeValidator(_from_file)]  # the same; its user and password alone are secret
 
 
 def web_address(value: str) -> str:
-    """The address itself; ValueError when it is no http(s) url."""
+    """Return the URL; raise ValueError unless it is an http(s) URL."""
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
     if not usable or re.search(r"\s", value):
-        raise ValueError("an address like https://host/path is wanted")
+        raise ValueError("expected a URL like https://host/path")
     return value
 
 
@@ -67,17 +91,18 @@ def _timezone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        raise ValueError("a time zone like Asia/Shanghai is wanted") from None
+        raise ValueError("expected a time zone like Asia/Shanghai") from None
     return value
 
 
 WebAddress = Annotated[str, AfterValidator(web_address)]
+SecretWebAddress = Annotated[WebAddress, Mask.PATH]  # a path that lets people in
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Seconds = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
-    """A part of the configuration."""
+    """A section of the configuration."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -92,12 +117,14 @@ class Section(BaseModel):
         fields = {field.alias or name: field.annotation for name, field in cls.model_fields.items()}
         for key in data:
             if key not in fields:
-                raise wrong(str(key), f"there is no such key, only {_choice(str(key), fields)}")
+                raise wrong(str(key), f"unknown key; allowed: {_choice(str(key), fields)}")
         return {key: _read(key, value, fields[key]) for key, value in data.items()}
 
     def adopt(self, other: Self) -> None:
-        """Take another's values, so that whoever holds this section sees them from now on: a reload is one call,
-        between two steps of the event loop. For the owner of the config only."""
+        """Copy the values of another section, so that all holders of this one see them.
+
+        It does not await, so a reload is atomic on the event loop. Only for the owner of the config.
+        """
         for name in type(self).model_fields:
             mine, theirs = getattr(self, name), getattr(other, name)
             if isinstance(mine, Section) and isinstance(theirs, Section):
@@ -107,20 +134,20 @@ class Section(BaseModel):
 
 
 def wrong(key: str, reason: str) -> PydanticCustomError:
-    """The error of a section that names one of its keys."""
+    """Create the error of a section about one of its keys."""
     return PydanticCustomError("wrong_key", "{reason}", {"key": key, "reason": reason})
 
 
 def check_names(key: str, text: str, allowed: Collection[str]) -> None:
-    """Raise what is wrong with a text that uses other {names} than those that are filled in."""
+    """Raise an error if a text has {names} that are not filled in."""
     strange = sorted(set(_NAME.findall(text)) - set(allowed))
     if strange:
-        shown = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "nothing in braces"
-        raise wrong(key, f"{{{strange[0]}}} is not known here, only {shown}")
+        shown = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
+        raise wrong(key, f"unknown placeholder {{{strange[0]}}}; allowed: {shown}")
 
 
 def names_in(text: str) -> set[str]:
-    """The {names} in a text."""
+    """Return the {names} in a text."""
     return set(_NAME.findall(text))
 
 
@@ -132,7 +159,7 @@ def _choice(key: str, fields: Collection[str]) -> str:
 
 
 def _read(key: str, value: Any, wanted: Any) -> Any:
-    """The value; a text from the environment as what is wanted, but no other text, nor a truth value, for a number."""
+    """Convert a value from the environment to the expected type; reject strings and booleans for numbers otherwise."""
     from_environment = isinstance(value, FromEnvironment)
     another_kind = isinstance(value, str) or isinstance(value, bool) != (wanted is bool)
     if wanted in SCALARS and another_kind and not from_environment:
@@ -143,7 +170,7 @@ def _read(key: str, value: Any, wanted: Any) -> Any:
     try:
         read = yaml.safe_load(value)
     except yaml.YAMLError:
-        wanted = "a mapping like {a: 1} is wanted" if kind is dict else "a list like [a, b] is wanted"
+        wanted = "expected a mapping like {a: 1}" if kind is dict else "expected a list like [a, b]"
         raise wrong(key, wanted) from None
     if kind is dict or not isinstance(read, str | int | float):
         return read or kind()

@@ -1,4 +1,4 @@
-"""The sections of config.yaml, typed, with their working defaults."""
+"""Sections of config.yaml with their defaults."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def _network(value: str) -> str:
     try:
         ipaddress.ip_network(value)
     except ValueError:
-        raise ValueError("a network like 10.0.0.0/8 is wanted, without bits behind the mask") from None
+        raise ValueError("expected a network like 10.0.0.0/8, without host bits") from None
     return value
 
 
 def _not_blank(value: str) -> str:
     if not value.strip():
-        raise ValueError("it must not be empty")
+        raise ValueError("must not be empty")
     return value
 
 
 def _bearer(value: str) -> str:
     if not value.isprintable() or value != value.strip():
-        raise ValueError("printable characters are wanted, with no space or line end around them")
+        raise ValueError("expected printable characters, without surrounding whitespace")
     return value
 
 
 def _host_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", value):
-        raise ValueError("a host name like bot.example.com is wanted, without scheme and port")
+        raise ValueError("expected a host name like bot.example.com, without scheme and port")
     return value.lower()
 
 
@@ -49,7 +49,7 @@ Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer)]
 
 
 class AssistantSettings(WecomKeys):
-    """One WeChat account and the gateway it is reached through; neither endpoint nor authority means the sandbox."""
+    """A WeChat account and its gateway. Without endpoint and authority it is in the sandbox."""
 
     account: NonEmpty
     endpoint: str = ""
@@ -58,26 +58,27 @@ class AssistantSettings(WecomKeys):
     tls: Literal["auto", True, False] = "auto"
     tls_ca: str = ""
     tls_server_name: str = ""
+    media_hosts: list[HostName] = Field([])
 
     @field_validator("endpoint")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
         address = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\[\]:/\s]+):(\d{1,5})", value)
         if value and not (address and 0 < int(address[2]) < 2**16):
-            raise ValueError("host:port is wanted, like 10.0.0.5:8788 or [::1]:8788, or nothing for the sandbox")
+            raise ValueError("expected host:port, like 10.0.0.5:8788 or [::1]:8788; empty for the sandbox")
         return value
 
     @field_validator("token")
     @classmethod
     def _fits_a_header(cls, value: str) -> str:
         if value and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
-            raise ValueError("only visible ASCII characters are wanted, with no space or line end around them")
+            raise ValueError("expected visible ASCII characters, without surrounding whitespace")
         return value
 
     @field_validator("authority")
     @classmethod
     def _address(cls, value: str) -> str:
-        """Also without https://, as Wechaty's own WECHATY_PUPPET_SERVICE_AUTHORITY has it."""
+        """Accept a host without https://, as in Wechaty's WECHATY_PUPPET_SERVICE_AUTHORITY."""
         if not value:
             return value
         return web_address(value if "://" in value else f"https://{value}").rstrip("/")
@@ -85,20 +86,20 @@ class AssistantSettings(WecomKeys):
     @model_validator(mode="after")
     def _one_way(self) -> AssistantSettings:
         if self.authority and self.endpoint:
-            raise wrong("authority", "endpoint is set too, and only one of the two may be")
+            raise wrong("authority", "endpoint and authority must not both be set")
         if self.authority and not self.token:
-            raise wrong("authority", "the token that it is to be asked for is wanted in token")
+            raise wrong("authority", "token is required")
         return self
 
     @property
     def is_sandboxed(self) -> bool:
-        """Whether the account lives in the sandbox."""
+        """Whether the account is in the sandbox."""
         return self.kind == "wechaty" and not (self.endpoint or self.authority)
 
     @field_validator("tls", mode="before")
     @classmethod
     def _word(cls, value: object) -> object:
-        """A variable brings true and false as words."""
+        """Accept "true" and "false" from variables."""
         return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
     @field_validator("tls_ca")
@@ -107,13 +108,13 @@ class AssistantSettings(WecomKeys):
         try:
             if value:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
-        except OSError as error:  # ssl.SSLError among them
-            raise ValueError(f"a file of certificates (PEM) is wanted: {error.strerror or error}") from None
+        except OSError as error:  # includes ssl.SSLError
+            raise ValueError(f"expected a PEM file of certificates: {error.strerror or error}") from None
         return value
 
 
 class Scope(StrEnum):
-    """What an API key allows."""
+    """Permissions of API keys."""
 
     QUN = "qun"
     MEMBERSHIP = "membership"
@@ -123,7 +124,7 @@ class Scope(StrEnum):
 
 
 class ApiKey(Section):
-    """A key that is limited in what it may do, how often, and from where; no scopes listed means all."""
+    """An API key with scopes, rate limit and networks. Default: all scopes."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
     key: Bearer
@@ -133,7 +134,7 @@ class ApiKey(Section):
 
 
 class ApiSettings(Section):
-    """The REST door."""
+    """The REST API."""
 
     host: NonEmpty = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
@@ -149,23 +150,23 @@ class ApiSettings(Section):
     @field_validator("public_url")
     @classmethod
     def _reachable(cls, value: str, info: ValidationInfo) -> str:
-        """Without a slash at its end; as it is shipped it follows `port`, or nobody would be at the urls handed out."""
+        """Remove the trailing slash. The default follows `port`, so that the URLs handed out work."""
         if re.search(r"[?#]", value):
-            raise ValueError("an address that more can be put behind is wanted, without ? and #")
+            raise ValueError("expected a base URL, without ? and #")
         value = value.rstrip("/")
         port = info.data.get("port")
         return f"http://127.0.0.1:{port}" if port and value == OWN_URL else value
 
 
 class FloodSettings(Section):
-    """More than this many messages in this many seconds is flooding."""
+    """More than `messages` in `seconds` is flooding."""
 
     messages: int = Field(10, ge=1)
     seconds: float = Field(10, gt=0)
 
 
 class BlockSettings(Section):
-    """What a group's guard does not let pass."""
+    """What the moderator does not allow in groups."""
 
     links: bool = False
     qr_codes: bool = True
@@ -209,7 +210,7 @@ class GroupSettings(Section):
 
 
 class PacingSettings(Section):
-    """How fast the account may act; what is over it waits."""
+    """Rate limits of accounts; actions beyond them wait."""
 
     enabled: bool = True
     messages_per_minute: float = Field(40, gt=0)
@@ -222,8 +223,20 @@ class PacingSettings(Section):
     request_seconds: float = Field(10, ge=0)
 
 
+class LimitSettings(Section):
+    """What one person may cause within an hour, and what all kept files may take of the disk."""
+
+    replies: int = Field(120, ge=1)
+    relays: int = Field(120, ge=1)
+    tickets: int = Field(6, ge=1)
+    megabytes: int = Field(500, ge=1)
+    repeats: int = Field(3, ge=1)
+    media_gigabytes: float = Field(20, gt=0)
+    free_megabytes: int = Field(500, ge=0)
+
+
 class JobSettings(Section):
-    """Another time for one of the built-in jobs, or off."""
+    """A changed time of a built-in job, or its deactivation."""
 
     name: NonEmpty
     cron: str = ""
@@ -231,7 +244,7 @@ class JobSettings(Section):
 
 
 class SandboxSettings(Section):
-    """Where the sandbox WeChat's page is."""
+    """Address of the sandbox's page."""
 
     host: NonEmpty = "127.0.0.1"
     port: int = Field(8788, ge=0, le=65535)

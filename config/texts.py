@@ -1,6 +1,6 @@
-"""Every text a person reads in WeChat, in its default wording; config.yaml's `texts:` changes any of them.
+"""The texts that people read in WeChat, with default wording. `texts:` in config.yaml changes them.
 
-What stands in braces is filled in; a text must not use other names than its default does.
+Names in braces are filled in; a configured text must not use others than the default.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ _NAME = re.compile(r"\{(\w+)\}")
 
 
 class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
-    """The texts, by the moment they are said."""
+    """All texts, by situation."""
 
-    # ways in
+    # joining groups
     bad_token: str = "入群令牌无效，请核对后重新发送。"
     expired_token: str = "入群令牌已过期，请向群主索取新的令牌。"
     joining: str = "好的，正在拉您进群“{topic}”。"
+    join_by_code: str = "请打开 {url} ，长按识别页面上的二维码，加入“{topic}”。"
     invited: str = "已向您发出“{topic}”的入群邀请，请在 {days} 天内点开确认。"
     waiting_owner: str = "“{topic}”开启了群聊邀请确认，请等群主同意。"
     already_member: str = "您已经在“{topic}”里了。"
@@ -41,8 +42,14 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     handoff_away: str = "人工客服现在不在线，将在{time}回复您。您可以先留言，我们都会看到。"
     handoff_waiting: str = "暂时联系不上人工客服，已记下您的请求，会尽快回复您。"
     handoff_in_private: str = "请私聊我发送“人工”，我为您转接人工客服。"
+    too_many_messages: str = "您的消息太频繁了，请过一会儿再试。"
+    too_many_tickets: str = "您请求人工服务太频繁了，请过一会儿再试。"
     handoff_closed: str = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
     handoff_marked: str = "感谢您的评价！"
+    fallback_again: str = "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。"
+    voice_unread: str = "我还听不懂语音，请改用文字发送。"
+    knowledge_answer: str = "{passage}\n\n—— 摘自“{title}”"
+    knowledge_more: str = "还可以看：\n{questions}\n回复 {numbers} 查看。"
     faq_menu: str = "您是不是想问：\n{questions}\n回复 {numbers} 查看答案，或回复“人工”转人工客服。"
 
     # the staff room
@@ -59,6 +66,7 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     ticket_file_lost: str = "#{number} {name}：{kind}没能取得，没有转给客户，请重新发送。"
     ticket_undelivered: str = "#{number} {name}：有一条没能送达客户：{words}"
     ticket_relay_lost: str = "#{number} {name}：客户发来的{words}没能转到这里"
+    ticket_relays_paused: str = "#{number} {name} 发来的消息太多，后面的暂不转到这里，可以在管理后台查看。"
     ticket_to_whom: str = "没有找到要转给的人，写法：“#{number} 转 @同事”。"
     ticket_no_canned: str = "没有快捷回复“{name}”，现有：{names}"
     ticket_line: str = "#{number} {name}，{minutes} 分钟前，{staff}"
@@ -90,6 +98,12 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     flow_ended: str = "管理员结束了您的流程“{flow}”。"
     flow_too_many: str = "您发起的流程太多了，请过一会儿再试。"
     flow_text_wanted: str = "请用文字回答，或回复“取消”结束。"
+    flow_choose: str = "请回复前面的数字。"
+    flow_choose_again: str = "没有这个选项。请回复 1 到 {count} 之间的数字，或回复“取消”结束。"
+    flow_confirm: str = "回复“确认”继续，回复“取消”结束。"
+    flow_confirm_wanted: str = "请回复“确认”继续，或回复“取消”结束。"
+    flow_still_calling: str = "还在处理，请稍候……"
+    flow_retry: str = "回复“重试”从出错的这一步继续。"
     flow_no_answer: str = "太久没有收到您的回答"
     flow_no_result: str = "等待结果超时"
     flow_late: str = "您{since}发起的流程“{flow}”已经结束，但收到了结果：{result}"
@@ -127,6 +141,9 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     job_idle_tickets: str = "结束空闲的人工会话"
     job_waiting_tickets: str = "通知等待的人工会话"
     job_remind_staff: str = "提醒客服"
+    job_offline_alerts: str = "助手离线提醒"
+    job_note_pace: str = "记录发送频率"
+    job_daily_totals: str = "汇总每日数据"
     job_daily_report: str = "日报"
     job_prune_media: str = "清理旧文件"
     job_prune: str = "清理旧记录"
@@ -139,5 +156,5 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
 
 
 def fill(text: str, **values: Any) -> str:
-    """Put values for {names}; anything else in braces stays as it is, so that people's words cannot break a text."""
+    """Fill in {names}; other braces are kept, so that texts of people cannot cause errors."""
     return _NAME.sub(lambda match: str(values.get(match[1], match[0])), text)

@@ -1,4 +1,4 @@
-"""What admins read who change things while the bot runs."""
+"""Texts of administration commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from config.section import Section
 
 
 class AdminTexts(Section):
-    """The answers to /群列表 /管理员 /问答 /重载."""
+    """Replies to /群列表 /管理员 /问答 /重载."""
 
     quns_shown: str = "共 {count} 个群：\n{lines}"
     quns_first: str = "最近的 {count} 个群（发送“/群列表 词”查找更多）：\n{lines}"

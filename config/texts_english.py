@@ -1,6 +1,6 @@
-"""The English wording of what operators are told by itself, for `language: en`; `texts:` goes before it.
+"""English wording of messages to operators, used with `language: en`; `texts:` takes precedence.
 
-What customers and group members read stays Chinese: they are whom the assistant speaks with.
+Texts for customers and group members stay Chinese.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ ENGLISH: Final = {
     "report_misses": "Questions without an answer:",
     "report_miss": "· {question} ({times} times)",
     "report_on": "The daily report of {topic} goes to its owner every morning. “/日报 关” stops it.",
-    "report_off": "There is no daily report of {topic} any more.",
+    "report_off": "The daily report of {topic} was turned off.",
     "job_line": "{name}: last {last} {result}, next {next}",
     "job_none": "There are no jobs.",
     "job_expire_memberships": "Expired requests to join",
@@ -24,6 +24,9 @@ ENGLISH: Final = {
     "job_idle_tickets": "Idle tickets",
     "job_waiting_tickets": "Waiting tickets",
     "job_remind_staff": "Reminders of the staff",
+    "job_offline_alerts": "Alerts of assistants offline",
+    "job_note_pace": "Pace used",
+    "job_daily_totals": "Daily totals",
     "job_daily_report": "Daily report",
     "job_prune_media": "Old files",
     "job_prune": "Old records",

@@ -1,4 +1,4 @@
-"""What people read about groups: the guard's words, and what chat commands are answered with."""
+"""Texts about groups: moderation, and replies to chat commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from config.section import Section
 
 
 class GroupTexts(Section):
-    """The texts of 微信群自动管理."""
+    """Texts of 微信群自动管理."""
 
     group_closed: str = "本群已关闭，助手即将退出，感谢您的陪伴。"
     join_closed: str = "这个群暂时无法加入，请联系群主。"
@@ -16,7 +16,7 @@ class GroupTexts(Section):
     what_topic: str = "群名"
     what_announcement: str = "群公告"
 
-    # the guard
+    # moderation
     warned: str = "@{member}\u2005请注意：{reason}。这是第 {count} 次警告，满 {limit} 次将被移出群聊。"
     removed: str = "{member} 已被移出群聊：{reason}。"
     removal_failed: str = "没能把 {member} 移出“{topic}”（{reason}）。助手需要是群主或群管理员，请您手动移除。"
@@ -29,7 +29,7 @@ class GroupTexts(Section):
     offence_mini_program: str = "请勿发送小程序"
     offence_flood: str = "请勿刷屏"
 
-    # commands: what is wrong
+    # commands: errors
     usage: str = "写法：{usage}"
     private_only: str = "{command} 请私聊我使用。"
     command_unknown: str = "没有命令 {command}。发送 /帮助 查看全部命令。"
@@ -48,7 +48,7 @@ class GroupTexts(Section):
     person_exempt: str = "{name} 是群主、管理员或助手，不能这样做。"
     nothing: str = "无"
 
-    # commands: what was done
+    # commands: results
     help: str = "群管理命令（私聊时在命令后写群编号）：\n{commands}"
     token_shown: str = (
         "“{topic}”的入群令牌：{token}\n加助手为好友时填在验证信息里，或直接发给助手，即可入群。\n入群页面：{url}"

@@ -1,4 +1,4 @@
-"""Courtesies, what is said in the staff room, and what admins are told about tickets."""
+"""Courtesies, texts of the staff room, and messages to admins about tickets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from config.section import Section
 
 
 class StaffTexts(Section):
-    """Courtesies, and the texts of the staff room."""
+    """Courtesies, and texts of the staff room."""
 
     courtesy_greeting: str = "您好，请问有什么可以帮您？"
     courtesy_thanks: str = "不客气，很高兴能帮到您。"

@@ -1,4 +1,4 @@
-"""The keys of an assistant on the official channel, 微信客服 of 企业微信."""
+"""Settings of an assistant on the official channel, 微信客服 of 企业微信."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NEEDED = ("corp_id", "secret", "open_kfid")
 
 
 class CallbackSettings(Section):
-    """What the admin console shows beside the callback's address."""
+    """Values shown with the callback URL in WeCom's admin console."""
 
     token: Secret = ""
     aes_key: Secret = ""
@@ -27,12 +27,12 @@ class CallbackSettings(Section):
         except binascii.Error:
             usable = False
         if value and not usable:
-            raise ValueError("the EncodingAESKey of 43 letters and digits is wanted")
+            raise ValueError("expected an EncodingAESKey of 43 letters and digits")
         return value
 
 
 class GroupPoolSettings(Section):
-    """客户群 that staff have made for wxbot, and how further ones are called."""
+    """客户群 created by staff for wxbot, and the names of further ones."""
 
     pool: list[NonEmpty] = Field([])
     room_base_name: str = Field("", max_length=40)
@@ -40,7 +40,7 @@ class GroupPoolSettings(Section):
 
 
 class WecomKeys(Section):
-    """What only an assistant of kind wecom has."""
+    """Keys of an assistant of kind wecom."""
 
     kind: Literal["wechaty", "wecom"] = "wechaty"
     corp_id: str = ""
@@ -56,7 +56,7 @@ class WecomKeys(Section):
         if self.kind == "wecom":
             for name in NEEDED:
                 if not getattr(self, name):
-                    raise wrong(name, "it is wanted for an assistant of kind wecom")
+                    raise wrong(name, "required for an assistant of kind wecom")
             if not (self.callback.token and self.callback.aes_key):
-                raise wrong("callback", "token and aes_key are wanted for an assistant of kind wecom")
+                raise wrong("callback", "token and aes_key are required for an assistant of kind wecom")
         return self

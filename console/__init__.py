@@ -1,4 +1,4 @@
-"""The console 管理后台: pages, JSON and live changes for the people who run wxbot, on the API's port."""
+"""The console 管理后台: web pages for operators, their JSON API and live changes, on the API's port."""
 
 from console.routes import add_to
 

@@ -1,4 +1,4 @@
-"""Who may do what: the session behind the cookie, its role, and that a change comes from the console's own page."""
+"""Access control of the console: session cookie, role, CSRF."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VISITOR: Final = web.RequestKey("visitor", Visitor)
 
 
 def guarded(handler: Handler, role: Role) -> Handler:
-    """The handler for people of this role (admins may do what agents may). BadKey, OutsideNetwork."""
+    """Wrap a handler for a role; admins may do everything. The wrapper raises BadKey and OutsideNetwork."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         check_page(request)
@@ -28,7 +28,7 @@ def guarded(handler: Handler, role: Role) -> Handler:
         if visitor is None:
             raise BadKey("no session")
         if role is Role.ADMIN and visitor.role is not Role.ADMIN:
-            raise OutsideNetwork(f"{visitor.actor} is no admin")
+            raise OutsideNetwork(f"{visitor.actor} is not an admin")
         if request.method not in SAFE:
             given = request.headers.get(CSRF_HEADER, "")
             if not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
@@ -40,23 +40,23 @@ def guarded(handler: Handler, role: Role) -> Handler:
 
 
 async def visitor_of(request: web.Request) -> Visitor | None:
-    """Who asks; None when nobody is logged in."""
+    """Return the logged-in user, or None."""
     token = request.cookies.get(COOKIE, "")
     return await request.app[HOUSE].console_sessions.visitor(token) if token else None
 
 
 def check_page(request: web.Request) -> None:
-    """Refuse what another site's page asks for: browsers say whose page it is. OutsideNetwork."""
+    """Raise OutsideNetwork for requests from pages of other sites, by Sec-Fetch-Site and Origin."""
     site = request.headers.get("Sec-Fetch-Site", "none")
     if site not in ("same-origin", "none"):
-        raise OutsideNetwork(f"a page of another site ({site})")
+        raise OutsideNetwork(f"request from another site ({site})")
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
-        raise OutsideNetwork(f"a page of {origin}")
+        raise OutsideNetwork(f"request from another origin: {origin}")
 
 
 def agent_of(request: web.Request) -> Agent:
-    """Who acts on a ticket."""
+    """Return the agent for actions on tickets."""
     visitor = request[VISITOR]
     return Agent(
         visitor.contact_id, visitor.name or ("管理员" if visitor.contact_id == TERMINAL else ""), visitor.actor

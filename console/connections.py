@@ -1,4 +1,4 @@
-"""对接: webhook deliveries with resend, flows under way, business systems."""
+"""对接: webhook deliveries, open flows, business systems."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import json
 from typing import Any
 
 from aiohttp import web
-from sqlmodel import Session
 
 from api.app_keys import HOUSE
 from api.body import number
 from api.query import choice, page, word
 from api.responses import iso, listing, reply
 from console.access import VISITOR
-from errors import NotFound
+from console.names import person_name
 from models.durable import OutboxItem, WorkState
+from services.flows.flows import end_run
 from services.messaging.webhook_delivery import list_deliveries
 from services.messaging.webhook_events import QUEUE
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /console/api/webhook?state=&name="""
+    """GET /console/api/webhook?state=&name=: list deliveries."""
     state, name, asked = choice(request, "state", WorkState) or WorkState.FAILED, word(request, "name"), page(request)
     found = await request.app[HOUSE].store.read(lambda s: list_deliveries(s, name, state, asked))
     return listing("deliveries", found.map(_delivery))
@@ -42,24 +42,14 @@ def _delivery(item: OutboxItem) -> dict[str, Any]:
 
 
 async def resend(request: web.Request) -> web.Response:
-    """POST /console/api/webhook/{id}/resend; `sent_again` is false for what had not failed."""
+    """POST /console/api/webhook/{id}/resend; `sent_again` is false if it had not failed."""
     container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
-
-    def write(session: Session) -> bool:
-        before = session.get(OutboxItem, item_id)
-        had_failed = before is not None and before.state == WorkState.FAILED
-        item = container.webhooks.send_again(session, item_id)
-        if item is None:
-            raise NotFound(f"webhook {item_id}")
-        if had_failed:
-            container.audit.note(session, "", "webhook_resend", who, str(item_id), "done")
-        return had_failed
-
-    return reply({"sent_again": await container.store.write(write)}, 202)
+    resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
+    return reply({"sent_again": resent.again, "state": resent.item.state}, 202)
 
 
 async def overview(request: web.Request) -> web.Response:
-    """GET /console/api/connections: the webhooks, the systems and the flows under way."""
+    """GET /console/api/connections: webhooks, systems and open flows."""
     container = request.app[HOUSE]
     runs = await container.flows.open_runs()
     webhooks = [
@@ -77,6 +67,7 @@ async def overview(request: web.Request) -> web.Response:
             "id": run.id,
             "flow": run.flow,
             "person": run.person,
+            "name": person_name(container, run.person),
             "assistant": run.account,
             "state": run.state,
             "step": run.step + 1,
@@ -85,18 +76,15 @@ async def overview(request: web.Request) -> web.Response:
         }
         for run in runs
     ]
-    return reply({"webhooks": webhooks, "systems": systems, "flows": flows})
+    configured = [
+        {"name": flow.name, "start": list(flow.start), "allow": flow.allow, "steps": len(flow.steps)}
+        for flow in container.config.flows
+    ]
+    return reply({"webhooks": webhooks, "systems": systems, "flows": flows, "configured_flows": configured})
 
 
 async def end_flow(request: web.Request) -> web.Response:
-    """POST /console/api/flow/{id}/end: its person is told."""
+    """POST /console/api/flow/{id}/end: cancel a flow and tell its person."""
     container, who, run_id = request.app[HOUSE], request[VISITOR].actor, number(request)
-
-    def write(session: Session) -> None:
-        run = container.flows.end(session, run_id)
-        if run is None:
-            raise NotFound(f"flow run {run_id}")
-        container.audit.note(session, run.account, "flow", who, str(run_id), "done", flow=run.flow)
-
-    await container.store.write(write)
+    await container.store.write(lambda s: end_run(s, container.flows, container.audit, run_id, who))
     return web.Response(status=204)

@@ -1,4 +1,4 @@
-"""Live changes as server-sent events. After a break the page gives the last id back and is told what it missed."""
+"""Live changes as server-sent events. After a reconnect, the Last-Event-ID selects what is sent again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STREAMS: Final = web.AppKey("console_streams", set[asyncio.Task[object]])
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
-    """GET /console/api/events. `reset`: what was missed is not known any more, everything must be read again."""
+    """GET /console/api/events. The event `reset` means that changes were lost and everything must be loaded again."""
     feed = request.app[HOUSE].changes
     given = request.headers.get("Last-Event-ID") or request.query.get("after", "")
     known = feed.number_of(given)
@@ -31,7 +31,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         first = "reset" if given and known is None else "hello"
         await response.write(f"id: {feed.id_of(number)}\nevent: {first}\ndata: {{}}\n\n".encode())
-        while await visitor_of(request) is not None:  # a session that has ended hears nothing more
+        while await visitor_of(request) is not None:  # ends with the session
             changes = await feed.wait_after(number, KEEPALIVE)
             for change in changes:
                 number = change.number
@@ -40,11 +40,11 @@ async def stream(request: web.Request) -> web.StreamResponse:
             if not changes:
                 await response.write(b": still here\n\n")
     except ConnectionResetError:
-        pass  # the reader has gone
+        pass  # the client has disconnected
     except asyncio.CancelledError:
         if task in request.app[STREAMS]:
             raise
-        await response.write_eof()  # by `end_streams`: an end, not a break
+        await response.write_eof()  # cancelled by `end_streams`: end the response properly
     finally:
         request.app[STREAMS].discard(task)
     return response

@@ -1,10 +1,11 @@
-"""群: the groups, and what the chat commands do with one."""
+"""群: groups and actions on them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from aiohttp import web
+from sqlmodel import Session
 
 from api.app_keys import HOUSE
 from api.body import field, line, number, read_object, text
@@ -13,16 +14,20 @@ from api.qun import fields
 from api.responses import iso, listing, reply
 from app.container import Container
 from console.access import VISITOR
-from console.overview import picture
-from errors import BotError, GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
-from models.groups import MemberState, Qun, QunState
+from console.pictures import picture
+from console.words import check
+from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
+from models.groups import Membership, MemberState, Qun, QunState
 from services.accounts.console_sessions import Role
 from services.groups.lists import QunFilter, list_members, list_quns
 from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
+from services.moderation.member_records import warnings_in
+from services.paging import Page
+from wechat.events import Contact
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /console/api/qun?q=&state=&assistant="""
+    """GET /console/api/qun?q=&state=&assistant=: list groups."""
     wanted = QunFilter(
         account=word(request, "assistant"), state=choice(request, "state", QunState), q=word(request, "q")
     )
@@ -33,13 +38,13 @@ async def find(request: web.Request) -> web.Response:
 
 def _fields(request: web.Request, qun: Qun) -> dict[str, Any]:
     shown = fields(request.app[HOUSE], qun)
-    if request[VISITOR].role is not Role.ADMIN:  # they let people in
+    if request[VISITOR].role is not Role.ADMIN:  # agents must not see what lets people join
         del shown["token"], shown["url"]
     return shown
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/qun/{number}."""
+    """GET /console/api/qun/{number}: a group with its settings and statistics."""
     container, qun = request.app[HOUSE], _group(request)
     blacklisted = await container.sanctions.blacklisted(qun)
     timed = await container.timed_messages.of(qun)
@@ -57,15 +62,20 @@ async def read(request: web.Request) -> web.Response:
 
 
 def timed_message(row: Any) -> dict[str, Any]:
-    """A timed message in lists."""
+    """Return the JSON representation of a timed message."""
     return {"id": row.id, "number": row.number, "cron": row.cron, "text": row.text, "next_at": iso(row.next_at)}
 
 
 async def members(request: web.Request) -> web.Response:
-    """GET /console/api/qun/{number}/members?state="""
+    """GET /console/api/qun/{number}/members?state=: list members."""
     container, qun, asked = request.app[HOUSE], _group(request), page(request)
     state = choice(request, "state", MemberState) or MemberState.JOINED
-    found = await container.store.read(lambda s: list_members(s, qun.number, state, asked))
+
+    def load(session: Session) -> tuple[Page[Membership], dict[str, int]]:
+        found = list_members(session, qun.number, state, asked)
+        return found, warnings_in(session, qun.number, [row.contact_id for row in found.rows if row.contact_id])
+
+    found, warnings = await container.store.read(load)
     return listing(
         "members",
         found.map(
@@ -75,6 +85,7 @@ async def members(request: web.Request) -> web.Response:
                 "name": row.name,
                 "state": row.state,
                 "updated_at": iso(row.updated_at),
+                "warnings": warnings.get(row.contact_id or "", 0),
                 "exempt": bool(row.contact_id) and container.sanctions.is_exempt(qun, row.contact_id or ""),
             }
         ),
@@ -82,7 +93,7 @@ async def members(request: web.Request) -> web.Response:
 
 
 async def code(request: web.Request) -> web.Response:
-    """GET /console/api/qun/{number}/qr.svg: the page that lets people in."""
+    """GET /console/api/qun/{number}/qr.svg: QR code of the landing page."""
     return picture(request.app[HOUSE].groups.url(_group(request)))
 
 
@@ -97,7 +108,9 @@ def _group(request: web.Request) -> Qun:
 
 
 async def change(request: web.Request) -> web.Response:
-    """PATCH /console/api/qun/{number} {topic | announcement | welcome}: seen in WeChat, or 502."""
+    """PATCH /console/api/qun/{number} {topic | announcement | welcome}: read back from WeChat, 502 if it did not
+    change.
+    """
     container, who = request.app[HOUSE], request[VISITOR].actor
     body = await read_object(request)
     qun = container.closing.open_group(number(request, "number"))
@@ -127,7 +140,7 @@ async def _change(container: Container, qun: Qun, body: dict[str, Any], who: str
             raise InvalidParameter("welcome")
         await store.write(presentation.welcome(qun, words_or_none, who))
     else:
-        raise InvalidParameter("one of topic, announcement, welcome")
+        raise InvalidParameter("topic, announcement or welcome is required")
 
 
 def _short(value: str, most: int) -> str:
@@ -137,12 +150,12 @@ def _short(value: str, most: int) -> str:
 
 
 async def read_changed(request: web.Request) -> web.Response:
-    """The group as it is now."""
+    """Return the changed group."""
     return await read(request)
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST /console/api/qun/{number}/{action}: close, token, block, unblock, warn, remove, blacklist, forgive."""
+    """POST /console/api/qun/{number}/{action}: one of ACTIONS."""
     container, who, qun = request.app[HOUSE], request[VISITOR].actor, _group(request)
     action = ACTIONS.get(request.match_info["action"])
     if action is None:
@@ -157,71 +170,58 @@ async def act(request: web.Request) -> web.Response:
     return await read(request)
 
 
+async def add_member(request: web.Request) -> web.Response:
+    """POST /console/api/qun/{number}/add {contact_id}: `approved` as 请求入群 answers it."""
+    container, who, qun = request.app[HOUSE], request[VISITOR].actor, _group(request)
+    contact_id = field(await read_object(request), "contact_id")
+    answer = await container.join_requests.join_group(qun, contact_id, who)
+    return reply({"approved": answer.approved})
+
+
 async def _close(container: Container, qun: Qun, _body: dict[str, Any], who: str) -> None:
     await container.closing.close(qun.number, who)
 
 
 async def _token(container: Container, qun: Qun, _body: dict[str, Any], who: str) -> None:
-    await container.store.write(lambda s: container.groups.renew_token(s, container.audit, qun, who))
+    await container.store.write(lambda s: container.group_lifecycle.renew_token(s, container.audit, qun, who))
 
 
 async def _block(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    word = field(body, "word")
-
-    def write(session: Any) -> None:
-        container.blocked_words.add(session, qun.account, qun.number, word, who)
-        container.audit.note(session, qun.account, "blocked_word", who, word, "done", number=str(qun.number))
-
-    await container.store.write(write)
+    word, book = field(body, "word"), container.blocked_words
+    check(await container.store.write(lambda s: book.block(s, qun.account, qun.number, word, who)))
 
 
 async def _unblock(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    word = field(body, "word")
-
-    def write(session: Any) -> None:
-        container.blocked_words.remove(session, qun.account, qun.number, word)
-        container.audit.note(session, qun.account, "blocked_word_removed", who, word, "done", number=str(qun.number))
-
-    await container.store.write(write)
+    word, book = field(body, "word"), container.blocked_words
+    check(await container.store.write(lambda s: book.allow(s, qun.account, qun.number, word, who)))
 
 
 async def _warn(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    contact_id, name, reason = _person(container, qun, body)
-    room = container.groups.room_of(qun, contact_id)
-    if room is None:
-        raise InvalidParameter("member")
-    await container.store.write(lambda s: container.sanctions.warn(s, qun, room.id, contact_id, name, reason, who))
+    person, reason = _person(container, qun, body), _reason(container, body)
+    await container.store.write(lambda s: container.member_actions.warn(s, qun, person, reason, who))
 
 
 async def _remove(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    contact_id, _, _ = _person(container, qun, body)
-    await container.memberships.put_out(qun, contact_id, who)
+    await container.member_actions.remove(qun, _person(container, qun, body).id, who)
 
 
 async def _blacklist(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    contact_id, name, reason = _person(container, qun, body)
-    await container.store.write(lambda s: container.sanctions.blacklist(s, qun, contact_id, name, reason, who))
-    await container.memberships.put_out(qun, contact_id, who)
+    await container.member_actions.ban(qun, _person(container, qun, body), _reason(container, body), who)
 
 
 async def _forgive(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
     contact_id = field(body, "contact_id")
-    await container.store.write(lambda s: container.sanctions.forgive(s, qun, contact_id, who))
+    await container.store.write(lambda s: container.member_actions.forgive(s, qun, contact_id, who))
 
 
-def _person(container: Container, qun: Qun, body: dict[str, Any]) -> tuple[str, str, str]:
+def _person(container: Container, qun: Qun, body: dict[str, Any]) -> Contact:
     contact_id = field(body, "contact_id")
-    if container.sanctions.is_exempt(qun, contact_id):
-        raise PersonExempt(contact_id)
-    contact = container.accounts.online(qun.account).directory.contacts.get(contact_id)
-    reason = line("reason", body["reason"]) if body.get("reason") else container.config.texts.reason_command
-    return contact_id, contact.name if contact else "", reason
+    contacts = container.accounts.online(qun.account).directory.contacts
+    return contacts.get(contact_id) or Contact(contact_id, "")
 
 
-class PersonExempt(BotError):
-    """Owner, admins and companions are out of reach."""
-
-    code, status, message = 1001, 400, "群主、管理员、陪伴者不能被处理！"
+def _reason(container: Container, body: dict[str, Any]) -> str:
+    return line("reason", body["reason"]) if body.get("reason") else container.config.texts.reason_command
 
 
 ACTIONS = {

@@ -1,4 +1,4 @@
-"""知识: keywords, questions, what nobody could answer, and a box to try a sentence."""
+"""知识: keywords, questions, unanswered questions, and trying out a message."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from api.query import word
 from api.responses import iso, reply
 from config.customer_service import KeywordRule
 from console.access import VISITOR
-from errors import InvalidParameter, NotFound
+from errors import InvalidParameter
 from models.faq import Question
 from models.keywords import Keyword
+from models.schema import MAX_ID
 from services.support.faq import Entry
 from services.support.questions import top_misses
-from services.support.rule_files import export_keywords, export_questions, import_keywords, import_questions
+from services.support.rule_files import export_keywords, export_questions
 
 MISS_DAYS = 30
 MISSES = 100
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/knowledge?assistant=: all of it; lists of people's making are short."""
+    """GET /console/api/knowledge?assistant=: all rules and questions, without pages."""
     container, account = request.app[HOUSE], _account(request)
     since = (datetime.now(container.zone) - timedelta(days=MISS_DAYS)).date().isoformat()
 
@@ -74,14 +75,14 @@ def _question(row: Question) -> dict[str, Any]:
 
 
 async def try_it(request: web.Request) -> web.Response:
-    """POST /console/api/knowledge/try {text, group?}."""
+    """POST /console/api/knowledge/try {text, group?}: explain which rule answers."""
     body = await read_object(request)
     words, group = text(body, "text"), body.get("group") is True
     return reply({"explanation": asdict(request.app[HOUSE].explainer.explain(_account(request), words, group=group))})
 
 
 async def put_keyword(request: web.Request) -> web.Response:
-    """POST /console/api/keyword {kind, word, reply, where}; {id} as well: instead of that one."""
+    """POST /console/api/keyword {kind, word, reply, where}: add a rule, or with {id} replace one."""
     container, who, account = request.app[HOUSE], request[VISITOR].actor, _account(request)
     body = await read_object(request)
     try:
@@ -90,76 +91,47 @@ async def put_keyword(request: web.Request) -> web.Response:
         )
     except ValidationError:
         raise InvalidParameter("keyword") from None
-    old = body.get("id")
+    old, editor = _old(body), container.knowledge_editor
+    row = await container.store.write(lambda s: editor.put_keyword(s, account, None, rule, who, old))
+    return reply({"keyword": {"id": row.id}}, 201)
 
-    def write(session: Session) -> int | None:
-        before = session.get(Keyword, old) if isinstance(old, int) else None
-        was = f"{before.kind}: {before.word} = {before.reply}" if before else ""
-        if before is not None:
-            container.keywords.remove(session, before.id or 0)
-        row = container.keywords.put(session, account, None, rule, who)
-        after = f"{row.kind}: {row.word} = {row.reply}"
-        container.audit.note(session, account, "keyword", who, row.word, "done", before=was, after=after)
-        return row.id
 
-    return reply({"keyword": {"id": await container.store.write(write)}}, 201)
+def _old(body: dict[str, Any]) -> int | None:
+    """The id of what is changed; None for something new."""
+    given = body.get("id")
+    if given is not None and (type(given) is not int or not 0 < given <= MAX_ID):
+        raise InvalidParameter("id")
+    return given
 
 
 async def remove_keyword(request: web.Request) -> web.Response:
     """DELETE /console/api/keyword/{id}."""
     container, who, row_id = request.app[HOUSE], request[VISITOR].actor, number(request)
-
-    def write(session: Session) -> None:
-        row = container.keywords.remove(session, row_id)
-        if row is None:
-            raise NotFound(f"keyword {row_id}")
-        before = f"{row.kind}: {row.word} = {row.reply}"
-        container.audit.note(session, row.account, "keyword_removed", who, row.word, "done", before=before)
-
-    await container.store.write(write)
+    await container.store.write(lambda s: container.knowledge_editor.remove_keyword(s, row_id, who))
     return web.Response(status=204)
 
 
 async def put_question(request: web.Request) -> web.Response:
-    """POST /console/api/question {questions, answer}; {id} as well: instead of what that one says."""
+    """POST /console/api/question {questions, answer}: add a question, or with {id} change one."""
     container, who = request.app[HOUSE], request[VISITOR].actor
     body = await read_object(request)
-    wordings, answer = lines(body, "questions"), text(body, "answer")
+    wordings, answer, old = lines(body, "questions"), text(body, "answer"), _old(body)
     if not wordings:
         raise InvalidParameter("questions")
-    entry, old = Entry(questions=wordings, answer=answer), body.get("id")
-
-    def write(session: Session) -> int | None:
-        row = session.get(Question, old) if isinstance(old, int) else None
-        before = f"{'|'.join(row.questions)} = {row.answer}" if row else ""
-        if row is not None:
-            container.faq.change(session, row, entry, who)
-        else:
-            row, _ = container.faq.add(session, entry, who)
-        after = f"{'|'.join(wordings)} = {answer}"
-        container.audit.note(session, "", "question", who, str(row.id), "done", before=before, after=after)
-        return row.id
-
-    return reply({"question": {"id": await container.store.write(write)}}, 201)
+    entry, editor = Entry(questions=wordings, answer=answer), container.knowledge_editor
+    row, _ = await container.store.write(lambda s: editor.put_question(s, entry, who, old))
+    return reply({"question": {"id": row.id}}, 201)
 
 
 async def remove_question(request: web.Request) -> web.Response:
     """DELETE /console/api/question/{id}."""
     container, who, row_id = request.app[HOUSE], request[VISITOR].actor, number(request)
-
-    def write(session: Session) -> None:
-        row = container.faq.remove(session, row_id)
-        if row is None:
-            raise NotFound(f"question {row_id}")
-        before = f"{'|'.join(row.questions)} = {row.answer}"
-        container.audit.note(session, "", "question_removed", who, str(row_id), "done", before=before)
-
-    await container.store.write(write)
+    await container.store.write(lambda s: container.knowledge_editor.remove_question(s, row_id, who))
     return web.Response(status=204)
 
 
 async def export(request: web.Request) -> web.Response:
-    """GET /console/api/knowledge/{what}.yaml: keywords or questions that people added."""
+    """GET /console/api/knowledge/{what}.yaml: export the added keywords or questions."""
     container, account, what = request.app[HOUSE], _account(request), request.match_info["what"]
     if what == "keywords":
         data = await container.store.read(lambda s: export_keywords(s, container.keywords, account, None))
@@ -170,19 +142,18 @@ async def export(request: web.Request) -> web.Response:
 
 
 async def import_(request: web.Request) -> web.Response:
-    """POST /console/api/knowledge/{what}.yaml {yaml}: all of it or nothing."""
+    """POST /console/api/knowledge/{what}.yaml {yaml}: import keywords or questions in one transaction."""
     container, account, what = request.app[HOUSE], _account(request), request.match_info["what"]
     who, body = request[VISITOR].actor, await read_large_object(request)
     given = body.get("yaml")
     if not isinstance(given, str):
         raise InvalidParameter("yaml")
 
+    editor = container.knowledge_editor
+
     def write(session: Session) -> int:
         if what == "keywords":
-            count = import_keywords(session, container.keywords, account, None, given, who)
-        else:
-            count = import_questions(session, container.faq, given, who)
-        container.audit.note(session, account, f"{what}_imported", who, "", "done", count=str(count))
-        return count
+            return editor.import_keywords(session, account, given, who)
+        return editor.import_questions(session, given, who)
 
     return reply({"imported": await container.store.write(write)})

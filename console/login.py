@@ -1,4 +1,4 @@
-"""Logging in by a link from WeChat, and out."""
+"""Login by a link, and logout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.accounts.console_sessions import IDLE_SECONDS
 
 
 async def by_link(request: web.Request) -> web.StreamResponse:
-    """GET /console/login/{secret}: opens a session and goes to the console; a link that is no good says so."""
+    """GET /console/login/{secret}: open a session and redirect to the console; 410 if the link is invalid."""
     wait = request.app[VIEWS].wait(request[CLIENT])
     if wait:
         raise TooManyRequests(retry_after=wait)
@@ -33,12 +33,11 @@ async def by_link(request: web.Request) -> web.StreamResponse:
 
 
 async def session(request: web.Request) -> web.Response:
-    """GET /console/api/session: who is logged in."""
+    """GET /console/api/session: the logged-in user."""
     visitor = await visitor_of(request)
     if visitor is None:
         raise BadKey("no session")
     container = request.app[HOUSE]
-    handoff = container.config.customer_service.handoff
     shown: dict[str, Any] = {
         "id": visitor.contact_id,
         "name": visitor.name,
@@ -46,20 +45,14 @@ async def session(request: web.Request) -> web.Response:
         "csrf": visitor.csrf,
         "language": container.config.language,
         "assistants": container.accounts.names(),
-        "canned": dict(handoff.canned),
     }
     return reply({"session": shown})
 
 
 async def log_out(request: web.Request) -> web.Response:
-    """POST /console/api/logout: ends this session."""
+    """POST /console/api/logout: end this session."""
     visitor, container = request[VISITOR], request.app[HOUSE]
-
-    def write(session: Any) -> None:
-        container.console_sessions.end(session, visitor.session_id)
-        container.audit.note(session, visitor.account, "console_logout", visitor.actor, visitor.contact_id, "done")
-
-    await container.store.write(write)
+    await container.store.write(lambda s: container.console_sessions.end(s, visitor.session_id, visitor.actor))
     response = reply({"session": None})
     response.del_cookie(COOKIE, path="/console/")
     return response

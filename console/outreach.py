@@ -1,8 +1,9 @@
-"""群发与定时: broadcasts with their results, and timed messages."""
+"""群发与定时: broadcasts with results, and timed messages."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Final
 
 from aiohttp import web
 from sqlmodel import Session, col, select
@@ -12,19 +13,23 @@ from api.body import field, number, read_large_object, read_object, text
 from api.content import read_content
 from api.query import page
 from api.responses import iso, listing, reply
+from app.container import Container
 from console.access import VISITOR
 from console.groups import timed_message
+from console.names import actor_name, person_name
 from errors import InvalidParameter, NotFound
-from models.rules import Broadcast, BroadcastState, TimedMessage
-from services.outreach.broadcasts import BroadcastRequest
-from services.paging import PageRequest, page_of
+from models.rules import Broadcast, BroadcastState
+from services.clock import DAY
+from services.outreach.broadcasts import BroadcastRequest, Friend
+from services.paging import page_of
 
-MAX_GROUPS = 10_000
+MAX_NAMED: Final = 10_000
+MAX_AHEAD: Final = 366 * DAY  # seconds
 
 
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/broadcast: those that were sent, newest first."""
-    asked = page(request)
+    container, asked = request.app[HOUSE], page(request)
 
     def load(session: Session) -> Any:
         query = select(Broadcast).where(Broadcast.state == BroadcastState.SENT)
@@ -33,49 +38,77 @@ async def find(request: web.Request) -> web.Response:
         rows = session.exec(query.order_by(col(Broadcast.id).desc()).limit(asked.limit + 1)).all()
         return page_of(rows, asked, lambda row: row.id)
 
-    return listing("broadcasts", (await request.app[HOUSE].store.read(load)).map(_shown))
+    return listing("broadcasts", (await container.store.read(load)).map(lambda row: _shown(container, row)))
 
 
-def _shown(row: Broadcast) -> dict[str, Any]:
+def _shown(container: Container, row: Broadcast) -> dict[str, Any]:
     return {
         "id": row.id,
         "text": row.text,
+        "name": json.loads(row.body).get("name", "") if row.body else "",
         "by": row.by,
+        "by_name": actor_name(container, row.by) or person_name(container, row.by),
         "created_at": iso(row.created_at),
         "run_at": iso(row.run_at) if row.run_at else None,
     }
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/broadcast/{id}: the result of each group."""
+    """GET /console/api/broadcast/{id}: the result of each group and friend."""
     container = request.app[HOUSE]
     result = await container.broadcasts.result(number(request))
-    groups = []
-    for qun_number, state in result.groups.items():
-        qun = container.groups.by_number(qun_number)
-        groups.append({"number": qun_number, "topic": qun.topic if qun else "", "state": state})
-    return reply({"broadcast": {**_shown(result.broadcast), "state": result.state, "groups": groups}})
+    groups = [
+        {"number": number, "topic": _topic(container, number), "state": state}
+        for number, state in result.groups.items()
+    ]
+    friends = [
+        {"assistant": account, "contact_id": id, "name": person_name(container, id), "state": state}
+        for (account, id), state in result.friends.items()
+    ]
+    shown = {**_shown(container, result.broadcast), "state": result.state, "groups": groups, "friends": friends}
+    return reply({"broadcast": shown})
+
+
+def _topic(container: Container, number: int) -> str:
+    qun = container.groups.by_number(number)
+    return qun.topic if qun else ""
 
 
 async def send(request: web.Request) -> web.Response:
-    """POST /console/api/broadcast {key, quns | all, text | image | …, at?}; the same key again sends nothing."""
+    """POST /console/api/broadcast {key, quns? | all?, friends?, text | image | …, at?}; the same key again sends
+    nothing. `friends`: [{assistant, contact_id}]."""
     container, who = request.app[HOUSE], request[VISITOR].actor
     body = await read_large_object(request)
     key, quns = field(body, "key"), body.get("quns", [])
-    if not isinstance(quns, list) or len(quns) > MAX_GROUPS or not all(type(one) is int for one in quns):
+    if not isinstance(quns, list) or len(quns) > MAX_NAMED or not all(type(one) is int for one in quns):
         raise InvalidParameter("quns")
-    content = {name: value for name, value in body.items() if name not in ("key", "quns", "all", "at")}
-    at = body.get("at")
-    if at is not None and (type(at) not in (int, float) or not 0 <= at < 1e11):
-        raise InvalidParameter("at")
+    content = {name: value for name, value in body.items() if name not in ("key", "quns", "all", "friends", "at")}
     order = BroadcastRequest(
         await read_content(content, container.attachments),
         quns=quns,
         everywhere=body.get("all") is True,
-        run_at=float(at or 0),
+        friends=_friends(body),
+        run_at=_moment(body, container.clock()),
     )
     broadcast_id = await container.broadcasts.promise(order, who, f"console:{key}")
     return reply({"broadcast": {"id": broadcast_id}}, 202)
+
+
+def _friends(body: dict[str, Any]) -> list[Friend]:
+    given = body.get("friends", [])
+    if not isinstance(given, list) or len(given) > MAX_NAMED or not all(isinstance(one, dict) for one in given):
+        raise InvalidParameter("friends")
+    return [(field(one, "assistant"), field(one, "contact_id")) for one in given]
+
+
+def _moment(body: dict[str, Any], now: float) -> float:
+    """When it is to be sent, in Unix seconds; 0 = at once."""
+    at = body.get("at")
+    if at is None:
+        return 0.0
+    if type(at) not in (int, float) or not now <= at <= now + MAX_AHEAD:
+        raise InvalidParameter("at")
+    return float(at)
 
 
 # ---- timed messages ----
@@ -83,52 +116,25 @@ async def send(request: web.Request) -> web.Response:
 
 async def find_timed(request: web.Request) -> web.Response:
     """GET /console/api/timed."""
-    container, asked = request.app[HOUSE], PageRequest(200)
-    rows = await container.store.read(
-        lambda s: s.exec(select(TimedMessage).order_by(col(TimedMessage.id).desc()).limit(asked.limit)).all()
-    )
-    shown = []
-    for row in rows:
-        qun = container.groups.by_number(row.number)
-        shown.append({**timed_message(row), "topic": qun.topic if qun else ""})
-    return reply({"timed": shown, "next": None})
+    container, asked = request.app[HOUSE], page(request)
+    found = await container.store.read(lambda s: container.timed_messages.listed(s, asked))
+    return listing("timed", found.map(lambda row: {**timed_message(row), "topic": _topic(container, row.number)}))
 
 
 async def add_timed(request: web.Request) -> web.Response:
-    """POST /console/api/timed {number, cron, text}."""
+    """POST /console/api/timed {number, cron, text}: add a timed message."""
     container, who = request.app[HOUSE], request[VISITOR].actor
     body = await read_object(request)
     cron, words, wanted = field(body, "cron"), text(body, "text"), body.get("number")
     qun = container.groups.by_number(wanted) if type(wanted) is int else None
     if qun is None:
         raise NotFound("group")
-    try:
-        next_at = container.timed_messages.next(cron)
-    except ValueError:
-        raise InvalidParameter("cron") from None
-    if next_at is None:
-        raise InvalidParameter("cron")
-
-    def write(session: Session) -> int:
-        timed_id = container.timed_messages.add(session, qun, cron, words, who, next_at)
-        container.audit.note(session, qun.account, "timed", who, str(timed_id), "done", number=str(qun.number))
-        return timed_id
-
-    return reply({"timed": {"id": await container.store.write(write)}}, 201)
+    row = await container.store.write(lambda s: container.timed_messages.add(s, qun, cron, words, who))
+    return reply({"timed": {"id": row.id}}, 201)
 
 
 async def remove_timed(request: web.Request) -> web.Response:
-    """DELETE /console/api/timed/{id}."""
+    """DELETE /console/api/timed/{id}: delete a timed message."""
     container, who, timed_id = request.app[HOUSE], request[VISITOR].actor, number(request)
-
-    def write(session: Session) -> None:
-        row = session.get(TimedMessage, timed_id)
-        qun = container.groups.by_number(row.number) if row else None
-        if row is None or qun is None:
-            raise NotFound(f"timed message {timed_id}")
-        before = f"{row.cron} {row.text}"[:200]
-        container.timed_messages.remove(session, qun, timed_id)
-        container.audit.note(session, qun.account, "timed_removed", who, str(timed_id), "done", before=before)
-
-    await container.store.write(write)
+    await container.store.write(lambda s: container.timed_messages.remove(s, timed_id, who))
     return web.Response(status=204)

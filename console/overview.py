@@ -1,37 +1,35 @@
-"""概览: the accounts with their login QR codes, what waits, and the numbers of the last days."""
+"""概览: the accounts, what waits, and the numbers of the last days; and what every page shows at its edge."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
-import segno
 from aiohttp import web
+from sqlmodel import Session
 
 from api.app_keys import ASSISTANTS, HOUSE
 from api.responses import iso, reply
-from app.assistants import AssistantStatus
-from app.container import Container
-from errors import NotFound
+from console.accounts import shown
 from models.durable import WorkState
-from services.upkeep.overview import daily_totals
-
-DAYS: Final = 30
+from models.statistics import DayTotal
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/overview."""
+    """GET /console/api/overview: state of accounts, tickets and queues."""
     container = request.app[HOUSE]
-    accounts = [account(container, status) for status in request.app[ASSISTANTS].listed()]
-    days = await container.store.read(lambda s: daily_totals(s, container.zone, container.clock(), DAYS))
+
+    def load(session: Session) -> Any:
+        return container.daily_totals.read(session), container.daily_totals.peaks(session)
+
+    days, peaks = await container.store.read(load)
     failed = await container.webhooks.listed(WorkState.FAILED)
     tickets = list(container.tickets)
     waiting = [ticket for ticket in tickets if not ticket.staff_id]
     return reply(
         {
-            "accounts": accounts,
-            "days": [asdict(day) for day in days],
+            "accounts": [shown(container, status) for status in request.app[ASSISTANTS].listed()],
+            "days": [_day(day) for day in days],
+            "pace": [{"day": one.day, "account": one.account, "kind": one.kind, "ratio": one.ratio} for one in peaks],
             "tickets": {
                 "open": len(tickets),
                 "waiting": len(waiting),
@@ -43,40 +41,35 @@ async def read(request: web.Request) -> web.Response:
     )
 
 
-def account(container: Container, status: AssistantStatus) -> dict[str, Any]:
-    """An account as the page shows it; what its QR code says stays here."""
-    wechat = container.accounts.get(status.account)
-    language = container.config.language
+def _day(day: DayTotal) -> dict[str, Any]:
     return {
-        "account": status.account,
-        "state": status.state,
-        "since": iso(container.accounts.since(status.account)),
-        "reason": wechat.reason.text(language) if wechat.reason else "",
-        "friends": status.friends,
-        "groups": status.groups,
-        "waiting": status.waiting,
-        "scan": wechat.scan_state if wechat.qr_code else "none",
-        "staff_room": _staff_room(container, status.account),
-        "pace": {kind: round(ratio, 3) for kind, ratio in container.accounts.governor(status.account).used().items()},
+        "day": day.day,
+        "messages": day.messages,
+        "joins": day.joins,
+        "leaves": day.leaves,
+        "sent": day.sent,
+        "tickets": day.tickets,
+        "answered": day.answered,
+        "first_answer": day.first_answer,
+        "mark": day.mark_sum / day.marks if day.marks else None,
     }
 
 
-def _staff_room(container: Container, name: str) -> str:
-    room = container.staff_rooms.of(name)
-    return room.topic if room else ""
-
-
-async def login_code(request: web.Request) -> web.Response:
-    """GET /console/api/assistant/{account}/login.svg: what is to be scanned; 404 while there is nothing."""
-    code = request.app[HOUSE].accounts.get(request.match_info["account"]).qr_code
-    if not code:
-        raise NotFound("no login QR code")
-    return picture(code)
-
-
-def picture(content: str) -> web.Response:
-    """A QR code as SVG."""
-    drawn = io.BytesIO()
-    segno.make(content, error="m").save(drawn, kind="svg", scale=6, border=2, dark="#000", light="#fff", xmldecl=False)
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return web.Response(body=drawn.getvalue(), content_type="image/svg+xml", headers=headers)
+async def status(request: web.Request) -> web.Response:
+    """GET /console/api/status: how many customers wait, and which accounts are not online."""
+    container = request.app[HOUSE]
+    language = container.config.language
+    away = [
+        {
+            "account": wechat.account,
+            "state": wechat.state,
+            "since": iso(container.accounts.away_since(wechat.account)),
+            "long": container.offline_alerts.is_long(wechat.account),
+            "reason": wechat.reason.text(language) if wechat.reason else "",
+            "scan": bool(wechat.qr_code),
+        }
+        for wechat in container.accounts
+        if not container.accounts.is_online(wechat.account)
+    ]
+    waiting = sum(not ticket.staff_id for ticket in container.tickets)
+    return reply({"status": {"waiting": waiting, "away": away}})

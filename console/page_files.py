@@ -1,4 +1,4 @@
-"""The page: plain files, read once; what it shares with the sandbox's page is taken from there."""
+"""Static files of the console, cached in memory; some are shared with the sandbox's page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _read(name: str) -> bytes | None:
 
 
 def page(name: str, status: int = 200) -> web.Response:
-    """One of the page's files; NotFound."""
+    """Return a file of the page; raise NotFound."""
     body = _read(name)
     if body is None:
         raise NotFound(name)
@@ -51,15 +51,15 @@ def page(name: str, status: int = 200) -> web.Response:
 
 
 async def index(_request: web.Request) -> web.Response:
-    """GET /console/: the page; what it shows it asks for."""
+    """GET /console/: the page, which loads its data by the API."""
     return page("index.html")
 
 
 async def to_index(_request: web.Request) -> web.Response:
-    """GET /console."""
+    """GET /console: redirect."""
     raise web.HTTPPermanentRedirect("/console/")
 
 
 async def file(request: web.Request) -> web.Response:
-    """GET /console/page/…"""
+    """GET /console/page/…: a static file."""
     return page(request.match_info["name"])

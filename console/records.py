@@ -1,41 +1,62 @@
-"""记录: the audit log and the messages sent, in pages and as CSV."""
+"""记录: audit log and sent messages, as pages and CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from aiohttp import web
+from sqlmodel import Session
 
 from api.app_keys import HOUSE
 from api.body import number
 from api.query import choice, moment, page, word
 from api.responses import iso, listing, reply
 from console.access import VISITOR
+from console.names import actor_name, ids_called, target_name
 from models.durable import Action, OutboxItem, WorkState
 from services.accounts.audit_list import AuditFilter, list_actions
 from services.accounts.console_sessions import Role
 from services.groups.join_tokens import find_token
 from services.messaging.conversations import shown, without_login_link
 from services.messaging.sent_list import list_messages, send_again
-from services.paging import MAX_LIMIT, PageRequest
+from services.paging import MAX_LIMIT, Page, PageRequest
 
+Load = Callable[[Session, PageRequest], Page[dict[str, Any]]]
 MAX_CSV_PAGES: Final = 500  # of 200 lines
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+MESSAGE_COLUMNS: Final = (
+    "id", "created_at", "done_at", "assistant", "to", "name", "text", "state", "attempts", "error",
+)  # fmt: skip
 COLUMNS: Final = ("id", "at", "assistant", "kind", "who", "target", "outcome", "seen", "detail")
 
 
 async def audit(request: web.Request) -> web.Response:
-    """GET /console/api/audit?since=&kind=&who="""
+    """GET /console/api/audit?since=&kind=&who=&q="""
     wanted, asked = _filter(request), page(request)
     found = await request.app[HOUSE].store.read(lambda s: list_actions(s, wanted, asked))
-    return listing("actions", found.map(_action))
+    return listing("actions", found.map(lambda row: _named(request, row)))
+
+
+def _named(request: web.Request, row: Action) -> dict[str, Any]:
+    """A line with the names of who acted and of whom or what it was done to."""
+    container = request.app[HOUSE]
+    who, target = actor_name(container, row.who), target_name(container, row.account, row.target)
+    return {**_action(row), "who_name": who, "target_name": target}
 
 
 def _filter(request: web.Request) -> AuditFilter:
-    return AuditFilter(since=moment(request, "since"), kind=word(request, "kind"), who=word(request, "who"))
+    q = word(request, "q")
+    return AuditFilter(
+        since=moment(request, "since"),
+        kind=word(request, "kind"),
+        who=word(request, "who"),
+        q=q,
+        ids=ids_called(request.app[HOUSE], q) if q else (),
+    )
 
 
 def _action(row: Action) -> dict[str, Any]:
@@ -53,24 +74,37 @@ def _action(row: Action) -> dict[str, Any]:
 
 
 async def audit_csv(request: web.Request) -> web.StreamResponse:
-    """GET /console/api/audit.csv: the same, as a table; at most 100 000 lines."""
-    wanted, store = _filter(request), request.app[HOUSE].store
+    """GET /console/api/audit.csv: the same, as a table."""
+    wanted = _filter(request)
+
+    def load(session: Session, asked: PageRequest) -> Page[dict[str, Any]]:
+        return list_actions(session, wanted, asked).map(_action)
+
+    return await _table(request, "audit", COLUMNS, load)
+
+
+async def _table(
+    request: web.Request,
+    name: str,
+    columns: Sequence[str],
+    load: Callable[[Session, PageRequest], Page[dict[str, Any]]],
+) -> web.StreamResponse:
+    """A list as CSV; at most 100 000 lines."""
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/csv; charset=utf-8",
-            "Content-Disposition": 'attachment; filename="audit.csv"',
+            "Content-Disposition": f'attachment; filename="{name}.csv"',
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
         }
     )
     await response.prepare(request)
-    await response.write(b"\xef\xbb\xbf" + _csv([COLUMNS]))  # the mark that makes spreadsheets read UTF-8
+    await response.write(b"\xef\xbb\xbf" + _csv([columns]))  # the mark that makes spreadsheets read UTF-8
     after: int | None = None
     for _ in range(MAX_CSV_PAGES):
         asked = PageRequest(MAX_LIMIT, after)
-        found = await store.read(lambda s, asked=asked: list_actions(s, wanted, asked))  # type: ignore[misc]
-        rows = [[_cell(value) for value in _action(row).values()] for row in found.rows]
-        await response.write(_csv(rows))
+        found = await request.app[HOUSE].store.read(lambda s, asked=asked: load(s, asked))  # type: ignore[misc]
+        await response.write(_csv([[_cell(row[column]) for column in columns] for row in found.rows]))
         if found.next is None:
             break
         after = int(found.next)
@@ -91,11 +125,24 @@ def _csv(rows: Any) -> bytes:
 
 
 async def messages(request: web.Request) -> web.Response:
-    """GET /console/api/message?state=&to="""
-    container, asked = request.app[HOUSE], page(request)
-    state, to, accounts = choice(request, "state", WorkState), word(request, "to"), container.accounts.names()
-    found = await container.store.read(lambda s: list_messages(s, accounts, state, to, asked))
-    return listing("messages", found.map(lambda item: _message(request, item)))
+    """GET /console/api/message?state=&q="""
+    load, asked = _messages(request), page(request)
+    return listing("messages", await request.app[HOUSE].store.read(lambda s: load(s, asked)))
+
+
+async def messages_csv(request: web.Request) -> web.StreamResponse:
+    """GET /console/api/message.csv: the same, as a table."""
+    return await _table(request, "messages", MESSAGE_COLUMNS, _messages(request))
+
+
+def _messages(request: web.Request) -> Load:
+    container, state, q = request.app[HOUSE], choice(request, "state", WorkState), word(request, "q")
+    accounts, ids = container.accounts.names(), ids_called(container, q) if q else []
+
+    def load(session: Session, asked: PageRequest) -> Page[dict[str, Any]]:
+        return list_messages(session, accounts, state, q, asked, ids).map(lambda item: _message(request, item))
+
+    return load
 
 
 def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
@@ -119,7 +166,7 @@ def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
 
 
 def _harmless(request: web.Request, said: str) -> str:
-    """A message without what lets people in: login links, and for agents join tokens."""
+    """Remove login links and, for agents, join tokens from a message."""
     said = without_login_link(said)
     while request[VISITOR].role is not Role.ADMIN and (token := find_token(said)):
         said = said.replace(token, "…")
@@ -127,13 +174,12 @@ def _harmless(request: web.Request, said: str) -> str:
 
 
 async def resend(request: web.Request) -> web.Response:
-    """POST /console/api/message/{id}/resend; `sent_again` is false for what had not failed."""
+    """POST /console/api/message/{id}/resend; `sent_again` is false if it had not failed."""
     container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
 
-    def write(session: Any) -> bool:
-        again = send_again(session, container.outbox, item_id)
-        if again:
-            container.audit.note(session, "", "message_resend", who, str(item_id), "done")
-        return again
+    def write(session: Session) -> tuple[bool, str]:
+        again = send_again(session, container.outbox, container.audit, item_id, who)
+        return again, session.get_one(OutboxItem, item_id).state
 
-    return reply({"sent_again": await container.store.write(write)}, 202)
+    again, state = await container.store.write(write)
+    return reply({"sent_again": again, "state": state}, 202)

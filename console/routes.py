@@ -1,4 +1,4 @@
-"""Every route of the console with the role it takes. This list is all there is."""
+"""All routes of the console with the roles they require."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 from api.app_keys import HOUSE
 from api.view_limit import ViewLimit
 from console import (
+    accounts,
     connections,
     events,
     groups,
@@ -22,6 +23,7 @@ from console import (
     records,
     settings,
     tickets,
+    words,
 )
 from console.access import guarded
 from services.accounts.console_sessions import Role
@@ -33,7 +35,7 @@ QUN: Final = f"{API}/qun/{{number:[0-9]{{1,18}}}}"
 
 
 class Route(NamedTuple):
-    """`role`: None = anybody in the allowed networks."""
+    """A route. `role`: None = anyone in the allowed networks."""
 
     method: str
     path: str
@@ -50,7 +52,14 @@ ROUTES: Final = (
     Route("POST", f"{API}/logout", login.log_out, AGENT),
     Route("GET", f"{API}/events", events.stream, AGENT),
     Route("GET", f"{API}/overview", overview.read, AGENT),
-    Route("GET", f"{API}/assistant/{{account}}/login.svg", overview.login_code, ADMIN),
+    Route("GET", f"{API}/status", overview.status, AGENT),
+    Route("POST", f"{API}/assistant", accounts.put, ADMIN),
+    Route("DELETE", f"{API}/assistant/{{account}}", accounts.remove, ADMIN),
+    Route("POST", f"{API}/assistant/{{account}}/logout", accounts.log_out, ADMIN),
+    Route("GET", f"{API}/assistant/{{account}}/login.svg", accounts.login_code, ADMIN),
+    Route("GET", f"{API}/assistant/{{account}}/room", accounts.rooms, ADMIN),
+    Route("POST", f"{API}/assistant/{{account}}/staff-room", accounts.bind_staff_room, ADMIN),
+    Route("GET", f"{API}/friend", accounts.friends, ADMIN),
     Route("GET", f"{API}/ticket", tickets.find, AGENT),
     Route("GET", f"{API}/ticket/{ID}", tickets.read, AGENT),
     Route("POST", f"{API}/ticket/{ID}/reply", tickets.answer, AGENT),
@@ -61,11 +70,18 @@ ROUTES: Final = (
     Route("POST", f"{API}/ticket/{ID}/remark", tickets.remark, AGENT),
     Route("POST", f"{API}/ticket/{ID}/presence", tickets.be_present, AGENT),
     Route("GET", f"{API}/media/{ID}", tickets.media, AGENT),
+    Route("GET", f"{API}/canned", words.canned, AGENT),
+    Route("POST", f"{API}/canned", words.put_canned, ADMIN),
+    Route("POST", f"{API}/canned/remove", words.remove_canned, ADMIN),
+    Route("GET", f"{API}/blocked-word", words.blocked, AGENT),
+    Route("POST", f"{API}/blocked-word", words.block, ADMIN),
+    Route("POST", f"{API}/blocked-word/remove", words.allow, ADMIN),
     Route("GET", f"{API}/qun", groups.find, AGENT),
     Route("GET", QUN, groups.read, AGENT),
     Route("GET", f"{QUN}/members", groups.members, AGENT),
     Route("GET", f"{QUN}/qr.svg", groups.code, ADMIN),
     Route("PATCH", QUN, groups.change, ADMIN),
+    Route("POST", f"{QUN}/add", groups.add_member, ADMIN),
     Route("POST", f"{QUN}/{{action}}", groups.act, ADMIN),
     Route("GET", f"{API}/knowledge", knowledge.read, AGENT),
     Route("POST", f"{API}/knowledge/try", knowledge.try_it, AGENT),
@@ -88,6 +104,7 @@ ROUTES: Final = (
     Route("GET", f"{API}/audit", records.audit, AGENT),
     Route("GET", f"{API}/audit.csv", records.audit_csv, AGENT),
     Route("GET", f"{API}/message", records.messages, AGENT),
+    Route("GET", f"{API}/message.csv", records.messages_csv, AGENT),
     Route("POST", f"{API}/message/{ID}/resend", records.resend, ADMIN),
     Route("GET", f"{API}/settings", settings.read, ADMIN),
     Route("GET", f"{API}/settings/preview", settings.preview, ADMIN),
@@ -100,7 +117,6 @@ ROUTES: Final = (
 
 def add_to(app: web.Application) -> None:
     """Have the API's application serve the console as well."""
-    app[tickets.PRESENCE] = {}
     app[page_files.VIEWS] = ViewLimit(app[HOUSE].clock)
     app[events.STREAMS] = set[asyncio.Task[object]]()
     app.on_shutdown.append(events.end_streams)

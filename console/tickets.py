@@ -1,9 +1,8 @@
-"""客服: tickets, the talk, and what an agent does with them."""
+"""客服: tickets, their conversations, and actions of agents."""
 
 from __future__ import annotations
 
 import mimetypes
-import time
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,17 +22,14 @@ from models.conversations import Said
 from models.durable import OutboxItem, WorkState
 from models.support import Ticket
 from services.accounts.console_sessions import TERMINAL
-from services.changes import ChangeKind
 from services.support.lists import TicketView, list_for_agent, read_talk
+from services.support.presence import Doing
 
 SHOWN_AS_PICTURE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
-PRESENT_SECONDS: Final = 20.0
-DOINGS: Final = ("viewing", "writing", "left")
-PRESENCE: Final = web.AppKey("presence", dict[int, dict[str, tuple[str, str, float]]])
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /console/api/ticket?view=&q="""
+    """GET /console/api/ticket?view=&q=: list tickets."""
     view, q, asked = choice(request, "view", TicketView) or TicketView.OPEN, word(request, "q"), page(request)
     me = request[VISITOR].contact_id
     container = request.app[HOUSE]
@@ -42,7 +38,7 @@ async def find(request: web.Request) -> web.Response:
 
 
 async def read(request: web.Request) -> web.Response:
-    """GET /console/api/ticket/{id}: the ticket, a page of its talk, the customer, who else looks at it."""
+    """GET /console/api/ticket/{id}: a ticket with a page of its conversation, the customer, and who else views it."""
     container, ticket_id, asked = request.app[HOUSE], number(request), page(request)
     found = await container.store.read(lambda s: _read(s, ticket_id, asked))
     if found is None:
@@ -74,7 +70,7 @@ def _read(session: Session, ticket_id: int, asked: Any) -> Any:
 
 
 def shown(container: Container, ticket: Ticket) -> dict[str, Any]:
-    """A ticket in lists."""
+    """Return the JSON representation of a ticket."""
     return {
         "id": ticket.id,
         "assistant": ticket.account,
@@ -144,11 +140,11 @@ def _staff(container: Container, account: str) -> list[dict[str, str]]:
     return [{"id": id, "name": _name(container, account, id) or id} for id in ids]
 
 
-# ---- what an agent does ----
+# ---- actions ----
 
 
 async def answer(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/reply {key, text | image | file}: promised, and shown as it goes."""
+    """POST /console/api/ticket/{id}/reply {key, text | image | file}: queue a reply."""
     container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
     body = await read_large_object(request)
     key = field(body, "key")
@@ -158,7 +154,7 @@ async def answer(request: web.Request) -> web.Response:
 
 
 async def note(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/note {text}."""
+    """POST /console/api/ticket/{id}/note {text}: add a note."""
     container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
     words = text(await read_object(request), "text")
     await container.store.write(lambda s: container.agent_desk.note(s, ticket_id, agent, words))
@@ -166,7 +162,7 @@ async def note(request: web.Request) -> web.Response:
 
 
 async def assign(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/assign {staff}: to a member of the staff; without one, to oneself."""
+    """POST /console/api/ticket/{id}/assign {staff}: assign to a staff member, by default to oneself."""
     container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
     body = await read_object(request)
     ticket = await container.store.read(lambda s: s.get(Ticket, ticket_id))
@@ -181,14 +177,14 @@ async def assign(request: web.Request) -> web.Response:
 
 
 async def close(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/close."""
+    """POST /console/api/ticket/{id}/close: close the ticket."""
     container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
     await container.store.write(lambda s: container.agent_desk.close(s, ticket_id, agent))
     return reply({"ticket": {"id": ticket_id}})
 
 
 async def reopen(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/reopen."""
+    """POST /console/api/ticket/{id}/reopen: reopen the ticket."""
     container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
     await container.store.write(lambda s: container.agent_desk.reopen(s, ticket_id, agent))
     return reply({"ticket": {"id": ticket_id}})
@@ -196,47 +192,37 @@ async def reopen(request: web.Request) -> web.Response:
 
 async def remark(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/remark {alias}: the customer's 备注 in WeChat."""
-    container, ticket_id, visitor = request.app[HOUSE], number(request), request[VISITOR]
+    container, ticket_id = request.app[HOUSE], number(request)
     alias = field(await read_object(request), "alias")
     ticket = await container.store.read(lambda s: s.get(Ticket, ticket_id))
     if ticket is None:
         raise NotFound(f"ticket {ticket_id}")
-    action = await container.audit.tried(ticket.account, "alias", visitor.actor, ticket.contact_id, after=alias)
-    await container.accounts.online(ticket.account).set_alias(ticket.contact_id, alias)
-    await container.audit.ended(action, "done")
+    await container.agent_desk.set_remark(ticket, agent_of(request), alias)
     return reply({"ticket": {"id": ticket_id}})
 
 
-# ---- who else is here ----
+# ---- presence ----
 
 
 async def be_present(request: web.Request) -> web.Response:
-    """POST /console/api/ticket/{id}/presence {doing}: viewing, writing or left; good for 20 s."""
+    """POST /console/api/ticket/{id}/presence {doing}: viewing, writing or left."""
     ticket_id, visitor = number(request), request[VISITOR]
-    doing = field(await read_object(request), "doing")
-    if doing not in DOINGS:
-        raise InvalidParameter("doing")
-    people = request.app[PRESENCE].setdefault(ticket_id, {})
-    before = people.get(visitor.session_id)
-    if doing == "left":
-        people.pop(visitor.session_id, None)
-    else:
-        people[visitor.session_id] = (visitor.name or visitor.contact_id, doing, time.monotonic())
-    if (before[1] if before else "left") != doing:
-        request.app[HOUSE].changes.publish(ChangeKind.PRESENCE, id=ticket_id)
+    try:
+        doing = Doing(field(await read_object(request), "doing"))
+    except ValueError:
+        raise InvalidParameter("doing") from None
+    name = visitor.name or ("" if visitor.contact_id == TERMINAL else visitor.contact_id)
+    request.app[HOUSE].presence.note(ticket_id, visitor.session_id, name, doing)
     return reply({"present": _present(request, ticket_id)})
 
 
 def _present(request: web.Request, ticket_id: int) -> list[dict[str, str]]:
-    people, since = request.app[PRESENCE].get(ticket_id, {}), time.monotonic() - PRESENT_SECONDS
-    for session_id in [id for id, (_, _, at) in people.items() if at < since]:
-        del people[session_id]
-    me = request[VISITOR].session_id
-    return [{"name": name, "doing": doing} for id, (name, doing, _) in people.items() if id != me]
+    others = request.app[HOUSE].presence.others(ticket_id, request[VISITOR].session_id)
+    return [{"name": one.name, "doing": one.doing} for one in others]
 
 
 def _said_to_staff(session: Session, said_id: int) -> Said | None:
-    """Something said by or to a person who has had a ticket."""
+    """Return a message of a person who has had a ticket."""
     row = session.get(Said, said_id)
     if row is None:
         return None
@@ -245,7 +231,7 @@ def _said_to_staff(session: Session, said_id: int) -> Said | None:
 
 
 async def media(request: web.Request) -> web.StreamResponse:
-    """GET /console/api/media/{id}: the picture or file of something said in a ticket."""
+    """GET /console/api/media/{id}: download the image or file of a message."""
     container, said_id = request.app[HOUSE], number(request)
     row = await container.store.read(lambda s: _said_to_staff(s, said_id))
     path = Path(row.media) if row is not None and row.media else None

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes what compose.yaml wants: secrets, and config files to edit. What is there already stays as it is.
+# Creates the secrets and config files that compose.yaml needs. Existing files are not changed.
 set -eu
 cd "$(dirname "$0")"
 
@@ -10,7 +10,7 @@ chmod 700 secrets
 [ -s secrets/database_password ] || random > secrets/database_password
 [ -s secrets/database_url ] || printf 'postgresql://wxbot:%s@database/wxbot' "$(cat secrets/database_password)" > secrets/database_url
 [ -s secrets/wechaty_token ] || printf 'insecure_%s' "$(random)" > secrets/wechaty_token
-chmod 444 secrets/* # the folder keeps others out; the containers' users are not yours and must read them
+chmod 444 secrets/* # readable by the containers' users; access is restricted by the folder's mode
 
 for name in config.yaml faq.yaml; do
   [ -e "$name" ] || cp "../$name" "$name"

@@ -1,1 +1,1 @@
-"""The documentation: pages in Chinese and English, and what builds them."""
+"""The documentation in Chinese and English, and its generators."""

@@ -1,4 +1,4 @@
-"""Builds the documentation site, one site for each language: `python -m docs.build [FOLDER]` (`make docs`)."""
+"""Builds the documentation site, one per language: `python -m docs.build [FOLDER]` (`make docs`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENTRY: Final = """<!doctype html><meta charset="utf-8"><title>wxbot</title>
 
 
 def build(target: Path) -> None:
-    """Put pages and pictures together below `target`/.src and build them, strictly; CalledProcessError."""
+    """Assemble pages and pictures in `target`/.src and build them in strict mode; raise CalledProcessError."""
     shutil.rmtree(target, ignore_errors=True)
     for language in LANGUAGES:
         pages = target / ".src" / language
@@ -33,7 +33,7 @@ def build(target: Path) -> None:
 
 
 def main() -> int:
-    """The command line; the site's folder is called `site`, as its configuration says."""
+    """Run the command line; the site is written to `site`, as its configuration says."""
     parent = Path(sys.argv[1]) if len(sys.argv) > 1 else HOME
     try:
         build(parent.resolve() / "site")

@@ -1,4 +1,4 @@
-"""The configuration's page: every setting with its type and default, out of the settings classes."""
+"""The reference page of the configuration, generated from the settings classes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KINDS: Final = {
 
 
 def settings() -> Iterator[tuple[str, FieldInfo]]:
-    """Every setting with its dotted key; [] stands for an item of a list, or a name of a mapping."""
+    """Yield every setting with its dotted key; [] stands for an item of a list or mapping."""
     yield from _fields(Config, "")
 
 
@@ -33,7 +33,7 @@ def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInf
     for name, field in model.model_fields.items():
         key = prefix + (field.alias or name)
         if key == "texts":
-            continue  # they have a page of their own
+            continue  # they have their own page
         section = _model_in(field.annotation)
         if section is None:
             yield key, field
@@ -45,7 +45,7 @@ def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInf
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The section that a setting is, or holds in a list, a mapping or a union; of several kinds the first."""
+    """Return the section of a setting, or of its items; the first one of a union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (list, dict, Union, types.UnionType, typing.Annotated):
@@ -54,7 +54,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def kind(annotation: Any, language: str) -> str:
-    """A type in words."""
+    """Return the name of a type in a language."""
     at, origin, inner = LANGUAGES.index(language), get_origin(annotation), get_args(annotation)
     if annotation in KINDS:
         return KINDS[annotation][at]
@@ -73,7 +73,7 @@ def kind(annotation: Any, language: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A default without the enums in it."""
+    """Return a default with enums replaced by their values."""
     if isinstance(value, Enum):
         return value.value
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
@@ -96,7 +96,7 @@ def _default(field: FieldInfo, language: str) -> str:
 
 
 def config_page(say: Describer, language: str) -> str:
-    """All settings, a table for each section."""
+    """Return the page: a table per section."""
     zh = language == "zh"
     title = "配置项" if zh else "Configuration"
     head = ("键", "类型", "默认值", "说明") if zh else ("Key", "Type", "Default", "Meaning")

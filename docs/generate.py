@@ -1,4 +1,4 @@
-"""Writes the reference pages of the site from the program itself: `python -m docs.generate` (`make reference`)."""
+"""Generates the reference pages of the site: `python -m docs.generate` (`make reference`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEAD: Final = "<!-- make reference wrote this page; change docs/generate.py or d
 
 
 def texts_page(say: Describer, language: str) -> str:
-    """Every text that people read in WeChat."""
+    """Return the page of texts."""
     zh = language == "zh"
     rows = ((f"`{name}`", cell(str(field.default))) for name, field in Texts.model_fields.items())
     shown = table(("名称", "默认文字") if zh else ("Name", "Default wording"), rows)
@@ -30,7 +30,7 @@ def texts_page(say: Describer, language: str) -> str:
 
 
 def commands_page(say: Describer, language: str) -> str:
-    """The chat commands and the program's own."""
+    """Return the page of chat commands and subcommands."""
     zh = language == "zh"
     head = ("命令", "作用") if zh else ("Command", "What it does")
     chat = ((f"`{cell(one.usage)}`", say.command(one.name, one.does, language) or "—") for one in COMMANDS)
@@ -48,7 +48,7 @@ def commands_page(say: Describer, language: str) -> str:
 
 
 def errors_page(say: Describer, language: str) -> str:
-    """Every error code."""
+    """Return the page of error codes."""
     zh = language == "zh"
     kinds = [(f"`{one.code}`", str(one.status), one.message, _first_line(one)) for one in _general_errors()]
     if zh:
@@ -59,7 +59,7 @@ def errors_page(say: Describer, language: str) -> str:
 
 
 def _general_errors() -> list[type[BotError]]:
-    """One error for each code and status: the one that the others with it are kinds of."""
+    """Return one error per code and status, the most general class."""
     chosen: dict[tuple[int, int], type[BotError]] = {}
     for one in sorted(all_errors(), key=lambda kind: (kind.code, kind.status, len(kind.__mro__), kind.__name__)):
         chosen.setdefault((one.code, one.status), one)
@@ -71,7 +71,7 @@ def _first_line(kind: type[BotError]) -> str:
 
 
 def metrics_page(say: Describer, language: str) -> str:
-    """Every metric of our own."""
+    """Return the page of metrics."""
     zh = language == "zh"
     rows = (
         (
@@ -87,7 +87,7 @@ def metrics_page(say: Describer, language: str) -> str:
 
 
 def webhooks_page(say: Describer, language: str) -> str:
-    """Every event a business system is told of."""
+    """Return the page of webhook events."""
     zh = language == "zh"
     headers = table(("请求头", "含义"), ((f"`{name}`", about) for name, about in HEADERS.items())) + "\n" if zh else ""
     rows = [
@@ -113,7 +113,7 @@ PAGES: Final = {
 
 
 def pages() -> Iterator[tuple[Path, str]]:
-    """Every generated page: its place below docs/ and its text."""
+    """Yield the path and text of every generated page."""
     say = Describer()
     for language in LANGUAGES:
         for name, make in PAGES.items():
@@ -121,7 +121,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 
 
 def main() -> int:
-    """Write them all."""
+    """Write all pages."""
     for path, text in pages():
         (HOME / path).parent.mkdir(parents=True, exist_ok=True)
         (HOME / path).write_text(text, encoding="utf-8")

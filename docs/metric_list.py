@@ -1,4 +1,4 @@
-"""The metrics that wxbot exports, by asking a bot that is built and not started."""
+"""The metrics exported by wxbot, read from a container that is not started."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from config import Config
 
 @dataclass(frozen=True, slots=True)
 class ListedMetric:
-    """One metric as the reference shows it."""
+    """A metric."""
 
     name: str
     kind: str
@@ -22,11 +22,12 @@ class ListedMetric:
 
 
 def metric_list() -> Iterator[ListedMetric]:
-    """Our own metrics, in the order in which they are exported."""
+    """Yield wxbot's metrics in the order of their export."""
     with tempfile.TemporaryDirectory() as folder:
         container = Container(Config(database=f"sqlite:///{folder}/wxbot.db"))
         for family in Metrics(container, dict).families():
             if family.name.startswith("wxbot_"):
                 total = "_total" if family.type == "counter" else ""
-                labels = tuple(family._labelnames)  # type: ignore[attr-defined] # there is no other way to them
+                # prometheus_client has no public attribute for it
+                labels = tuple(family._labelnames)  # type: ignore[attr-defined]
                 yield ListedMetric(family.name + total, family.type, labels, family.documentation)

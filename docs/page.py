@@ -1,4 +1,4 @@
-"""What the generated pages share: the descriptions beside the names, and tables."""
+"""Helpers of the generated pages: descriptions and tables."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ LANGUAGES: Final = ("zh", "en")
 
 
 class Describer:
-    """What docs/descriptions.yaml says."""
+    """Descriptions from docs/descriptions.yaml."""
 
     def __init__(self) -> None:
         self._said: dict[str, dict[str, Any]] = yaml.safe_load((HOME / "descriptions.yaml").read_text("utf-8"))
 
     def config(self, key: str, language: str) -> str:
-        """What a setting is for."""
+        """Return the description of a setting."""
         pair = self._said["config"].get(key, ("", ""))
         return str(pair[LANGUAGES.index(language)])
 
     def intro(self, page: str, language: str) -> str:
-        """The first paragraph of a page."""
+        """Return the introduction of a page."""
         return str(self._said["intro"][page][LANGUAGES.index(language)])
 
     def metric(self, name: str, help_: str, language: str) -> str:
-        """What a metric counts."""
+        """Return the description of a metric."""
         return str(self._said["metrics"].get(name, help_)) if language == "zh" else help_
 
     def command(self, name: str, does: str, language: str) -> str:
-        """What a command does."""
+        """Return the description of a command."""
         return does if language == "zh" else str(self._said["commands"].get(name, does))
 
 
 def cell(text: str) -> str:
-    """A text as it may stand in a cell of a table."""
+    """Escape a text for a table cell."""
     return text.replace("|", "\\|").replace("\n", " ⏎ ")
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A table in Markdown."""
+    """Return a Markdown table."""
     lines = [" | ".join(head), " | ".join("---" for _ in head), *(" | ".join(row) for row in rows)]
     return "\n".join(f"| {line} |" for line in lines) + "\n"

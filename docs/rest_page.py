@@ -1,4 +1,4 @@
-"""The REST page: every operation of the OpenAPI document."""
+"""The reference page of the REST API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 def rest_page(say: Describer, language: str) -> str:
-    """Every operation of the REST API."""
+    """Return the page of all operations of the OpenAPI document."""
     api = document("http://127.0.0.1:8080", keyed=True)
     parts = [
         _operation(path, method, one, api["components"]["schemas"], zh=language == "zh")
@@ -37,7 +37,7 @@ def _operation(path: str, method: str, one: Json, schemas: Json, *, zh: bool) ->
 
 
 def _fields(schema: Json, schemas: Json) -> str:
-    """The names in a body; `?` stands behind those that may be left out."""
+    """Return the field names of a body; optional ones are followed by `?`."""
     kinds = []
     for one in schema.get("oneOf") or schema.get("anyOf") or [schema]:
         known = schemas.get(one.get("$ref", "").rpartition("/")[2], one)

@@ -1,4 +1,4 @@
-"""Something happened in WeChat: what to do. The list below is read from the top; the first that takes it ends it."""
+"""Event handlers. An event is offered to the handlers below in order, until one of them handles it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from app.container import Container
-from handlers import commands, deliveries, flows, friends, members, moderation, replies, staff, support, tokens
+from handlers import commands, deliveries, flows, friends, members, moderation, replies, staff, support, tokens, voice
 from handlers.context import EventContext
 from wechat import events
 from wechat.events import Event
 
-# A handler takes an event and its context. False: not handled, ask the next one.
+# Takes an event and its context; returns False if the next handler should be asked.
 Handler = Callable[[Any, EventContext], Awaitable[bool]]
 
 HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
@@ -45,16 +45,17 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
 
 
 async def dispatch(event: Event, context: EventContext) -> str:
-    """Offer the event to its handlers in order; answers with the name of the one that took it, or `unhandled`."""
+    """Offer the event to its handlers in order; return the name of the one that handled it, or `unhandled`."""
     for kind, handler in HANDLERS:
         if isinstance(event, kind) and await handler(event, context):
             return f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
     return "unhandled"
 
 
-async def handle(container: Container, event: Event, row: int, began: float) -> str:
+async def handle(container: Container, event: Event, row: int) -> str:
     """Handle one event of the inbox and end it: one transaction for all that comes of it."""
-    context = EventContext(container, event, row, began)
-    name = await dispatch(event, context)
+    context = EventContext(container, event, row)
+    context.event = await voice.read(event, context)
+    name = await dispatch(context.event, context)
     await context.end(name)
     return name

@@ -1,4 +1,4 @@
-"""Chat commands: in a group by its owner or an admin, in private by an admin. The list below is all there is."""
+"""Chat commands: in a group for its owner and admins, in private for admins. COMMANDS is the full list."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
 
 class About(StrEnum):
-    """What a command is about, which says where it may stand and what is its first word in private."""
+    """Scope of a command: where it may be given, and whether a group's number precedes the arguments in private."""
 
     NOTHING = "nothing"
-    GROUP = "group"  # in private the group's number comes first
+    GROUP = "group"  # in private, the group's number comes first
     WORDS = "words"  # in private without a number: all groups
     ACCOUNT = "account"  # in private only
-    ADMINS = "admins"  # anywhere, by admins only
-    CONSOLE = "console"  # in private only, by admins and staff
-    STAFF_ROOM = "staff room"  # by admins only, in any group or in private
+    ADMINS = "admins"  # anywhere, for admins only
+    CONSOLE = "console"  # in private only, for admins and staff
+    STAFF_ROOM = "staff room"  # in any group or in private, for admins only
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: its name, how its arguments are written, what it does in a few words, and who does it."""
+    """A command: its name, arguments, description, scope and function."""
 
     name: str
     arguments: str
@@ -56,12 +56,12 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """How it is written."""
+        """The command's syntax."""
         return f"{self.name} {self.arguments}".strip()
 
 
 async def show_help(request: CommandRequest) -> CommandReply:
-    """All commands, a line each, short enough for a phone."""
+    """List all commands, one per line, short enough for a phone."""
     lines = [
         f"{one.usage}　{one.does}".strip() for one in COMMANDS if not request.room_id or one.about not in PRIVATE_ONLY
     ]
@@ -102,7 +102,7 @@ PRIVATE_ONLY: Final = (About.ACCOUNT, About.CONSOLE)
 ADMINS_ONLY: Final = (About.STAFF_ROOM, About.ADMINS)
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
-ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for WeChat
+ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for the account to be online
 CONFIRM, CANCEL = "确认", "取消"
 _COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
@@ -111,21 +111,22 @@ _SHORT_NUMBER: Final = re.compile(r"\d{1,5}(?=\s|$)")  # of no group, but meant 
 
 
 def parse(said: str) -> tuple[Command, str] | None:
-    """The command that a message is, and what stands behind its name, a number in front of it included; None when it
-    is none."""
+    """Parse a command; return it with the text after its name, including a number before it. None if it is not a
+    command.
+    """
     match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", said.strip()))
     command = BY_NAME.get("/" + match[2]) if match else None
     return (command, f"{match[1] or ''}{match[3]}".strip()) if command and match else None
 
 
 def begun(said: str) -> Command | None:
-    """The command whose name a message begins with where a blank was forgotten behind it."""
+    """Return the command with which a message begins, for a missing blank after its name."""
     match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", said.strip()))
     return next((one for one in COMMANDS if match and f"/{match[2]}".startswith(one.name)), None)
 
 
 async def in_group(event: GroupMessage, context: EventContext) -> bool:
-    """A command said in a group."""
+    """Handle a command in a group."""
     qun = context.container.groups.by_room(event.account, event.room_id)
     parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
     if qun is None and (parsed is None or parsed[0].about is not About.STAFF_ROOM):
@@ -153,13 +154,13 @@ async def in_group(event: GroupMessage, context: EventContext) -> bool:
 
 
 def _may(event: GroupMessage, context: EventContext, qun: Qun | None) -> bool:
-    """Whether the speaker may command here: an admin, or the owner of the group `qun`."""
+    """Whether the sender may give commands here: an admin, or the owner of the group `qun`."""
     is_owner = qun is not None and event.contact_id == qun.owner_id
     return is_owner or context.container.accounts.is_admin(event.account, event.contact_id)
 
 
 def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
-    """How a command is written, for whoever may give it and forgot the blank behind its name."""
+    """Reply with the syntax if someone who may give a command forgot the blank after its name."""
     command = begun(event.text)
     if command is None or context.is_old or not _may(event, context, qun):
         return False
@@ -168,7 +169,7 @@ def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -> bool
 
 
 async def in_private(event: PrivateMessage, context: EventContext) -> bool:
-    """A command said to the assistant itself."""
+    """Handle a private command."""
     parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
     if parsed is None:
         return False
@@ -193,8 +194,10 @@ async def in_private(event: PrivateMessage, context: EventContext) -> bool:
 
 
 async def _run(command: Command, request: CommandRequest) -> CommandReply:
-    """Its answer, also where WeChat does not tell what the command must know. One that a crash left is taken up before
-    WeChat is reached again."""
+    """Run a command and return its reply, also if WeChat fails.
+
+    A command interrupted by a crash is handled again before the account is online, so wait for it.
+    """
     await request.container.accounts.all_online(ONLINE_WITHIN, request.account)
     try:
         return await command.run(request)
@@ -203,7 +206,7 @@ async def _run(command: Command, request: CommandRequest) -> CommandReply:
 
 
 def _group(context: EventContext, command: Command, account: str, rest: str) -> tuple[Qun | None, str, str]:
-    """The group whose number comes first, that number, and what is left."""
+    """Split a leading group number from the arguments; return the group, the number and the rest."""
     match = _NUMBER.match(rest) if command.about in (About.GROUP, About.WORDS) else None
     short = _SHORT_NUMBER.match(rest) if command.about is About.GROUP else None
     if match is None and short is not None:
@@ -220,7 +223,7 @@ def _private_usage(command: Command) -> str:
 
 
 def answer(context: EventContext, given: CommandReply) -> None:
-    """Say it, in the transaction that does it."""
+    """Send the reply in the transaction that executes the command."""
     to = context.event.conversation
 
     def say(session: Session) -> None:
@@ -231,7 +234,7 @@ def answer(context: EventContext, given: CommandReply) -> None:
 
 
 async def confirmed(event: PrivateMessage, context: EventContext) -> bool:
-    """An admin's 确认 or 取消 to the broadcast that was shown to them."""
+    """Handle an admin's 确认 or 取消 of a broadcast."""
     said = event.text.strip()
     if said not in (CONFIRM, CANCEL) or not context.container.accounts.is_admin(event.account, event.contact_id):
         return False
@@ -239,6 +242,8 @@ async def confirmed(event: PrivateMessage, context: EventContext) -> bool:
     waiting = await broadcasts.waiting(event.account, event.contact_id)
     if waiting is None or context.is_old:
         return False
+    if await context.container.flows.asked_at(event.account, event.contact_id) > waiting.created_at:
+        return False  # a flow has asked for it since then
     if said == CANCEL or broadcasts.is_late(waiting):
         context.write(lambda s: broadcasts.cancel(s, waiting))
         late = fill(texts.broadcast_expired, minutes=MINUTES)
@@ -249,7 +254,7 @@ async def confirmed(event: PrivateMessage, context: EventContext) -> bool:
 
 
 async def unknown(event: PrivateMessage, context: EventContext) -> bool:
-    """An admin's slip: told, where nobody else has taken it."""
+    """Reply to an admin's unknown or misspelt command that no other handler has handled."""
     match = _COMMAND.fullmatch(event.text.strip()) if event.kind is MessageKind.TEXT else None
     is_admin = match is not None and context.container.accounts.is_admin(event.account, event.contact_id)
     if match is None or not is_admin or match[2].isascii() or context.is_old:

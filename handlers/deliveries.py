@@ -1,4 +1,4 @@
-"""What becomes of messages after the platform has taken them, and what staff say past the assistant."""
+"""Delivery failures reported later, and messages that staff sent without the assistant."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def _sent_last(event: MessageFailed, context: EventContext, queue: str) ->
 
 
 async def answered_elsewhere(event: StaffMessage, context: EventContext) -> bool:
-    """Keep what staff answer in their own client with the rest of the conversation."""
+    """Store a message that staff sent from their own client."""
     body = {"type": event.kind.value, "text": event.text, "staff": event.staff_id}
     context.write(lambda s: context.container.conversations.spoken(s, event.account, event.contact_id, body))
     return True

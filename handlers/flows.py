@@ -1,4 +1,4 @@
-"""Flows: what a person says starts one, answers its question, or ends it."""
+"""Messages that start, answer or cancel a flow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wechat.events import MessageKind, PrivateMessage
 
 
 async def talked(event: PrivateMessage, context: EventContext) -> bool:
-    """Take a message that is a flow's: a start word, 取消, or the answer to what the flow asked."""
+    """Handle a message that concerns a flow: a start word, 取消, or the answer to its question."""
     if context.is_old or event.is_official:
         return False
     words = said_to_me(event, context) if event.kind is MessageKind.TEXT else None

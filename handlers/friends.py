@@ -1,4 +1,4 @@
-"""People who want to become friends, and people who have."""
+"""Friend requests and new friends."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from handlers.context import EventContext
 from services.groups.join_tokens import find_token
 from wechat.events import FriendAdded, FriendRequested, MessageKind, PrivateMessage
 
-_BINDING = re.compile(r"绑定\s*[:：]?\s*([A-Za-z0-9]{8})")  # with or without the blank that people forget
+_BINDING = re.compile(r"绑定\s*[:：]?\s*([A-Za-z0-9]{8})")  # the blank is optional
 
 
 async def requested(event: FriendRequested, context: EventContext) -> bool:
-    """Accept whom the rules accept, a moment later as a person would; a valid join token always does."""
+    """Accept a friend request that the rules allow or that has a valid join token, after a delay."""
     token = find_token(event.hello)
     token_joins, friends = context.container.token_joins, context.container.friends
     words, let_in = "", False
@@ -24,13 +24,13 @@ async def requested(event: FriendRequested, context: EventContext) -> bool:
         if decision.write:
             context.write(decision.write)
     if let_in or friends.accepts(event.hello):
-        # What is wrong with a token can be told to a friend only, so after the acceptance.
+        # a problem with the token can only be told to a friend, after the acceptance
         context.write(lambda s: friends.accept_soon(s, event.account, event.friendship_id, event.contact_id, words))
     return True
 
 
 async def added(event: FriendAdded, context: EventContext) -> bool:
-    """Greet a new friend once, tell of it, and do at once what was approved for them while they were none."""
+    """Greet a new friend, report the event, and add them to the groups that wait for them."""
     if not context.is_old:
         context.write(lambda s: context.container.friends.greet(s, event.account, event.contact_id))
     context.write(
@@ -41,7 +41,7 @@ async def added(event: FriendAdded, context: EventContext) -> bool:
 
 
 async def bind_admin(event: PrivateMessage, context: EventContext) -> bool:
-    """While there is no admin: who sends “绑定 CODE” with the code printed at start becomes one."""
+    """Make the person who sends “绑定 CODE” an admin, if it is the code printed at start."""
     sent = (
         _BINDING.fullmatch(unicodedata.normalize("NFKC", event.text).strip())
         if event.kind is MessageKind.TEXT

@@ -1,4 +1,4 @@
-"""People come into groups and go; groups get other names. What was told is held against what WeChat shows."""
+"""Joins, leaves and topic changes. Events are checked against what WeChat shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIST_BEHIND: Final = 2.0  # seconds that WeChat's member list may be behind its 
 
 
 async def joined(event: MemberJoined, context: EventContext) -> bool:
-    """Keep the membership true and welcome each person once; the assistant let in again finds its room again."""
+    """Record joins and welcome each person once. If the assistant itself joined, read the room again."""
     container = context.container
     qun = container.groups.by_room(event.account, event.room_id)
     if qun is None:
@@ -31,7 +31,7 @@ async def joined(event: MemberJoined, context: EventContext) -> bool:
     if not event.contact_ids or not _are_known(event, context):
         await _look_again(event, context)
     for contact_id in event.contact_ids:
-        # Gone again already, or not on WeChat's list yet (which may be a moment behind its own event).
+        # they have left already, or WeChat's list does not show them yet
         if contact_id not in _members(event, context) and not await _shows_up(event, context, contact_id):
             break
     there = _members(event, context)
@@ -42,7 +42,7 @@ async def joined(event: MemberJoined, context: EventContext) -> bool:
 
 
 async def left(event: MemberLeft, context: EventContext) -> bool:
-    """Keep the membership true; the assistant itself leaving makes the room a lost one."""
+    """Record leaves. If the assistant itself left, the room is lost."""
     qun = context.container.groups.by_room(event.account, event.room_id)
     if qun is None:
         return False
@@ -59,12 +59,12 @@ async def left(event: MemberLeft, context: EventContext) -> bool:
 
 
 async def topic_changed(event: TopicChanged, context: EventContext) -> bool:
-    """The directory knows the new name already; the drift check decides what to do about it."""
+    """Do nothing: the directory has the new topic, and the drift check repairs it if necessary."""
     return context.container.groups.by_room(event.account, event.room_id) is not None
 
 
 async def invited(event: RoomInvited, context: EventContext) -> bool:
-    """The assistant follows its admins and the owners of its groups into a group; it is a stranger's toy otherwise."""
+    """Accept the invitation of an admin or group owner; invitations of others are ignored."""
     container, account = context.container, event.account
     owners = {qun.owner_id for qun in container.groups if qun.account == account}
     if not container.accounts.is_admin(account, event.inviter_id) and event.inviter_id not in owners:
@@ -95,13 +95,12 @@ async def _learn_names(contact_ids: list[str], context: EventContext) -> None:
 
 
 def _are_known(event: MemberJoined | MemberLeft, context: EventContext) -> bool:
-    """Whether all whom the event names can be read: there are gateways that tell names for ids."""
+    """Whether all contacts of the event are known: some gateways report names instead of ids."""
     return context.wechat.directory.contacts.keys() >= set(event.contact_ids)
 
 
 def _members(event: RoomEvent, context: EventContext) -> set[str]:
-    """Who is in the room as far as is known. The directory has heard of everything up to now: it is never behind an
-    event that is being handled."""
+    """Return the known members of the room. The directory is never older than an event being handled."""
     room = context.wechat.directory.rooms.get(event.room_id)
     return room.member_ids if room is not None else set()
 
@@ -114,5 +113,5 @@ async def _shows_up(event: RoomEvent, context: EventContext, contact_id: str) ->
 
 
 async def _look_again(event: RoomEvent, context: EventContext) -> None:
-    """What was told is late, about nobody, or about the assistant itself: read the room, and believe that."""
+    """Read the room again, because the event is late, has unknown people, or is about the assistant itself."""
     await context.container.reconcile.try_room(event.account, event.room_id)

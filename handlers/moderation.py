@@ -1,4 +1,4 @@
-"""What is said in a group is counted, and looked at before anything answers it."""
+"""Moderation of group messages, before other handlers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from wechat.events import GroupMessage
 
 
 async def watch(event: GroupMessage, context: EventContext) -> bool:
-    """Warn who breaks the rules of a group, and take them out at the limit; a clean message goes on to the others."""
+    """Count the message, and warn its sender if it breaks a rule; other messages go to the next handler."""
     container = context.container
     qun = container.groups.by_room(event.account, event.room_id)
     if qun is None:

@@ -1,4 +1,4 @@
-"""What is answered by itself: keywords, the FAQ, and what is said when nothing is known."""
+"""Automatic replies: keywords, FAQ and fallback."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from functools import partial
 
 from config.customer_service import ReplyPart
 from handlers.context import EventContext
+from services.messaging.budgets import Budget, Verdict
 from services.messaging.messages import Body, choices, file, link, text
 from services.support.manners import courtesy_in
 from services.text import without_mention, without_quote
 from wechat.events import GroupMessage, Link, Message, MessageKind, PrivateMessage
 
-TALK = (MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO)  # what deserves a fallback
+# message kinds that get the fallback
+TALK = (MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO)
 
 
 def said_to_me(event: Message, context: EventContext) -> str:
-    """What is said, without the @ of the assistant and without what is quoted."""
+    """Return the text without the mention of the assistant and without quotes."""
     words, _ = without_quote(event.text)
     if not isinstance(event, GroupMessage):
         return words
@@ -24,7 +26,7 @@ def said_to_me(event: Message, context: EventContext) -> str:
 
 
 async def keyword(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
-    """The reply of the first rule that fits; in a group only when the assistant is @-ed."""
+    """Reply with the first matching keyword rule; in groups only if the assistant is mentioned."""
     in_group = isinstance(event, GroupMessage)
     if not _may_answer(event, context):
         return False
@@ -35,7 +37,7 @@ async def keyword(event: PrivateMessage | GroupMessage, context: EventContext) -
     match = context.container.keywords.find(event.account, words, number, group=in_group)
     if match is None:
         return False
-    if not match.rule.equals and _goes_round(event, context):
+    if (not match.rule.equals and _goes_round(event, context)) or _exceeds(event, context):
         return True
     mentions = [event.contact_id] if in_group else []
     for part in match.parts():
@@ -53,17 +55,17 @@ def _body(part: ReplyPart, mentions: list[str]) -> Body:
 
 
 async def question(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
-    """The FAQ's answer, a menu of near questions, or (in private) that it was not understood."""
+    """Reply with the FAQ's answer, a menu of similar questions, or (in private) the fallback."""
     if not _may_answer(event, context):
         return False
     who, words = (event.account, event.conversation, event.contact_id), said_to_me(event, context)
     mentions = [event.contact_id] if isinstance(event, GroupMessage) else []
     answer = context.container.questions.listed(who, words)
     if answer is not None:
-        if not _goes_round(event, context):
+        if not _goes_round(event, context) and not _exceeds(event, context):
             context.reply(answer, mentions=mentions)
         return True
-    if _goes_round(event, context):
+    if _goes_round(event, context) or _exceeds(event, context):
         return True
     courtesy = courtesy_in(words)
     if courtesy is not None:
@@ -87,7 +89,8 @@ def _not_understood(event: PrivateMessage | GroupMessage, context: EventContext)
             partial(context.container.questions.missed, account=event.account, text=said_to_me(event, context))
         )
         return True
-    if context.container.tickets.of(event.account, event.contact_id) is None:  # who waits for a person knows already
+    # customers with a ticket get no fallback
+    if context.container.tickets.of(event.account, event.contact_id) is None:
         context.follow(
             context.container.questions.fallback(event.account, event.contact_id, said_to_me(event, context))
         )
@@ -95,15 +98,16 @@ def _not_understood(event: PrivateMessage | GroupMessage, context: EventContext)
 
 
 async def something(event: PrivateMessage, context: EventContext) -> bool:
-    """A picture, voice or file to nobody in particular: the same words as for what was not understood."""
+    """Reply to a picture, voice message or file with the fallback."""
     if event.kind not in TALK or context.is_old or context.container.tickets.of(event.account, event.contact_id):
         return False
-    context.follow(context.container.questions.fallback(event.account, event.contact_id, ""))
+    hint = context.container.config.texts.voice_unread if event.kind is MessageKind.AUDIO else ""
+    context.follow(context.container.questions.fallback(event.account, event.contact_id, "", hint=hint))
     return True
 
 
 def _may_answer(event: Message, context: EventContext) -> bool:
-    """Not what is old, no text, not meant for the assistant, or what it said itself."""
+    """Whether the message may be answered: recent, a text, addressed to the assistant, and not an echo."""
     if context.is_old or event.kind is not MessageKind.TEXT:
         return False
     if isinstance(event, GroupMessage) and not event.mentioned:
@@ -111,6 +115,19 @@ def _may_answer(event: Message, context: EventContext) -> bool:
     if context.container.tickets.has_open(event.account, event.contact_id) and isinstance(event, PrivateMessage):
         return False
     return not context.container.loop_detector.is_echo(event.account, event.conversation, said_to_me(event, context))
+
+
+def _exceeds(event: Message, context: EventContext) -> bool:
+    """Whether the person has had all the answers that one person gets; they are told so once."""
+    budgets = context.container.budgets
+    who = (event.account, event.contact_id)
+    if budgets.repeat(*who, said_to_me(event, context)) is not Verdict.ALLOWED:
+        return True
+    verdict = budgets.spend(Budget.REPLIES, *who)
+    if verdict is Verdict.EXCEEDED:
+        mentions = [event.contact_id] if isinstance(event, GroupMessage) else []
+        context.reply(context.container.config.texts.too_many_messages, mentions=mentions)
+    return verdict is not Verdict.ALLOWED
 
 
 def _goes_round(event: Message, context: EventContext) -> bool:

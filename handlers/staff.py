@@ -1,5 +1,7 @@
-"""The staff room: `#12 您好` answers a customer, `#12 结束` ends, `#` lists; pictures, files and cards go to the ticket
-named last."""
+"""Messages in the staff room: `#12 您好` answers a customer, `#12 结束` closes the ticket, `#` lists tickets.
+
+Pictures, files and cards belong to the ticket the sender addressed last.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,13 @@ from wechat.events import GroupMessage, Link, MessageKind
 
 log = logging.getLogger(__name__)
 _AT_AHEAD = re.compile(r"^@[^@#＃\n]{1,64}\s(?=\s*[#＃])")
-PICTURE_WITHIN = 120.0  # seconds after `#12 …` in which a picture, file or card of the same person goes to #12
+PICTURE_WITHIN = 120.0  # seconds after `#12 …` in which pictures, files and cards of the sender belong to #12
 COMMAND = ("/", "／", "@")
-CHAT = (MessageKind.EMOTICON,)  # is meant for the colleagues
+CHAT = (MessageKind.EMOTICON,)  # not for the customer
 
 
 async def wrote(event: GroupMessage, context: EventContext) -> bool:
-    """Do what the staff asks for; their talk among each other is left alone."""
+    """Execute a command of the staff; other messages are ignored."""
     if not context.container.staff_rooms.is_staff_room(event.account, event.room_id):
         return False
     if event.kind in (MessageKind.LINK, MessageKind.CARD) or (may_hold_file(event) and event.kind not in CHAT):
@@ -40,7 +42,7 @@ async def wrote(event: GroupMessage, context: EventContext) -> bool:
     ticket = context.container.tickets.get(line.number)
     if ticket is None:
         context.reply(context.container.ticket_actions.unknown(line.number))
-    elif ticket.account == event.account:  # another assistant's ticket is that assistant's to answer
+    elif ticket.account == event.account:  # tickets of another assistant are handled by that assistant
         _do(line, ticket, event, context)
     return True
 
@@ -69,7 +71,7 @@ def _do(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventC
 
 
 def _names(event: GroupMessage, context: EventContext) -> set[str]:
-    """What the people of the staff room are called."""
+    """Return the names of the people in the staff room."""
     directory = context.wechat.directory
     room = directory.rooms.get(event.room_id)
     people = [directory.contacts[one] for one in (room.member_ids if room else ()) if one in directory.contacts]
@@ -77,7 +79,7 @@ def _names(event: GroupMessage, context: EventContext) -> set[str]:
 
 
 def _asked_whom(event: GroupMessage, context: EventContext) -> bool:
-    """Right after somebody's own `#12 …` a line without `#` may have been meant for the customer: ask once."""
+    """Ask once whether a message without `#` right after the sender's `#12 …` is for the customer."""
     if event.kind is not MessageKind.TEXT or event.mentions or context.is_old or event.text.lstrip()[:1] in COMMAND:
         return False
     words = context.container.ticket_actions.meant(event.account, event.contact_id, PICTURE_WITHIN)
@@ -88,7 +90,7 @@ def _asked_whom(event: GroupMessage, context: EventContext) -> bool:
 
 
 def _answer(ticket: Ticket, event: GroupMessage, context: EventContext, body: Body) -> None:
-    """Say it to the customer; of a ticket that waited, what the staff has not seen comes first."""
+    """Send an answer to the customer; a waiting ticket is announced first."""
     container, room = context.container, event.room_id
     if ticket.state == TicketState.WAITING:
         context.write(lambda s: container.handover.announce(s, ticket, room))
@@ -96,16 +98,17 @@ def _answer(ticket: Ticket, event: GroupMessage, context: EventContext, body: Bo
 
 
 def _canned(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
-    words = context.container.ticket_actions.canned(line.words)
+    replies = context.container.canned_replies.all
+    words = replies.get(line.words)
     if words is None:
-        names = "、".join(f"/{name}" for name in context.container.ticket_actions.settings.canned) or "无"
+        names = "、".join(f"/{name}" for name in replies) or context.container.config.texts.nothing
         context.reply(fill(context.container.config.texts.ticket_no_canned, name=line.words, names=names))
         return
     _answer(ticket, event, context, text(words))
 
 
 def _pass(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
-    """To the colleague who is @-ed, or whose name follows the @; anybody of the room but the assistant."""
+    """Assign the ticket to the colleague who is mentioned or named, who must be in the room."""
     me, directory = context.wechat.self_id, context.wechat.directory
     room = directory.rooms.get(event.room_id)
     members = room.member_ids if room else set()
@@ -122,7 +125,7 @@ def _pass(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: Even
 
 
 async def _sent_file(event: GroupMessage, context: EventContext) -> bool:
-    """A picture, file or card right after `#12 …` is for #12."""
+    """Send a picture, file or card right after `#12 …` to the customer of #12."""
     container = context.container
     ticket = container.ticket_actions.called(event.account, event.contact_id, PICTURE_WITHIN)
     if ticket is None:
@@ -141,7 +144,7 @@ async def _sent_file(event: GroupMessage, context: EventContext) -> bool:
 
 
 async def _card(event: GroupMessage, context: EventContext) -> Body | None:
-    """The link or the contact card that a message is; None for any other kind, and when it cannot be had."""
+    """Return the link or contact card of a message; None for other kinds and on errors."""
     try:
         if event.kind is MessageKind.LINK:
             title, _, description = event.text.partition("\n")
@@ -156,7 +159,7 @@ async def _card(event: GroupMessage, context: EventContext) -> Body | None:
 
 
 def _without_bot(event: GroupMessage, context: EventContext) -> str:
-    """The text without an @ of the assistant in front, whatever it is called there; an @ of a colleague stays."""
+    """Return the text without a leading mention of the assistant; mentions of colleagues are kept."""
     me = context.wechat.directory.contacts.get(context.wechat.self_id)
     words = event.text.strip()
     for name in filter(None, (event.own_name, me.name if me else "")):

@@ -1,14 +1,20 @@
-"""人工: what a customer with a ticket says, asking for a person, and the mark afterwards."""
+"""Customer service: messages of customers with a ticket, 人工, and ratings."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from config.texts import fill
 from errors import WeChatError
 from handlers.context import EventContext
 from handlers.replies import said_to_me
+from handlers.voice import MARK
+from models.durable import Priority
+from models.support import Ticket, TicketState
 from services.groups.join_tokens import find_token
+from services.messaging.budgets import Budget, Verdict
 from services.messaging.conversations import in_full
 from services.support.marks import is_bare_digit, mark_in
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
@@ -19,26 +25,44 @@ NOT_SHOWN = (MessageKind.SYSTEM, MessageKind.PAT)  # to the staff
 
 
 async def heard(event: PrivateMessage, context: EventContext) -> bool:
-    """Keep what is said, and relay it while a ticket is open. Official accounts and our own assistants end here."""
+    """Store a private message, and relay it while a ticket is open. Official accounts and assistants get no reply."""
     container = context.container
     if not event.is_official and not container.accounts.is_own(event.contact_id):
-        tell_received(event, context)
+        tell_received(replace(event, kind=MessageKind.AUDIO) if context.voice else event, context)
+    if context.voice and event.kind is MessageKind.TEXT:
+        event = replace(event, text=f"{MARK} {event.text}")
     ticket = container.tickets.of(event.account, event.contact_id)
     if ticket is None or event.kind in NOT_SHOWN:
-        context.write(partial(container.conversations.heard, message=event))
+        context.write(partial(container.conversations.heard, message=event, kept=context.voice))
         return event.is_official or container.accounts.is_own(event.contact_id)
-    event, kept, follows = await container.files.at_once(context.wechat, event)
+    if ticket.state == TicketState.OPEN and not _may_relay(event, context, ticket):
+        context.write(partial(container.conversations.heard, message=event, kept=context.voice, ticket=ticket.id))
+        return False
+    kept, follows = context.voice, False
+    if kept is None:
+        event, kept, follows = await container.files.at_once(context.wechat, event)
     if follows:
         context.write(partial(container.files.later, message=event))
-    line = in_full(event, kept.name if kept else await _described(event, context))
+    spoken = event.kind is MessageKind.TEXT
+    line = in_full(event, kept.name if kept and not spoken else await _described(event, context))
     context.write(partial(container.conversations.heard, message=event, kept=kept, ticket=ticket.id))
-    relay = partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, kept=kept, name=event.name)
-    context.write(partial(relay, follows=follows))
+    relay = partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, name=event.name)
+    context.write(partial(relay, kept=None if spoken else kept, follows=follows))
     return False
 
 
+def _may_relay(event: PrivateMessage, context: EventContext, ticket: Ticket) -> bool:
+    """Whether the staff room is to see one more message of this person; it is told once that it does not."""
+    container = context.container
+    verdict = container.budgets.spend(Budget.RELAYS, event.account, event.contact_id)
+    if verdict is Verdict.EXCEEDED and ticket.room_id:
+        words = fill(container.config.texts.ticket_relays_paused, number=ticket.id, name=event.name or ticket.name)
+        context.say(ticket.room_id, words, priority=Priority.NOTICE)
+    return verdict is Verdict.ALLOWED
+
+
 def tell_received(event: PrivateMessage | GroupMessage, context: EventContext) -> None:
-    """Tell business systems that asked for it what somebody said to the assistant."""
+    """Emit message.received if a webhook subscribes to it."""
     container = context.container
     if event.kind in NOT_SAID or not container.webhook_events.wants("message.received"):
         return
@@ -83,7 +107,7 @@ async def _described(event: PrivateMessage, context: EventContext) -> str:
 
 
 async def heard_in_group(event: GroupMessage, context: EventContext) -> bool:
-    """Keep what is said to the assistant in a group; its own kind is not answered."""
+    """Store a group message to the assistant; messages of assistants get no reply."""
     own = context.container.accounts.is_own(event.contact_id)
     if event.mentioned:
         context.write(partial(context.container.conversations.heard, message=event))
@@ -93,7 +117,7 @@ async def heard_in_group(event: GroupMessage, context: EventContext) -> bool:
 
 
 async def held(event: PrivateMessage, context: EventContext) -> bool:
-    """The assistant is silent while a person is asked, and to what is old; join tokens and commands still count."""
+    """Stop here if the person has an open ticket or the message is old, except for join tokens and commands."""
     if event.kind in NOT_SAID:
         return True
     if event.kind is MessageKind.TEXT and (find_token(event.text) or event.text.lstrip().startswith(COMMAND)):
@@ -102,10 +126,16 @@ async def held(event: PrivateMessage, context: EventContext) -> bool:
 
 
 async def asked(event: PrivateMessage, context: EventContext) -> bool:
-    """“人工” opens a ticket."""
+    """Open a ticket if the customer asks for a person (人工)."""
     support = context.container.handover
     if event.kind is not MessageKind.TEXT or not support.wants_person(said_to_me(event, context)):
         return False
+    if context.container.tickets.of(event.account, event.contact_id) is None:
+        verdict = context.container.budgets.spend(Budget.TICKETS, event.account, event.contact_id)
+        if verdict is not Verdict.ALLOWED:
+            if verdict is Verdict.EXCEEDED:
+                context.reply(context.container.config.texts.too_many_tickets)
+            return True
     await support.look_for_room(event.account)
     name = event.name or "客户"
     if context.container.tickets.of(event.account, event.contact_id) is None:
@@ -115,7 +145,7 @@ async def asked(event: PrivateMessage, context: EventContext) -> bool:
 
 
 async def asked_in_group(event: GroupMessage, context: EventContext) -> bool:
-    """A person is asked for in a group: that is talked about in private."""
+    """Tell someone who asks for a person in a group to ask in private."""
     words = said_to_me(event, context)
     if not event.mentioned or context.is_old or not context.container.handover.wants_person(words):
         return False
@@ -124,8 +154,10 @@ async def asked_in_group(event: GroupMessage, context: EventContext) -> bool:
 
 
 async def marked(event: PrivateMessage, context: EventContext) -> bool:
-    """The customer's mark, 1–5, within a day of the ticket's end; what was asked of them since then, by a menu or a
-    flow, goes first."""
+    """Store the customer's rating 1–5, within a day after the ticket's end.
+
+    If a menu or flow has asked the customer something since then, the message is the answer to that.
+    """
     container = context.container
     words = said_to_me(event, context)
     mark = mark_in(words) if event.kind is MessageKind.TEXT else None

@@ -1,4 +1,4 @@
-"""A friend sends a join token to the assistant: the way into a group from WeChat itself."""
+"""Join tokens in private messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wechat.events import MessageKind, PrivateMessage
 
 
 async def sent(event: PrivateMessage, context: EventContext) -> bool:
-    """Let the sender into the token's group; a wrong token is told, five in an hour are ignored for an hour."""
+    """Start adding a friend to the token's group, or reply that the token is wrong."""
     token = find_token(event.text) if event.kind is MessageKind.TEXT else None
     if token is None or not event.is_friend or context.is_old:
         return False

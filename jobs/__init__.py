@@ -1,4 +1,4 @@
-"""What the clock does: one visible list; each job is a thin call into a service."""
+"""The list of scheduled jobs. Each calls a service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Final
 from jobs.job import ScheduledJob
 
 JOBS: Final[tuple[ScheduledJob, ...]] = (
-    ScheduledJob("expire_memberships", "* * * * *", lambda container: container.memberships.expire(), made_up=False),
+    ScheduledJob(
+        "expire_memberships", "* * * * *", lambda container: container.membership_states.expire(), made_up=False
+    ),
     ScheduledJob(
         "go_on_with_requests", "*/5 * * * *", lambda container: container.token_joins.resume_all(), made_up=False
     ),
@@ -19,6 +21,9 @@ JOBS: Final[tuple[ScheduledJob, ...]] = (
         "waiting_tickets", "* * * * *", lambda container: container.handover.announce_waiting(), made_up=False
     ),
     ScheduledJob("remind_staff", "* * * * *", lambda container: container.reminders.run(), made_up=False),
+    ScheduledJob("offline_alerts", "* * * * *", lambda container: container.offline_alerts.run(), made_up=False),
+    ScheduledJob("note_pace", "* * * * *", lambda container: container.daily_totals.note_pace(), made_up=False),
+    ScheduledJob("daily_totals", "*/5 * * * *", lambda container: container.daily_totals.roll_up(), made_up=False),
     ScheduledJob("daily_report", "0 9 * * *", lambda container: container.reports.send()),
     ScheduledJob("prune_media", "45 4 * * *", lambda container: container.retention.run()),
     ScheduledJob("prune", "30 4 * * *", lambda container: container.pruning.run()),

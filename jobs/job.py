@@ -1,4 +1,4 @@
-"""What a job is."""
+"""Definition of a scheduled job."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from app.container import Container
 
 @dataclass(frozen=True, slots=True)
 class ScheduledJob:
-    """A job with its usual time as a crontab line, in the config's time zone.
+    """A job with its default time as a crontab line in the configured time zone.
 
-    `run` answers with what it did (a number, a word), for the log. A job may be begun again after a crash in its
-    middle, so what it does must bear that. `made_up`: whether a time missed while the bot was down is made up, once.
+    `run` returns a summary for the log. A job may run again after a crash, so it must be idempotent. `made_up`: whether
+    a run missed while the bot was down is made up, once.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Runs the jobs on APScheduler; what was missed while the bot was down is made up once."""
+"""Runs the jobs on APScheduler and makes up missed runs once."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from services.upkeep.job_log import JobRun
 from services.upkeep.reload import Prepared
 
 log = logging.getLogger(__name__)
-PATIENCE: Final = 60.0  # seconds that what was missed waits for the accounts to be online
-LOOK_EVERY: Final = 20.0  # seconds, at whether the clock was set back
+PATIENCE: Final = 60.0  # seconds to wait for the accounts before making up missed runs
+LOOK_EVERY: Final = 20.0  # seconds between checks whether the clock was set back
 
 
 def _times(jobs: Sequence[ScheduledJob], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, BaseTrigger]:
-    """When each job that is not turned off runs; ConfigError names the change that cannot be."""
+    """Return the trigger of each enabled job; raise ConfigError naming an invalid change."""
     times = {job.name: trigger(job.cron, zone) for job in jobs}
     names = list(times)
     for number, change in enumerate(changes):
         if change.name not in names:
             known = ", ".join(names)
-            raise ConfigError(f"jobs.{number}.name: {change.name!r} will not do: there is no such job, only {known}")
+            raise ConfigError(f"jobs.{number}.name: {change.name!r} is not valid: unknown job; allowed: {known}")
         if not change.enabled:
             times.pop(change.name, None)
         elif change.cron:
@@ -41,20 +41,20 @@ def _times(jobs: Sequence[ScheduledJob], changes: Sequence[Change], zone: ZoneIn
                 times[change.name] = trigger(change.cron, zone)
             except ValueError as error:
                 raise ConfigError(
-                    f"jobs.{number}.cron: {change.cron!r} will not do: five fields as in crontab: {error}"
+                    f"jobs.{number}.cron: {change.cron!r} is not valid: expected five crontab fields: {error}"
                 ) from None
     return times
 
 
 def check_times(jobs: Sequence[ScheduledJob], config: Config) -> None:
-    """Raise ConfigError for times that a start would refuse."""
+    """Raise ConfigError for invalid job times."""
     _times(jobs, config.jobs, ZoneInfo(config.timezone))
 
 
 class Jobs:
-    """The scheduler. A job never runs twice at once, and one that fails is logged and runs again at its next time.
+    """The scheduler. A job never runs concurrently with itself; a failed one is logged and runs again at its next time.
 
-    ConfigError when the config changes a job that there is not, or to a time that is none.
+    Raises ConfigError if the config changes an unknown job or has an invalid time.
     """
 
     def __init__(self, container: Container, jobs: Sequence[ScheduledJob]) -> None:
@@ -63,13 +63,13 @@ class Jobs:
         container.reloader.on_reload(self._prepare)
         self._triggers = _times(jobs, container.config.jobs, container.zone)
         self._running = {name: asyncio.Lock() for name in self._known}
-        # The memory store: what must outlive the process is a row (services.upkeep.job_log), not a scheduler's pickle.
+        # Jobs are kept in memory: the state that must survive a restart is in the database (services.upkeep.job_log).
         self._scheduler = AsyncIOScheduler(timezone=container.zone)
         self._tasks: list[asyncio.Task[None]] = []
         self._changes = list(container.config.jobs)
 
     async def start(self) -> None:
-        """Make up what was missed, and tick from now on."""
+        """Start the scheduler and make up missed runs."""
         book = self._container.job_log
         await book.load()
         book.names, book.next_at = list(self._triggers), self._next_at
@@ -93,7 +93,7 @@ class Jobs:
         )
 
     def _prepare(self, config: Config) -> Prepared:
-        """Take the times of another config."""
+        """Prepare the job times of a new config."""
         triggers = _times(list(self._known.values()), config.jobs, self._container.zone)
         return Prepared(lambda: self._take(triggers, config.jobs))
 
@@ -110,18 +110,18 @@ class Jobs:
             self._tasks.append(asyncio.create_task(self._container.job_log.begin(name)))
 
     async def stop(self) -> None:
-        """Tick no more."""
+        """Stop the scheduler and cancel its tasks."""
         self._scheduler.shutdown(wait=False)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def made_up(self) -> None:
-        """Wait until what was missed is made up."""
+        """Wait until the missed runs are made up."""
         await asyncio.gather(*self._tasks[:1])
 
     async def run(self, name: str) -> None:
-        """Run a job now and write down how it went."""
+        """Run a job now and record the result."""
         began = time.perf_counter()
         async with self._running[name]:
             at = self._container.clock()
@@ -137,21 +137,24 @@ class Jobs:
         log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", words, spent)
 
     async def _make_up(self, names: Sequence[str]) -> None:
-        await self._container.accounts.all_online(PATIENCE)  # what is told of groups is true once they are read again
+        # group data is reliable once the accounts have read it again
+        await self._container.accounts.all_online(PATIENCE)
         for name in names:
             log.info("job %s was missed while the bot was down", name)
             await self.run(name)
 
     async def _follow_clock(self) -> None:
-        """Plan anew when the clock was set back: the scheduler would wait for the times that it saw before."""
+        """Schedule all jobs again when the clock was set back: APScheduler would wait for the old times."""
         latest = self._container.clock()
         while True:
             await asyncio.sleep(LOOK_EVERY)
             if self._container.clock() < latest:
-                log.warning("the clock was set back: all jobs are planned anew")
+                log.warning("the clock was set back: all jobs are rescheduled")
                 for name, times in self._triggers.items():
                     self._scheduler.reschedule_job(name, trigger=times)
             latest = self._container.clock()
+            self._container.account_clocks.check()
+            await asyncio.to_thread(self._container.media.check)
 
     def _was_missed(self, name: str) -> bool:
         last = self._container.job_log.last.get(name)

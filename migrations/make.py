@@ -1,4 +1,4 @@
-"""`make migration M="what changed"`: compare the tables with the migrations and write the difference."""
+"""Generate a migration from the difference between the models and the existing migrations: `make migration M="…"`."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,19 @@
-"""The tables and the storage. Importing this knows every table, which is what migrations need."""
+"""The tables and the storage. Importing this package registers every table, which the migrations need."""
 
-from models import accounts, console, conversations, durable, faq, flows, groups, keywords, rules, support, wecom
+from models import (
+    accounts,
+    console,
+    conversations,
+    durable,
+    faq,
+    flows,
+    groups,
+    keywords,
+    rules,
+    statistics,
+    support,
+    wecom,
+)
 
 __all__ = [
     "accounts",
@@ -12,6 +25,7 @@ __all__ = [
     "groups",
     "keywords",
     "rules",
+    "statistics",
     "support",
     "wecom",
 ]

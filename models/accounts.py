@@ -1,4 +1,4 @@
-"""Admins and assistants that were added while the bot runs. Times are Unix seconds."""
+"""Tables of admins and assistants added at run time. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from sqlmodel import Field, SQLModel
 
 
 class Admin(SQLModel, table=True):
-    """A person who may command every assistant, besides those of the config."""
+    """A person who may command every assistant, in addition to those of the config."""
 
     id: int | None = Field(default=None, primary_key=True)
     contact_id: str = Field(unique=True)
     name: str = ""
-    by: str  # who added them, as in the audit log
+    by: str  # the actor, in the format of the audit log
     created_at: float = Field(default_factory=time.time)
 
 
 class StoredAssistant(SQLModel, table=True):
-    """An assistant that was added by REST or in the console."""
+    """An assistant added by REST or in the console."""
 
     account: str = Field(primary_key=True)
-    settings: dict[str, str | bool] = Field(sa_type=JSON)  # as in config.yaml
+    settings: dict[str, str | bool] = Field(sa_type=JSON)  # the keys of config.yaml
     by: str
     created_at: float = Field(default_factory=time.time)
     updated_at: float = Field(default_factory=time.time)

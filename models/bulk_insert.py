@@ -1,4 +1,4 @@
-"""Rows that many writes leave for the end of their common transaction: one execution for all of a statement's rows."""
+"""Rows collected over a transaction and inserted with one execution per statement."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from sqlalchemy import Connection, Executable
 from sqlmodel import Session
 
 Row = dict[str, Any]
-Given = Callable[[Any], object]  # takes the row that a statement's RETURNING gives
+Given = Callable[[Any], object]  # called with the row of the statement's RETURNING clause
 KEY: Final = "bulk"
 
 
 class BulkInsert:
-    """What waits in one transaction. A write that fails loses what it left here, with all else it did."""
+    """The pending rows of one transaction. A write that fails discards its rows."""
 
     def __init__(self) -> None:
         self._waiting: dict[Executable, tuple[list[Row], list[Given]]] = {}
 
     def put(self, statement: Executable, row: Row, given: Given | None = None) -> None:
-        """Leave a row."""
+        """Add a row for the statement."""
         rows, givens = self._waiting.setdefault(statement, ([], []))
         rows.append(row)
         if given is not None:
             givens.append(given)
 
     def write(self, connection: Connection) -> None:
-        """Write what waits."""
+        """Execute the statements for all pending rows."""
         waiting, self._waiting = self._waiting, {}
         for statement, (rows, givens) in waiting.items():
             answers = connection.execute(statement, rows)
@@ -37,14 +37,15 @@ class BulkInsert:
 
 
 def in_bulk(session: Session, statement: Executable, row: Row, given: Given | None = None) -> None:
-    """Have a row written at the latest with the commit, together with those that others leave for the same statement.
+    """Insert the row with the commit at the latest, together with the other rows of the same statement.
 
-    `given`: told what the statement returns of it (all rows of a statement or none; they come back in order).
+    `given` is called with what the statement returns for the row. Either all rows of a statement have it or none;
+    results come in the order of the rows.
     """
     session.info[KEY].put(statement, row, given)
 
 
 def write_bulk(session: Session) -> None:
-    """Write what waits now: for who reads such rows, perhaps in the transaction that writes them."""
+    """Insert the pending rows now, for code that reads them in the same transaction."""
     if KEY in session.info:
         session.info[KEY].write(session.connection())

@@ -1,4 +1,4 @@
-"""What was said, and what the assistant remembers of a person between two messages. Times are Unix seconds."""
+"""Tables of conversations and of per-person reply state. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _IN_TICKET = text("ticket is not null")
 
 
 class Said(SQLModel, table=True):
-    """One thing said in a conversation: private ones both ways, in groups what was said to the assistant and by it."""
+    """One message: private ones in both directions; in groups, those to the assistant and from it."""
 
     __table_args__ = (
         Index("ix_said_conversation", "account", "conversation", "id"),
@@ -18,21 +18,22 @@ class Said(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     account: str
-    conversation: str  # a person's id, or a room's
-    by: str  # a WeChat id; "" = the assistant
-    staff: str = ""  # the person whose words the assistant spoke, or who noted it
+    conversation: str  # contact id or room id
+    by: str  # WeChat id; "" = the assistant
+    staff: str = ""  # the staff member who wrote the assistant's message or the note
     at: float = Field(index=True)
     kind: str
     text: str = ""
-    media: str = ""  # path of the file, once it was kept
-    message_id: str = ""  # with which WeChat gives the file
+    media: str = ""  # path of the stored file, if any
+    message_id: str = ""  # WeChat's message id, needed to download the file
     ticket: int | None = None
-    outbox_key: str = Field(default="", sa_column_kwargs={"server_default": ""})  # of its promise; tells how it stands
-    internal: bool = False  # a note among the staff; the customer never sees it
+    # key of its outbox row, which has the delivery state
+    outbox_key: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    internal: bool = False  # a note for staff; never sent to the customer
 
 
 class Greeted(SQLModel, table=True):
-    """A new friend who was greeted; nobody is twice."""
+    """A new friend who has been greeted. Nobody is greeted twice."""
 
     account: str = Field(primary_key=True)
     contact_id: str = Field(primary_key=True)
@@ -40,7 +41,7 @@ class Greeted(SQLModel, table=True):
 
 
 class BecameFriend(SQLModel, table=True):
-    """When a person last became a friend, so that it is told once however often it is seen."""
+    """When a person last became a friend, so that friend.added is emitted once."""
 
     account: str = Field(primary_key=True)
     contact_id: str = Field(primary_key=True)
@@ -48,8 +49,9 @@ class BecameFriend(SQLModel, table=True):
 
 
 class FallbackSaid(SQLModel, table=True):
-    """When a person was last told that they were not understood."""
+    """When a person last received the fallback reply."""
 
     account: str = Field(primary_key=True)
     contact_id: str = Field(primary_key=True)
     at: float
+    times: int = Field(default=1, sa_column_kwargs={"server_default": "1"})  # since then, with what was offered again

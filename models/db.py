@@ -1,8 +1,8 @@
-"""The storage: `await store.write(fn)` and `await store.read(fn)`, where `fn` takes a SQLModel Session.
+"""Storage: `await store.write(fn)` and `await store.read(fn)`, where `fn` takes a SQLModel Session.
 
-One thread writes, and shares one commit among all that waits (on SQLite with WAL and synchronous=FULL: a returned
-write survives a power cut). Thus what `fn` has read no other write changes before its commit, on either database. `fn`
-may run twice, so it must touch nothing but its session; what must follow a commit is given to `after_commit`.
+One thread executes all writes and commits the waiting ones together (SQLite: WAL and synchronous=FULL, so a returned
+write survives a power failure). What `fn` reads cannot be changed by another write before its commit, on either
+database. `fn` may run twice and must not touch anything but its session; use `after_commit` for what follows a commit.
 """
 
 from __future__ import annotations
@@ -23,23 +23,26 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel
 
+from models.database_file import DatabaseFile, FileLost
 from models.durable import Setting
-from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob
+from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob, failed
 from models.latency import COMMIT, READ, database_seconds
 from models.schema import bring_up_to_date
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 MAX_PER_COMMIT: Final = 256
-PING: Final = "ping"  # the row of a write that only tries whether one is taken
-ASK_AGAIN: Final = 1.0  # seconds until the database is asked again what became of a commit
-# Of an INSERT that returns ids. Every number of rows is another statement, which the driver keeps prepared: with
-# SQLAlchemy's 1000 that came to 15 MB over a day.
+BUSY_MS: Final = 4000  # milliseconds that SQLite waits for a lock; a REST call may wait twice as long
+PING: Final = "ping"  # key of the row that `Store.ping` writes
+ASK_AGAIN: Final = 1.0  # seconds between queries about the result of a lost commit
+# Rows per INSERT with RETURNING. The driver keeps a prepared statement for every row count: SQLAlchemy's default of
+# 1000 used 15 MB within a day.
 ROWS_AT_ONCE: Final = 32
 
 
-# Without these a server whose machine has lost its power is waited for for two hours. tcp_user_timeout: milliseconds.
+# Without these, a client waits two hours for a server that lost power. tcp_user_timeout is in milliseconds.
 LIVELY: Final = {
+    "client_encoding": "utf8",
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -49,27 +52,28 @@ LIVELY: Final = {
 
 
 def after_commit(session: Session, then: AfterCommit) -> None:
-    """Have `then` called on the event loop once the session's work is committed, before the writer's caller goes on."""
+    """Call `then` on the event loop after the session's work is committed, before the caller of `write` resumes."""
     session.info["after_commit"].append(then)
 
 
 def parse(url: str) -> URL:
-    """The address of a database, with the driver that is used."""
+    """Parse a database URL and set the driver."""
     parsed = make_url(url)
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
 
 
 def lively(url: URL) -> dict[str, Any]:
-    """What a connection to PostgreSQL is opened with; what the address says itself goes before it."""
+    """Return the connection arguments for PostgreSQL; parameters in the URL take precedence."""
     return {name: value for name, value in LIVELY.items() if name not in url.query}
 
 
 class Store:
-    """One database; built once and passed around."""
+    """A database: reads on a thread pool, writes on one thread."""
 
     def __init__(self, url: str) -> None:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.file = DatabaseFile(Path(self.url.database) if self.is_sqlite and self.url.database else None)
         self._engine = self._make_engine()
         self.seconds = database_seconds()
         self._commits = GroupCommit(self._engine)
@@ -77,17 +81,17 @@ class Store:
         self._jobs: queue.SimpleQueue[WriteJob | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._takes_writes = True  # whether the last one was taken
+        self._takes_writes = True  # whether the last write succeeded
 
     @property
     def engine(self) -> Engine:
-        """The SQLAlchemy engine, for who listens to what it does."""
+        """The SQLAlchemy engine, for event listeners."""
         return self._engine
 
     def _make_engine(self) -> Engine:
         usual: dict[str, Any] = {
             "insertmanyvalues_page_size": ROWS_AT_ONCE,
-            "hide_parameters": True,  # errors are logged, and what people write is among them
+            "hide_parameters": True,  # errors are logged and must not contain message texts
         }
         if not self.is_sqlite:
             alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": lively(self.url)}
@@ -101,9 +105,10 @@ class Store:
         return engine
 
     async def open(self) -> None:
-        """Bring the tables up to date and take writes from now on."""
+        """Create or migrate the tables and start the writer thread."""
         self._loop = asyncio.get_running_loop()
         await self._loop.run_in_executor(self._readers, self._migrate)
+        self.file.remember()
         self._thread = threading.Thread(target=self._write_forever, name="store-write", daemon=True)
         self._thread.start()
 
@@ -112,7 +117,7 @@ class Store:
             bring_up_to_date(connection)
 
     async def close(self) -> None:
-        """Finish the writes that wait, then let go of the database. A write that comes later is refused."""
+        """Finish the queued writes and disconnect. Later writes raise RuntimeError."""
         loop = asyncio.get_running_loop()
         thread, self._thread = self._thread, None
         if thread is not None:
@@ -122,18 +127,18 @@ class Store:
         self._engine.dispose()
 
     def insert(self, table: type[SQLModel]) -> sqlite.Insert | postgresql.Insert:
-        """An INSERT in the database's own words, which can say what is to be done about a row that is there already."""
+        """Return the dialect's INSERT, which supports ON CONFLICT."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life; raises what the driver raises. When it took no write the last time, as
-        on a full disk, a small one is tried."""
+        """Check that the database answers. If the last write failed, such as on a full disk, also try a small write."""
+        self.file.check()
         await self.read(lambda session: session.connection().execute(text("SELECT 1")).scalar())
         if not self._takes_writes:
             await self.write(lambda session: session.merge(Setting(key=PING, value=str(time.time()))))
 
     async def read(self, fn: Callable[[Session], T]) -> T:
-        """Run `fn` on a session of its own, beside the writes."""
+        """Run `fn` in a session of its own on the read pool and return its value."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
 
     def _read(self, fn: Callable[[Session], T]) -> T:
@@ -141,18 +146,18 @@ class Store:
             return fn(session)
 
     def write_soon(self, fn: Callable[[Session], T]) -> asyncio.Future[T]:
-        """Queue a write; it is committed after all that were queued before it."""
+        """Queue a write. Writes are committed in the order in which they were queued."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         job = WriteJob(fn, future)
         if self._thread is None:
-            raise RuntimeError("the store is not open")
+            raise RuntimeError("the database is not open")
         self._jobs.put(job)
         return future
 
     async def write(self, fn: Callable[[Session], T]) -> T:
-        """Run `fn` in a transaction and return its value once that is committed; its exception undoes its work."""
-        # A caller that goes away does not take the write back: it may already share a commit.
+        """Run `fn` in a transaction and return its value after the commit; an exception rolls back."""
+        # Cancelling the caller does not cancel the write: it may already share a commit with others.
         return await asyncio.shield(self.write_soon(fn))
 
     # ---- the writer thread ----
@@ -163,12 +168,19 @@ class Store:
             batch, goes_on = self._next_batch()
             if batch or self._commits.are_unsure:
                 with self.seconds.labels(COMMIT).time():
-                    outcomes = self._commits.commit(batch)
+                    outcomes = self._commit(batch)
                 self._deliver(outcomes)
         self._deliver(self._commits.give_up())
 
+    def _commit(self, batch: list[WriteJob]) -> list[Outcome]:
+        try:
+            self.file.check()
+        except FileLost as lost:
+            return failed(batch, OperationalError(None, None, lost))
+        return self._commits.commit(batch)
+
     def _next_batch(self) -> tuple[list[WriteJob], bool]:
-        """The writes that wait, and whether more may come. None of them when it is time to ask for an unsure commit."""
+        """Return the waiting writes and whether more may come. Empty when a lost commit must be queried."""
         batch: list[WriteJob] = []
         while len(batch) < MAX_PER_COMMIT:
             try:
@@ -189,11 +201,10 @@ class Store:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the database itself is the trouble (gone, locked, full, damaged), not what was asked of it: worth a
-    repeat."""
+    """Tell whether the database itself failed (unreachable, locked, full, damaged) rather than the statement."""
     if not isinstance(error, DBAPIError):
         return False
-    # A DatabaseError of no finer kind is what sqlite3 makes of a damaged file.
+    # sqlite3 raises a plain DatabaseError for a damaged file.
     return error.connection_invalidated or type(error) in (OperationalError, InterfaceError, DatabaseError)
 
 
@@ -202,8 +213,8 @@ def _settle(outcomes: list[Outcome]) -> None:
         for then in outcome.then:
             try:
                 then()
-            except Exception:  # it is committed; its caller and its neighbours must hear of that
-                log.exception("what follows a commit failed")
+            except Exception:  # the write is committed: its caller and the others must still get their results
+                log.exception("a callback after a commit failed")
         if outcome.job.future.cancelled():
             continue
         if outcome.error is not None:
@@ -213,9 +224,9 @@ def _settle(outcomes: list[Outcome]) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # sqlite3 would begin late, and never for a schema change
+    connection.isolation_level = None  # turns off sqlite3's implicit BEGIN, which comes late and never for DDL
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -1,4 +1,4 @@
-"""What must survive kill -9: events taken, work promised, actions done in WeChat's name. Times are Unix seconds."""
+"""Tables of everything that must survive kill -9: inbox, outbox, audit log. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from sqlmodel import Field, SQLModel
 
 
 class EventState(StrEnum):
-    """Where an event stands."""
+    """States of an inbox event."""
 
     NEW = "new"
     DONE = "done"
     FAILED = "failed"
-    PARKED = "parked"  # the process died twice while it was being handled
+    PARKED = "parked"  # the process died twice while handling it
 
 
 class WorkState(StrEnum):
-    """Where a promised piece of work stands."""
+    """States of an outbox item."""
 
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
-    UNKNOWN = "unknown"  # a crash cut it off and the policy says not to repeat it
+    UNKNOWN = "unknown"  # interrupted by a crash, and not repeated by its policy
 
 
 class Priority(StrEnum):
-    """Who goes first on a queue; also what a crash in the middle of sending means.
+    """Order within a queue. It also decides what happens to an item interrupted by a crash.
 
-    A reply or a notice that a crash left unknown is sent again; a broadcast is not.
+    Replies and notices are sent again, broadcasts are not.
     """
 
     REPLY = "a-reply"
@@ -40,7 +40,7 @@ class Priority(StrEnum):
 
 
 class InboxEvent(SQLModel, table=True):
-    """An event of WeChat, stored before anything is done about it."""
+    """An event received from WeChat, stored before it is handled."""
 
     __table_args__ = (
         UniqueConstraint("account", "event_id"),
@@ -54,19 +54,19 @@ class InboxEvent(SQLModel, table=True):
     account: str
     event_id: str
     kind: str
-    data: str  # the gateway's JSON
-    body: str | None = None  # what it resolved to, as JSON, once its payload was read
+    data: str  # the gateway's payload as JSON
+    body: str | None = None  # the resolved event as JSON, once its payload was read
     state: str = EventState.NEW
     handler: str = ""
-    tries: int = 0  # how often it was begun after a restart
+    tries: int = 0  # attempts after a restart
     received_at: float = Field(default_factory=time.time, index=True)
 
 
-IS_WEBHOOK = text("queue like 'hook:%'")  # word for word, so that both databases know whose index it is
+IS_WEBHOOK = text("queue like 'hook:%'")  # PostgreSQL and SQLite use the partial index only for this exact condition
 
 
 class OutboxItem(SQLModel, table=True):
-    """A promised piece of work: a message on an account's queue, a webhook on its receiver's queue."""
+    """A queued job: a message on an account's queue, a webhook on its receiver's queue."""
 
     __table_args__ = (
         Index(
@@ -79,8 +79,8 @@ class OutboxItem(SQLModel, table=True):
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    queue: str = Field(index=True)  # "wx:ACCOUNT", "hook:NAME", "make:ACCOUNT"
-    key: str  # within a queue, one key's items go in order
+    queue: str = Field(index=True)  # "wx:ACCOUNT", "hook:NAME" or "make:ACCOUNT"
+    key: str  # items with the same key in a queue run in order
     priority: str = Priority.REPLY
     body: str  # JSON
     state: str = WorkState.QUEUED
@@ -88,21 +88,21 @@ class OutboxItem(SQLModel, table=True):
     error: str = ""
     result: str = ""  # WeChat's message id
     idempotency_key: str | None = Field(default=None, unique=True)
-    fingerprint: str = ""  # of the request that came with the key
+    fingerprint: str = ""  # hash of the request that came with the idempotency key
     run_at: float = 0
     created_at: float = Field(default_factory=time.time)
     done_at: float | None = Field(default=None, index=True)
 
 
 class Action(SQLModel, table=True):
-    """The audit log: one thing done in WeChat's name. Who asked, what, and what was seen afterwards.
+    """An entry of the audit log: who asked, what was done in WeChat, and what was seen afterwards.
 
-    Its rows are also the counters of the pace: an action counts from the moment it is tried.
+    The rows are also the counters of the pace: an action counts from the moment it is attempted.
     """
 
     __table_args__ = (
         Index("ix_action_pace", "account", "kind", "at"),
-        Index("ix_action_kind_id", "kind", "id"),  # these two: for lists, newest first
+        Index("ix_action_kind_id", "kind", "id"),  # these two are for lists, newest first
         Index("ix_action_who_id", "who", "id"),
     )
 
@@ -118,14 +118,14 @@ class Action(SQLModel, table=True):
 
 
 class Setting(SQLModel, table=True):
-    """A small fact that outlives the process: bound admins, back-off until, last runs of jobs, last reports."""
+    """A persistent value: bound admins, end of a back-off, last runs of jobs, last reports."""
 
     key: str = Field(primary_key=True)
     value: str
 
 
 class DirectoryRow(SQLModel, table=True):
-    """What was last known of an account's people and groups; its directory starts from it."""
+    """The last known contacts and rooms of an account, from which its directory starts."""
 
     account: str = Field(primary_key=True)
     data: bytes  # zlib of the JSON of wechat.directory.Directory.snapshot

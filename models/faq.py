@@ -1,4 +1,4 @@
-"""What the FAQ keeps: menus that wait for a number, questions nobody had listed. Times are Unix seconds."""
+"""Tables of the FAQ. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from sqlmodel import Field, SQLModel
 
 
 class Question(SQLModel, table=True):
-    """Questions that mean the same and their answer, added by people; they go before those of the file."""
+    """A question with its variants and its answer, added by people; takes precedence over the file."""
 
     id: int | None = Field(default=None, primary_key=True)
     questions: list[str] = Field(sa_type=JSON)
     answer: str
-    by: str  # who added or last changed it, as in the audit log
+    by: str  # who added or last changed it, in the format of the audit log
     created_at: float = Field(default_factory=time.time)
     updated_at: float = Field(default_factory=time.time)
 
 
 class FaqMenu(SQLModel, table=True):
-    """The questions a person was offered last, by their normalised wording."""
+    """The questions last offered to a person as a menu, normalised."""
 
     account: str = Field(primary_key=True)
     conversation: str = Field(primary_key=True)
@@ -31,7 +31,7 @@ class FaqMenu(SQLModel, table=True):
 
 
 class FaqMiss(SQLModel, table=True):
-    """How often something was asked on a day that the FAQ does not list."""
+    """How often a question without an answer was asked on one day."""
 
     account: str = Field(primary_key=True)
     day: str = Field(primary_key=True)  # YYYY-MM-DD in the config's time zone
@@ -40,7 +40,7 @@ class FaqMiss(SQLModel, table=True):
 
 
 class TextEmbedding(SQLModel, table=True):
-    """The embedding of a listed text; `key` is a hash of the model and the text."""
+    """The embedding of a listed text. `key` is a hash of the model and the text."""
 
     key: str = Field(primary_key=True)
     vector: bytes  # 32-bit floats, little endian

@@ -1,9 +1,10 @@
-"""One commit for many writes; a write that fails takes none of its neighbours down, and none is done twice."""
+"""Group commit: many writes share one transaction. A failed write does not affect the others; none runs twice."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -18,22 +19,23 @@ from models.bulk_insert import BulkInsert
 log = logging.getLogger(__name__)
 AfterCommit = Callable[[], object]
 ATTEMPTS: Final = 3
-DEADLOCK: Final = "40P01"  # PostgreSQL's code; with another process, such as tools.privacy
-# https://www.postgresql.org/docs/current/functions-info.html, "Deprecated Transaction ID": of every version since 10
+DEADLOCK: Final = "40P01"  # PostgreSQL's SQLSTATE; the other party is another process, such as tools.privacy
+# Available since PostgreSQL 10; see "Deprecated Transaction ID" in
+# https://www.postgresql.org/docs/current/functions-info.html
 MARK: Final = text("SELECT txid_current()")
 STATUS: Final = text("SELECT txid_status(:mark)")
 END: Final = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid::text = :xid")
 
 
 class WriteJob(NamedTuple):
-    """A write that waits, and who waits for it."""
+    """A queued write and the future of its caller."""
 
     fn: Callable[[Session], Any]
     future: asyncio.Future[Any]
 
 
 class Outcome(NamedTuple):
-    """What became of a write."""
+    """The result of a write."""
 
     job: WriteJob
     value: Any
@@ -42,7 +44,7 @@ class Outcome(NamedTuple):
 
 
 class _Unsure(NamedTuple):
-    """A commit whose answer was lost with the connection: it is done or it is not, and PostgreSQL knows."""
+    """A commit whose result was lost with the connection; PostgreSQL is asked whether it was done."""
 
     mark: int
     outcomes: list[Outcome]
@@ -50,7 +52,7 @@ class _Unsure(NamedTuple):
 
 
 class GroupCommit:
-    """Commits what the writer brings, on one thread."""
+    """Executes batches of writes on the writer thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -58,41 +60,46 @@ class GroupCommit:
 
     @property
     def are_unsure(self) -> bool:
-        """Whether there is a commit of which is not known yet whether it was done."""
+        """Whether there is a commit whose result is not known yet."""
         return self._unsure is not None
 
     def commit(self, batch: list[WriteJob]) -> list[Outcome]:
-        """Do the jobs. Those of an unsure commit have their outcome later, of another call, and before these."""
+        """Execute the jobs and return their outcomes.
+
+        The outcomes of an unsure commit are returned by a later call, before those of its own batch.
+        """
         try:
             connection = self._engine.connect()
-        except Exception as error:  # noqa: BLE001 - the database cannot be reached: the callers get it
-            return _failed(batch, error)
+        except Exception as error:  # noqa: BLE001 - the database cannot be reached: the callers get the error
+            return failed(batch, error)
         with connection:
             try:
                 before = self._find_out(connection)
-            except DBAPIError as error:  # away again
-                return _failed(batch, error)
-            if self._unsure is not None:  # done again, and lost again
-                return before + _failed(batch, self._unsure.error)
+            except DBAPIError as error:  # the connection was lost again
+                return failed(batch, error)
+            if self._unsure is not None:  # executed again, and its result was lost again
+                return before + failed(batch, self._unsure.error)
             return before + self._together(connection, batch)
 
     def give_up(self) -> list[Outcome]:
-        """Ask no more: whoever waits for an unsure commit gets the error."""
+        """Fail the jobs of an unsure commit without asking the database any more."""
         unsure, self._unsure = self._unsure, None
-        return _failed([outcome.job for outcome in unsure.outcomes], unsure.error) if unsure else []
+        return failed([outcome.job for outcome in unsure.outcomes], unsure.error) if unsure else []
 
     def _together(self, connection: Connection, batch: Sequence[WriteJob]) -> list[Outcome]:
-        """One commit for all; when a job fails, all are done again, one by one."""
+        """Execute the jobs in one transaction; if one fails, execute each in its own."""
         if not batch:
             return []
         try:
             return self._transact(connection, batch)
-        except Exception:  # noqa: BLE001 - whose it is shows when each runs alone
+        except Exception as error:  # noqa: BLE001 - running each alone shows which job failed
+            if _is_locked(error):  # each job would wait as long again
+                return failed(batch, error)
             outcomes = []
             for number, job in enumerate(batch, 1):
                 outcomes += self._alone(connection, job)
-                if self._unsure is not None:  # nothing overtakes it
-                    return outcomes + _failed(batch[number:], self._unsure.error)
+                if self._unsure is not None:  # later jobs must not overtake it
+                    return outcomes + failed(batch[number:], self._unsure.error)
             return outcomes
 
     def _alone(self, connection: Connection, job: WriteJob) -> list[Outcome]:
@@ -100,13 +107,13 @@ class GroupCommit:
         while True:
             try:
                 return self._transact(connection, (job,))
-            except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
+            except Exception as error:  # noqa: BLE001 - passed to the job's caller
                 if attempt == ATTEMPTS or getattr(getattr(error, "orig", None), "sqlstate", None) != DEADLOCK:
-                    return _failed((job,), error)
+                    return failed((job,), error)
             attempt += 1
 
     def _transact(self, connection: Connection, jobs: Sequence[WriteJob]) -> list[Outcome]:
-        """The jobs' outcomes; none yet when the connection was lost while it committed."""
+        """Execute the jobs in one transaction. Return no outcomes if the connection was lost during the commit."""
         outcomes, mark = [], None
         try:
             with connection.begin():
@@ -116,13 +123,13 @@ class GroupCommit:
         except DBAPIError as error:
             if mark is None or not error.connection_invalidated:
                 raise
-            log.warning("the connection was lost during a commit; the database will be asked whether it was done")
+            log.warning("the connection was lost during a commit; its outcome will be looked up")
             self._unsure = _Unsure(mark, outcomes, error)
             return []
         return outcomes
 
     def _find_out(self, connection: Connection) -> list[Outcome]:
-        """The outcomes of an unsure commit, which is done again if it was not done."""
+        """Return the outcomes of the unsure commit; execute it again if it was not committed."""
         if self._unsure is None:
             return []
         done = _was_done(connection, self._unsure.mark)
@@ -131,8 +138,10 @@ class GroupCommit:
 
 
 def _was_done(connection: Connection, mark: int) -> bool:
-    """Whether a transaction was committed. One whose client went away unnoticed would stay open for long: it is
-    ended."""
+    """Tell whether a transaction was committed.
+
+    If it is still in progress, its backend is terminated: PostgreSQL may not notice for long that the client is gone.
+    """
     while True:
         try:
             with connection.begin():
@@ -140,13 +149,13 @@ def _was_done(connection: Connection, mark: int) -> bool:
                 if status != "in progress":
                     return bool(status == "committed")
                 connection.execute(END, {"xid": str(mark % 2**32)})
-        except DataError:  # "in the future": the server was set back to before it
+        except DataError:  # "in the future": the server was restored to a time before it
             return False
-        time.sleep(0.05)  # PostgreSQL tells nobody when it is gone
+        time.sleep(0.05)  # PostgreSQL has no notification for the end of a backend
 
 
 def _run(connection: Connection, jobs: Sequence[WriteJob]) -> list[Outcome]:
-    """Do the jobs in one transaction, one after the other on one session; none finds another's objects there."""
+    """Execute the jobs one after the other in one session. Objects are expunged in between, so that jobs share none."""
     outcomes, bulk = [], BulkInsert()
     info: dict[str, Any] = {BULK: bulk}
     with Session(connection, info=info, expire_on_commit=False, join_transaction_mode="rollback_only") as session:
@@ -157,9 +166,15 @@ def _run(connection: Connection, jobs: Sequence[WriteJob]) -> list[Outcome]:
             session.expunge_all()
             outcomes.append(Outcome(job, value, None, then))
         bulk.write(connection)
-        session.commit()  # the transaction itself is the connection's
+        session.commit()  # the transaction belongs to the connection, which commits it
     return outcomes
 
 
-def _failed(jobs: Sequence[WriteJob], error: BaseException) -> list[Outcome]:
+def failed(jobs: Sequence[WriteJob], error: BaseException) -> list[Outcome]:
+    """Return the outcome of jobs that all failed with one error."""
     return [Outcome(job, None, error, ()) for job in jobs]
+
+
+def _is_locked(error: Exception) -> bool:
+    """Tell whether another program held SQLite's lock for the whole busy timeout."""
+    return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY

@@ -1,6 +1,6 @@
-"""One process to a database: two would each send what was promised once.
+"""Lock that allows one process per database. Two processes would each send every queued message.
 
-The operating system, or PostgreSQL, takes the claim back when the process ends, also by kill -9.
+The operating system or PostgreSQL releases the lock when the process ends, also after kill -9.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from sqlalchemy.pool import NullPool
 from models.db import lively, parse
 
 log = logging.getLogger(__name__)
-PATIENCE: Final = 30.0  # seconds until PostgreSQL has noticed that the machine of an earlier process is gone
+PATIENCE: Final = 30.0  # seconds in which PostgreSQL notices that the machine of a former holder is gone
 WATCH_EVERY: Final = 5.0
-# Without these a server may believe for hours in a client whose machine has lost its power.
+# Without these, a server may keep the session of a machine that lost power for hours.
 KEEPALIVE: Final = ("tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 2")
 LOCK: Final = text("SELECT pg_try_advisory_lock(hashtext('wxbot'), hashtext(coalesce(current_schema(), '')))")
 
 
 class DatabaseInUse(Exception):
-    """Another process has the database; the message names it."""
+    """Another process holds the database; the message names it."""
 
 
 class InstanceLock(Protocol):
-    """A database that this process has for itself."""
+    """A held lock."""
 
     def close(self) -> None:
-        """Leave it to others."""
+        """Release the lock."""
 
 
 async def acquire_instance_lock(url: str, on_lost: Callable[[], object], patience: float = PATIENCE) -> InstanceLock:
-    """Lock the database for this process; DatabaseInUse when another process holds it.
+    """Lock the database for this process; raise DatabaseInUse if another process holds it.
 
-    `on_lost` is called on the loop should another process get the lock while the server was away.
+    `on_lost` is called on the event loop if another process took the lock while the server was unreachable.
     """
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
@@ -56,18 +56,23 @@ async def acquire_instance_lock(url: str, on_lost: Callable[[], object], patienc
             raise DatabaseInUse(f"another wxbot runs on this database ({parsed.host or 'local'}/{parsed.database})")
         if not told:
             told = True
-            log.warning("another wxbot has the database; waiting %.0f s for it to end", patience)
+            log.warning("another wxbot uses the database; waiting %.0f s for it to exit", patience)
         await asyncio.sleep(0.5)
     held.watch(asyncio.get_running_loop(), on_lost)
     return held
 
 
 class FileLock:
-    """A lock on a file beside the database's. Not on that itself: to close it would end SQLite's own locks."""
+    """A lock on a file beside the database file.
+
+    The database file itself is not locked: closing it would release SQLite's own POSIX locks.
+    """
 
     def __init__(self, database: Path) -> None:
         database.parent.mkdir(parents=True, exist_ok=True)
         path = database.resolve()
+        if path.exists() and path.stat().st_nlink > 1:
+            raise DatabaseInUse(f"the database {database} has another name (a hard link), which must be removed")
         self._file = path.with_name(path.name + ".lock").open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -83,12 +88,12 @@ class FileLock:
         self._file.flush()
 
     def close(self) -> None:
-        """Leave it to others. The file stays: another process may have it open already."""
+        """Release the lock. The file is kept, because another process may have it open already."""
         self._file.close()
 
 
 class ServerLock:
-    """A lock of PostgreSQL's, held by a connection of its own."""
+    """An advisory lock of PostgreSQL, held by its own connection."""
 
     def __init__(self, url: URL) -> None:
         self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=lively(url))
@@ -96,7 +101,7 @@ class ServerLock:
         self._ended = threading.Event()
 
     def take(self) -> bool:
-        """Whether this process has it now."""
+        """Try to take the lock and tell whether this process has it."""
         if self._connection is None:
             self._connection = self._engine.connect()
             for setting in KEEPALIVE:
@@ -104,27 +109,26 @@ class ServerLock:
         return bool(self._connection.execute(LOCK).scalar())
 
     def watch(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[], object]) -> None:
-        """Take it again whenever the connection was lost. A thread of its own, which a server that hangs cannot make
-        the stop wait for."""
+        """Take the lock again whenever the connection was lost, on a daemon thread that cannot delay the stop."""
 
         def run() -> None:
             while not self._ended.wait(WATCH_EVERY):
                 if not self._still():
-                    log.error("another wxbot has taken the database while it was away")
+                    log.error("another wxbot has taken the database while it was unavailable")
                     loop.call_soon_threadsafe(on_lost)
                     return
 
         threading.Thread(target=run, name="claim", daemon=True).start()
 
     def _still(self) -> bool:
-        """Whether nobody else has it; asked of a new connection when the old one is gone."""
+        """Tell whether no other process holds the lock, reconnecting if necessary."""
         try:
             if self._connection is not None:
                 self._connection.execute(text("SELECT 1"))
                 return True
             return self.take()
         except SQLAlchemyError as error:
-            log.warning("the database's lock is to be taken again: %s", type(error).__name__)
+            log.warning("the database lock was lost and will be taken again: %s", type(error).__name__)
             self._drop()
             return True
 
@@ -135,6 +139,6 @@ class ServerLock:
             connection.close()
 
     def close(self) -> None:
-        """Leave it to others."""
+        """Release the lock."""
         self._ended.set()
         self._drop()

@@ -1,4 +1,4 @@
-"""How long the database takes, as a histogram that Prometheus reads."""
+"""Latency histogram of the database for Prometheus."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ COMMIT: Final = "commit"
 
 
 def database_seconds() -> Histogram:
-    """A histogram of its own for each store; it belongs to no registry until one takes it in."""
+    """Create the histogram of one store; it is not registered yet."""
     made = Histogram(
         "wxbot_database_seconds",
-        "Seconds that reads and commits took, without the wait for their turn.",
+        "Duration of reads and commits in seconds, without queueing.",
         ("operation",),
         registry=None,
         buckets=BUCKETS,

@@ -1,4 +1,4 @@
-"""What people set by chat command: blocked words, timed messages, broadcasts. Times are Unix seconds."""
+"""Tables of blocked words, timed messages and broadcasts. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 
 class BlockedWord(SQLModel, table=True):
-    """A word that must not be said in a group, or (number = null) in any group of the account."""
+    """A word that is blocked in one group, or (number = null) in all groups of the account."""
 
     id: int | None = Field(default=None, primary_key=True)
     account: str
@@ -20,7 +20,7 @@ class BlockedWord(SQLModel, table=True):
 
 
 class TimedMessage(SQLModel, table=True):
-    """A text said in a group again and again; `next_at` moves on in the transaction that promises the message."""
+    """A text sent to a group on a schedule. `next_at` advances in the transaction that queues the message."""
 
     id: int | None = Field(default=None, primary_key=True)
     number: int = Field(foreign_key="qun.number", index=True)
@@ -32,15 +32,15 @@ class TimedMessage(SQLModel, table=True):
 
 
 class BroadcastState(StrEnum):
-    """Where a broadcast stands."""
+    """States of a broadcast."""
 
-    ASKED = "asked"  # waits for its admin's 确认
-    SENT = "sent"  # promised to every group
+    ASKED = "asked"  # waits for 确认 from its admin
+    SENT = "sent"  # queued for every group
     CANCELLED = "cancelled"
 
 
 class Broadcast(SQLModel, table=True):
-    """A text that an admin wants said in every group, once they confirm it."""
+    """A message to several groups, sent after an admin has confirmed it."""
 
     id: int | None = Field(default=None, primary_key=True)
     account: str
@@ -49,18 +49,18 @@ class Broadcast(SQLModel, table=True):
     state: str = BroadcastState.ASKED
     expires_at: float
     created_at: float = Field(default_factory=time.time)
-    body: str | None = None  # the message as JSON, where it was asked for by REST or in the console
-    run_at: float = Field(default=0, sa_column_kwargs={"server_default": "0"})  # when it is to be sent; 0 = at once
+    body: str | None = None  # the message as JSON, if requested by REST or the console
+    run_at: float = Field(default=0, sa_column_kwargs={"server_default": "0"})  # when to send it; 0 = now
     idempotency_key: str | None = Field(default=None, unique=True, index=True)
-    fingerprint: str = Field(default="", sa_column_kwargs={"server_default": ""})  # of the request
+    fingerprint: str = Field(default="", sa_column_kwargs={"server_default": ""})  # hash of the request
 
 
 class BroadcastTarget(SQLModel, table=True):
-    """One room that a broadcast was promised to; its message says what came of it."""
+    """One room or friend that a broadcast was promised to; its message says what came of it."""
 
     id: int | None = Field(default=None, primary_key=True)
     broadcast: int = Field(foreign_key="broadcast.id", index=True)
     account: str
-    number: int
-    room_id: str
+    number: int  # of the group; 0 = a friend
+    room_id: str  # or the friend's WeChat id
     message: int  # OutboxItem.id

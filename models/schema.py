@@ -1,4 +1,4 @@
-"""The tables: an empty database gets them as they are now, an older one is migrated to them."""
+"""The database schema: an empty database gets the current tables, an older one is migrated."""
 
 from __future__ import annotations
 
@@ -10,50 +10,53 @@ from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
-MAX_ID: Final = 2**31 - 1  # what a row's number can be on PostgreSQL
+MAX_ID: Final = 2**31 - 1  # largest value of an INTEGER column on PostgreSQL
 _REVISION: Final = re.compile(r"^revision(?:: str)? = [\"'](\w+)[\"']", re.MULTILINE)
 _STAMP: Final = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 
 
 class UnusableDatabase(Exception):
-    """The database is not one that this wxbot can use; the message says why."""
+    """The database cannot be used by this version; the message says why."""
 
 
 def bring_up_to_date(connection: Connection) -> None:
-    """Make or migrate the tables, inside the connection's transaction; UnusableDatabase."""
+    """Create or migrate the tables in the connection's transaction; raise UnusableDatabase."""
     _check_encoding(connection)
     tables = inspect(connection).get_table_names()
     if not tables:
         create(connection)
         return
+    foreign = UnusableDatabase(f"it contains tables of another program ({', '.join(sorted(tables)[:3])}, …)")
     if "alembic_version" not in tables:
-        raise UnusableDatabase(f"it holds the tables of another program ({', '.join(sorted(tables)[:3])}, …)")
+        raise foreign
     version = _version(connection)
     if version == _newest():
         return
     if version is not None and version not in _versions():
-        raise UnusableDatabase(f"a newer wxbot has used it (its tables are of version {version}); install that one")
+        if "inboxevent" not in tables:
+            raise foreign
+        raise UnusableDatabase(f"it was used by a newer wxbot (schema version {version}); install that version")
     migrate(connection)
 
 
 def _check_encoding(connection: Connection) -> None:
-    """PostgreSQL's databases are in UTF-8 or cannot hold what people write."""
+    """Raise UnusableDatabase unless a PostgreSQL database uses UTF-8."""
     if connection.dialect.name == "postgresql":
         encoding = connection.execute(text("SHOW server_encoding")).scalar()
         if encoding != "UTF8":
-            raise UnusableDatabase(f"its encoding is {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0")
+            raise UnusableDatabase(f"its encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0")
 
 
 def create(connection: Connection) -> None:
-    """Make every table, in an empty database."""
+    """Create all tables in an empty database."""
     SQLModel.metadata.create_all(connection, checkfirst=False)
     connection.execute(text(_STAMP))
     connection.execute(text("INSERT INTO alembic_version VALUES (:newest)"), {"newest": _newest()})
 
 
 def migrate(connection: Connection) -> None:
-    """Run the migrations that are not in yet."""
-    # Late: alembic weighs 11 MB and a third of a second, and hardly a start has something to migrate.
+    """Run the pending migrations."""
+    # Imported late: alembic takes 11 MB and a third of a second, and few starts have anything to migrate.
     from alembic import command
     from alembic.config import Config
 
@@ -64,12 +67,12 @@ def migrate(connection: Connection) -> None:
 
 
 def _newest() -> str:
-    """The newest migration's number (versions/NUMBER_what.py)."""
+    """Return the revision of the newest migration (versions/REVISION_subject.py)."""
     return max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _versions() -> set[str]:
-    """Every version that this wxbot can begin from."""
+    """Return all known revisions."""
     files = (MIGRATIONS / "versions").glob("*.py")
     return {found[1] for file in files if (found := _REVISION.search(file.read_text(encoding="utf-8")))}
 

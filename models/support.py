@@ -1,4 +1,4 @@
-"""Tickets: customers who asked for a person. Times are Unix seconds."""
+"""Table of support tickets. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from sqlmodel import Field, SQLModel
 
 
 class TicketState(StrEnum):
-    """Where a ticket stands."""
+    """States of a ticket."""
 
-    WAITING = "waiting"  # the staff has not been told: outside the hours, or no staff room
+    WAITING = "waiting"  # not announced to staff: outside the hours, or no staff room
     OPEN = "open"
     CLOSED = "closed"
 
@@ -20,7 +20,7 @@ _UNFINISHED = text("state != 'closed'")
 
 
 class Ticket(SQLModel, table=True):
-    """One customer's hand-over to the staff; `id` is the number people see."""
+    """A customer's request for a person. `id` is the number that people see."""
 
     __table_args__ = (
         Index(
@@ -31,9 +31,10 @@ class Ticket(SQLModel, table=True):
             sqlite_where=_UNFINISHED,
             postgresql_where=_UNFINISHED,
         ),
-        Index("ix_ticket_state_id", "state", "id"),  # these three: for lists, newest first
+        Index("ix_ticket_state_id", "state", "id"),  # these three are for lists, newest first
         Index("ix_ticket_account_id", "account", "id"),
         Index("ix_ticket_account_state_id", "account", "state", "id"),
+        Index("ix_ticket_opened", "opened_at", "answered_at", "mark"),  # all that the charts ask for
         {"sqlite_autoincrement": True},  # a number is never given twice
     )
 
@@ -43,20 +44,29 @@ class Ticket(SQLModel, table=True):
     name: str = ""
     state: str
     room_id: str = ""  # the staff room it was announced in
-    staff_id: str = ""  # who has it
+    staff_id: str = ""  # the assignee
     staff_name: str = ""
-    told: int = 0  # Said.id up to which the staff has seen the conversation
-    called_by: str = ""  # the staff member who named it last, whose next picture goes there
+    told: int = 0  # Said.id up to which staff has seen the conversation
+    called_by: str = ""  # the staff member who last addressed the ticket; their next picture goes to it
     called_at: float = 0
     opened_at: float
-    last_at: float  # when either side last spoke
-    announced_at: float = 0  # when the staff was first shown it
-    answered_at: float | None = None  # when somebody of the staff first answered
-    reminders: int = 0  # how often staff and admins were reminded of it
+    last_at: float  # time of the last message of either side
+    announced_at: float = 0  # when it was first announced to staff
+    answered_at: float | None = None  # when a staff member first answered
+    reminders: int = 0  # number of reminders to staff and admins
     reminded_at: float = 0
-    quiet_seconds: float = 0  # silence so far, of the time in which both sides could speak
-    refusals: int = 0  # how often the staff room did not take it
-    not_before: float = 0  # it is not shown to the staff again before this
+    quiet_seconds: float = 0  # accumulated silence while both sides could speak
+    refusals: int = 0  # number of times the staff room rejected it
+    not_before: float = 0  # not announced again before this time
     closed_at: float | None = Field(default=None, index=True)
     closed_by: str = ""  # a WeChat id, or "idle"
     mark: int | None = None  # 1–5, by the customer
+
+
+class CannedReply(SQLModel, table=True):
+    """An answer that the staff use often, under a short name."""
+
+    name: str = Field(primary_key=True)
+    text: str
+    by: str
+    updated_at: float

@@ -1,4 +1,4 @@
-"""What is kept of the official channel. Times are Unix seconds."""
+"""Tables of the official channel. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -7,22 +7,42 @@ from sqlmodel import Field, SQLModel
 
 
 class WecomAccountRow(SQLModel, table=True):
-    """One customer service account: where reading goes on, and the token that processes share."""
+    """A customer service account: its read cursor, and the access token shared by all processes."""
 
     account: str = Field(primary_key=True)
     cursor: str = ""
     token: str = ""
     token_until: float = 0
-    prefix: str = ""  # of the ids of its messages
+    prefix: str = ""  # prefix of its message ids
 
 
 class WecomCustomer(SQLModel, table=True):
-    """What may be said to one customer: five messages within 48 hours of their last."""
+    """What may be sent to a customer: five messages within 48 hours after their last one."""
 
     account: str = Field(primary_key=True)
     contact_id: str = Field(primary_key=True)
     heard_at: float = 0
-    sent: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  # ids since then
-    code: str = ""  # to welcome them with
+    # ids of messages sent since then
+    sent: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    code: str = ""  # the welcome code
     code_until: float = 0
-    code_for: str = ""  # the message that took it
+    code_for: str = ""  # the message that used the code
+
+
+class WecomChat(SQLModel, table=True):
+    """A 客户群 that people join by a QR code."""
+
+    account: str = Field(primary_key=True)
+    chat_id: str = Field(primary_key=True)
+    state: str = ""  # what its members carry who joined by the code
+    config_id: str = ""  # of the join way; "" for a group that WeCom created behind one
+    picture: bytes = b""
+
+
+class WecomGroupTask(SQLModel, table=True):
+    """A message to a 客户群, which a member of staff confirms."""
+
+    account: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    msgid: str = ""  # "" until the platform has answered
+    asked_at: float = 0

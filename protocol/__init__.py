@@ -1,4 +1,4 @@
-"""The Wechaty puppet service protocol: the messages, and one table of its calls. Shared by `wechat` and `sandbox`."""
+"""The Wechaty puppet service protocol: messages and method table. Shared by `wechat`, `sandbox` and `relay`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SERVICE: Final = "wechaty.Puppet"
 
 
 class ProtocolCall(NamedTuple):
-    """One method of the service: what is sent and what comes back."""
+    """A method of the service with its message types."""
 
     name: str
     request: type[Message]

@@ -1,7 +1,7 @@
-"""The messages of a gateway, read also where their text is no valid UTF-8.
+"""protobuf codec that accepts invalid UTF-8 in strings.
 
-Gateways in JavaScript send half an emoji (a lone surrogate) as three bytes that no decoder takes. One such name must
-not cost the message it stands in: what cannot be decoded becomes U+FFFD.
+JavaScript gateways send lone surrogates (half an emoji) as three bytes that strict decoders reject. One such name must
+not fail the whole message; invalid text becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from grpclib.encoding.proto import ProtoCodec
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types; the groups, 3 and 4, are not used
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types; groups (3 and 4) are not used
 MAX_DEPTH: Final = 20
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 
 class LenientCodec(ProtoCodec):
-    """protobuf, with broken text replaced."""
+    """protobuf codec that replaces invalid text."""
 
     def decode(self, data: bytes, message_type: Any) -> Any:
-        """The message; DecodeError when more than its text is broken."""
+        """Decode a message; raise DecodeError if more than its text is invalid."""
         try:
             return message_type.FromString(data)
         except DecodeError:
@@ -30,12 +30,12 @@ class LenientCodec(ProtoCodec):
 
 
 def with_valid_text(data: bytes, message_type: type[Message]) -> bytes:
-    """The encoded message with every string made valid UTF-8; DecodeError when it is no message at all."""
+    """Return the encoded message with valid UTF-8 in all strings; raise DecodeError if it is not a message."""
     return _repaired(data, message_type.DESCRIPTOR, 0)
 
 
 def clean(text: str) -> str:
-    """Text that every database and wire takes: NUL and lone surrogates become U+FFFD."""
+    """Replace NUL and lone surrogates, which databases and protobuf reject, by U+FFFD."""
     if text.isascii():
         return text.replace("\0", REPLACEMENT)
     try:
@@ -46,7 +46,7 @@ def clean(text: str) -> str:
 
 
 def clean_json(value: Any) -> Any:
-    """A decoded JSON value with its text cleaned: escapes can make text that is none."""
+    """Clean all strings of a decoded JSON value; JSON escapes can produce lone surrogates and NUL."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, list):
@@ -75,7 +75,7 @@ def _repaired(data: bytes, message: Any, depth: int) -> bytes:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:
-    """Number, wire type, encoded tag and content of each field; the content of BYTES without its length."""
+    """Yield number, wire type, encoded tag and content of each field; the content of BYTES without its length."""
     at = 0
     while at < len(data):
         start = at

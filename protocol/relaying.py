@@ -1,4 +1,4 @@
-"""What a relay and a client that knows relays tell each other, in gRPC metadata and in the events' own number."""
+"""The protocol between a relay and clients that support it: gRPC metadata keys, error messages and event positions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-EPOCH: Final = "relay-epoch"  # request: a whole number; the client with the highest one is served
-ACKNOWLEDGED: Final = "relay-acknowledged"  # request: JOURNAL:NUMBER, all events up to it are safe with the client
-RESUME: Final = "relay-resume"  # request of Event: JOURNAL:NUMBER, go on after it; "new" = from the first unread one
-JOURNAL: Final = "relay-journal"  # answer of Event: the id of the relay's journal; its presence tells a relay
+EPOCH: Final = "relay-epoch"  # request: an integer; the client with the highest one is served
+ACKNOWLEDGED: Final = "relay-acknowledged"  # request: JOURNAL:NUMBER; the client has stored all events up to it
+RESUME: Final = "relay-resume"  # request of Event: JOURNAL:NUMBER to resume after, or "new" for the first unread event
+JOURNAL: Final = "relay-journal"  # response of Event: the id of the relay's journal; only relays send it
 TAKEN_OVER: Final = "a client with a higher epoch has taken over"  # with FAILED_PRECONDITION
 NO_GATEWAY: Final = "the relay has no connection to the gateway"  # with UNAVAILABLE: nothing was sent
 
@@ -18,7 +18,7 @@ _POSITION: Final = re.compile(r"([0-9a-f]{1,64}):(\d{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a relay's journal."""
+    """A position in a relay's journal."""
 
     journal: str
     number: int
@@ -28,13 +28,13 @@ class Position:
 
     @classmethod
     def parse(cls, text: str) -> Position | None:
-        """What str() made; None of anything else."""
+        """Parse the result of str(); return None if it is invalid."""
         found = _POSITION.fullmatch(text)
         return cls(found[1], int(found[2])) if found else None
 
 
 def parse_epoch(text: str) -> int:
-    """The epoch in a call's metadata; ValueError."""
+    """Parse the epoch from a call's metadata; raise ValueError."""
     if not re.fullmatch(r"\d{1,18}", text):
         raise ValueError("relay-epoch must be a whole number")
     return int(text)

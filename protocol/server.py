@@ -1,4 +1,4 @@
-"""What a gRPC server of the puppet service needs besides grpclib's: the token that old clients show."""
+"""Authentication for gRPC servers of the puppet service."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any, Final
 
 from grpclib.server import Handler
 
-AUTHORITY: Final = "x-authority"  # the metadata key under which a call's `:authority` is found
+AUTHORITY: Final = "x-authority"  # metadata key that carries a call's `:authority`
 
 Headers = list[tuple[str, str]]
 
 
 class AuthorityHandler(Handler):
-    """Old clients (python-wechaty among them) show their token as `:authority` only; grpclib hides it."""
+    """Pass the `:authority` header to handlers: old clients such as python-wechaty send their token only there."""
 
     def accept(self, stream: Any, headers: Headers, release_stream: Any) -> None:
-        """Pass a call on, its authority among the metadata; one a client made up itself is dropped."""
+        """Accept a call and add its authority to the metadata, replacing any value sent by the client."""
         shown = [(key, value) for key, value in headers if key != AUTHORITY]
         authority = dict(headers).get(":authority", "")
         super().accept(stream, [*shown, (AUTHORITY, authority)], release_stream)
 
 
 def shows_token(metadata: Any, token: str) -> bool:
-    """Whether a call shows the token: as `authorization: Wechaty TOKEN`, or as old clients do in `:authority`."""
+    """Tell whether a call has the token, in `authorization: Wechaty TOKEN` or, from old clients, in `:authority`."""
     shown = metadata.get("authorization")
     if shown is None:
         shown = f"Wechaty {metadata.get(AUTHORITY, '')}"

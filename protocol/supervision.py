@@ -1,4 +1,4 @@
-"""What keeps a connection to a gateway alive: how long to wait before the next try, and whether it speaks TLS."""
+"""Reconnection to a gateway: back-off and TLS detection."""
 
 from __future__ import annotations
 
@@ -12,46 +12,48 @@ Tls = Literal["auto", True, False]
 
 
 async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait for them. Those that read a gRPC stream may need to be told twice: grpclib turns a
-    cancellation that meets the loss of the connection into that loss."""
+    """Cancel tasks and wait until they have ended.
+
+    Cancellation is repeated: grpclib turns one that coincides with the loss of the connection into that loss.
+    """
     left = [task for task in tasks if not task.done()]
     while left:
         for task in left:
             task.cancel()
         await asyncio.wait(left, timeout=0.2)
         left = [task for task in left if not task.done()]
-    await asyncio.gather(*tasks, return_exceptions=True)  # how they ended is nobody's business any more
+    await asyncio.gather(*tasks, return_exceptions=True)  # their exceptions are not needed
 
 
 def backoff(times: int, first: float, most: float) -> float:
-    """The seconds to wait after so many failures in a row: doubled each time, up to `most`, with a random part."""
+    """Return the seconds to wait after `times` failures in a row: doubled each time up to `most`, with jitter."""
     return float(min(most, first * 2 ** min(max(times - 1, 0), 20)) * random.uniform(0.75, 1.0))
 
 
 class TlsChoice:
-    """Whether a gateway speaks TLS: as configured or, with `auto`, TLS first and then what worked."""
+    """Whether to use TLS with a gateway: as configured or, with `auto`, TLS first and then whatever worked."""
 
     def __init__(self, configured: Tls) -> None:
         self._configured = configured
-        self._known: bool | None = None  # what worked, when tls is auto
+        self._known: bool | None = None  # what worked, if tls is auto
 
     @property
     def is_new(self) -> bool:
-        """Whether the choice is still open."""
+        """Whether the choice has not been made yet."""
         return self._known is None and self._configured == "auto"
 
     def worked(self, secure: bool) -> None:
-        """A session was opened this way; later ones keep to it."""
+        """Remember that a session was opened with (or without) TLS."""
         self._known = secure
 
     def forget(self) -> None:
-        """Ask anew: the gateway may speak TLS by now."""
+        """Detect again, since the gateway may support TLS by now."""
         self._known = None
 
     async def run(self, session: Callable[[bool], Awaitable[None]], *, may_be_plain: bool = True) -> None:
-        """One session, which is told whether to use TLS.
+        """Run one session, passing whether to use TLS.
 
-        Plaintext carries the token: unless it `may_be_plain`, a handshake that somebody resets does not bring it out.
+        Plaintext exposes the token: unless `may_be_plain`, a reset during the TLS handshake does not cause a fallback.
         """
         known = self._known if self._configured == "auto" else self._configured
         if known is not None:
@@ -61,6 +63,6 @@ class TlsChoice:
         except (ssl.SSLCertVerificationError, ConnectionRefusedError):
             raise
         except (ssl.SSLError, ConnectionResetError, ConnectionAbortedError):
-            if self._known is not None or not may_be_plain:  # it was TLS, and is lost
+            if self._known is not None or not may_be_plain:  # it used TLS before, so this is a lost connection
                 raise
             await session(False)

@@ -1,4 +1,4 @@
-"""TLS towards a gateway, as Wechaty puppet services since 1.0 speak it, and plaintext for the older ones."""
+"""TLS connections to gateways (Wechaty puppet services since 1.0), and plaintext for older ones."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import ssl
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from grpclib.client import Channel
 from grpclib.config import Configuration
-from grpclib.encoding.base import CodecBase, StatusDetailsCodecBase
+from grpclib.encoding.base import CodecBase
 
 from protocol.batched_channel import BatchedChannel
 from protocol.certificates import INSECURE_CERTIFICATE, INSECURE_KEY, WECHATY_CA
 
-AUTHORITY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%\[\]-]+")  # what HTTP/2 lets :authority be
-SHIPPED: Final = "insecure"  # the name in the certificate that every gateway brings
+AUTHORITY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%\[\]-]+")  # characters that HTTP/2 allows in :authority
+SHIPPED: Final = "insecure"  # the name in the certificate shipped with every gateway
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayAddress:
-    """Where a gateway is and how it is trusted. `ca`: a PEM file; `name`: what its certificate must be for."""
+    """Address and trust of a gateway. `ca`: a PEM file; `name`: the expected name in its certificate."""
 
     endpoint: str  # host:port
     token: str
@@ -37,12 +37,12 @@ class GatewayAddress:
 
     @property
     def certificate_name(self) -> str:
-        """The name that the gateway's certificate must be for."""
+        """The expected name in the gateway's certificate."""
         return self.name or server_name(self.token) or (self.host if self.ca else SHIPPED)
 
 
 def is_loopback(endpoint: str) -> bool:
-    """Whether the endpoint (host:port) is on this machine, where nobody is in between."""
+    """Tell whether the endpoint (host:port) is on this machine, where traffic cannot be intercepted."""
     host = endpoint.rpartition(":")[0].strip("[]")
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -50,16 +50,29 @@ def is_loopback(endpoint: str) -> bool:
         return host == "localhost"
 
 
+def may_be_plain(gateway: GatewayAddress, *, tls_seen: bool) -> bool:
+    """Whether plaintext, which carries the token, may be tried: never once the gateway has spoken TLS, or where a CA or
+    a name is set; on this machine nobody is in between."""
+    return not (gateway.ca or gateway.name) and (is_loopback(gateway.endpoint) or not tls_seen)
+
+
+def authority(gateway: GatewayAddress, *, secure: bool) -> str:
+    """The `:authority` of calls. Gateways before 1.0 take the token from it, in plaintext."""
+    if not secure and AUTHORITY.fullmatch(gateway.token):
+        return gateway.token
+    return gateway.endpoint
+
+
 def server_name(token: str) -> str:
-    """What the gateway's certificate must be for: the token up to its last "_", in lower case; "" if it has none."""
+    """Return the certificate name that belongs to a token: the part before its last "_", in lower case, or ""."""
     return token[: max(token.rfind("_"), 0)].lower()
 
 
 def context(ca_file: str = "") -> ssl.SSLContext:
-    """A context that trusts only Wechaty's CA, or only the CA in `ca_file` (PEM).
+    """Create a client context that trusts only Wechaty's CA, or only the CA in `ca_file` (PEM).
 
-    ssl.create_default_context is not used: since Python 3.13 it sets VERIFY_X509_STRICT, and Wechaty's CA lacks the
-    key usage extension that flag demands.
+    ssl.create_default_context is not used: since Python 3.13 it sets VERIFY_X509_STRICT, and Wechaty's CA lacks the key
+    usage extension which that flag requires.
     """
     pem = Path(ca_file).read_text(encoding="ascii", errors="ignore") if ca_file else WECHATY_CA
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -69,7 +82,7 @@ def context(ca_file: str = "") -> ssl.SSLContext:
 
 
 def server_context(certificate: str = "", key: str = "") -> ssl.SSLContext:
-    """What a server shows: the certificate and key in these PEM files, or those that every gateway brings."""
+    """Create a server context with the given PEM files, or with the certificate shipped with every gateway."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if certificate:
         made.load_cert_chain(certificate, key or None)
@@ -82,21 +95,12 @@ def server_context(certificate: str = "", key: str = "") -> ssl.SSLContext:
     return made
 
 
-def make_channel(
-    gateway: GatewayAddress,
-    *,
-    secure: bool,
-    codec: CodecBase | None = None,
-    status_details_codec: StatusDetailsCodecBase | None = None,
-) -> Channel:
+def make_channel(gateway: GatewayAddress, *, secure: bool, codec: CodecBase | None = None) -> Channel:
     """A channel to the gateway, not connected yet."""
     port = int(gateway.endpoint.rpartition(":")[2])
-    codecs: Any = {"codec": codec, "status_details_codec": status_details_codec}
     if not secure:
-        channel = BatchedChannel(gateway.host, port, **codecs)
-        if AUTHORITY.fullmatch(gateway.token):
-            # Gateways before 1.0 (and python-wechaty) take the token from :authority.
-            channel._authority = gateway.token
+        channel = BatchedChannel(gateway.host, port, codec=codec)
+        channel._authority = authority(gateway, secure=False)
         return channel
     config = Configuration(ssl_target_name_override=gateway.certificate_name)
-    return BatchedChannel(gateway.host, port, ssl=context(gateway.ca), config=config, **codecs)
+    return BatchedChannel(gateway.host, port, ssl=context(gateway.ca), config=config, codec=codec)

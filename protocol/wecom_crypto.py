@@ -1,6 +1,6 @@
-"""The encryption of callbacks: AES-256-CBC under the EncodingAESKey, signed with SHA-1 over the sorted parts.
+"""Encryption of WeCom callbacks: AES-256-CBC with the EncodingAESKey, signed with SHA-1 over the sorted parts.
 
-Source: developer.work.weixin.qq.com, 加解密方案说明. The plain text is 16 random bytes, the length of the message as
+Source: developer.work.weixin.qq.com, 加解密方案说明. The plaintext is 16 random bytes, the length of the message as
 four bytes in network order, the message, and the corp id, padded to blocks of 32 bytes.
 """
 
@@ -16,17 +16,17 @@ from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-BLOCK: Final = 32  # PKCS#7 of the scheme pads to this, not to AES's 16
+BLOCK: Final = 32  # the scheme pads (PKCS#7) to 32 bytes, not to AES's 16
 RANDOM: Final = 16
 HEAD: Final = RANDOM + 4
 
 
 class BadCallback(ValueError):
-    """A callback that was not sent by the platform, or not to this account."""
+    """The callback is not from the platform, or not for this account."""
 
 
 class CallbackCrypto:
-    """Reads and writes the callbacks of one account."""
+    """Encrypts and decrypts the callbacks of one account."""
 
     def __init__(self, token: str, aes_key: str, receiver: str) -> None:
         self._token = token
@@ -34,19 +34,19 @@ class CallbackCrypto:
         self._receiver = receiver.encode()
 
     def signature(self, timestamp: str, nonce: str, ciphertext: str) -> str:
-        """The signature over a ciphertext, in hex."""
+        """Return the hex signature of a ciphertext."""
         parts = sorted((self._token, timestamp, nonce, ciphertext))
         return hashlib.sha1("".join(parts).encode()).hexdigest()
 
     def open(self, signature: str, timestamp: str, nonce: str, ciphertext: str) -> bytes:
-        """The message; BadCallback when the signature, the padding or the receiver is wrong."""
+        """Decrypt a message; raise BadCallback if signature, padding or receiver is wrong."""
         expected = self.signature(timestamp, nonce, ciphertext)
         if not hmac.compare_digest(expected.encode(), signature.encode(errors="replace")):
             raise BadCallback("the signature is wrong")
         return self._decrypt(ciphertext)
 
     def seal(self, message: bytes, timestamp: str, nonce: str) -> tuple[str, str]:
-        """The ciphertext of a message, and its signature."""
+        """Encrypt a message and return the ciphertext and its signature."""
         plain = os.urandom(RANDOM) + struct.pack(">I", len(message)) + message + self._receiver
         padding = BLOCK - len(plain) % BLOCK
         encryptor = self._cipher().encryptor()
@@ -77,7 +77,7 @@ class CallbackCrypto:
 
 
 def decode_key(aes_key: str) -> bytes:
-    """The 32 bytes of an EncodingAESKey (43 characters of base64 without padding); ValueError."""
+    """Decode an EncodingAESKey (43 characters of base64 without padding) to 32 bytes; raise ValueError."""
     try:
         key = base64.b64decode(aes_key + "=", validate=True)
     except binascii.Error:

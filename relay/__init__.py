@@ -1,1 +1,3 @@
-"""The relay: a process between a puppet gateway and its client that keeps events on disk until the client has them."""
+"""The relay: a process between a puppet gateway and its client that stores events until the client has received
+them.
+"""

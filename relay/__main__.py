@@ -1,4 +1,4 @@
-"""The command line: python -m relay --config relay.yaml."""
+"""Command line of the relay: python -m relay --config relay.yaml."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from pathlib import Path
 
 from relay.config import ConfigError, RelayConfig, load
 from relay.journal import JournalError
+from relay.lock import hold
 from relay.metrics import serve_metrics
 from relay.relay import Relay
+from relay.server import bound
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Format records as one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Format a record."""
         facts = {"time": self.formatTime(record), "level": record.levelname, "logger": record.name}
         return json.dumps(facts | {"message": record.getMessage()}, ensure_ascii=False)
 
 
 async def run(config: RelayConfig) -> None:
-    """Serve until SIGTERM or SIGINT; OSError and JournalError when something cannot be opened."""
+    """Serve until SIGTERM or SIGINT; raise OSError or JournalError if something cannot be opened."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,7 +37,7 @@ async def run(config: RelayConfig) -> None:
     async with AsyncExitStack() as stack:
         relays = [Relay(settings, config.data) for settings in config.relays]
         if config.metrics:
-            serve_metrics(config.metrics, relays)
+            await bound(lambda: serve_metrics(config.metrics, relays))
         for relay in relays:
             stack.push_async_callback(relay.stop)
             await relay.start()
@@ -49,9 +51,14 @@ async def run(config: RelayConfig) -> None:
 
 
 def main() -> int:
-    """The exit status: 0 after a stop in order, 1 when something cannot be opened, 2 for a mistake in the file."""
-    parser = argparse.ArgumentParser("relay", description="Keeps a gateway's events until its client has them.")
+    """Run the command line. Exit status: 0 after a normal stop, 1 if something cannot be opened, 2 for a config
+    error.
+    """
+    parser = argparse.ArgumentParser(
+        "relay", description="Stores a gateway's events until its client has received them."
+    )
     parser.add_argument("--config", type=Path, default=Path("relay.yaml"))
+    parser.add_argument("--wait", action="store_true", help="take over at once when the relay that runs now ends")
     parser.add_argument("--check", action="store_true", help="only check the file")
     given = parser.parse_args()
     try:
@@ -62,7 +69,7 @@ def main() -> int:
         text = "%(asctime)s %(levelname)s %(name)s: %(message)s"
         handler.setFormatter(JsonFormatter() if config.log_format == "json" else logging.Formatter(text))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        logging.getLogger("grpclib").setLevel(logging.CRITICAL)
+        hold(config.data, wait=given.wait)
         asyncio.run(run(config))
     except ConfigError as error:
         print(f"relay: {error}", file=sys.stderr)

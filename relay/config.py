@@ -1,4 +1,4 @@
-"""The relay's configuration file; a mistake is one line that names the key."""
+"""Configuration of the relay. An error is one line that names the key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\[\]:/\s]+):(\d{1,5})")
 
 
 class ConfigError(Exception):
-    """What is wrong with the file, in one line."""
+    """The file is invalid; the message is one line."""
 
 
 class _Section(BaseModel):
@@ -25,24 +25,24 @@ class _Section(BaseModel):
 def _address(value: str) -> str:
     found = _ADDRESS.fullmatch(value)
     if not (found and 0 < int(found[2]) < 2**16):
-        raise ValueError("host:port is wanted, like 127.0.0.1:9010")
+        raise ValueError("expected host:port, like 127.0.0.1:9010")
     return value
 
 
 class RelaySettings(_Section):
-    """One relay: where its clients come in, and the gateway behind it."""
+    """A relay: the address for clients, and its gateway."""
 
     listen: str
     endpoint: str
     token: str = Field(min_length=1)
-    tls: Literal["auto", True, False] = "auto"  # for both sides; auto also accepts either from clients
+    tls: Literal["auto", True, False] = "auto"  # for both sides; with auto, clients may use either
     keep_days: float = Field(3, gt=0, le=3650)
-    name: str = ""  # of the journal's file and in metrics; by default the endpoint
-    tls_ca: str = ""  # PEM file: trust only this authority for the gateway
+    name: str = ""  # used for the journal's file and metrics; default: the endpoint
+    tls_ca: str = ""  # PEM file: trust only this CA for the gateway
     tls_server_name: str = ""
-    tls_certificate: str = ""  # PEM files shown to clients; by default Wechaty's public ones
+    tls_certificate: str = ""  # PEM files of the certificate for clients; default: Wechaty's public one
     tls_key: str = ""
-    media_mb: float = Field(10, ge=0, le=1024)  # the largest file kept for a client that is away
+    media_mb: float = Field(10, ge=0, le=1024)  # largest file stored for a disconnected client
 
     _addresses = field_validator("listen", "endpoint")(_address)
 
@@ -50,37 +50,37 @@ class RelaySettings(_Section):
     @classmethod
     def _fits_a_header(cls, value: str) -> str:
         if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
-            raise ValueError("only visible ASCII characters are wanted, with no space around them")
+            raise ValueError("expected visible ASCII characters, without surrounding whitespace")
         return value
 
     @field_validator("name")
     @classmethod
     def _is_a_file_name(cls, value: str) -> str:
         if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
-            raise ValueError("letters, digits, . _ and - are wanted")
+            raise ValueError("expected letters, digits, . _ and -")
         return value
 
     @field_validator("tls_ca", "tls_certificate", "tls_key")
     @classmethod
     def _is_a_file(cls, value: str) -> str:
         if value and not Path(value).is_file():
-            raise ValueError("there is no such file")
+            raise ValueError("file not found")
         return value
 
     @model_validator(mode="after")
     def _both_or_none(self) -> RelaySettings:
         if bool(self.tls_certificate) != bool(self.tls_key):
-            raise ValueError("tls_certificate and tls_key are wanted together")
+            raise ValueError("tls_certificate and tls_key must be set together")
         return self
 
     @property
     def title(self) -> str:
-        """What logs, metrics and the journal's file call it."""
+        """The name in logs, metrics and the journal's file name."""
         return self.name or re.sub(r"[^A-Za-z0-9._-]", "-", self.endpoint)
 
 
 class RelayConfig(_Section):
-    """The whole file."""
+    """The configuration file."""
 
     relays: tuple[RelaySettings, ...] = Field(min_length=1)
     data: Path = Path("data/relay")
@@ -103,7 +103,7 @@ class RelayConfig(_Section):
 
 
 def load(path: Path) -> RelayConfig:
-    """The configuration in a file; ConfigError."""
+    """Read a configuration file; raise ConfigError."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -111,7 +111,7 @@ def load(path: Path) -> RelayConfig:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: a mapping with the key relays is wanted")
+        raise ConfigError(f"{path}: expected a mapping with the key relays")
     try:
         return RelayConfig.model_validate(_expanded(data, ""))
     except ValidationError as error:
@@ -123,7 +123,7 @@ def load(path: Path) -> RelayConfig:
 
 
 def _expanded(value: Any, where: str) -> Any:
-    """`${NAME}` replaced by the environment's value, `file:PATH` of a token by what the file holds."""
+    """Replace `${NAME}` by environment variables, and `file:PATH` in tokens by the file's content."""
     if isinstance(value, dict):
         return {key: _expanded(one, f"{where}.{key}".lstrip(".")) for key, one in value.items()}
     if isinstance(value, list):

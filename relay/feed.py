@@ -1,23 +1,23 @@
-"""What the client of one relay is told: the journal's events in order, and between them what is not kept."""
+"""The event stream of a relay: stored events of the journal in order, interleaved with events that are not stored."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from protocol import puppet_pb2 as pb
 from relay.journal import Journal, JournalError
 
-RECENT: Final = 1000  # events in memory, so that a client that keeps up costs no reading from disk
+RECENT: Final = 1000  # stored events cached in memory, so that a client that keeps up causes no disk reads
 BATCH: Final = 200
-PASSING: Final = 2000  # events that are not kept and wait for a slow client; the oldest are dropped
+PASSING: Final = 2000  # queued events that are not stored; the oldest are dropped for a slow client
 MAX_UNWRITTEN: Final = 1000
 
-# News that mean something on their own whenever they are read. All others tell how things stand now; to tell them
-# again later would be wrong, so a client gets the last of them when it connects.
+# Events that are meaningful whenever they are read. All others describe the current state; instead of repeating old
+# ones, a new client gets the last of them.
 KEPT: Final = frozenset(
     {
         pb.EVENT_MESSAGE,
@@ -36,7 +36,7 @@ HEARTBEAT: Final = pb.EventResponse(
 
 
 class Standing:
-    """How the account stands: its last login, ready and scan events."""
+    """The current state of the account: its last login, ready and scan events."""
 
     def __init__(self) -> None:
         self._login: bytes | None = None
@@ -44,7 +44,7 @@ class Standing:
         self._scan: bytes | None = None
 
     def note(self, kind: int, body: bytes) -> None:
-        """An event came."""
+        """Record an event."""
         if kind == pb.EVENT_LOGIN:
             self._login, self._scan = body, None
         elif kind == pb.EVENT_READY:
@@ -55,35 +55,36 @@ class Standing:
             self._scan = body
 
     def clear(self) -> None:
-        """Nothing is known any more."""
+        """Reset after a logout or lost gateway."""
         self._login = self._ready = self._scan = None
 
     def at_once(self) -> list[bytes]:
-        """What a client is told when it connects."""
+        """Return the first events for a new client."""
         known = self._login or self._scan
         return [HEARTBEAT.SerializeToString(), *([known] if known else [])]
 
     def after_a_moment(self) -> list[bytes]:
-        """What follows: Node's client misses a ready that comes too closely after the stream's first events."""
+        """Return the events that follow: the Node client misses a ready event too close to the first events."""
         return [self._ready] if self._ready and self._login else []
 
 
 class Feed:
-    """The stream of events of one gateway."""
+    """The event stream of a gateway."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=RECENT)
-        self._passing: deque[tuple[int, bytes]] = deque(maxlen=PASSING)  # the number it comes after, the event
+        # (number of the stored event before it, event)
+        self._passing: deque[tuple[int, bytes]] = deque(maxlen=PASSING)
         self._news = asyncio.Event()
         self._unwritten = asyncio.Semaphore(MAX_UNWRITTEN)
         self.standing = Standing()
-        self.listening = False
+        self._follower: object | None = None  # who gets what is not kept
         self.heard = 0
         self.unkept = 0
 
     async def put(self, body: bytes) -> None:
-        """An event of the gateway; waits while the disk is behind."""
+        """Add an event of the gateway; waits while writing is behind."""
         self.heard += 1
         kind = pb.EventResponse.FromString(body).type
         self.standing.note(kind, body)
@@ -107,14 +108,14 @@ class Feed:
         self._news.set()
 
     def _pass(self, body: bytes) -> None:
-        if self.listening:
+        if self._follower is not None:
             self._passing.append((self._journal.stored, body))
             self._news.set()
 
-    async def follow(self, after: int) -> AsyncIterator[tuple[int, float, bytes]]:
+    async def follow(self, after: int) -> AsyncGenerator[tuple[int, float, bytes], None]:
         """The events after a number, for ever: number (0: not kept), when it came (0: now), event."""
         self._passing.clear()
-        self.listening = True
+        self._follower = follower = object()
         try:
             while True:
                 self._news.clear()
@@ -131,7 +132,8 @@ class Feed:
                 if after >= self._journal.stored:
                     await self._news.wait()
         finally:
-            self.listening = False
+            if self._follower is follower:
+                self._follower = None
 
     async def _next(self, after: int, stored: int) -> list[tuple[int, float, bytes]]:
         if after >= stored:
@@ -145,5 +147,5 @@ class Feed:
                 fresh.append((number, now, body))
             return fresh[::-1]
         rows = await self._journal.read(after, BATCH)
-        # Numbers whose write failed, or that were deleted, are skipped.
+        # numbers whose write failed or that were deleted are skipped
         return rows or [(number, time.time(), body) for number, body in self._recent if number > after]

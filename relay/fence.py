@@ -1,33 +1,27 @@
-"""Who may call: one client at a time holds the event stream, and the one with the highest epoch wins."""
+"""Fencing of clients: one at a time holds the event stream, the one with the highest epoch."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from protocol.relaying import TAKEN_OVER
-from relay.journal import Journal, JournalError
+from relay.call import Call
+from relay.journal import Fact, Journal
 
 log = logging.getLogger(__name__)
 
 
-def refused(epoch: int) -> GRPCError:
-    """What a client of an older epoch is told."""
-    return GRPCError(Status.FAILED_PRECONDITION, f"{TAKEN_OVER}: {epoch}")
-
-
 class Fence:
-    """The epochs of one relay's clients. A client that tells none is below every one that does."""
+    """The epochs of a relay's clients. Clients without an epoch rank below all others."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._calls: dict[asyncio.Task[None], int | None] = {}
-        self._holder: asyncio.Task[None] | None = None
+        self._calls: dict[Call, int | None] = {}  # that are not over
+        self._holder: Call | None = None
 
     @property
     def epoch(self) -> int:
@@ -36,65 +30,58 @@ class Fence:
 
     @property
     def is_held(self) -> bool:
-        """Whether a client has the event stream."""
+        """Whether a client holds the event stream."""
         return self._holder is not None
 
-    async def admit(self, epoch: int | None) -> None:
-        """Refuse an older epoch; a newer one ends every call of the older ones."""
-        if epoch is None or epoch == self.epoch:
-            return
-        if epoch < self.epoch:
-            raise refused(self.epoch)
-        log.info("epoch %d takes over", epoch)
-        try:
+    @property
+    def holder(self) -> Call | None:
+        """The event stream of the client that has it."""
+        return self._holder
+
+    def admit(self, call: Call, epoch: int | None) -> asyncio.Future[None] | None:
+        """Refuse an older epoch (GRPCError). A newer one ends every call of the older ones, and the call that brings
+        it must wait until the epoch is on disk: the future says when."""
+        stored = None
+        if epoch is not None and epoch < self.epoch:
+            raise self._refused()
+        if epoch is not None and epoch > self.epoch:
+            log.info("epoch %d takes over", epoch)
             self._journal.epoch = epoch
             self._end_older(epoch)
-            await self._journal.raise_epoch(epoch)
-        except JournalError:
-            log.error("epoch %d could not be stored: a restart of the relay forgets it", epoch)  # noqa: TRY400
+            stored = self._journal.remember(Fact.EPOCH, epoch)
+            stored.add_done_callback(self._report)
+        self._calls[call] = epoch
+        return stored
 
-    @contextmanager
-    def running(self, epoch: int | None) -> Iterator[None]:
-        """A call, from its admission to its end; GRPCError when a newer epoch ended it."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._calls[task] = epoch
-        try:
-            yield
-        except asyncio.CancelledError:
-            if task in self._calls:  # the client itself, or the relay's stop, ended it
-                raise
-            task.uncancel()
-            raise refused(self.epoch) from None
-        finally:
-            self._calls.pop(task, None)
-
-    def hold(self, epoch: int | None) -> None:
-        """The running task takes the event stream. ALREADY_EXISTS when one holds it that this epoch does not
-        replace; the same epoch again is the same client, whose old connection is gone."""
+    def hold(self, call: Call) -> None:
+        """A call takes the event stream. ALREADY_EXISTS when one has it that this epoch does not replace; the same
+        epoch again is the same client, whose old connection is gone."""
         if self._holder is not None:
-            if epoch is None:
+            if self._calls.get(call) is None:
                 raise GRPCError(Status.ALREADY_EXISTS, "another client holds the event stream")
-            self._end(self._holder)
-        self._holder = asyncio.current_task()
-
-    def release(self) -> None:
-        """The running task lets go of the event stream."""
-        if self._holder is asyncio.current_task():
-            self._holder = None
+            self._holder.refuse(self._refused())
+        self._holder = call
 
     def end_stream(self) -> None:
-        """End the event stream, as its client asked."""
+        """End the event stream at the client's request."""
         if self._holder is not None:
-            self._end(self._holder)
+            self._holder.finish(Status.OK)
+
+    def ended(self, call: Call) -> None:
+        """A call is over."""
+        self._calls.pop(call, None)
+        if self._holder is call:
             self._holder = None
 
     def _end_older(self, epoch: int) -> None:
-        for task, of in list(self._calls.items()):
-            if (of is not None and of < epoch) or task is self._holder:
-                self._end(task)
-        self._holder = None
+        for call, of in list(self._calls.items()):
+            if (of is not None and of < epoch) or call is self._holder:
+                call.refuse(self._refused())
 
-    def _end(self, task: asyncio.Task[None]) -> None:
-        self._calls.pop(task, None)
-        task.cancel()
+    def _refused(self) -> GRPCError:
+        return GRPCError(Status.FAILED_PRECONDITION, f"{TAKEN_OVER}: {self.epoch}")
+
+    @staticmethod
+    def _report(stored: asyncio.Future[None]) -> None:
+        if not stored.cancelled() and stored.exception() is not None:
+            log.error("the epoch could not be stored: a restart of the relay forgets it")

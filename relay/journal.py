@@ -1,9 +1,9 @@
-"""The events of one gateway on disk, numbered, until their client has them; and the answers kept with them.
+"""The journal of a gateway: numbered events on disk until the client has received them, with stored responses.
 
-SQLite in WAL mode with synchronous=FULL, written by one thread that shares a commit among all that waits. Measured
-against an append-only file with a shared fsync (python -m benchmarks.relay_journal): 165 µs of CPU against 70 for an
-event that comes alone, 24 against 10 for ten at a time, on a thread of its own. For that SQLite brings recovery after a
-torn write, deletion in the middle, lookup of kept answers, and an error for a full disk that undoes the whole batch.
+SQLite in WAL mode with synchronous=FULL, written by one thread that commits all waiting writes together. Compared to an
+append-only file with shared fsync (python -m benchmarks.relay_journal): 165 µs of CPU against 70 for a single event, 24
+against 10 for ten at a time, on a thread of its own. In exchange, SQLite provides recovery after a torn write, deletion
+in the middle, lookup of stored responses, and rollback of the batch on a full disk.
 """
 
 from __future__ import annotations
@@ -17,32 +17,44 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 log = logging.getLogger(__name__)
 
 MAX_PER_COMMIT: Final = 512
+TAKEN_DELAY: Final = 0.2  # seconds
 _TABLES: Final = """
 create table if not exists fact (key text primary key, value text not null) without rowid;
 create table if not exists event (number integer primary key, at real not null, body blob not null);
-create table if not exists answer (
+create table if not exists reply (
     path text not null, request blob not null, number integer not null, messages blob not null,
     primary key (path, request)
 ) without rowid;
-create index if not exists answer_number on answer (number);
+create index if not exists reply_number on reply (number);
+drop table if exists answer;
 """
 
 Write = Callable[[sqlite3.Connection], None]
-Row = tuple[int, float, bytes]  # number, when it came (Unix seconds), the EventResponse
+Row = tuple[int, float, bytes]  # number, time of arrival (Unix seconds), EventResponse
+
+
+class Fact(StrEnum):
+    """What the journal remembers besides events."""
+
+    TAKEN = "taken"
+    EPOCH = "epoch"
+    LAST = "last"
+    TLS_SEEN = "tls_seen"
 
 
 class JournalError(Exception):
-    """The disk did not take it."""
+    """A write failed."""
 
 
 class Journal:
-    """One file. Opened and closed on the event loop, written by its own thread."""
+    """A journal file. Opened and closed on the event loop, written by its own thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -51,21 +63,23 @@ class Journal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._reading: sqlite3.Connection | None = None
+        self._taking: asyncio.TimerHandle | None = None
         self.id = ""
-        self.last = 0  # the highest number given out
-        self.stored = 0  # the highest number on disk
-        self.taken = 0  # up to here the client has the events
+        self.last = 0  # the highest number assigned
+        self.stored = 0  # the highest number stored
+        self.taken = 0  # the client has received the events up to this number
         self.epoch = 0
+        self.tls_seen = ""  # the endpoint at which the gateway has spoken TLS
         self.answers = 0  # about how many are kept
         self.is_failing = False  # the last write was not taken
 
     @property
     def unread(self) -> int:
-        """About how many events the client does not have."""
+        """Approximate number of events that the client has not received."""
         return max(0, self.stored - self.taken)
 
     async def open(self) -> None:
-        """Read what is there; JournalError."""
+        """Open the file; raise JournalError."""
         self._loop = asyncio.get_running_loop()
         try:
             await self._loop.run_in_executor(self._readers, self._open)
@@ -88,13 +102,17 @@ class Journal:
         connection.execute("insert or ignore into fact values ('id', ?)", (secrets.token_hex(8),))
         facts = dict(connection.execute("select key, value from fact"))
         self.id = facts["id"]
-        self.taken, self.epoch = int(facts.get("taken", 0)), int(facts.get("epoch", 0))
+        self.taken, self.epoch = int(facts.get(Fact.TAKEN, 0)), int(facts.get(Fact.EPOCH, 0))
+        self.tls_seen = facts.get(Fact.TLS_SEEN, "")
         (newest,) = connection.execute("select coalesce(max(number), 0) from event").fetchone()
-        self.last = self.stored = max(newest, self.taken)
-        (self.answers,) = connection.execute("select count(*) from answer").fetchone()
+        self.last = self.stored = max(newest, self.taken, int(facts.get(Fact.LAST, 0)))
+        (self.answers,) = connection.execute("select count(*) from reply").fetchone()
 
     async def close(self) -> None:
         """Finish what waits to be written."""
+        if self._taking is not None:
+            self._taking.cancel()
+            self._write_taken()
         if self._thread is not None:
             self._jobs.put(None)
             await asyncio.to_thread(self._thread.join)
@@ -106,45 +124,50 @@ class Journal:
     # ---- writing ----
 
     def append(self, body: bytes) -> tuple[int, asyncio.Future[None]]:
-        """Give an event its number; the future is done once it is on disk (JournalError)."""
+        """Assign a number to an event; the future is done once it is stored, or has a JournalError."""
         self.last += 1
         number, row = self.last, (self.last, time.time(), body)
         return number, self._write(lambda c: void(c.execute("insert into event values (?, ?, ?)", row)))
 
     async def keep_answer(self, path: str, request: bytes, number: int, messages: bytes) -> None:
-        """Keep the answer of a call for as long as event `number`."""
+        """Store the response of a call, as long as event `number` is stored."""
         row = (path, request, number, messages)
-        await self._write(lambda c: void(c.execute("insert or replace into answer values (?, ?, ?, ?)", row)))
+        await self._write(lambda c: void(c.execute("insert or replace into reply values (?, ?, ?, ?)", row)))
         self.answers += 1
 
     def take(self, number: int) -> None:
-        """The client has everything up to here."""
-        if number > self.taken:
-            self.taken = min(number, self.last)
-            self._fact("taken", self.taken)
+        """The client has everything up to here. It is written soon: until then a kill has the client told again."""
+        if number <= self.taken:
+            return
+        self.taken = min(number, self.last)
+        if self._taking is None:
+            assert self._loop is not None
+            self._taking = self._loop.call_later(TAKEN_DELAY, self._write_taken)
 
-    async def raise_epoch(self, epoch: int) -> None:
-        """Remember the highest epoch."""
-        self.epoch = epoch
-        await self._fact("epoch", epoch)
+    def _write_taken(self) -> None:
+        self._taking = None
+        self.remember(Fact.TAKEN, self.taken)
 
-    def _fact(self, key: str, value: int) -> asyncio.Future[None]:
-        future = self._write(lambda c: void(c.execute("insert or replace into fact values (?, ?)", (key, str(value)))))
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # a lost one is written again
+    def remember(self, fact: Fact, value: int | str) -> asyncio.Future[None]:
+        """Write a fact; the future is done once it is on disk (JournalError, which may go unread)."""
+        future = self._write(lambda connection: _set(connection, fact, value))
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         return future
 
     async def prune(self, before: float) -> None:
         """Delete what the client has, and what is older than `before` (Unix seconds)."""
-        taken = self.taken
+        taken, stored = self.taken, self.stored
 
         def run(connection: sqlite3.Connection) -> None:
+            _set(connection, Fact.TAKEN, taken)
+            _set(connection, Fact.LAST, stored)  # no number is given twice, also when all events are deleted
             connection.execute("delete from event where number <= ? or at < ?", (taken, before))
             (oldest,) = connection.execute("select coalesce(min(number), ?) from event", (2**62,)).fetchone()
-            connection.execute("delete from answer where number < ?", (oldest,))
+            connection.execute("delete from reply where number < ?", (oldest,))
             connection.execute("pragma incremental_vacuum(1000)")
 
         await self._write(run)
-        self.answers = await self._read("select count(*) from answer", (), lambda rows: int(rows[0][0]))
+        self.answers = await self._read("select count(*) from reply", (), lambda rows: int(rows[0][0]))
 
     def _write(self, write: Write) -> asyncio.Future[None]:
         assert self._loop is not None
@@ -191,9 +214,9 @@ class Journal:
         if (error is not None) != self.is_failing:
             self.is_failing = error is not None
             if error is not None:
-                log.error("%s; live events are passed on, but are not kept", error)
+                log.error("%s; live events are forwarded but not stored", error)
             else:
-                log.warning("%s: the disk takes events again", self._path)
+                log.warning("%s: events are written to disk again", self._path)
         for future in futures:
             if future.cancelled():
                 continue
@@ -205,14 +228,14 @@ class Journal:
     # ---- reading ----
 
     async def read(self, after: int, limit: int) -> list[Row]:
-        """The events after a number, in order."""
+        """Return the events after a number, in order."""
         query = "select number, at, body from event where number > ? order by number limit ?"
         rows: list[Row] = await self._read(query, (after, limit), lambda rows: rows)
         return rows
 
     async def answer(self, path: str, request: bytes) -> bytes | None:
         """A kept answer."""
-        query = "select messages from answer where path = ? and request = ?"
+        query = "select messages from reply where path = ? and request = ?"
         rows: list[tuple[bytes]] = await self._read(query, (path, request), lambda rows: rows)
         return bytes(rows[0][0]) if rows else None
 
@@ -224,5 +247,9 @@ class Journal:
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
 
+def _set(connection: sqlite3.Connection, fact: Fact, value: int | str) -> None:
+    connection.execute("insert or replace into fact values (?, ?)", (fact.value, str(value)))
+
+
 def void(_: object) -> None:
-    """Drop a value."""
+    """Ignore a value."""

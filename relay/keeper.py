@@ -1,4 +1,4 @@
-"""Reads what waiting events are about, and keeps it: a gateway that is restarted forgets its messages."""
+"""Reads and stores the payloads of waiting events, because a restarted gateway forgets its messages."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import logging
 import time
 from typing import Any, Final
 
-from grpclib.client import Channel
 from grpclib.exceptions import GRPCError
 
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
+from relay.http2 import TooManyCalls
 from relay.journal import Journal, JournalError
+from relay.rpc import frame, path_of
 from relay.upstream import Upstream
-from relay.wire import LOST, ask, pack, path_of
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 1.0  # seconds until an event counts as waiting
+PATIENCE: Final = 1.0  # seconds after which an event counts as waiting
 AT_ONCE: Final = 8
 BATCH: Final = 64
 SECONDS: Final = 30.0
-UUID: Final = 7  # the type of a FileBox that must be downloaded from the gateway
+UUID: Final = 7  # FileBox type whose content must be downloaded from the gateway
 
-# wechaty.puppet.MessageType, and the calls that say what a message of it holds.
+# wechaty.puppet.MessageType, and the calls that return the content of such messages
 ATTACHMENT, AUDIO, CONTACT, IMAGE, LOCATION, MINI_PROGRAM, URL, VIDEO = 1, 2, 3, 6, 8, 9, 14, 15
 PARTS: Final[dict[int, str]] = {
     CONTACT: "MessageContact",
@@ -45,69 +45,69 @@ KEPT_CALLS: Final = frozenset(
 
 
 class Keeper:
-    """Keeps the payloads of one gateway's waiting events."""
+    """Stores the payloads of one gateway's waiting events."""
 
     def __init__(self, journal: Journal, upstream: Upstream, media_bytes: int) -> None:
         self._journal = journal
         self._upstream = upstream
         self._media_bytes = media_bytes
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self.handed = 0  # the client has been sent the events up to this number
+        self.handed = 0  # the client was sent the events up to this number
 
     async def run(self) -> None:
-        """Follow the journal, a second behind, until cancelled."""
+        """Process the journal with a delay, until cancelled."""
         at = max(self._journal.taken, self.handed)
         while True:
             at = max(at, self.handed, self._journal.taken)
             rows = await self._journal.read(at, BATCH) if at < self._journal.stored else []
             due = [row for row in rows if row[1] < time.time() - PATIENCE]
-            if not due or self._upstream.channel is None:
+            if not due or self._upstream.connection is None:
                 await asyncio.sleep(PATIENCE / 2)
                 continue
-            await asyncio.gather(*(self._keep(self._upstream.channel, number, body) for number, _, body in due))
-            if self._upstream.channel is not None:  # else they are read again when the gateway is back
+            await asyncio.gather(*(self._keep(number, body) for number, _, body in due))
+            if self._upstream.connection is not None:  # else they are read again when the gateway is back
                 at = due[-1][0]
 
-    async def _keep(self, channel: Channel, number: int, body: bytes) -> None:
+    async def _keep(self, number: int, body: bytes) -> None:
         """Read and keep what one event is about."""
         try:
             async with self._slots:
-                await self._read(channel, number, body)
-        except (GRPCError, JournalError, TimeoutError, ValueError, *LOST) as error:
+                await self._read(number, body)
+        except (GRPCError, JournalError, TimeoutError, ValueError, OSError, TooManyCalls) as error:
             log.info("the payload of event %d is not kept: %s", number, type(error).__name__)
 
-    async def _read(self, channel: Channel, number: int, body: bytes) -> None:
+    async def _read(self, number: int, body: bytes) -> None:
         event = pb.EventResponse.FromString(body)
         data = json.loads(event.payload)
         if event.type == pb.EVENT_FRIENDSHIP:
             request = pb.FriendshipPayloadRequest(id=data["friendshipId"]).SerializeToString()
-            await self._ask(channel, number, "FriendshipPayload", request)
+            await self._ask(number, "FriendshipPayload", request)
         elif event.type == pb.EVENT_ROOM_INVITE:
             request = pb.RoomInvitationPayloadRequest(id=data["roomInvitationId"]).SerializeToString()
-            await self._ask(channel, number, "RoomInvitationPayload", request)
+            await self._ask(number, "RoomInvitationPayload", request)
         elif event.type == pb.EVENT_MESSAGE:
-            await self._message(channel, number, str(data["messageId"]))
+            await self._message(number, str(data["messageId"]))
 
-    async def _message(self, channel: Channel, number: int, id: str) -> None:
+    async def _message(self, number: int, id: str) -> None:
         request = pb.Id(id=id).SerializeToString()
-        (answer,) = await self._ask(channel, number, "MessagePayload", request)
+        (answer,) = await self._ask(number, "MessagePayload", request)
         kind = pb.MessagePayloadResponse.FromString(answer).type
         if kind in PARTS:
-            await self._ask(channel, number, PARTS[kind], request)
+            await self._ask(number, PARTS[kind], request)
         elif kind in FILES and self._media_bytes:
-            await self._file(channel, number, "MessageFile", request)
+            await self._file(number, "MessageFile", request)
             if kind == IMAGE:
                 hd = pb.MessageImageRequest(id=id, type=HD).SerializeToString()
-                await self._file(channel, number, "MessageImage", hd)
+                await self._file(number, "MessageImage", hd)
 
-    async def _file(self, channel: Channel, number: int, name: str, request: bytes) -> None:
-        (answer,) = await self._ask(channel, number, name, request)
+    async def _file(self, number: int, name: str, request: bytes) -> None:
+        (answer,) = await self._ask(number, name, request)
         box: Any = json.loads(pb.FileBoxResponse.FromString(answer).file_box)
         if isinstance(box, dict) and (box.get("type") or box.get("boxType")) == UUID:
-            await self._ask(channel, number, "Download", pb.Id(id=str(box["uuid"])).SerializeToString())
+            await self._ask(number, "Download", pb.Id(id=str(box["uuid"])).SerializeToString())
 
-    async def _ask(self, channel: Channel, number: int, name: str, request: bytes) -> list[bytes]:
+    async def _ask(self, number: int, name: str, request: bytes) -> list[bytes]:
         limit = self._media_bytes * 2 if CALLS[name].streams_out or name in ("MessageFile", "MessageImage") else 1 << 22
-        answers = await ask(channel, name, request, self._upstream.metadata, SECONDS, limit)
-        await self._journal.keep_answer(path_of(name), request, number, pack(answers))
+        answers = await self._upstream.ask(name, request, SECONDS, limit)
+        await self._journal.keep_answer(path_of(name), request, number, b"".join(map(frame, answers)))
         return answers

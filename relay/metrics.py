@@ -1,4 +1,4 @@
-"""What Prometheus is told of every relay."""
+"""Prometheus metrics of the relays."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ Figures = dict[str, tuple[str, "Callable[[Relay], float]"]]
 
 
 class RelayMetrics(Collector):
-    """Reads the figures when they are asked for."""
+    """Collects the current values."""
 
     def __init__(self, relays: list[Relay]) -> None:
         self._relays = relays
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics."""
+        """Yield the metrics."""
         gauges: Figures = {
-            "relay_unread_events": ("Events kept that the client does not have", lambda r: r.journal.unread),
+            "relay_unread_events": ("Stored events that the client has not received", lambda r: r.journal.unread),
             "relay_last_number": ("The number of the last event on disk", lambda r: r.journal.stored),
-            "relay_gateway_up": ("Whether the gateway is connected", lambda r: int(r.upstream.channel is not None)),
+            "relay_gateway_up": ("Whether the gateway is connected", lambda r: int(r.upstream.connection is not None)),
             "relay_client_connected": ("Whether a client holds the event stream", lambda r: int(r.fence.is_held)),
-            "relay_kept_answers": ("Payloads kept for a client that is away", lambda r: r.journal.answers),
+            "relay_kept_answers": ("Payloads stored for an offline client", lambda r: r.journal.answers),
             "relay_epoch": ("The highest epoch of a client", lambda r: r.fence.epoch),
-            "relay_disk_failing": ("Whether the last write was refused", lambda r: int(r.journal.is_failing)),
+            "relay_disk_failing": ("Whether the last write failed", lambda r: int(r.journal.is_failing)),
         }
         counters: Figures = {
-            "relay_events": ("Events heard from the gateway", lambda r: r.feed.heard),
-            "relay_unkept_events": ("Events that the disk did not take", lambda r: r.feed.unkept),
+            "relay_events": ("Events received from the gateway", lambda r: r.feed.heard),
+            "relay_unkept_events": ("Events that could not be written to disk", lambda r: r.feed.unkept),
             "relay_calls": ("Calls of clients", lambda r: r.service.calls),
         }
         for name, (words, value) in gauges.items():
@@ -52,7 +52,7 @@ class RelayMetrics(Collector):
 
 
 def serve_metrics(address: str, relays: list[Relay]) -> None:
-    """Serve /metrics from a thread of its own; OSError."""
+    """Serve /metrics on a thread of its own; raise OSError."""
     registry = CollectorRegistry()
     registry.register(RelayMetrics(relays))
     ProcessCollector(registry=registry)

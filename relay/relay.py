@@ -21,7 +21,7 @@ from relay.upstream import Timing, Upstream
 
 log = logging.getLogger(__name__)
 DAY: Final = 86400.0
-SETTLE_EVERY: Final = 0.5
+CONFIRM_EVERY: Final = 0.5
 PRUNE_EVERY: Final = 60.0
 
 
@@ -34,11 +34,11 @@ class Relay:
         self.journal = Journal(data / f"{settings.title}.db")
         self.feed = Feed(self.journal)
         gateway = GatewayAddress(settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
-        self.upstream = Upstream(gateway, TlsChoice(settings.tls), self.feed.put, timing or Timing())
+        self.upstream = Upstream(gateway, TlsChoice(settings.tls), self.journal, self.feed.put, timing or Timing())
         self._keeper = Keeper(self.journal, self.upstream, int(settings.media_mb * 1024 * 1024))
         self.service = RelayService(settings.token, self.journal, self.feed, self.upstream, self._keeper)
         context = server_context(settings.tls_certificate, settings.tls_key)
-        self._server = RelayServer(self.service.serve, context, settings.tls)
+        self._server = RelayServer(self.service.accept, context, settings.tls)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -51,7 +51,7 @@ class Relay:
         await self.journal.open()
         host, _, port = self._settings.listen.rpartition(":")
         await self._server.listen(host.strip("[]"), int(port))
-        work = (self.upstream.run(), self._keeper.run(), self._settle(), self._prune())
+        work = (self.upstream.run(), self._keeper.run(), self._confirm(), self._prune())
         self._tasks = [asyncio.create_task(one) for one in work]
         log.info("%s: listening on %s", self.title, self._settings.listen)
 
@@ -67,15 +67,15 @@ class Relay:
         for task in done:
             task.result()
 
-    async def _settle(self) -> None:
+    async def _confirm(self) -> None:
         while True:
-            await asyncio.sleep(SETTLE_EVERY)
-            self.service.settle()
+            await asyncio.sleep(CONFIRM_EVERY)
+            await self.service.confirm()
 
     async def _prune(self) -> None:
         while True:
             try:
                 await self.journal.prune(time.time() - self._settings.keep_days * DAY)
             except JournalError as error:
-                log.warning("%s: old events were not deleted: %s", self.title, error)
+                log.warning("%s: could not delete old events: %s", self.title, error)
             await asyncio.sleep(PRUNE_EVERY)

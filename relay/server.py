@@ -1,66 +1,63 @@
-"""The port of one relay: TLS, plaintext, or both on the same port, told apart by a connection's first byte."""
+"""The server of a relay: TLS, plaintext, or both on one port, distinguished by a connection's first byte."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
-from grpclib.config import Configuration
-from grpclib.protocol import H2Protocol
-from grpclib.server import Server
-
-from protocol.server import AuthorityHandler
 from protocol.supervision import Tls, end
-from relay.wire import EveryCall, RawCodec, RawStatusDetailsCodec
+from relay.http2 import Accept, Connection
 
+Made = TypeVar("Made")
 log = logging.getLogger(__name__)
 TLS_HANDSHAKE: Final = 0x16
 FIRST_BYTE: Final = 10.0  # seconds a connection may take to say something
-KEEPALIVE: Final = Configuration(_keepalive_time=10.0, _keepalive_timeout=10.0, _http2_max_pings_without_data=0)
+PORT_TRIES: Final = 100
+PORT_WAIT: Final = 0.01  # seconds
+KEEPALIVE: Final = 10.0  # seconds; a client whose machine is gone keeps nobody out for longer than twice that
 
 
-class RelayServer(Server):
-    """Serves every call by one handler."""
+async def bound(bind: Callable[[], Made]) -> Made:
+    """What `bind` makes. A port that is taken may be that of a process which is just ending: OSError after a while."""
+    for _ in range(PORT_TRIES):
+        try:
+            return bind()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            await asyncio.sleep(PORT_WAIT)
+    return bind()
 
-    def __init__(self, serve: object, context: ssl.SSLContext, tls: Tls) -> None:
-        super().__init__([], codec=RawCodec(), status_details_codec=RawStatusDetailsCodec(), config=KEEPALIVE)
-        self._mapping = EveryCall(serve)
+
+class RelayServer:
+    """Accepts connections and has their calls served."""
+
+    def __init__(self, accept: Accept, context: ssl.SSLContext, tls: Tls) -> None:
+        self._accept = accept
         self._context = context
         self._tls = tls
         self._socket: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._open: set[asyncio.BaseTransport] = set()
-
-    def _protocol_factory(self) -> H2Protocol:
-        self.__gc_step__()
-        handler = AuthorityHandler(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
-        self._handlers.add(handler)
-        return H2Protocol(handler, self._config, self._h2_config)
-
-    @property
-    def listening_port(self) -> int:
-        """The port."""
-        assert self._socket is not None
-        return int(self._socket.getsockname()[1])
+        self._connections: set[Connection] = set()
 
     async def listen(self, host: str, port: int) -> None:
-        """Accept connections; OSError."""
+        """Start listening; raise OSError."""
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, address = found[0][0], found[0][4]
-        self._socket = socket.create_server(address[:2], family=family, backlog=128)
+        self._socket = await bound(lambda: socket.create_server(address[:2], family=family, backlog=128))
         self._socket.setblocking(False)
         self._hold(self._accept_forever(self._socket))
 
     async def stop(self) -> None:
-        """Close the port and every connection."""
+        """Close the port and all connections."""
         await end(self._tasks)
-        for transport in self._open:
-            transport.close()
-        for handler in self._handlers:
-            handler.close()
+        for connection in self._connections:
+            connection.close()
         if self._socket is not None:
             self._socket.close()
 
@@ -74,22 +71,24 @@ class RelayServer(Server):
         while True:
             try:
                 accepted, _ = await loop.sock_accept(listening)
-            except OSError as error:  # too many open files: the clients come again
-                log.warning("a connection could not be accepted: %s", error)
+            except OSError as error:  # such as too many open files; clients will retry
+                log.warning("could not accept a connection: %s", error)
                 await asyncio.sleep(0.2)
                 continue
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._hold(self._welcome(accepted))
 
     async def _welcome(self, accepted: socket.socket) -> None:
-        """Find out whether a client speaks TLS, without taking what it says."""
+        """Detect whether a client uses TLS, without consuming its data."""
         loop = asyncio.get_running_loop()
         try:
             secure = self._tls if self._tls != "auto" else await self._speaks_tls(accepted)
             context = self._context if secure else None
-            self._open = {one for one in self._open if not one.is_closing()}
-            transport, _ = await loop.connect_accepted_socket(self._protocol_factory, accepted, ssl=context)
-            self._open.add(transport)
+            self._connections = {one for one in self._connections if not one.is_lost}
+            _, connection = await loop.connect_accepted_socket(
+                lambda: Connection(self._accept, KEEPALIVE), accepted, ssl=context
+            )
+            self._connections.add(connection)
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             log.info("a connection was not opened: %s", type(error).__name__)
             accepted.close()

@@ -1,10 +1,12 @@
-"""The puppet service of one relay, as its clients see it."""
+"""The puppet service of a relay for its clients."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Final
+from contextlib import aclosing
+from functools import partial
+from typing import Final
 
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
@@ -12,26 +14,29 @@ from grpclib.exceptions import GRPCError
 from protocol import puppet_pb2 as pb
 from protocol.relaying import ACKNOWLEDGED, EPOCH, JOURNAL, NO_GATEWAY, RESUME, Position, parse_epoch
 from protocol.server import AUTHORITY, shows_token
+from relay.call import Call
 from relay.feed import Feed
 from relay.fence import Fence
+from relay.http2 import ConnectionLost, Headers, Stream, TooManyCalls
 from relay.journal import Journal
 from relay.keeper import KEPT_CALLS, Keeper
+from relay.rpc import frame, path_of
 from relay.stock import Delivered
 from relay.upstream import Upstream
-from relay.wire import LOST, UNARY_IN, pass_on, path_of, unpack
 
 log = logging.getLogger(__name__)
 EVENT: Final = path_of("Event")
 STOP: Final = path_of("Stop")
-READY_DELAY: Final = 0.1
-OWN: Final = frozenset({"authorization", AUTHORITY, EPOCH, ACKNOWLEDGED, RESUME})
+READY_DELAY: Final = 0.1  # seconds
+OWN: Final = frozenset(name.encode() for name in ("authorization", EPOCH, ACKNOWLEDGED, RESUME))
 PAYLOAD_CALLS: Final = frozenset(
     path_of(name) for name in ("MessagePayload", "FriendshipPayload", "RoomInvitationPayload")
 )
+READ_CALLS: Final = PAYLOAD_CALLS | KEPT_CALLS
 
 
 class RelayService:
-    """Answers every call: Event and Stop itself, some payloads from what is kept, all others from the gateway."""
+    """Handles Event and Stop, some payloads from the journal, and forwards all other calls to the gateway."""
 
     def __init__(self, token: str, journal: Journal, feed: Feed, upstream: Upstream, keeper: Keeper) -> None:
         self._token = token
@@ -40,107 +45,149 @@ class RelayService:
         self._upstream = upstream
         self._keeper = keeper
         self._delivered = Delivered(journal)
+        self._tasks: dict[Call, asyncio.Task[None]] = {}
         self.fence = Fence(journal)
         self.calls = 0
 
-    async def serve(self, north: Any) -> None:
-        """One call."""
+    def accept(self, stream: Stream, headers: Headers) -> Call:
+        """A client calls."""
         self.calls += 1
-        if not shows_token(north.metadata, self._token):
-            raise GRPCError(Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN")
-        epoch = self._epoch(north)
-        await self.fence.admit(epoch)
-        self._acknowledge(north)
-        path = north._method_name
-        with self.fence.running(epoch):
-            if path == EVENT:
-                await self._event(north, epoch)
-            elif path == STOP:
-                await self._stop(north)
-            else:
-                await self._call(north, path)
-
-    def _epoch(self, north: Any) -> int | None:
-        text = north.metadata.get(EPOCH)
+        call = Call(self, stream, headers)
+        if not call.metadata.get("content-type", "").startswith("application/grpc"):
+            stream.send_headers([(b":status", b"415")], end=True)
+            call.over()
+            return call
         try:
-            return None if text is None else parse_epoch(text)
-        except ValueError as error:
-            raise GRPCError(Status.INVALID_ARGUMENT, str(error)) from None
+            self._admit(call)
+        except GRPCError as error:
+            call.refuse(error)
+        return call
 
-    def _acknowledge(self, north: Any) -> None:
-        position = Position.parse(north.metadata.get(ACKNOWLEDGED, ""))
+    def _admit(self, call: Call) -> None:
+        shown = {"authorization": call.metadata.get("authorization"), AUTHORITY: call.metadata.get(":authority", "")}
+        if not shows_token(shown, self._token):
+            raise GRPCError(Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN")
+        stored = self.fence.admit(call, _epoch(call))
+        position = Position.parse(call.metadata.get(ACKNOWLEDGED, ""))
         if position is not None and position.journal == self._journal.id:
             self._journal.take(position.number)
+        if stored is None:
+            self._route(call)
+        else:
+            stored.add_done_callback(lambda _: self._route(call))
 
-    # ---- the event stream ----
-
-    async def _event(self, north: Any, epoch: int | None) -> None:
-        await north.recv_message()
-        resume = north.metadata.get(RESUME)
-        if self._upstream.channel is None:
-            raise GRPCError(Status.UNAVAILABLE, NO_GATEWAY)
-        self.fence.hold(epoch)
-        knows = resume is not None
+    def _route(self, call: Call) -> None:
+        if call.is_over:
+            return
         try:
-            await north.send_initial_metadata(metadata={JOURNAL: self._journal.id})
-            for body in self._feed.standing.at_once():
-                await north.send_message(body)
-            if ready := self._feed.standing.after_a_moment():
-                await asyncio.sleep(READY_DELAY)
-                for body in ready:
-                    await north.send_message(body)
-            await self._follow(north, self._start(resume), knows)
-        finally:
-            self.fence.release()
+            if call.path == EVENT:
+                self._open_events(call)
+            elif call.path == STOP:
+                # A client leaves. The account goes on, so that it is heard meanwhile: the gateway is not told.
+                self.fence.end_stream()
+                call.answer_with(frame(b""))
+            elif call.path in READ_CALLS:
+                call.read_request()
+            else:
+                self._pass_on(call)
+        except GRPCError as error:
+            call.refuse(error)
+
+    def on_over(self, call: Call) -> None:
+        """A call is over."""
+        if self.fence.holder is call:
             self._delivered.lost()
+        self.fence.ended(call)
+        task = self._tasks.pop(call, None)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+
+    def _spawn(self, call: Call, work: object) -> None:
+        self._tasks[call] = task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        task.add_done_callback(partial(self._ended, call))
+
+    def _ended(self, call: Call, task: asyncio.Task[None]) -> None:
+        """No fault of ours may leave a client waiting."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", call.path, exc_info=error)
+            call.finish(Status.INTERNAL, "the relay failed")
+
+    # ---- event stream ----
+
+    def _open_events(self, call: Call) -> None:
+        if self._upstream.connection is None:
+            raise GRPCError(Status.UNAVAILABLE, NO_GATEWAY)
+        self.fence.hold(call)
+        self._spawn(call, self._tell_events(call))
+
+    async def _tell_events(self, call: Call) -> None:
+        resume = call.metadata.get(RESUME)
+        call.answer([(JOURNAL.encode(), self._journal.id.encode())])
+        for body in self._feed.standing.at_once():
+            await call.send(body)
+        if ready := self._feed.standing.after_a_moment():
+            await asyncio.sleep(READY_DELAY)
+            for body in ready:
+                await call.send(body)
+        async with aclosing(self._feed.follow(self._start(resume))) as following:
+            async for number, _, body in following:
+                if not number:
+                    await call.send(body)
+                    continue
+                if resume is not None:
+                    await call.send(body + pb.EventResponse(relay_number=number).SerializeToString())
+                else:
+                    await call.send(body)
+                    self._delivered.sent(number, body)
+                self._keeper.handed = number
 
     def _start(self, resume: str | None) -> int:
-        """The number after which a client goes on."""
+        """Return the number after which to resume."""
         position = Position.parse(resume or "")
         if position is None or position.journal != self._journal.id:
             return self._journal.taken
         return min(position.number, self._journal.last)
 
-    async def _follow(self, north: Any, after: int, knows: bool) -> None:
-        async for number, _, body in self._feed.follow(after):
-            if not number:
-                await north.send_message(body)
-                continue
-            if knows:
-                await north.send_message(body + pb.EventResponse(relay_number=number).SerializeToString())
-            else:
-                await north.send_message(body)
-                self._delivered.sent(number, body)
-            self._keeper.handed = number
+    async def confirm(self) -> None:
+        """Find out what a client that acknowledges nothing has read."""
+        holder, number = self.fence.holder, self._delivered.sent_a_while_ago()
+        if holder is not None and number and await holder.stream.connection.echo() and self.fence.holder is holder:
+            self._delivered.arrived(number)
 
-    def settle(self) -> None:
-        """What a client that acknowledges nothing was sent a while ago counts as taken."""
-        self._delivered.settle()
+    # ---- other calls ----
 
-    # ---- calls ----
+    def on_request(self, call: Call, request: bytes | None) -> None:
+        """The request of one of READ_CALLS is here; None: it is not what this relay knows."""
+        if request is not None and call.path in PAYLOAD_CALLS:
+            self._delivered.asked(request)
+        if request is not None and self._journal.answers and call.path in KEPT_CALLS:
+            self._spawn(call, self._answer_from_journal(call, request))
+        else:
+            self._pass_on(call)
 
-    async def _stop(self, north: Any) -> None:
-        """A client leaves. The account goes on, so that what is said meanwhile is heard: the gateway is not told."""
-        await north.recv_message()
-        self.fence.end_stream()
-        await north.send_message(pb.Empty().SerializeToString())
+    async def _answer_from_journal(self, call: Call, request: bytes) -> None:
+        kept = await self._journal.answer(call.path, request)
+        if kept is None:
+            self._pass_on(call)
+        else:
+            call.answer_with(kept)
 
-    async def _call(self, north: Any, path: str) -> None:
-        first = await north.recv_message() if path in UNARY_IN else None
-        if first is not None and path in PAYLOAD_CALLS:
-            self._delivered.asked(first)
-        if first is not None and path in KEPT_CALLS and self._journal.answers:
-            kept = await self._journal.answer(path, first)
-            if kept is not None:
-                for message in unpack(kept):
-                    await north.send_message(message)
-                return
-        channel = self._upstream.channel
-        if channel is None:
-            raise GRPCError(Status.UNAVAILABLE, NO_GATEWAY)
-        metadata = [(key, value) for key, value in north.metadata.items() if key not in OWN]
-        metadata += self._upstream.metadata.items()
+    def _pass_on(self, call: Call) -> None:
+        passed = [(key, value) for key, value in call.headers if key not in OWN and not key.startswith(b":")]
+        connection = self._upstream.connection
         try:
-            await pass_on(north, first, path, channel, metadata)
-        except LOST:
-            raise GRPCError(Status.UNAVAILABLE, "the connection to the gateway was lost") from None
+            if connection is None:
+                raise ConnectionLost
+            call.pass_on(connection, self._upstream.headers(call.path, passed))
+        except ConnectionLost:
+            call.finish(Status.UNAVAILABLE, NO_GATEWAY)
+        except TooManyCalls:
+            call.finish(Status.UNAVAILABLE, f"{NO_GATEWAY} for so many calls at once")
+
+
+def _epoch(call: Call) -> int | None:
+    text = call.metadata.get(EPOCH)
+    try:
+        return None if text is None else parse_epoch(text)
+    except ValueError as error:
+        raise GRPCError(Status.INVALID_ARGUMENT, str(error)) from None

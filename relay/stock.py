@@ -1,4 +1,4 @@
-"""How far a client has the events that knows nothing of relays, and so acknowledges none."""
+"""Delivery tracking for clients without relay support, which do not acknowledge events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from protocol import puppet_pb2 as pb
 from relay.journal import Journal
 
-SETTLED: Final = 2.0  # seconds after which what was sent on a connection that still stands has arrived
+WORK_SECONDS: Final = 2.0  # that a client may take to act on an event
 ID_KEYS: Final[dict[int, str]] = {
     pb.EVENT_MESSAGE: "messageId",
     pb.EVENT_FRIENDSHIP: "friendshipId",
@@ -19,28 +19,30 @@ ID_KEYS: Final[dict[int, str]] = {
 
 
 class Delivered:
-    """What was sent to such a client lately. What it asks about it has, and with it all that came before; the rest
-    of the last two seconds before a connection is lost is sent again to the next one."""
+    """What was sent to such a client lately. It has what it asks about, with all that came before, and what it has read
+    and had time to act on. The rest is sent again to the next client."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._sent: deque[tuple[int, float, str]] = deque()
 
     def sent(self, number: int, body: bytes) -> None:
-        """An event was written to the client's connection."""
+        """Record an event sent to the client."""
         self._sent.append((number, time.monotonic(), _id_of(body)))
-        self.settle()
 
-    def settle(self) -> None:
-        """What was sent long enough ago has arrived."""
-        before, reached = time.monotonic() - SETTLED, 0
-        while self._sent and self._sent[0][1] < before:
-            reached = self._sent.popleft()[0]
-        if reached:
-            self._journal.take(reached)
+    def sent_a_while_ago(self) -> int:
+        """The last number that a client which has read it has acted on; 0: none."""
+        before = time.monotonic() - WORK_SECONDS
+        return max((number for number, at, _ in self._sent if at < before), default=0)
+
+    def arrived(self, number: int) -> None:
+        """The client has read, and had time for, everything up to here."""
+        while self._sent and self._sent[0][0] <= number:
+            self._sent.popleft()
+        self._journal.take(number)
 
     def asked(self, request: bytes) -> None:
-        """The client reads a payload."""
+        """Mark events as received when the client requests a payload."""
         if not self._sent:
             return
         try:
@@ -48,13 +50,11 @@ class Delivered:
         except ValueError:
             return
         reached = max((number for number, _, of in self._sent if of == id), default=0)
-        while reached and self._sent and self._sent[0][0] <= reached:
-            self._sent.popleft()
         if reached:
-            self._journal.take(reached)
+            self.arrived(reached)
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """Reset after the loss of the connection."""
         self._sent.clear()
 
 

@@ -8,16 +8,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from grpclib.client import Channel, Stream
-from grpclib.const import Cardinality, Status
+from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from protocol.supervision import TlsChoice, backoff, end
-from protocol.tls import GatewayAddress, make_channel
-from relay.wire import LOST, RawCodec, RawStatusDetailsCodec, ask, path_of
+from protocol.tls import GatewayAddress, authority, context, may_be_plain
+from relay.http2 import Connection, ConnectionLost, Headers, TooManyCalls
+from relay.journal import Fact, Journal
+from relay.rpc import MOST, OwnCall, Unreadable, begin, path_of
 
 log = logging.getLogger(__name__)
 EMPTY: Final = b""
+OWN_HEADERS: Final = ((b"te", b"trailers"), (b"content-type", b"application/grpc+proto"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +39,40 @@ class Upstream:
     """The gateway of one relay. `heard` is given each event as it came."""
 
     def __init__(
-        self, gateway: GatewayAddress, tls: TlsChoice, heard: Callable[[bytes], Awaitable[None]], timing: Timing
+        self,
+        gateway: GatewayAddress,
+        tls: TlsChoice,
+        journal: Journal,
+        heard: Callable[[bytes], Awaitable[None]],
+        timing: Timing,
     ) -> None:
         self._gateway = gateway
         self._tls = tls
+        self._journal = journal
         self._heard = heard
         self._timing = timing
         self._failures = 0
         self._why = ""
-        self.channel: Channel | None = None  # while the gateway is there
-        self.changed = asyncio.Event()
+        self._scheme = b"http"
+        self.connection: Connection | None = None  # while the gateway is there
 
-    @property
-    def metadata(self) -> dict[str, str]:
-        """What every call to the gateway carries."""
-        return {"authorization": f"Wechaty {self._gateway.token}"}
+    def headers(self, path: str, more: Headers = OWN_HEADERS) -> Headers:
+        """The headers of a call to the gateway."""
+        return [
+            (b":method", b"POST"),
+            (b":scheme", self._scheme),
+            (b":path", path.encode("latin-1")),
+            (b":authority", authority(self._gateway, secure=self._scheme == b"https").encode()),
+            (b"authorization", f"Wechaty {self._gateway.token}".encode()),
+            *more,
+        ]
+
+    async def ask(self, name: str, request: bytes, timeout: float, limit: int) -> list[bytes]:
+        """One call of the relay's own; its answers. GRPCError, TimeoutError, ConnectionLost, TooManyCalls, Unreadable:
+        more than `limit` bytes."""
+        if self.connection is None:
+            raise ConnectionLost
+        return await self._ask(self.connection, name, request, timeout, limit)
 
     async def run(self) -> None:
         """Connect, and again after every loss, until cancelled."""
@@ -59,76 +80,92 @@ class Upstream:
             self._failures += 1
             why = "the event stream ended"
             try:
-                pinned = bool(self._gateway.ca or self._gateway.name)
-                await self._tls.run(self._session, may_be_plain=not pinned)
+                seen = self._journal.tls_seen == self._gateway.endpoint
+                await self._tls.run(self._session, may_be_plain=may_be_plain(self._gateway, tls_seen=seen))
             except GRPCError as error:  # its text may hold the token
                 why = "another client holds the event stream" if error.status is Status.ALREADY_EXISTS else ""
                 why = why or f"refused: {error.status.name}"
-            except (*LOST, TimeoutError) as error:
+            except (OSError, TimeoutError, TooManyCalls, Unreadable) as error:
                 why = f"no connection: {type(error).__name__}"
-                if self._failures > 1:
-                    self._tls.forget()
             finally:
-                self._set(None)
+                self.connection = None
             if why != self._why:
                 log.warning("gateway %s: %s", self._gateway.endpoint, why)
                 self._why = why
             await asyncio.sleep(backoff(self._failures, self._timing.backoff_first, self._timing.backoff_most))
 
-    def _set(self, channel: Channel | None) -> None:
-        self.channel = channel
-        self.changed.set()
-        self.changed = asyncio.Event()
-
     async def _session(self, secure: bool) -> None:
-        codecs = {"codec": RawCodec(), "status_details_codec": RawStatusDetailsCodec()}
-        channel = make_channel(self._gateway, secure=secure, **codecs)  # type: ignore[arg-type]
         try:
-            await asyncio.wait_for(channel.__connect__(), self._timing.connect)
-            await self._talk(channel, secure)
-        finally:
-            channel.close()
-
-    async def _talk(self, channel: Channel, secure: bool) -> None:
-        event = path_of("Event")
-        opened = channel.request(event, Cardinality.UNARY_STREAM, bytes, bytes, metadata=self.metadata)
-        async with opened as stream:
-            await stream.send_message(EMPTY, end=True)
-            first = asyncio.Event()
-            tasks = {
-                asyncio.create_task(self._read(stream, first, secure)),
-                asyncio.create_task(self._keep(channel, first)),
-            }
+            connection = await asyncio.wait_for(self._connect(secure), self._timing.connect)
             try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                await self._talk(connection, secure)
             finally:
-                await end(tasks)
+                connection.close()
+        except (OSError, TimeoutError):
+            if not secure and self._failures:  # lost before it worked: it may speak TLS by now
+                self._tls.forget()
+            raise
 
-    async def _read(self, stream: Stream[bytes, bytes], first: asyncio.Event, secure: bool) -> None:
-        async for body in stream:
+    async def _connect(self, secure: bool) -> Connection:
+        gateway = self._gateway
+        self._scheme = b"https" if secure else b"http"
+        _, connection = await asyncio.get_running_loop().create_connection(
+            Connection,
+            gateway.host,
+            int(gateway.endpoint.rpartition(":")[2]),
+            ssl=context(gateway.ca) if secure else None,
+            server_hostname=gateway.certificate_name if secure else None,
+        )
+        return connection
+
+    async def _talk(self, connection: Connection, secure: bool) -> None:
+        first = asyncio.Event()
+        call = begin(connection, self.headers(path_of("Event")), EMPTY)
+        tasks = {
+            asyncio.create_task(self._read(call, first, secure)),
+            asyncio.create_task(self._keep(connection, first)),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await end(tasks)
+
+    async def _read(self, call: OwnCall, first: asyncio.Event, secure: bool) -> None:
+        async for body in call.answers():
             if not first.is_set():
-                self._tls.worked(secure)
+                self._worked(secure)
                 first.set()
             await self._heard(body)
-        await stream.recv_trailing_metadata()
 
-    async def _keep(self, channel: Channel, first: asyncio.Event) -> None:
+    def _worked(self, secure: bool) -> None:
+        self._tls.worked(secure)
+        if secure and self._journal.tls_seen != self._gateway.endpoint:
+            self._journal.tls_seen = self._gateway.endpoint
+            self._journal.remember(Fact.TLS_SEEN, self._gateway.endpoint)
+
+    async def _keep(self, connection: Connection, first: asyncio.Event) -> None:
         """Start the account, so that it is heard while no client is there; then watch the gateway."""
         timing = self._timing
         try:
             await asyncio.wait_for(first.wait(), timing.first_event)
         except TimeoutError:
             log.info("gateway %s: no first event", self._gateway.endpoint)
-        await ask(channel, "Start", EMPTY, self.metadata, timing.start)
+        await self._ask(connection, "Start", EMPTY, timing.start)
         log.info("gateway %s: connected", self._gateway.endpoint)
         self._failures, self._why = 0, ""
-        self._set(channel)
+        self.connection = connection
         while True:
             await asyncio.sleep(timing.watch_every)
             try:
-                await ask(channel, "Version", EMPTY, self.metadata, timing.watch_limit)
+                await self._ask(connection, "Version", EMPTY, timing.watch_limit)
             except GRPCError as error:
                 if error.status in (Status.DEADLINE_EXCEEDED, Status.UNAVAILABLE):
                     raise
+
+    async def _ask(
+        self, connection: Connection, name: str, request: bytes, timeout: float, limit: int = MOST
+    ) -> list[bytes]:
+        async with asyncio.timeout(timeout):
+            return [one async for one in begin(connection, self.headers(path_of(name)), request, limit).answers()]

@@ -1,4 +1,4 @@
-"""A WeChat of our own: its rules, the puppet service that bots connect to, and the control API of its page."""
+"""A WeChat simulator: WeChat's rules, the puppet service that bots connect to, and a web page with its API."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Sandbox:
     world: World
     token: str
     servers: dict[str, PuppetServer]
-    url: str = ""  # of the control API
+    url: str = ""  # base URL of the page and the control API
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
     def endpoints(self) -> dict[str, str]:
-        """host:port of each account's gateway."""
+        """host:port of the gateway of each account."""
         return {account: f"{server.host}:{server.port}" for account, server in self.servers.items()}
 
     async def stop(self) -> None:
-        """Close everything and save; twice does nothing."""
+        """Stop the servers and save the state. Idempotent."""
         await self._stack.aclose()
 
 
@@ -50,13 +50,13 @@ async def start(
     world: World | None = None,
     staff_room: str = "",
 ) -> Sandbox:
-    """Start a world with these assistants: a gateway each, and the control API on `host`:`port`.
+    """Start a world with these assistants, a gateway for each, and the control API on `host`:`port`.
 
-    The gateways listen on loopback, on `grpc_ports` or free ports; `token` is random unless given. `state` is a file
-    the world is loaded from and kept in. `staff_room`: the topic of a group in which 店长 and 智多星 are with the
-    assistants, made when nobody has made it yet. OSError when a port is taken or `state` cannot be read.
+    The gateways listen on loopback, on `grpc_ports` or free ports; `token` is random by default. `state` is the file
+    from which the world is loaded and to which it is saved. `staff_room` is the topic of a group with 店长, 智多星 and
+    the assistants, created unless it exists. Raises OSError if a port is taken or `state` cannot be read.
     """
-    # The prefix is the TLS server name that Node's client wants every token to begin with.
+    # The prefix is the TLS server name: the Node client requires every token to begin with it.
     token = token or f"insecure_{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}"
     world = world or _world(state, seed)
     world.ensure(accounts)
@@ -78,7 +78,7 @@ async def start(
 
 
 async def _serve_control(sandbox: Sandbox, host: str, port: int, stack: AsyncExitStack) -> str:
-    """Serve the control API; returns its address."""
+    """Start the control API and return its URL."""
     runner = web.AppRunner(make_app(sandbox.world, sandbox.endpoints), shutdown_timeout=1.0, access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -89,7 +89,7 @@ async def _serve_control(sandbox: Sandbox, host: str, port: int, stack: AsyncExi
 
 
 def address(host: str) -> str:
-    """What a browser on this machine writes for a host that is listened on."""
+    """Return the host to use in URLs for a listening address."""
     here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{here}]" if ":" in here else here
 

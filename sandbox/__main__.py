@@ -1,4 +1,4 @@
-"""`python -m sandbox`: a WeChat to try bots on, without a bot of its own."""
+"""`python -m sandbox`: run the WeChat simulator without a bot."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ from sandbox.world.model import Refused
 
 def _arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="where the page and its control API listen")
+    parser.add_argument("--host", default="127.0.0.1", help="address of the page and its control API")
     parser.add_argument("--port", type=int, default=8788)
-    parser.add_argument("--account", action="append", metavar="NAME", help="an assistant; may be given several times")
-    parser.add_argument("--token", help="the gateways' token; random unless given")
-    parser.add_argument("--grpc-port", type=int, action="append", metavar="PORT", help="one for each account, in order")
-    parser.add_argument("--state", type=Path, metavar="FILE", help="where the world is kept across restarts")
-    parser.add_argument("--seed", type=int, help="the dice of ids and faults")
+    parser.add_argument(
+        "--account", action="append", metavar="NAME", help="account name of an assistant; can be repeated"
+    )
+    parser.add_argument("--token", help="token of the gateways (default: random)")
+    parser.add_argument(
+        "--grpc-port",
+        type=int,
+        action="append",
+        metavar="PORT",
+        help="port of a gateway, one for each account in order",
+    )
+    parser.add_argument("--state", type=Path, metavar="FILE", help="file that stores the state across restarts")
+    parser.add_argument("--seed", type=int, help="seed of random ids and faults")
     options = parser.parse_args(given)
     options.account = options.account or ["weimi1001"]
     if len(options.grpc_port or ()) > len(options.account):
@@ -29,7 +37,7 @@ def _arguments(given: list[str]) -> argparse.Namespace:
 
 
 async def run(options: argparse.Namespace) -> None:
-    """Start, say where everything is, and stay until SIGINT or SIGTERM."""
+    """Start the sandbox, print its addresses, and run until SIGINT or SIGTERM."""
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -50,11 +58,11 @@ async def run(options: argparse.Namespace) -> None:
 
 
 def main(given: list[str]) -> int:
-    """The command line."""
+    """Run the command line and return the exit code."""
     options = _arguments(given)
     try:
         asyncio.run(run(options))
-    except (OSError, OverflowError, Refused) as error:  # a port above 65535 is an overflow
+    except (OSError, OverflowError, Refused) as error:  # a port above 65535 raises OverflowError
         print(f"cannot start: {error}", file=sys.stderr)
         return 1
     return 0

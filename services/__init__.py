@@ -1,1 +1,1 @@
-"""The rules. Called by handlers, api and jobs; they know neither aiohttp's server nor wechaty."""
+"""The rules of wxbot, called by handlers, api, console and jobs. They do not depend on aiohttp's server or wechaty."""

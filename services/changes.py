@@ -1,4 +1,4 @@
-"""What changed lately, numbered, so that a page that lost its connection can ask for what it missed. In memory."""
+"""In-memory feed of numbered changes, from which a page that lost its connection can catch up."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ KEPT: Final = 2000
 
 
 class ChangeKind(StrEnum):
-    """What has changed."""
+    """Subjects of changes."""
 
     TICKET = "ticket"
     ACCOUNT = "account"
     PRESENCE = "presence"
-    WORK = "work"  # a delivery failed or a failed one was taken up again
+    WORK = "work"  # a delivery failed, or a failed one was retried
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change; `facts` are numbers and names, never what people write."""
+    """A change. `facts` are numbers and names, never message texts."""
 
     number: int
     kind: ChangeKind
@@ -34,13 +34,13 @@ class ChangeFeed:
     """The latest changes of this process."""
 
     def __init__(self) -> None:
-        self._epoch = secrets.token_hex(4)  # numbers of an earlier process mean nothing
+        self._epoch = secrets.token_hex(4)  # distinguishes the numbers of this process from those of earlier ones
         self._last = 0
         self._changes: deque[Change] = deque(maxlen=KEPT)
         self._news = asyncio.Event()
 
     def publish(self, kind: ChangeKind, **facts: Any) -> None:
-        """Tell of a change; on the event loop only."""
+        """Add a change. Must be called on the event loop."""
         self._last += 1
         self._changes.append(Change(self._last, kind, facts))
         self._news.set()
@@ -52,11 +52,11 @@ class ChangeFeed:
         return self._last
 
     def id_of(self, number: int) -> str:
-        """A change's id as listeners give it back."""
+        """Return the id of a change, as sent to clients."""
         return f"{self._epoch}-{number}"
 
     def number_of(self, id_: str) -> int | None:
-        """The number behind an id; None when what followed it is not known any more."""
+        """Return the number of an id; None if the changes after it are no longer known."""
         epoch, _, number = id_.partition("-")
         if epoch != self._epoch or not number.isdecimal() or len(number) > 15:
             return None
@@ -64,11 +64,11 @@ class ChangeFeed:
         return int(number) if oldest - 1 <= int(number) <= self._last else None
 
     def after(self, number: int) -> list[Change]:
-        """The changes behind a number, oldest first."""
+        """Return the changes after a number, oldest first."""
         return [change for change in self._changes if change.number > number]
 
     async def wait_after(self, number: int, seconds: float) -> list[Change]:
-        """The same; waits for the first one, at most so long."""
+        """Return the changes after a number, waiting up to `seconds` for the first one."""
         if self._last <= number:
             news = self._news
             try:

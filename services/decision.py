@@ -1,4 +1,4 @@
-"""What a service decides for an event, carried out by the handler that asked."""
+"""The result of a service's decision about an event, carried out by the handler."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from sqlmodel import Session
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a token is answered with: words for its sender, and what is to be written and done; `opens`: whether
-    whoever asks to be a friend with it may come in, or is in already."""
+    """The reaction to a join token: the reply, what to write in the transaction, and what to do afterwards.
+
+    `opens`: whether a friend request with the token may be accepted.
+    """
 
     words: str = ""
     write: Callable[[Session], object] | None = None
     then: Callable[[], None] | None = None
     opens: bool = False
-    choices: tuple[str, ...] = ()  # lines of the words that can be tapped, where the channel can do that
+    choices: tuple[str, ...] = ()  # lines of `words` that are buttons where the channel supports them

@@ -1,4 +1,4 @@
-"""Lists in pages, newest first: a cursor is the last row's number, so that rows added meanwhile move nothing."""
+"""Lists in pages, newest first. The cursor is the id of the last row, so new rows do not shift pages."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ USUAL_LIMIT: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """How many rows are wanted, and below which number (None: from the newest on)."""
+    """The page size, and the id below which to start (None: at the newest)."""
 
     limit: int = USUAL_LIMIT
     before: int | None = None
 
     @classmethod
     def parse(cls, limit: str | None, after: str | None) -> PageRequest:
-        """Read `?limit=` and `?after=`; InvalidParameter."""
+        """Parse `?limit=` and `?after=`; raise InvalidParameter."""
         size = USUAL_LIMIT if limit is None else _whole("limit", limit)
         if not 1 <= size <= MAX_LIMIT:
             raise InvalidParameter("limit")
@@ -39,17 +39,17 @@ def _whole(name: str, value: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """Some rows of a list, and what to give as `after` for those that follow; None at the end."""
+    """A page of rows; `next` is the `after` of the following page, None at the end."""
 
     rows: Sequence[Row]
     next: str | None = None
 
     def map(self, show: Callable[[Row], Shown]) -> Page[Shown]:
-        """The page with each row shown in another way."""
+        """Return the page with `show` applied to each row."""
         return Page([show(row) for row in self.rows], self.next)
 
 
 def page_of(rows: Sequence[Row], wanted: PageRequest, number: Callable[[Row], int | None]) -> Page[Row]:
-    """The page, of rows that were read with a limit of one more than wanted."""
+    """Create a page from rows that were read with a limit of one more than wanted."""
     kept = rows[: wanted.limit]
     return Page(kept, str(number(kept[-1])) if len(rows) > wanted.limit else None)

@@ -1,13 +1,13 @@
-"""Texts as they are compared, and what is said without quotations and mentions. Pure."""
+"""Normalisation of texts, and removal of quotes and mentions."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-_MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is what WeChat itself puts behind an @name
-# How WeChat's clients write a quotation into the text: 「name：what they said」, dashes, the reply. What they said may
-# quote somebody too: the last dashes count.
+_MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is the character that WeChat puts after an @name
+# WeChat clients put a quote into the text as 「name：text」, a line of dashes, the reply. Quotes can be nested:
+# the last dashes count.
 _QUOTE = re.compile(r"「(.*)」\s*\n(?:[-—] ?){5,}\s*\n(.*\S.*)", re.DOTALL)
 
 # Where a long text may be cut, the best place first.
@@ -15,14 +15,14 @@ _ENDS = tuple(map(re.compile, (r"\n+", r"[。！？!?…]+[”’」』）)]*|\.
 
 
 def normal(text: str) -> str:
-    """A text as words are compared: full-width as half-width, no upper case, no space around it."""
+    """Normalise a text for comparison: NFKC, casefolded, stripped."""
     if text.isascii():
         return text.strip().lower()
     return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
 def without_quote(text: str) -> tuple[str, str]:
-    """What somebody says, and what they quote; nothing where they quote nothing."""
+    """Split a text into the reply and the quoted text ("" if there is none)."""
     quote = _QUOTE.fullmatch(text.strip())
     return (quote[2].strip(), quote[1]) if quote else (text, "")
 

@@ -1,4 +1,4 @@
-"""The bot as its operators run it: `python bot.py --config FILE`, a process that can be killed."""
+"""The bot as a child process, `python bot.py --config FILE`, which can be killed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ACCOUNT = "weimi1001"
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return an unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class BotProcess:
-    """One bot on one gateway. The database, the port and the config stay the same over restarts."""
+    """A bot with one gateway. Database, port and config are kept over restarts."""
 
     def __init__(self, folder: Path, gateway: OfficialGateway, **config: Any) -> None:
         self.folder = folder
@@ -49,17 +49,17 @@ class BotProcess:
 
     @property
     def url(self) -> str:
-        """Where its REST door is."""
+        """Base URL of its REST API."""
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Start the process; it is not ready yet."""
+        """Start the process without waiting until it is ready."""
         with (self.folder / "bot.log").open("ab") as log:
             command = (sys.executable, "bot.py", "--config", str(self.folder / "config.yaml"))
             self.process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log)
 
     async def ready(self, seconds: float = 60.0) -> None:
-        """Wait until it says that it is ready; RuntimeError with its last words if it dies instead."""
+        """Wait until it is ready; raise RuntimeError with its last output if it exits instead."""
         deadline = time.monotonic() + seconds
         async with aiohttp.ClientSession() as http:
             while True:
@@ -73,7 +73,7 @@ class BotProcess:
                 await asyncio.sleep(0.02)
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Kill the process with SIGKILL."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -81,7 +81,7 @@ class BotProcess:
             self.process = None
 
     async def terminate(self, seconds: float = 20.0) -> tuple[int, float]:
-        """SIGTERM; its exit code and how many seconds it took."""
+        """Send SIGTERM; return the exit code and the seconds it took."""
         assert self.process is not None
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
@@ -90,7 +90,7 @@ class BotProcess:
         return code, time.monotonic() - began
 
     async def metrics(self) -> dict[str, float]:
-        """Its own numbers, summed over labels."""
+        """Return its metrics, summed over labels."""
         sums: dict[str, float] = {}
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}/metrics") as response:
             for line in (await response.text()).splitlines():
@@ -100,7 +100,7 @@ class BotProcess:
         return sums
 
     async def quiet(self, seconds: float = 60.0) -> None:
-        """Wait until it has no event unhandled and no message unsent, and still has none a moment later."""
+        """Wait until it has no unhandled events and unsent messages, twice in a row."""
         deadline = time.monotonic() + seconds
         still = 0
         while still < 3:
@@ -111,5 +111,5 @@ class BotProcess:
             await asyncio.sleep(0.1)
 
     def log(self) -> str:
-        """What it wrote."""
+        """Return its output."""
         return (self.folder / "bot.log").read_text(errors="replace")

@@ -1,4 +1,4 @@
-"""Real databases: an SQLite file, and a PostgreSQL server that comes from pip."""
+"""Fixtures: an SQLite file, and a PostgreSQL server installed by pip."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sqlalchemy import create_engine, make_url, text
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The address of a PostgreSQL server's maintenance database."""
-    # In a folder of its own: root's server runs as another user, from whom each new pytest locks pytest's folder.
+    """The URL of a PostgreSQL server's maintenance database."""
+    # In its own folder: a server started by root runs as another user, who cannot read pytest's folders.
     folder = Path(tempfile.mkdtemp(prefix="wxbot-postgres-"))
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("XDG_RUNTIME_DIR", str(folder))  # its import asks for one
+            patch.setenv("XDG_RUNTIME_DIR", str(folder))  # required by its import
             pgserver = _import_pgserver()
         server = pgserver.get_server(folder / "data", cleanup_mode="stop")
         yield server.get_uri()
@@ -42,7 +42,7 @@ def _import_pgserver() -> Any:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database, once of each kind."""
+    """The URL of an empty database, for each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/wxbot.db"
     url = make_url(request.getfixturevalue("postgres")).set(drivername="postgresql+psycopg")

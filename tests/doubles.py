@@ -1,24 +1,24 @@
-"""A WeChat account in memory, for tests of what stands in front of WeChat (HTTP shapes, networks, keys).
+"""An in-memory WeChat account for tests of the layers above (HTTP formats, networks, keys).
 
-What WeChat itself does is told over the sandbox, never over this.
+Behaviour of WeChat itself is tested with the sandbox instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Link, Media, Room
-from wechat.interface import PUPPET, ScanState, State
+from wechat.interface import PUPPET, ScanState, State, WeChat
 from wechat.problems import Reason
 
 SELF = "wxid_bot"
 
 
 class InMemoryWeChat:
-    """Does of wechat.interface.WeChat what REST asks for; everything succeeds unless `fails` says with what."""
+    """Implements what REST needs of wechat.interface.WeChat. Every call succeeds unless `fails` has an error for it."""
 
     def __init__(self, account: str = "weimi1001", state: State = State.ONLINE) -> None:
         self.account = account
@@ -26,6 +26,7 @@ class InMemoryWeChat:
         self.reason: Reason | None = None
         self.self_id = SELF
         self.qr_code = ""
+        self.gateway_time: float | None = None
         self.scan_state = ScanState.NONE
         self.directory: Any = CachedDirectory()
         self.directory.owner_id = SELF
@@ -38,21 +39,25 @@ class InMemoryWeChat:
         self.knows(SELF, "小微", friend=False)
 
     def knows(self, id: str, name: str = "", *, friend: bool = True, alias: str = "", weixin: str = "") -> Contact:
-        """Put a person into the address book."""
+        """Add a contact."""
         contact = Contact(id, name, alias, weixin, friend)
         self.directory.put_contact(contact)
         return contact
 
     capabilities = PUPPET
 
+    def whole(self) -> WeChat:
+        """As services take it: what is missing here no test calls."""
+        return cast("WeChat", self)
+
     def begin(self, epoch: int, position: str) -> None:
-        """No relay here."""
+        """Ignored: no relay."""
 
     def acknowledge(self, position: str) -> None:
-        """No relay here."""
+        """Ignored: no relay."""
 
     async def reached(self, name: str) -> None:
-        """Wait until a call has come."""
+        """Wait until a call was made."""
         await self._reached.setdefault(name, asyncio.Event()).wait()
 
     async def _call(self, name: str) -> None:
@@ -70,7 +75,11 @@ class InMemoryWeChat:
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
         await self._call("contact")
-        return self.directory.contacts[contact_id]
+        contact: Contact = self.directory.contacts[contact_id]
+        return contact
+
+    async def accept_friend(self, friendship_id: str) -> None:
+        await self._call("accept_friend")
 
     async def look_for(self, name: str) -> None:
         await self._call("look_for")
@@ -78,6 +87,9 @@ class InMemoryWeChat:
     async def self_qr_code(self) -> str:
         await self._call("self_qr_code")
         return "https://u.wechat.com/MDtestCode"
+
+    async def log_out(self) -> None:
+        await self._call("log_out")
 
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:
         await self._call("create_room")
@@ -87,7 +99,8 @@ class InMemoryWeChat:
 
     async def room(self, room_id: str, *, fresh: bool = False) -> Room:
         await self._call("room")
-        return self.directory.rooms[room_id]
+        room: Room = self.directory.rooms[room_id]
+        return room
 
     async def read_new_rooms(self) -> list[Room]:
         await self._call("read_new_rooms")

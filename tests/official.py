@@ -1,6 +1,7 @@
-"""The official Wechaty gateway as a part of a test: a node process, steered over a small HTTP control port.
+"""The official Wechaty gateway as a test fixture: a node process controlled over a small HTTP port.
 
-The gateway is `wechaty-puppet-service` itself, over a WeChat whose people and groups the test plays (tests/gateway/).
+The gateway is `wechaty-puppet-service` itself, over a WeChat whose people and groups the test controls
+(tests/gateway/).
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ __all__ = ["ControlError", "Json", "OfficialGateway", "Start", "ca_certificate",
 
 HOME = Path(__file__).parent / "gateway"
 CA_FILE = HOME / "node_modules/wechaty-puppet-service/dist/esm/src/auth/ca.js"
-SERVER_NAME = "insecure"  # the name in the certificate that the package brings
+SERVER_NAME = "insecure"  # the name in the certificate that the package ships
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 
 
 def requires_node() -> None:
-    """Skips the test where Node.js or the gateway's packages are missing; with CI set, that is a failure."""
+    """Skip the test if Node.js or the gateway's packages are missing; fail with CI set."""
     missing = "node" if shutil.which("node") is None else "tests/gateway/node_modules" if not CA_FILE.exists() else ""
     if not missing:
         return
@@ -42,24 +43,25 @@ def requires_node() -> None:
 
 
 def ca_certificate() -> str:
-    """The PEM text of the authority behind the gateway's own certificate."""
+    """Return the CA certificate (PEM) of the gateway's own certificate."""
     text = CA_FILE.read_text()
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     return text[text.index(begin) : text.index(end) + len(end)] + "\n"
 
 
 class OfficialGateway(Control):
-    """One gateway process and its control port. `port` stays the same over restarts.
+    """A gateway process with its control port.
 
-    `state` is a file that keeps contacts, groups, messages and what was sent over a kill. `account` is the assistant's
-    own contact. `env` adds to the process's environment, e.g. WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT and _KEY.
+    `port` is kept over restarts. `state` is a file that keeps contacts, groups and messages over a kill. `account` is
+    the assistant's own contact. `env` adds environment variables, such as WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT and
+    _KEY.
     """
 
     def __init__(
         self,
         *,
         tls: bool = True,
-        token: str = "insecure_testtoken",  # what stands before the last _ is the TLS server name clients expect
+        token: str = "insecure_testtoken",  # the part before the last _ is the TLS server name that clients expect
         state: Path | None = None,
         port: int = 0,
         account: Json | None = None,
@@ -78,13 +80,13 @@ class OfficialGateway(Control):
 
     @property
     def endpoint(self) -> str:
-        """The host:port that a client is given."""
+        """host:port for clients."""
         return f"127.0.0.1:{self.port}"
 
-    # ---- the process ----
+    # ---- process ----
 
     async def start(self) -> Self:
-        """Starts the process and waits until it serves. RuntimeError with its last words if it does not."""
+        """Start the process and wait until it serves; raise RuntimeError with its last output if it does not."""
         self._folder = self._folder or Path(tempfile.mkdtemp(prefix="official-gateway-"))
         with (self._folder / "stderr").open("ab") as stderr:
             self._process = await asyncio.create_subprocess_exec(
@@ -92,7 +94,7 @@ class OfficialGateway(Control):
                 str(HOME / "gateway.mjs"),
                 cwd=self._folder,
                 env=self._environment(self._folder),
-                stdin=asyncio.subprocess.PIPE,  # the gateway ends when this does
+                stdin=asyncio.subprocess.PIPE,  # the gateway ends when stdin is closed
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
             )
@@ -122,7 +124,7 @@ class OfficialGateway(Control):
         return {"PATH": os.environ["PATH"], **names, **self._env}
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Kill the process with SIGKILL."""
         await self._close()
         if self._process is None:
             return
@@ -132,23 +134,23 @@ class OfficialGateway(Control):
         self._process = None
 
     async def stop(self) -> None:
-        """Ends the process and removes its files; the state file stays."""
+        """End the process and remove its files, except the state file."""
         await self.kill()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
     async def restart(self) -> None:
-        """kill -9, then a new process on the same ports."""
+        """Kill the process and start a new one on the same ports."""
         await self.kill()
         await self.start()
 
     def freeze(self) -> None:
-        """Stops the process where it stands (SIGSTOP): its sockets stay open, nothing answers."""
+        """Suspend the process (SIGSTOP): its sockets stay open, but nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Lets a frozen process go on."""
+        """Resume a suspended process."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -156,7 +158,7 @@ class OfficialGateway(Control):
         self._process.send_signal(number)
 
     def stderr(self) -> str:
-        """What the process wrote to its standard error, for failure messages."""
+        """Return the process's stderr, for failure messages."""
         file = self._folder / "stderr" if self._folder else None
         return file.read_text(errors="replace")[-4000:] if file and file.exists() else ""
 
@@ -166,7 +168,7 @@ Start = Callable[..., Awaitable[OfficialGateway]]
 
 @pytest_asyncio.fixture
 async def official() -> AsyncIterator[Start]:
-    """A function that starts official gateways; all of them end with the test."""
+    """Return a function that starts official gateways; they are stopped after the test."""
     requires_node()
     running: list[OfficialGateway] = []
 

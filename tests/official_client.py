@@ -1,4 +1,4 @@
-"""A bare gRPC client of a Wechaty puppet service: the wire itself, with nothing of the assistant's own code."""
+"""A plain gRPC client of a Wechaty puppet service, independent of the assistant's code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS = 20.0
 
 
 def tls_context(ca: str) -> ssl.SSLContext:
-    """What a client needs to trust that authority (PEM) and to speak HTTP/2."""
+    """Create a client context that trusts a CA (PEM) and uses HTTP/2."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=ca)
     context.set_alpn_protocols(["h2"])
@@ -32,7 +32,7 @@ def tls_context(ca: str) -> ssl.SSLContext:
 
 
 def self_signed(name: str) -> tuple[str, str]:
-    """A certificate of that server name and its key, both PEM."""
+    """Return a self-signed certificate for a server name and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -44,7 +44,7 @@ def self_signed(name: str) -> tuple[str, str]:
 
 
 class Client:
-    """One channel. `tls` None is plaintext; `server_name` is the name the certificate must carry."""
+    """A channel. `tls` None means plaintext; `server_name` is the expected name in the certificate."""
 
     def __init__(
         self, port: int, token: str, tls: ssl.SSLContext | None = None, server_name: str = SERVER_NAME
@@ -55,15 +55,15 @@ class Client:
 
     @classmethod
     def of(cls, gateway: OfficialGateway) -> Client:
-        """A client as that gateway wants it."""
+        """Create a client for a gateway."""
         return cls(gateway.port, gateway.token, tls_context(ca_certificate()) if gateway.tls else None)
 
     def close(self) -> None:
-        """Closes the channel."""
+        """Close the channel."""
         self.channel.close()
 
     async def call(self, name: str, seconds: float = SECONDS, /, **fields: Any) -> Any:
-        """One unary call of protocol.CALLS with the request's fields; returns the response. GRPCError, TimeoutError."""
+        """Make a unary call of protocol.CALLS with the request's fields; raise GRPCError or TimeoutError."""
         call = CALLS[name]
         async with self.channel.request(
             call.path, Cardinality.UNARY_UNARY, call.request, call.response, timeout=seconds, metadata=self.metadata
@@ -72,19 +72,19 @@ class Client:
             return await stream.recv_message()
 
     async def download(self, uuid: str) -> list[bytes]:
-        """The chunks of a file that the gateway keeps."""
+        """Return the chunks of a file of the gateway."""
         call = CALLS["Download"]
         async with self.channel.request(
             call.path, Cardinality.UNARY_STREAM, call.request, call.response, timeout=SECONDS, metadata=self.metadata
         ) as stream:
             await stream.send_message(call.request(id=uuid), end=True)
-            return [chunk.chunk async for chunk in stream]
+            return [_any(chunk).chunk async for chunk in stream]
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[Callable[..., Any]]:
-        """The event stream: a function that waits for the next event of a type and returns its payload's text.
+        """Open the event stream; yield a function that waits for the next event of a type and returns its payload text.
 
-        EOFError when the stream has ended.
+        It raises EOFError when the stream has ended.
         """
         call = CALLS["Event"]
         async with self.channel.request(
@@ -96,7 +96,7 @@ class Client:
 
             async def next_of(kind: int) -> str:
                 nonlocal ended
-                while (event := await asyncio.wait_for(stream.recv_message(), SECONDS)) is not None:
+                while (event := _any(await asyncio.wait_for(stream.recv_message(), SECONDS))) is not None:
                     if event.type == kind:
                         return str(event.payload)
                 ended = True
@@ -105,3 +105,8 @@ class Client:
             yield next_of
             if not ended:
                 await stream.cancel()
+
+
+def _any(message: Any) -> Any:
+    """A message of the call's own type, which grpclib does not tell."""
+    return message

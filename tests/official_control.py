@@ -1,4 +1,4 @@
-"""The control port of the official gateway: the test plays WeChat's people through it (tests/gateway/control.mjs)."""
+"""Client of the official gateway's control port, by which tests act as WeChat's people (tests/gateway/control.mjs)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ COMMAND_SECONDS = 120.0
 
 
 class ControlError(Exception):
-    """The gateway's control port refused a command."""
+    """The control port rejected a command."""
 
 
 class Control:
-    """What a test may ask of a running gateway.
+    """Control of a running gateway.
 
-    Every method that makes something happen takes `emit=False` (the account is not told), `times` (told so often) and
-    `delay` (milliseconds until it is told).
+    Every method that causes an event takes `emit=False` (no event), `times` (number of events) and `delay`
+    (milliseconds before the event).
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Control:
     def _open(self, port: int) -> None:
         self._session = aiohttp.ClientSession(
             f"http://127.0.0.1:{port}",
-            connector=aiohttp.TCPConnector(force_close=True),  # the other side may have been frozen or killed
+            connector=aiohttp.TCPConnector(force_close=True),  # the process may have been suspended or killed
             timeout=aiohttp.ClientTimeout(total=COMMAND_SECONDS),
         )
 
@@ -38,7 +38,7 @@ class Control:
             self._session = None
 
     async def do(self, command: str, **arguments: Any) -> Any:
-        """Gives any command of tests/gateway/control.mjs and returns its result. ControlError if it was refused."""
+        """Send a command of tests/gateway/control.mjs; raise ControlError if it is rejected."""
         assert self._session is not None, "the gateway does not run"
         async with self._session.post("/", json={"do": command, **arguments}) as response:
             answer = await response.json()
@@ -47,24 +47,24 @@ class Control:
         return answer["result"]
 
     async def status(self) -> Json:
-        """Keys: self (the account's id), logged_in, connected (a client holds the event stream)."""
+        """Return self (the account's id), logged_in, and connected (a client holds the event stream)."""
         status: Json = await self.do("status")
         return status
 
     async def wait_connected(self, seconds: float = 30.0) -> None:
-        """Waits until a client holds the event stream."""
+        """Wait until a client holds the event stream."""
         await asyncio.wait_for(self.do("wait_connected"), seconds)
 
     async def login(self) -> None:
-        """The account logs in (a gateway logs in by itself at its start)."""
+        """Log the account in (a gateway logs in at its start)."""
         await self.do("login")
 
     async def logout(self, reason: str = "退出登录") -> None:
-        """The account is logged out, e.g. by the phone."""
+        """Log the account out, as by the phone."""
         await self.do("logout", reason=reason)
 
     async def set(self, **settings: Any) -> None:
-        """Settings: direct_add_limit (40), capacity (500), and switches, all on at first.
+        """Change settings: direct_add_limit (40), capacity (500), and switches that are on by default.
 
         echo: the account's own messages come back as events; list_strangers: ContactList names non-friends too;
         auto_login: the account logs in at the start; dirty_events: the gateway says what is stale; pictures:
@@ -74,138 +74,139 @@ class Control:
         await self.do("set", **settings)
 
     async def contact(self, id: str, name: str | None = None, **fields: Any) -> Json:
-        """Adds a contact (a friend unless friend=False) or changes one; fields: alias, weixin, friend, type, phone."""
+        """Add or change a contact, by default a friend; fields: alias, weixin, friend, type, phone."""
         named = {} if name is None else {"name": name}
         row: Json = await self.do("contact", id=id, **named, **fields)
         return row
 
     async def friend_request(self, contact: str, hello: str = "", **how: Any) -> str:
-        """A person asks to become a friend; returns the friendship's id."""
+        """Send a friend request to the account; return the friendship's id."""
         row = await self.do("friend_request", contact=contact, hello=hello, **how)
         return str(row["id"])
 
     async def befriend(self, contact: str, **how: Any) -> None:
-        """A person is a friend now, e.g. accepted the account's request."""
+        """Make a person a friend, as if they accepted the account's request."""
         await self.do("befriend", contact=contact, **how)
 
     async def unfriend(self, contact: str) -> None:
-        """A person took the account out of their contacts: it is told only when it writes to them."""
+        """Make a person delete the account, which learns of it only when it writes to them."""
         await self.do("unfriend", contact=contact)
 
     async def room(self, id: str, topic: str | None = None, members: list[str] | None = None, **fields: Any) -> Json:
-        """Puts a group there or changes one, without a join event; the id ends with @chatroom.
+        """Add or change a group without events; the id ends with @chatroom.
 
-        `members` name the account too (its id is in `status`); fields: owner, confirm, capacity, aliases, announce.
+        `members` include the account (its id is in `status`); fields: owner, confirm, capacity, aliases, announce.
         """
         given = {key: value for key, value in (("topic", topic), ("members", members)) if value is not None}
         row: Json = await self.do("room", id=id, **given, **fields)
         return row
 
     async def rooms(self) -> list[Json]:
-        """Every group, with keys id, topic, ownerId, memberIdList, announce, confirm."""
+        """Return all groups, with keys id, topic, ownerId, memberIdList, announce, confirm."""
         return await self.table("rooms")
 
     async def join(self, room: str, contact: str, *, inviter: str | None = None, **how: Any) -> None:
-        """Somebody comes into a group, let in by `inviter` (the owner if none)."""
+        """Make somebody join a group, invited by `inviter` (default: the owner)."""
         await self.do("join", room=room, contact=contact, **({} if inviter is None else {"inviter": inviter}), **how)
 
     async def leave(self, room: str, contact: str, *, by: str | None = None, **how: Any) -> None:
-        """Somebody leaves a group, or is taken out by `by`; the account itself too."""
+        """Make somebody (or the account) leave a group, or be removed by `by`."""
         await self.do("leave", room=room, contact=contact, **({} if by is None else {"by": by}), **how)
 
     async def tap(self, room: str, contact: str, **how: Any) -> None:
-        """A person taps the newest invitation into the group; ControlError if there is none."""
+        """Accept a person's newest invitation to the group; raise ControlError if there is none."""
         await self.do("tap", room=room, contact=contact, **how)
 
     async def topic(self, room: str, topic: str, by: str, **how: Any) -> None:
-        """Somebody renames the group."""
+        """Rename the group as a person."""
         await self.do("topic", room=room, topic=topic, by=by, **how)
 
     async def invite_bot(self, room: str, inviter: str, **how: Any) -> str:
-        """Somebody invites the account into a group; returns the invitation's id."""
+        """Invite the account to a group; return the invitation's id."""
         row = await self.do("invite_bot", room=room, inviter=inviter, **how)
         return str(row["id"])
 
     async def table(self, name: str) -> list[Json]:
-        """Rows of contacts, rooms, messages, friendships, invitations, room_invitations, tags."""
+        """Return rows of contacts, rooms, messages, friendships, invitations, room_invitations or tags."""
         rows: list[Json] = await self.do("get", table=name)
         return rows
 
     async def wait(self, table: str, count: int = 1, seconds: float = 30.0, **match: Any) -> list[Json]:
-        """Waits until a table has that many rows with these values, e.g. wait("invitations", contactId="wxid_1")."""
+        """Wait until a table has `count` rows with these values, e.g. wait("invitations", contactId="wxid_1")."""
         rows: list[Json] = await asyncio.wait_for(self.do("wait", table=table, count=count, match=match), seconds)
         return rows
 
     async def say(self, sender: str, text: str = "", *, room: str | None = None, **what: Any) -> str:
-        """Somebody says something to the account, or in a group; returns the message's id.
+        """Send a message to the account or in a group; return its id.
 
-        `what`: kind (text, image, file, card, url, mini_program, …), mentions (ids), file ({"name", "base64" | "url" |
-        "buffer" | "path" | "stream" | "qrcode"}), image (what MessageImage answers, if not the file), url, mini, card,
-        location, at (ms), id; emit, times, delay.
+        `what`: kind (text, image, file, card, url, mini_program, …), mentions (ids), file ({"name", and one of
+        "base64", "url", "buffer", "path", "stream", "qrcode"}), image (what MessageImage returns, if not the file),
+        url, mini, card, location, at (ms), id; emit, times, delay.
         """
         where = {} if room is None else {"room": room}
         row = await self.do("say", **{"from": sender}, text=text, **where, **what)
         return str(row["id"])
 
     async def recall(self, message: str, **how: Any) -> str:
-        """Somebody takes a message back; returns the id of the message that says so (kind recalled, text: the id)."""
+        """Recall a message; return the id of the recall message (kind recalled, text: the id)."""
         row = await self.do("recall", message=message, **how)
         return str(row["id"])
 
     async def setup(self, contacts: int = 0, groups: int = 0, members: int = 10) -> None:
-        """Many friends c0, c1, … (联系人0, …) and groups r0@chatroom, … (群0, …), without events."""
+        """Create friends c0, c1, … (联系人0, …) and groups r0@chatroom, … (群0, …) without events."""
         await self.do("setup", contacts=contacts, groups=groups, members=members)
 
     async def burst(self, count: int, *, room: str | None = None, senders: list[str] | None = None) -> list[str]:
-        """That many messages as fast as the stream takes them (text 「消息 N」); returns their ids."""
+        """Send messages as fast as the stream allows (text 「消息 N」); return their ids."""
         chosen = {key: value for key, value in (("room", room), ("from", senders)) if value is not None}
         ids: list[str] = await self.do("burst", count=count, **chosen)
         return ids
 
     async def sent(self, conversation: str | None = None) -> list[Json]:
-        """What the account has sent, in order.
+        """Return the messages sent by the account, in order.
 
-        Keys: id, kind, conversation, text, mentions, delivered (False: to no friend), at (ms); of files name, size,
-        sha256 or url; of others card, url, mini, forwarded, recalled.
+        Keys: id, kind, conversation, text, mentions, delivered (False: not a friend), at (ms); files have name, size,
+        sha256 or url; others card, url, mini, forwarded, recalled.
         """
         return await self.wait_sent(0, conversation)
 
     async def wait_sent(self, count: int, conversation: str | None = None, seconds: float = 30.0) -> list[Json]:
-        """Waits until the account has sent that many messages (to a conversation) and returns all of them."""
+        """Wait until the account has sent `count` messages (to a conversation); return all of them."""
         where = {} if conversation is None else {"conversation": conversation}
         rows: list[Json] = await asyncio.wait_for(self.do("sent", count=count, **where), seconds)
         return rows
 
     async def calls(self, method: str | None = None) -> list[Json]:
-        """The calls the gateway got since its start: method (e.g. roomCreate), args, at (ms)."""
+        """Return the calls since the gateway's start: method (e.g. roomCreate), args, at (ms)."""
         return await self.wait_calls(method, 0)
 
     async def wait_calls(self, method: str | None = None, count: int = 1, seconds: float = 30.0) -> list[Json]:
-        """Waits until that many calls (of a method) have come in, done or not, and returns all of them."""
+        """Wait for `count` calls (of a method), finished or not; return all of them."""
         named = {} if method is None else {"method": method}
         rows: list[Json] = await asyncio.wait_for(self.do("calls", count=count, **named), seconds)
         return rows
 
     async def fault(self, method: str, mode: str, **rule: Any) -> None:
-        """Spoils calls of a method (RoomAdd, MessageSendText, …). Modes: throw, hang, lose, fail, late, ignore.
+        """Inject a fault into calls of a method (RoomAdd, MessageSendText, …): throw, hang, lose, fail, late, ignore.
 
-        `rule`: text and code (gRPC status) of throw and fail, ms of late, times (None: all), skip (good ones first).
+        `rule`: text and code (gRPC status) for throw and fail, ms for late, times (None: all), skip (successful calls
+        before).
         """
         await self.do("fault", method=method, mode=mode, **rule)
 
     async def clear_faults(self, method: str | None = None) -> None:
-        """Ends the faults; calls that already hang go on hanging."""
+        """Remove all faults; hanging calls continue to hang."""
         await self.do("clear_faults", **({} if method is None else {"method": method}))
 
     async def emit_raw(self, type: str | int, payload: Any = None, *, text: str | None = None, **how: Any) -> None:
-        """Writes an event past the puppet: any type, any JSON value as payload, or any text that is not even JSON."""
+        """Write a raw event to the stream: any type, any JSON value or invalid JSON as payload."""
         body = {"payload": payload} if text is None else {"text": text}
         await self.do("raw", type=type, **body, **how)
 
     async def emit(self, event: str, payload: Any, **how: Any) -> None:
-        """Lets the puppet emit an event (scan, error, dirty, …), so that the gateway deals with it as usual."""
+        """Make the puppet emit an event (scan, error, dirty, …)."""
         await self.do("emit", event=event, payload=payload, **how)
 
     async def end_stream(self) -> None:
-        """Ends the client's event stream in good order."""
+        """End the client's event stream normally."""
         await self.do("end_stream")

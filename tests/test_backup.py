@@ -1,4 +1,4 @@
-"""Backups: made while the bot writes, refused where they would do harm, and good for what they are there for."""
+"""Backups: made while the bot writes, rejected where they would do harm, and restorable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from models.db import Store
 from models.durable import Setting
 from models.instance_lock import FileLock
-from tools.backup import BackupError, make, restore
+from tools.backup import make, restore
+from tools.backup_error import BackupError
 
 
 async def write(store: Store, first: int, last: int) -> None:

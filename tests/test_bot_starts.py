@@ -1,4 +1,4 @@
-"""`python bot.py --config FILE` when it cannot start (one line that says why, and an exit code), and how it ends."""
+"""`python bot.py --config FILE`: start errors (one line and an exit code), and stopping."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ asyncio.run(bot.run(load(sys.argv[1])))
 
 
 def write(folder: Path, **changes: Any) -> Path:
-    """A config whose gateway is not there."""
+    """Write a config with an unreachable gateway."""
     assistant = {"account": "weimi1001", "endpoint": f"127.0.0.1:{free_port()}", "token": "t0ken"}
     config = {
         "assistants": [assistant],
@@ -47,7 +47,7 @@ def write(folder: Path, **changes: Any) -> Path:
 
 
 async def ends(config: Path) -> tuple[int, str]:
-    """The exit code of a start, and the last line it wrote."""
+    """Run the bot; return its exit code and last line."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "bot.py", "--config", str(config)), cwd=ROOT, stderr=asyncio.subprocess.PIPE
     )
@@ -64,18 +64,18 @@ async def ends(config: Path) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("changes", "code", "line"),
     [
-        ({"keep_days": "long"}, 2, "config: keep_days: 'long' will not do: a number is wanted"),
+        ({"keep_days": "long"}, 2, "config: keep_days: 'long' is not valid: expected a number"),
         (
             {"jobs": [{"name": "dayly"}]},
             2,
-            "config: jobs.0.name: 'dayly' will not do: there is no such job, only expire",
+            "config: jobs.0.name: 'dayly' is not valid: unknown job; allowed: expire",
         ),
         (
             {"jobs": [{"name": "prune", "cron": "at 4"}]},
             2,
-            "config: jobs.0.cron: 'at 4' will not do: five fields",
+            "config: jobs.0.cron: 'at 4' is not valid: expected five crontab fields",
         ),
-        ({"database": "sqlite:////proc/none/wxbot.db"}, 2, "cannot start: /proc/none cannot be written in ("),
+        ({"database": "sqlite:////proc/none/wxbot.db"}, 2, "cannot start: /proc/none is not writable ("),
         ({"database": "postgresql://wxbot:s3cret@127.0.0.1:1/db"}, 1, "cannot start: the database: connection failed"),
     ],
 )
@@ -166,7 +166,7 @@ async def test_sigterm_in_the_middle_of_the_imports_ends_it(tmp_path: Path) -> N
 
 
 def files_of(pid: int) -> str:
-    """The libraries that a process has loaded."""
+    """Return the libraries loaded by a process."""
     return Path(f"/proc/{pid}/maps").read_text()
 
 
@@ -199,7 +199,7 @@ async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> No
         other.execute("CREATE TABLE invoice (id)")
     other.close()
     before = (tmp_path / "wxbot.db").read_bytes()
-    line = "cannot start: the database: it holds the tables of another program (invoice, …)"
+    line = "cannot start: the database: it contains tables of another program (invoice, …)"
     assert await ends(write(tmp_path)) == (2, line)
     assert (tmp_path / "wxbot.db").read_bytes()[100:] == before[100:]
 
@@ -215,7 +215,7 @@ async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> No
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may write everywhere")
 async def test_a_read_only_folder_is_named() -> None:
-    tmp_path = Path(tempfile.mkdtemp(prefix="wxbot-"))  # others may look into /tmp, whatever pytest's folders allow
+    tmp_path = Path(tempfile.mkdtemp(prefix="wxbot-"))  # accessible to the other user, unlike pytest's folders
     folder = tmp_path / "shut"
     folder.mkdir()
     config = write(tmp_path, database=f"sqlite:///{folder}/wxbot.db")
@@ -228,7 +228,7 @@ async def test_a_read_only_folder_is_named() -> None:
     )
     _, said = await asyncio.wait_for(process.communicate(), SECONDS)
     assert process.returncode == 2
-    assert said.decode().strip().startswith(f"cannot start: {folder} cannot be written in (Permission denied)")
+    assert said.decode().strip().startswith(f"cannot start: {folder} is not writable (Permission denied)")
     assert said.count(b"\n") == 1
 
 
@@ -247,8 +247,8 @@ def _names(folder: Path) -> list[str]:
 
 async def test_a_config_is_checked_without_a_start(tmp_path: Path) -> None:
     config = write(tmp_path, api={"public_url": "https://wx.example"})
-    assert await _checks(config) == (0, f"{config} is fine\n", "")
-    assert _names(tmp_path) == ["config.yaml"]  # nothing was made
+    assert await _checks(config) == (0, f"{config} is valid\n", "")
+    assert _names(tmp_path) == ["config.yaml"]  # nothing was created
     code, said, _ = await _checks(write(tmp_path))
     assert (code, len(said.splitlines())) == (0, 2)
     assert "api.public_url" in said

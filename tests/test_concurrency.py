@@ -23,7 +23,7 @@ async def test_equal_requests_share_one_task() -> None:
     release.set()
     assert await asyncio.gather(*waiting) == [1] * 5
     assert "a" not in flight
-    assert await flight.run("a", call) == 2  # the next one is a call of its own
+    assert await flight.run("a", call) == 2  # the next request runs again
 
 
 async def test_another_request_waits_and_then_runs() -> None:

@@ -1,4 +1,4 @@
-"""Files hold what people said: nobody but the user who runs wxbot may read them."""
+"""Files with conversations are readable only by the user who runs wxbot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.bot_process import ROOT, free_port
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """The permission bits of a folder and of all in it that anybody else may use."""
+    """Return the permission bits for group and others of a directory and its content."""
     found = {path.name: path.stat().st_mode & 0o777 for path in [folder, *folder.rglob("*")]}
     return {name: oct(mode) for name, mode in found.items() if mode & 0o077}
 

@@ -1,4 +1,4 @@
-"""Flows and webhooks as config takes them: what cannot work stops the start, and the line says where."""
+"""Validation of flows and webhooks in the config."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAY = {"say": "好"}
 
 
 def config(tmp_path: Path, **sections: Any) -> Path:
-    """A config file with a shop and these sections."""
+    """Write a config file with a shop and these sections."""
     file = tmp_path / "config.yaml"
     text = yaml.safe_dump({"systems": {"shop": {"base_url": "http://shop"}}, **sections}, allow_unicode=True)
     file.write_text(text, encoding="utf-8")
@@ -29,33 +29,49 @@ def flow(*steps: Any, **more: Any) -> dict[str, Any]:
     return {"name": "试", "start": ["开始"], "steps": list(steps), **more}
 
 
+def choose(question: str, options: Any) -> dict[str, Any]:
+    return {"choose": {"x": {"question": question, "options": options}}}
+
+
+def check(**how: Any) -> dict[str, Any]:
+    return {"ask": {"x": {"question": "？", "check": {"words": "不对。", **how}}}}
+
+
 def test_all_that_works_is_taken(tmp_path: Path) -> None:
     say = {"say": "{store} {order.code} {order.list.0} {result.deep.er} {person} {flow} {assistant} {not a name} {}"}
     taken = load(config(tmp_path, flows=[flow(ASK, CALL, WAIT, say, failed="{flow} {error} {store} {result.x}")]))
     assert [bool(step.wait) for step in taken.flows[0].steps] == [False, False, True, False]
     two = {"ask": {"a": "甲？", "b": "乙，{a}？"}}
     assert load(config(tmp_path, flows=[flow(two)])).flows[0].steps[0].brings == ("a", "b")
+    chosen = load(config(tmp_path, flows=[flow(choose("？", [12, "月"]), check(regex=r"1\d{10}"))])).flows[0].steps
+    assert chosen[0].choose is not None
+    assert chosen[0].choose["x"].options == {"12": 12, "月": "月"}
+    assert chosen[1].ask is not None
+    assert chosen[1].ask["x"].question == "？"
 
 
 @pytest.mark.parametrize(
     ("flows", "line"),
     [
-        ([flow({"say": "{store}"}, ASK)], "flow 试, step 1: nothing before it brings {store}"),
-        ([flow({"ask": {"a": "{b}？", "b": "乙？"}})], "flow 试, step 1: nothing before it brings {b}"),
-        ([flow({"ask": {"a": "{a}？"}})], "flow 试, step 1: nothing before it brings {a}"),
-        ([flow(ASK, {"say": "{store.name}"})], "flow 试, step 2: {store} is a text and has no 'name'"),
-        ([flow(SAY, failed="{order}")], "flow 试, failed: nothing before it brings {order}"),
-        ([flow({"call": {"system": "shop2", "path": "/"}})], "flow 试, step 1: there is no system 'shop2'"),
-        ([flow(SAY, CALL)], "flow 试, step 2: no step after it waits for {callback_url}"),
-        ([flow(WAIT)], "flow 试, step 1: nothing before it hands out {callback_url}"),
-        ([flow(CALL, WAIT, WAIT)], "flow 试, step 3: nothing before it hands out {callback_url}"),
-        ([flow({"ask": {"flow": "？"}})], "flow 试, step 1: 'flow' has a meaning already"),
-        ([flow({"ask": {"error": "？"}})], "flow 试, step 1: 'error' has a meaning already"),
+        ([flow({"say": "{store}"}, ASK)], "flow 试, step 1: no earlier step sets {store}"),
+        ([flow({"ask": {"a": "{b}？", "b": "乙？"}})], "flow 试, step 1: no earlier step sets {b}"),
+        ([flow({"ask": {"a": "{a}？"}})], "flow 试, step 1: no earlier step sets {a}"),
+        ([flow(ASK, {"say": "{store.name}"})], "flow 试, step 2: {store} is a text and has no field 'name'"),
+        ([flow(SAY, failed="{order}")], "flow 试, failed: no earlier step sets {order}"),
+        ([flow({"call": {"system": "shop2", "path": "/"}})], "flow 试, step 1: unknown system 'shop2'"),
+        ([flow(SAY, CALL)], "flow 试, step 2: no later step waits for {callback_url}"),
+        ([flow(WAIT)], "flow 试, step 1: no earlier step uses {callback_url}"),
+        ([flow(CALL, WAIT, WAIT)], "flow 试, step 3: no earlier step uses {callback_url}"),
+        ([flow({"ask": {"flow": "？"}})], "flow 试, step 1: 'flow' is a reserved name"),
+        ([flow({"ask": {"error": "？"}})], "flow 试, step 1: 'error' is a reserved name"),
         ([flow({"ask": {"a b": "？"}})], "flows.0.steps.0.ask.a b"),
-        ([flow({"shout": "好"})], "flows.0.steps.0.shout: '好' will not do: there is no such key"),
-        ([flow({"say": "好", "ask": {"a": "？"}})], "flows.0.steps.0: exactly one of ask, call, say, wait is wanted"),
-        ([flow({})], "flows.0.steps.0: exactly one of ask, call, say, wait is wanted"),
-        ([flow({"ask": {}})], "flows.0.steps.0: exactly one of ask, call, say, wait is wanted"),
+        ([flow({"shout": "好"})], "flows.0.steps.0.shout: '好' is not valid: unknown key"),
+        (
+            [flow({"say": "好", "ask": {"a": "？"}})],
+            "flows.0.steps.0: exactly one of ask, choose, confirm, call, say, wait is required",
+        ),
+        ([flow({})], "flows.0.steps.0: exactly one of ask, choose, confirm, call, say, wait is required"),
+        ([flow({"ask": {}})], "flows.0.steps.0: exactly one of ask, choose, confirm, call, say, wait is required"),
         ([flow()], "flows.0.steps"),
         ([flow({"call": {"system": "shop", "path": "x"}})], "flows.0.steps.0.call.path: 'x'"),
         ([flow({"call": {"system": "shop", "path": "/", "method": "FETCH"}})], "flows.0.steps.0.call.method: 'FETCH'"),
@@ -63,10 +79,20 @@ def test_all_that_works_is_taken(tmp_path: Path) -> None:
         ([flow(SAY, allow="nobody")], "flows.0.allow: 'nobody'"),
         ([flow(SAY, start=[])], "flows.0.start"),
         ([flow(SAY, start=[" x"])], "flows.0.start.0: ' x'"),
-        ([flow(SAY, start=["取消"])], "flow 试, start: '取消' is taken already"),
-        ([flow(SAY, start=["加POS机", "加pos 机"])], "flow 试, start: '加pos 机' is taken already (flow 试)"),
-        ([flow(SAY), flow(SAY)], "flow 试: there are two of this name"),
-        ([flow(SAY), {**flow(SAY), "name": "另"}], "flow 另, start: '开始' is taken already (flow 试)"),
+        ([flow(SAY, start=["取消"])], "flow 试, start: '取消' is already used"),
+        ([flow(SAY, start=["重试"])], "flow 试, start: '重试' is already used"),
+        ([flow({"confirm": "{a}"})], "flow 试, step 1: no earlier step sets {a}"),
+        ([flow(choose("{a}？", ["一", "二"]))], "flow 试, step 1: no earlier step sets {a}"),
+        ([flow(choose("？", ["一"]))], "flows.0.steps.0.choose.x.options"),
+        ([flow(choose("？", ["一", "一"]))], "flows.0.steps.0.choose.x.options: "),
+        ([flow(check(regex="("))], "flows.0.steps.0.ask.x.check.regex: '(' is not valid: not a valid RE2 expression"),
+        ([flow(check(regex="1", min=2))], "flows.0.steps.0.ask.x.check: either regex or min and max are required"),
+        ([flow(check())], "flows.0.steps.0.ask.x.check: either regex or min and max are required"),
+        ([flow(check(min=3, max=2))], "flows.0.steps.0.ask.x.check: min must not be above max"),
+        ([flow(check(min=3, words="{a}"))], "flow 试, step 1: no earlier step sets {a}"),
+        ([flow(SAY, start=["加POS机", "加pos 机"])], "flow 试, start: '加pos 机' is already used (flow 试)"),
+        ([flow(SAY), flow(SAY)], "flow 试: duplicate name"),
+        ([flow(SAY), {**flow(SAY), "name": "另"}], "flow 另, start: '开始' is already used (flow 试)"),
     ],
 )
 def test_a_broken_flow_stops_the_start_and_is_named(tmp_path: Path, flows: list[Any], line: str) -> None:
@@ -82,14 +108,14 @@ HOOK = {"url": "https://erp.example/hook", "secret": "whsec_dGVzdA=="}
 @pytest.mark.parametrize(
     ("webhooks", "line"),
     [
-        ([{**HOOK, "secret": "whsec_not base64!"}], "webhooks.0.secret: (hidden) will not do: base64 is wanted"),
-        ([{**HOOK, "secret": "whsec_"}], "webhooks.0.secret: (hidden) will not do: base64 is wanted"),
-        ([{**HOOK, "secret": ""}], "webhooks.0.secret: '' will not do: it must not be empty"),
-        ([{**HOOK, "events": ["member.join"]}], "webhooks.0.events.0: 'member.join' will not do"),
-        ([{**HOOK, "url": "ftp://erp"}], "webhooks.0.url: 'ftp://erp' will not do"),
-        ([{**HOOK, "url": "https://"}], "webhooks.0.url: 'https://' will not do"),
-        ([{**HOOK, "url": "https://erp:99999/"}], "webhooks.0.url: 'https://erp:99999/' will not do"),
-        ([HOOK, HOOK], "webhooks: each url may stand here once"),
+        ([{**HOOK, "secret": "whsec_not base64!"}], "webhooks.0.secret: (hidden) is not valid: expected base64"),
+        ([{**HOOK, "secret": "whsec_"}], "webhooks.0.secret: (hidden) is not valid: expected base64"),
+        ([{**HOOK, "secret": ""}], "webhooks.0.secret: '' is not valid: must not be empty"),
+        ([{**HOOK, "events": ["member.join"]}], "webhooks.0.events.0: 'member.join' is not valid"),
+        ([{**HOOK, "url": "ftp://erp"}], "webhooks.0.url: 'ftp://erp' is not valid"),
+        ([{**HOOK, "url": "https://"}], "webhooks.0.url: 'https://' is not valid"),
+        ([{**HOOK, "url": "https://erp:99999/"}], "webhooks.0.url: 'https://erp:99999/' is not valid"),
+        ([HOOK, HOOK], "webhooks: URLs must be unique"),
     ],
 )
 def test_a_broken_webhook_stops_the_start_and_its_secret_is_not_shown(
@@ -108,7 +134,7 @@ def test_a_broken_webhook_stops_the_start_and_its_secret_is_not_shown(
         ("whsec_dGVzdA==", [b"test"]),
         ("whsec_dGVzdA", [b"test"]),
         ("dGVzdA==", [b"test", b"dGVzdA=="]),
-        ("dG-Vzd!A", [b"test", b"dG-Vzd!A"]),  # what receivers in Python make of it
+        ("dG-Vzd!A", [b"test", b"dG-Vzd!A"]),  # as decoded by receivers in Python
         ("not base64", [b"not base64"]),
         ("\u5bc6\u94a5", ["\u5bc6\u94a5".encode()]),
         ("-", [b"-"]),

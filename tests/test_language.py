@@ -1,4 +1,4 @@
-"""The terminal speaks Chinese unless it is told otherwise, and no error is left without its Chinese words."""
+"""Terminal output is Chinese by default, and every error has a Chinese translation."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from wechat.problems import Problem, Reason
 
 ROOT = Path(__file__).parent.parent
 RAISED = {"ValueError", "wrong", "BadVariable", "ConfigError"}
-UNTRANSLATED = re.compile(r"\b(is|are|has|wanted|must|only|there|nothing|cannot|not|the|of)\b")
+UNTRANSLATED = re.compile(r"\b(is|are|has|expected|required|allowed|unknown|must|no|only|cannot|not|the|of)\b")
 
 
 def _template(node: ast.expr) -> str | None:
-    """A message as it is written, its values replaced by V."""
+    """Return a message with its values replaced by V."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
@@ -98,7 +98,7 @@ def test_reports_are_in_english_where_that_is_asked_for() -> None:
     english = Config(language="en", texts={"report_miss": "? {question}"}).texts
     assert english.report_title == "Daily report, {day}"
     assert english.report_miss == "? {question}"
-    assert english.bad_token == Config().texts.bad_token  # what customers read
+    assert english.bad_token == Config().texts.bad_token  # texts for customers
     assert Config(language="zh").texts.report_title == "【日报】{day}"
     jobs = {f"job_{job.name}" for job in JOBS}
     assert jobs <= ENGLISH.keys()

@@ -1,4 +1,4 @@
-"""What the guard of a group finds in texts, and what it must not find."""
+"""Detection of offences in texts."""
 
 from __future__ import annotations
 
@@ -76,14 +76,21 @@ def test_links(text: str, host: str | None) -> None:
 
 @pytest.mark.parametrize("url", ["https://evil.com\\@yunmof.com/", "evil.com\\@yunmof.com", "https:\\\\evil.com"])
 def test_a_backslash_is_a_slash(url: str) -> None:
-    """As browsers see it, in what a QR code says."""
+    """As in browsers, for URLs in QR codes."""
     assert host_of(url) == "evil.com"
 
 
 def test_flooding_is_more_than_so_many_within_so_long() -> None:
     flood = FloodDetector(FloodSettings(messages=3, seconds=10))
     one, other = ("a", "room", "one"), ("a", "room", "other")
-    assert [flood.hit(one, at) for at in (0, 1, 2, 3)] == [False, False, False, True]
-    assert [flood.hit(one, at) for at in (4, 5, 6, 7)] == [False, False, False, True], "counting begins anew"
-    assert [flood.hit(other, at) for at in (0, 4, 8, 12, 14)] == [False] * 4 + [True], "4, 8, 12 and 14"
-    assert not any(flood.hit(other, 20 + 5 * n) for n in range(20))
+    assert [flood.hit(one, at, at) for at in (0, 1, 2, 3)] == [False, False, False, True]
+    assert [flood.hit(one, at, at) for at in (4, 5, 6, 7)] == [False, False, False, True], "counting begins anew"
+    assert [flood.hit(other, at, at) for at in (0, 4, 8, 12, 14)] == [False] * 4 + [True], "4, 8, 12 and 14"
+    assert not any(flood.hit(other, 20 + 5 * n, 20 + 5 * n) for n in range(20))
+
+
+def test_neither_a_clock_that_stands_still_nor_a_backlog_is_flooding() -> None:
+    flood = FloodDetector(FloodSettings(messages=3, seconds=10))
+    one, other = ("a", "room", "one"), ("a", "room", "other")
+    assert not any(flood.hit(one, 5.0 * number, 0.0) for number in range(20)), "one time for all that is said"
+    assert not any(flood.hit(other, 100.0, 60.0 * number) for number in range(20)), "said over a while, brought at once"

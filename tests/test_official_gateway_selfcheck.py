@@ -1,4 +1,4 @@
-"""The gateway fixture itself: the official wire with a bare gRPC channel, WeChat's rules behind it, and its faults."""
+"""Tests of the gateway fixture: the official protocol, WeChat's rules, and its faults."""
 
 from __future__ import annotations
 
@@ -222,7 +222,8 @@ async def test_a_call_is_ignored_skipped_or_late(gateway: OfficialGateway, clien
     await client.call("RoomTopic", id="r@chatroom", topic="一")
     await client.call("RoomTopic", id="r@chatroom", topic="二")
     assert (await client.call("RoomPayload", id="r@chatroom")).topic == "一"
-    with pytest.raises((TimeoutError, GRPCError), match=r"Deadline exceeded|^$"):  # whichever end's clock is first
+    # depending on which end's timer fires first
+    with pytest.raises((TimeoutError, GRPCError), match=r"Deadline exceeded|^$"):
         await client.call("RoomAdd", 0.1, id="r@chatroom", contact_id="乙")
     await gateway.clear_faults()
     await client.call("RoomAdd", id="r@chatroom", contact_id="丙")

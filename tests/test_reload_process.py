@@ -1,4 +1,4 @@
-"""The process as operators run it: --check, --version, and SIGHUP, which never ends it."""
+"""The process with --check, --version and SIGHUP."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ async def test_sighup_reloads_and_never_ends_the_process(tmp_path: Path) -> None
         file.write_text(config.replace("KEY", "second"))
         process.send_signal(signal.SIGHUP)
         assert await _answers(port, "first", 401)
-        assert process.returncode is None
+        ended = process.returncode
+        assert ended is None
     finally:
         process.terminate()
         said, _ = await process.communicate()
@@ -79,7 +80,7 @@ async def test_sighup_reloads_and_never_ends_the_process(tmp_path: Path) -> None
 
 
 async def _answers(port: int, key: str, status: int) -> bool:
-    """Whether a call with this key is answered so, within some seconds."""
+    """Whether a call with this key gets this status, within some seconds."""
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http:
         for _ in range(400):
             try:

@@ -1,4 +1,4 @@
-"""What systemd is told."""
+"""Notifications to systemd."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.bot_process import ROOT, free_port
 
 
 class Systemd:
-    """The other end of NOTIFY_SOCKET."""
+    """The receiving end of NOTIFY_SOCKET."""
 
     def __init__(self, address: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -78,7 +78,7 @@ async def test_the_bot_is_ready_when_it_answers_and_feeds_the_watchdog(tmp_path:
         began = time.monotonic()
         assert {await systemd.hears() for _ in range(4)} == {"WATCHDOG=1"}
         assert time.monotonic() - began < 10
-        bot.send_signal(signal.SIGSTOP)  # frozen: systemd would end it now
+        bot.send_signal(signal.SIGSTOP)  # systemd would restart it now
         await asyncio.sleep(0.1)
         while True:
             try:

@@ -1,4 +1,4 @@
-"""A database of the first version with data in every table is brought up to date, and nothing in it is lost."""
+"""A database of the first version with rows in every table is migrated without loss."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
-import models  # noqa: F401 - knows the tables
+import models  # noqa: F401 - registers the tables
 from models.db import Store, parse
 from models.schema import MIGRATIONS
 from tests.databases import database, postgres
@@ -35,12 +35,12 @@ from tests.databases import database, postgres
 __all__ = ["database", "postgres"]
 FIRST = "0001"
 ROWS = 3
-RENAMED = {"standing": "memberrecord", "befriended": "becamefriend"}  # tables, by their first name
+RENAMED = {"standing": "memberrecord", "befriended": "becamefriend"}  # tables by their original names
 
 
 @pytest.fixture
 def old(database: str) -> Iterator[Engine]:
-    """A database as the first version made it, with rows in every table."""
+    """A database of the first version, with rows in every table."""
     engine = create_engine(parse(database), poolclass=NullPool)
     with engine.begin() as connection:
         settings = Config()
@@ -60,11 +60,11 @@ def _tables(connection: Connection) -> list[Table]:
 
 
 def _row(table: Table, number: int) -> dict[str, Any]:
-    """A row that no rule of the table refuses; each number gives another one."""
+    """Return a row that satisfies the constraints; each number gives another one."""
     values: dict[str, Any] = {}
     for column in table.columns:
         if column.primary_key and column.name == "id" and isinstance(column.type, Integer):
-            continue  # the database numbers them
+            continue  # assigned by the database
         if isinstance(column.type, Boolean):
             values[column.name] = False
         elif isinstance(column.type, Integer | Float):

@@ -1,4 +1,4 @@
-"""Which Host names are served: what nobody else can point at this machine, and the names of the config."""
+"""Host names that are served: those that cannot be pointed to this machine by DNS, and configured ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies of the database: made while the bot runs, put back while it does not.
+"""Backup and restore of the database; a backup can be made while the bot runs, a restore cannot.
 
 python -m tools.backup make [--config config.yaml] [--keep N] FILE|FOLDER
 python -m tools.backup restore [--config config.yaml] FILE
@@ -20,14 +20,14 @@ from models.instance_lock import DatabaseInUse, FileLock
 from tools import postgres_backup
 from tools.backup_error import BackupError
 
-PAGES = 200  # copied at once; the bot writes in between
+PAGES = 200  # pages copied at a time; the bot can write in between
 NAMED = re.compile(r"wxbot-\d{8}-\d{6}\.(db|pgdump)")
 
 
 def make(database: Path, copy: Path) -> None:
-    """Copy the database, as it stands at one moment, to a file that is checked before it gets its name."""
+    """Write a consistent copy of the database to a file, which gets its name after verification."""
     if not database.exists():
-        raise BackupError(f"{database}: there is no database")
+        raise BackupError(f"{database}: file not found")
     unfinished = copy.with_name(copy.name + ".part")
     unfinished.unlink(missing_ok=True)
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as source, sqlite3.connect(unfinished) as target:
@@ -40,12 +40,12 @@ def make(database: Path, copy: Path) -> None:
 
 
 def restore(database: Path, copy: Path) -> None:
-    """Put a copy in the database's place; the one that was there stays beside it as *.before-restore."""
+    """Replace the database by a copy; the old one is kept as *.before-restore."""
     if not copy.exists():
-        raise BackupError(f"{copy}: there is no such file")
+        raise BackupError(f"{copy}: file not found")
     check(copy)
     try:
-        claim = FileLock(database)  # no bot can start in the middle of it
+        claim = FileLock(database)  # prevents the bot from starting meanwhile
     except DatabaseInUse:
         raise BackupError(f"{database}: the bot is running; stop it first") from None
     with closing(claim):
@@ -61,7 +61,7 @@ def restore(database: Path, copy: Path) -> None:
 
 
 def check(copy: Path) -> None:
-    """BackupError unless the file is a whole database of wxbot."""
+    """Raise BackupError unless the file is an intact wxbot database."""
     connection = sqlite3.connect(f"file:{copy}?mode=ro", uri=True)
     try:
         (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
@@ -71,11 +71,11 @@ def check(copy: Path) -> None:
     finally:
         connection.close()
     if verdict != "ok" or known is None:
-        raise BackupError(f"{copy}: this is no whole database of wxbot")
+        raise BackupError(f"{copy}: not a complete wxbot database")
 
 
 def _must_be_idle(database: Path) -> None:
-    """Only with nobody else in it can the log be folded into the file and the file be moved."""
+    """Raise BackupError if the database is in use; otherwise checkpoint the WAL, so that the file can be moved."""
     connection = sqlite3.connect(database, timeout=0, isolation_level=None)
     try:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -89,7 +89,7 @@ def _must_be_idle(database: Path) -> None:
 
 
 def copy_out(config: Config, file: Path) -> None:
-    """Copy the configured database to a file."""
+    """Back up the configured database to a file."""
     if config.database_file:
         make(config.database_file, file)
     else:
@@ -97,7 +97,7 @@ def copy_out(config: Config, file: Path) -> None:
 
 
 def put_back(config: Config, file: Path) -> None:
-    """Put a copy in the place of the configured database."""
+    """Restore the configured database from a file."""
     if config.database_file:
         restore(config.database_file, file)
     else:
@@ -105,15 +105,15 @@ def put_back(config: Config, file: Path) -> None:
 
 
 def place(target: Path, database: str) -> Path:
-    """The file that a copy goes to: in a folder it is named by the time."""
+    """Return the backup file; in a directory it is named by the time."""
     if not target.is_dir():
         return target
     suffix = "db" if database.startswith("sqlite") else "pgdump"
-    return target / f"wxbot-{datetime.now():%Y%m%d-%H%M%S}.{suffix}"  # noqa: DTZ005 - the operator's own time
+    return target / f"wxbot-{datetime.now():%Y%m%d-%H%M%S}.{suffix}"  # noqa: DTZ005 - local time of the operator
 
 
 def keep_newest(folder: Path, number: int) -> None:
-    """Delete all but the newest of the copies that `place` named."""
+    """Delete all but the newest backups named by `place`."""
     made = sorted(one for one in folder.iterdir() if NAMED.fullmatch(one.name))
     for old in made[: max(0, len(made) - number)]:
         old.unlink()
@@ -123,16 +123,16 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.backup", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("action", choices=["make", "restore"])
     parser.add_argument("--config", default="config.yaml")
-    parser.add_argument("--keep", type=int, metavar="N", help="in a folder: keep only the newest N copies")
-    parser.add_argument("file", type=Path, help="the copy; to make one, also a folder")
+    parser.add_argument("--keep", type=int, metavar="N", help="keep only the newest N backups in the folder")
+    parser.add_argument("file", type=Path, help="the backup file, or a folder to write it to")
     arguments = parser.parse_args()
     if arguments.keep is not None and (arguments.keep < 1 or not arguments.file.is_dir()):
-        parser.error("--keep wants a number from 1 and a folder")
+        parser.error("--keep requires a number from 1 and a folder")
     return arguments
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line and return the exit code."""
     arguments = _arguments()
     try:
         config = load(arguments.config)
@@ -151,5 +151,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    os.umask(0o077)  # a copy holds what people said
+    os.umask(0o077)  # backups contain private conversations
     sys.exit(main())

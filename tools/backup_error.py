@@ -1,5 +1,5 @@
-"""What the backups raise."""
+"""Exception of the backup tools."""
 
 
 class BackupError(Exception):
-    """The copy was not made or not put back; the message says why."""
+    """The backup or restore failed; the message says why."""

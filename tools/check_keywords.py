@@ -1,28 +1,30 @@
-"""`python -m tools.check_keywords FILE ["sentence"]`: checks a rules file and shows which rule answers a sentence.
+"""`python -m tools.check_keywords FILE ["sentence"]`: validate keyword rules and show which rule answers a sentence.
 
-FILE is a config.yaml, or a YAML list of rules as under `customer_service.keywords`. Exit status 1 when a rule is wrong.
+FILE is a config.yaml, or a YAML list of rules as in `customer_service.keywords`. Exit status 1 if a rule is wrong.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from config import ConfigError, beside, read_yaml
+from config import ConfigError, beside, load, read_yaml
 from config.customer_service import KeywordRule
 from services.support.keywords import missing_files
 from services.support.matching import RuleSet
 from services.text import normal
+from tools.near_questions import report
 
 
 class NoRules(Exception):
-    """The file cannot be used; the message says why in one line."""
+    """The file is invalid; the message says why in one line."""
 
 
 def read(path: str) -> list[KeywordRule]:
-    """The rules of a file; NoRules names the rule and what is wrong with it."""
+    """Read the rules of a file; raise NoRules naming the invalid rule."""
     try:
         data = beside(read_yaml(path), Path(path).parent)
     except ConfigError as error:
@@ -42,26 +44,26 @@ def read(path: str) -> list[KeywordRule]:
 
 
 def warnings(rules: list[KeywordRule]) -> list[str]:
-    """What is allowed and yet surely not meant."""
-    found = [f"there is no file {path!r}" for path in missing_files(rules)]
+    """Return warnings about rules that are valid but probably unintended."""
+    found = [f"file not found: {path!r}" for path in missing_files(rules)]
     seen: dict[tuple[str, str, str], int] = {}
     for number, rule in enumerate(rules, 1):
         kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
         word = rule.regex or normal(rule.equals or rule.contains)
         first = seen.setdefault((kind, word, rule.where), number)
         if first != number:
-            found.append(f"rule {number} never answers: rule {first} has the same {kind} {word!r}")
+            found.append(f"rule {number} never matches: rule {first} has the same {kind} {word!r}")
     return found
 
 
 def shown(rule: KeywordRule) -> str:
-    """A rule in one line."""
+    """Format a rule in one line."""
     kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
     return f"{kind} {rule.equals or rule.contains or rule.regex!r}"
 
 
 def main(arguments: list[str]) -> int:
-    """The command line; the exit status."""
+    """Run the command line and return the exit code."""
     if not 1 <= len(arguments) <= 2:
         print(__doc__, file=sys.stderr)
         return 2
@@ -75,12 +77,26 @@ def main(arguments: list[str]) -> int:
     for where in ("private", "group") if len(arguments) == 2 else ():
         match = RuleSet(rules, where).find(arguments[1])
         if match is None:
-            print(f"{where}: no rule answers")
+            print(f"{where}: no rule matches")
             continue
         parts = [part.text or part.image or part.file or (part.link.url if part.link else "") for part in match.parts()]
         number = next(n for n, rule in enumerate(rules, 1) if rule is match.rule)
         print(f"{where}: rule {number}, {shown(match.rule)} -> {' | '.join(parts)}")
-    return 1 if troubles else 0
+    return 1 if _near(arguments) or troubles else 0
+
+
+def _near(arguments: list[str]) -> bool:
+    """Say of a config.yaml from which nearness on questions are offered; whether its files cannot be read."""
+    try:
+        if not isinstance(read_yaml(arguments[0]), dict):
+            return False
+        config = load(arguments[0])
+        lines = asyncio.run(report(config, arguments[1] if len(arguments) == 2 else ""))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return True
+    print(*lines, sep="\n")
+    return False
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Copies of a PostgreSQL database, by pg_dump and pg_restore: made while the bot runs, put back into an empty one."""
+"""Backup and restore of a PostgreSQL database with pg_dump and pg_restore; a restore needs an empty database."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sqlalchemy.pool import NullPool
 from models.db import parse
 from tools.backup_error import BackupError
 
-CLIENT: Final = "install PostgreSQL's client programs (Debian: postgresql-client), as new as the server"
+CLIENT: Final = "install PostgreSQL's client programs (Debian: postgresql-client) of the server's version or newer"
 
 
 def make(database: str, copy: Path) -> None:
-    """Copy the database, as it stands at one moment, to a file that is checked before it gets its name."""
+    """Write a consistent copy of the database to a file, which gets its name after verification."""
     url, unfinished = parse(database), copy.with_name(copy.name + ".part")
     unfinished.unlink(missing_ok=True)
     _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={unfinished}", _name(url), url=url)
@@ -27,23 +27,23 @@ def make(database: str, copy: Path) -> None:
 
 
 def restore(database: str, copy: Path) -> None:
-    """Fill an empty database with a copy, all of it or nothing."""
+    """Restore a copy into an empty database in one transaction."""
     if not copy.exists():
-        raise BackupError(f"{copy}: there is no such file")
+        raise BackupError(f"{copy}: file not found")
     check(copy)
     url = parse(database)
     if _has_tables(url):
-        raise BackupError(f"the database {url.database} is not empty; make a new one and name it in the config")
+        raise BackupError(f"the database {url.database} is not empty; create a new one and set it in the config")
     options = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges")
     _run("pg_restore", *options, _name(url), str(copy), url=url)
 
 
 def check(copy: Path) -> None:
-    """BackupError unless the file is a whole copy of wxbot's database."""
+    """Raise BackupError unless the file is an intact copy of a wxbot database."""
     listed = _run("pg_restore", "--list", str(copy))
     if "TABLE DATA public alembic_version" not in listed:
-        raise BackupError(f"{copy}: this is no copy of a database of wxbot")
-    _run("pg_restore", "--file=/dev/null", str(copy))  # reads all of it
+        raise BackupError(f"{copy}: not a backup of a wxbot database")
+    _run("pg_restore", "--file=/dev/null", str(copy))  # reads the whole file
 
 
 def _has_tables(url: URL) -> bool:
@@ -55,8 +55,8 @@ def _has_tables(url: URL) -> bool:
 
 
 def _name(url: URL) -> str:
-    """The address without its password, which other users of the machine could read in the list of processes."""
-    plain = url.set(drivername="postgresql")._replace(password=None)  # `set` takes None for "as it is"
+    """Return the URL without its password, which other users could see in the process list."""
+    plain = url.set(drivername="postgresql")._replace(password=None)  # for `set`, None means unchanged
     return f"--dbname={plain.render_as_string(hide_password=False)}"
 
 
@@ -69,7 +69,7 @@ def _run(program: str, *arguments: str, url: URL | None = None) -> str:
             [program, *arguments], env=environment, capture_output=True, text=True, errors="replace", check=False
         )
     except FileNotFoundError:
-        raise BackupError(f"{program} is not there: {CLIENT}") from None
+        raise BackupError(f"{program} not found: {CLIENT}") from None
     if done.returncode:
         said = " ".join(done.stderr.split())
         raise BackupError(f"{program}: {said}{f' ({CLIENT})' if 'version mismatch' in said else ''}")

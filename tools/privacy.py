@@ -1,10 +1,9 @@
-"""What one person said, handed out or deleted: `python -m tools.privacy export|delete [--config FILE] ID`.
+"""Export or delete the data of a person: `python -m tools.privacy export|delete [--config FILE] ID`.
 
-ID is a WeChat id. `export` prints one JSON object: everything they said and were told, their tickets with marks and
-the staff's notes, and the events in which they speak. `delete` removes all of that, the files they sent, the texts of
-finished events and messages, their flows, the staff's lines about their tickets and their words among the counted
-questions; it refuses while they have an unfinished ticket or flow. What stays: that they were a member of a group, and
-the audit log of what the assistant did. The bot may run meanwhile.
+ID is a WeChat id. `export` prints a JSON object: the messages from and to the person, their tickets with ratings and
+staff notes, and the events with their messages. `delete` removes all of that, their files, the texts of finished events
+and messages, their flows, staff messages about their tickets, and their question counts; it fails while they have an
+unfinished ticket or flow. Group memberships and the audit log remain. The bot may be running.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ OPEN_WORK = (WorkState.QUEUED, WorkState.SENDING)
 
 
 class StillOpen(Exception):
-    """Something of the person is not finished; the message says what."""
+    """Data of the person is still in use; the message says what."""
 
 
 def _said(contact_id: str) -> ColumnElement[bool]:
@@ -47,7 +46,7 @@ def _events(contact_id: str) -> ColumnElement[bool]:
 
 
 def export(session: Session, contact_id: str) -> dict[str, Any]:
-    """Everything kept of what the person said and was told."""
+    """Return all stored messages, tickets and events of the person."""
     said = session.exec(select(Said).where(_said(contact_id)).order_by(col(Said.id))).all()
     tickets = session.exec(select(Ticket).where(Ticket.contact_id == contact_id).order_by(col(Ticket.id))).all()
     events = session.exec(select(InboxEvent.body).where(_events(contact_id)).order_by(col(InboxEvent.id))).all()
@@ -60,7 +59,9 @@ def export(session: Session, contact_id: str) -> dict[str, Any]:
 
 
 def erase(session: Session, contact_id: str) -> tuple[int, list[str]]:
-    """Delete it inside a transaction: how many things they said, and the files nobody else's words refer to."""
+    """Delete the data inside a transaction; return the number of messages, and the files that are no longer
+    referenced.
+    """
     tickets = session.exec(select(Ticket).where(Ticket.contact_id == contact_id)).all()
     unfinished = [ticket.id for ticket in tickets if ticket.state != TicketState.CLOSED]
     if unfinished:
@@ -94,7 +95,7 @@ def _erase_flows(session: Session, contact_id: str) -> None:
 
 
 def _staff_lines(session: Session, numbers: set[int | None]) -> list[int]:
-    """The events in which the staff wrote about these tickets."""
+    """Return the ids of events with messages of staff about these tickets."""
     group = col(InboxEvent.body).contains('"is": "GroupMessage"', autoescape=True)
     rows = session.exec(select(InboxEvent.id, InboxEvent.body).where(group)).all() if numbers else []
     lines = ((row, parse(json.loads(body)["text"])) for row, body in rows if body and row)
@@ -102,15 +103,15 @@ def _staff_lines(session: Session, numbers: set[int | None]) -> list[int]:
 
 
 def _erase_work(session: Session, contact_id: str, tickets: Sequence[int]) -> None:
-    """Finished messages to the person, and those that passed their words on to the staff."""
-    ends = ("}", ",")  # the number is the last of the body, or something follows
+    """Delete finished messages to the person, and relayed messages to staff."""
+    ends = ("}", ",")  # the number is last in the body, or followed by another field
     relays = [col(OutboxItem.body).like(f'%"relays": {number}{end}%') for number in tickets for end in ends]
     about = or_(col(OutboxItem.key) == contact_id, *relays)
     session.connection().execute(delete(OutboxItem).where(about, col(OutboxItem.state).not_in(OPEN_WORK)))
 
 
 async def run(config: Config, what: str, contact_id: str) -> str:
-    """Do what the command asks for; what is to be printed."""
+    """Execute the command; return the text to print."""
     store = Store(config.database)
     await store.open()
     try:
@@ -126,10 +127,10 @@ async def run(config: Config, what: str, contact_id: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; the exit status."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.privacy", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", choices=("export", "delete"))
-    parser.add_argument("id", help="the person's WeChat id")
+    parser.add_argument("id", help="WeChat id of the person")
     parser.add_argument("--config", default="config.yaml")
     given = parser.parse_args(arguments)
     try:

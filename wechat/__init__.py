@@ -1,1 +1,1 @@
-"""WeChat, reached through a Wechaty puppet service. The only folder that knows the wechaty SDK."""
+"""WeChat accounts over a Wechaty puppet service. Only this package uses the wechaty SDK."""

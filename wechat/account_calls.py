@@ -1,5 +1,6 @@
-"""What an account can be asked to do. Calls that change something are read back: three of them are known to be
-answered with success by gateways that did nothing."""
+"""Operations of an account. Changes are read back, because gateways report success for some changes they did not
+make.
+"""
 
 from __future__ import annotations
 
@@ -21,30 +22,32 @@ from wechat.events import Contact, Link, Media, MiniProgram, Room, gateway_id
 from wechat.gateway_events import GatewayEvents
 from wechat.names import same_name
 from wechat.puppet import MendedPuppet
+from wechat.received_file import IN_MEMORY
 from wechat.sent_messages import SentMessages
 
 log = logging.getLogger(__name__)
 
-HD: Final = 2  # ImageType: 1 thumbnail, 2 HD, 3 as sent
+HD: Final = 2  # ImageType: 1 thumbnail, 2 HD, 3 original
 
 
 class AccountCalls:
-    """The parts every call uses."""
+    """Attributes used by all operations."""
 
     account: str
     directory: CachedDirectory
     _hearing: GatewayEvents
-    _join_seen: asyncio.Event  # set, and replaced, when somebody joins a group
+    _join_seen: asyncio.Event  # set and replaced when somebody joins a group
     _mended: MendedPuppet
     _own: SentMessages
+    _private_hosts: frozenset[str]
     _reader: DirectoryReader
     _sync: DirectorySync
     _timing: Timing
 
     async def _change(self, call: str, change: Awaitable[object], is_so: Callable[[], Awaitable[bool]]) -> None:
-        """Change something and read it back, also when the answer was lost: it may have happened all the same.
+        """Make a change and read it back, even if its response was lost, since it may have happened.
 
-        Names are compared as WeChat shows them (wechat.names.same_name).
+        Names are compared with wechat.names.same_name.
         """
         lost: WeChatUnknown | None = None
         try:
@@ -59,28 +62,30 @@ class AccountCalls:
             raise
 
     async def _seen(self, call: str, is_so: Callable[[], Awaitable[bool]]) -> None:
-        """Wait a moment for a change to show; WeChatNotDone when it does not."""
+        """Wait for a change to show; raise WeChatNotDone if it does not."""
         deadline = asyncio.get_running_loop().time() + self._timing.read_back
         pause = 0.05
         while not await patiently(is_so):
             if asyncio.get_running_loop().time() + pause > deadline:
-                raise WeChatNotDone(call, "the call succeeded, and reading back shows no change")
+                raise WeChatNotDone(call, "the call succeeded, but reading back shows no change")
             await asyncio.sleep(pause)
             pause *= 2
 
 
 class Sending(AccountCalls):
-    """What is said, and what came in with a message."""
+    """Sending messages, and reading the content of received ones."""
 
     async def send_text(
         self, to: str, text: str, mentions: Sequence[str] = (), *, choices: Sequence[str] = (), key: str = ""
     ) -> str:
-        """Say a text; `mentions` are members of the group it is addressed to. Returns the message's id, or "".
-        `choices` and `key` are for channels that can do more with them."""
+        """Send a text; `mentions` are group members to mention. Return the message id, or "".
+
+        `choices` and `key` are ignored by this channel.
+        """
         return self._own.note(await self._mended.message_send_text(to, text, mentions))
 
     async def send_media(self, to: str, media: Media, *, key: str = "") -> str:
-        """Send a picture or a file."""
+        """Send an image or file."""
         box = await filebox.to_box(media, self._mended.online_wire("MessageSendFile"))
         return self._own.note(await self._mended.message_send_box(to, box, timeout=60.0))
 
@@ -89,7 +94,7 @@ class Sending(AccountCalls):
         return self._own.note(await self._mended.message_send_link(to, link))
 
     async def send_contact(self, to: str, contact_id: str, *, key: str = "") -> str:
-        """Send a person's card."""
+        """Send a contact card."""
         return self._own.note(await self._mended.message_send_contact(to, contact_id))
 
     async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str:
@@ -97,18 +102,29 @@ class Sending(AccountCalls):
         return self._own.note(await self._mended.message_send_program(to, program))
 
     async def media(self, message_id: str) -> Media:
-        """The file of a message."""
+        """Return the file of a message."""
         box = await patiently(lambda: self._mended.message_box(gateway_id(message_id)))
-        return await filebox.from_box(box, self._mended.online_wire("MessageFile"))
+        return await self._opened(box, "MessageFile", IN_MEMORY)
+
+    async def file(self, message_id: str) -> Media:
+        """The file of a message, which may be large: then it comes as a temporary file."""
+        box = await patiently(lambda: self._mended.message_box(gateway_id(message_id)))
+        return await self._opened(box, "MessageFile", filebox.LARGEST, on_disk=True)
+
+    async def _opened(self, box: str, call: str, limit: int, *, on_disk: bool = False) -> Media:
+        wire = self._mended.online_wire(call)
+        return await filebox.from_box(box, wire, limit=limit, on_disk=on_disk, private_hosts=self._private_hosts)
 
     async def image(self, message_id: str) -> Media:
-        """The picture of a message: its file, since some gateways answer with a stand-in where they have no pictures;
-        as a picture where there is no file."""
+        """Return the image of a message.
+
+        The file is tried first: some gateways that have no images return a placeholder as the image.
+        """
         try:
             return await self.media(message_id)
         except WeChatRefused:
             box = await patiently(lambda: self._mended.message_image_box(gateway_id(message_id), HD))
-            return await filebox.from_box(box, self._mended.online_wire("MessageImage"))
+            return await self._opened(box, "MessageImage", IN_MEMORY)
 
     async def link(self, message_id: str) -> Link:
         """The link card a message is."""
@@ -119,8 +135,8 @@ class Sending(AccountCalls):
         try:
             old = clean_json(json.loads(answer.url_link_json))
             return Link(old["title"], old["url"], old.get("description") or "", old.get("thumbnailUrl") or "")
-        except (ValueError, KeyError, TypeError):
-            raise WeChatRefused("MessageUrl", "the gateway's link is not usable") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise WeChatRefused("MessageUrl", "the gateway returned an invalid link") from None
 
     async def card(self, message_id: str) -> str:
         """The id of the person whose card a message is."""
@@ -133,8 +149,8 @@ class Sending(AccountCalls):
             return clean(answer.mini_program.title)
         try:
             return str(clean_json(json.loads(answer.mini_program_json))["title"])
-        except (ValueError, KeyError, TypeError):
-            raise WeChatRefused("MessageMiniProgram", "the gateway's mini-program is not usable") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise WeChatRefused("MessageMiniProgram", "the gateway returned an invalid mini-program") from None
 
     async def place(self, message_id: str) -> str:
         """The place a message is: its name and address."""
@@ -143,14 +159,14 @@ class Sending(AccountCalls):
 
 
 class PeopleCalls(AccountCalls):
-    """Friends and other people."""
+    """Operations on friends and other contacts."""
 
     async def accept_friend(self, friendship_id: str) -> None:
-        """Accept a friend request; an event tells when they are a friend."""
+        """Accept a friend request; the event FriendAdded follows."""
         await self._mended.friendship_accept(friendship_id)
 
     async def set_alias(self, contact_id: str, alias: str) -> None:
-        """Give a person a remark; "" takes it away."""
+        """Set the remark of a contact; "" removes it."""
 
         async def is_so() -> bool:
             return same_name((await self._reader.read_contact(contact_id, fresh=True)).alias, alias)
@@ -158,14 +174,17 @@ class PeopleCalls(AccountCalls):
         await self._change("ContactAlias", self._mended.contact_alias(contact_id, alias), is_so)
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
-        """A person; `fresh`: read now, past every cache."""
+        """Return a contact; `fresh`: read it without any cache."""
         if fresh:
             return await patiently(lambda: self._reader.read_contact(contact_id, fresh=True))
         return await self._reader.contact(contact_id)
 
     async def look_for(self, name: str) -> None:
-        """Read anew whoever may be a friend called so that nobody told of: whom the list of contacts newly has, and
-        strangers of that name. What cannot be read in time stays as it is known."""
+        """Read contacts that may be a friend of this name but are not known as one.
+
+        These are new entries of the contact list and strangers of this name. If that takes too long, the directory
+        stays as it is.
+        """
         known = self.directory
         try:
             async with asyncio.timeout(self._timing.look):
@@ -176,31 +195,38 @@ class PeopleCalls(AccountCalls):
                 strangers = [contact.id for contact in known.find(name) if not contact.friend]
                 await self._reader.each(strangers, lambda id: self._reader.read_contact(id, fresh=True))
         except (WeChatError, TimeoutError) as error:
-            log.info("%s: the list of contacts could not be read: %s", self.account, type(error).__name__)
+            log.info("%s: could not read the list of contacts: %s", self.account, type(error).__name__)
             return
         friends = (id for id in (*new, *strangers) if id in known.contacts and known.contacts[id].friend)
         self._hearing.befriended(id for id in friends if id not in old)
 
+    async def log_out(self) -> None:
+        """Log the account out at its gateway, which then shows a code to log in again."""
+        await self._change("Logout", self._mended.log_out(), self._is_logged_out)
+
+    async def _is_logged_out(self) -> bool:
+        return not self._mended.login_user_id
+
     async def self_qr_code(self) -> str:
-        """The content of the account's QR code."""
+        """Return the content of the account's QR code."""
         return await self._mended.contact_self_qr_code()
 
 
 class GroupCalls(AccountCalls):
-    """Groups and their members."""
+    """Operations on groups and their members."""
 
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:
-        """Make a group of the account and these people; returns its id."""
+        """Create a group of the account and these people; return its id."""
         return await self._mended.room_create(contact_ids, topic, self._timing.create)
 
     async def room(self, room_id: str, *, fresh: bool = False) -> Room:
-        """A group; `fresh`: read now, past every cache."""
+        """Return a group; `fresh`: read it without any cache."""
         if fresh:
             return await patiently(lambda: self._reader.read_room(room_id, fresh=True))
         return await self._reader.room(room_id)
 
     async def read_new_rooms(self) -> list[Room]:
-        """Ask for the list of groups and read the ones not known yet; returns these."""
+        """Read the list of groups and the unknown ones on it; return those."""
         return [self.directory.rooms[id] for id in await self._sync.read_new_rooms() if id in self.directory.rooms]
 
     async def is_in_room(self, room_id: str) -> bool:
@@ -212,7 +238,7 @@ class GroupCalls(AccountCalls):
         return room_id in await patiently(self._mended.room_list)
 
     async def names_in(self, room_id: str) -> dict[str, set[str]]:
-        """Who is called what in a group, read now: the name each member has there, and their own."""
+        """Read the names shown in a group: members by their group alias and by their nickname."""
         called: dict[str, set[str]] = {}
 
         async def read(contact_id: str) -> None:
@@ -224,12 +250,13 @@ class GroupCalls(AccountCalls):
         return called
 
     async def add_member(self, room_id: str, contact_id: str) -> None:
-        """Add a person, or invite them where WeChat wants that; `wait_member` tells whether they came."""
+        """Add a person, or invite them where WeChat requires that. `wait_member` tells whether they joined."""
         await self._mended.room_add(room_id, contact_id)
 
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
-        """Whether a join event or the member list, read anew now and then, shows the person within `timeout`
-        seconds."""
+        """Wait for a person to join, by a join event or by reading the member list repeatedly; return whether
+        they did.
+        """
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + timeout, 0.5
         while not self._is_member(room_id, contact_id):
@@ -251,7 +278,7 @@ class GroupCalls(AccountCalls):
         return room is not None and contact_id in room.member_ids
 
     async def remove_member(self, room_id: str, contact_id: str) -> None:
-        """Take a person out."""
+        """Remove a member."""
 
         async def is_so() -> bool:
             return contact_id not in (await self._reader.read_room(room_id, fresh=True)).member_ids
@@ -260,7 +287,7 @@ class GroupCalls(AccountCalls):
         self.directory.left(room_id, (contact_id,), datetime.now(UTC))
 
     async def leave_room(self, room_id: str) -> None:
-        """Leave a group; one the account is not in is fine."""
+        """Leave a group. Idempotent."""
 
         async def is_so() -> bool:
             return not await self._is_listed(room_id)
@@ -278,11 +305,11 @@ class GroupCalls(AccountCalls):
         await self._change("RoomTopic", self._mended.room_topic(room_id, topic), is_so)
 
     async def announcement(self, room_id: str) -> str:
-        """The group's announcement."""
+        """Return the group's announcement."""
         return await self._mended.room_announce(room_id)
 
     async def set_announcement(self, room_id: str, text: str) -> bool:
-        """Change the group's announcement. False: it was accepted, and there is none to be read to compare it with."""
+        """Set the group's announcement; return False if it was accepted but none can be read back."""
         shown, lost = "", None
 
         async def is_so() -> bool:
@@ -305,5 +332,5 @@ class GroupCalls(AccountCalls):
         return True
 
     async def accept_invitation(self, invitation_id: str) -> None:
-        """Follow an invitation into a group; an event tells when the account is in."""
+        """Accept an invitation to a group; the event MemberJoined follows."""
         await self._mended.room_invitation_accept(invitation_id)

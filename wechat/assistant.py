@@ -1,4 +1,4 @@
-"""One WeChat account: a Wechaty bot over a supervised connection, sharing nothing with the other accounts."""
+"""A WeChat account: a Wechaty bot over a supervised connection. Accounts share no state."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from errors import WeChatUnsupported
 from protocol.supervision import end
 from wechat.account_calls import GroupCalls, PeopleCalls, Sending
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
@@ -19,6 +20,7 @@ from wechat.directory_reader import DirectoryReader
 from wechat.directory_sync import DirectorySync
 from wechat.event_resolver import EventResolver, Placed
 from wechat.events import Event, RawEvent
+from wechat.gateway_clock import GatewayClock
 from wechat.gateway_events import GatewayEvents
 from wechat.interface import PUPPET, Listener, ScanState, State
 from wechat.problems import Problem, Reason
@@ -31,13 +33,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WAITING: Final = 1000  # events that may wait to be stored before the gateway is made to wait
+WAITING: Final = 1000  # events waiting to be stored, above which reading from the gateway pauses
 STORE_ATTEMPTS: Final = 6
 DRAIN_SECONDS: Final = 5.0
 
 
-class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc] # the SDK has no types
-    """An account. `start` returns at once and keeps it connected until `stop`; what happens goes to the listener."""
+class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc]  # the SDK is untyped
+    """A WeChat account. `start` returns at once and keeps it connected until `stop`. Events are passed to the
+    listener.
+    """
 
     capabilities = PUPPET
 
@@ -52,7 +56,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._state = State.CONNECTING
         self._reason: Reason | None = None
         self._mended = MendedPuppet(settings.account)
-        # A scheduler that is never started keeps the SDK's plugin manager from making a job database.
+        # with a scheduler of its own, the SDK's plugin manager would create a job database
         options = WechatyOptions(
             name=settings.account,
             puppet=self._mended,
@@ -61,6 +65,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         )
         Wechaty.__init__(self, options)
         self.contact_id = ""
+        self._private_hosts = frozenset(settings.media_hosts)
         self.qr_code = ""
         self.scan_state = ScanState.NONE
         self._timing = timing or Timing()
@@ -73,30 +78,41 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._join_seen = asyncio.Event()
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
         self.relay = RelayProgress()
+        self._gateway_clock = GatewayClock()
         self._hearing = GatewayEvents(self, self._timing)
         self._connection = Connection(
-            settings, self._timing, self._hearing, set() if tls_seen is None else tls_seen, self.relay
+            settings,
+            self._timing,
+            self._hearing,
+            set() if tls_seen is None else tls_seen,
+            self.relay,
+            self._gateway_clock,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def state(self) -> State:
-        """Where the connection stands now."""
+        """The state of the connection."""
         return self._state
 
     @state.setter
     def state(self, switch: Any) -> None:
-        """The SDK's constructor puts a switch of its own here, which nothing of ours looks at."""
+        """Ignore the value that the SDK's constructor assigns."""
 
     @property
     def reason(self) -> Reason | None:
-        """Why it is not online; None when it is, or when nothing has failed yet."""
+        """Why the account is not online; None if it is, or if nothing has failed yet."""
         return self._reason
 
     @property
     def self_id(self) -> str:
-        """The account's own WeChat id; empty before the first login."""
+        """The account's own WeChat id; "" before the first login."""
         return self.directory.owner_id
+
+    @property
+    def gateway_time(self) -> float | None:
+        """What the gateway's clock shows, in Unix seconds; None where it does not tell."""
+        return self._gateway_clock.now
 
     async def start(self) -> None:
         """Begin to connect; the listener hears how it goes."""
@@ -104,41 +120,43 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def stop(self) -> None:
-        """Hang up, and store what was already read."""
+        """Disconnect, and store the events already read."""
         connecting, rest = self._tasks[:1], self._tasks[1:]
         await end(connecting)
         try:
             if rest:
                 await asyncio.wait_for(self._queue.join(), DRAIN_SECONDS)
         except TimeoutError:
-            log.error(  # noqa: TRY400 - there is no trace worth reading
-                "%s: %d events could not be stored before the stop", self.account, self._queue.qsize()
+            log.error(  # noqa: TRY400 - the traceback has no information
+                "%s: could not store %d events before stopping", self.account, self._queue.qsize()
             )
         await self._hearing.closed(State.CONNECTING, Reason(Problem.STOPPED))
         await end(rest)
         self._tasks = []
 
     def begin(self, epoch: int, position: str) -> None:
-        """What a relay is told: this process's epoch, and how far the database has its events."""
+        """Set what is sent to a relay: the epoch of this process and the position of the stored events."""
         self.relay.begin(epoch, position)
 
     def acknowledge(self, position: str) -> None:
-        """Everything up to this position of a relay is in the database."""
+        """Record that all events up to this position of a relay are stored."""
         self.relay.acknowledge(position)
 
     async def resolve(self, raw: RawEvent, placed: Placed = lambda _conversation: None) -> Event | None:
-        """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo). `placed` is told
-        the conversation as soon as it is known."""
+        """Read the payload of a raw event; None if it is ignored (unknown kind, own echo).
+
+        `placed` is called with the conversation as soon as it is known.
+        """
         return await self._resolver.resolve(raw, placed)
 
-    # ---- for wechat.hearing ----
+    # ---- used by wechat.gateway_events ----
 
     async def take(self, raw: RawEvent) -> None:
-        """An event to be stored; waits while too many are."""
+        """Queue an event to be stored; waits while the queue is full."""
         await self._queue.put(raw)
 
     async def become(self, state: State, reason: Reason | None = None) -> None:
-        """Another state of the connection, or another reason for it."""
+        """Change the state of the connection or its reason, and notify the listener."""
         if (state, reason) == (self._state, self._reason):
             return
         self._state, self._reason = state, reason
@@ -152,22 +170,22 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         try:
             await self._listener.state_changed(self.account, state, str(reason or ""))
         except Exception:
-            log.exception("%s: the listener failed on a state", self.account)
+            log.exception("%s: the listener failed on a state change", self.account)
 
     async def show_code(self, qr_code: str) -> None:
-        """The gateway's code to be scanned; "" = none any more."""
+        """Set the login QR code; "" = none."""
         self.qr_code = qr_code
         if qr_code:
             await self._listener.scanned(self.account, qr_code)
 
     async def scan_goes_on(self, scan_state: ScanState) -> None:
-        """The code was scanned, or is not good any more."""
+        """Set the progress of a login by QR code."""
         if scan_state is not self.scan_state:
             self.scan_state = scan_state
             await self._listener.state_changed(self.account, self.state, "")
 
     async def tell_synced(self, since: datetime | None, changed: Iterable[str]) -> bool:
-        """Contacts and groups were read again. Whether the listener took it, which it may try some times."""
+        """Tell the listener that contacts and groups were read; return whether it succeeded, within a few attempts."""
         for attempt in range(STORE_ATTEMPTS):
             try:
                 await self._listener.synced(self.account, since, changed)
@@ -179,12 +197,12 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         return False
 
     def someone_joined(self) -> None:
-        """Wake who waits for a member."""
+        """Wake the tasks that wait for a member."""
         self._join_seen.set()
         self._join_seen = asyncio.Event()
 
     async def _store(self) -> None:
-        """Hand the events to the listener, in order, each until it is taken."""
+        """Pass the queued events to the listener, in order."""
         while True:
             raw = await self._queue.get()
             try:
@@ -201,3 +219,11 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             await asyncio.sleep(0.1 * 2**attempt)
         log.error("%s: a %s event is lost", self.account, raw.kind)
         return None
+
+    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+        """Raise WeChatUnsupported: people are added or invited."""
+        raise WeChatUnsupported("open_to_code")
+
+    async def join_picture(self, room_id: str) -> bytes:
+        """Raise WeChatUnsupported: people are added or invited."""
+        raise WeChatUnsupported("join_picture")

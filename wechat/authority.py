@@ -1,7 +1,7 @@
-"""Where a token's gateway is now, asked of the authority that gave the token out.
+"""Resolves a token to its gateway's address by the authority that issued it.
 
-Protocol of WechatyToken.discover in the npm package wechaty-token: GET {authority}/v0/hosties/{token} answers
-{"host": …, "port": …}; 404 and the host 0.0.0.0 mean that the token has no gateway at present.
+Protocol of WechatyToken.discover in the npm package wechaty-token: GET {authority}/v0/hosties/{token} responds {"host":
+…, "port": …}; 404 and the host 0.0.0.0 mean that the token has no gateway at present.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOWHERE: Final = "0.0.0.0"
 
 
 class AuthorityFailed(Exception):
-    """The gateway's address is not known; `reason` says why and holds no token."""
+    """The gateway's address is unknown. `reason` does not contain the token."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(str(reason))
@@ -29,7 +29,7 @@ class AuthorityFailed(Exception):
 
 
 async def resolve(authority: str, token: str) -> str:
-    """The gateway's host:port; AuthorityFailed."""
+    """Return the gateway's host:port; raise AuthorityFailed."""
     try:
         async with (
             asyncio.timeout(SECONDS),
@@ -46,8 +46,8 @@ async def resolve(authority: str, token: str) -> str:
                 raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, f"HTTP {response.status}"))
             return _address(await response.content.read(MAX_ANSWER))
     except TimeoutError:
-        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "no answer in time")) from None
-    except (aiohttp.ClientError, OSError) as error:  # the text of either may hold the url, and so the token
+        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "timeout")) from None
+    except (aiohttp.ClientError, OSError) as error:  # their texts may contain the URL and so the token
         raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, type(error).__name__)) from None
 
 
@@ -56,9 +56,9 @@ def _address(body: bytes) -> str:
         answer = json.loads(body)
         host, port = answer["host"], int(answer["port"])
     except (ValueError, LookupError, TypeError):
-        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "its answer names no host and port")) from None
+        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "the response has no host and port")) from None
     if host == NOWHERE:
         raise AuthorityFailed(Reason(Problem.TOKEN_UNKNOWN))
     if not isinstance(host, str) or not host or not 0 < port < 2**16:
-        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "its answer names no host and port"))
+        raise AuthorityFailed(Reason(Problem.AUTHORITY_DOWN, "the response has no host and port"))
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,6 +1,6 @@
-"""The wechaty SDK, imported so that it works on today's Python and leaves nothing behind.
+"""Imports the wechaty SDK so that it works on current Python versions and without side effects.
 
-wechaty 0.10.7 is its last release (2023). The rest of `wechat` imports the SDK from here and nowhere else.
+wechaty 0.10.7 is its last release (2023). The rest of `wechat` imports the SDK only from here.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import urllib3
 from pyee.asyncio import AsyncIOEventEmitter
 from urllib3.util import parse_url
 
-# What the SDK imports for parts that are not used here: its plugin web server (quart), the GitHub link cards (github),
-# link previews (opengraph_py3, lxml), QR codes in the terminal (qrcode) and a job database. The real ones cost about
-# 33 MB of memory and 0.3 s at every start. Each is replaced by a stand-in during the import only.
+# Imports of the SDK for parts that are not used here: its plugin web server (quart), GitHub link cards (github), link
+# previews (opengraph_py3, lxml), QR codes in the terminal (qrcode) and a job database. The real modules cost about 33
+# MB of memory and 0.3 s at every start. They are replaced by stand-ins during the import only.
 UNUSED: Final = (
     "quart",
     "quart_cors",
@@ -41,10 +41,10 @@ UNUSED: Final = (
 
 
 class StandIn:
-    """Takes the place of any class or function of a module that is not used."""
+    """Replaces a class or function of an unused module."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Accept anything: the plugin manager makes a web application it never starts."""
+        """Accept any arguments: the plugin manager creates a web application that it never starts."""
 
 
 class StandInModule(ModuleType):
@@ -53,21 +53,21 @@ class StandInModule(ModuleType):
     __path__: list[str] = []  # noqa: RUF012 - makes it a package, so that its submodules can be imported
 
     def __getattr__(self, name: str) -> type[StandIn]:
-        """Any public name; Python's own attributes are missing as they should be."""
+        """Return StandIn for public names; dunder attributes are missing as usual."""
         if name.startswith("__"):
             raise AttributeError(name)
         return StandIn
 
 
 def _get_host(url: str) -> tuple[str, str | None, int | None]:
-    """urllib3.get_host as it was before urllib3 2 dropped it."""
+    """urllib3.get_host, which urllib3 2 removed."""
     parsed = parse_url(url)
     return parsed.scheme or "http", parsed.hostname, parsed.port
 
 
 def mend() -> None:
-    """Give the SDK what today's libraries no longer have. Safe to call twice."""
-    if not hasattr(pyee, "AsyncIOEventEmitter"):  # pyee 12 moved it
+    """Restore what the SDK needs and current libraries no longer have. Idempotent."""
+    if not hasattr(pyee, "AsyncIOEventEmitter"):  # moved in pyee 12
         pyee.AsyncIOEventEmitter = AsyncIOEventEmitter  # type: ignore[attr-defined]
     if not hasattr(urllib3, "get_host"):
         urllib3.get_host = _get_host  # type: ignore[attr-defined]
@@ -75,7 +75,7 @@ def mend() -> None:
 
 @contextmanager
 def stand_ins() -> Iterator[None]:
-    """Inside, the unused modules are stand-ins; afterwards sys.modules knows nothing of them."""
+    """Context in which the unused modules are stand-ins; they are removed from sys.modules afterwards."""
     absent = {name: StandInModule(name) for name in UNUSED if name not in sys.modules}
     sys.modules.update(absent)
     try:
@@ -87,7 +87,7 @@ def stand_ins() -> Iterator[None]:
 
 @contextmanager
 def _no_traces() -> Iterator[None]:
-    """The SDK makes CACHE_DIR (default: ./.wechaty) while it is imported: let that be a folder that goes away."""
+    """Use a temporary CACHE_DIR (default: ./.wechaty), which the SDK creates during its import."""
     with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, {"CACHE_DIR": folder}):
         os.environ.pop("WECHATY_LOG_FILE", None)
         os.environ.pop("WECHATY_LOG", None)
@@ -95,7 +95,7 @@ def _no_traces() -> Iterator[None]:
 
 
 def silence() -> None:
-    """Take the SDK's own handlers away: it writes the text of every message to stderr."""
+    """Remove the SDK's log handlers, which write the text of every message to stderr."""
     for name in ("wechaty", "wechaty_puppet", "wechaty_puppet_service"):
         for module in [m for key, m in sys.modules.items() if key == name or key.startswith(name + ".")]:
             for value in list(vars(module).values()):
@@ -106,9 +106,9 @@ def silence() -> None:
 
 
 mend()
-with stand_ins(), _no_traces(), warnings.catch_warnings(action="ignore"):  # its age shows
-    # The order matters: Python 3.11 and later refuse a dataclass default that cannot be hashed, and
-    # wechaty.WechatyOptions has a PuppetOptions for a default.
+with stand_ins(), _no_traces(), warnings.catch_warnings(action="ignore"):  # it uses deprecated features
+    # Required by the following import: since Python 3.11 a dataclass default must be hashable, and
+    # wechaty.WechatyOptions has a PuppetOptions as default.
     from wechaty_puppet.schemas.puppet import PuppetOptions
 
     PuppetOptions.__hash__ = object.__hash__

@@ -1,4 +1,4 @@
-"""The supervised connection to a gateway: opened, watched, and opened again for as long as the account runs."""
+"""The supervised connection to a gateway: opened, monitored, and reopened as long as the account runs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from errors import WeChatError, WeChatRefused
 from protocol import puppet_pb2 as pb
 from protocol.relaying import JOURNAL, TAKEN_OVER
 from protocol.supervision import TlsChoice, backoff, end
-from protocol.tls import is_loopback
+from protocol.tls import may_be_plain
 from wechat.authority import AuthorityFailed, resolve
+from wechat.gateway_clock import GatewayClock
 from wechat.interface import State
 from wechat.problems import Problem, Reason, of_loss, of_tls
 from wechat.relay_progress import RelayProgress
-from wechat.tls import certificate_name, make_channel
+from wechat.tls import address_of, certificate_name, make_channel
 from wechat.wire import LOST, Wire
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ HELD: Final = str(Reason(Problem.HELD))
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long things may take, in seconds. Tests shorten them."""
+    """Timeouts and intervals in seconds. Tests shorten them."""
 
     connect: float = 10.0
-    create: float = 20.0  # making a group takes WeChat longer than other calls
-    first_event: float = 5.0  # gateways of the community send no heartbeat at once; the Node client waits as long
+    create: float = 20.0  # WeChat takes longer for creating a group than for other calls
+    first_event: float = 5.0  # some gateways send no first heartbeat; the Node client waits as long
     start: float = 20.0
-    login_grace: float = 1.0  # a gateway that is logged in says so within this
+    login_grace: float = 1.0  # a gateway whose account is logged in sends the login event within this time
     watch_every: float = 4.0
     watch_limit: float = 3.0
     backoff_first: float = 0.5
@@ -53,7 +54,7 @@ class Timing:
 
 
 class ConnectionLost(Exception):
-    """The session is over; `reason` says why."""
+    """The session has ended for a reason."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(str(reason))
@@ -61,33 +62,34 @@ class ConnectionLost(Exception):
 
 
 class TlsSeen(Protocol):
-    """The endpoints (host:port) at which a gateway has spoken TLS; kept over restarts."""
+    """The endpoints (host:port) whose gateways have used TLS; stored across restarts."""
 
     def __contains__(self, endpoint: object, /) -> bool: ...
 
     def add(self, endpoint: str, /) -> None:
-        """A gateway at this endpoint speaks TLS."""
+        """Record that the gateway at this endpoint uses TLS."""
 
 
 class Owner(Protocol):
-    """Whose connection it is."""
+    """Receiver of the connection's events."""
 
     def opened(self, wire: Wire) -> None:
-        """There is a wire; events begin."""
+        """The connection is open and events may arrive."""
 
     async def heard(self, number: int, payload: str, relay_number: int) -> None:
-        """An event, of the type that has this number in the protocol; a relay numbers events (else 0). Must not
-        raise."""
+        """Handle an event of the protocol's type `number`. `relay_number` is the relay's event number, or 0. Must not
+        raise.
+        """
 
     async def started(self) -> None:
-        """The gateway runs the account."""
+        """The gateway has started the account."""
 
     async def closed(self, state: State, reason: Reason) -> None:
-        """There is no wire any more."""
+        """The connection is closed."""
 
 
 class Connection:
-    """Keeps one account connected."""
+    """Keeps an account connected."""
 
     def __init__(
         self,
@@ -96,19 +98,21 @@ class Connection:
         owner: Owner,
         tls_seen: TlsSeen,
         relay: RelayProgress | None = None,
+        gateway_clock: GatewayClock | None = None,
     ) -> None:
         self._relay = relay or RelayProgress()
+        self._gateway_clock = gateway_clock or GatewayClock()
         self._settings = settings
         self._timing = timing
         self._owner = owner
         self._tls_seen = tls_seen
-        self._endpoint = ""  # of the last session, or what the authority last answered
+        self._endpoint = ""  # the endpoint of the last session
         self._tls = TlsChoice(settings.tls)
-        self._failures = 0  # in a row
+        self._failures = 0  # failures in a row
         self._refusals = 0
 
     async def run(self) -> None:
-        """Connect, and again after every loss, until cancelled."""
+        """Connect and reconnect until cancelled."""
         while True:
             state, reason = await self._attempt()
             await self._owner.closed(state, reason)
@@ -123,7 +127,7 @@ class Connection:
         return backoff(times, first, most)
 
     async def _attempt(self) -> tuple[State, Reason]:
-        """One session from beginning to end: the state it leaves behind and why it ended."""
+        """Run one session; return the resulting state and the reason why it ended."""
         self._failures += 1
         settings = self._settings
         try:
@@ -140,13 +144,13 @@ class Connection:
             return State.CONNECTING, Reason(Problem.UNFORESEEN, str(error))
         except LOST as error:
             return State.CONNECTING, of_loss(error, settings.endpoint)
-        except Exception as error:  # whatever it is, the account must come back
-            log.exception("%s: the connection broke in an unforeseen way", self._settings.account)
+        except Exception as error:  # whatever the error, the account must reconnect
+            log.exception("%s: the connection failed unexpectedly", self._settings.account)
             return State.CONNECTING, Reason(Problem.UNFORESEEN, type(error).__name__)
         return State.CONNECTING, Reason(Problem.STREAM_ENDED)
 
     async def _located(self) -> AssistantSettings:
-        """The settings with the endpoint where the gateway is now; AuthorityFailed."""
+        """Return the settings with the gateway's current endpoint; raise AuthorityFailed."""
         settings = self._settings
         if settings.endpoint or not settings.authority:
             return settings
@@ -163,33 +167,32 @@ class Connection:
         return State.REFUSED, reason
 
     def _judge(self, error: GRPCError) -> tuple[State, Reason]:
-        if error.status is Status.UNAUTHENTICATED:  # its message may hold the token
+        if error.status is Status.UNAUTHENTICATED:  # the error's message may contain the token
             return self._refused_or_lost(Reason(Problem.TOKEN_REFUSED))
         if error.status is Status.ALREADY_EXISTS or (error.message or "").startswith(TAKEN_OVER):
-            # Stop would free it, and would end another client's session, or WeChat's: that is a person's choice.
+            # calling Stop would free the stream, but could end another client's session or log WeChat out
             return State.CONNECTING, Reason(Problem.HELD)
         return State.CONNECTING, Reason(Problem.STREAM_FAILED, error.status.name)
 
     def _may_be_plain(self, endpoint: str) -> bool:
-        if self._settings.tls_ca or self._settings.tls_server_name:
-            return False
-        return is_loopback(endpoint) or endpoint not in self._tls_seen
+        gateway = address_of(self._settings, endpoint)
+        return may_be_plain(gateway, tls_seen=endpoint in self._tls_seen)
 
     async def _session(self, settings: AssistantSettings, *, secure: bool) -> None:
         self._endpoint = settings.endpoint
-        wire = Wire(make_channel(settings, secure=secure), settings.token, relay=self._relay)
+        wire = Wire(make_channel(settings, secure=secure), settings.token, relay=self._relay, clock=self._gateway_clock)
         try:
             await wire.connect(self._timing.connect)
             await self._talk(wire, secure)
         except LOST:
-            if not secure and self._failures:  # lost before it worked: it may speak TLS by now
+            if not secure and self._failures:  # lost before it worked: the gateway may use TLS by now
                 self._tls.forget()
             raise
         finally:
             wire.close()
 
     async def _talk(self, wire: Wire, secure: bool) -> None:
-        """Read events and watch the gateway until one of the two ends."""
+        """Read events and monitor the gateway until either ends."""
         async with wire.events() as stream:
             await stream.send_message(pb.Empty(), end=True)
             first = asyncio.Event()
@@ -208,6 +211,7 @@ class Connection:
         async for event in stream:
             if not first.is_set():
                 metadata: Any = stream.initial_metadata or {}
+                self._gateway_clock.read(metadata)
                 self._relay.opened(str(metadata.get(JOURNAL, "")))
                 self._worked(wire, secure)
                 first.set()
@@ -218,14 +222,16 @@ class Connection:
         if secure:
             self._tls_seen.add(self._endpoint)
         if self._tls.is_new:
-            log.info("%s: the gateway speaks %s", self._settings.account, "TLS" if secure else "plaintext")
+            log.info("%s: the gateway uses %s", self._settings.account, "TLS" if secure else "plaintext")
         self._tls.worked(secure)
         self._refusals = 0
         self._owner.opened(wire)
 
     async def _keep(self, wire: Wire, first: asyncio.Event) -> None:
-        """Start the account, but only once the stream is open, so that no event is missed; then watch. Stop is never
-        called: it may end the account's WeChat session."""
+        """Start the account once the event stream is open, so that no event is missed, and then monitor the gateway.
+
+        Stop is never called, because it may end the account's WeChat session.
+        """
         timing = self._timing
         try:
             await asyncio.wait_for(first.wait(), timing.first_event)

@@ -1,4 +1,4 @@
-"""Who is who on one account: contacts and groups in memory, every look-up a dict access."""
+"""The directory of an account: contacts and groups in memory, indexed by name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from wechat.absences import Absences
 from wechat.events import Contact, Room
 
 TIERS: Final = ("weixin", "alias", "name")  # after the id; the first tier with a match decides
-UNIQUE: Final = ("id", "weixin")  # what no two people bear, and nobody can call themselves
-COARSE: Final = timedelta(seconds=1)  # gateways tell time in whole seconds
-Index = dict[str, dict[str, None]]  # value -> ids, in the order they came
+UNIQUE: Final = ("id", "weixin")  # values that are unique and not chosen freely
+COARSE: Final = timedelta(seconds=1)  # gateways may send times in whole seconds
+Index = dict[str, dict[str, None]]  # value -> ids, in order of insertion
 
 
 class CachedDirectory:
-    """The people and groups of one account. Contacts and rooms are replaced (`put_…`), never changed in place."""
+    """The contacts and groups of an account. Contact and Room objects are replaced by `put_…`, not modified by
+    callers.
+    """
 
     def __init__(self, apart: float = 6.0) -> None:
         self.absences = Absences(apart)
@@ -25,7 +27,7 @@ class CachedDirectory:
         self.version = 0  # another number whenever something changed
         self.contacts: dict[str, Contact] = {}
         self.rooms: dict[str, Room] = {}
-        # Who was on the first list of contacts and is not read yet: old friends. None: there was no list so far.
+        # Entries of the first contact list that are not read yet: they are old friends. None: no list was read yet.
         self.unread: set[str] | None = None
         self._index: dict[str, Index] = {tier: {} for tier in TIERS}
         self._topics: Index = {}
@@ -37,9 +39,11 @@ class CachedDirectory:
     def find(
         self, name: str, *, among: Collection[str] | None = None, friends: bool = False, also: Collection[str] = ()
     ) -> list[Contact]:
-        """People called `name`: WeChat id, then 微信号, then alias, then nickname, each exact; the first tier with
-        a match decides. `among`: only these ids; `friends`: only friends; `also`: these ids whatever they are. An id
-        or 微信号 of somebody else means them: no friend's nickname stands for it."""
+        """Find contacts by name: WeChat id, 微信号, alias, nickname, each exact; the first tier with a match decides.
+
+        `among`: restrict to these ids; `friends`: restrict to friends; `also`: ids that match regardless. If an id or
+        微信号 matches somebody excluded, the search ends: a friend's nickname must not stand for it.
+        """
         if not name:
             return []
         for tier in ("id", *TIERS):
@@ -55,15 +59,15 @@ class CachedDirectory:
         return []
 
     def room_by_topic(self, topic: str) -> list[Room]:
-        """The groups with exactly this topic."""
+        """Return the groups with exactly this topic."""
         return [self.rooms[id] for id in self._topics.get(topic, ())]
 
     def was_read(self, room_id: str) -> bool:
-        """Whether a group's members were read since the start, not only remembered from before it."""
+        """Whether a group's members were read since the start, not only loaded from the database."""
         return room_id in self._read
 
     def last_told(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
-        """When the group's members were last read, and when the person's last join or leave since then was told."""
+        """Return when the group's members were last read, and when the contact's last join or leave after that was."""
         return self._read.get(room_id), self._moved.get(room_id, {}).get(contact_id)
 
     def put_contact(self, contact: Contact) -> None:
@@ -118,7 +122,7 @@ class CachedDirectory:
             self.put_contact(replace(known, friend=False))
 
     def drop_contact(self, id: str) -> None:
-        """Forget a person."""
+        """Remove a contact."""
         contact = self.contacts.pop(id, None)
         if contact is not None:
             self.version += 1
@@ -138,7 +142,7 @@ class CachedDirectory:
         moved = self._moved.get(room.id, {})
         self._take_out(room.id)
         self.version = version + changed
-        if read is not None:  # an event told late must still find that somebody has moved since
+        if read is not None:  # later joins and leaves are kept, to recognise late events
             self._moved[room.id] = {id: stamp for id, stamp in moved.items() if stamp >= read - COARSE}
         self.rooms[room.id] = room
         if room.topic:
@@ -192,7 +196,9 @@ class CachedDirectory:
         self._moved.pop(id, None)
 
     def joined(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
-        """People came into a group. False: the event is late, or the group unknown; read the group again."""
+        """Add members to a group; return False if the event is late or the group unknown, so that it must be read
+        again.
+        """
         room = self.rooms.get(room_id)
         self.absences.seen(room_id, ids)
         if room is None or self._is_late(room_id, ids, at):
@@ -203,7 +209,7 @@ class CachedDirectory:
         return True
 
     def left(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
-        """People left a group; when the account itself did, the group is forgotten. False: as for `joined`."""
+        """Remove members from a group, or the group if the account itself left. Return False as in `joined`."""
         room = self.rooms.get(room_id)
         if room is None or self._is_late(room_id, ids, at):
             self.absences.told(room_id, (id for id in ids if id != self.owner_id), sure=False)
@@ -217,7 +223,7 @@ class CachedDirectory:
         return True
 
     def retitled(self, room_id: str, topic: str) -> None:
-        """A group has another topic."""
+        """Change the topic of a group."""
         room = self.rooms.get(room_id)
         if room is not None and room.topic != topic:
             _unlist(self._topics, room.topic, room_id)
@@ -226,7 +232,7 @@ class CachedDirectory:
             self._topics.setdefault(topic, {})[room_id] = None
 
     def clear(self) -> None:
-        """Forget everything: another person logged in."""
+        """Remove everything, because another account logged in."""
         self.owner_id, self.unread = "", None
         self.absences.clear()
         self._befriended.clear()
@@ -235,7 +241,7 @@ class CachedDirectory:
             table.clear()
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it as plain JSON values, for `load`."""
+        """Return the content as JSON values, for `load`."""
         return {
             "owner": self.owner_id,
             "unread": None if self.unread is None else sorted(self.unread),
@@ -249,7 +255,7 @@ class CachedDirectory:
         }
 
     def load(self, rows: dict[str, Any]) -> None:
-        """Begin with what an earlier snapshot knew; connecting brings it up to date."""
+        """Load a snapshot."""
         self.clear()
         self.owner_id = rows.get("owner", "")
         unread = rows.get("unread", ())
@@ -261,7 +267,7 @@ class CachedDirectory:
             self.put_room(Room(id, topic, owner_id, tuple(admin_ids), set(member_ids)))
 
     def _is_late(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
-        """Whether something newer is known of the group or of one of these people; else `at` is noted for them."""
+        """Whether newer data of the group or of one of these people is known; if not, store `at` for them."""
         moved = self._moved.setdefault(room_id, {})
         read = self._read.get(room_id)
         if (read is not None and at < read - COARSE) or any(at < moved.get(id, at) for id in ids):

@@ -1,4 +1,4 @@
-"""Reads people and groups from the gateway into the directory."""
+"""Reads contacts and groups from the gateway into the directory."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ SYSTEM_IDS: Final = frozenset((
     "masssendapp", "blogapp", "facebookapp", "voip", "officialaccounts", "lbsapp", "notification_messages",
     "helper_entry", "appbrandcustomerservicemsg", "shakeapp", "readerapp", "meishiapp", "qqfriend", "weibo",
 ))  # fmt: skip
-READERS: Final = 24  # at once, of the wire's 32 calls: the rest stay free for people who wait for an answer
+READERS: Final = 24  # concurrent reads; the wire allows 32 calls, the others are for requests that people wait for
 ATTEMPTS: Final = 3
 LOOK_EVERY: Final = 2.0  # seconds, at people without a name
 MAX_LOOKED_AT: Final = 10_000
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether a call that only reads is worth repeating."""
+    """Whether a failed read should be retried."""
     return isinstance(error, WeChatUnknown | WeChatRefused) and not isinstance(error, WeChatTooFast)
 
 
 async def patiently(read: Callable[[], Awaitable[T]]) -> T:
-    """`read`, repeated twice with growing waits when it fails in a way that may pass."""
+    """Call `read`; retry twice with growing waits on transient errors."""
     try:
         return await read()
     except WeChatError as error:
@@ -54,11 +54,11 @@ async def patiently(read: Callable[[], Awaitable[T]]) -> T:
     ):
         with attempt:
             return await read()
-    raise AssertionError("stamina either returns or raises")
+    raise AssertionError("unreachable: stamina either returns or raises")
 
 
 class DirectoryReader:
-    """Payloads to people and groups; what is asked for twice at a time is read once."""
+    """Reads contacts and groups; concurrent reads of the same contact are shared."""
 
     def __init__(self, puppet: MendedPuppet, directory: CachedDirectory) -> None:
         self._puppet = puppet
@@ -90,14 +90,14 @@ class DirectoryReader:
             return nameless
 
     async def read_contact(self, id: str, *, fresh: bool = False) -> Contact:
-        """Read a person's payload; `fresh`: past the gateway's cache."""
+        """Read a contact; `fresh`: without the gateway's cache."""
         if fresh:
             await self._forget(pb.DIRTY_CONTACT, id)
         self._directory.put_contact(contact_of(id, await self._puppet.contact_payload(id)))
         return self._directory.contacts[id]
 
     async def room(self, id: str) -> Room:
-        """The group as the directory knows it; read when it does not."""
+        """Return a group from the directory, reading it if it is unknown."""
         known = self._directory.rooms.get(id)
         return known if known is not None else await patiently(lambda: self.read_room(id))
 
@@ -111,12 +111,13 @@ class DirectoryReader:
         payload = await self._puppet.room_payload(id)
         members = list(payload.member_ids) or await self._puppet.room_members(id)
         room = Room(id, clean_name(payload.topic), payload.owner_id, tuple(payload.admin_ids), set(members))
-        if id in self._directory.rooms or not was_known:  # gateways also tell of a group that was left meanwhile
+        # gateways also return a group that the account left meanwhile
+        if id in self._directory.rooms or not was_known:
             self._directory.put_room(room, began)
         return room
 
     async def each(self, ids: Iterable[str], read: Callable[[str], Awaitable[object]]) -> None:
-        """`read` for every id, some at a time. One that cannot be read is left out; a lost connection ends it."""
+        """Call `read` for every id, with limited concurrency. Failed reads are skipped; WeChatOffline is raised."""
         left = iter(list(ids))
 
         async def work() -> None:
@@ -126,7 +127,7 @@ class DirectoryReader:
                 except WeChatOffline:
                     raise
                 except WeChatError as error:
-                    log.warning("%s: could not be read: %s", self._puppet.name, error)
+                    log.warning("%s: reading failed: %s", self._puppet.name, error)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -136,7 +137,9 @@ class DirectoryReader:
             raise errors.exceptions[0] from None
 
     async def _forget(self, what: int, id: str) -> None:
-        """Ask the gateway to drop its cached payload; one that cannot has none or keeps it true itself."""
+        """Ask the gateway to drop its cached payload; gateways without this call have no cache or keep it up to
+        date.
+        """
         try:
             await self._puppet.dirty_payload(what, id)
         except WeChatRefused as error:
@@ -144,7 +147,7 @@ class DirectoryReader:
 
 
 def contact_of(id: str, payload: pb.ContactPayloadResponse) -> Contact:
-    """A person out of their payload."""
+    """Create a contact from its payload."""
     return Contact(
         id=id,
         name=clean_name(payload.name),
@@ -157,5 +160,5 @@ def contact_of(id: str, payload: pb.ContactPayloadResponse) -> Contact:
 
 
 def is_official(id: str) -> bool:
-    """Whether the id alone tells that this is no person but an official account or WeChat itself."""
+    """Whether an id is that of an official account or of WeChat itself."""
     return id.startswith("gh_") or id in SYSTEM_IDS

@@ -1,4 +1,4 @@
-"""Brings the directory up to date after a login: what is new at once, the rest in the background."""
+"""Updates the directory after a login: new entries at once, the others in the background."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ FEW: Final = 50
 
 
 class DirectorySync:
-    """The passes over contacts and groups of one account."""
+    """Reads the contacts and groups of an account."""
 
     def __init__(self, puppet: MendedPuppet, directory: CachedDirectory, reader: DirectoryReader, pause: float) -> None:
         self._puppet = puppet
         self._directory = directory
         self._reader = reader
         self._pause = pause
-        self.unread = 0  # how many of those listed could not be read
-        # What differs from what was known before, until it is told: new friends, groups the account is newly in or in
-        # no more, groups whose members differ. It outlives a connection that is lost in between.
+        self.unread = 0  # number of listed entries that could not be read
+        # Differences from what was known, until they are reported: new friends, groups joined or left, groups with
+        # other members. Kept when the connection is lost meanwhile.
         self.found: set[str] = set()
 
     async def read_new(self) -> None:
-        """Read the lists, and everybody and every group that is new on them."""
+        """Read the lists of contacts and groups, and all new entries."""
         known = self._directory
         listed = await patiently(self._puppet.contact_list)
         is_first, strangers = known.unread is None, self._strangers(listed)
         if known.unread is None:
             known.unread = set(strangers)
         old = frozenset(known.unread)
-        fresh = len(strangers) <= FEW  # a gateway that never says who is a friend would have everybody read anew
+        # a gateway that never reports friends would cause all contacts to be read uncached
+        fresh = len(strangers) <= FEW
 
         async def meet(id: str) -> None:
             contact = await self._reader.read_contact(id, fresh=fresh and id in known.contacts)
@@ -60,7 +61,7 @@ class DirectorySync:
         return [id for id in listed if (c := known.contacts.get(id)) is None or not (c.friend or id == known.owner_id)]
 
     async def read_new_rooms(self) -> list[str]:
-        """Read the list of groups, and the groups on it that are not known yet; returns these."""
+        """Read the list of groups and the unknown groups on it; return those."""
         listed = await patiently(self._puppet.room_list)
         missing = [id for id in listed if id not in self._directory.rooms]
         await self._reader.each(missing, self._reader.read_room)
@@ -69,10 +70,10 @@ class DirectorySync:
         return read
 
     async def read_again(self, rooms: Iterable[str], contacts: Iterable[str]) -> None:
-        """Read known groups and people again, slowly.
+        """Read known groups and contacts again, slowly.
 
-        People are read from the gateway's cache, which its own events keep true: to have hundreds of them read anew
-        from WeChat at every reconnect could look like a robot.
+        Contacts are read from the gateway's cache, which its events keep up to date: reading hundreds of them from
+        WeChat at every reconnect could look automated.
         """
         for id in rooms:
             if await self._room_changed(id):
@@ -123,7 +124,7 @@ class DirectorySync:
         except WeChatOffline:
             raise
         except WeChatError as error:
-            log.warning("%s: a group could not be read again: %s", self._puppet.name, error)
+            log.warning("%s: could not read a group again: %s", self._puppet.name, error)
             return False
         after = known.rooms.get(id)
         return known.absences.is_believed(id, known.owner_id) if after is None else after.member_ids != members

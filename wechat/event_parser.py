@@ -1,4 +1,4 @@
-"""What the gateway's event stream brings, made into RawEvents. Nonsense raises OddEvent and nothing else."""
+"""Parses events of the gateway's stream into RawEvents. Invalid events raise OddEvent only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from protocol import puppet_pb2 as pb
-from protocol.codec import clean, clean_json
+from protocol.codec import clean_json
 from wechat.events import RawEvent
 
-# The numbers of the protocol's EventType that are ours to keep, and those the connection itself lives by.
+# EventTypes of the protocol that are stored, and those that control the connection.
 TAKEN: Final[dict[int, str]] = {
     pb.EVENT_MESSAGE: "message",
     pb.EVENT_FRIENDSHIP: "friendship",
@@ -41,22 +41,24 @@ EARLIEST: Final = datetime(2010, 1, 1, tzinfo=UTC)  # before WeChat
 
 
 class OddEvent(ValueError):
-    """An event that cannot be meant; the message says what is wrong with it, never what is in it."""
+    """An invalid event. The message says what is wrong, without its content."""
 
 
 def parse(payload: str) -> dict[str, Any]:
-    """The event's JSON object."""
+    """Parse the event's JSON object."""
     try:
         data = json.loads(payload)
+        if "\\u" in payload:
+            data = clean_json(data)
     except (ValueError, RecursionError):
         raise OddEvent("no JSON") from None
     if not isinstance(data, dict):
         raise OddEvent(f"a JSON {type(data).__name__}")
-    return {clean(key): clean_json(value) for key, value in data.items()} if "\\u" in payload else data
+    return data
 
 
 def raw_event(account: str, kind: str, data: dict[str, Any], now: datetime) -> RawEvent:
-    """The event under an id that is the same when the gateway repeats it."""
+    """Create a RawEvent with an id that is the same when the gateway repeats the event."""
     if key := ID_KEYS.get(kind):
         id = text_of(data, key)
         return RawEvent(account, id if kind == "message" else f"{kind}:{id}", kind, data, now)
@@ -67,7 +69,7 @@ def raw_event(account: str, kind: str, data: dict[str, Any], now: datetime) -> R
 
 
 def text_of(data: dict[str, Any], key: str, *, empty: bool = False) -> str:
-    """The string under `key`; OddEvent when there is none."""
+    """Return the string under `key`; raise OddEvent."""
     value = data.get(key)
     if not isinstance(value, str) or not (value or empty) or len(value) > LONGEST_ID:
         raise OddEvent(f"no usable {key}")
@@ -75,7 +77,7 @@ def text_of(data: dict[str, Any], key: str, *, empty: bool = False) -> str:
 
 
 def text_or_empty(data: dict[str, Any], key: str) -> str:
-    """The string under `key`, or "" when it is missing or no string."""
+    """Return the string under `key`, or "" if this key is required or not a string."""
     value = data.get(key)
     return value if isinstance(value, str) else ""
 
@@ -94,7 +96,7 @@ def may_be_id(text: str) -> bool:
 
 
 def moment(value: Any, now: datetime) -> datetime:
-    """A gateway's timestamp, in seconds or milliseconds; `now` when it is missing or cannot be."""
+    """Parse a timestamp in seconds or milliseconds; return `now` if this key is required or implausible."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e14:
         return now
     at = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)

@@ -1,4 +1,4 @@
-"""From an event as it came to what it means: payloads read, names looked up."""
+"""Resolves raw events: reads payloads and looks up contacts."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from wechat.puppet import MendedPuppet
 from wechat.sent_messages import SentMessages
 
 log = logging.getLogger(__name__)
-LOOK_EVERY: Final = 5.0  # seconds, at strangers who write
+LOOK_EVERY: Final = 5.0  # seconds between reads of the same stranger
 MAX_LOOKED_AT: Final = 10_000
 
-# The numbers are those of wechaty-puppet (TypeScript), which is what travels; wechaty-grpc's own enum differs.
+# MessageType of wechaty-puppet (TypeScript), which is sent on the wire; the enum of wechaty-grpc differs.
 KINDS: Final = (
     MessageKind.OTHER,
     MessageKind.FILE,
@@ -78,12 +78,14 @@ class EventResolver:
         self._directory = directory
         self._reader = reader
         self._own = own
-        self._room_names: dict[str, str] = {}  # what the account calls itself in a group
-        self._looked_at: dict[str, float] = {}  # strangers who write, and when they were last read anew
+        self._room_names: dict[str, str] = {}  # the account's alias by group
+        self._looked_at: dict[str, float] = {}  # when strangers who wrote were last read
 
     async def resolve(self, raw: RawEvent, placed: Placed) -> Event | None:
-        """The event's meaning; None when it is nothing of ours. WeChatError when a payload cannot be read. `placed` is
-        told the conversation as soon as it is known: the rest may take long."""
+        """Resolve an event; None if it is ignored. Raises WeChatError if a payload cannot be read.
+
+        `placed` is called with the conversation as soon as it is known, since the rest may take long.
+        """
         try:
             if raw.kind == "message":
                 return await self._message(raw, placed)
@@ -96,11 +98,11 @@ class EventResolver:
         except OddEvent as error:
             log.warning("%s: %s event dropped: %s", raw.account, raw.kind, error)
             return None
-        log.warning("%s: event of an unknown kind dropped", raw.account)
+        log.warning("%s: event of unknown kind dropped", raw.account)
         return None
 
     def forget(self, room_id: str) -> None:
-        """The names in a group may have changed."""
+        """Drop the cached alias of the account in a group."""
         self._room_names.pop(room_id, None)
 
     async def _message(self, raw: RawEvent, placed: Placed) -> Event | None:
@@ -139,6 +141,7 @@ class EventResolver:
         if by_name:
             mentions, mentioned = await self._mentions(room_id, content.text)
         own_name = await self._name_in(room_id) if mentioned and "@" in content.text else ""
+        said |= {"arrived_at": raw.at.timestamp()}
         return GroupMessage(
             **said, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name, own_name=own_name
         )
@@ -150,11 +153,11 @@ class EventResolver:
         except WeChatOffline:
             raise
         except WeChatError as error:
-            log.warning("%s: who sent a message could not be read: %s", self._puppet.name, error)
+            log.warning("%s: could not read the sender of a message: %s", self._puppet.name, error)
             return Contact(id, friend=True, official=is_official(id))
 
     async def _friend_by_now(self, stranger: Contact) -> Contact:
-        """Who writes is likely a friend, whatever is known of them from before: read them anew, now and then."""
+        """Read a stranger who wrote again, at most every few seconds: they have probably become a friend."""
         now = time.monotonic()
         if now - self._looked_at.get(stranger.id, -LOOK_EVERY) < LOOK_EVERY:
             return stranger
@@ -166,7 +169,7 @@ class EventResolver:
         except WeChatOffline:
             raise
         except WeChatError as error:
-            log.info("%s: who sent a message could not be read again: %s", self._puppet.name, error)
+            log.info("%s: could not read the sender of a message again: %s", self._puppet.name, error)
             return stranger
 
     async def _new_room(self, room_id: str) -> None:
@@ -175,11 +178,10 @@ class EventResolver:
         except WeChatOffline:
             raise
         except WeChatError as error:
-            log.warning("%s: a group could not be read: %s", self._puppet.name, error)
+            log.warning("%s: could not read a group: %s", self._puppet.name, error)
 
     async def _mentions(self, room_id: str, text: str) -> tuple[tuple[str, ...], bool]:
-        """Who is @-ed by name: the account by its name or its name in the group, members where the name is theirs
-        alone."""
+        """Find the mentioned people by name: the account by its name or alias, members by names that are unique."""
         owner_id, room = self._directory.owner_id, self._directory.rooms.get(room_id)
         own = self._directory.contacts.get(owner_id)
         names = [own.name] if own else []
@@ -191,7 +193,7 @@ class EventResolver:
         return found, mentioned
 
     async def _name_in(self, room_id: str) -> str:
-        """What the account is called in a group, read once; "" when it has no name of its own there."""
+        """Return the account's alias in a group, read once; "" if it has none."""
         if (name := self._room_names.get(room_id)) is None:
             try:
                 payload = await self._puppet.room_member_payload(room_id, self._directory.owner_id)
@@ -258,10 +260,10 @@ class EventResolver:
 
 
 def _received(payload: Any, arrived: datetime) -> datetime:
-    """When the message was received: gateways fill one field or the other, in seconds or milliseconds."""
+    """Return when the message was received. Gateways fill one of two fields, in seconds or milliseconds."""
     if payload.HasField("receive_time"):
         seconds = payload.receive_time.seconds + payload.receive_time.nanos / 1e9
-        if seconds < 1e8:  # the puppet counted in seconds where milliseconds were wanted
+        if seconds < 1e8:  # the puppet sent seconds instead of milliseconds
             seconds *= 1000
         return moment(seconds, arrived)
     return moment(payload.timestamp_deprecated, arrived)

@@ -1,15 +1,16 @@
-"""What happened in WeChat, in the words our own code speaks. The platform's objects stop before this."""
+"""Events, contacts and groups as used by the rest of wxbot, independent of the SDK."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import IO, Any
 
 
 class MessageKind(StrEnum):
-    """What a message is made of."""
+    """Kinds of messages."""
 
     TEXT = "text"
     IMAGE = "image"
@@ -41,10 +42,10 @@ def gateway_id(message_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RawEvent:
-    """An event as the gateway sent it, before its payload was read: what the inbox stores first.
+    """An event as sent by the gateway, before its payload was read. The inbox stores these.
 
-    `id` is unique within the account and the same for a repeat of the event; `kind` is one of
-    message, friendship, room-join, room-leave, room-topic, room-invite; `data` is the gateway's JSON object.
+    `id` is unique within the account and the same for a repeat of the event; `kind` is one of message, friendship,
+    room-join, room-leave, room-topic, room-invite; `data` is the gateway's JSON object.
     """
 
     account: str
@@ -52,12 +53,12 @@ class RawEvent:
     kind: str
     data: dict[str, Any]
     at: datetime
-    position: str = ""  # in the journal of a relay, where the gateway is one
+    position: str = ""  # position in a relay's journal, if the gateway is a relay
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The base of all: `id` is unique within the account, `at` is UTC."""
+    """Base of all events. `id` is unique within the account, `at` is in UTC."""
 
     account: str
     id: str
@@ -65,13 +66,13 @@ class Event:
 
     @property
     def conversation(self) -> str:
-        """The id whose events are handled one after the other: a room, or a person."""
+        """The id of the person or room; events of a conversation are handled in order."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
 class FriendRequested(Event):
-    """A person asks to become a friend; `hello` is the verification text."""
+    """A friend request; `hello` is the verification text."""
 
     contact_id: str
     friendship_id: str
@@ -97,10 +98,10 @@ class FriendAdded(Event):
 
 @dataclass(frozen=True, slots=True)
 class Message(Event):
-    """Something was said. `id` is WeChat's message id, with which media are fetched."""
+    """A message. `id` is WeChat's message id, with which media are fetched."""
 
-    contact_id: str  # who said it
-    name: str  # their nickname, for texts only: never an identity
+    contact_id: str  # the sender
+    name: str  # their nickname, for display only
     text: str
     kind: MessageKind = MessageKind.TEXT
     target: str = ""  # where a card leads, if the message itself says it: a link's URL, a contact's id
@@ -110,10 +111,10 @@ class Message(Event):
 
 @dataclass(frozen=True, slots=True)
 class PrivateMessage(Message):
-    """A message to the assistant itself."""
+    """A private message to the assistant."""
 
     is_friend: bool = True
-    is_official: bool = False  # an official account (公众号), not a person
+    is_official: bool = False  # from an official account (公众号)
 
     @property
     def conversation(self) -> str:
@@ -122,7 +123,7 @@ class PrivateMessage(Message):
 
 @dataclass(frozen=True, slots=True)
 class StaffMessage(Event):
-    """A member of staff has answered a customer in their own client, not through the assistant."""
+    """A staff member answered a customer from their own client."""
 
     contact_id: str
     staff_id: str
@@ -151,13 +152,16 @@ class MessageFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class GroupMessage(Message):
-    """A message in a group. `mentions` are WeChat ids; `mentioned` says the assistant is among them; `by_name`: the
-    gateway did not tell them, they were read out of the text."""
+    """A message in a group. `mentions` are WeChat ids, `mentioned`: the assistant is among them.
+
+    `by_name`: the mentions were parsed from the text, because the gateway did not report them.
+    """
 
     room_id: str = ""
     mentions: tuple[str, ...] = ()
     mentioned: bool = False
     by_name: bool = False
+    arrived_at: float = 0.0  # Unix seconds, by the clock here
     own_name: str = ""  # what the assistant is called in the group, if that is a name of its own
 
     @property
@@ -167,7 +171,7 @@ class GroupMessage(Message):
 
 @dataclass(frozen=True, slots=True)
 class RoomEvent(Event):
-    """The base of what happens to a group."""
+    """Base of events about a group."""
 
     room_id: str
 
@@ -178,7 +182,7 @@ class RoomEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class MemberJoined(RoomEvent):
-    """People came in, by whatever way."""
+    """People joined, in any way."""
 
     contact_ids: tuple[str, ...]
     inviter_id: str = ""
@@ -186,7 +190,7 @@ class MemberJoined(RoomEvent):
 
 @dataclass(frozen=True, slots=True)
 class MemberLeft(RoomEvent):
-    """People went or were taken out; `remover_id` is empty or one of them when they went by themselves."""
+    """People left or were removed; `remover_id` is empty or one of them if they left themselves."""
 
     contact_ids: tuple[str, ...]
     remover_id: str = ""
@@ -194,7 +198,7 @@ class MemberLeft(RoomEvent):
 
 @dataclass(frozen=True, slots=True)
 class TopicChanged(RoomEvent):
-    """The group has another name."""
+    """The topic of a group changed."""
 
     topic: str
     old_topic: str = ""
@@ -203,7 +207,7 @@ class TopicChanged(RoomEvent):
 
 @dataclass(frozen=True, slots=True)
 class RoomInvited(Event):
-    """The assistant itself is invited into a group."""
+    """The assistant was invited to a group."""
 
     invitation_id: str
     inviter_id: str = ""
@@ -214,16 +218,16 @@ class RoomInvited(Event):
         return self.inviter_id or self.invitation_id
 
 
-# ---- what is known of people and groups ----
+# ---- contacts, groups and media ----
 
 
 @dataclass(slots=True)
 class Contact:
-    """A person (or an official account) the assistant knows of."""
+    """A person or official account known to the assistant."""
 
     id: str
     name: str = ""
-    alias: str = ""  # 备注, given by the assistant
+    alias: str = ""  # 备注, set by the assistant
     weixin: str = ""  # 微信号
     friend: bool = False
     official: bool = False
@@ -239,14 +243,30 @@ class Room:
     owner_id: str = ""
     admin_ids: tuple[str, ...] = ()
     member_ids: set[str] = field(default_factory=set)
+    join_state: str = ""  # of the code by which people join it (JOIN_BY_CODE): the number of its qun
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file's bytes with the name it travels under."""
+    """A file with its name."""
 
     name: str
     data: bytes
+    file: IO[bytes] | None = field(default=None, compare=False)  # instead of `data`, where they are many
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return len(self.data) if self.file is None else self.file.seek(0, 2)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes, a piece at a time; blocks where they are on disk."""
+        if self.file is None:
+            yield self.data
+            return
+        self.file.seek(0)
+        while piece := self.file.read(1024 * 1024):
+            yield piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Files on the wire: Wechaty's FileBox as JSON, and the bytes it stands for."""
+"""Conversion between files and Wechaty's FileBox JSON."""
 
 from __future__ import annotations
 
@@ -7,40 +7,41 @@ import base64
 import binascii
 import io
 import json
+from collections.abc import Collection
 from typing import Any, Final
 
-import aiohttp
 import segno
-import yarl
 
-from errors import WeChatRefused, WeChatUnknown
+from errors import WeChatRefused
 from protocol.codec import clean_json
 from wechat.events import Media
+from wechat.fetcher import fetch
 from wechat.names import clean_name
+from wechat.received_file import ReceivedFile
 from wechat.wire import Wire
 
-# FileBoxType; the others (buffer, file, stream) never travel.
+# FileBoxType; other types are never sent
 BASE64, URL, QR_CODE, UUID = 1, 2, 3, 7
-INLINE: Final = 2 * 1024 * 1024  # the gateway takes messages of 4 MiB; base64 makes a third more of a file
+INLINE: Final = 2 * 1024 * 1024  # the gateway accepts messages of 4 MiB; base64 adds a third
 LARGEST: Final = 100 * 1024 * 1024
-FETCH_SECONDS: Final = 60
 AROUND: Final = 4096  # characters of a box besides its base64
-MAX_REDIRECTS: Final = 3  # within one host; to another host none is followed
-HEADERS: Final = frozenset({"accept", "cookie", "referer", "user-agent"})  # those of a gateway's that are sent
 
 
 async def to_box(media: Media, wire: Wire) -> str:
-    """The box to send a file in: itself when it is small, else left with the gateway first."""
+    """Return a FileBox: small files inline, others uploaded to the gateway first."""
     if len(media.data) <= INLINE:
         return json.dumps({"type": BASE64, "name": media.name, "base64": base64.b64encode(media.data).decode()})
     return json.dumps({"type": UUID, "name": media.name, "uuid": await wire.upload(media.data)})
 
 
-async def from_box(box: str, wire: Wire, *, limit: int = LARGEST) -> Media:
+async def from_box(
+    box: str, wire: Wire, *, limit: int = LARGEST, on_disk: bool = False, private_hosts: Collection[str] = ()
+) -> Media:
     """The file a box stands for, fetched at once: the gateway does not keep it long. WeChatRefused for a box that
-    makes no sense or holds too much."""
+    makes no sense or holds too much. `on_disk`: a large one comes as a temporary file."""
     if len(box) > limit * 4 // 3 + AROUND:
         raise WeChatRefused("file", f"more than {limit} bytes")
+    received = ReceivedFile(limit, on_disk=on_disk)
     try:
         data = await asyncio.to_thread(_parsed, box)
         kind = data.get("type") or data.get("boxType")
@@ -50,12 +51,14 @@ async def from_box(box: str, wire: Wire, *, limit: int = LARGEST) -> Media:
         if kind == QR_CODE:
             return Media(name, await asyncio.to_thread(_qr_png, str(data["qrCode"])))
         if kind == URL:
-            return Media(name, await _fetch(data.get("url") or data["remoteUrl"], data.get("headers"), limit))
+            await fetch(data.get("url") or data["remoteUrl"], data.get("headers"), received, private_hosts)
+            return await received.media(name)
         if kind == UUID:
-            return Media(name, await wire.download(str(data["uuid"]), limit))
+            await wire.download(str(data["uuid"]), received.write)
+            return await received.media(name)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
-        raise WeChatRefused("file", f"the gateway's file box is not usable ({type(error).__name__})") from None
-    raise WeChatRefused("file", f"the gateway's file box is of an unknown type ({kind!r:.20})")
+        raise WeChatRefused("file", f"the gateway returned an invalid file box ({type(error).__name__})") from None
+    raise WeChatRefused("file", f"the gateway returned a file box of unknown type ({kind!r:.20})")
 
 
 def _parsed(box: str) -> Any:
@@ -66,35 +69,3 @@ def _qr_png(content: str) -> bytes:
     out = io.BytesIO()
     segno.make(content, error="m").save(out, kind="png", scale=8)
     return out.getvalue()
-
-
-async def _fetch(address: str, headers: Any, limit: int) -> bytes:
-    """The bytes at an address of the gateway's choice: no other headers than a download needs, no other host."""
-    url = yarl.URL(address)
-    if url.scheme not in ("http", "https") or not url.host:
-        raise WeChatRefused("file", "its address is no web address")
-    sent = {name: str(value) for name, value in (headers or {}).items() if name.lower() in HEADERS}
-    try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=FETCH_SECONDS)) as session:
-            for _ in range(MAX_REDIRECTS + 1):
-                async with session.get(url, headers=sent, allow_redirects=False) as answer:
-                    if answer.status not in (301, 302, 303, 307, 308):
-                        return await _read(answer, limit)
-                    leads_to = url.join(yarl.URL(answer.headers.get("Location", "")))
-                if leads_to.origin() != url.origin():
-                    raise WeChatRefused("file", "its address leads to another host")
-                url = leads_to
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise WeChatUnknown("file", f"its address could not be read ({type(error).__name__})") from None
-    raise WeChatRefused("file", f"its address leads on more than {MAX_REDIRECTS} times")
-
-
-async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
-    if answer.status != 200:
-        raise WeChatRefused("file", f"its address answered {answer.status}")
-    data = bytearray()
-    async for chunk in answer.content.iter_chunked(64 * 1024):
-        data += chunk
-        if len(data) > limit:
-            raise WeChatRefused("file", f"more than {limit} bytes")
-    return bytes(data)

@@ -1,4 +1,4 @@
-"""What an account does when its gateway speaks: events kept, logins followed, the directory held true."""
+"""Handles the gateway's events: storing them, following logins, updating the directory."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNREAD_PAUSE = 5.0  # seconds until what could not be read is tried again; doubled each time
+UNREAD_PAUSE = 5.0  # seconds until failed reads are retried; doubled each time
 UNREAD_LONGEST = 600.0
-TELL_AGAIN = 60.0  # seconds until the listener is told again what it could not take
-# By the status that Wechaty's scan event carries; 1 (cancelled) and 5 (timed out) end a code.
+TELL_AGAIN = 60.0  # seconds until a failed notification of the listener is repeated
+# By the status of Wechaty's scan event; 1 (cancelled) and 5 (timed out) end a code.
 SCAN_STATES = {1: ScanState.EXPIRED, 3: ScanState.SCANNED, 4: ScanState.SCANNED, 5: ScanState.EXPIRED}
-LISTS = ("lists", "")  # what `ready` asks to be read again
+LISTS = ("lists", "")  # entries of `_stale`: read the lists again, report `found`
 NEWS = ("news", "")
 
 
 class GatewayEvents:
-    """The owner of an account's connection."""
+    """Receiver of the events of an account's connection."""
 
     def __init__(self, assistant: Assistant, timing: Timing) -> None:
         self._assistant = assistant
@@ -42,37 +42,39 @@ class GatewayEvents:
         self._puppet = assistant._mended
         self._bringing_up: asyncio.Task[None] | None = None
         self._lost_at: datetime | None = None
-        # What must be read again: (room | late-room | contact | lists, id), or told to the listener: (news, "").
+        # What must be read again: (room | late-room | contact | lists, id), or reported to the listener: (news, "").
         self._stale: dict[tuple[str, str], None] = {}
         self._is_stale = asyncio.Event()
         self._online = asyncio.Event()
         self._scanned = ""
 
-    # ---- the connection's owner ----
+    # ---- called by the connection ----
 
     def opened(self, wire: Wire) -> None:
-        """There is a wire; events begin."""
+        """The connection is open and events may arrive."""
         self._puppet.attach(wire)
 
     async def started(self) -> None:
-        """The gateway runs the account. When it is logged in it has said so, or does within a moment."""
+        """The gateway has started the account. If it is logged in, the login event has arrived or will shortly."""
         await asyncio.sleep(self._timing.login_grace)
         if not self._puppet.login_user_id:
             await self._assistant.become(State.LOGGED_OUT, Reason(Problem.NOT_LOGGED_IN))
 
     async def closed(self, state: State, reason: Reason) -> None:
-        """There is no wire any more."""
+        """The connection is closed."""
         self._leave()
         self._puppet.detach()
+        self._scanned = self._assistant.qr_code = ""  # a code of a gateway that is gone logs nobody in
+        self._assistant.scan_state = ScanState.NONE
         await self._assistant.become(state, reason)
 
     async def heard(self, number: int, payload: str, relay_number: int = 0) -> None:
-        """An event. Never raises: one odd event must not make the account deaf."""
+        """Handle an event. Never raises, so that one invalid event does not stop the stream."""
         if not await self._to_be_stored(number, payload, relay_number):
             self._assistant.relay.passed(relay_number)
 
     async def _to_be_stored(self, number: int, payload: str, relay_number: int) -> bool:
-        """Act on an event; whether it was handed on to be stored."""
+        """Process an event; return whether it was passed on to be stored."""
         kind = intake.TAKEN.get(number) or intake.CONTROL.get(number) or "unknown"
         try:
             if number in intake.TAKEN:
@@ -83,17 +85,17 @@ class GatewayEvents:
                     await self._assistant.take(replace(raw, position=position) if position else raw)
                     return True
             elif kind in CONTROLS:
-                data = {} if kind == "logout" else intake.parse(payload)  # which means the same whatever it says
+                data = {} if kind == "logout" else intake.parse(payload)  # its payload is irrelevant
                 await CONTROLS[kind](self, data)
             elif number not in intake.CONTROL:
-                log.warning("%s: event of unknown type %d survived", self._assistant.account, number)
+                log.warning("%s: ignored an event of unknown type %d", self._assistant.account, number)
         except intake.OddEvent as error:
-            log.warning("%s: odd %s event survived: %s", self._assistant.account, kind, error)
-        except Exception as error:  # noqa: BLE001 - its text may hold what people wrote, so only its type is logged
+            log.warning("%s: ignored an invalid %s event: %s", self._assistant.account, kind, error)
+        except Exception as error:  # noqa: BLE001 - its text may contain message texts, so only its type is logged
             log.error("%s: %s event failed: %s", self._assistant.account, kind, type(error).__name__)  # noqa: TRY400
         return False
 
-    # ---- what the directory learns at once ----
+    # ---- immediate updates of the directory ----
 
     def _apply(self, raw: RawEvent) -> None:
         room_id = raw.data.get("roomId", "")
@@ -112,12 +114,12 @@ class GatewayEvents:
         elif raw.kind == "room-topic":
             self._directory.retitled(room_id, raw.data["newTopic"])
 
-    # ---- what the connection lives by ----
+    # ---- control events ----
 
     async def _login(self, data: dict[str, Any]) -> None:
         id = intake.text_of(data, "contactId")
         if id == self._puppet.login_user_id and self._bringing_up is not None:
-            return  # told twice: when the stream opens and when the account starts
+            return  # reported twice: when the stream opens and when the account starts
         self._leave()
         if self._directory.owner_id not in ("", id):
             log.warning("%s: another person logged in", self._assistant.account)
@@ -149,16 +151,16 @@ class GatewayEvents:
         code = intake.text_or_empty(data, "qrcode")
         if code and code != self._scanned:
             self._scanned = code
-            log.warning("%s: a login QR code waits for a scan; the console shows it", self._assistant.account)
+            log.warning("%s: a login QR code is waiting to be scanned; the console shows it", self._assistant.account)
             await self._assistant.show_code(code)
         await self._assistant.scan_goes_on(SCAN_STATES.get(data.get("status", 0), ScanState.WAITING))
 
     async def _error(self, data: dict[str, Any]) -> None:
         log.warning("%s: the gateway reports an error", self._assistant.account)
-        log.debug("%s: the gateway's error: %.300s", self._assistant.account, data)
+        log.debug("%s: error reported by the gateway: %.300s", self._assistant.account, data)
 
     def _leave(self) -> None:
-        """Logged out, or the connection lost."""
+        """Handle a logout or the loss of the connection."""
         if self._online.is_set() or self._assistant.state is State.SYNCING:
             self._lost_at = self._lost_at or datetime.now(UTC)
         self._online.clear()
@@ -171,7 +173,7 @@ class GatewayEvents:
     # ---- reading again ----
 
     async def _bring_up(self) -> None:
-        """After a login: what is new at once, then ONLINE, then the rest."""
+        """After a login, read new entries, become ONLINE, then read the others."""
         assistant, since = self._assistant, self._lost_at
         rooms, contacts = list(self._directory.rooms), list(self._directory.contacts)
         await assistant.become(State.SYNCING)
@@ -189,7 +191,7 @@ class GatewayEvents:
             log.debug("%s: the sync ended with the connection", assistant.account)
 
     async def _read_the_rest(self) -> None:
-        """Try again, ever more seldom, what was listed and could not be read."""
+        """Retry reading the listed entries that failed, with growing waits."""
         pause = UNREAD_PAUSE
         while self._assistant._sync.unread:
             await asyncio.sleep(pause)
@@ -199,7 +201,7 @@ class GatewayEvents:
             except WeChatOffline:
                 raise
             except WeChatError as error:
-                log.warning("%s: contacts and groups could not be read: %s", self._assistant.account, error)
+                log.warning("%s: could not read contacts and groups: %s", self._assistant.account, error)
                 continue
             await self._tell_news()
 
@@ -211,12 +213,12 @@ class GatewayEvents:
             except WeChatOffline:
                 raise
             except WeChatError as error:
-                log.warning("%s: contacts and groups could not be read: %s", self._assistant.account, error)
+                log.warning("%s: could not read contacts and groups: %s", self._assistant.account, error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._timing.backoff_most)
 
     async def _tell(self, since: datetime | None = None) -> None:
-        """Tell the listener what was found; what it does not take is told again later."""
+        """Report the differences found to the listener; repeat later if that fails."""
         found = frozenset(self._assistant._sync.found)
         if await self._assistant.tell_synced(since, found):
             self._assistant._sync.found -= found
@@ -232,12 +234,12 @@ class GatewayEvents:
         self._is_stale.set()
 
     def befriended(self, ids: Iterable[str]) -> None:
-        """People turned out to be friends without any event."""
+        """Report new friends for whom there was no event."""
         self._assistant._sync.found.update(ids)
         self._read_again(*NEWS)
 
     async def refresh(self) -> None:
-        """Read again what events marked, one after the other, while the account is online."""
+        """Read stale entries one after the other while the account is online."""
         while True:
             await self._online.wait()
             await self._is_stale.wait()
@@ -249,9 +251,9 @@ class GatewayEvents:
             try:
                 await self._read(what, id)
             except WeChatOffline:
-                log.debug("%s: what is stale is read after the next login", self._assistant.account)
+                log.debug("%s: changed data will be read after the next login", self._assistant.account)
             except WeChatError as error:
-                log.warning("%s: a %s could not be read again: %s", self._assistant.account, what, error)
+                log.warning("%s: could not read a %s again: %s", self._assistant.account, what, error)
 
     async def settle_doubts(self) -> None:
         """Read again, while the account is online, what one reading alone is not believed of; what turns out to be
@@ -266,8 +268,11 @@ class GatewayEvents:
             self._read_again(*NEWS)
 
     async def _read(self, what: str, id: str) -> None:
-        """After a dirty event the gateway has dropped its cache already; to ask for that again would bring the next
-        dirty event. A join or leave that came late says nothing of the cache."""
+        """Read a stale entry.
+
+        After a dirty event the gateway has dropped its cache; asking it to do so would cause another dirty event. After
+        a late join or leave it may not have.
+        """
         if what == "contact":
             await self._assistant._reader.read_contact(id)
         elif what == "news":
@@ -275,7 +280,7 @@ class GatewayEvents:
         elif what == "late-room":
             await self._assistant._reader.read_room(id, fresh=True)
         elif what == "room":
-            if id in self._directory.rooms:  # else it was left meanwhile
+            if id in self._directory.rooms:  # otherwise the account has left it
                 await self._assistant._reader.read_room(id)
         else:
             await self._assistant._sync.read_new()

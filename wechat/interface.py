@@ -1,8 +1,8 @@
-"""What the rest of the house may ask of one WeChat account. `wechat.assistant.Assistant` does it.
+"""Interface of a WeChat account to the rest of wxbot. Implemented by wechat.assistant.Assistant and wecom.account.
 
-Every call may raise errors.WeChatOffline (nothing was sent), WeChatUnknown (the answer was lost, it may have
-happened), WeChatRefused and its kinds. Calls that change something read back and raise WeChatNotDone when WeChat
-shows otherwise.
+Every call may raise errors.WeChatOffline (nothing was sent), WeChatUnknown (the response was lost; it may have
+happened), WeChatRefused and its subclasses. Changes are read back; WeChatNotDone is raised if WeChat does not show
+them.
 """
 
 from __future__ import annotations
@@ -17,70 +17,81 @@ from wechat.problems import Reason
 
 
 class State(StrEnum):
-    """Where the account's connection stands."""
+    """State of an account's connection."""
 
-    CONNECTING = "connecting"  # no gateway, or not answering
-    REFUSED = "refused"  # the gateway does not take our token
-    LOGGED_OUT = "logged_out"  # the gateway is there, the account is not logged in
+    CONNECTING = "connecting"  # no gateway, or no answer
+    REFUSED = "refused"  # the gateway rejects the token
+    LOGGED_OUT = "logged_out"  # the gateway is connected, the account is not logged in
     SYNCING = "syncing"  # logged in; contacts and groups are being read
     ONLINE = "online"
 
 
 class ScanState(StrEnum):
-    """How far a login by QR code has come."""
+    """Progress of a login by QR code."""
 
     NONE = "none"
     WAITING = "waiting"
-    SCANNED = "scanned"  # to be confirmed on the phone
-    EXPIRED = "expired"  # the gateway shows another one soon
+    SCANNED = "scanned"  # must be confirmed on the phone
+    EXPIRED = "expired"  # the gateway will send another one
 
 
 class Capability(StrEnum):
-    """What not every channel can do. Services ask for it before they promise or try it."""
+    """Optional features of a channel. Services check them before queueing or trying an action."""
 
     CREATE_ROOM = "create_room"
     ADD_MEMBER = "add_member"
     REMOVE_MEMBER = "remove_member"
     SET_TOPIC = "set_topic"
     SET_ANNOUNCEMENT = "set_announcement"
-    ROOM_MESSAGES = "room_messages"  # hears what is said in groups, and speaks there
+    ROOM_MESSAGES = "room_messages"  # receives and sends messages in groups
     ACCEPT_FRIEND = "accept_friend"
     SET_ALIAS = "set_alias"
-    WRITE_FIRST = "write_first"  # may write to people who have not spoken lately
+    JOIN_BY_CODE = "join_by_code"  # groups are made by staff; people join them by a QR code, nobody is added
+    GROUP_TASKS = "group_tasks"  # what is said to a group is sent once a member of staff has confirmed it
+    LOG_OUT = "log_out"  # the account can be logged out, and in again by scanning a code
+    WRITE_FIRST = "write_first"  # may write to people who have not written recently
     CONTACT_CARD = "contact_card"
     LINK = "link"
     MINI_PROGRAM = "mini_program"
     MEDIA = "media"
-    MENU = "menu"  # sends choices that can be tapped
+    MENU = "menu"  # sends choices as buttons
     SEND_ONCE = "send_once"  # recognises a message that is sent again after a crash
-    CATCH_UP = "catch_up"  # tells what was said while the bot was away
+    CATCH_UP = "catch_up"  # provides messages sent while the bot was away
 
 
-PUPPET: Final = frozenset(Capability) - {Capability.MENU, Capability.SEND_ONCE, Capability.CATCH_UP}
+PUPPET: Final = frozenset(Capability) - {
+    Capability.MENU,
+    Capability.SEND_ONCE,
+    Capability.CATCH_UP,
+    Capability.JOIN_BY_CODE,
+    Capability.GROUP_TASKS,
+}
 
 
 class Directory(Protocol):
-    """Who is who on one account; kept in memory, filled once, kept true by events."""
+    """The directory of an account: contacts and groups in memory, kept up to date by events."""
 
     owner_id: str
     contacts: dict[str, Contact]
     rooms: dict[str, Room]
-    version: int  # another number whenever something changed
+    version: int  # changes with every modification
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it as plain JSON values, for `load`."""
+        """Return the content as JSON values, for `load`."""
 
     def load(self, rows: dict[str, Any]) -> None:
-        """Begin with what an earlier snapshot knew."""
+        """Load a snapshot."""
 
     def find(
         self, name: str, *, among: Collection[str] | None = None, friends: bool = False, also: Collection[str] = ()
     ) -> list[Contact]:
-        """People called `name`: WeChat id, then 微信号, then alias, then nickname, each exact; the first tier with
-        a match decides. `among`: only these ids; `friends`: only friends; `also`: these ids whatever they are."""
+        """Find contacts by name: WeChat id, 微信号, alias, nickname, each exact; the first tier with a match decides.
+
+        `among`: restrict to these ids; `friends`: restrict to friends; `also`: ids that match regardless.
+        """
 
     def room_by_topic(self, topic: str) -> list[Room]:
-        """The groups with exactly this topic."""
+        """Return the groups with exactly this topic."""
 
     def befriend(self, id: str) -> None:
         """The person is a friend, whatever WeChat's payload says."""
@@ -96,45 +107,51 @@ class Directory(Protocol):
         """It is certain that these people are not in a group."""
 
     def was_read(self, room_id: str) -> bool:
-        """Whether a group's members were read since the start, not only remembered from before it."""
+        """Whether a group's members were read since the start, not only loaded from the database."""
 
     def last_told(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
-        """When the group's members were last read, and when the person's last join or leave since then was told."""
+        """Return when the group's members were last read, and when the contact's last join or leave after that was."""
 
 
 class WeChat(Protocol):
-    """One WeChat account."""
+    """A WeChat account."""
 
     account: str
     directory: Directory
     capabilities: frozenset[Capability]
-    qr_code: str  # what is to be scanned to log the account in; "" = nothing
+    qr_code: str  # content of the login QR code; "" = none
     scan_state: ScanState
 
     @property
     def state(self) -> State:
-        """Where the connection stands now."""
+        """The state of the connection."""
 
     @property
     def reason(self) -> Reason | None:
-        """Why it is not online; None when it is, or when nothing has failed yet."""
+        """Why the account is not online; None if it is, or if nothing has failed yet."""
 
     @property
     def self_id(self) -> str:
-        """The account's own WeChat id; empty before the first login."""
+        """The account's own WeChat id; "" before the first login."""
+
+    @property
+    def gateway_time(self) -> float | None:
+        """What the gateway's clock shows, in Unix seconds; None where it does not tell."""
 
     def begin(self, epoch: int, position: str) -> None:
-        """Before the start: this process's epoch, and how far the database has the events of a relay ("" unknown)."""
+        """Set the epoch of this process and the stored position in a relay's events ("" = unknown), before `start`."""
 
     def acknowledge(self, position: str) -> None:
-        """Everything up to this position (RawEvent.position) is in the database."""
+        """Record that all events up to this position (RawEvent.position) are stored."""
 
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = ...) -> Event | None:
-        """Read the payloads a raw event stands for. None: nothing of ours (unknown kind, own echo). `placed` is told
-        the conversation as soon as it is known: the rest may take long."""
+        """Read the payload of a raw event; None if it is ignored (unknown kind, own echo).
 
-    # what is sent; each returns WeChat's message id, or "" where the gateway tells none. `key` is ours: a channel that
-    # can (SEND_ONCE) sends what has the same key once. `choices` are lines of the text to be tapped (MENU).
+        `placed` is called with the conversation as soon as it is known, since the rest may take long.
+        """
+
+    # Sending. Each call returns WeChat's message id, or "" if the gateway provides none. A channel with SEND_ONCE
+    # sends messages of the same `key` once. `choices` are lines of the text that become buttons with MENU.
     async def send_text(
         self, to: str, text: str, mentions: Sequence[str] = (), *, choices: Sequence[str] = (), key: str = ""
     ) -> str: ...
@@ -143,25 +160,27 @@ class WeChat(Protocol):
     async def send_contact(self, to: str, contact_id: str, *, key: str = "") -> str: ...
     async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str: ...
 
-    # people
+    # People
     async def accept_friend(self, friendship_id: str) -> None: ...
     async def set_alias(self, contact_id: str, alias: str) -> None: ...
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact: ...
     async def look_for(self, name: str) -> None:
-        """Read anew whoever may be a friend called so that nobody told of; the directory then knows them."""
+        """Read contacts that may be a friend of this name but are not known as one."""
 
     async def self_qr_code(self) -> str: ...
+    async def log_out(self) -> None:
+        """Log the account out at its gateway, which then shows a code to log in again."""
 
-    # groups
+    # Groups
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str: ...
     async def room(self, room_id: str, *, fresh: bool = False) -> Room:
         """A group; `fresh`: what WeChat shows now. The directory keeps who is missing until another reading agrees."""
 
     async def read_new_rooms(self) -> list[Room]:
-        """Ask for the list of groups and read the ones not known yet; returns these."""
+        """Read the list of groups and the unknown ones on it; return those."""
 
     async def names_in(self, room_id: str) -> dict[str, set[str]]:
-        """Who is called what in a group, read now: the name each member has there, and their own."""
+        """Read the names shown in a group: members by their group alias and by their nickname."""
 
     async def is_in_room(self, room_id: str) -> bool:
         """Whether the account is in a group: its list, read now, has it, or it is not certain yet that the list is
@@ -169,19 +188,29 @@ class WeChat(Protocol):
 
     async def add_member(self, room_id: str, contact_id: str) -> None: ...
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
-        """Whether WeChat shows the person in the room within `timeout` seconds (a join event, or the fresh list)."""
+        """Wait up to `timeout` seconds for a person to join; return whether they did."""
+
+    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+        """Have a QR code to join the group by (JOIN_BY_CODE); who joins by it carries `state`. `grows`: when the group
+        is full the next one opens by itself."""
+
+    async def join_picture(self, room_id: str) -> bytes:
+        """The QR code to join the group by, as a picture; b"" when there is none."""
 
     async def remove_member(self, room_id: str, contact_id: str) -> None: ...
     async def leave_room(self, room_id: str) -> None: ...
     async def set_topic(self, room_id: str, topic: str) -> None: ...
     async def announcement(self, room_id: str) -> str: ...
     async def set_announcement(self, room_id: str, text: str) -> bool:
-        """False: it was accepted, and WeChat shows none to compare it with."""
+        """Return False if it was accepted but none can be read back."""
 
     async def accept_invitation(self, invitation_id: str) -> None: ...
 
-    # what came in with a message
+    # Content of received messages
     async def media(self, message_id: str) -> Media: ...
+    async def file(self, message_id: str) -> Media:
+        """As `media`, which may be large: `Media.file` instead of `Media.data` then."""
+
     async def image(self, message_id: str) -> Media: ...
     async def link(self, message_id: str) -> Link: ...
     async def card(self, message_id: str) -> str: ...
@@ -190,20 +219,21 @@ class WeChat(Protocol):
 
 
 class Listener(Protocol):
-    """Who is told of what an account meets."""
+    """Receiver of an account's events."""
 
     async def taken(self, raw: RawEvent) -> None:
-        """An event arrived. Awaited before the next one is read: store it, then return."""
+        """Store an event. The next one is read after this returns."""
 
     async def state_changed(self, account: str, state: State, reason: str) -> None:
-        """The connection went to another state."""
+        """The state of the connection changed."""
 
     async def scanned(self, account: str, qr_code: str) -> None:
-        """The gateway shows a new code that is to be scanned to log the account in."""
+        """The gateway has a new login QR code."""
 
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
-        """Contacts and groups were read again (at start, after a reconnect): `changed` are the ids of rooms whose
-        members differ from what was known, and of contacts that are new friends. A room the directory no longer has
-        is one the account is no longer in. Told when the account is online, again when the slow reading of what was
-        known before is through, and whenever something is found that could not be read before. Told again when it
-        raises."""
+        """Contacts and groups were read again.
+
+        `changed`: ids of rooms whose members differ from what was known (or that the directory no longer has, because
+        the account left), and of new friends. Called when the account is online, again after the known entries were
+        read in the background, and when entries are found that could not be read before. Repeated if it raises.
+        """

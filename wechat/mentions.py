@@ -1,4 +1,4 @@
-"""Who is @-ed in a text, for gateways that do not say."""
+"""Parses mentions in texts, for gateways that do not report them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ SEPARATOR: Final = "\u2005"  # what WeChat puts after a mention it made itself
 ENDS: Final = (SEPARATOR, " ", "\n", "，", ",", "。", "：", ":", "！", "!", "？", "?", "、")
 _EVERYBODY: Final = re.compile("@(?:所有人|全体成员|all\\b|everyone\\b)", re.IGNORECASE)
 LONGEST_NAME: Final = 64
-MAX_MARKS: Final = 100  # of a message that are looked at
+MAX_MARKS: Final = 100  # number of @ in a message that are considered
 _BLANKS: Final = re.compile(r"\s+")
 
 
 def is_called(text: str, names: list[str]) -> bool:
-    """Whether one of `names` is @-ed: "@name", then U+2005, a space, a new line, or the end."""
+    """Whether one of `names` is mentioned: "@name" followed by U+2005, a space, a newline, or the end."""
     for start in _marks(text):
         for name in names:
             after = start + len(name)
@@ -30,7 +30,7 @@ def is_to_everybody(text: str) -> bool:
 
 
 def called(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...]:
-    """The ids of the people @-ed. `find` gives the ids a name stands for; only one that is sure counts."""
+    """Return the ids of the people mentioned. `find` returns the ids with a name; ambiguous names are ignored."""
     ids: dict[str, None] = {}
     for start in _marks(text):
         end = text.find("@", start)
@@ -51,8 +51,10 @@ def _marks(text: str) -> Iterator[int]:
 
 
 def readings(words: str) -> Iterator[str]:
-    """What may be the name that `words` begin with, the surest reading first: up to U+2005; else the whole line, then
-    ever less of it, since a name may have blanks in it and something else may follow."""
+    """Yield the possible names at the beginning of `words`, most likely first.
+
+    A name ends at U+2005; without that, it is the line or shorter parts of it, since names may contain blanks.
+    """
     name, found, _ = words.partition(SEPARATOR)
     if found:
         yield from dict.fromkeys((name, name.strip()))

@@ -1,6 +1,6 @@
-"""Names of people and groups, as they may be shown.
+"""Normalisation of nicknames, topics and other names, which may contain any characters.
 
-Anybody may call themselves anything: a line break forges a line of ours, a bidi override turns round what follows.
+Line breaks could forge lines of a message, bidi overrides could reverse the text that follows.
 """
 
 from __future__ import annotations
@@ -13,30 +13,28 @@ from typing import Final
 from protocol.codec import clean
 
 _BREAKS: Final = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
-# Other control characters, and what changes the direction of writing (Unicode Standard Annex 9).
+# Other control characters, and bidi controls (Unicode Standard Annex 9).
 _HIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def clean_name(name: str) -> str:
-    """The name in one line, written in one direction."""
+    """Return the name on one line, without bidi controls."""
     if name.isascii() and name.isprintable():
         return name
     return _HIDDEN.sub("", _BREAKS.sub(" ", clean(name)))
 
 
-LONGEST_SHOWN: Final = 32  # characters of a group's name or a remark that WeChat keeps
-_EMOJI_WORD: Final = re.compile(
-    r"\[[A-Za-z\u4e00-\u9fff ]{1,16}\]"
-)  # how WeChat writes an emoji it has no character for
+LONGEST_SHOWN: Final = 32  # characters that WeChat keeps of a topic or remark
+_EMOJI_WORD: Final = re.compile(r"\[[A-Za-z\u4e00-\u9fff ]{1,16}\]")  # how WeChat writes an emoji without a character
 _JOINERS: Final = re.compile("[\u200b-\u200d\u2060\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
-_SYMBOLS: Final = frozenset({"So", "Cs", "Co", "Cn"})  # emoji among them
+_SYMBOLS: Final = frozenset({"So", "Cs", "Co", "Cn"})  # includes emoji
 
 
 def same_name(shown: str, meant: str) -> bool:
-    """Whether a text read back from WeChat is the one that was set.
+    """Whether a name read back from WeChat is the one that was set.
 
-    It comes back trimmed, with & as &amp; (more than once), with emoji as words like [Fire] or gone, names cut to 32
-    characters (seen with wechat4u, padlocal and workpro).
+    It may be trimmed, have & as &amp; (repeatedly), emoji as words like [Fire] or none, and names cut to 32 characters
+    (observed with wechat4u, padlocal and workpro).
     """
     if shown == meant:
         return True

@@ -1,6 +1,6 @@
-"""How fast an account may act. WeChat publishes no limits; these are what careful operators keep to.
+"""Rate limits of an account. WeChat publishes none; the defaults follow experience of operators.
 
-Everything counts from the moment it is tried. After 操作过于频繁 all paces are halved for a while.
+Actions count from the moment they are attempted. After 操作过于频繁 all rates are halved for a while.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from config.settings import PacingSettings
 
 MINUTE = 60.0
 DAY = 86400.0
-MAX_BACK = 1.0  # seconds that a clock may go back without having been set
+MAX_BACK = 1.0  # seconds by which a clock may go back without having been set
 
 
 class Governor:
-    """The pace of one account. Delays are seconds until the action may happen, 0 = now."""
+    """The rate limiter of an account. Delays are in seconds, 0 = now."""
 
     def __init__(self, settings: PacingSettings, clock: Callable[[], float], rng: random.Random | None = None) -> None:
         self._settings = settings
         self._clock = clock
-        self._latest = 0.0  # what the clock said last
+        self._latest = 0.0  # last value of the clock
         self._rng = rng or random.Random()
         self._messages: deque[float] = deque()
         self._groups: deque[float] = deque()
         self._add_at = 0.0
         self._next_for: dict[str, float] = {}
         self.slow_until = 0.0
-        self.on_slow: Callable[[float], None] = lambda _until: None  # told when WeChat has complained
+        self.on_slow: Callable[[float], None] = lambda _until: None  # called when the rate is halved
 
-    # ---- what went before this process ----
+    # ---- restoring ----
 
     def recall(self, kind: str, times: Iterable[float]) -> None:
-        """Count what was done before a restart: kind is message, group or add; times are Unix seconds, ascending."""
+        """Count actions from before a restart: kind is message, group or add; times are Unix seconds, ascending."""
         now = self._now()
         for at in (min(at, now) for at in times):
             if kind == "message":
@@ -45,23 +45,23 @@ class Governor:
                 self._add_at = max(self._add_at, at)
 
     def recall_slow(self, until: float) -> None:
-        """Heed a complaint from before a restart."""
+        """Restore the end of a slow-down from before a restart."""
         self.slow_until = min(until, self._now() + self._settings.backoff_minutes * MINUTE)
 
     @property
     def factor(self) -> float:
-        """1, or 2 while WeChat's complaint is heeded: times are stretched by it, counts divided."""
+        """1, or 2 during a slow-down: intervals are multiplied by it, limits divided."""
         now = self._now()
         return 2.0 if now < self.slow_until else 1.0
 
     def slow_down(self) -> float:
-        """WeChat said 操作过于频繁: halve the pace; returns until when (Unix seconds)."""
+        """Halve the rates after 操作过于频繁; return the end of the slow-down (Unix seconds)."""
         self.slow_until = self._now() + self._settings.backoff_minutes * MINUTE
         self.on_slow(self.slow_until)
         return self.slow_until
 
     def _now(self) -> float:
-        """The clock; when it was set back, everything counted goes back with it."""
+        """Return the current time. If the clock was set back, shift all recorded times."""
         now, latest = self._clock(), self._latest
         if now < latest - MAX_BACK:
             back = latest - now
@@ -73,10 +73,10 @@ class Governor:
         self._latest = now
         return now
 
-    # ---- messages: a queue's pace ----
+    # ---- messages ----
 
     def queue_delay(self) -> float:
-        """Until the account may say anything again."""
+        """Return the delay before the account may send a message."""
         if not self._settings.enabled:
             return 0.0
         now = self._now()
@@ -86,14 +86,14 @@ class Governor:
         return max(0.0, self._messages[-most] + MINUTE - now) if len(self._messages) >= most else 0.0
 
     def key_delay(self, key: str) -> float:
-        """Until this conversation may hear something again."""
+        """Return the delay before a message to this conversation."""
         if not self._settings.enabled:
             return 0.0
         now = self._now()
         return max(0.0, self._next_for.get(key, 0.0) - now)
 
     def spend(self, key: str) -> None:
-        """A message goes to this conversation now."""
+        """Count a message to this conversation."""
         if not self._settings.enabled:
             return
         now = self._now()
@@ -104,7 +104,7 @@ class Governor:
         self._next_for[key] = now + self._settings.conversation_seconds * self.factor * spread
 
     def used(self) -> dict[str, float]:
-        """The part of what is allowed that is used now, by kind of action; 1 = nothing more may go for a while."""
+        """Return the used part of each limit by kind of action; at 1 the next action must wait."""
         if not self._settings.enabled:
             return {"message": 0.0, "group": 0.0, "add": 0.0}
         now, settings = self._now(), self._settings
@@ -117,10 +117,10 @@ class Governor:
             "add": max(0.0, (self._add_at + pause - now) / pause) if pause else 0.0,
         }
 
-    # ---- rarer actions ----
+    # ---- groups ----
 
     def group_delay(self) -> float:
-        """Until the account may make another group."""
+        """Return the delay before the account may create a group."""
         if not self._settings.enabled or not self._groups:
             return 0.0
         now = self._now()
@@ -133,13 +133,13 @@ class Governor:
         return max(0.0, wait)
 
     def spend_group(self) -> None:
-        """A group is asked for now."""
+        """Count the creation of a group."""
         self._groups.append(self._now())
 
     def reserve_add(self, most: float | None) -> float:
-        """Take the next moment for adding or inviting a person to a group; returns the seconds until then.
+        """Reserve the next time for adding or inviting a person; return the seconds until then.
 
-        When that is more than `most` seconds nothing is taken.
+        If that is more than `most` seconds, nothing is reserved.
         """
         if not self._settings.enabled:
             return 0.0

@@ -1,4 +1,4 @@
-"""Why an account is not online: one kind for each thing that a person can mend, worded in both languages."""
+"""Reasons why an account is not online, with texts in both languages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HOSTNAME_MISMATCH: Final = 62  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH
 
 
 class Problem(StrEnum):
-    """What keeps an account from being online."""
+    """Kinds of problems."""
 
     UNREACHABLE = "unreachable"
     TOKEN_REFUSED = "token_refused"
@@ -37,18 +37,18 @@ class Problem(StrEnum):
     API_DOWN = "api_down"
 
 
-# {0} is the detail.
+# Chinese and English texts; {0} is the detail.
 WORDS: Final[dict[Problem, tuple[str, str]]] = {
     Problem.UNREACHABLE: ("连不上网关：{0}", "the gateway cannot be reached: {0}"),
-    Problem.TOKEN_REFUSED: ("网关不接受这个 token", "the gateway does not take the token"),
+    Problem.TOKEN_REFUSED: ("网关不接受这个 token", "the gateway rejects the token"),
     Problem.SERVER_NAME: (
         "网关的证书不是给 {0} 的；请把证书里的名字填到 tls_server_name",
-        "the gateway's certificate is not accepted: it is not for {0}; set tls_server_name to the name in it",
+        "the gateway's certificate is not trusted: it is not valid for {0}; set tls_server_name to the name in it",
     ),
-    Problem.CERTIFICATE: ("网关的证书不可信：{0}", "the gateway's certificate is not accepted: {0}"),
+    Problem.CERTIFICATE: ("网关的证书不可信：{0}", "the gateway's certificate is not trusted: {0}"),
     Problem.NO_TLS: (
         "网关没有用 TLS，是否要设 tls: false？（{0}）",
-        "the gateway speaks no TLS; does it need tls: false? ({0})",
+        "the gateway does not use TLS; set tls: false if this is intended ({0})",
     ),
     Problem.TLS: ("与网关的 TLS 连接失败（{0}）", "TLS ({0})"),
     Problem.HELD: (
@@ -56,33 +56,33 @@ WORDS: Final[dict[Problem, tuple[str, str]]] = {
         "another client holds the gateway's event stream; if none does, restart the gateway",
     ),
     Problem.CANNOT_START: ("网关启动不了账号：{0}", "the gateway cannot start the account: {0}"),
-    Problem.NO_ANSWER: ("网关没有响应", "the gateway does not answer"),
+    Problem.NO_ANSWER: ("网关没有响应", "the gateway does not respond"),
     Problem.STREAM_ENDED: ("网关结束了事件流", "the gateway ended the event stream"),
     Problem.STREAM_FAILED: ("事件流出错：{0}", "the event stream failed: {0}"),
-    Problem.UNFORESEEN: ("连接出了意外的错误：{0}", "the connection failed in an unforeseen way: {0}"),
-    Problem.AUTHORITY_DOWN: ("查不到网关地址（authority）：{0}", "the authority cannot be asked: {0}"),
+    Problem.UNFORESEEN: ("连接出了意外的错误：{0}", "the connection failed unexpectedly: {0}"),
+    Problem.AUTHORITY_DOWN: ("查不到网关地址（authority）：{0}", "the authority cannot be reached: {0}"),
     Problem.TOKEN_UNKNOWN: (
         "authority 里没有这个 token 对应的网关：token 有误、已过期，或网关还没启动",
-        "the authority knows no gateway for the token: it is wrong, has expired, or its gateway is not running",
+        "the authority has no gateway for the token: the token is wrong or expired, or the gateway is not running",
     ),
     Problem.NOT_LOGGED_IN: ("网关上的微信还没有登录", "the account is not logged in on the gateway"),
     Problem.LOGGED_OUT: ("微信账号已退出登录", "the account was logged out"),
     Problem.STOPPED: ("已停止", "stopped"),
     Problem.ADDRESS_REFUSED: (
         "企业微信不接受本机 IP 的调用；请把它加到应用的“企业可信IP”（{0}）",
-        "WeCom takes no calls from this address; add it to the app's trusted addresses ({0})",
+        "WeCom rejects calls from this address; add it to the app's trusted addresses ({0})",
     ),
     Problem.SECRET_REFUSED: (
         "企业微信不接受 corp_id 或 secret（{0}）",
-        "WeCom does not take corp_id or secret ({0})",
+        "WeCom rejects corp_id or secret ({0})",
     ),
-    Problem.API_DOWN: ("企业微信接口暂不可用：{0}", "the API of WeCom cannot be used: {0}"),
+    Problem.API_DOWN: ("企业微信接口暂不可用：{0}", "the WeCom API is unavailable: {0}"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A problem with its detail, which names no token. As a text it is the log's sentence."""
+    """A problem with a detail, which never contains a token. str() returns the English text."""
 
     problem: Problem
     detail: str = ""
@@ -91,17 +91,17 @@ class Reason:
         return self.text("en")
 
     def text(self, language: str) -> str:
-        """The sentence in `zh` or `en`."""
+        """Return the text in `zh` or `en`."""
         return WORDS[self.problem][0 if language == "zh" else 1].format(self.detail)
 
 
 def of_loss(error: Exception, endpoint: str) -> Reason:
-    """A connection that cannot be made or was lost."""
+    """Return the reason for a failed or lost connection."""
     if isinstance(error, TimeoutError):
-        why = "no answer in time"
+        why = "timeout"
     elif isinstance(error, socket.gaierror):
         why = error.strerror or "unknown host"
-    elif isinstance(error, OSError) and error.errno:  # its own text repeats the address in Python's way
+    elif isinstance(error, OSError) and error.errno:  # str(error) would repeat the address
         why = os.strerror(error.errno) + (f": {error.filename}" if error.filename else "")
     else:
         why = type(error).__name__
@@ -109,7 +109,7 @@ def of_loss(error: Exception, endpoint: str) -> Reason:
 
 
 def of_tls(error: ssl.SSLError, name: str) -> Reason:
-    """What a failed TLS handshake means; `name` is the one that the certificate should be for."""
+    """Return the reason for a failed TLS handshake; `name` is the expected name in the certificate."""
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code == HOSTNAME_MISMATCH:
             return Reason(Problem.SERVER_NAME, name)

@@ -1,7 +1,7 @@
-"""The SDK's PuppetService, mended: each method is one RPC of the protocol, sent over a Wire.
+"""A corrected version of the SDK's PuppetService: each method is one RPC, sent over a Wire.
 
-The names are the SDK's where it has the method. Its own versions lose arguments or read the wrong fields (a topic that
-is set becomes a topic that is read), know no deadline, and speak neither TLS nor token.
+Method names are those of the SDK. Its own methods lose arguments or read the wrong fields (setting a topic only reads
+it), and support neither deadlines nor TLS nor tokens.
 """
 
 from __future__ import annotations
@@ -21,59 +21,59 @@ from wechat.events import Link, MiniProgram
 from wechat.wire import CALL_SECONDS, Wire
 
 
-class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
-    """The RPCs of one account. `wechat.connection` gives it a wire while there is a connection."""
+class MendedPuppet(PuppetService):  # type: ignore[misc]  # the SDK is untyped
+    """The RPCs of an account. `wechat.connection` attaches a wire while there is a connection."""
 
     def __init__(self, account: str) -> None:
-        # The SDK wants an endpoint and warns of environment variables; the connection is made elsewhere.
+        # The SDK requires an endpoint and warns about environment variables; the connection is made elsewhere.
         super().__init__(PuppetOptions(end_point=f"{account}.invalid:1", token=None), name=account)
         self.wire: Wire | None = None
         self.channel: Channel | None = None
         self.login_user_id: str | None = None
 
-    # ---- the life of the connection, which is not the SDK's business ----
+    # ---- connection ----
 
     def attach(self, wire: Wire) -> None:
-        """Use this connection from now on; the SDK's own stub works over it too."""
+        """Use this connection, also for the SDK's stub."""
         self.wire = wire
         self.channel = wire.channel
         self._puppet_stub = PuppetStub(wire.channel, metadata=wire.metadata)
 
     def detach(self) -> None:
-        """There is no connection any more."""
+        """Remove the connection."""
         self.wire = self.channel = self._puppet_stub = None
         self.login_user_id = None
 
     async def start(self) -> None:
-        """Do nothing: the SDK would stop the account's session on the gateway first."""
+        """Do nothing: the SDK would first stop the account's session on the gateway."""
 
     async def stop(self) -> None:
         """Do nothing: the SDK would stop the account's session on the gateway."""
 
     async def call(self, name: str, request: Message, timeout: float = CALL_SECONDS) -> Any:
-        """One call of a logged-in account; WeChatOffline when it is not."""
+        """Make a call of a logged-in account; raise WeChatOffline if it is not."""
         if self.wire is None or not self.login_user_id:
             raise WeChatOffline(name, "not connected" if self.wire is None else "not logged in")
         return await self.wire.call(name, request, timeout)
 
     def online_wire(self, name: str) -> Wire:
-        """The connection, for calls that stream; WeChatOffline when there is none."""
+        """Return the connection for streaming calls; raise WeChatOffline if there is none."""
         if self.wire is None:
             raise WeChatOffline(name, "not connected")
         return self.wire
 
     async def dirty_payload(self, payload_type: int, payload_id: str) -> None:
-        """Make the gateway forget what it cached: the next read is fresh."""
+        """Make the gateway drop a cached payload."""
         await self.call("DirtyPayload", pb.DirtyPayloadRequest(type=payload_type, id=payload_id))
 
-    # ---- people ----
+    # ---- contacts ----
 
     async def contact_list(self) -> list[str]:
-        """The ids of everybody the account has as a contact."""
+        """Return the ids of the account's contacts."""
         return list((await self.call("ContactList", pb.Empty())).ids)
 
     async def contact_payload(self, contact_id: str) -> pb.ContactPayloadResponse:
-        """What the gateway knows of a person."""
+        """Return a contact's payload."""
         return await self.call("ContactPayload", pb.Id(id=contact_id))  # type: ignore[no-any-return]
 
     async def contact_alias(self, contact_id: str, alias: str | None = None) -> str:
@@ -82,12 +82,16 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         answer = await self.call("ContactAlias", request)
         return answer.alias or answer.alias_wrapped.value or ""
 
+    async def log_out(self) -> None:
+        """End the account's login; the gateway shows a code for the next one."""
+        await self.call("Logout", pb.Empty())
+
     async def contact_self_qr_code(self) -> str:
-        """The content of the account's own QR code."""
+        """Return the content of the account's QR code."""
         return str((await self.call("ContactSelfQRCode", pb.Empty())).qrcode)
 
     async def friendship_payload(self, friendship_id: str, payload: Any = None) -> pb.FriendshipPayloadResponse:
-        """Who asks to become a friend, and with what words."""
+        """Return a friend request's payload."""
         return await self.call(  # type: ignore[no-any-return]
             "FriendshipPayload", pb.FriendshipPayloadRequest(id=friendship_id)
         )
@@ -99,36 +103,36 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
     # ---- groups ----
 
     async def room_list(self) -> list[str]:
-        """The ids of all groups the account is in."""
+        """Return the ids of the account's groups."""
         return list((await self.call("RoomList", pb.Empty())).ids)
 
     async def room_payload(self, room_id: str) -> pb.RoomPayloadResponse:
-        """A group's topic, owner and members."""
+        """Return a group's payload."""
         return await self.call("RoomPayload", pb.Id(id=room_id))  # type: ignore[no-any-return]
 
     async def room_members(self, room_id: str) -> list[str]:
-        """The ids of a group's members."""
+        """Return the ids of a group's members."""
         return list((await self.call("RoomMemberList", pb.Id(id=room_id))).member_ids)
 
     async def room_member_payload(self, room_id: str, contact_id: str) -> pb.RoomMemberPayloadResponse:
-        """A member's name and the name they have in this group."""
+        """Return a member's nickname and group alias."""
         return await self.call(  # type: ignore[no-any-return]
             "RoomMemberPayload", pb.RoomMemberPayloadRequest(id=room_id, member_id=contact_id)
         )
 
     async def room_create(self, contact_ids: Sequence[str], topic: str = "", timeout: float = 20.0) -> str:
-        """Make a group; returns its id."""
+        """Create a group; return its id."""
         answer = await self.call("RoomCreate", pb.RoomCreateRequest(contact_ids=contact_ids, topic=topic), timeout)
         if not answer.id:
             raise WeChatNotDone("RoomCreate", "the gateway returned no group")
         return str(answer.id)
 
     async def room_add(self, room_id: str, contact_id: str) -> None:
-        """Add a person, or invite them where WeChat wants that."""
+        """Add a person, or invite them where WeChat requires that."""
         await self.call("RoomAdd", pb.RoomAddRequest(id=room_id, contact_id=contact_id))
 
     async def room_delete(self, room_id: str, contact_id: str) -> None:
-        """Take a person out."""
+        """Remove a member."""
         await self.call("RoomDel", pb.RoomDelRequest(id=room_id, contact_id=contact_id))
 
     async def room_topic(self, room_id: str, new_topic: str | None = None) -> str:
@@ -144,36 +148,36 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         return answer.text or answer.text_wrapped.value or ""
 
     async def room_invitation_payload(self, room_invitation_id: str, payload: Any = None) -> Any:
-        """Who invites the account into which group."""
+        """Return an invitation's payload."""
         return await self.call("RoomInvitationPayload", pb.RoomInvitationPayloadRequest(id=room_invitation_id))
 
     async def room_invitation_accept(self, room_invitation_id: str) -> None:
-        """Follow an invitation into a group."""
+        """Accept an invitation to a group."""
         await self.call("RoomInvitationAccept", pb.Id(id=room_invitation_id))
 
     # ---- messages ----
 
     async def message_payload(self, message_id: str) -> pb.MessagePayloadResponse:
-        """Who said what, where."""
+        """Return a message's payload."""
         return await self.call("MessagePayload", pb.Id(id=message_id))  # type: ignore[no-any-return]
 
     async def message_send_text(self, conversation_id: str, message: str, mention_ids: Sequence[str] = ()) -> str:
-        """Say a text; `mention_ids` are the members it is addressed to."""
+        """Send a text; `mention_ids` are members to mention."""
         request = pb.MessageSendTextRequest(conversation_id=conversation_id, text=message, mentional_ids=mention_ids)
         return _sent_id(await self.call("MessageSendText", request))
 
     async def message_send_box(self, conversation_id: str, box: str, timeout: float) -> str:
-        """Send a file; `box` is a FileBox as JSON."""
+        """Send a file, as FileBox JSON."""
         request = pb.MessageSendFileRequest(conversation_id=conversation_id, file_box=box)
         return _sent_id(await self.call("MessageSendFile", request, timeout))
 
     async def message_send_contact(self, conversation_id: str, contact_id: str) -> str:
-        """Send a person's card."""
+        """Send a contact card."""
         request = pb.MessageSendContactRequest(conversation_id=conversation_id, contact_id=contact_id)
         return _sent_id(await self.call("MessageSendContact", request))
 
     async def message_send_link(self, conversation_id: str, link: Link) -> str:
-        """Send a link card, in the layout of now and that of gateways before 1.0."""
+        """Send a link card, in the current format and in that of gateways before 1.0."""
         payload = pb.UrlLinkPayload(
             title=link.title, url=link.url, description=link.description, thumbnail_url=link.thumbnail
         )
@@ -184,7 +188,7 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         return _sent_id(await self.call("MessageSendUrl", request))
 
     async def message_send_program(self, conversation_id: str, program: MiniProgram) -> str:
-        """Send a mini-program card, in both layouts."""
+        """Send a mini-program card, in both formats."""
         payload = pb.MiniProgramPayload(
             appid=program.appid,
             title=program.title,
@@ -203,27 +207,27 @@ class MendedPuppet(PuppetService):  # type: ignore[misc] # the SDK has no types
         return _sent_id(await self.call("MessageSendMiniProgram", request))
 
     async def message_box(self, message_id: str) -> str:
-        """The file of a message, as the JSON of a FileBox."""
+        """Return the file of a message as FileBox JSON."""
         return str((await self.call("MessageFile", pb.Id(id=message_id), 60.0)).file_box)
 
     async def message_image_box(self, message_id: str, size: int) -> str:
-        """A picture, as the JSON of a FileBox; size: 1 thumbnail, 2 HD, 3 as sent."""
+        """Return an image as FileBox JSON; size: 1 thumbnail, 2 HD, 3 original."""
         return str((await self.call("MessageImage", pb.MessageImageRequest(id=message_id, type=size), 60.0)).file_box)
 
     async def message_contact(self, message_id: str) -> str:
-        """Whose card a message is."""
+        """Return the contact id of a card message."""
         return str((await self.call("MessageContact", pb.Id(id=message_id))).id)
 
     async def message_link(self, message_id: str) -> pb.MessageUrlResponse:
-        """The link card a message is."""
+        """Return the link card of a message."""
         return await self.call("MessageUrl", pb.Id(id=message_id))  # type: ignore[no-any-return]
 
     async def message_program(self, message_id: str) -> pb.MessageMiniProgramResponse:
-        """The mini-program card a message is."""
+        """Return the mini-program card of a message."""
         return await self.call("MessageMiniProgram", pb.Id(id=message_id))  # type: ignore[no-any-return]
 
     async def message_place(self, message_id: str) -> pb.LocationPayload:
-        """The place a message is."""
+        """Return the location of a message."""
         return (await self.call("MessageLocation", pb.Id(id=message_id))).location  # type: ignore[no-any-return]
 
 
@@ -232,7 +236,7 @@ def _sent_id(answer: Any) -> str:
 
 
 def _wrapped(value: str | None) -> StringValue | None:
-    """The value for gateways before 1.0, which read it from another field."""
+    """Wrap a value for gateways before 1.0, which read it from another field."""
     return None if value is None else StringValue(value=value)
 
 

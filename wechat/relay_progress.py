@@ -1,4 +1,4 @@
-"""How far an account has the events of a relay, when its gateway is one, and the epoch it calls with."""
+"""Progress of an account in the events of a relay, and the metadata sent to it."""
 
 from __future__ import annotations
 
@@ -6,32 +6,34 @@ from protocol.relaying import ACKNOWLEDGED, EPOCH, RESUME, Position
 
 
 class RelayProgress:
-    """Without a relay all of this stays empty; gateways pay no attention to the metadata."""
+    """Position and epoch for a relay. Stays empty with other gateways, which ignore the metadata."""
 
     def __init__(self) -> None:
         self._epoch = 0
-        self._journal = ""  # of the relay that is connected
-        self._stored: Position | None = None  # everything up to here is in the database
-        self._handed = 0  # the last number that was given to be stored
+        self._journal = ""  # id of the connected relay's journal
+        self._stored: Position | None = None  # all events up to here are stored
+        self._handed = 0  # number of the last event passed on to be stored
 
     def begin(self, epoch: int, position: str) -> None:
-        """The process starts: its epoch, and the position that the database has."""
+        """Set the epoch of this process and the stored position."""
         self._epoch, self._stored = epoch, Position.parse(position)
 
     def opened(self, journal: str) -> None:
-        """A stream was opened; `journal` is "" for a gateway that is no relay."""
+        """A stream was opened; `journal` is "" if the gateway is not a relay."""
         self._journal = journal
         self._handed = self._stored.number if self._stored and self._stored.journal == journal else 0
 
     def position_of(self, number: int) -> str:
-        """The position of an event that is handed on to be stored; "" without a relay."""
+        """Return the position of an event to be stored; "" without a relay."""
         if not (self._journal and number):
             return ""
         self._handed = max(self._handed, number)
         return str(Position(self._journal, number))
 
     def passed(self, number: int) -> None:
-        """An event that nothing is stored of. It is acknowledged with the next one, or at once when none waits."""
+        """Record an event that is not stored. It is acknowledged with the next stored one, or at once if none is
+        pending.
+        """
         if not (self._journal and number):
             return
         stored = self._stored.number if self._stored and self._stored.journal == self._journal else 0
@@ -39,7 +41,7 @@ class RelayProgress:
             self._handed, self._stored = number, Position(self._journal, number)
 
     def acknowledge(self, position: str) -> None:
-        """Everything up to this position is in the database."""
+        """Record that all events up to this position are stored."""
         parsed = Position.parse(position)
         if parsed is None or parsed.journal != self._journal:
             return
@@ -47,11 +49,11 @@ class RelayProgress:
             self._stored = parsed
 
     def constant(self) -> dict[str, str]:
-        """The metadata that every call of this process carries."""
+        """Return the metadata of every call."""
         return {EPOCH: str(self._epoch)} if self._epoch else {}
 
     def current(self, *, resuming: bool) -> dict[str, str]:
-        """The metadata of a call that is made now."""
+        """Return the metadata that depends on the current position."""
         metadata = {RESUME: str(self._stored or "new")} if resuming and self._epoch else {}
         if self._stored and self._stored.journal == self._journal:
             metadata[ACKNOWLEDGED] = str(self._stored)

@@ -1,4 +1,4 @@
-"""What the account itself has sent lately: it comes back as events, which need neither be stored nor read."""
+"""Recently sent messages of the account, whose echo events are ignored."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ MAX: Final = 5000
 
 
 class SentMessages:
-    """The ids of the messages sent last."""
+    """The ids of the last messages sent."""
 
     def __init__(self) -> None:
         self._ids: dict[str, None] = {}
 
     def note(self, id: str) -> str:
-        """Remember the id of a message that was just sent; returns it."""
+        """Store the id of a message just sent, and return it."""
         if id:
             self._ids[id] = None
             if len(self._ids) > MAX:

@@ -1,4 +1,4 @@
-"""How an account's gateway is reached, out of its settings."""
+"""Gateway channels from an account's settings."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from config.settings import AssistantSettings
 
 
-def _address(settings: AssistantSettings) -> GatewayAddress:
-    return GatewayAddress(settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
+def address_of(settings: AssistantSettings, endpoint: str = "") -> GatewayAddress:
+    """Where the account's gateway is; `endpoint`: what the authority last answered."""
+    return GatewayAddress(endpoint or settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
 
 
 def certificate_name(settings: AssistantSettings) -> str:
     """The name that the gateway's certificate must be for."""
-    return _address(settings).certificate_name
+    return address_of(settings).certificate_name
 
 
 def make_channel(settings: AssistantSettings, *, secure: bool) -> Channel:
     """A channel to the gateway, not connected yet."""
-    return tls.make_channel(_address(settings), secure=secure, codec=LenientCodec())
+    return tls.make_channel(address_of(settings), secure=secure, codec=LenientCodec())

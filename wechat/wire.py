@@ -1,10 +1,11 @@
-"""One connection to a gateway: calls with a deadline, and every way they can fail said in our words."""
+"""A connection to a gateway: calls with deadlines, and translation of their errors."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
@@ -24,15 +25,17 @@ from errors import (
 )
 from protocol import CALLS, ProtocolCall
 from protocol import puppet_pb2 as pb
+from protocol.batched_channel import MessageTooLarge
 from protocol.relaying import NO_GATEWAY, TAKEN_OVER
+from wechat.gateway_clock import GatewayClock
 from wechat.relay_progress import RelayProgress
 
 CALL_SECONDS: Final = 10.0
-CALLS_AT_ONCE: Final = 32  # without a bound, calls queue behind each other until their deadlines pass
+CALLS_AT_ONCE: Final = 32  # without a limit, calls would queue until their deadlines pass
 CHUNK: Final = 64 * 1024
 
-# What a lost connection surfaces as. AttributeError and AssertionError come from inside grpclib when the connection
-# goes away between two of its own steps.
+# Exceptions raised for a lost connection. AttributeError and AssertionError come from grpclib when the connection is
+# lost between two of its own steps.
 LOST: Final = (
     StreamTerminatedError,
     ProtocolError,
@@ -49,9 +52,9 @@ UNCERTAIN: Final = (Status.DEADLINE_EXCEEDED, Status.UNAVAILABLE, Status.CANCELL
 
 
 def translate(call: str, error: GRPCError, token: str = "") -> WeChatError:
-    """The gateway's refusal as one of our errors. The token, which some gateways repeat, is taken out."""
+    """Translate a gRPC error. The token, which some gateways repeat, is removed from the message."""
     if error.status is Status.UNAUTHENTICATED:
-        return WeChatOffline(call, "the gateway does not take the token")
+        return WeChatOffline(call, "the gateway rejects the token")
     if (error.message or "").startswith((NO_GATEWAY, TAKEN_OVER)):
         return WeChatOffline(call, error.message or "")
     text = (error.message or error.status.name).split("\n", 1)[0][:300]
@@ -67,47 +70,59 @@ def translate(call: str, error: GRPCError, token: str = "") -> WeChatError:
 
 
 class CancelOnce(DeadlineWrapper):
-    """grpclib wakes a call whose connection is lost by cancelling its task, and does so twice when it closes the
-    connection itself. Once is enough, and lets `Wire` see whether somebody else cancelled the task too."""
+    """Cancel the task of a call at most once when the connection is lost.
+
+    grpclib cancels it twice when it closes the connection itself. With a single cancellation, `Wire` can tell whether
+    the task was also cancelled by somebody else.
+    """
 
     def cancel(self, error: Exception) -> None:
-        """Wake the call."""
+        """Cancel the call's task."""
         if self._error is None:
             super().cancel(error)
 
 
 class Wire:
-    """The calls of one connection. When it is lost a new Wire is made; this one then fails every call."""
+    """The calls of a connection. After its loss a new Wire is created, and this one fails every call."""
 
     def __init__(
-        self, channel: Channel, token: str, *, at_once: int = CALLS_AT_ONCE, relay: RelayProgress | None = None
+        self,
+        channel: Channel,
+        token: str,
+        *,
+        at_once: int = CALLS_AT_ONCE,
+        relay: RelayProgress | None = None,
+        clock: GatewayClock | None = None,
     ) -> None:
         self.channel = channel
+        self._clock = clock or GatewayClock()
         self._relay = relay or RelayProgress()
         self.metadata = {"authorization": f"Wechaty {token}"} if token else {}
         self.metadata |= self._relay.constant()
         self._token = token
         self._slots = asyncio.Semaphore(at_once)
         self._closed = False
-        self._moved = 0.0  # when a piece of a file last went in or out
+        self._moved = 0.0  # when a chunk of a file was last transferred
 
     async def connect(self, timeout: float = CALL_SECONDS) -> None:
-        """Open the connection; OSError (ssl.SSLError among them) or TimeoutError when that fails."""
+        """Open the connection; raise OSError (including ssl.SSLError) or TimeoutError."""
         await asyncio.wait_for(self.channel.__connect__(), timeout)
 
     def close(self) -> None:
-        """Break the connection: every call in flight ends as unknown."""
+        """Close the connection; running calls raise WeChatUnknown."""
         self._closed = True
         self.channel.close()
 
     async def call(self, name: str, request: Message, timeout: float = CALL_SECONDS) -> Any:
-        """One unary call; returns the answer's message."""
+        """Make a unary call and return the response."""
         async with self._slots:
             return await self._unary(CALLS[name], request, timeout)
 
     async def alive(self, timeout: float) -> bool:
-        """Whether the gateway answers at all within `timeout` seconds; also one that knows no Version does. On a slow
-        line the answer may be behind a large file: while that moves, the gateway is alive."""
+        """Whether the gateway answers within `timeout` seconds; it need not support Version.
+
+        On a slow connection the answer may be delayed by a large file, so a running transfer counts as an answer.
+        """
         began = time.monotonic()
         try:
             await self._unary(CALLS["Version"], pb.Empty(), timeout)
@@ -118,11 +133,11 @@ class Wire:
         return True
 
     def events(self) -> Stream[Message, Message]:
-        """The Event stream, to be entered; it has no deadline."""
+        """Return the Event stream, which has no deadline."""
         return self._open(CALLS["Event"], Cardinality.UNARY_STREAM, None)
 
     async def upload(self, data: bytes, timeout: float = 120.0) -> str:
-        """Leave bytes with the gateway; returns the id they have there."""
+        """Upload data to the gateway and return its id."""
         call, sent, asked = CALLS["Upload"], False, _cancels()
         async with self._slots:
             try:
@@ -139,23 +154,19 @@ class Wire:
                 raise self._said(call, error, sent, asked) from None
         return str(_given(call, answer).id)
 
-    async def download(self, id: str, limit: int, timeout: float = 120.0) -> bytes:
+    async def download(self, id: str, take: Callable[[bytes], Awaitable[None]], timeout: float = 120.0) -> None:
         """Fetch bytes the gateway keeps. Never ask for an id of an earlier session: the gateway's process dies."""
-        call = CALLS["Download"]
-        data, asked = bytearray(), _cancels()
+        call, asked = CALLS["Download"], _cancels()
         async with self._slots:
             try:
                 async with self._open(call, Cardinality.UNARY_STREAM, timeout) as stream:
                     stream._wrapper.__class__ = CancelOnce
                     await stream.send_message(pb.Id(id=id), end=True)
                     async for answer in stream:
-                        data += answer.chunk
                         self._moved = time.monotonic()
-                        if len(data) > limit:
-                            raise WeChatRefused(call.name, f"more than {limit} bytes")
+                        await take(answer.chunk)
             except (GRPCError, *LOST) as error:
                 raise self._said(call, error, True, asked) from None
-        return bytes(data)
 
     def _open(self, call: ProtocolCall, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
         if self._closed:
@@ -174,13 +185,17 @@ class Wire:
                 sent = True
                 await stream.send_message(request, end=True)
                 answer = await stream.recv_message()
+                self._clock.read(stream.initial_metadata)
         except (GRPCError, *LOST) as error:
             raise self._said(call, error, sent, asked) from None
         return _given(call, answer)
 
     def _said(self, call: ProtocolCall, error: Exception, sent: bool, asked: int) -> BaseException:
-        """Our word for it. When somebody cancelled the task at the moment the call was lost, that must not be
-        swallowed. `asked`: the cancellations before the call."""
+        """Translate an error.
+
+        If the task was also cancelled by somebody else, return CancelledError instead. `asked`: cancellations before
+        the call.
+        """
         task = asyncio.current_task()
         if task is not None and task.cancelling() > asked:
             task.uncancel()
@@ -188,12 +203,14 @@ class Wire:
                 return asyncio.CancelledError()
         if isinstance(error, GRPCError):
             return translate(call.name, error, self._token)
+        if isinstance(error, MessageTooLarge):
+            return WeChatRefused(call.name, str(error))
         kind = WeChatUnknown if sent else WeChatOffline
-        return kind(call.name, f"{type(error).__name__}: connection lost or no answer in time")
+        return kind(call.name, f"{type(error).__name__}: connection lost or timeout")
 
 
 def _cancels() -> int:
-    """How often the running task was asked to end."""
+    """Return the number of cancellation requests of the current task."""
     task = asyncio.current_task()
     return task.cancelling() if task is not None else 0
 

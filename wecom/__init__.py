@@ -1,1 +1,1 @@
-"""The official channel: 微信客服 and 客户群 of 企业微信, over its HTTP API. The only package that knows that API."""
+"""The official channel: 微信客服 and 客户群 of 企业微信 by its HTTP API. Only this package uses that API."""

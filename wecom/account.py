@@ -1,4 +1,4 @@
-"""One customer service account of 企业微信: the same interface as an account over a Wechaty gateway."""
+"""A customer service account of 企业微信, with the interface of wechat.interface.WeChat."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import ElementTree
 
 from config.settings import AssistantSettings
-from errors import WeChatError
+from errors import WeChatError, WeChatUnsupported
 from protocol.wecom_crypto import BadCallback, CallbackCrypto
 from wechat.directory import CachedDirectory
-from wechat.events import Contact, Event, Link, Media, MessageFailed, MiniProgram, RawEvent
+from wechat.events import Contact, Event, Link, Media, MessageFailed, MiniProgram, RawEvent, Room
 from wechat.interface import Capability, Directory, Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wecom import kf_messages
-from wecom.api import NotLetIn, WecomApi
+from wecom.api import ApiRefused, NotLetIn, WecomApi
+from wecom.group_tasks import GroupTasks
+from wecom.groups import CustomerGroups
 from wecom.kf import CustomerService, job_of
 from wecom.storage import Storage
 from wecom.unsupported import UnsupportedCalls
 
 log = logging.getLogger(__name__)
-PAGE: Final = 1000  # messages of one page
-POLL: Final = 60.0  # seconds between two looks without a callback
-WAITS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds between tries while the API cannot be reached
-TOKEN_SECONDS: Final = 600.0  # that the token of a callback is good for
+PAGE: Final = 1000  # messages per page
+POLL: Final = 60.0  # seconds between polls without a callback
+WAITS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds between attempts while the API is unreachable
+EXTERNAL: Final = ("wm", "wo")  # what the ids of people outside the corp begin with
+TOKEN_SECONDS: Final = 600.0  # validity of a callback's token
 CAPABILITIES: Final = frozenset(
     {
         Capability.MENU,
@@ -43,10 +46,11 @@ CAPABILITIES: Final = frozenset(
 )
 
 
-class WecomAccount(UnsupportedCalls):
-    """An account. `start` returns at once; messages are read at each callback, and once a minute besides."""
+GROUP_CAPABILITIES: Final = frozenset({Capability.CREATE_ROOM, Capability.JOIN_BY_CODE, Capability.GROUP_TASKS})
 
-    capabilities = CAPABILITIES
+
+class WecomAccount(UnsupportedCalls):
+    """An account. `start` returns at once; messages are read at each callback, and once a minute."""
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class WecomAccount(UnsupportedCalls):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.account = settings.account
+        self.capabilities = CAPABILITIES | (GROUP_CAPABILITIES if settings.groups.pool else frozenset())
         self._known = CachedDirectory()
         self.directory: Directory = self._known
         self.qr_code = ""
@@ -69,19 +74,21 @@ class WecomAccount(UnsupportedCalls):
         self._api = WecomApi(settings.api_url, settings.corp_id, settings.secret, storage, clock)
         numbers = itertools.count(int(clock() * 1000))
         self._kf = CustomerService(self._api, storage, settings.open_kfid, lambda: str(next(numbers)))
+        self._groups = CustomerGroups(self._api, storage, self._known, settings.groups, self._groups_changed)
+        self._tasks = GroupTasks(self._api, storage, self._known, settings.agent, clock)
         self._crypto = CallbackCrypto(settings.callback.token, settings.callback.aes_key, settings.corp_id)
         self._called = asyncio.Event()
         self._sync_token: tuple[str, float] = ("", 0.0)
-        self._task: asyncio.Task[None] | None = None
+        self._running: list[asyncio.Task[None]] = []
 
     @property
     def state(self) -> State:
-        """Whether the API takes our calls."""
+        """The state of the connection to the API."""
         return self._state
 
     @property
     def reason(self) -> Reason | None:
-        """Why it is not online; None when it is."""
+        """Why the account is not online; None if it is."""
         return self._reason
 
     @property
@@ -89,36 +96,45 @@ class WecomAccount(UnsupportedCalls):
         """The account's open_kfid."""
         return self._open_kfid
 
+    @property
+    def gateway_time(self) -> float | None:
+        """What the platform's clock shows, in Unix seconds."""
+        return self._api.platform_clock.now
+
     async def start(self) -> None:
-        """Begin to read; the listener hears how it goes."""
+        """Start reading; the listener is called on changes."""
         self._known.owner_id = self._open_kfid
-        self._task = asyncio.create_task(self._run())
+        self._running = [asyncio.create_task(self._run())]
+        if Capability.JOIN_BY_CODE in self.capabilities:
+            self._running.append(asyncio.create_task(self._groups.run()))
 
     async def stop(self) -> None:
-        """Stop reading. What was read is stored; the rest is read after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        """Stop reading. Unread messages are read after the next start."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self._api.close()
         await self._become(State.CONNECTING, Reason(Problem.STOPPED))
 
     # ---- callbacks ----
 
     def echo(self, signature: str, timestamp: str, nonce: str, echo: str) -> bytes:
-        """The answer to the platform's check of the callback's address; BadCallback."""
+        """Return the response to the platform's verification of the callback URL; raise BadCallback."""
         return self._crypto.open(signature, timestamp, nonce, echo)
 
     def called_back(self, signature: str, timestamp: str, nonce: str, body: bytes) -> None:
-        """Take a callback; what it tells of is read at once. BadCallback."""
+        """Process a callback and start reading the messages it announces; raise BadCallback."""
         try:
             envelope = ElementTree.fromstring(body)
             message = self._crypto.open(signature, timestamp, nonce, envelope.findtext("Encrypt") or "")
             event = ElementTree.fromstring(message)
-        except (ParseError, ValueError) as error:  # of DTDs and entities too
+        except (ParseError, ValueError) as error:  # ValueError: defusedxml rejects DTDs and entities
             raise error if isinstance(error, BadCallback) else BadCallback("no XML") from None
         if event.findtext("Event") == "kf_msg_or_event" and event.findtext("OpenKfId") in (self._open_kfid, None):
             self._sync_token = event.findtext("Token") or "", self._clock() + TOKEN_SECONDS
             self._called.set()
+        elif event.findtext("Event") == "change_external_chat" and Capability.JOIN_BY_CODE in self.capabilities:
+            self._groups.changed(event.findtext("ChatId") or "")
 
     # ---- reading ----
 
@@ -137,7 +153,7 @@ class WecomAccount(UnsupportedCalls):
                 await self._become(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
                 wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
             except Exception:
-                log.exception("%s: messages could not be read", self.account)
+                log.exception("%s: could not read messages", self.account)
                 wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
             try:
                 await asyncio.wait_for(self._called.wait(), wait)
@@ -145,7 +161,7 @@ class WecomAccount(UnsupportedCalls):
                 continue
 
     async def _sync(self) -> None:
-        """Read all that is new, page by page; a page and the cursor behind it are kept together."""
+        """Read all new messages page by page; each page is stored together with its cursor."""
         cursor, more = await self._storage.cursor(), True
         while more:
             body: dict[str, Any] = {"open_kfid": self._open_kfid, "limit": PAGE, "voice_format": 0}
@@ -165,7 +181,7 @@ class WecomAccount(UnsupportedCalls):
             cursor = new_cursor
 
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = lambda _conversation: None) -> Event | None:
-        """What a message means, with its customer's name."""
+        """Resolve a message, with the customer's name."""
         contact_id = kf_messages.customer_of(raw.data)
         if not contact_id:
             return None
@@ -176,7 +192,7 @@ class WecomAccount(UnsupportedCalls):
         except NotLetIn:
             raise
         except WeChatError as error:
-            log.info("%s: a customer's name could not be read: %s", self.account, error)
+            log.info("%s: could not read the name of a customer: %s", self.account, error)
             name = ""
         event = kf_messages.event_of(raw, name, is_new=is_new)
         if isinstance(event, MessageFailed):
@@ -185,10 +201,10 @@ class WecomAccount(UnsupportedCalls):
         return event
 
     def begin(self, epoch: int, position: str) -> None:
-        """Nothing to do: reading goes on at the cursor."""
+        """Do nothing: reading resumes at the cursor."""
 
     def acknowledge(self, position: str) -> None:
-        """Nothing to do: the cursor is kept with the events."""
+        """Do nothing: the cursor is stored with the events."""
 
     async def _become(self, state: State, reason: Reason | None = None) -> None:
         if (state, reason) == (self._state, self._reason):
@@ -200,12 +216,16 @@ class WecomAccount(UnsupportedCalls):
             if state is State.ONLINE:
                 await self._listener.synced(self.account, datetime.now(UTC), ())
         except Exception:
-            log.exception("%s: the listener failed on a state", self.account)
+            log.exception("%s: the listener failed on a state change", self.account)
 
-    # ---- people ----
+    async def _groups_changed(self, changed: Sequence[str]) -> None:
+        if self._state is State.ONLINE:
+            await self._listener.synced(self.account, datetime.now(UTC), changed)
+
+    # ---- contacts ----
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
-        """A customer; `fresh`: read now."""
+        """Return a customer; `fresh`: read it from the API."""
         known = self.directory.contacts.get(contact_id)
         if known is not None and not fresh:
             return known
@@ -217,53 +237,120 @@ class WecomAccount(UnsupportedCalls):
         return customer
 
     async def look_for(self, name: str) -> None:
-        """Customers have ids that begin with wm; nobody else can be looked up."""
+        """Read a customer by id (wm…); staff are found by the groups they are in."""
         if name.startswith("wm"):
             await self.contact(name, fresh=True)
+        else:
+            await self._groups.read_new()
 
     async def self_qr_code(self) -> str:
-        """The address under which customers reach the account; as a QR code it is scanned."""
+        """Return the URL by which customers contact the account, for a QR code."""
         answer = await self._api.call("kf/add_contact_way", {"open_kfid": self._open_kfid, "scene": "wxbot"})
         return str(answer.get("url") or "")
 
-    # ---- saying ----
+    # ---- sending ----
 
     async def send_text(
         self, to: str, text: str, mentions: Sequence[str] = (), *, choices: Sequence[str] = (), key: str = ""
     ) -> str:
-        """Say a text to a customer; the message's id."""
+        """Send a text to a customer, a group or a member of staff; return the message id."""
+        if to in self._groups:
+            return await self._tasks.to_group(to, {"text": {"content": text}}, key)
+        if self._is_staff(to):
+            return await self._tasks.to_staff(to, text)
         return await self._kf.text(to, text, choices, key)
 
     async def send_media(self, to: str, media: Media, *, key: str = "") -> str:
-        """Send a picture or a file to a customer."""
+        """Send an image or file to a customer or a group."""
+        if to in self._groups:
+            kind = kf_messages.media_kind(media.name)
+            kind = kind if kind in ("image", "video") else "file"
+            attachment = {"msgtype": kind, kind: {"media_id": await self._api.upload(kind, media)}}
+            return await self._tasks.to_group(to, {"attachments": [attachment]}, key)
         return await self._kf.media(to, media, key)
 
     async def send_link(self, to: str, link: Link, *, key: str = "") -> str:
-        """Send a link card to a customer."""
+        """Send a link card to a customer or a group."""
+        if to in self._groups:
+            card = {"title": link.title, "desc": link.description, "url": link.url, "picurl": link.thumbnail}
+            return await self._tasks.to_group(to, {"attachments": [{"msgtype": "link", "link": card}]}, key)
         return await self._kf.link(to, link, key)
 
     async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str:
-        """Send a mini-program card to a customer."""
+        """Send a mini-program card."""
         return await self._kf.program(to, program, key)
 
-    # ---- what came in with a message ----
+    def _is_staff(self, id: str) -> bool:
+        """Ids of people outside the corp begin with wm or wo."""
+        return id in self.directory.contacts and not id.startswith(EXTERNAL) and id != self._open_kfid
+
+    # ---- groups ----
+
+    async def room(self, room_id: str, *, fresh: bool = False) -> Room:
+        """Return a group; `fresh`: read it from the API."""
+        known = self.directory.rooms.get(room_id)
+        return known if known is not None and not fresh else await self._groups.read(room_id)
+
+    async def read_new_rooms(self) -> list[Room]:
+        """Read the groups of the pool that are not known yet."""
+        return await self._groups.read_new()
+
+    async def names_in(self, room_id: str) -> dict[str, set[str]]:
+        """Return the names of a group's members."""
+        contacts = self.directory.contacts
+        members = (await self._groups.read(room_id)).member_ids
+        return {id: {contacts[id].name} for id in members if id in contacts and contacts[id].name}
+
+    async def is_in_room(self, room_id: str) -> bool:
+        """Whether the API shows the group."""
+        try:
+            await self._groups.read(room_id)
+        except ApiRefused:
+            return room_id in self._groups
+        return True
+
+    async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
+        """Whether the person is a member now."""
+        return contact_id in (await self._groups.read(room_id)).member_ids
+
+    async def announcement(self, room_id: str) -> str:
+        """Announcements are made by staff."""
+        raise WeChatUnsupported("announcement")
+
+    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+        """Create a QR code to join the group by."""
+        await self._groups.open(room_id, state, grows=grows)
+
+    async def join_picture(self, room_id: str) -> bytes:
+        """Return the QR code to join the group by."""
+        return await self._groups.picture(room_id)
+
+    async def leave_room(self, room_id: str) -> None:
+        """Delete the QR code; the group itself stays with the staff."""
+        await self._groups.close(room_id)
+
+    # ---- content of received messages ----
 
     async def media(self, message_id: str) -> Media:
-        """The file of a message; the platform keeps it for three days."""
+        """Return the file of a message; the platform keeps it for three days."""
         return await self._api.download(kf_messages.media_id_of(await self._storage.payload(message_id)))
 
+    async def file(self, message_id: str) -> Media:
+        """The same: the platform has no large ones."""
+        return await self.media(message_id)
+
     async def image(self, message_id: str) -> Media:
-        """The picture of a message."""
+        """Return the image of a message."""
         return await self.media(message_id)
 
     async def link(self, message_id: str) -> Link:
-        """The link card a message is."""
+        """Return the link card of a message."""
         return kf_messages.link_of(await self._storage.payload(message_id))
 
     async def program_title(self, message_id: str) -> str:
-        """What the mini-program that a message is says of itself."""
+        """Return the title of a mini-program message."""
         return kf_messages.text_of(await self._storage.payload(message_id))
 
     async def place(self, message_id: str) -> str:
-        """The place a message is."""
+        """Return name and address of a location message."""
         return kf_messages.text_of(await self._storage.payload(message_id))

@@ -1,4 +1,4 @@
-"""Calls of the API: the access token, and what each error code means."""
+"""Client of the HTTP API: access tokens, and translation of error codes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ import aiohttp
 
 from errors import WeChatError, WeChatExpired, WeChatNotYet, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
 from wechat.events import Media
+from wechat.gateway_clock import GatewayClock
 from wechat.problems import Problem, Reason
 from wecom import codes
 from wecom.storage import AccessToken, Storage
 
 log = logging.getLogger(__name__)
-EARLY: Final = 300.0  # seconds before its end that a token is replaced
+EARLY: Final = 300.0  # seconds before its expiry that a token is replaced
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, connect=5.0)
-LARGEST: Final = 20 * 1024**2  # bytes of a file
+LARGEST: Final = 20 * 1024**2  # bytes per file
 
 
 class ApiRefused(WeChatRefused):
-    """An error code that no other error stands for."""
+    """An error code without a specific exception."""
 
     def __init__(self, call: str, code: int, text: str) -> None:
         super().__init__(call, f"{code} {text}")
@@ -31,7 +32,7 @@ class ApiRefused(WeChatRefused):
 
 
 class NotLetIn(WeChatOffline):
-    """The platform takes no call of this app at all: wrong secret, or an address that is not trusted."""
+    """The platform rejects all calls of this app: wrong secret, or untrusted IP address."""
 
     def __init__(self, call: str, reason: Reason) -> None:
         super().__init__(call, str(reason))
@@ -39,7 +40,7 @@ class NotLetIn(WeChatOffline):
 
 
 class WecomApi:
-    """The API as one app of one corp may use it."""
+    """The API for one app of a corp."""
 
     def __init__(
         self, base_url: str, corp_id: str, secret: str, storage: Storage, clock: Callable[[], float] = time.time
@@ -52,6 +53,7 @@ class WecomApi:
         self._token: AccessToken | None = None
         self._turn = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
+        self.platform_clock = GatewayClock()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -61,11 +63,11 @@ class WecomApi:
     # ---- calls ----
 
     async def call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """POST a JSON object; the answer. A token that has died early is replaced once."""
+        """POST a JSON object and return the response. A token that became invalid early is replaced once."""
         return await self._with_token(path, lambda token: self._post(path, token, json=body))
 
     async def upload(self, kind: str, media: Media) -> str:
-        """Upload a temporary file (kept for three days); its media_id. `kind`: image, voice, video or file."""
+        """Upload a temporary file (kept for three days); return its media_id. `kind`: image, voice, video or file."""
 
         async def post(token: str) -> dict[str, Any]:
             form = aiohttp.FormData()
@@ -77,12 +79,12 @@ class WecomApi:
         return str(answer["media_id"])
 
     async def download(self, media_id: str) -> Media:
-        """A file by its media_id."""
+        """Download a file by its media_id."""
         answer = await self._with_token("media/get", lambda token: self._get_media(media_id, token))
         return Media(answer["name"], answer["data"])
 
     async def picture(self, url: str) -> bytes:
-        """A picture that the platform names by its address."""
+        """Download an image by its URL."""
         async with self._session.get(url) as response:
             response.raise_for_status()
             return await response.content.read(LARGEST)
@@ -104,10 +106,10 @@ class WecomApi:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise WeChatUnknown(call, type(error).__name__) from error
 
-    # ---- the token ----
+    # ---- access token ----
 
     async def _current(self, dead: str = "") -> str:
-        """The token to use, not `dead`: this process's, another's, or a new one."""
+        """Return a usable token other than `dead`: this process's, one of another process, or a new one."""
         async with self._turn:
             if not self._is_usable(self._token, dead):
                 self._token = await self._storage.token()
@@ -141,6 +143,7 @@ class WecomApi:
     async def _post(self, path: str, token: str, *, params: dict[str, str] | None = None, **more: Any) -> Any:
         url, query = f"{self._base_url}/cgi-bin/{path}", {"access_token": token, **(params or {})}
         async with self._session.post(url, params=query, **more) as response:
+            self.platform_clock.read(response.headers)
             return await response.json(content_type=None)
 
     async def _get_media(self, media_id: str, token: str) -> dict[str, Any]:
@@ -154,7 +157,7 @@ class WecomApi:
 
 
 def check(call: str, answer: dict[str, Any]) -> None:
-    """Raise what an error code means."""
+    """Raise the exception for an error code."""
     code, text = int(answer.get("errcode", 0)), str(answer.get("errmsg", ""))
     if code == 0:
         return
@@ -175,5 +178,5 @@ def _of_messages(call: str, code: int, text: str) -> WeChatError:
     if code == codes.COUNT_LIMIT:
         return WeChatNotYet(call, codes.FAILURES[6])
     if code in codes.SESSION_STATE:
-        return WeChatNotYet(call, f"{code} the session is not the assistant's")
+        return WeChatNotYet(call, f"{code} the session does not belong to the assistant")
     return ApiRefused(call, code, text)

@@ -1,4 +1,4 @@
-"""The error codes of the API that are acted on (developer.work.weixin.qq.com, 全局错误码)."""
+"""Error codes of the API that are handled (developer.work.weixin.qq.com, 全局错误码)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ BAD_CORP: Final = 40013
 DEAD_TOKEN: Final = frozenset({40014, 41001, 42001})
 TOO_OFTEN: Final = frozenset({45009, 45011, 45033})
 IP_REFUSED: Final = 60020
-COUNT_LIMIT: Final = 95001  # five messages since the customer last spoke
-TIME_LIMIT: Final = 95002  # 48 hours since the customer last spoke
+COUNT_LIMIT: Final = 95001  # five messages after the customer's last one
+NO_GROUP: Final = frozenset({40050, 90501, 49004})  # no such chat_id, or it is no 客户群 (any more)
+TIME_LIMIT: Final = 95002  # 48 hours after the customer's last message
 SESSION_STATE: Final = frozenset({95013, 95016, 95018})  # the session is with a person, or has ended
 
-# msg_send_fail.fail_type
+# values of msg_send_fail.fail_type
 FAILURES: Final[dict[int, str]] = {
     0: "unknown reason",
     1: "the account is blocked",

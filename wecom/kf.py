@@ -1,4 +1,4 @@
-"""What may be said to a customer, and how: each message has an id of ours, so that a repeat is recognised."""
+"""Sending messages to customers. Each has a message id of ours, so that repeats are recognised."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from wecom import codes, kf_messages
 from wecom.api import ApiRefused, WecomApi
 from wecom.storage import Allowance, Storage
 
-ON_EVENT: Final = frozenset({"text", "msgmenu"})  # what may be said with a code
+ON_EVENT: Final = frozenset({"text", "msgmenu"})  # message types that can be sent with a welcome code
 OWN_ID: Final = re.compile(r"[0-9a-z]{8}_(\d+)_\d+")
-# A link card needs a picture: one white pixel, where the card has none of its own.
+# The image that the API requires for cards: one white pixel.
 PIXEL: Final = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63f8ffff3f0005fe02fe"
     "a735819f0000000049454e44ae426082"
@@ -22,23 +22,23 @@ PIXEL: Final = bytes.fromhex(
 
 
 def job_of(message_id: str) -> int | None:
-    """The number of our work that a message id of ours stands for."""
+    """Return the id of the job to which a message id belongs."""
     match = OWN_ID.fullmatch(message_id)
     return int(match[1]) if match else None
 
 
 class CustomerService:
-    """Says things as one customer service account."""
+    """Sends messages as one customer service account."""
 
     def __init__(self, api: WecomApi, storage: Storage, open_kfid: str, new_key: Callable[[], str]) -> None:
         self._api = api
         self._storage = storage
         self._open_kfid = open_kfid
-        self._new_key = new_key  # for what is said without a number of work
+        self._new_key = new_key  # generates keys for messages without a job
         self._prefix = ""
 
     async def text(self, to: str, text: str, choices: Sequence[str], key: str) -> str:
-        """Say a text; with choices the customer can tap one."""
+        """Send a text; with choices, as a menu."""
         if choices:
             return await self._say(to, kf_messages.menu(text, list(choices)), key)
         sent = ""
@@ -47,7 +47,7 @@ class CustomerService:
         return sent
 
     async def media(self, to: str, media: Media, key: str) -> str:
-        """Send a picture, a voice message, a video or a file."""
+        """Send an image, voice message, video or file."""
         kind = kf_messages.media_kind(media.name)
         media_id = await self._api.upload(kind, media)
         return await self._say(to, {"msgtype": kind, kind: {"media_id": media_id}}, key)
@@ -65,7 +65,7 @@ class CustomerService:
 
     async def _say(self, to: str, message: dict[str, Any], key: str, part: int = 0) -> str:
         if not to or to == self._open_kfid:
-            raise WeChatUnsupported("kf/send_msg", "only customers can be written to")
+            raise WeChatUnsupported("kf/send_msg", "messages can only be sent to customers")
         self._prefix = self._prefix or await self._storage.prefix()
         id = f"{self._prefix}_{key or self._new_key()}_{part}"
         if message["msgtype"] in ON_EVENT and await self._welcomed(to, message, id):
@@ -88,7 +88,9 @@ class CustomerService:
         return id
 
     async def _welcomed(self, to: str, message: dict[str, Any], id: str) -> bool:
-        """Whether it was said as the welcome, which counts against no allowance and has twenty seconds."""
+        """Try to send it as the welcome message, which does not count against the allowance; a code is valid for 20
+        seconds.
+        """
         code = await self._storage.take_code(to, id)
         if not code:
             return False
@@ -100,5 +102,5 @@ class CustomerService:
 
 
 def is_duplicate(error: ApiRefused) -> bool:
-    """Whether a message was refused for its id, which was used before. The docs name no code for it."""
+    """Whether a message was rejected because its id was used before. The docs list no error code for that."""
     return "msgid" in error.text.lower()

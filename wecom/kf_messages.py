@@ -1,4 +1,4 @@
-"""What sync_msg brings, in the words of `wechat.events`; and what is sent, in the platform's."""
+"""Conversion of messages between the API's format and `wechat.events`."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from wechat.events import (
 from wecom import codes
 from wecom.storage import Heard
 
-MAX_TEXT: Final = 2048  # bytes of one text
+MAX_TEXT: Final = 2048  # bytes per text
 MAX_HEAD: Final = 1024  # bytes of a menu's text
 MAX_CHOICES: Final = 10
 WELCOME_SECONDS: Final = 20.0
 
 
 class Origin(IntEnum):
-    """Who a message comes from."""
+    """Sender of a message."""
 
     CUSTOMER = 3
     SYSTEM = 4
-    SERVICER = 5  # a member of staff, in their own client
+    SERVICER = 5  # a staff member, from their own client
 
 
 KINDS: Final = {
@@ -50,7 +50,7 @@ KINDS: Final = {
 
 
 def raw_event(account: str, message: dict[str, Any]) -> RawEvent | None:
-    """A message of sync_msg as the inbox keeps it; None for what has no id."""
+    """Return a message of sync_msg for the inbox; None if it has no id."""
     id, sent = message.get("msgid"), message.get("send_time")
     if not isinstance(id, str) or not id or not isinstance(sent, int | float):
         return None
@@ -59,7 +59,9 @@ def raw_event(account: str, message: dict[str, Any]) -> RawEvent | None:
 
 
 def heard(message: dict[str, Any]) -> Heard | None:
-    """What a message allows to be sent: five more to a customer who spoke, a welcome to one who came in."""
+    """Return what a message allows to send: five messages to a customer who wrote, a welcome to one who opened the
+    chat.
+    """
     at = float(message.get("send_time") or 0)
     if message.get("origin") == Origin.CUSTOMER and message.get("external_userid"):
         return Heard(str(message["external_userid"]), at)
@@ -70,12 +72,12 @@ def heard(message: dict[str, Any]) -> Heard | None:
 
 
 def customer_of(message: dict[str, Any]) -> str:
-    """The customer whom a message is about; "" for none."""
+    """Return the customer of a message, or ""."""
     return str(message.get("external_userid") or (message.get("event") or {}).get("external_userid") or "")
 
 
 def event_of(raw: RawEvent, name: str, *, is_new: bool) -> Event | None:
-    """What a message means; `is_new`: the customer was not known before. None: nothing to act on."""
+    """Convert a message to an event; None if there is nothing to handle. `is_new`: the customer was unknown."""
     message, contact_id = raw.data, customer_of(raw.data)
     if raw.kind == "event":
         return _of_system(raw, message.get("event") or {}, contact_id, name, is_new=is_new)
@@ -108,7 +110,7 @@ def _of_system(raw: RawEvent, event: dict[str, Any], contact_id: str, name: str,
 
 
 def text_of(message: dict[str, Any]) -> str:
-    """A message as text: what was written, or what names it."""
+    """Return the text of a message, or its title."""
     kind = str(message.get("msgtype"))
     content = message.get(kind)
     content = content if isinstance(content, dict) else {}
@@ -120,7 +122,7 @@ def text_of(message: dict[str, Any]) -> str:
 
 
 def link_of(message: dict[str, Any]) -> Link:
-    """The link card of a message."""
+    """Return the link card of a message."""
     link = message.get("link") or {}
     return Link(
         str(link.get("title") or ""), str(link.get("url") or ""), str(link.get("desc") or ""),
@@ -129,16 +131,16 @@ def link_of(message: dict[str, Any]) -> Link:
 
 
 def media_id_of(message: dict[str, Any]) -> str:
-    """The media_id of a message's file; "" when it has none."""
+    """Return the media_id of a message's file, or ""."""
     content = message.get(str(message.get("msgtype")))
     return str(content.get("media_id") or "") if isinstance(content, dict) else ""
 
 
-# ---- what is sent ----
+# ---- outgoing messages ----
 
 
 def text_parts(text: str) -> list[str]:
-    """A text in parts that the platform takes, cut at line ends where there are some."""
+    """Split a text into parts that the platform accepts, preferably at line breaks."""
     parts, rest = [], text
     while len(rest.encode()) > MAX_TEXT:
         head = rest.encode()[:MAX_TEXT].decode(errors="ignore")
@@ -149,7 +151,7 @@ def text_parts(text: str) -> list[str]:
 
 
 def menu(text: str, choices: list[str]) -> dict[str, Any]:
-    """A text with choices that the customer taps. The lines of the text that list the choices are left out."""
+    """Create a menu. The lines of the text that list the choices are left out."""
     lines = text.splitlines()
     listed = [number for number, line in enumerate(lines) if any(line.endswith(choice) for choice in choices)]
     head = lines[: listed[0]] if listed else lines
@@ -162,19 +164,19 @@ def menu(text: str, choices: list[str]) -> dict[str, Any]:
 
 
 def link_message(link: Link, thumb_media_id: str) -> dict[str, Any]:
-    """A link card; the platform wants a picture with it."""
+    """Create a link card; the platform requires a thumbnail."""
     card = {"title": _cut(link.title, 128), "desc": _cut(link.description, 512), "url": link.url}
     return {"msgtype": "link", "link": {**card, "thumb_media_id": thumb_media_id}}
 
 
 def program_message(program: MiniProgram, thumb_media_id: str) -> dict[str, Any]:
-    """A mini-program card."""
+    """Create a mini-program card."""
     page = {"appid": program.appid, "title": _cut(program.title, 64), "pagepath": program.page_path}
     return {"msgtype": "miniprogram", "miniprogram": {**page, "thumb_media_id": thumb_media_id}}
 
 
 def media_kind(name: str) -> str:
-    """How a file is uploaded and sent: by what its name ends with."""
+    """Return the media type of a file, by its suffix."""
     ending = name.rpartition(".")[2].lower()
     if ending in ("png", "jpg", "jpeg"):
         return "image"

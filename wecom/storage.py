@@ -1,4 +1,4 @@
-"""What an account keeps over restarts. `services.accounts.wecom_storage` does it in the database."""
+"""Interface of an account's persistent state. Implemented by services.accounts.wecom_storage."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from wechat.events import RawEvent
 
 
 class Allowance(StrEnum):
-    """Whether one more message may go to a customer."""
+    """Whether another message may be sent to a customer."""
 
     GRANTED = "granted"
-    REPEATED = "repeated"  # this very message was tried before
-    USED_UP = "used up"  # five messages since the customer last spoke
-    SILENT = "silent"  # the customer has not spoken for 48 hours, or never
+    REPEATED = "repeated"  # this message was tried before
+    USED_UP = "used up"  # five messages after the customer's last one
+    SILENT = "silent"  # no message of the customer for 48 hours, or ever
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Something that opens or renews the right to write to a customer. `code`: the one to welcome them with."""
+    """An event that grants messages to a customer. `code`: the welcome code."""
 
     contact_id: str
     at: float  # Unix seconds
@@ -31,38 +31,79 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """An access token, shared by all processes that use the same app."""
+    """An access token, shared by all processes of the app."""
 
     value: str
     expires_at: float  # Unix seconds
 
 
-class Storage(Protocol):
-    """The kept state of one account."""
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A group that people join by a QR code. `state`: what its members carry who did; `picture`: the QR code."""
+
+    id: str
+    state: str
+    config_id: str = ""  # of the join way; "" for a group that WeCom created behind one
+    picture: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTask:
+    """A message to a group that staff confirm. `key`: our own; `msgid`: the platform's, "" until it has answered."""
+
+    key: str
+    msgid: str
+    asked_at: float  # Unix seconds
+
+
+class GroupStorage(Protocol):
+    """The persistent state of groups."""
+
+    async def chats(self) -> Sequence[Chat]:
+        """Return the groups that are joined by a code."""
+
+    async def keep_chat(self, chat: Chat) -> None:
+        """Insert or update a group."""
+
+    async def drop_chat(self, chat_id: str) -> None:
+        """Delete a group: it is no longer joined by a code."""
+
+    async def task(self, key: str) -> GroupTask | None:
+        """Return the task of one of our messages."""
+
+    async def keep_task(self, task: GroupTask) -> None:
+        """Insert or update a task."""
+
+    async def task_ids(self) -> set[str]:
+        """Return the msgids of all tasks."""
+
+
+class Storage(GroupStorage, Protocol):
+    """The persistent state of an account."""
 
     async def prefix(self) -> str:
-        """Eight characters that are this database's own; what its message ids begin with."""
+        """Return a random prefix of eight characters for message ids, unique to this database."""
 
     async def cursor(self) -> str:
-        """Where reading messages goes on; "" at the very first."""
+        """Return the cursor from which to read; "" at first."""
 
     async def take_page(self, raws: Sequence[RawEvent], heard: Sequence[Heard], cursor: str) -> None:
-        """Keep a page's events, what they allow, and the cursor behind them, in one transaction."""
+        """Store a page's events, the allowances they grant, and the cursor in one transaction."""
 
     async def token(self) -> AccessToken | None:
-        """The token that some process has fetched last."""
+        """Return the token fetched last by any process."""
 
     async def keep_token(self, token: AccessToken) -> None:
-        """Share a token."""
+        """Store a token for all processes."""
 
     async def spend(self, contact_id: str, message_id: str) -> Allowance:
-        """Count a message against the customer's allowance; the same message counts once."""
+        """Count a message against the customer's allowance, once per message id."""
 
     async def used_up(self, contact_id: str) -> None:
-        """The platform says that the allowance is used up."""
+        """Record that the platform reports the allowance as used up."""
 
     async def take_code(self, contact_id: str, message_id: str) -> str:
-        """The code to welcome the customer with, for one message; "" when there is none, or another has it."""
+        """Return the welcome code for a message; "" if there is none, or another message has taken it."""
 
     async def payload(self, message_id: str) -> dict[str, Any]:
-        """A message as the platform sent it; {} when it is not kept."""
+        """Return a message as received from the platform; {} if it is not stored."""

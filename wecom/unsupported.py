@@ -1,80 +1,55 @@
-"""What the official API has no call for; services ask `capabilities` first."""
+"""Operations that the official API does not support. Services check `capabilities` first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from errors import WeChatUnsupported
-from wechat.events import Room
 
 
 class UnsupportedCalls:
-    """Each raises WeChatUnsupported."""
+    """Methods that raise WeChatUnsupported or return an empty result."""
 
     async def send_contact(self, to: str, contact_id: str, *, key: str = "") -> str:
-        """Customers cannot be sent cards."""
+        """Contact cards cannot be sent."""
         raise WeChatUnsupported("send_contact")
 
     async def accept_friend(self, friendship_id: str) -> None:
-        """Customers need not be accepted."""
+        """Customers need no acceptance."""
         raise WeChatUnsupported("accept_friend")
 
     async def set_alias(self, contact_id: str, alias: str) -> None:
         """Customers of 微信客服 have no remark."""
         raise WeChatUnsupported("set_alias")
 
+    async def log_out(self) -> None:
+        """The account is a service of the platform, which nobody logs in to."""
+        raise WeChatUnsupported("log_out")
+
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:
-        """Only staff make groups, in their own client."""
+        """Only staff can create groups, in their own client."""
         raise WeChatUnsupported("create_room")
 
-    async def room(self, room_id: str, *, fresh: bool = False) -> Room:
-        """There is no group."""
-        raise WeChatUnsupported("room")
-
-    async def read_new_rooms(self) -> list[Room]:
-        """There is no group."""
-        return []
-
-    async def names_in(self, room_id: str) -> dict[str, set[str]]:
-        """There is no group."""
-        raise WeChatUnsupported("names_in")
-
-    async def is_in_room(self, room_id: str) -> bool:
-        """The account is in no group."""
-        return False
-
     async def add_member(self, room_id: str, contact_id: str) -> None:
-        """Nobody can be added."""
+        """Members cannot be added."""
         raise WeChatUnsupported("add_member")
 
-    async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
-        """There is no group."""
-        return False
-
     async def remove_member(self, room_id: str, contact_id: str) -> None:
-        """Nobody can be removed."""
+        """Members cannot be removed."""
         raise WeChatUnsupported("remove_member")
 
     async def set_topic(self, room_id: str, topic: str) -> None:
-        """A group cannot be renamed."""
+        """Topics cannot be changed."""
         raise WeChatUnsupported("set_topic")
 
-    async def announcement(self, room_id: str) -> str:
-        """There is no group."""
-        raise WeChatUnsupported("announcement")
-
     async def set_announcement(self, room_id: str, text: str) -> bool:
-        """An announcement cannot be changed."""
+        """Announcements cannot be changed."""
         raise WeChatUnsupported("set_announcement")
 
-    async def leave_room(self, room_id: str) -> None:
-        """The account is in no group."""
-        raise WeChatUnsupported("leave_room")
-
     async def accept_invitation(self, invitation_id: str) -> None:
-        """The account is invited nowhere."""
+        """The account receives no invitations."""
         raise WeChatUnsupported("accept_invitation")
 
     async def card(self, message_id: str) -> str:
-        """A card names a member of staff, whom nobody can look up here."""
+        """Cards refer to staff members, who cannot be looked up."""
         raise WeChatUnsupported("card")

@@ -1,1 +1,1 @@
-"""The installed command `wxbot`. The program's own modules lie beside it, see wxbot.command."""
+"""The installed command `wxbot`. See wxbot.command."""

@@ -1,4 +1,4 @@
-"""`python -m wxbot`, the same as the command `wxbot`."""
+"""`python -m wxbot`, equivalent to the command `wxbot`."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""The command `wxbot`: each word starts one of the program's command lines.
+"""The command `wxbot`, whose subcommands run the program's command lines.
 
-In a source tree the program's modules (bot, api, config, …) lie beside this package. Installed from the wheel they lie
-in wxbot/program, out of the way of other packages' names, and are put on the path here.
+In a source tree the program's modules (bot, api, config, …) are beside this package. The wheel has them in
+wxbot/program, to avoid conflicts with other packages, and they are added to sys.path here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SAMPLES: Final = ("config.yaml", "faq.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One word of the command: the module it runs, and the arguments put before those given."""
+    """A subcommand: the module to run, and arguments put before the given ones."""
 
     module: str
     what: str
@@ -32,14 +32,14 @@ class Command:
 
 
 def write_samples(given: Sequence[str]) -> None:
-    """Give a first start its config.yaml and faq.yaml to edit; what is there already stays as it is."""
+    """Write sample config.yaml and faq.yaml at the first start; existing files are not changed."""
     if any(one.split("=")[0] == "--config" for one in given) or Path(SAMPLES[0]).exists():
         return
     try:
         for name in SAMPLES:
             if not Path(name).exists():
                 shutil.copyfile(PROGRAM / name, name)
-    except OSError:  # a read-only folder: the start says what is missing
+    except OSError:  # read-only directory: the start reports what is missing
         return
     print("已生成示例配置 config.yaml 和 faq.yaml (sample config written; edit it and start again)")
 
@@ -48,22 +48,22 @@ COMMANDS: Final = {
     "run": Command("bot", "启动 start the bot: run [--config FILE]", prepare=write_samples),
     "check": Command("bot", "检查配置 check a config: check [--config FILE]", ("--check",)),
     "backup": Command("tools.backup", "备份数据库 back up the database: backup [--config FILE] FILE", ("make",)),
-    "restore": Command("tools.backup", "恢复数据库 put a backup back: restore [--config FILE] FILE", ("restore",)),
-    "relay": Command("relay", "中继 the relay beside gateways: relay --config relay.yaml"),
-    "sandbox": Command("sandbox", "沙箱 a WeChat to try bots on: sandbox [--port PORT]"),
-    "export": Command("tools.privacy", "导出某人的数据 all that is kept of a person: export WXID", ("export",)),
+    "restore": Command("tools.backup", "恢复数据库 restore the database: restore [--config FILE] FILE", ("restore",)),
+    "relay": Command("relay", "中继 start the relay: relay --config relay.yaml"),
+    "sandbox": Command("sandbox", "沙箱 start the sandbox WeChat: sandbox [--port PORT]"),
+    "export": Command("tools.privacy", "导出某人的数据 export the data of a person: export WXID", ("export",)),
 }
 
 
 def put_on_path(environment: MutableMapping[str, str]) -> None:
-    """Let this process and those that it starts find the program's modules."""
+    """Add the program's modules to the path of this process and its children."""
     sys.path.insert(0, str(PROGRAM))
     before = environment.get("PYTHONPATH", "")
     environment["PYTHONPATH"] = f"{PROGRAM}{os.pathsep}{before}" if before else str(PROGRAM)
 
 
 def read_secret_files(environment: MutableMapping[str, str]) -> None:
-    """Replace WECHATY_X_FILE and WXBOT_X_FILE by WECHATY_X and WXBOT_X, as container secrets are files."""
+    """Read WECHATY_X_FILE and WXBOT_X_FILE, such as container secrets, into WECHATY_X and WXBOT_X."""
     for name in [one for one in environment if one.startswith(("WECHATY_", "WXBOT_")) and one.endswith("_FILE")]:
         path = environment.pop(name)
         if path:
@@ -71,13 +71,13 @@ def read_secret_files(environment: MutableMapping[str, str]) -> None:
 
 
 def usage() -> str:
-    """What is printed for --help."""
+    """Return the text of --help."""
     lines = [f"  {name:<8} {command.what}" for name, command in COMMANDS.items()]
     return "\n".join(("wxbot 微信智能服务助手", "", "wxbot COMMAND [--help]", *lines, "  --version"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; the exit status."""
+    """Run the command line and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     put_on_path(os.environ)
     if not given or given[0] in ("-h", "--help", "help"):

@@ -9,7 +9,7 @@
     clearTimeout(timer);
     timer = setTimeout(function () { button.textContent = label; delete button.dataset.said; }, 2000);
   }
-  // Without https there is no navigator.clipboard; then the text is selected and copied the old way.
+  // Without https there is no navigator.clipboard; then the text is selected and copied with execCommand.
   function copySelected() {
     var range = document.createRange(), selection = window.getSelection();
     range.selectNodeContents(token);

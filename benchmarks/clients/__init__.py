@@ -1,1 +1,1 @@
-"""The processes that are measured beside wxbot."""
+"""Processes that are measured beside wxbot."""

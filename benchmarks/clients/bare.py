@@ -1,4 +1,4 @@
-"""The floor: a gRPC client that answers every message, and does nothing else. Stores nothing, knows nobody."""
+"""The baseline: a gRPC client that only answers messages, without storage or directory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protocol import puppet_pb2 as pb
 
 
 async def main(endpoint: str, token: str, directory: str = "") -> None:
-    """Connect, read everybody if asked to, print `ready`, then answer 问N with 答N."""
+    """Connect, read all contacts if asked to, print `ready`, then answer 问N with 答N."""
     host, _, port = endpoint.partition(":")
     channel = Channel(host, int(port))
     metadata = {"authorization": f"Wechaty {token}"}

@@ -1,4 +1,4 @@
-"""The floor of REST: a bare aiohttp handler that takes a JSON object and answers one."""
+"""The REST baseline: an aiohttp handler with a JSON request and response."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aiohttp import web
 
 
 async def answer(request: web.Request) -> web.Response:
-    """Read the JSON, answer JSON."""
+    """Parse the JSON and respond."""
     body = await request.json()
     return web.json_response({"membership_join_response": {"approved": "ok"}, "n": len(body)})
 

@@ -1,7 +1,7 @@
-"""What many would build instead: FastAPI and SQLModel on SQLite, one uvicorn process.
+"""A typical alternative: FastAPI and SQLModel on SQLite, in one uvicorn process.
 
-At its best: sessions on the loop (each hop to a thread costs more than it saves), and synchronous=NORMAL, so that a
-commit does not wait for the disk. wxbot's does.
+Tuned: database sessions on the event loop (a thread hop costs more than it saves), and synchronous=NORMAL, so that a
+commit does not wait for the disk, as wxbot's does.
 """
 
 import sys
@@ -14,7 +14,7 @@ from sqlmodel import Field, Session, SQLModel, create_engine, select
 
 
 class Member(SQLModel, table=True):
-    """Somebody in a group."""
+    """A member of a group."""
 
     id: int | None = Field(default=None, primary_key=True)
     token: str = Field(index=True)
@@ -22,7 +22,7 @@ class Member(SQLModel, table=True):
 
 
 class Message(SQLModel, table=True):
-    """A message to be sent."""
+    """A queued message."""
 
     id: int | None = Field(default=None, primary_key=True)
     assistant: str
@@ -38,7 +38,7 @@ class Join(SQLModel):
 
 
 class Send(SQLModel):
-    """The body of a message."""
+    """The body of 发消息."""
 
     assistant: str
     to: str
@@ -46,7 +46,7 @@ class Send(SQLModel):
 
 
 def make_app(database: str) -> FastAPI:
-    """The same two calls: a look-up that answers, and an insert."""
+    """Create the app with the same two operations: a lookup and an insert."""
     engine = create_engine(f"sqlite:///{database}", connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")

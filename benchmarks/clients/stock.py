@@ -1,4 +1,4 @@
-"""The stock python-wechaty SDK answering every message, as its own examples do it (imported through wechat.compat)."""
+"""The unmodified python-wechaty SDK answering messages as in its examples (imported by wechat.compat)."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def main(endpoint: str, token: str) -> None:
         for name in list(logging.root.manager.loggerDict):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         puppet = PuppetService(PuppetOptions(end_point=endpoint, token=token))
-        scheduler = AsyncIOScheduler()  # its own would need the job database that compat leaves out
+        scheduler = AsyncIOScheduler()  # the SDK's default needs the job database that compat leaves out
         bot = Bot(WechatyOptions(name="bench", puppet=puppet, scheduler=scheduler))
 
         async def no_plugins(*_args: Any, **_more: Any) -> None:
-            """The plugin manager would take port 5000."""
+            """Do nothing: the plugin manager would listen on port 5000."""
 
         bot._plugin_manager.start = no_plugins
         print("ready", flush=True)

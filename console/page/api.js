@@ -14,7 +14,7 @@ const SENTENCES = {
   1007: "操作太频繁，请稍后再试。", 2002: "助手不在线，请稍后再试。", 2006: "微信没有接受这个操作，请稍后再试。", 5001: "数据库暂不可用，请稍后再试。",
 };
 
-/** Ask; the JSON answer (null for none). Throws an Error with a sentence for people. */
+/** Send a request; return the JSON answer, or null for an empty one. Throws an Error with a readable message. */
 export async function call(method, path, body) {
   const headers = method === "GET" ? {} : { "X-CSRF-Token": csrf, "Content-Type": "application/json" };
   let response;
@@ -31,13 +31,18 @@ export async function call(method, path, body) {
   throw Object.assign(new Error(SENTENCES[code] ? t(SENTENCES[code]) : message ?? t("出错了（{n}）", { n: response.status })), { status: response.status });
 }
 
+/** A key that makes a repeated request safe; pages without HTTPS have no crypto.randomUUID. */
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** A query string of what is not empty. */
 export function query(values) {
   const given = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== "" && value != null));
   return given.size ? `?${given}` : "";
 }
 
-/** A file as base64. */
+/** Read a file as base64. */
 export function base64(file) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();

@@ -1,18 +1,20 @@
-// The console: who is logged in, which page is open, what is live.
+// The console: login, routing and the live connection.
 import { call, useSession } from "./api.js";
 import { Icon } from "./icons.js";
 import { listen } from "./live.js";
-import { Button, Confirm, Toast, tryTo, useLoad } from "./ui.js";
+import { Button, Confirm, Toast, sure, tryTo, useLoad } from "./ui.js";
+import { hasUnsaved, useUnsavedCount } from "./unsaved.js";
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 import { Connections } from "./views/connections.js";
-import { Group, Groups } from "./views/groups.js";
+import { Group } from "./views/group.js";
+import { Groups } from "./views/groups.js";
 import { Knowledge } from "./views/knowledge.js";
 import { Outreach } from "./views/outreach.js";
 import { Overview } from "./views/overview.js";
 import { Records } from "./views/records.js";
 import { Settings } from "./views/settings.js";
 import { Tickets } from "./views/tickets.js";
-import { language, t } from "./words.js";
+import { ago, language, t } from "./words.js";
 
 const PAGES = [
   ["overview", "概览", Overview], ["tickets", "客服", Tickets], ["groups", "群", Groups], ["knowledge", "知识", Knowledge],
@@ -27,14 +29,21 @@ function route() {
 function Console({ session }) {
   const [at, setAt] = useState(route());
   const [live, setLive] = useState(true);
-  const { data } = useLoad("/ticket?view=waiting&limit=100", (change) => change.kind === "ticket");
+  const { data, reload } = useLoad("/status", (change) => change.kind === "ticket" || change.kind === "account");
   useEffect(() => {
-    const moved = () => setAt(route());
+    const moved = async (event) => {
+      if (hasUnsaved() && !(await sure(t("放弃没有保存的内容？"), t("放弃")))) {
+        history.replaceState(null, "", event.oldURL);
+        return;
+      }
+      setAt(route());
+    };
     addEventListener("hashchange", moved);
     listen(setLive);
-    return () => removeEventListener("hashchange", moved);
-  }, []);
-  const waiting = data?.tickets.length ?? 0;
+    const timer = setInterval(reload, 60000);
+    return () => { removeEventListener("hashchange", moved); clearInterval(timer); };
+  }, [reload]);
+  const waiting = data?.status.waiting ?? 0;
   const admin = session.role === "admin";
   const [, title, View] = PAGES.find(([name]) => name === at.page);
   useEffect(() => { document.title = `${waiting ? `(${waiting}) ` : ""}${t(title)} · wxbot`; }, [waiting, title]);
@@ -47,11 +56,22 @@ function Console({ session }) {
         ${name === "tickets" && waiting > 0 && html`<span class="count" aria-label=${t("{n} 个等待接待", { n: waiting })}>${waiting > 99 ? "99+" : waiting}</span>`}</a>`)}
       <${Foot} session=${session} />
     </nav>
+    <${Edge} away=${data?.status.away ?? []} live=${live} />
     <main class=${`stage ${at.page === "tickets" ? "wide" : ""}`} data-live=${live}>
       <${Page} key=${at.page + (at.page === "groups" ? at.id : "")} id=${at.id} session=${session} admin=${admin} />
       ${at.page === "overview" && html`<div class="phone-foot"><${Foot} session=${session} /></div>`}
     </main>
-    ${!live && html`<div class="lost" role="alert">${t("连接断开了，正在重新连接…")}</div>`}
+  </div>`;
+}
+
+/** What every page shows: accounts that are away, a lost connection, and what is not saved. */
+function Edge({ away, live }) {
+  const unsaved = useUnsavedCount();
+  const long = away.filter((one) => one.long);
+  return html`<div class="edge">
+    ${long.length > 0 && html`<a class="alert bad" role="alert" href="#/overview">${long.map((one) => t("{account} 已离线（{t}）", { account: one.account, t: ago(one.since) })).join(t("，"))}</a>`}
+    ${!live && html`<div class="alert warn" role="alert">${t("连接断开了，正在重新连接…")}</div>`}
+    ${unsaved > 0 && html`<div class="alert warn" role="status">${t("有修改还没有保存")}</div>`}
   </div>`;
 }
 

@@ -1,4 +1,6 @@
 // English, by the Chinese words.
+import { MORE } from "./english-more.js";
+
 const PAIRS = `
 填写的内容不完整或无效。|Something is missing or not valid.
 没有权限。|You may not do this.
@@ -321,4 +323,4 @@ const PAIRS = `
 {n} 天前|{n} d ago
 `;
 
-export const EN = Object.fromEntries(PAIRS.trim().split("\n").map((line) => line.split("|")));
+export const EN = Object.fromEntries(`${PAIRS.trim()}\n${MORE.slice(1, -1)}`.split("\n").map((line) => line.split("|")));

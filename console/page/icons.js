@@ -1,4 +1,4 @@
-// Line icons; they say nothing to a screen reader, the words beside them do.
+// Line icons, hidden from screen readers because the text next to them is read.
 import { html } from "./vendor/preact.js";
 
 const PATHS = {

@@ -1,8 +1,8 @@
-// What changes meanwhile. Each event has an id: after a break the browser gives the last one back and is told the rest.
+// Live updates. Each event has an id: after a reconnect the browser sends the last one and receives the missed events.
 const listeners = new Set();
 let source = null;
 
-/** Hear every change { kind, id, … }; kind "reset": read everything again. Returns how to stop. */
+/** Subscribe to changes { kind, id, … }; kind "reset" = reload everything. Returns a function to unsubscribe. */
 export function onChange(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -10,8 +10,9 @@ export function onChange(listener) {
 
 const tell = (change) => listeners.forEach((listener) => listener(change));
 
-/** Listen as long as the page lives; `onState(live)`. */
+/** Keep the connection open while the page is open; calls `onState(live)`. */
 export function listen(onState) {
+  if (source) return;
   let last = "";
   let wait = 500;
   const start = () => {

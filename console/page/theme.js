@@ -1,4 +1,4 @@
-// Before the first paint: the colours and the language somebody chose here.
+// Runs before the first paint: applies the saved theme and language.
 {
   const theme = localStorage.getItem("wxbot-theme");
   if (theme) document.documentElement.dataset.theme = theme;

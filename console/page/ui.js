@@ -1,12 +1,12 @@
-// Parts that every page is made of.
+// Components and hooks shared by all pages.
 import { call } from "./api.js";
 import { onChange } from "./live.js";
-import { html, useCallback, useEffect, useRef, useState } from "./vendor/preact.js";
+import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { moment, t } from "./words.js";
 
-// ---- reading ----
+// ---- loading ----
 
-/** What a path answers: { data, error, loading, reload }. Read again when the path changes, or a change `concerns` it. */
+/** Data of a path: { data, error, loading, reload }. Reloaded when the path changes, or when `concerns` accepts a change. */
 export function useLoad(path, concerns) {
   const [state, setState] = useState({ path: "", data: null, error: null });
   const turn = useRef(0);
@@ -26,7 +26,7 @@ export function useLoad(path, concerns) {
   return { data: current ? state.data : null, error: current ? state.error : null, loading: !current, reload };
 }
 
-/** A list in pages: { rows, error, loading, more, reload }. */
+/** A paginated list: { rows, error, loading, more, reload }. */
 export function useList(path, name, concerns) {
   const first = useLoad(path, concerns);
   const [rest, setRest] = useState({ path: "", rows: [], next: null });
@@ -41,7 +41,7 @@ export function useList(path, name, concerns) {
   return { ...first, rows, more };
 }
 
-// ---- saying ----
+// ---- messages ----
 
 let show = () => {};
 export function Toast() {
@@ -56,7 +56,7 @@ export function Toast() {
 }
 export const toast = (text, bad = false) => show(text, bad);
 
-/** Do something that may be refused, and say how it went. Returns whether it went well. */
+/** Run an action and show its result or error. Returns whether it succeeded. */
 export async function tryTo(action, done) {
   try {
     await action();
@@ -68,9 +68,9 @@ export async function tryTo(action, done) {
   }
 }
 
-// ---- parts ----
+// ---- components ----
 
-/** A button that cannot be pressed twice while it works. */
+/** A button that is disabled while its action runs. */
 export function Button({ onClick, kind = "", children, ...more }) {
   const [busy, setBusy] = useState(false);
   const press = async () => {
@@ -86,15 +86,16 @@ export function Tabs({ label, value, options, onChange }) {
     html`<button type="button" key=${id} aria-pressed=${id === value} onClick=${() => onChange(id)}>${words}</button>`)}</div>`;
 }
 
-export function Field({ label, children }) {
-  return html`<label class="field"><span>${label}</span>${children}</label>`;
+/** A field with its label; `changed`: what it holds is not saved yet. */
+export function Field({ label, changed, children }) {
+  return html`<label class="field"><span>${label}${changed && html` <b class="unsaved">${t("未保存")}</b>`}</span>${children}</label>`;
 }
 
 const STATES = {
   online: ["good", "在线"], syncing: ["warn", "同步中"], connecting: ["warn", "连接中"], refused: ["bad", "令牌被拒绝"], logged_out: ["bad", "未登录"],
   waiting: ["warn", "等待中"], open: ["good", "进行中"], closed: ["", "已结束"], queued: ["warn", "排队中"], sending: ["warn", "发送中"],
   sent: ["good", "已发送"], failed: ["bad", "失败"], unknown: ["warn", "结果未知"], active: ["good", "正常"], making: ["warn", "建立中"], lost: ["bad", "已不在群里"],
-  done: ["good", "完成"], tried: ["warn", "进行中"], asking: ["warn", "等待回答"], calling: ["warn", "调用中"], invited: ["warn", "已邀请"], unconfirmed: ["warn", "未确认"],
+  new: ["warn", "待接待"], done: ["good", "完成"], tried: ["warn", "进行中"], asking: ["warn", "等待回答"], calling: ["warn", "调用中"], invited: ["warn", "已邀请"], unconfirmed: ["warn", "未确认"],
 };
 export function State({ of }) {
   const [kind, words] = STATES[of] ?? ["", of];
@@ -105,7 +106,7 @@ export function Time({ at }) {
   return html`<time dateTime=${at} title=${at ? new Date(at).toLocaleString() : ""}>${moment(at)}</time>`;
 }
 
-/** What stands where a list is empty, on its way, or could not be read. */
+/** Placeholder of a list that is empty, loading or failed to load. */
 export function Listing({ list, empty, children }) {
   if (list.loading) return html`<div class="empty" aria-busy="true">${t("正在读取…")}</div>`;
   if (list.error && !list.rows?.length) return html`<div class="empty"><span>${list.error.message}</span><${Button} onClick=${list.reload}>${t("再试一次")}<//></div>`;
@@ -113,20 +114,30 @@ export function Listing({ list, empty, children }) {
   return html`${children}${list.more && html`<${Button} kind="more" onClick=${() => tryTo(list.more)}>${t("显示更多")}<//>`}`;
 }
 
+/** A table; on phones each row is a card, whose cells are named by the heads. */
 export function Table({ caption, heads, children }) {
-  return html`<div class="table" tabindex="0" role="region" aria-label=${caption}><table><thead><tr>${heads.map((head, at) =>
+  const place = useRef(null);
+  useLayoutEffect(() => {
+    for (const row of place.current.querySelectorAll("tbody tr")) [...row.cells].forEach((cell, at) => { cell.dataset.label = heads[at] ?? ""; });
+  });
+  return html`<div class="table" ref=${place} tabindex="0" role="region" aria-label=${caption}><table><thead><tr>${heads.map((head, at) =>
     html`<th key=${at} scope="col">${head || html`<span class="unseen">${t("操作")}</span>`}</th>`)}</tr></thead><tbody>${children}</tbody></table></div>`;
 }
 
-/** A dialog over the page; closes by Escape. */
-export function Dialog({ title, onClose, children }) {
+/** A dialog over the page; closes by Escape, unless what is in it has `changed` and is to be kept. */
+export function Dialog({ title, onClose, changed, children }) {
   const dialog = useRef(null);
   useEffect(() => { dialog.current.showModal(); }, []);
-  return html`<dialog ref=${dialog} aria-label=${title} onClose=${onClose}><div class="stack"><h2>${title}</h2>${children}</div></dialog>`;
+  const cancel = async (event) => {
+    if (event.target !== dialog.current || !changed) return;
+    event.preventDefault();
+    if (await sure(t("放弃没有保存的内容？"), t("放弃"))) onClose();
+  };
+  return html`<dialog ref=${dialog} aria-label=${title} onClose=${onClose} onCancel=${cancel}><div class="stack"><h2>${title}</h2>${children}</div></dialog>`;
 }
 
 let ask = async () => false;
-/** Ask before what cannot be undone; true when it is wanted. */
+/** Ask for confirmation of an action that cannot be undone; true if confirmed. */
 export const sure = (question, button) => ask(question, button);
 export function Confirm() {
   const [asked, setAsked] = useState(null);

@@ -1,26 +1,37 @@
-// The page's words: written in Chinese where they are used, put into English here.
+// Texts of the page: written in Chinese in the code and translated to English here.
 import { EN } from "./english.js";
 
 export const language = document.documentElement.lang === "en" ? "en" : "zh";
 
-/** A text in the page's language; {name} is filled in. */
+/** Translate a text into the language of the page; {name} is replaced. */
 export function t(chinese, values = {}) {
   const text = language === "en" ? EN[chinese] ?? chinese : chinese;
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+const ACTORS = { automatic: "自动", guard: "群管理", job: "定时任务", rest: "接口", signal: "系统信号", code: "绑定码", terminal: "终端" };
+
+/** Who did something, as the audit log names them (person:ID, console:ID, rest:NAME, …), in words. */
+export function actor(who, name) {
+  const [prefix, ...rest] = who.split(":");
+  const id = rest.join(":");
+  if (prefix === "console") return t("{name}（后台）", { name: id === "terminal" ? t("管理员") : name || id });
+  if (prefix === "person") return name || id;
+  return ACTORS[prefix] ? [t(ACTORS[prefix]), id].filter(Boolean).join(" ") : name || who;
 }
 
 const LOCALE = language === "en" ? "en-GB" : "zh-CN";
 const DAY = new Intl.DateTimeFormat(LOCALE, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false });
 const TIME = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", hour12: false });
 
-/** A moment as people write it; today without the day. */
+/** Format a time; today's times without the date. */
 export function moment(iso) {
   if (!iso) return "—";
   const date = new Date(iso);
   return (date.toDateString() === new Date().toDateString() ? TIME : DAY).format(date);
 }
 
-/** How long ago, in few letters. */
+/** Format the time elapsed since then. */
 export function ago(iso) {
   if (!iso) return "—";
   const minutes = Math.max(0, Math.floor((Date.now() - new Date(iso)) / 60000));

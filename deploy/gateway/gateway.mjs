@@ -3,18 +3,18 @@
  *
  * Environment:
  *   WECHATY_PUPPET   npm package or path of the puppet's module, e.g. wechaty-puppet-padlocal
- *   WECHATY_TOKEN    what clients must present, e.g. insecure_2f6c…; without own certificates it must begin with "insecure_"
+ *   WECHATY_TOKEN    the token of the clients, e.g. insecure_2f6c…; without own certificates it must begin with "insecure_"
  *   PORT             default 8788; HOST: default 0.0.0.0
- *   WECHATY_PUPPET_SERVICE_NO_TLS_INSECURE_SERVER   true = plaintext, for a network that nobody else reads
+ *   WECHATY_PUPPET_SERVICE_NO_TLS_INSECURE_SERVER   true = plaintext, for trusted networks only
  *   WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT and _KEY: PEM texts of your own certificate, as of any Wechaty gateway
- *   the puppet's own variables, e.g. WECHATY_PUPPET_PADLOCAL_TOKEN
+ *   variables of the puppet, e.g. WECHATY_PUPPET_PADLOCAL_TOKEN
  * Each NAME may also be given as NAME_FILE: a file that holds the value.
  */
 import { readFileSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-const STARTS_AGAIN_MS = 30_000 // how long until a puppet that could not start is started again
+const STARTS_AGAIN_MS = 30_000 // delay before a puppet that failed to start is started again
 const STOP_MS = 8_000
 const GOOD_TOKEN = 16
 
@@ -27,12 +27,12 @@ function readSecretFiles (env) {
   }
 }
 
-/** Keeps tokens out of everything that is printed: PuppetServer and some puppets write theirs into the log. */
+/** Removes tokens from everything that is printed: PuppetServer and some puppets log theirs. */
 function hideSecrets (env) {
   const secrets = Object.entries(env)
     .filter(([name, value]) => /(TOKEN|SECRET|PASSWORD|KEY)$/.test(name) && value.length >= 6)
     .map(([, value]) => value)
-    .sort((a, b) => b.length - a.length) // the longer first: one may be a part of another
+    .sort((a, b) => b.length - a.length) // longest first: one may contain another
   for (const stream of [process.stdout, process.stderr]) {
     const write = stream.write.bind(stream)
     stream.write = (chunk, ...rest) => {
@@ -42,7 +42,7 @@ function hideSecrets (env) {
   }
 }
 
-/** The settings, or an Error that names the variable. */
+/** Returns the settings; throws an Error that names the wrong variable. */
 function settings (env) {
   const port = Number(env.PORT || 8788)
   if (!env.WECHATY_PUPPET) throw new Error('WECHATY_PUPPET is not set: name a puppet, e.g. wechaty-puppet-mock')
@@ -61,7 +61,7 @@ async function makePuppet (name) {
   return new Puppet()
 }
 
-/** A client that connects while the account waits for a scan gets the QR code at once, not only the next one. */
+/** Sends the QR code at once to a client that connects while the account waits for a scan. */
 function repeatScan (puppet) {
   let scan = null
   puppet.on('scan', (payload) => { scan = payload })
@@ -71,7 +71,7 @@ function repeatScan (puppet) {
   })
 }
 
-/** Starts the puppet before any client, so that a restarted gateway is logged in by itself; and again when that fails. */
+/** Starts the puppet before any client connects, so that a restarted gateway logs in by itself; retries on failure. */
 async function keepStarted (puppet) {
   try {
     await puppet.start()
@@ -87,10 +87,10 @@ async function main () {
   readSecretFiles(process.env)
   hideSecrets(process.env)
   const { host, port, puppet: name, token } = settings(process.env)
-  process.env.WECHATY_LOG ??= 'warn' // read when the packages are loaded, so before the import
+  process.env.WECHATY_LOG ??= 'warn' // must be set before the import: the packages read it when they are loaded
   const { PuppetServer } = await import('wechaty-puppet-service')
   const puppet = await makePuppet(name)
-  puppet.on('error', (payload) => console.error('gateway: the puppet reports an error:', payload?.data ?? payload)) // without a listener it would end the process
+  puppet.on('error', (payload) => console.error('gateway: the puppet reports an error:', payload?.data ?? payload)) // an "error" event without a listener would end the process
   repeatScan(puppet)
 
   const server = new PuppetServer({ endpoint: `${host}:${port}`, puppet, token })
@@ -108,7 +108,7 @@ async function main () {
   process.once('SIGINT', stop)
 }
 
-// A puppet's forgotten promise must not take the gateway down; wxbot sees by its own calls what does not work.
+// An unhandled rejection in a puppet must not end the gateway; wxbot notices failures by its own calls.
 process.on('unhandledRejection', (error) => console.error('gateway: not handled:', error?.message ?? error))
 main().catch((error) => {
   console.error(`gateway: ${error?.message ?? error}`)

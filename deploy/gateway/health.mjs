@@ -1,4 +1,4 @@
-/** Exit code 0 when the gateway on this machine answers an HTTP/2 ping within 3 seconds, as a gRPC server does. */
+/** Exits with 0 if the gateway on this machine answers an HTTP/2 ping within 3 seconds, as gRPC servers do. */
 import { connect } from 'node:http2'
 
 const scheme = process.env.WECHATY_PUPPET_SERVICE_NO_TLS_INSECURE_SERVER === 'true' ? 'http' : 'https'

@@ -1,1 +1,1 @@
-"""What chat commands do, by subject; which command is which stands in handlers/chat_commands/dispatch.py."""
+"""Implementations of the chat commands, by subject. The list of commands is in handlers/commands.py."""

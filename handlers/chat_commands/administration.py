@@ -1,4 +1,4 @@
-"""/群列表 /管理员 /问答 /重载: what admins change while the bot runs."""
+"""/群列表 /管理员 /问答 /重载: administration at run time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from sqlmodel import Session
 
 from config import ConfigError
 from config.texts import fill
+from errors import NotFound
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
 from handlers.chat_commands.targets import meant
 from models.accounts import Admin
 from models.groups import Qun, QunState
+from services.accounts.admins import LastAdmin
 from services.groups.lists import QunFilter, list_quns
 from services.paging import PageRequest
 from services.support.faq import Entry
@@ -28,7 +30,7 @@ _OR: Final = re.compile("[|｜]")
 
 
 async def group_list(request: CommandRequest) -> CommandReply:
-    """The account's groups, the newest first; with a word, those whose name or code has it."""
+    """List the account's groups, newest first, optionally filtered by a word in topic or code."""
     container, wanted = request.container, QunFilter(account=request.account, q=request.rest.strip())
     page = await container.store.read(lambda s: list_quns(s, wanted, PageRequest(MAX_SHOWN)))
     if not page.rows:
@@ -54,7 +56,7 @@ def _qun_line(request: CommandRequest, qun: Qun) -> str:
 
 
 async def admins(request: CommandRequest) -> CommandReply:
-    """Who may command: listed, one added by @ or WeChat id, one removed by the number in the list."""
+    """List the admins, add one by @ or WeChat id, or remove one by number."""
     what, words = first_word(request.rest)
     if not what:
         rows = await request.container.store.read(request.container.admins.listed)
@@ -98,7 +100,7 @@ async def _add_admin(request: CommandRequest, words: str) -> CommandReply:
 
 
 def _about(request: CommandRequest, words: str) -> CommandRequest:
-    """The request as one about the people its words name."""
+    """Return the request with `words` as the people it names."""
     return CommandRequest(
         request.container, request.account, request.who, request.qun, request.room_id, words, request.mentions,
         request.usage,
@@ -107,23 +109,21 @@ def _about(request: CommandRequest, words: str) -> CommandRequest:
 
 def _bind(request: CommandRequest, person: Contact) -> CommandReply:
     def act(session: Session) -> str:
-        if not request.container.admins.add(session, person.id, person.name, request.actor):
-            return fill(request.texts.admin_known, name=person.name or person.id)
-        request.note(session, "admin", person.id)
-        return fill(request.texts.admin_added, name=person.name or person.id)
+        new = request.container.admins.add(session, person.id, person.name, request.actor)
+        words = request.texts.admin_added if new else request.texts.admin_known
+        return fill(words, name=person.name or person.id)
 
     return CommandReply(act=act)
 
 
 def _remove_admin(request: CommandRequest, number: int) -> CommandReply:
     def act(session: Session) -> str:
-        book = request.container.admins
-        if book.is_last(session, number):
+        try:
+            admin = request.container.admins.remove(session, number, request.actor)
+        except LastAdmin:
             return request.texts.admin_last
-        admin = book.remove(session, number)
-        if admin is None:
+        except NotFound:
             return fill(request.texts.admin_unknown, id=number)
-        request.note(session, "admin_removed", admin.contact_id)
         return fill(request.texts.admin_removed, name=_name(request, admin.contact_id))
 
     return CommandReply(act=act)
@@ -133,7 +133,7 @@ def _remove_admin(request: CommandRequest, number: int) -> CommandReply:
 
 
 async def questions(request: CommandRequest) -> CommandReply:
-    """The questions that people added: listed, one added (问题|另一种问法=答案), one removed by its number."""
+    """List the added questions, add one (问题|另一种问法=答案), or remove one by number."""
     what, words = first_word(request.rest)
     if not what:
         return await _listed(request)
@@ -148,8 +148,7 @@ async def questions(request: CommandRequest) -> CommandReply:
     entry = Entry(questions=wordings, answer=answer[0])
 
     def act(session: Session) -> str:
-        row, new = request.container.faq.add(session, entry, request.actor)
-        request.note(session, "question", str(row.id))
+        row, new = request.container.knowledge_editor.put_question(session, entry, request.actor)
         return fill(request.texts.question_added if new else request.texts.question_changed, id=row.id)
 
     return CommandReply(act=act)
@@ -166,19 +165,20 @@ async def _listed(request: CommandRequest) -> CommandReply:
 
 def _remove_question(request: CommandRequest, number: int) -> CommandReply:
     def act(session: Session) -> str:
-        if request.container.faq.remove(session, number) is None:
+        try:
+            request.container.knowledge_editor.remove_question(session, number, request.actor)
+        except NotFound:
             return fill(request.texts.question_unknown, id=number)
-        request.note(session, "question_removed", str(number))
         return fill(request.texts.question_removed, id=number)
 
     return CommandReply(act=act)
 
 
-# ---- the config ----
+# ---- configuration ----
 
 
 async def reload(request: CommandRequest) -> CommandReply:
-    """Read config.yaml and faq.yaml again."""
+    """Reload config.yaml and faq.yaml."""
     texts = request.texts
     try:
         result = await request.container.reloader.reload(request.actor)

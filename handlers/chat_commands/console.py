@@ -1,4 +1,4 @@
-"""/登录 /登出: the console's login link, and the end of all sessions of who asks."""
+"""/登录 /登出: login link of the console, and logout."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from wechat.events import PrivateMessage
 
 
 def may_log_in(event: PrivateMessage, context: EventContext) -> bool:
-    """Whether the person is an admin or one of the staff."""
+    """Whether the person is an admin or a staff member."""
     return context.container.console_sessions.role_of(event.account, event.contact_id) is not None
 
 
 async def log_in(request: CommandRequest) -> CommandReply:
-    """A link that opens the console once."""
+    """Send a single-use login link of the console."""
     if request.rest:
         return request.misuse()
     container, person = request.container, await _name(request)
@@ -33,13 +33,12 @@ async def log_in(request: CommandRequest) -> CommandReply:
 
 
 async def log_out(request: CommandRequest) -> CommandReply:
-    """End every session of the person."""
+    """End all console sessions of the person."""
     if request.rest:
         return request.misuse()
 
     def act(session: Session) -> str:
-        count = request.container.console_sessions.end_all(session, request.who)
-        request.note(session, "console_logout", request.who)
+        count = request.container.console_sessions.end_all(session, request.account, request.who)
         return fill(request.texts.console_logged_out, count=count)
 
     return CommandReply(act=act)

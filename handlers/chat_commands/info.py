@@ -1,4 +1,4 @@
-"""/令牌 /换令牌 /群信息 /统计: what there is to know of a group, and its join token."""
+"""/令牌 /换令牌 /群信息 /统计: information about a group, and its join token."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ DAY: Final = 86400.0
 
 
 async def token(request: CommandRequest) -> CommandReply:
-    """The join token, where it was asked for: it is made to be handed on, and the landing page shows it as well."""
+    """Show the join token, also in the group: it is meant to be shared, and the landing page shows it, too."""
     qun = request.group
     words = fill(request.texts.token_shown, topic=qun.topic, token=qun.token, url=request.container.groups.url(qun))
     return CommandReply(words + _until(request, qun.token_expires_at))
 
 
 async def change_token(request: CommandRequest) -> CommandReply:
-    """Another join token; the old one leads nowhere from now on."""
+    """Replace the join token; the old one becomes invalid."""
     if request.rest:
         return request.misuse()
 
     def act(session: Session) -> str:
-        groups, audit = request.container.groups, request.container.audit
-        qun = groups.renew_token(session, audit, request.group, request.actor)
+        audit = request.container.audit
+        qun = request.container.group_lifecycle.renew_token(session, audit, request.group, request.actor)
         return fill(request.texts.token_changed, topic=qun.topic, token=qun.token) + _until(
             request, qun.token_expires_at
         )
@@ -47,7 +47,7 @@ def _until(request: CommandRequest, at: float | None) -> str:
 
 
 async def info(request: CommandRequest) -> CommandReply:
-    """What there is to know of a group."""
+    """Show information about the group."""
     container, texts, qun = request.container, request.texts, request.group
     owner = container.accounts.get(qun.account).directory.contacts.get(qun.owner_id)
     words = fill(
@@ -73,8 +73,8 @@ def _welcome(request: CommandRequest, qun: Qun) -> str:
 
 
 async def statistics(request: CommandRequest) -> CommandReply:
-    """The numbers of the last 14 days."""
-    await request.container.daily_stats.drain()  # this command, too, is something that was said
+    """Show the numbers of the last 14 days."""
+    await request.container.daily_stats.drain()  # includes the message with this command
     qun, days = request.group, await request.container.daily_stats.days(request.group.number, DAYS)
     words = fill(
         request.texts.statistics,

@@ -1,4 +1,4 @@
-"""/踢 /警告 /拉黑 /解除拉黑: what befalls members, who are found by their WeChat ids."""
+"""/踢 /警告 /拉黑 /解除拉黑: sanctions against members, identified by WeChat id."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from wechat.events import Contact
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """What came of taking people out: those who are out, and a line for each who is not."""
+    """Result of removing people: those removed, and a line for each failure."""
 
     out: tuple[Contact, ...]
     failures: tuple[str, ...]
 
 
 async def kick(request: CommandRequest) -> CommandReply:
-    """Take people out; they may come again."""
+    """Remove people from the group; they may join again."""
     found = await _victims(request)
     if found.problem:
         return CommandReply(found.problem)
@@ -33,22 +33,22 @@ async def kick(request: CommandRequest) -> CommandReply:
 
 
 async def warn(request: CommandRequest) -> CommandReply:
-    """Warn people as the guard does, with an @ in the group and up the same ladder."""
+    """Warn people like the moderator does, with an @ in the group and the same limit."""
     found = await _victims(request)
     if found.problem:
         return CommandReply(found.problem)
     reason = found.rest or request.texts.reason_command
-    qun, sanctions, limit = request.group, request.container.sanctions, request.container.config.groups.warn_limit
+    qun, actions, limit = request.group, request.container.member_actions, request.container.config.groups.warn_limit
 
     def act(session: Session) -> str:
         lines = []
         for person in found.people:
             room = request.container.groups.room_of(qun, person.id)
             where = room.id if room else request.room_id
-            count = sanctions.warn(session, qun, where, person.id, person.name, reason, request.actor)
+            count = actions.warn(session, qun, person, reason, request.actor, where)
             if count >= limit:
                 lines.append(fill(request.texts.banned_by_limit, name=person.name, limit=limit))
-            elif where != request.room_id:  # else the warning itself, with its @, is the answer
+            elif where != request.room_id:  # in this room, the warning itself is the answer
                 lines.append(fill(request.texts.warned_by_command, name=person.name, count=count, limit=limit))
         return "\n".join(lines)
 
@@ -56,23 +56,23 @@ async def warn(request: CommandRequest) -> CommandReply:
 
 
 async def blacklist(request: CommandRequest) -> CommandReply:
-    """Take people out, and out again whenever they come back; also who has gone already."""
-    found = await _victims(request, once=await request.container.memberships.once_in(request.group))
+    """Blacklist and remove people, including former members."""
+    found = await _victims(request, once=await request.container.membership_states.former_members(request.group))
     if found.problem:
         return CommandReply(found.problem)
     reason = found.rest or request.texts.reason_command
 
     def keep(session: Session) -> None:
         for person in found.people:
-            request.container.sanctions.blacklist(session, request.group, person.id, person.name, reason, request.actor)
+            request.container.member_actions.blacklist(session, request.group, person, reason, request.actor)
 
-    await request.container.store.write(keep)  # first of all: whoever is out must not be let in again meanwhile
+    await request.container.store.write(keep)  # first, so that nobody is added again meanwhile
     tried = await _take_out(request, found.people)
     return CommandReply(_lines(request.texts.blacklisted_done, found.people, tried.failures))
 
 
 async def forgive(request: CommandRequest) -> CommandReply:
-    """Take somebody off the blacklist, by the name they had or have; their warnings are forgotten."""
+    """Remove someone from the blacklist, by a current or former name, and reset their warnings."""
     name = request.rest.lstrip("@").strip().rstrip("\u2005")
     if not name:
         return request.misuse()
@@ -92,7 +92,7 @@ async def forgive(request: CommandRequest) -> CommandReply:
         return CommandReply(describe(request, name, people))
 
     def act(session: Session) -> str:
-        request.container.sanctions.forgive(session, request.group, found[0].contact_id, request.actor)
+        request.container.member_actions.forgive(session, request.group, found[0].contact_id, request.actor)
         return fill(request.texts.forgiven, name=found[0].name or name)
 
     return CommandReply(act=act)
@@ -104,11 +104,11 @@ def _names(row: MemberRecord, contact: Contact | None) -> set[str]:
 
 
 async def _victims(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
-    """The people a command is about; none of them may be out of its reach."""
+    """Return the people a command is about; none of them may be exempt from sanctions."""
     if not request.rooms:
         return Targets(problem=fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))
     found = await meant(request, once=once)
-    spared = [person.name for person in found.people if request.container.sanctions.is_exempt(request.group, person.id)]
+    spared = [person.name for person in request.container.member_actions.exempt(request.group, found.people)]
     if spared:
         return Targets(problem=fill(request.texts.person_exempt, name="、".join(spared)))
     return found
@@ -118,7 +118,7 @@ async def _take_out(request: CommandRequest, people: Iterable[Contact]) -> _Trie
     out, failures = [], []
     for person in people:
         try:
-            await request.container.memberships.put_out(request.group, person.id, request.actor)
+            await request.container.member_actions.remove(request.group, person.id, request.actor)
         except (WeChatError, BotError) as error:
             failures.append(fill(request.texts.not_kicked, name=person.name, why=why(request.texts, error)))
         else:

@@ -1,4 +1,4 @@
-"""/欢迎 /公告 /群名: how a group presents itself."""
+"""/欢迎 /公告 /群名: welcome text, announcement and topic of a group."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
 
 
 async def welcome(request: CommandRequest) -> CommandReply:
-    """What newcomers are told: shown, changed, switched off, or back to the usual."""
+    """Show, change, disable or reset the welcome text."""
     usual, now = request.container.config.groups.welcome, request.group.welcome
     if not request.rest:
         return CommandReply(
@@ -34,8 +34,7 @@ async def welcome(request: CommandRequest) -> CommandReply:
     wanted = {OFF: "", USUAL: None}.get(request.rest, request.rest)
 
     def act(session: Session) -> str:
-        request.container.groups.patch(session, request.group.number, welcome=wanted)
-        request.note(session, "welcome")
+        request.container.presentation.welcome(request.group, wanted, request.actor)(session)
         shown = usual if wanted is None else wanted
         return fill(request.texts.welcome_set, welcome=shown) if shown else request.texts.welcome_off
 
@@ -43,7 +42,7 @@ async def welcome(request: CommandRequest) -> CommandReply:
 
 
 async def announcement(request: CommandRequest) -> CommandReply:
-    """The group's announcement: shown, or published in WeChat, read back, and held true from then on."""
+    """Show the group's announcement, or publish a new one, which the drift check then maintains."""
     if not request.rest:
         return await _shown(request)
     if len(request.rest) > MAX_ANNOUNCEMENT:
@@ -64,7 +63,7 @@ async def _shown(request: CommandRequest) -> CommandReply:
 
 
 async def topic(request: CommandRequest) -> CommandReply:
-    """The group's name, in WeChat and from then on held true; its further rooms are counted up."""
+    """Rename the group; its further rooms get numbers. The drift check then maintains the topics."""
     name = " ".join(request.rest.split())
     if not name:
         return request.misuse()
@@ -75,7 +74,7 @@ async def topic(request: CommandRequest) -> CommandReply:
 
 
 async def _done(request: CommandRequest, change: Awaitable[Change], words: str, unconfirmed: str = "") -> CommandReply:
-    """Make a change in WeChat; it is kept, and told, in the event's transaction."""
+    """Make a change in WeChat; it is stored and answered in the event's transaction."""
     try:
         keep, confirmed = await change
     except TopicReserved as error:

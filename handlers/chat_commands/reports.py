@@ -1,4 +1,4 @@
-"""/日报 /任务: the morning report of a group, and what the clock does."""
+"""/日报 /任务: daily report of a group, and scheduled jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OFF: Final = "关"
 
 
 async def report(request: CommandRequest) -> CommandReply:
-    """The group's owner gets a report every morning, or no longer."""
+    """Subscribe the group's owner to the daily report, or unsubscribe them."""
     if request.rest not in (ON, OFF):
         return request.misuse()
 
@@ -31,7 +31,7 @@ async def report(request: CommandRequest) -> CommandReply:
 
 
 async def jobs(request: CommandRequest) -> CommandReply:
-    """The jobs with their last and next runs."""
+    """List the jobs with their last and next runs."""
     return CommandReply(
         "\n".join(_line(request, name) for name in request.container.job_log.names) or request.texts.job_none
     )
@@ -46,7 +46,7 @@ def _line(request: CommandRequest, name: str) -> str:
     last = "—" if run is None else _when(request, run.at)
     shown = (
         f"{getattr(request.texts, f'job_{name}', '')} {name}".strip()
-    )  # the name is what `jobs:` of the config takes
+    )  # the name is the one used in `jobs:` of the config
     return fill(request.texts.job_line, name=shown, last=last, result=went, next=_when(request, book.next_at(name)))
 
 

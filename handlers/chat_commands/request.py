@@ -1,4 +1,4 @@
-"""A command as it was given, its answer, and the words for what WeChat refuses."""
+"""Requests and replies of chat commands, and texts for errors of WeChat."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from models.groups import Qun
 from models.schema import MAX_ID
 from wechat.events import Room
 
-MAX: Final = 500  # characters of a text that a command takes
+MAX: Final = 500  # maximum length of a text in a command
 NO_RIGHT: Final = ("群主", "管理员", "owner", "admin", "permission", "权限")
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """Who asks what. `qun` is None where it is about all groups; `room_id` is "" in private; `rest` is what stands
-    behind the command (and the group's number); `mentions` whom the gateway told that it @s; `usage` how the command
-    is written."""
+    """A chat command.
+
+    `qun`: the group, None = all groups. `room_id`: where it was given, "" = in private. `rest`: the text after the
+    command (and group number). `mentions`: the people mentioned, as reported by the gateway. `usage`: the command's
+    syntax.
+    """
 
     container: Container
     account: str
@@ -36,63 +39,63 @@ class CommandRequest:
 
     @property
     def texts(self) -> Texts:
-        """The texts of the config."""
+        """The configured texts."""
         return self.container.config.texts
 
     @property
     def group(self) -> Qun:
-        """The group it is about; commands about one group are only run with one."""
+        """The group of a command about one group."""
         if self.qun is None:
             raise RuntimeError("a command about one group was run without one")
         return self.qun
 
     @property
     def rooms(self) -> list[Room]:
-        """The group's rooms as WeChat shows them."""
+        """The group's rooms as shown by WeChat."""
         return self.container.groups.live_rooms(self.group)
 
     @property
     def scope(self) -> str:
-        """The group's name, or that it is about all groups."""
+        """The group's topic, or the text for all groups."""
         texts = self.texts
         return fill(texts.scope_group, topic=self.qun.topic) if self.qun else texts.scope_all
 
     @property
     def number(self) -> int | None:
-        """The group's number; None for all groups."""
+        """The group's number; None = all groups."""
         return self.qun.number if self.qun else None
 
     def note(self, session: Session, kind: str, target: str = "", **detail: str) -> None:
-        """Write into the audit log what was done at this person's command."""
+        """Write an action of the command to the audit log."""
         about = {"number": str(self.qun.number)} if self.qun else {}
         self.container.audit.note(session, self.account, kind, self.actor, target, "done", **about, **detail)
 
     @property
     def actor(self) -> str:
-        """Who is named in the audit log."""
+        """The actor as written to the audit log."""
         return f"person:{self.who}"
 
     def misuse(self) -> CommandReply:
-        """How the command is written."""
+        """Return the reply that shows the command's syntax."""
         return CommandReply(fill(self.texts.usage, usage=self.usage))
 
 
 @dataclass(frozen=True, slots=True)
 class CommandReply:
-    """One message: `words`, or what `act` (run in the event's transaction) returns."""
+    """The reply: `words`, or the result of `act`, which runs in the event's transaction."""
 
     words: str = ""
     act: Callable[[Session], str] | None = None
 
 
 def first_word(words: str) -> tuple[str, str]:
-    """The first word and what follows it, whatever blanks are between them."""
+    """Split a text into its first word and the rest."""
     first, *rest = words.split(None, 1) or [""]
     return first, rest[0].rstrip() if rest else ""
 
 
 def whole(word: str) -> int | None:
-    """The number that a word is, with or without a #; None for none, and for one that no row can have."""
+    """Parse a row id, with or without #; None if it is not a possible one."""
     digits = word.removeprefix("#")
     if not digits.isdecimal() or len(digits) > len(str(MAX_ID)) or int(digits) > MAX_ID:
         return None
@@ -100,7 +103,7 @@ def whole(word: str) -> int | None:
 
 
 def why(texts: Texts, error: Exception) -> str:
-    """What WeChat did not do, in words for people."""
+    """Describe an error of WeChat for people."""
     if isinstance(error, BotError | WeChatOffline):
         return texts.wechat_away
     if isinstance(error, WeChatTooFast):

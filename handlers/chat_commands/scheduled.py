@@ -1,4 +1,4 @@
-"""/定时 /群发: what is said later, again and again, or everywhere."""
+"""/定时 /群发: timed messages and broadcasts."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Final
 from sqlmodel import Session
 
 from config.texts import fill
+from errors import NotFound
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
 from handlers.chat_commands.words import ADD, DROP
 from services.outreach.broadcasts import MINUTES
 from services.outreach.spoken_times import cron_of
-from services.outreach.timed_messages import wrong_parts
+from services.outreach.timed_messages import MAX_PER_GROUP, TooManyTimed, wrong_parts
 
-MAX_TIMED: Final = 20
 CRON_FIELDS: Final = 5
 
 
 async def timed(request: CommandRequest) -> CommandReply:
-    """A group's timed messages: listed, one added, one dropped."""
+    """List a group's timed messages, add one, or delete one."""
     if not request.rest:
         return await _listed(request)
     what, words = first_word(request.rest)
@@ -35,8 +35,6 @@ async def timed(request: CommandRequest) -> CommandReply:
         return request.misuse()
     if len(text) > MAX:
         return CommandReply(fill(request.texts.too_long, most=MAX))
-    if len(await request.container.timed_messages.of(request.group)) >= MAX_TIMED:
-        return CommandReply(fill(request.texts.timed_too_many, most=MAX_TIMED))
     return _add(request, unicodedata.normalize("NFKC", " ".join(fields)), text)
 
 
@@ -49,15 +47,17 @@ def _add(request: CommandRequest, cron: str, text: str) -> CommandReply:
         return CommandReply(fill(request.texts.timed_bad, why=request.texts.timed_never, usage=request.usage))
 
     def act(session: Session) -> str:
-        timed_id = request.container.timed_messages.add(session, request.group, cron, text, request.who, due)
-        request.note(session, "timed", str(timed_id), cron=cron)
-        return fill(request.texts.timed_added, id=timed_id, next=_when(request, due))
+        try:
+            row = request.container.timed_messages.add(session, request.group, cron, text, request.actor)
+        except TooManyTimed:
+            return fill(request.texts.timed_too_many, most=MAX_PER_GROUP)
+        return fill(request.texts.timed_added, id=row.id, next=_when(request, row.next_at))
 
     return CommandReply(act=act)
 
 
 def _wrong(request: CommandRequest, cron: str) -> str:
-    """Which part of a crontab line cannot be meant."""
+    """Name the invalid fields of a crontab line."""
     names, parts = request.texts.timed_parts.split(), cron.split()
     wrong = [
         fill(request.texts.timed_part, value=parts[place], name=names[place] if place < len(names) else "")
@@ -68,9 +68,10 @@ def _wrong(request: CommandRequest, cron: str) -> str:
 
 def _drop(request: CommandRequest, timed_id: int) -> CommandReply:
     def act(session: Session) -> str:
-        if not request.container.timed_messages.remove(session, request.group, timed_id):
+        try:
+            request.container.timed_messages.remove(session, timed_id, request.actor, request.group.number)
+        except NotFound:
             return fill(request.texts.timed_unknown, id=timed_id)
-        request.note(session, "timed_dropped", str(timed_id))
         return fill(request.texts.timed_removed, id=timed_id)
 
     return CommandReply(act=act)
@@ -92,7 +93,7 @@ def _when(request: CommandRequest, at: float) -> str:
 
 
 async def broadcast(request: CommandRequest) -> CommandReply:
-    """A text for every group of the assistant: kept, and shown with what it would do, until it is confirmed."""
+    """Store a broadcast and show it with the number of groups, until it is confirmed."""
     if not request.rest:
         return request.misuse()
     if len(request.rest) > 4 * MAX:

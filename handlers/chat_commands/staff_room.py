@@ -1,4 +1,4 @@
-"""/绑定客服群 /客服群: the group in which the staff answers customers."""
+"""/绑定客服群 /客服群: the staff room."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from handlers.chat_commands.request import CommandReply, CommandRequest
 
 
 async def bind(request: CommandRequest) -> CommandReply:
-    """Make the group in which this is said the staff room."""
+    """Bind the group of the command as the staff room."""
     if not request.room_id:
         return CommandReply(fill(request.texts.staff_room_in_room, command=request.usage))
 
@@ -21,7 +21,7 @@ async def bind(request: CommandRequest) -> CommandReply:
 
 
 async def show(request: CommandRequest) -> CommandReply:
-    """Which group is the staff room."""
+    """Show which group is the staff room."""
     rooms, texts = request.container.staff_rooms, request.texts
     room = rooms.of(request.account)
     if room is not None:

@@ -1,4 +1,4 @@
-"""/流程 /重发: the conversations with business systems that are under way, and what those systems did not take."""
+"""/流程 /重发: open flows, and failed webhook deliveries."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Final
 from sqlmodel import Session
 
 from config.texts import fill
+from errors import NotFound
 from handlers.chat_commands.request import CommandReply, CommandRequest, whole
 from models.durable import OutboxItem, WorkState
 from models.flows import FlowRun
+from services.flows.flows import end_run
 
 END: Final = "结束"
 ALL: Final = "全部"
@@ -19,7 +21,7 @@ MAX_SHOWN: Final = 20
 
 
 async def flows(request: CommandRequest) -> CommandReply:
-    """The flows under way on this account; 结束 编号 ends one, and its person is told."""
+    """List the open flows of the account; 结束 编号 cancels one and tells its person."""
     runs = [run for run in await request.container.flows.open_runs() if run.account == request.account]
     words = request.rest.split()
     if not words:
@@ -33,17 +35,17 @@ async def flows(request: CommandRequest) -> CommandReply:
         return CommandReply(unknown)
 
     def end(session: Session) -> str:
-        run = request.container.flows.end(session, number)
-        if run is None:
+        try:
+            run = end_run(session, request.container.flows, request.container.audit, number, request.actor)
+        except NotFound:
             return unknown
-        request.note(session, "flow", str(number), flow=run.flow)
         return fill(request.texts.flow_end_done, id=number, flow=run.flow)
 
     return CommandReply(act=end)
 
 
 async def resend(request: CommandRequest) -> CommandReply:
-    """What was given up after three days; 编号 or 全部 sends it again."""
+    """List the deliveries that failed finally; 编号 or 全部 sends them again."""
     failed = await request.container.webhooks.listed(WorkState.FAILED)
     if not request.rest:
         lines = "\n".join(_event_line(request, item) for item in failed[:MAX_SHOWN])
@@ -51,14 +53,13 @@ async def resend(request: CommandRequest) -> CommandReply:
     number = whole(request.rest)
     if number is None and request.rest != ALL:
         return request.misuse()
-    ids = [item.id or 0 for item in reversed(failed) if number in (None, item.id)]  # the oldest first
+    ids = [item.id or 0 for item in reversed(failed) if number in (None, item.id)]  # oldest first
     if not ids:
         return CommandReply(fill(request.texts.resend_unknown, id=number) if number else request.texts.resend_none)
 
     def again(session: Session) -> str:
         for item_id in ids:
-            request.container.webhooks.send_again(session, item_id)
-        request.note(session, "resend", request.rest)
+            request.container.webhooks.send_again(session, item_id, request.actor)
         return fill(request.texts.resend_done, count=len(ids))
 
     return CommandReply(act=again)

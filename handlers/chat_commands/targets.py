@@ -1,4 +1,4 @@
-"""Which members a command means: by the ids WeChat gives for its @s, else by name, never by guess."""
+"""Identifies the members a command is about: by the ids of mentions, else by name; ambiguous names are an error."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from wechat.mentions import readings
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Names = dict[str, set[str]]  # name -> ids
-SHOWN_WITHIN: Final = 5.0  # seconds: every member is asked for
-TAIL: Final = 4  # characters of an id that tell people apart
+SHOWN_WITHIN: Final = 5.0  # seconds; every member is read
+TAIL: Final = 4  # last characters of an id, which distinguish people with the same name
 BLANKS: Final = " \u3000"
 _AT: Final = re.compile(rf"@[^@{END}]*{END}")
 _MARK: Final = re.compile(r"(?<!\S)@")
@@ -27,7 +27,7 @@ _MARK: Final = re.compile(r"(?<!\S)@")
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The people, and what was said besides; or what is wrong with it."""
+    """The people and the rest of the text, or the reply if there is a problem."""
 
     people: tuple[Contact, ...] = ()
     rest: str = ""
@@ -35,11 +35,11 @@ class Targets:
 
 
 async def meant(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
-    """The members of the group whom the command names; where there is none of that name, who was `once` one."""
+    """Return the members named in a command; if there is none of a name, look among `once` (former members)."""
     told = _told(request)
-    if not told or len(told) < len(_MARK.findall(request.rest)):  # not all of them
+    if not told or len(told) < len(_MARK.findall(request.rest)):  # the gateway did not report all mentions
         return await _named(request, _members(request), once, told)
-    if set(told) - _members(request):  # joins are not always told
+    if set(told) - _members(request):  # the gateway may not have reported a join
         for room in request.rooms:
             await request.container.reconcile.try_room(request.account, room.id)
     wechat = request.container.accounts.get(request.account)
@@ -56,7 +56,7 @@ def _members(request: CommandRequest) -> set[str]:
 
 
 def _told(request: CommandRequest) -> list[str]:
-    """The ids told with the command, without the assistant's; an @ of all is told as an id that is nobody's."""
+    """Return the reported mentions except the assistant. An @ of everyone is reported as an unknown id."""
     wechat = request.container.accounts.get(request.account)
     known = _members(request) | wechat.directory.contacts.keys()
     return list(dict.fromkeys(one for one in request.mentions if one in known and one != wechat.self_id))
@@ -65,7 +65,7 @@ def _told(request: CommandRequest) -> list[str]:
 async def _named(
     request: CommandRequest, members: Collection[str], once: Collection[str], told: Collection[str]
 ) -> Targets:
-    """Those whose names come first, all but the first of them with an @; the assistant's own is passed over."""
+    """Parse the leading names, all but the first with an @. The assistant's own name is skipped."""
     me = request.container.accounts.get(request.account).self_id
     shown = await _shown(request) if request.room_id else []
     people: dict[str, Contact] = {}
@@ -87,7 +87,7 @@ async def _named(
 
 
 async def _shown(request: CommandRequest) -> list[Names]:
-    """Who is called what in the group's rooms: what an @ writes. Nothing where the gateway takes too long to tell."""
+    """Return the names shown in the group's rooms, as used in mentions; [] if the gateway takes too long."""
     wechat = request.container.accounts.get(request.account)
     try:
         async with asyncio.timeout(SHOWN_WITHIN):
@@ -100,8 +100,10 @@ async def _shown(request: CommandRequest) -> list[Names]:
 async def _called(
     request: CommandRequest, words: str, members: Collection[str], once: Collection[str], shown: Sequence[Names]
 ) -> tuple[str, list[Contact]]:
-    """The name that the words begin with, and whose it may be: by what is known of everybody, and by what they are
-    called in the group; in private by the latter only where the former is nobody's."""
+    """Return the leading name and the people it may refer to.
+
+    Names include nicknames, aliases and names in the group; in private the latter only if the others do not match.
+    """
     wechat = request.container.accounts.get(request.account)
 
     def called(name: str) -> list[str]:
@@ -125,7 +127,7 @@ async def _called(
 
 
 def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:
-    """The first reading of a name that stands for somebody, and for whom; else the last one."""
+    """Return the first possible reading of the name that matches someone, else the last one."""
     name, found = words[:20], list[T]()
     for name in readings(words):
         if found := find(name):
@@ -134,13 +136,13 @@ def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:
 
 
 def with_tail(name: str, find: Callable[[str], list[T]], id_of: Callable[[T], str]) -> list[T]:
-    """Of those who share a name, whose id ends as what stands behind it: how they are told apart by `describe`."""
+    """Return those of the people with a name whose id ends with the word after it, the format shown by `describe`."""
     shared, _, tail = name.rpartition(" ")
     return [one for one in find(shared) if id_of(one).endswith(tail)] if shared and len(tail) == TAIL else []
 
 
 def describe(request: CommandRequest, name: str, people: Sequence[Contact]) -> str:
-    """That a name stands for several people, with what tells them apart."""
+    """Return the reply that a name is ambiguous, with the people it matches."""
     nothing = request.texts.nothing
     lines = [
         fill(
@@ -156,7 +158,7 @@ def describe(request: CommandRequest, name: str, people: Sequence[Contact]) -> s
 
 
 def _without_ats(words: str, people: Sequence[Contact]) -> str:
-    """What is left of a command without its @s."""
+    """Remove the mentions from a command."""
     words = _AT.sub(" ", words)
     for person in people:
         for name in (person.name, person.alias):

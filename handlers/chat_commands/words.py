@@ -1,4 +1,4 @@
-"""/屏蔽词 /关键词: words of one group, or (in private, without a number) of all groups."""
+"""/屏蔽词 /关键词: words of a group or, in private without a number, of all groups."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Final
 
 from sqlmodel import Session
 
-from config.texts import fill
+from config.texts import Texts, fill
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word
-from services.moderation.offences import letters, plain
+from services.moderation.blocked_words import MAX_WORD, WordOutcome
 
 ADD: Final = "加"
 DROP: Final = "删"
-MAX_WORD: Final = 50
+ELSEWHERE: Final = (WordOutcome.EVERYWHERE, WordOutcome.CONFIGURED)
 _EQUALS: Final = re.compile(r"[=＝]")
 
 
 async def blocked(request: CommandRequest) -> CommandReply:
-    """The blocked words: listed, one added, one allowed again."""
+    """List the blocked words, add one, or remove one."""
     if not request.rest:
         words = request.container.blocked_words.of(request.account, request.number)
         words += request.container.blocked_words.of(request.account, None) if request.qun else []
@@ -28,53 +28,41 @@ async def blocked(request: CommandRequest) -> CommandReply:
     what, word = first_word(request.rest)
     if what not in (ADD, DROP) or not word:
         return request.misuse()
-    if len(word) > MAX_WORD:
-        return CommandReply(fill(request.texts.too_long, most=MAX_WORD))
-    return _block(request, word) if what == ADD else _allow(request, word)
-
-
-def _block(request: CommandRequest, word: str) -> CommandReply:
-    if not plain(word).strip() or (len(letters(plain(word))) == 1 and plain(word).isascii()):
-        return CommandReply(request.texts.word_empty)  # one Latin letter would block nearly everything
-    if request.container.blocked_words.has(request.account, request.number, word):
-        return CommandReply(fill(request.texts.word_known, scope=request.scope, word=word))
-    if request.container.blocked_words.is_configured(word) or request.container.blocked_words.has(
-        request.account, None, word
-    ):
-        return CommandReply(fill(request.texts.word_known, scope=request.texts.scope_all, word=word))
+    book, texts = request.container.blocked_words, request.texts
+    change, answers = (book.block, _blocked(texts)) if what == ADD else (book.allow, _allowed(texts))
 
     def act(session: Session) -> str:
-        request.container.blocked_words.add(session, request.account, request.number, word, request.who)
-        request.note(session, "blocked_word", word=word)
-        return fill(request.texts.word_added, scope=request.scope, word=word)
+        outcome = change(session, request.account, request.number, word, request.actor)
+        scope = texts.scope_all if what == ADD and outcome in ELSEWHERE else request.scope
+        return fill(answers[outcome], scope=scope, word=word, most=MAX_WORD)
 
     return CommandReply(act=act)
 
 
-def _allow(request: CommandRequest, word: str) -> CommandReply:
-    if not request.container.blocked_words.has(request.account, request.number, word):
-        return CommandReply(fill(_why_not(request, word), scope=request.scope, word=word))
+def _blocked(texts: Texts) -> dict[WordOutcome, str]:
+    """What is answered to /屏蔽词 加."""
+    return {
+        WordOutcome.DONE: texts.word_added,
+        WordOutcome.TOO_SHORT: texts.word_empty,
+        WordOutcome.TOO_LONG: texts.too_long,
+        WordOutcome.KNOWN: texts.word_known,
+        WordOutcome.EVERYWHERE: texts.word_known,
+        WordOutcome.CONFIGURED: texts.word_known,
+    }
 
-    def act(session: Session) -> str:
-        request.container.blocked_words.remove(session, request.account, request.number, word)
-        request.note(session, "allowed_word", word=word)
-        return fill(request.texts.word_removed, scope=request.scope, word=word)
 
-    return CommandReply(act=act)
-
-
-def _why_not(request: CommandRequest, word: str) -> str:
-    if request.container.blocked_words.is_configured(word):
-        return request.texts.word_configured
-    return (
-        request.texts.word_everywhere
-        if request.container.blocked_words.has(request.account, None, word)
-        else request.texts.word_unknown
-    )
+def _allowed(texts: Texts) -> dict[WordOutcome, str]:
+    """What is answered to /屏蔽词 删."""
+    return {
+        WordOutcome.DONE: texts.word_removed,
+        WordOutcome.UNKNOWN: texts.word_unknown,
+        WordOutcome.EVERYWHERE: texts.word_everywhere,
+        WordOutcome.CONFIGURED: texts.word_configured,
+    }
 
 
 async def keywords(request: CommandRequest) -> CommandReply:
-    """The keyword replies added by chat: listed, one added or changed, one dropped."""
+    """List the added keyword replies, add or change one, or delete one."""
     if not request.rest:
         return await _listed(request)
     what, words = first_word(request.rest)
@@ -86,26 +74,21 @@ async def keywords(request: CommandRequest) -> CommandReply:
     if len(word) > MAX_WORD or len(reply[0]) > MAX:
         return CommandReply(fill(request.texts.too_long, most=MAX_WORD if len(word) > MAX_WORD else MAX))
 
+    editor, texts = request.container.knowledge_editor, request.texts
+
     def act(session: Session) -> str:
-        book = request.container.keywords
-        known = book.drop(session, request.account, request.number, word)
-        book.add(session, request.account, request.number, word, reply[0], request.who)
-        request.note(session, "keyword", word=word)
-        return fill(
-            request.texts.keyword_changed if known else request.texts.keyword_added, scope=request.scope, word=word
-        )
+        known = editor.set_reply(session, request.account, request.number, word, reply[0], request.actor)
+        return fill(texts.keyword_changed if known else texts.keyword_added, scope=request.scope, word=word)
 
     return CommandReply(act=act)
 
 
 def _drop(request: CommandRequest, word: str) -> CommandReply:
+    editor, texts = request.container.knowledge_editor, request.texts
+
     def act(session: Session) -> str:
-        known = request.container.keywords.drop(session, request.account, request.number, word)
-        if known:
-            request.note(session, "keyword_dropped", word=word)
-        return fill(
-            request.texts.keyword_removed if known else request.texts.keyword_unknown, scope=request.scope, word=word
-        )
+        known = editor.drop_word(session, request.account, request.number, word, request.actor)
+        return fill(texts.keyword_removed if known else texts.keyword_unknown, scope=request.scope, word=word)
 
     return CommandReply(act=act)
 

@@ -10,7 +10,7 @@ down_revision = "0001"
 def upgrade() -> None:
     op.rename_table("standing", "memberrecord")
     op.rename_table("befriended", "becamefriend")
-    if op.get_bind().dialect.name == "postgresql":  # constraints keep the names of the old tables
+    if op.get_bind().dialect.name == "postgresql":  # PostgreSQL keeps the constraint names of the old tables
         op.execute("ALTER TABLE memberrecord RENAME CONSTRAINT standing_number_fkey TO memberrecord_number_fkey")
         op.execute("ALTER TABLE memberrecord RENAME CONSTRAINT standing_pkey TO memberrecord_pkey")
         op.execute("ALTER TABLE becamefriend RENAME CONSTRAINT befriended_pkey TO becamefriend_pkey")

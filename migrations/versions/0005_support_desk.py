@@ -20,7 +20,7 @@ def upgrade() -> None:
     with op.batch_alter_table("ticket") as ticket:
         for name in (*_FLOATS, "reminders", "refusals"):
             ticket.alter_column(name, server_default=None)
-    # tickets that somebody has were answered before
+    # tickets with an assignee have been answered
     op.execute("update ticket set answered_at = last_at where staff_id != ''")
     op.create_table(
         "textembedding",

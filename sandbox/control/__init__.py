@@ -1,1 +1,1 @@
-"""The back end of the sandbox's page."""
+"""Back end of the sandbox's web page."""

@@ -1,4 +1,4 @@
-"""The control API: everything the world can do, over HTTP."""
+"""The control API: all actions of the simulated world over HTTP."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(world: World, endpoints: Mapping[str, str]) -> web.Application:
-    """The API over a world, and its page; `endpoints` are shown beside the accounts."""
+    """Create the control API and its page for a world; `endpoints` are the gateways' addresses by account."""
     app = web.Application(middlewares=[_errors, page_files.own_browser], client_max_size=LARGEST)
     app[WORLD], app[ENDPOINTS], app[live.STREAMS] = world, endpoints, set()
     app.add_routes([*ROUTES, *people.ROUTES, *chats.ROUTES, *rooms.ROUTES, *live.ROUTES])
@@ -35,7 +35,7 @@ def make_app(world: World, endpoints: Mapping[str, str]) -> web.Application:
 
 @web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error as {"error": {"code", "message"}}."""
+    """Convert errors to {"error": {"code", "message"}}."""
     try:
         return await handler(request)
     except NotThere as error:
@@ -58,7 +58,7 @@ def _error(code: int, message: str) -> web.Response:
 
 
 async def get_state(request: web.Request) -> web.Response:
-    """GET /api/state: accounts, people, switches."""
+    """GET /api/state: accounts, people, faults, limits and rules."""
     world = request.app[WORLD]
     endpoints = request.app[ENDPOINTS]
     return web.json_response(
@@ -74,13 +74,14 @@ async def get_state(request: web.Request) -> web.Response:
 
 
 def _switched(world: World) -> None:
-    """Have all open pages read the switches again."""
+    """Tell all open pages to reload the switches."""
     world.feed.tell_all({"type": "switches"})
 
 
 async def put_fault(request: web.Request) -> web.Response:
-    """PUT /api/faults {"event": kind or "*", twice?, late?, late_ms?, lost?} or
-    {"call": method or "*", effect, probability?, count?, ms?, text?}."""
+    """PUT /api/faults {"event": kind or "*", twice?, late?, late_ms?, lost?} or {"call": method or "*", effect,
+    probability?, count?, ms?, text?}.
+    """
     world = request.app[WORLD]
     given = await body(request)
     named, known = (given["call"], CALLS) if "call" in given else (given.get("event", "*"), EVENT_TYPES)
@@ -98,14 +99,14 @@ async def put_fault(request: web.Request) -> web.Response:
 
 
 async def clear_faults(request: web.Request) -> web.Response:
-    """DELETE /api/faults: all is well again."""
+    """DELETE /api/faults: remove all faults."""
     request.app[WORLD].faults.clear()
     _switched(request.app[WORLD])
     return web.json_response(request.app[WORLD].faults.shown())
 
 
 async def put_limit(request: web.Request) -> web.Response:
-    """PUT /api/limits {"action", "times": N or null, "seconds"?}: how fast is too fast."""
+    """PUT /api/limits {"action", "times": N or null, "seconds"?}: set or remove a rate limit."""
     world = request.app[WORLD]
     given = await body(request)
     times = None if given.get("times") is None else int(number(given, "times"))
@@ -115,7 +116,7 @@ async def put_limit(request: web.Request) -> web.Response:
 
 
 async def put_rules(request: web.Request) -> web.Response:
-    """PUT /api/rules {"direct_limit"?, "capacity"?, "qr_limit"?}: smaller groups for trying things out."""
+    """PUT /api/rules {"direct_limit"?, "capacity"?, "qr_limit"?}: change the group limits."""
     world = request.app[WORLD]
     rules = world.rules
     given = await body(request)
@@ -146,7 +147,7 @@ async def act_on_account(request: web.Request) -> web.Response:
 
 
 async def get_media(request: web.Request) -> web.Response:
-    """GET /api/media/{id}: a file's bytes; what a browser might run is a download."""
+    """GET /api/media/{id}: download a file. Types that a browser could execute are sent as octet-stream."""
     media = request.app[WORLD].state.media.get(request.match_info["media"])
     if media is None:
         raise NotThere("没有这个文件")
@@ -158,14 +159,14 @@ async def get_media(request: web.Request) -> web.Response:
 
 
 async def get_avatar(request: web.Request) -> web.Response:
-    """GET /api/avatars/{id}.svg: a picture drawn from the name."""
+    """GET /api/avatars/{id}.svg: avatar generated from the name."""
     world, thing_id = request.app[WORLD], request.match_info["thing"]
     name = (world.rooms.get(thing_id).topic or "群") if is_room(thing_id) else world.people.get(thing_id).name
     return web.Response(text=svg(thing_id, name), content_type="image/svg+xml")
 
 
 async def get_qr_code(request: web.Request) -> web.Response:
-    """GET /api/qrcode.png?text=…: a QR code."""
+    """GET /api/qrcode.png?text=…: QR code of a text."""
     return web.Response(body=qr_png(queried(request, "text")), content_type="image/png")
 
 

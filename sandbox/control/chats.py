@@ -1,4 +1,4 @@
-"""The control API about what is said."""
+"""Control API: chats and messages."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from sandbox.world.model import ChatMessage, Kind, Person, Refused
 from sandbox.world.rooms import is_room
 from sandbox.world.world import World
 
-MAX: Final = 200  # messages in one answer
+MAX: Final = 200  # messages per response
 
 
 def mime_of(name: str) -> str:
-    """The media type of a file with this name."""
+    """Guess the media type from a file name."""
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 async def list_chats(request: web.Request) -> web.Response:
-    """GET /api/people/{person}/chats: the liveliest first, each with its last message and unread count."""
+    """GET /api/people/{person}/chats: most recent first, with last message and unread count."""
     world, me = actor(request)
     return web.json_response({"chats": [views.chat(world, chat, me.id) for chat in world.chats.of(me.id)]})
 
 
 async def get_chat(request: web.Request) -> web.Response:
-    """GET /api/people/{person}/chats/{chat}: the group with its members, or the other person; of a group one was in,
-    its face and `gone`."""
+    """GET /api/people/{person}/chats/{chat}: a group with its members, or the other person.
+
+    For a group that the person has left, only its line in the chat list and `gone`.
+    """
     world, me = actor(request)
     chat = _chat(request, world, me)
     line = views.chat(world, chat, me.id)
@@ -51,9 +53,11 @@ async def list_messages(request: web.Request) -> web.Response:
 
 
 async def send(request: web.Request) -> web.Response:
-    """POST /api/people/{person}/chats/{chat}/messages: one of {"text", "mentions"?}, {"card": id},
-    {"link": {title, url, description?, thumbnailUrl?}}, {"mini_program": {…}}, {"location": {…}},
-    or a form with a `file` (and a `kind`, where its name does not tell)."""
+    """POST /api/people/{person}/chats/{chat}/messages: send a message.
+
+    The body is one of {"text", "mentions"?}, {"card": id}, {"link": {title, url, description?, thumbnailUrl?}},
+    {"mini_program": {…}}, {"location": {…}}, or a form with a `file` (and a `kind`, unless the file name implies it).
+    """
     world, me = actor(request)
     chat = request.match_info["chat"]
     if request.content_type.startswith("multipart/"):
@@ -64,21 +68,21 @@ async def send(request: web.Request) -> web.Response:
 
 
 async def mark_read(request: web.Request) -> web.Response:
-    """POST /api/people/{person}/chats/{chat}/read: nothing there is unread any more."""
+    """POST /api/people/{person}/chats/{chat}/read: mark all messages as read."""
     world, me = actor(request)
     world.chats.mark_read(me.id, _chat(request, world, me))
     return web.json_response({})
 
 
 async def recall(request: web.Request) -> web.Response:
-    """POST /api/people/{person}/messages/{seq}/recall: take back what one said."""
+    """POST /api/people/{person}/messages/{seq}/recall: recall an own message."""
     world, me = actor(request)
     said = world.chats.recall(me.id, whole(request.match_info["seq"], 0))
     return web.json_response(views.message(world, said, me.id))
 
 
 def _chat(request: web.Request, world: World, me: Person) -> str:
-    """The path's chat; NotThere for a group one was never in."""
+    """Return the id of the chat in the path; raise NotThere for a group the person was never in."""
     chat = request.match_info["chat"]
     return world.rooms.remembered_by(me.id, chat).id if is_room(chat) else world.people.get(chat).id
 
@@ -108,7 +112,7 @@ async def _send_file(request: web.Request, world: World, me: Person, chat: str) 
     if kind and kind not in list(Kind):
         raise Refused("不认识的类型")
     chosen = Kind(kind) if isinstance(kind, str) and kind else kind_of(upload.filename)
-    name = upload.filename.encode(errors="replace").decode()  # another encoding than UTF-8 cannot be kept
+    name = upload.filename.encode(errors="replace").decode()  # replaces bytes that are not UTF-8
     return world.chats.send_media(me.id, chat, chosen, name, upload.file.read())
 
 

@@ -1,4 +1,4 @@
-"""The control API, live: what a person sees, and what an assistant is told and calls, as server-sent events."""
+"""Control API: server-sent events for a person's chats and an assistant's trace."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ Items = AsyncIterator[Item]
 
 
 async def end_streams(app: web.Application) -> None:
-    """End all streams, for the app's shutdown."""
+    """Cancel all streams when the app shuts down."""
     for task in app[STREAMS]:
         task.cancel()
 
 
 async def get_events(request: web.Request) -> web.StreamResponse:
-    """GET /api/events?person=…&trace=ACCOUNT: what this person sees, as server-sent events, and, where it is asked
-    for, an assistant's trace in the same stream (a browser has few connections to one host)."""
+    """GET /api/events?person=…&trace=ACCOUNT: the person's events as server-sent events.
+
+    With `trace`, the assistant's trace is in the same stream, because browsers limit the connections per host.
+    """
     world = request.app[WORLD]
     viewer = world.people.get(queried(request, "person")).id
     sources = [(world.feed, viewer)]
@@ -49,7 +51,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
 
 
 async def get_trace(request: web.Request) -> web.StreamResponse:
-    """GET /api/trace?account=…: what an assistant was told and called, newest last; live for an event stream."""
+    """GET /api/trace?account=…: events and calls of an assistant, oldest first; live if an event stream is accepted."""
     world = request.app[WORLD]
     name = world.accounts.get(queried(request, "account")).name
     if "text/event-stream" not in request.headers.get("Accept", ""):
@@ -76,7 +78,7 @@ async def _stream(
             async for item in shown(_items(queue, response)):
                 await response.write(f"data: {json.dumps(item, ensure_ascii=False)}\n\n".encode())
     except ConnectionResetError:
-        pass  # the reader has gone
+        pass  # the client has disconnected
     finally:
         request.app[STREAMS].discard(task)
     return response

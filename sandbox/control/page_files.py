@@ -1,4 +1,4 @@
-"""The page's own files, and who may have them: a browser on this machine, and no other site's page within it."""
+"""Static files of the page, and protection of the API against pages of other sites."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from web_hosts import is_served
 PAGE: Final = Path(__file__).parent.parent / "page"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# Nothing from outside, nothing inline, and no text ever made into markup.
+# No external or inline resources, and no HTML from strings.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -30,13 +30,13 @@ BODIES: Final = frozenset({"application/json", "multipart/form-data"})
 
 
 def set_up(app: web.Application) -> None:
-    """Serve the page at `/`, and put its headers on every answer."""
+    """Serve the page at `/` and add the security headers to every response."""
     app.add_routes([web.get("/", get_page), web.static("/page", PAGE)])
     app.on_response_prepare.append(_add_headers)
 
 
 async def get_page(request: web.Request) -> web.FileResponse:
-    """GET /: the chat in the browser."""
+    """GET /: the page."""
     return web.FileResponse(PAGE / "index.html")
 
 
@@ -49,16 +49,18 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 @web.middleware
 async def own_browser(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what another site's page, open in the same browser, could ask for: under a name of its own that it
-    has pointed at this machine (DNS rebinding), with its own Origin, or by a plain form."""
+    """Reject requests that another site's page in the same browser could send.
+
+    These are DNS rebinding (a host name of its own), cross-origin requests, and plain HTML forms.
+    """
     if not is_served(request.host):
-        raise web.HTTPForbidden(reason="the sandbox answers to IP addresses and localhost, not to names")
+        raise web.HTTPForbidden(reason="the sandbox accepts only IP addresses and localhost as host names")
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
-        raise web.HTTPForbidden(reason="another site's page may not do this")
+        raise web.HTTPForbidden(reason="cross-origin requests are not allowed")
     if request.method not in SAFE:
         if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-            raise web.HTTPForbidden(reason="another site's page may not do this")
+            raise web.HTTPForbidden(reason="cross-origin requests are not allowed")
         if request.can_read_body and request.content_type not in BODIES:
-            raise web.HTTPUnsupportedMediaType(reason="JSON or a form with a file is what can be sent")
+            raise web.HTTPUnsupportedMediaType(reason="expected JSON or a form with a file")
     return await handler(request)

@@ -1,4 +1,4 @@
-"""What the control API's handlers read of a request."""
+"""Parsing of requests to the control API."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ WORLD: Final = web.AppKey("world", World)
 
 
 async def body(request: web.Request) -> dict[str, Any]:
-    """The JSON object sent, or an empty one when nothing was; Refused, also for what no UTF-8 or JSON can hold again:
-    half of an emoji, NaN."""
+    """Return the JSON object of the body, or {} if the body is empty.
+
+    Raises Refused, also for values that cannot be encoded again: lone surrogates and NaN.
+    """
     raw = await request.read()
     if not raw:
         return {}
@@ -30,7 +32,7 @@ async def body(request: web.Request) -> dict[str, Any]:
 
 
 def text(given: dict[str, Any], key: str, default: str | None = None) -> str:
-    """A string; Refused when it is missing without a default, or something else."""
+    """Return a string field; raise Refused if it is not a string or missing without a default."""
     value = given.get(key, default)
     if not isinstance(value, str):
         raise Refused(f"缺少参数或不是文本：{key}")
@@ -38,7 +40,7 @@ def text(given: dict[str, Any], key: str, default: str | None = None) -> str:
 
 
 def texts(given: dict[str, Any], key: str) -> list[str]:
-    """A list of strings, empty when missing."""
+    """Return a list of strings, empty if missing; raise Refused."""
     value = given.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise Refused(f"不是文本列表：{key}")
@@ -46,7 +48,7 @@ def texts(given: dict[str, Any], key: str) -> list[str]:
 
 
 def number(given: dict[str, Any], key: str, default: float | None = None) -> float:
-    """A number; Refused."""
+    """Return a number field; raise Refused."""
     value = given.get(key, default)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Refused(f"缺少参数或不是数字：{key}")
@@ -54,7 +56,7 @@ def number(given: dict[str, Any], key: str, default: float | None = None) -> flo
 
 
 def flag(given: dict[str, Any], key: str, default: bool | None = None) -> bool:
-    """Yes or no; Refused."""
+    """Return a boolean field; raise Refused."""
     value = given.get(key, default)
     if not isinstance(value, bool):
         raise Refused(f"缺少参数或不是 true/false：{key}")
@@ -62,14 +64,14 @@ def flag(given: dict[str, Any], key: str, default: bool | None = None) -> bool:
 
 
 def queried(request: web.Request, key: str) -> str:
-    """A parameter of the query; NotThere when it is missing."""
+    """Return a query parameter; raise NotThere if this key is required."""
     if key not in request.query:
         raise NotThere(f"缺少参数：{key}")
     return request.query[key]
 
 
 def whole(value: str | None, default: int) -> int:
-    """A whole number of the query or path; Refused."""
+    """Parse an integer of the query or path; raise Refused."""
     if value is None:
         return default
     if not value.isascii() or not value.isdigit():
@@ -78,6 +80,6 @@ def whole(value: str | None, default: int) -> int:
 
 
 def actor(request: web.Request) -> tuple[World, Person]:
-    """The world, and the person of the path who acts in it."""
+    """Return the world and the person named in the path."""
     world = request.app[WORLD]
     return world, world.people.get(request.match_info["person"])

@@ -1,4 +1,4 @@
-"""The control API about people: who is there, and who becomes whose friend."""
+"""Control API: people and friendships."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ CONTACT_QR: Final = "https://u.wechat.com/"
 
 
 async def list_people(request: web.Request) -> web.Response:
-    """GET /api/people: everybody."""
+    """GET /api/people: list all people."""
     world = request.app[WORLD]
     return web.json_response({"people": [views.person(world, one) for one in world.state.people.values()]})
 
 
 async def create_person(request: web.Request) -> web.Response:
-    """POST /api/people {"name", "id"?, "weixin"?, "phone"?, "official"?}: somebody new."""
+    """POST /api/people {"name", "id"?, "weixin"?, "phone"?, "official"?}: create a person."""
     world = request.app[WORLD]
     given = await body(request)
     person = world.people.create(
@@ -35,21 +35,21 @@ async def create_person(request: web.Request) -> web.Response:
 
 
 async def rename_person(request: web.Request) -> web.Response:
-    """PATCH /api/people/{person} {"name"}: another nickname."""
+    """PATCH /api/people/{person} {"name"}: change the nickname."""
     world, me = actor(request)
     world.people.rename(me.id, text(await body(request), "name"))
     return web.json_response(views.person(world, me))
 
 
 async def list_friends(request: web.Request) -> web.Response:
-    """GET /api/people/{person}/friends: the contact list."""
+    """GET /api/people/{person}/friends: list the person's friends."""
     world, me = actor(request)
     friends = [views.person(world, world.people.get(friend), me.id) for friend in sorted(me.friends)]
     return web.json_response({"friends": friends})
 
 
 async def add_friend(request: web.Request) -> web.Response:
-    """POST /api/people/{person}/friends {"to", "hello"?, "now"?}: ask; with `now` they are friends without asking."""
+    """POST /api/people/{person}/friends {"to", "hello"?, "now"?}: send a friend request; `now` skips confirmation."""
     world, me = actor(request)
     given = await body(request)
     to = world.people.get(text(given, "to")).id
@@ -61,14 +61,14 @@ async def add_friend(request: web.Request) -> web.Response:
 
 
 async def forget_friend(request: web.Request) -> web.Response:
-    """DELETE /api/people/{person}/friends/{other}: delete from the contact list."""
+    """DELETE /api/people/{person}/friends/{other}: delete a friend."""
     world, me = actor(request)
     world.people.forget(me.id, request.match_info["other"])
     return web.json_response({})
 
 
 async def set_alias(request: web.Request) -> web.Response:
-    """PUT /api/people/{person}/friends/{other}/alias {"alias"}: a remark."""
+    """PUT /api/people/{person}/friends/{other}/alias {"alias"}: set the remark."""
     world, me = actor(request)
     other = request.match_info["other"]
     world.people.set_alias(me.id, other, text(await body(request), "alias"))
@@ -76,7 +76,7 @@ async def set_alias(request: web.Request) -> web.Response:
 
 
 async def list_requests(request: web.Request) -> web.Response:
-    """GET /api/people/{person}/requests: friend requests that wait for this person."""
+    """GET /api/people/{person}/requests: list open friend requests to this person."""
     world, me = actor(request)
     waiting = [f.id for f in world.state.friendships.values() if f.asked == me.id and f.state == "waiting"]
     return web.json_response({"requests": [views.request(world, one) for one in waiting]})
@@ -94,7 +94,9 @@ async def answer_request(request: web.Request) -> web.Response:
 
 
 async def scan(request: web.Request) -> web.Response:
-    """POST /api/people/{person}/scan {"code", "hello"?}: a group's QR code lets in, a contact's asks to be a friend."""
+    """POST /api/people/{person}/scan {"code", "hello"?}: join a group by its QR code, or send a friend request to a
+    contact.
+    """
     world, me = actor(request)
     given = await body(request)
     code = text(given, "code")

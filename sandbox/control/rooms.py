@@ -1,4 +1,4 @@
-"""The control API about groups, as the person of the path does things in them."""
+"""Control API: groups, acting as the person in the path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.world.model import Refused
 
 
 async def create_room(request: web.Request) -> web.Response:
-    """POST /api/people/{person}/rooms {"members": [id, …], "topic"?}: this person owns it."""
+    """POST /api/people/{person}/rooms {"members": [id, …], "topic"?}: create a group owned by the person."""
     world, me = actor(request)
     given = await body(request)
     room = world.rooms.create(me.id, texts(given, "members"), text(given, "topic", ""))
@@ -20,8 +20,10 @@ async def create_room(request: web.Request) -> web.Response:
 
 
 async def change_room(request: web.Request) -> web.Response:
-    """PATCH /api/people/{person}/rooms/{room} {"topic"?, "announcement"?, "confirm"?, "alias"?, "admins"?,
-    "owner"?}: each as its rule allows; the first that is refused ends it."""
+    """PATCH /api/people/{person}/rooms/{room} {"topic"?, "announcement"?, "confirm"?, "alias"?, "admins"?, "owner"?}.
+
+    The changes are applied in this order; the first that is rejected ends the request.
+    """
     world, me = actor(request)
     room = world.rooms.seen_by(me.id, request.match_info["room"])
     given = await body(request)
@@ -41,7 +43,7 @@ async def change_room(request: web.Request) -> web.Response:
 
 
 async def add_members(request: web.Request) -> web.Response:
-    """POST /api/people/{person}/rooms/{room}/members {"members": [id, …], "card"?}: bring friends in."""
+    """POST /api/people/{person}/rooms/{room}/members {"members": [id, …], "card"?}: add or invite friends."""
     world, me = actor(request)
     given = await body(request)
     members = texts(given, "members")
@@ -54,28 +56,28 @@ async def add_members(request: web.Request) -> web.Response:
 
 
 async def remove_member(request: web.Request) -> web.Response:
-    """DELETE /api/people/{person}/rooms/{room}/members/{who}: take somebody out."""
+    """DELETE /api/people/{person}/rooms/{room}/members/{who}: remove a member."""
     world, me = actor(request)
     world.rooms.remove(me.id, request.match_info["room"], request.match_info["who"])
     return web.json_response({})
 
 
 async def leave_room(request: web.Request) -> web.Response:
-    """POST /api/people/{person}/rooms/{room}/leave."""
+    """POST /api/people/{person}/rooms/{room}/leave: leave the group."""
     world, me = actor(request)
     world.rooms.leave(me.id, request.match_info["room"])
     return web.json_response({})
 
 
 async def make_qr_code(request: web.Request) -> web.Response:
-    """POST /api/people/{person}/rooms/{room}/qrcode: good for seven days."""
+    """POST /api/people/{person}/rooms/{room}/qrcode: create a QR code, valid for seven days."""
     world, me = actor(request)
     code = world.joins.qr_code(me.id, request.match_info["room"])
     return web.json_response({"code": code, "expires": world.state.qr_codes[code].expires}, status=201)
 
 
 async def list_invitations(request: web.Request) -> web.Response:
-    """GET /api/people/{person}/invitations: cards not yet tapped."""
+    """GET /api/people/{person}/invitations: list open invitations."""
     world, me = actor(request)
     cards = [card for card in world.state.invitations.values() if card.invitee == me.id and card.state == "open"]
     shown = [
@@ -86,14 +88,14 @@ async def list_invitations(request: web.Request) -> web.Response:
 
 
 async def tap_invitation(request: web.Request) -> web.Response:
-    """POST /api/people/{person}/invitations/{invitation}: in, or waiting for the owner."""
+    """POST /api/people/{person}/invitations/{invitation}: accept; the state is joined or waiting_owner."""
     world, me = actor(request)
     inside = world.joins.tap(me.id, request.match_info["invitation"])
     return web.json_response({"state": "joined" if inside else "waiting_owner"})
 
 
 async def list_confirmations(request: web.Request) -> web.Response:
-    """GET /api/people/{person}/confirmations: who waits for this owner's or admin's yes."""
+    """GET /api/people/{person}/confirmations: list joins that this owner or admin has to confirm."""
     world, me = actor(request)
     waiting = [
         {"id": one.id, "room": one.room_id, "inviter": one.inviter, "invitee": one.invitee, "at": one.at}

@@ -1,4 +1,4 @@
-"""The world as JSON for its page: what one person sees."""
+"""JSON representations of the world as seen by one person."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PREVIEWS: Final = {
 
 
 def avatar(thing_id: str) -> str:
-    """Where a person's or group's picture is."""
+    """Return the path of the avatar of a person or group."""
     return f"/api/avatars/{thing_id}.svg"
 
 
 def person(world: World, someone: Person, viewer: str = "") -> Json:
-    """A person; with a viewer, also what they are to them."""
+    """A person; with a viewer, also the viewer's remark and whether they are friends."""
     seen: Json = {
         "id": someone.id,
         "name": someone.name,
@@ -45,7 +45,7 @@ def person(world: World, someone: Person, viewer: str = "") -> Json:
 
 
 def account(world: World, name: str, endpoint: str = "") -> Json:
-    """An assistant's standing."""
+    """The state of an assistant."""
     state = world.accounts.get(name)
     return {
         "name": name,
@@ -86,7 +86,7 @@ def room(world: World, group: WorldRoom, viewer: str) -> Json:
 
 
 def title(world: World, chat: str, viewer: str) -> str:
-    """What a chat is called in the viewer's list."""
+    """Return the name of a chat in the viewer's list."""
     if not is_room(chat):
         return world.people.get(viewer).aliases.get(chat) or world.people.get(chat).name
     group = world.rooms.get(chat)
@@ -95,7 +95,7 @@ def title(world: World, chat: str, viewer: str) -> str:
 
 
 def chat(world: World, chat_id: str, viewer: str) -> Json:
-    """One line of the list of chats."""
+    """An entry of the chat list."""
     last = world.chats.last(viewer, chat_id)
     return {
         "id": chat_id,
@@ -113,14 +113,14 @@ def _last(world: World, said: ChatMessage) -> Json:
 
 
 def preview(world: World, message: ChatMessage) -> str:
-    """A message in a few words."""
+    """Return a short text for a message."""
     if message.recalled or message.kind is Kind.RECALLED:
         return f"“{world.people.get(message.sender).name}”撤回了一条消息"
     return PREVIEWS.get(message.kind, "") + (message.filename or message.text or str(message.data.get("title", "")))
 
 
 def message(world: World, said: ChatMessage, viewer: str) -> Json:
-    """A message as the viewer sees it; a recalled one shows nothing any more."""
+    """A message as the viewer sees it; recalled messages have no content."""
     seen: Json = {
         "seq": said.seq,
         "kind": said.kind,
@@ -145,7 +145,7 @@ def message(world: World, said: ChatMessage, viewer: str) -> Json:
 
 
 def _standing(world: World, said: ChatMessage) -> Json:
-    """Whether a card can still be tapped, or a confirmation still be given."""
+    """The state of an invitation or confirmation."""
     if said.kind is Kind.INVITATION:
         card = world.state.invitations[said.data["invitation"]]
         return {"state": card.state, "room": card.room_id, "topic": world.rooms.get(card.room_id).topic}

@@ -1,1 +1,1 @@
-"""The puppet service protocol over the world."""
+"""The puppet service protocol on top of the world."""

@@ -1,4 +1,4 @@
-"""What the protocol's calls of one account are made of."""
+"""Base class of the protocol's call handlers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sandbox.world.world import World
 
 
 class CallHandlers:
-    """One account's calls; a method per call of the protocol, named like it."""
+    """Calls of one account; each call is a method with the protocol's name for it."""
 
     def __init__(self, world: World, account: str, uploads: Uploads) -> None:
         self._world = world

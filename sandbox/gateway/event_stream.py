@@ -1,4 +1,4 @@
-"""The event stream of one gateway: what the world tells an account, queued for the bot that listens."""
+"""Event stream of a gateway: events of an account, queued for the connected bot."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any, Final
 
 from grpclib.const import Status
@@ -15,8 +16,8 @@ from protocol import puppet_pb2 as pb
 from sandbox.world.model import Refused
 from sandbox.world.world import World
 
-BOUND: Final = 20_000  # events a slow bot may be behind; what comes then is lost
-# Node's client misses what follows the stream's first events too closely; the official gateway waits as long.
+BOUND: Final = 20_000  # queued events; further ones are dropped
+# The Node client misses events that come right after the first ones; the official gateway waits as long.
 READY_DELAY: Final = 0.1
 
 EVENT_TYPES: Final[dict[str, int]] = {
@@ -39,8 +40,13 @@ EVENT_TYPES: Final[dict[str, int]] = {
 }
 
 
+def dated(world: World) -> dict[str, str]:
+    """The header that tells a gateway's clock. Node.js dates every answer; here Event and Version are dated."""
+    return {"date": formatdate(world.clock(), usegmt=True)}
+
+
 class EventBacklog:
-    """A bounded queue of events, some of which come late."""
+    """A bounded queue of events with optional delays."""
 
     def __init__(self, bound: int = BOUND) -> None:
         self._bound = bound
@@ -50,12 +56,12 @@ class EventBacklog:
         self.dropped = 0
 
     def tell(self, event: str, payload: dict[str, Any], delay: float = 0.0) -> None:
-        """Queue an event, `delay` seconds from now."""
+        """Queue an event after `delay` seconds."""
         text = json.dumps(payload, ensure_ascii=False)
         self.put(pb.EventResponse(type=EVENT_TYPES[event], payload=text), delay)
 
     def put(self, item: pb.EventResponse | None, delay: float = 0.0) -> None:
-        """Queue an event as it is, however odd; None ends the stream."""
+        """Queue a raw event after `delay` seconds; None ends the stream."""
         if delay > 0:
             self._late = {handle for handle in self._late if handle.when() > asyncio.get_running_loop().time()}
             self._late.add(asyncio.get_running_loop().call_later(delay, self.put, item))
@@ -66,7 +72,7 @@ class EventBacklog:
             self._filled.set()
 
     async def get(self, patience: float) -> pb.EventResponse | None:
-        """The next event; a heartbeat when there is none for `patience` seconds; None at the end."""
+        """Return the next event, a heartbeat after `patience` seconds without one, or None at the end."""
         while not self._items:
             self._filled.clear()
             try:
@@ -77,13 +83,13 @@ class EventBacklog:
         return self._items.popleft()
 
     def close(self) -> None:
-        """Forget what is late."""
+        """Cancel the delayed events."""
         for handle in self._late:
             handle.cancel()
 
 
 class EventStream:
-    """The place for one bot that listens to an account."""
+    """The event stream of an account, which one bot at a time may open."""
 
     def __init__(self, world: World, account: str, heartbeat: float) -> None:
         self._world = world
@@ -94,34 +100,35 @@ class EventStream:
 
     @property
     def open(self) -> bool:
-        """Whether a bot listens."""
+        """Whether a bot is connected."""
         return self._outbox is not None
 
     async def serve(self, stream: Any) -> None:
-        """The Event call: a heartbeat at once, then login and ready (or scan), then what happens."""
+        """Serve the Event call: heartbeat, then login and ready (or scan), then events as they occur."""
         await stream.recv_message()
         if self._outbox is not None:
             raise GRPCError(Status.ALREADY_EXISTS, "GrpcServerImpl.event() can not call twice.")
         outbox = self._claim()
         try:
+            await stream.send_initial_metadata(metadata=dated(self._world))
             while (event := await outbox.get(self._heartbeat)) is not None:
                 await stream.send_message(event)
         finally:
             self.release(outbox)
 
     def end(self) -> None:
-        """End the stream in order, once all that is queued has been told."""
+        """End the stream after the queued events."""
         if self._outbox is not None:
             self._outbox.put(None)
 
     def send_raw(self, event: pb.EventResponse) -> None:
-        """Queue an event of any shape; Refused when no bot listens."""
+        """Queue a raw event; raise Refused if no bot is connected."""
         if self._outbox is None:
-            raise Refused("no bot listens")
+            raise Refused("no bot is connected")
         self._outbox.put(event)
 
     def release(self, outbox: EventBacklog | None = None) -> None:
-        """Free the place at once; given a stream that ended, unless a newer one has taken it."""
+        """Close the stream. If `outbox` is given, do so only while it is still the current one."""
         if self._outbox is None or outbox not in (None, self._outbox):
             return
         self._outbox.close()

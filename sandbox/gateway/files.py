@@ -1,4 +1,4 @@
-"""File boxes: how files travel through the protocol (the JSON of npm's `file-box`)."""
+"""File boxes, which carry files in the protocol (the JSON format of npm's `file-box`)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ BASE64: Final = 1
 URL: Final = 2
 QR_CODE: Final = 3
 UUID: Final = 7
-INLINE: Final = 20 * 1024  # more bytes than these travel by uuid, as in the official gateway
+INLINE: Final = 20 * 1024  # larger files are sent by uuid, as in the official gateway
 LARGEST: Final = 100 * 1024 * 1024
-KEPT: Final = 512 * 1024 * 1024  # bytes of uploads a gateway remembers
+KEPT: Final = 512 * 1024 * 1024  # bytes of uploads kept per gateway
 
 KINDS: Final = {
     Kind.IMAGE: frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"}),
@@ -32,20 +32,20 @@ KINDS: Final = {
 
 
 def kind_of(name: str) -> Kind:
-    """What WeChat makes of a file with this name."""
+    """Return the message kind that WeChat uses for a file of this name."""
     suffix = PurePosixPath(name).suffix.lower()
     return next((kind for kind, suffixes in KINDS.items() if suffix in suffixes), Kind.FILE)
 
 
 class Uploads:
-    """The files a gateway process holds by uuid; they die with it, and the oldest go when it holds too much."""
+    """Files of a gateway process by uuid. They are lost with it; the oldest are dropped above the size limit."""
 
     def __init__(self) -> None:
         self._files: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0
 
     def keep(self, data: bytes) -> str:
-        """Hold these bytes; returns their uuid."""
+        """Store the bytes and return their uuid."""
         if len(data) > LARGEST:
             raise Refused(f"文件过大（{len(data)} 字节）")
         made = str(uuid.uuid4())
@@ -56,28 +56,28 @@ class Uploads:
         return made
 
     def get(self, file_id: str) -> bytes:
-        """The bytes of a uuid; NotThere."""
+        """Return the bytes of a uuid; raise NotThere."""
         if file_id not in self._files:
             raise NotThere(f"没有这个文件：{file_id}")
         return self._files[file_id]
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Drop all files."""
         self._files.clear()
         self._size = 0
 
     def box(self, name: str, data: bytes) -> str:
-        """A file as the JSON of a file box: small ones within it, others by uuid."""
+        """Return the file box JSON of a file: small ones inline, others by uuid."""
         if len(data) <= INLINE:
             kind, held = BASE64, {"base64": base64.b64encode(data).decode()}
         else:
             kind, held = UUID, {"uuid": self.keep(data)}
-        # `boxType` is what clients from before file-box 1.0 (python-wechaty among them) read and write.
+        # Clients of file-box < 1.0 (such as python-wechaty) use `boxType`.
         facts = {"name": name, "size": len(data), "metadata": {}, "type": kind, "boxType": kind, **held}
         return json.dumps(facts, ensure_ascii=False)
 
     async def open(self, text: str) -> tuple[str, bytes]:
-        """The name and bytes of a file box's JSON; Refused when it is none, or its file cannot be had."""
+        """Return name and bytes of a file box; raise Refused if it is invalid or its file cannot be fetched."""
         box = _parsed(text)
         name = str(box.get("name") or "file")
         kind = box.get("type") or box.get("boxType")
@@ -93,7 +93,7 @@ class Uploads:
 
 
 def qr_png(text: str) -> bytes:
-    """A QR code of a text as a PNG; Refused when it is too long for one."""
+    """Return a QR code as PNG; raise Refused if the text is too long."""
     out = io.BytesIO()
     try:
         segno.make(text or " ", micro=False).save(out, kind="png", scale=8, border=2)
@@ -106,15 +106,15 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         box = json.loads(text)
     except ValueError:
-        raise Refused("not a file box: no JSON") from None
+        raise Refused("not a file box: not JSON") from None
     if not isinstance(box, dict):
-        raise Refused("not a file box: no JSON object")
+        raise Refused("not a file box: not a JSON object")
     return box
 
 
 def _decoded(value: Any) -> bytes:
     if not isinstance(value, str):
-        raise Refused("not a file box: no base64")
+        raise Refused("not a file box: base64 is missing")
     try:
         return base64.b64decode(value, validate=True)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What every call passes through: the token, the faults that are switched on, WeChat's limits, and the trace."""
+"""Processing common to all calls: authentication, faults, rate limits and the trace."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from grpclib.exceptions import GRPCError
 
 from protocol import ProtocolCall
 from protocol.server import shows_token
+from sandbox.gateway.event_stream import dated
 from sandbox.world.faults import CallFault
 from sandbox.world.model import Refused
 from sandbox.world.world import World
 
-LARGEST_MESSAGE: Final = 4 * 1024 * 1024  # grpc-js takes no more in one message either
-# What a gateway answers even while its account is logged out.
+LARGEST_MESSAGE: Final = 4 * 1024 * 1024  # also the default limit of grpc-js
+# Calls that work while the account is logged out.
 SESSION_CALLS: Final = frozenset(
     {"Start", "Stop", "Logout", "Ding", "Version", "Event", "DirtyPayload", "Upload", "Download"}
 )
@@ -31,30 +32,32 @@ ACTIONS: Final = {
     "FriendshipAccept": "friend_accept",
     "MessageForward": "message",
 }
-SHOWN: Final = 200  # characters of a value the trace shows
+SHOWN: Final = 200  # characters of a value kept in the trace
 
-Serve = Callable[[Any], Any]  # takes the request (or, where it comes in pieces, the stream) and gives the answer
+Serve = Callable[[Any], Any]  # takes the request (or the stream, for streaming calls) and returns the response
 
 
 class CallInterceptor:
-    """Guards one account's calls."""
+    """Wraps the call handlers of one account."""
 
     def __init__(self, world: World, account: str, token: str) -> None:
         if not token:
-            raise ValueError("the sandbox's gateway needs a token")
+            raise ValueError("the sandbox gateway requires a token")
         self._world = world
         self._account = account
         self._token = token
 
     def wrap(self, call: ProtocolCall, serve: Serve) -> Callable[[Any], Awaitable[None]]:
-        """The handler of a call, for grpclib. A refusal is answered with UNKNOWN and its text, as the official
-        gateway answers whatever its puppet throws."""
+        """Return the grpclib handler of a call.
+
+        Refused is reported as UNKNOWN with its text, as the official gateway does for exceptions of its puppet.
+        """
         streaming = call.streams_in or call.streams_out
 
         async def handler(stream: Any) -> None:
             self._authorize(stream)
             request = None if streaming else await stream.recv_message()
-            began, outcome = time.monotonic(), "broken off"
+            began, outcome = time.monotonic(), "connection closed"
             try:
                 outcome = await self._run(call, serve, stream, request)
             except Refused as error:
@@ -69,22 +72,24 @@ class CallInterceptor:
         return handler
 
     async def _run(self, call: ProtocolCall, serve: Serve, stream: Any, request: Message | None) -> str:
-        """Do one call, as far as the faults let it; returns how it went."""
+        """Execute a call subject to the active faults; return the outcome for the trace."""
         fault = self._world.faults.plan_call(call.name)
         if fault is not None:
-            self._world.feed.tell_all({"type": "switches"})  # it may have been used up
+            self._world.feed.tell_all({"type": "switches"})  # its count may have run out
         await _before(fault)
         self._check(call.name, request)
         answer = serve(stream if request is None else request)
         if inspect.isawaitable(answer):
             answer = await answer
-        if answer is None:  # a stream that has sent its own answers
+        if answer is None:  # streaming calls send their own responses
             return "ok"
         if fault is not None and fault.effect == "lose":
             await stream.cancel()
-            return "done, answer lost"
+            return "executed, answer lost"
         if fault is not None and fault.effect == "lose_silently":
             await _for_ever()
+        if call.name == "Version":
+            await stream.send_initial_metadata(metadata=dated(self._world))
         await stream.send_message(answer)
         return "ok"
 
@@ -115,7 +120,7 @@ class CallInterceptor:
 
 
 async def _before(fault: CallFault | None) -> None:
-    """What a fault does before anything is done."""
+    """Apply the fault's effect that comes before the call."""
     if fault is None:
         return
     if fault.effect == "fail":
@@ -127,7 +132,7 @@ async def _before(fault: CallFault | None) -> None:
 
 
 async def _for_ever() -> None:
-    """Wait until the client gives up, or the server stops."""
+    """Wait until the call is cancelled by the client or the server."""
     await asyncio.get_running_loop().create_future()
 
 

@@ -1,4 +1,4 @@
-"""The protocol's calls about messages."""
+"""Protocol calls about messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandbox.world.model import MEDIA_KINDS, ChatMessage, Kind, MediaFile, NotTh
 
 P = TypeVar("P", bound=ProtoMessage)
 
-# What goes over the wire is wechaty-puppet's TypeScript MessageType, not the proto's.
+# The wire uses the MessageType of wechaty-puppet (TypeScript), not the enum of the proto file.
 WIRE_TYPES: Final = {
     Kind.FILE: 1,
     Kind.AUDIO: 2,
@@ -34,12 +34,12 @@ WIRE_TYPES: Final = {
 
 
 class MessageCallHandlers(CallHandlers):
-    """One account's calls about messages."""
+    """Message calls of one account."""
 
     # ---- reading ----
 
     def MessagePayload(self, request: pb.Id) -> pb.MessagePayloadResponse:
-        """One message."""
+        """Return a message."""
         message = self._message(request.id)
         at = Timestamp()
         at.FromMilliseconds(int(message.at * 1000))
@@ -57,35 +57,35 @@ class MessageCallHandlers(CallHandlers):
         )
 
     def MessageFile(self, request: pb.Id) -> pb.FileBoxResponse:
-        """The file of a message."""
+        """Return the file of a message."""
         media = self.media(request.id)
         return pb.FileBoxResponse(file_box=self._uploads.box(media.name, media.data))
 
     def MessageImage(self, request: pb.MessageImageRequest) -> pb.FileBoxResponse:
-        """The picture of a message, the same in every size."""
+        """Return the image of a message, the same for every size."""
         return self.MessageFile(pb.Id(id=request.id))
 
     def MessageContact(self, request: pb.Id) -> pb.Id:
-        """Whose card a message is."""
+        """Return the contact id of a card message."""
         return pb.Id(id=self._message(request.id, Kind.CARD).data["contact_id"])
 
     def MessageUrl(self, request: pb.Id) -> pb.MessageUrlResponse:
-        """The link a message is."""
+        """Return the link of a message."""
         data = self._message(request.id, Kind.LINK).data
         return pb.MessageUrlResponse(url_link_json=json.dumps(data, ensure_ascii=False), url_link=_link(data))
 
     def MessageMiniProgram(self, request: pb.Id) -> pb.MessageMiniProgramResponse:
-        """The mini-program a message is."""
+        """Return the mini-program of a message."""
         data = self._message(request.id, Kind.MINI_PROGRAM).data
         text = json.dumps(data, ensure_ascii=False)
         return pb.MessageMiniProgramResponse(mini_program_json=text, mini_program=_mini_program(data))
 
     def MessageLocation(self, request: pb.Id) -> pb.MessageLocationResponse:
-        """The place a message is."""
+        """Return the location of a message."""
         return pb.MessageLocationResponse(location=_location(self._message(request.id, Kind.LOCATION).data))
 
     def media(self, wire_id: str) -> MediaFile:
-        """The bytes of a message; NotThere when it holds none."""
+        """Return the media file of a message; raise NotThere if it has none."""
         message = self._message(wire_id)
         if message.kind not in MEDIA_KINDS:
             raise NotThere(f"不是文件消息：{wire_id}")
@@ -94,7 +94,7 @@ class MessageCallHandlers(CallHandlers):
     # ---- sending ----
 
     def MessageSendText(self, request: pb.MessageSendTextRequest) -> pb.MessageSendResponse:
-        """Say a text."""
+        """Send a text."""
         me, to = self._me.id, request.conversation_id
         return self._sent(self._world.chats.say(me, to, request.text, request.mentional_ids))
 
@@ -104,7 +104,7 @@ class MessageCallHandlers(CallHandlers):
         return self.send_media(request.conversation_id, name, data)
 
     def send_media(self, to: str, name: str, data: bytes) -> pb.MessageSendResponse:
-        """Send a file; its name decides what WeChat makes of it."""
+        """Send a file; its name determines the message kind."""
         return self._sent(self._world.chats.send_media(self._me.id, to, kind_of(name), name, data))
 
     def MessageSendContact(self, request: pb.MessageSendContactRequest) -> pb.MessageSendResponse:
@@ -115,7 +115,7 @@ class MessageCallHandlers(CallHandlers):
         """Send a link."""
         link = request.url_link if request.HasField("url_link") else _link(_parsed(request.url_link_json))
         if not link.url:
-            raise Refused("a link needs an url")
+            raise Refused("a link requires a url")
         return self._send_data(request.conversation_id, Kind.LINK, link)
 
     def MessageSendMiniProgram(self, request: pb.MessageSendMiniProgramRequest) -> pb.MessageSendResponse:
@@ -125,17 +125,17 @@ class MessageCallHandlers(CallHandlers):
         return self._send_data(request.conversation_id, Kind.MINI_PROGRAM, program)
 
     def MessageSendLocation(self, request: pb.MessageSendLocationRequest) -> pb.MessageSendLocationResponse:
-        """Send a place."""
+        """Send a location."""
         sent = self._send_data(request.conversation_id, Kind.LOCATION, request.location)
         return pb.MessageSendLocationResponse(id=sent.id)
 
     def MessageForward(self, request: pb.MessageForwardRequest) -> pb.MessageSendResponse:
-        """Send a message on."""
+        """Forward a message."""
         message = self._message(request.message_id)
         return self._sent(self._world.chats.forward(self._me.id, message, request.conversation_id))
 
     def MessageRecall(self, request: pb.Id) -> pb.MessageRecallResponse:
-        """Take back an own message."""
+        """Recall an own message."""
         self._world.chats.recall(self._me.id, self._message(request.id).seq)
         return pb.MessageRecallResponse(success=True)
 
@@ -154,7 +154,7 @@ class MessageCallHandlers(CallHandlers):
         return message
 
     def _text(self, message: ChatMessage) -> str:
-        """A text; for what else there is, what puppets put there: the recalled message's id, or some XML."""
+        """Return the text field; for other kinds what puppets return: the id of the recalled message, or XML."""
         if message.kind is Kind.TEXT:
             return message.text
         if message.kind is Kind.RECALLED:
@@ -167,9 +167,9 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except ValueError:
-        raise Refused("the payload is no JSON") from None
+        raise Refused("the payload is not JSON") from None
     if not isinstance(data, dict):
-        raise Refused("the payload is no JSON object")
+        raise Refused("the payload is not a JSON object")
     return data
 
 
@@ -186,9 +186,9 @@ def _location(data: dict[str, Any]) -> pb.LocationPayload:
 
 
 def _filled(payload: P, data: dict[str, Any]) -> P:
-    """A payload from JSON in either spelling; nulls and unknown keys are passed over."""
+    """Fill a payload from JSON with either key style; ignore nulls and unknown keys."""
     given = {key: value for key, value in data.items() if value is not None}
     try:
         return ParseDict(given, payload, ignore_unknown_fields=True)
     except ParseError as error:
-        raise Refused(f"the payload does not fit: {error}") from None
+        raise Refused(f"invalid payload: {error}") from None

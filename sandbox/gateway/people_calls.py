@@ -1,4 +1,4 @@
-"""The protocol's calls about the account itself, contacts, friendships and tags."""
+"""Protocol calls about the account itself, contacts, friendships and tags."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ OFFICIAL = 2
 
 
 class PeopleCallHandlers(CallHandlers):
-    """One account's calls about people."""
+    """Calls of one account about people."""
 
     def ContactSelfQRCode(self, request: pb.Empty) -> pb.ContactSelfQRCodeResponse:
-        """What others scan to add the account."""
+        """Return the content of the account's QR code."""
         return pb.ContactSelfQRCodeResponse(qrcode=f"https://u.wechat.com/{self._me.id}")
 
     def ContactSelfName(self, request: pb.ContactSelfNameRequest) -> pb.Empty:
-        """Give the account another nickname."""
+        """Change the account's nickname."""
         self._world.people.rename(self._me.id, request.name)
         return pb.Empty()
 
     def ContactSelfSignature(self, request: pb.ContactSelfSignatureRequest) -> pb.Empty:
-        """Set the account's own line."""
+        """Set the account's signature."""
         self._me.signature = request.signature
         self._world.changed()
         return pb.Empty()
 
     def ContactList(self, request: pb.Empty) -> pb.IdList:
-        """The account's friends, itself among them, as padlocal lists them."""
+        """List the account's friends and itself, as padlocal does."""
         return pb.IdList(ids=[self._me.id, *sorted(self._me.friends)])
 
     def ContactPayload(self, request: pb.Id) -> pb.ContactPayloadResponse:
-        """One person as the account sees them: a stranger's 微信号 stays hidden.
+        """Return a contact as the account sees it; the 微信号 of a stranger is hidden.
 
-        WeChat counts groups among the contacts, and npm's wechaty asks for one as such when its members have changed.
+        WeChat's contact list includes groups, and npm's wechaty requests a group as a contact when its members have
+        changed.
         """
         if is_room(request.id):
             room = self._world.rooms.remembered_by(self._me.id, request.id)
@@ -59,7 +60,7 @@ class PeopleCallHandlers(CallHandlers):
         )
 
     def ContactAlias(self, request: pb.ContactAliasRequest) -> pb.ContactAliasResponse:
-        """Read, or set by presence, the remark of a friend."""
+        """Return the remark of a friend; set it if the request has one."""
         if request.HasField("alias") or request.HasField("alias_wrapped"):
             alias = request.alias if request.HasField("alias") else request.alias_wrapped.value
             self._world.people.set_alias(self._me.id, request.id, alias)
@@ -68,9 +69,9 @@ class PeopleCallHandlers(CallHandlers):
         return pb.ContactAliasResponse(alias_wrapped=StringValue(value=alias), alias=alias)
 
     def ContactAvatar(self, request: pb.ContactAvatarRequest) -> pb.ContactAvatarResponse:
-        """A person's picture; setting one is refused."""
+        """Return a person's avatar; setting one is rejected."""
         if request.HasField("file_box") or request.HasField("file_box_wrapped"):
-            raise Refused("the sandbox draws avatars from names")
+            raise Refused("avatars cannot be set in the sandbox")
         person = self._world.people.get(request.id)
         box = self._uploads.box(f"{person.id}.svg", svg(person.id, person.name).encode())
         return pb.ContactAvatarResponse(file_box_wrapped=StringValue(value=box), file_box=box)
@@ -78,7 +79,7 @@ class PeopleCallHandlers(CallHandlers):
     # ---- friendships ----
 
     def FriendshipPayload(self, request: pb.FriendshipPayloadRequest) -> pb.FriendshipPayloadResponse:
-        """One friendship event's facts."""
+        """Return a friendship."""
         friendship = self._world.people.seen_by(self._me.id, request.id)
         other = friendship.asker if friendship.asked == self._me.id else friendship.asked
         return pb.FriendshipPayloadResponse(
@@ -90,21 +91,21 @@ class PeopleCallHandlers(CallHandlers):
         )
 
     def FriendshipAdd(self, request: pb.FriendshipAddRequest) -> pb.Empty:
-        """Ask a person to become a friend."""
+        """Send a friend request."""
         self._world.people.ask(self._me.id, request.contact_id, request.hello)
         return pb.Empty()
 
     def FriendshipAccept(self, request: pb.Id) -> pb.Empty:
-        """Say yes to a person."""
+        """Accept a friend request."""
         self._world.people.accept(self._me.id, request.id)
         return pb.Empty()
 
     def FriendshipSearchPhone(self, request: pb.FriendshipSearchPhoneRequest) -> pb.FriendshipSearchResponse:
-        """Who has this phone number; empty when nobody."""
+        """Find a person by phone number; empty if there is none."""
         return _found(self._world.people.by_phone(request.phone))
 
     def FriendshipSearchHandle(self, request: pb.FriendshipSearchHandleRequest) -> pb.FriendshipSearchResponse:
-        """Who has this 微信号; empty when nobody."""
+        """Find a person by 微信号; empty if there is none."""
         return _found(self._world.people.by_weixin(request.weixin))
 
     FriendshipSearchWeixin = FriendshipSearchHandle
@@ -112,7 +113,7 @@ class PeopleCallHandlers(CallHandlers):
     # ---- tags ----
 
     def TagContactAdd(self, request: pb.TagContactRequest) -> pb.Empty:
-        """Put a tag on a person; the tag is made where there is none."""
+        """Add a tag to a person, creating the tag if necessary."""
         tagged = self._me.tags.setdefault(request.id, [])
         if self._world.people.get(request.contact_id).id not in tagged:
             tagged.append(request.contact_id)
@@ -120,7 +121,7 @@ class PeopleCallHandlers(CallHandlers):
         return pb.Empty()
 
     def TagContactRemove(self, request: pb.TagContactRequest) -> pb.Empty:
-        """Take a tag off a person."""
+        """Remove a tag from a person."""
         tagged = self._me.tags.get(request.id, [])
         if request.contact_id not in tagged:
             raise NotThere(f"没有这个标签：{request.id}")
@@ -129,14 +130,14 @@ class PeopleCallHandlers(CallHandlers):
         return pb.Empty()
 
     def TagContactDelete(self, request: pb.TagContactRequest) -> pb.Empty:
-        """Forget a tag altogether."""
+        """Delete a tag."""
         if self._me.tags.pop(request.id, None) is None:
             raise NotThere(f"没有这个标签：{request.id}")
         self._world.changed()
         return pb.Empty()
 
     def TagContactList(self, request: pb.TagContactListRequest) -> pb.IdList:
-        """A person's tags, or all there are."""
+        """List the tags of a person, or all tags."""
         who = request.contact_id or request.contact_id_wrapped.value
         return pb.IdList(ids=[tag for tag, tagged in self._me.tags.items() if not who or who in tagged])
 

@@ -1,4 +1,4 @@
-"""The protocol's calls about groups."""
+"""Protocol calls about groups."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sandbox.world.model import NotThere
 
 
 class RoomCallHandlers(CallHandlers):
-    """One account's calls about groups."""
+    """Group calls of one account."""
 
     def RoomList(self, request: pb.Empty) -> pb.IdList:
-        """The groups the account is in."""
+        """List the groups of the account."""
         return pb.IdList(ids=[room.id for room in self._world.rooms.of(self._me.id)])
 
     def RoomPayload(self, request: pb.Id) -> pb.RoomPayloadResponse:
-        """One group."""
+        """Return a group."""
         room = self._world.rooms.remembered_by(self._me.id, request.id)
         return pb.RoomPayloadResponse(
             id=room.id,
@@ -31,12 +31,12 @@ class RoomCallHandlers(CallHandlers):
         )
 
     def RoomMemberList(self, request: pb.Id) -> pb.RoomMemberListResponse:
-        """Who is in a group."""
+        """List the members of a group."""
         room = self._world.rooms.remembered_by(self._me.id, request.id)
         return pb.RoomMemberListResponse(member_ids=list(room.members))
 
     def RoomMemberPayload(self, request: pb.RoomMemberPayloadRequest) -> pb.RoomMemberPayloadResponse:
-        """One member of a group."""
+        """Return a member of a group."""
         room = self._world.rooms.remembered_by(self._me.id, request.id)
         member = room.members.get(request.member_id)
         if member is None:
@@ -50,16 +50,16 @@ class RoomCallHandlers(CallHandlers):
         )
 
     def RoomCreate(self, request: pb.RoomCreateRequest) -> pb.Id:
-        """Make a group of friends."""
+        """Create a group."""
         return pb.Id(id=self._world.rooms.create(self._me.id, request.contact_ids, request.topic).id)
 
     def RoomAdd(self, request: pb.RoomAddRequest) -> pb.Empty:
-        """Add a friend; a large group sends them a card instead, and says nothing of it."""
+        """Add a friend. In a large group they receive an invitation instead; the response does not tell."""
         self._world.joins.add(self._me.id, request.id, request.contact_id, card=request.invite_only)
         return pb.Empty()
 
     def RoomDel(self, request: pb.RoomDelRequest) -> pb.Empty:
-        """Take a member out."""
+        """Remove a member."""
         self._world.rooms.remove(self._me.id, request.id, request.contact_id)
         return pb.Empty()
 
@@ -69,7 +69,7 @@ class RoomCallHandlers(CallHandlers):
         return pb.Empty()
 
     def RoomTopic(self, request: pb.RoomTopicRequest) -> pb.RoomTopicResponse:
-        """Read, or set by presence, a group's name."""
+        """Return the topic of a group; set it if the request has one."""
         room = self._world.rooms.seen_by(self._me.id, request.id)
         if request.HasField("topic") or request.HasField("topic_wrapped"):
             topic = request.topic if request.HasField("topic") else request.topic_wrapped.value
@@ -77,7 +77,7 @@ class RoomCallHandlers(CallHandlers):
         return pb.RoomTopicResponse(topic_wrapped=StringValue(value=room.topic), topic=room.topic)
 
     def RoomAnnounce(self, request: pb.RoomAnnounceRequest) -> pb.RoomAnnounceResponse:
-        """Read, or set by presence, a group's announcement."""
+        """Return the announcement of a group; set it if the request has one."""
         room = self._world.rooms.seen_by(self._me.id, request.id)
         if request.HasField("text") or request.HasField("text_wrapped"):
             text = request.text if request.HasField("text") else request.text_wrapped.value
@@ -85,18 +85,18 @@ class RoomCallHandlers(CallHandlers):
         return pb.RoomAnnounceResponse(text_wrapped=StringValue(value=room.announcement), text=room.announcement)
 
     def RoomQRCode(self, request: pb.Id) -> pb.RoomQRCodeResponse:
-        """A QR code that lets people in for seven days."""
+        """Create a group QR code, valid for seven days."""
         return pb.RoomQRCodeResponse(qrcode=self._world.joins.qr_code(self._me.id, request.id))
 
     def RoomAvatar(self, request: pb.Id) -> pb.FileBoxResponse:
-        """A group's picture."""
+        """Return the avatar of a group."""
         room = self._world.rooms.seen_by(self._me.id, request.id)
         return pb.FileBoxResponse(
             file_box=self._uploads.box(f"{room.id}.svg", svg(room.id, room.topic or "群").encode())
         )
 
     def RoomInvitationPayload(self, request: pb.RoomInvitationPayloadRequest) -> pb.RoomInvitationPayloadResponse:
-        """One invitation to the account."""
+        """Return an invitation to the account."""
         card = self._world.joins.invited(self._me.id, request.id)
         room = self._world.rooms.get(card.room_id)
         at = Timestamp()
@@ -115,6 +115,6 @@ class RoomCallHandlers(CallHandlers):
         )
 
     def RoomInvitationAccept(self, request: pb.Id) -> pb.Empty:
-        """Tap an invitation."""
+        """Accept an invitation."""
         self._world.joins.tap(self._me.id, request.id)
         return pb.Empty()

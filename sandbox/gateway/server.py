@@ -1,4 +1,4 @@
-"""The puppet service of one account: what a Wechaty bot in any language connects to."""
+"""The puppet service of one account, to which a Wechaty bot in any language connects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sandbox.world.world import World
 
 
 class PuppetServer:
-    """A gateway over one account of a world. `token` is what its clients must show."""
+    """A gateway for one account of a world. Clients must present `token`."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class PuppetServer:
         heartbeat: float = 5.0,
     ) -> None:
         if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
-            raise ValueError(f"the sandbox's gateway listens on loopback only, not on {host}")
+            raise ValueError(f"the sandbox gateway listens on loopback only, not on {host}")
         world.accounts.get(account)
         self.world, self.account, self.host, self.port = world, account, host, port
         self.uploads = Uploads()
@@ -51,7 +51,7 @@ class PuppetServer:
         self._grpc: GatewayServer | None = None
 
     async def start(self) -> int:
-        """Listen; returns the port. It may be started again, on the same port, after it was stopped or killed."""
+        """Start listening and return the port. Can be called again after stop() or kill(), on the same port."""
         if self._grpc is not None:
             raise RuntimeError("the gateway is already started")
         grpc = GatewayServer([self])
@@ -60,25 +60,25 @@ class PuppetServer:
         return self.port
 
     async def stop(self) -> None:
-        """End all streams and close; twice does nothing."""
+        """End the streams and close the server. Idempotent."""
         if (grpc := self._down()) is not None:
             grpc.close()
             grpc.cut(abruptly=False)
             await grpc.wait_closed()
 
     def kill(self) -> None:
-        """Be gone at once, as a process that was killed: no goodbye on any connection, uploads forgotten."""
+        """Abort all connections and drop the uploads, like a killed process."""
         if (grpc := self._down()) is not None:
             grpc.cut(abruptly=True)
             grpc.close()
 
     def freeze(self) -> None:
-        """Accept connections and answer nothing at all, as a process that hangs."""
+        """Accept connections but never answer, like a hanging process."""
         if self._grpc is not None:
             self._grpc.freeze()
 
     def thaw(self) -> None:
-        """Go on where freeze() stopped."""
+        """Resume after freeze()."""
         if self._grpc is not None:
             self._grpc.thaw()
 
@@ -88,7 +88,7 @@ class PuppetServer:
         return self._events.open
 
     def send_raw(self, event: pb.EventResponse) -> None:
-        """Tell the bot an event of any shape, for tests of what it survives; Refused when none listens."""
+        """Send the bot an arbitrary event, for tests; raise Refused if none is connected."""
         self._events.send_raw(event)
 
     def _down(self) -> GatewayServer | None:
@@ -98,7 +98,7 @@ class PuppetServer:
         return grpc
 
     def __mapping__(self) -> dict[str, Handler]:
-        """The table grpclib serves."""
+        """Return the method table for grpclib."""
         served = self._served()
         return {
             call.path: Handler(
@@ -124,7 +124,7 @@ class PuppetServer:
 
 
 def tls_context(certificate: Path, key: Path) -> SSLContext:
-    """What a gateway with TLS is given: its certificate, and HTTP/2 as its protocol."""
+    """Create the TLS context of a gateway (HTTP/2 by ALPN)."""
     context = SSLContext(PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     context.set_alpn_protocols(["h2"])
@@ -132,7 +132,7 @@ def tls_context(certificate: Path, key: Path) -> SSLContext:
 
 
 def _unimplemented(_: Any) -> Any:
-    raise GRPCError(Status.UNIMPLEMENTED, "the sandbox does not know this call")
+    raise GRPCError(Status.UNIMPLEMENTED, "the sandbox does not implement this call")
 
 
 def _cardinality(call: ProtocolCall) -> Cardinality:

@@ -1,4 +1,4 @@
-"""The protocol's calls about the account's session."""
+"""Protocol calls about the account's session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandbox.world.world import World
 
 
 class SessionCallHandlers:
-    """One account's session; a method per call of the protocol, named like it."""
+    """Session calls of one account, named as in the protocol."""
 
     def __init__(self, world: World, account: str, end_stream: Callable[[], None]) -> None:
         self._world = world
@@ -17,7 +17,7 @@ class SessionCallHandlers:
         self._end_stream = end_stream
 
     def Start(self, request: pb.Empty) -> pb.Empty:
-        """The account's session is the world's; nothing to start."""
+        """Do nothing: the session belongs to the world."""
         return pb.Empty()
 
     def Stop(self, request: pb.Empty) -> pb.Empty:
@@ -31,16 +31,16 @@ class SessionCallHandlers:
         return pb.Empty()
 
     def Ding(self, request: pb.DingRequest) -> pb.Empty:
-        """Answered by a dong event."""
+        """Answer with a dong event."""
         self._world.accounts.emit(self._account, "dong", {"data": request.data})
         return pb.Empty()
 
     def Version(self, request: pb.Empty) -> pb.VersionResponse:
-        """The protocol's generation, then whose gateway it is."""
+        """Return the protocol version and the name of the gateway."""
         return pb.VersionResponse(version="1.20.0-sandbox")
 
     def DirtyPayload(self, request: pb.DirtyPayloadRequest) -> pb.Empty:
-        """Nothing is cached here; the event tells the client that its own cache is stale."""
+        """Emit a dirty event, which tells the client to drop its cached payload."""
         payload = {"payloadType": request.type, "payloadId": request.id}
         self._world.accounts.emit(self._account, "dirty", payload)
         return pb.Empty()

@@ -1,4 +1,4 @@
-"""The protocol's calls that carry files in pieces."""
+"""Streaming calls that transfer files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PIECE: Final = 64 * 1024
 
 
 class StreamCallHandlers:
-    """Upload, Download and the older streams of file box chunks."""
+    """Upload, Download, and the older streams of file box chunks."""
 
     def __init__(self, messages: MessageCallHandlers, uploads: Uploads) -> None:
         self._messages = messages
         self._uploads = uploads
 
     def table(self) -> dict[str, Callable[[Any], Awaitable[Any]]]:
-        """The calls by name."""
+        """Return the handlers by call name."""
         return {
             "Upload": self.upload,
             "Download": self.download,
@@ -31,7 +31,7 @@ class StreamCallHandlers:
         }
 
     async def upload(self, stream: Any) -> pb.Id:
-        """Take in a file; answers its uuid."""
+        """Receive a file and return its uuid."""
         data = bytearray()
         async for piece in stream:
             data += piece.chunk
@@ -39,14 +39,14 @@ class StreamCallHandlers:
         return pb.Id(id=self._uploads.keep(bytes(data)))
 
     async def download(self, stream: Any) -> None:
-        """Hand out a file by its uuid; an unknown one is an error."""
+        """Send a file by uuid; an unknown uuid is an error."""
         request = await stream.recv_message()
         data = self._uploads.get(request.id)
         for start in range(0, len(data), PIECE):
             await stream.send_message(pb.Chunk(chunk=data[start : start + PIECE]))
 
     async def message_file(self, stream: Any) -> None:
-        """A message's file: its name first, then its bytes."""
+        """Send the file of a message: first its name, then the data."""
         request = await stream.recv_message()
         media = self._messages.media(request.id)
         await stream.send_message(pb.FileStreamResponse(file_box_chunk=pb.FileBoxChunk(name=media.name)))
@@ -55,7 +55,7 @@ class StreamCallHandlers:
             await stream.send_message(pb.FileStreamResponse(file_box_chunk=piece))
 
     async def send_file(self, stream: Any) -> pb.MessageSendResponse:
-        """Send a file that comes in pieces: the conversation, its name, its bytes."""
+        """Receive conversation id, name and data of a file, and send it."""
         to, name, data = "", "", bytearray()
         async for piece in stream:
             to = piece.conversation_id or to

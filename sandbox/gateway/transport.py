@@ -1,4 +1,4 @@
-"""grpclib's server whose connections can freeze or die."""
+"""A grpclib server whose connections can be frozen or aborted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protocol.server import AuthorityHandler
 
 
 class GatewayConnection(H2Protocol):
-    """One client's connection, known to its server."""
+    """A connection registered with its server."""
 
     def __init__(self, server: GatewayServer, *args: Any) -> None:
         super().__init__(*args)
@@ -21,7 +21,7 @@ class GatewayConnection(H2Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Join the server's connections; frozen ones do not read."""
+        """Register with the server; freeze if the server is frozen."""
         super().connection_made(transport)
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
@@ -30,25 +30,25 @@ class GatewayConnection(H2Protocol):
             self.freeze()
 
     def freeze(self) -> None:
-        """Neither read nor write, until thawed."""
+        """Stop reading and writing."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.pause_reading()
             self.pause_writing()
 
     def thaw(self) -> None:
-        """Read and write again."""
+        """Resume reading and writing."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
             self.resume_writing()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Leave the server's connections."""
+        """Unregister from the server."""
         self._server.connections.discard(self)
         super().connection_lost(exc)
 
 
 class GatewayServer(Server):
-    """An HTTP/2 server whose connections can be frozen (accepted, never answered, no ping either) and cut."""
+    """An HTTP/2 server whose connections can be frozen (accepted but never answered, not even pings) and closed."""
 
     def __init__(self, handlers: Collection[Any]) -> None:
         super().__init__(handlers)
@@ -63,24 +63,24 @@ class GatewayServer(Server):
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
+        """The listening port."""
         assert isinstance(self._server, asyncio.Server)
         return int(self._server.sockets[0].getsockname()[1])
 
     def freeze(self) -> None:
-        """Read and write nothing more, with anybody."""
+        """Stop reading and writing on all connections."""
         self.frozen = True
         for connection in self.connections:
             connection.freeze()
 
     def thaw(self) -> None:
-        """Go on, with what has piled up first."""
+        """Resume, starting with the data received meanwhile."""
         self.frozen = False
         for connection in self.connections:
             connection.thaw()
 
     def cut(self, *, abruptly: bool) -> None:
-        """Close all connections; abruptly = with nothing more said, as are those whose client does not read."""
+        """Close all connections. `abruptly` aborts them; so are connections whose client does not read."""
         for connection in list(self.connections):
             if (transport := connection.transport) is None:
                 continue

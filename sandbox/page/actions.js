@@ -1,9 +1,9 @@
-// What a person does.
+// Actions of the current person.
 import { api, of } from "./api.js";
 import { loadChats, loadDetail, loadFriends, loadMessages, loadTrace, loadWorld, put } from "./load.js";
 import { state, toast, update } from "./store.js";
 
-/** Do something that may be refused; what is said then is shown. Returns whether it went well. */
+/** Run an action and show its error, if any. Returns whether it succeeded. */
 export async function tryTo(action) {
   try {
     await action();
@@ -16,7 +16,7 @@ export async function tryTo(action) {
 
 const mine = (...parts) => of(state.me.id, ...parts);
 
-/** Write who one is and what is open into the address. */
+/** Store the person and the open chat in the URL. */
 function address(push) {
   const query = new URLSearchParams();
   if (state.me) query.set("as", state.me.id);
@@ -26,7 +26,7 @@ function address(push) {
   if (url !== location.pathname + location.search) history[push ? "pushState" : "replaceState"](null, "", url);
 }
 
-/** Go to a chat; null closes the one that is open. `push` = the browser's back button comes back. */
+/** Open a chat; null closes the open one. `push` adds an entry to the browser history. */
 export async function openChat(chat, push = true) {
   const view = chat ? "chats" : state.view;
   update({ chat, view, drawer: false, dialog: null, detail: state.detail?.id === chat ? state.detail : null });
@@ -38,7 +38,7 @@ export async function openChat(chat, push = true) {
   });
 }
 
-/** Nothing is unread there any more. */
+/** Mark the chat as read. */
 export async function markRead(chat) {
   state.mentioned.delete(chat);
   const line = state.chats.find((one) => one.id === chat);
@@ -47,7 +47,7 @@ export async function markRead(chat) {
   await api("POST", mine("chats", chat, "read"));
 }
 
-/** Send what the control API takes; a refusal stands in the chat as WeChat's grey line. Returns whether it was sent. */
+/** Send a body of the control API; a refusal is shown in the chat like a system message of WeChat. Returns whether it was sent. */
 export async function send(chat, body) {
   try {
     const message = await api("POST", mine("chats", chat, "messages"), body);
@@ -62,17 +62,17 @@ export async function send(chat, body) {
   }
 }
 
-/** Send a file; WeChat makes a picture of it where its name says so. */
+/** Send a file; WeChat sends it as a picture if its name says so. */
 export function sendFile(chat, file) {
   const form = new FormData();
   form.append("file", file, file.name);
   return send(chat, form);
 }
 
-/** Take back what one said. */
+/** Recall a message. */
 export const recall = (message) => tryTo(() => api("POST", mine("messages", message.seq, "recall"), {}));
 
-/** Ask somebody to become a friend. */
+/** Send a friend request. */
 export const askFriend = (to, hello) => tryTo(async () => {
   const { state: answer } = await api("POST", mine("friends"), { to, hello });
   toast(answer === "accepted" ? "你们已经是朋友了" : "已发送，等待对方验证");
@@ -97,32 +97,32 @@ export const setAlias = (id, alias) => tryTo(async () => {
   await Promise.all([loadFriends(), loadChats(), loadDetail()]);
 });
 
-/** Scan a QR code's text: a contact's or a group's. */
+/** Scan the text of a QR code of a contact or a group. */
 export const scan = (code, hello) => tryTo(async () => {
   const answer = await api("POST", mine("scan"), { code, hello });
   if (answer.room) await openChat(answer.room);
   else toast("已发送，等待对方验证");
 });
 
-/** Make a group and open it. */
+/** Create a group and open it. */
 export const makeRoom = (members, topic) => tryTo(async () => {
   const room = await api("POST", mine("rooms"), { members, topic });
   await openChat(room.id);
 });
 
-/** Change the open group: topic, announcement, confirm, alias. */
+/** Change the open group: topic, announcement, confirmation, alias. */
 export const changeRoom = (room, changes) => tryTo(async () => {
   await api("PATCH", mine("rooms", room), changes);
   await Promise.all([loadDetail(), loadChats()]);
 });
 
-/** Bring friends into a group. */
+/** Add friends to a group. */
 export const addMembers = (room, members) => tryTo(async () => {
   const { invitations } = await api("POST", mine("rooms", room, "members"), { members });
   if (invitations.length) toast("已发出邀请，等待对方确认");
 });
 
-/** Take somebody out of a group. */
+/** Remove a person from a group. */
 export const removeMember = (room, who) => tryTo(() => api("DELETE", mine("rooms", room, "members", who)));
 
 /** Leave a group. */
@@ -131,10 +131,10 @@ export const leaveRoom = (room) => tryTo(async () => {
   await openChat(null);
 });
 
-/** A new QR code of a group. */
+/** Create a new QR code of a group. */
 export const roomCode = (room) => api("POST", mine("rooms", room, "qrcode"), {});
 
-/** Tap an invitation's card. */
+/** Accept an invitation card. */
 export const tap = (message) => tryTo(async () => {
   const { state: answer } = await api("POST", mine("invitations", message.data.invitation), {});
   if (answer === "joined") await Promise.all([loadChats(), loadMessages(message.chat)]);
@@ -142,32 +142,32 @@ export const tap = (message) => tryTo(async () => {
   else toast("已申请，等待群主确认");
 });
 
-/** Say yes or no to somebody who waits for the owner. */
+/** Approve or reject a person who waits for the group owner. */
 export const decide = (message, approve) => tryTo(async () => {
   await api("POST", mine("confirmations", message.data.confirmation), { approve });
   await Promise.all([loadMessages(message.chat), loadDetail()]);
 });
 
-/** Become somebody: the page starts anew as them. */
+/** Switch to a person and reload the page. */
 export function become(id) {
   const query = new URLSearchParams({ as: id });
   if (state.token) query.set("token", state.token);
   location.assign(`/?${query}`);
 }
 
-/** Make somebody new and become them. */
+/** Create a person and switch to them. */
 export const makePerson = (name, weixin) => tryTo(async () => {
   const person = await api("POST", "/api/people", { name, weixin });
   become(person.id);
 });
 
-/** Change one of the world's switches and read them again. */
+/** Change a setting of the world and load the settings again. */
 export const turn = (method, path, body) => tryTo(async () => {
   await api(method, path, body);
   await loadWorld();
 });
 
-/** Watch another assistant's trace. */
+/** Show the trace of another assistant. */
 export const watch = (account) => {
   update({ watched: account, trace: [] });
   return tryTo(loadTrace);

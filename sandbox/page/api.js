@@ -1,6 +1,6 @@
 // Calls to the sandbox's control API.
 
-/** Ask; the JSON answer. Throws an Error with the sandbox's own sentence, and its status where it has answered. */
+/** Send a request; return the JSON answer. Throws an Error with the sandbox's message, and the status if it answered. */
 export async function api(method, path, body) {
   const options = { method, headers: {} };
   if (body instanceof FormData) options.body = body;
@@ -21,7 +21,7 @@ export async function api(method, path, body) {
 
 const quoted = encodeURIComponent;
 
-/** A path below a person: of("wxid_a", "chats", "1@chatroom"). */
+/** A path of a person: of("wxid_a", "chats", "1@chatroom"). */
 export function of(person, ...parts) {
   return `/api/people/${quoted(person)}${parts.map((part) => `/${quoted(part)}`).join("")}`;
 }

@@ -1,4 +1,4 @@
-// A WeChat you can see: who one is, what is open, and the stream that keeps it true.
+// The page of the sandbox WeChat: current person, open view and the event stream.
 import { markRead, openChat, tryTo } from "./actions.js";
 import { happened, isRead } from "./happenings.js";
 import { listen } from "./live.js";
@@ -47,7 +47,7 @@ function App() {
 
 let stream = null;
 
-/** The stream of the person, and of the trace while it is shown. */
+/** The event stream of the person, and of the trace while it is shown. */
 function streamUrl() {
   const query = new URLSearchParams({ person: state.me.id });
   if (state.panel === "trace" && state.watched) query.set("trace", state.watched);

@@ -1,11 +1,11 @@
-// What the stream tells, and what the page makes of it.
+// Handlers of the items of the event stream.
 import { loadChats, loadDetail, loadFriends, loadWorld, put, sorted } from "./load.js";
 import { markRead, tryTo } from "./actions.js";
 import { nameOf, state, toast, update } from "./store.js";
 
 const TRACE_KEPT = 500;
 
-/** One item of the stream. */
+/** Handle one item of the stream. */
 export function happened(item) {
   HAPPENINGS[item.type]?.(item);
 }
@@ -44,14 +44,14 @@ const HAPPENINGS = {
   },
 };
 
-/** Whether a chat lies open before somebody's eyes. */
+/** Whether a chat is open and the page is visible. */
 export function isRead(chat) {
   return chat === state.chat && !document.hidden;
 }
 
 const waiting = new Set();
 
-/** Do it once for all that happens in the same moment. */
+/** Run a function once for all calls within the same task. */
 function soon(load) {
   if (waiting.has(load)) return;
   waiting.add(load);

@@ -1,4 +1,4 @@
-// The page's own line icons.
+// Line icons of the page.
 import { html } from "./vendor/preact.js";
 
 const PATHS = {
@@ -25,12 +25,12 @@ const PATHS = {
   called: "M20 12H5M11 6l-6 6 6 6",
 };
 
-/** An icon by name; it says nothing to a screen reader, its button does. */
+/** An icon by name, hidden from screen readers because its button has a label. */
 export function Icon({ name }) {
   return html`<svg class="icon ${name === "more" ? "heavy" : ""}" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=${PATHS[name]} /></svg>`;
 }
 
-/** A button that is only an icon, with its name for those who do not see it. */
+/** A button with only an icon; its name is the label for screen readers. */
 export function IconButton({ name, label, pressed, expanded, onClick, className = "", ...more }) {
   return html`<button type="button" class="icon-button ${className}" aria-label=${label} title=${label}
     aria-pressed=${pressed} aria-expanded=${expanded} onClick=${onClick} ...${more}><${Icon} name=${name} /></button>`;

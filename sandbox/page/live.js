@@ -1,10 +1,10 @@
-// The stream of what happens. A browser gives one host six connections for all its tabs together, and a stream takes
-// one for good: so three tabs may keep theirs while they are hidden, the others listen only while they are seen.
+// The event stream. Browsers allow six connections per host for all tabs together, and a stream holds one permanently:
+// so at most three tabs keep theirs while hidden, and the others listen only while they are visible.
 const SLOTS = ["sandbox-stream-1", "sandbox-stream-2", "sandbox-stream-3"];
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10000;
 
-/** Listen to `url()`; onOpen after every (re)connection, onItem for each item. Returns { restart, close }. */
+/** Listen to `url()`; calls onOpen after every (re)connection and onItem for each item. Returns { restart, close }. */
 export function listen(url, { onOpen, onItem, onLost }) {
   let source = null;
   let timer = 0;
@@ -53,7 +53,7 @@ export function listen(url, { onOpen, onItem, onLost }) {
   };
 }
 
-/** Hold one of the slots for as long as the tab lives, if one is free. */
+/** Hold one of the slots while the tab is open, if one is free. */
 async function takeSlot(taken) {
   for (const name of navigator.locks ? SLOTS : []) {
     const got = await new Promise((resolve) => {

@@ -1,10 +1,10 @@
-// Fetching what the page shows. After a broken connection everything is fetched anew and laid over what is there.
+// Loading of the data that the page shows. After a lost connection everything is loaded again and merged.
 import { api, of } from "./api.js";
 import { state, update } from "./store.js";
 
 const PAGE = 50;
 
-/** Everybody, the assistants, the switches. */
+/** Load people, assistants and settings. */
 export async function loadWorld() {
   const world = await api("GET", "/api/state");
   const people = new Map(world.people.map((person) => [person.id, person]));
@@ -13,7 +13,7 @@ export async function loadWorld() {
   update({ people, accounts, faults, limits, rules, watched, me: people.get(state.me?.id) ?? state.me });
 }
 
-/** The list of chats; a line that has heard of something newer meanwhile stays. */
+/** Load the list of chats; lines that were updated meanwhile are kept. */
 export async function loadChats() {
   const { chats } = await api("GET", of(state.me.id, "chats"));
   const known = new Map(state.chats.map((line) => [line.id, line]));
@@ -24,12 +24,12 @@ export async function loadChats() {
   update({ chats: sorted(merged) });
 }
 
-/** The liveliest first. */
+/** Sort by last activity, newest first. */
 export function sorted(lines) {
   return [...lines].sort((one, other) => (other.last?.seq ?? 0) - (one.last?.seq ?? 0));
 }
 
-/** The contact list and the requests that wait. */
+/** Load the contact list and the pending friend requests. */
 export async function loadFriends() {
   const [{ friends }, { requests }] = await Promise.all([
     api("GET", of(state.me.id, "friends")),
@@ -38,7 +38,7 @@ export async function loadFriends() {
   update({ friends, requests });
 }
 
-/** The open chat's group or person; what is not there is closed. */
+/** Load the group or person of the open chat; close the chat if it no longer exists. */
 export async function loadDetail() {
   const chat = state.chat;
   if (!chat) return;
@@ -51,7 +51,7 @@ export async function loadDetail() {
   }
 }
 
-/** The newest messages of a chat, laid over those already here. */
+/** Load the newest messages of a chat and merge them. */
 export async function loadMessages(chat) {
   const { messages } = await api("GET", `${of(state.me.id, "chats", chat, "messages")}?limit=${PAGE}`);
   const old = state.messages.get(chat) ?? [];
@@ -62,7 +62,7 @@ export async function loadMessages(chat) {
   put(chat, [...kept, ...messages]);
 }
 
-/** The page before the oldest message here. */
+/** Load the page before the oldest loaded message. */
 export async function loadOlder(chat) {
   const oldest = state.messages.get(chat)?.find((one) => !one.local)?.seq;
   if (!oldest || !state.hasOlder.get(chat)) return;
@@ -72,7 +72,7 @@ export async function loadOlder(chat) {
   put(chat, [...messages, ...(state.messages.get(chat) ?? [])]);
 }
 
-/** Keep a chat's messages: each once, in order, the later version of one winning. */
+/** Store messages of a chat: each once, in order, the newest version wins. */
 export function put(chat, messages) {
   const bySeq = new Map(messages.map((one) => [one.seq, one]));
   const gone = new Set(messages.filter((one) => one.kind === "recalled").map((one) => one.data?.seq));
@@ -81,7 +81,7 @@ export function put(chat, messages) {
   update({});
 }
 
-/** What the watched assistant was told and called so far. */
+/** Load the trace of the watched assistant. */
 export async function loadTrace() {
   if (!state.watched) return;
   const account = state.watched;
@@ -92,12 +92,12 @@ export async function loadTrace() {
   }
 }
 
-/** Everything, after a (re)connection. */
+/** Load everything, after a (re)connection. */
 export async function loadAll() {
   await loadWorld();
   const chat = state.chat;
   const detail = loadDetail();
-  detail.catch(() => undefined); // it is waited for below, when the rest is there
+  detail.catch(() => undefined); // awaited below, after the rest
   const wanted = [loadChats(), loadFriends()];
   if (chat) wanted.push(loadMessages(chat).catch(() => undefined));
   if (state.panel === "trace") wanted.push(loadTrace());

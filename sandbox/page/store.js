@@ -1,38 +1,38 @@
-// What the page knows, in one object, and who is drawn again when it changes.
+// The state of the page in one object, and the components that render again when it changes.
 import { useEffect, useReducer } from "./vendor/preact.js";
 
 export const state = {
-  me: null,            // who one is, as /api/state tells people
-  people: new Map(),   // everybody, by id
+  me: null,            // the current person, as in /api/state
+  people: new Map(),   // all people, by id
   accounts: [],        // the assistants
   faults: { events: {}, calls: [] },
   limits: {},
   rules: {},
-  chats: [],           // lines of the list, the liveliest first
+  chats: [],           // lines of the list, by last activity
   friends: [],
-  requests: [],        // friend requests that wait for an answer
+  requests: [],        // pending friend requests
   chat: null,          // id of the open chat
   detail: null,        // the open chat with its group or person
   messages: new Map(), // by chat: oldest first
-  hasOlder: new Map(), // by chat: whether there may be older ones
+  hasOlder: new Map(), // by chat: whether there may be older messages
   mentioned: new Set(),// chats in which somebody said @me and it is unread
-  drafts: new Map(),   // by chat: what stands in its composer
-  view: "chats",       // chats | contacts | tools: what the narrow column (or a phone) shows
-  panel: null,         // trace | faults: what stands beside the chat
+  drafts: new Map(),   // by chat: text in the composer
+  view: "chats",       // chats | contacts | tools: content of the narrow column (or of a phone)
+  panel: null,          faults: what stands beside the chat|// trace | faults: panel next to the chat| faults: what stands beside the chat
   trace: [],
-  watched: "",         // the assistant whose trace is shown
-  drawer: false,       // the open chat's details
+  watched: "",         // assistant whose trace is shown
+  drawer: false,       // whether the details of the open chat are shown
   dialog: null,        // { kind, ... }
   live: "connecting",  // connecting | open | lost
   toast: null,         // { text, alert }
-  token: "",           // a join token that came with the address
+  token: "",           // join token from the URL
   ready: false,
 };
 
 const listeners = new Set();
 let pending = false;
 
-/** Change something and have it drawn. */
+/** Change the state and render. */
 export function update(changes) {
   Object.assign(state, changes);
   if (pending) return;
@@ -43,7 +43,7 @@ export function update(changes) {
   });
 }
 
-/** The state, for a component that is to be drawn again with every change. */
+/** Hook: the state; renders the component again at every change. */
 export function useStore() {
   const [, redraw] = useReducer((count) => count + 1, 0);
   useEffect(() => {
@@ -55,19 +55,19 @@ export function useStore() {
 
 let toastTimer = 0;
 
-/** Say something in passing; `alert` for what went wrong. */
+/** Show a toast; `alert` for errors. */
 export function toast(text, alert = false) {
   clearTimeout(toastTimer);
   toastTimer = setTimeout(() => update({ toast: null }), alert ? 6000 : 2500);
   update({ toast: { text, alert } });
 }
 
-/** The remark one gave somebody, if any. */
+/** The remark of a person, if any. */
 export function remarkOf(id) {
   return state.friends.find((one) => one.id === id)?.alias ?? "";
 }
 
-/** What somebody is called here: the remark, else the nickname. */
+/** The displayed name of a person: the remark, else the nickname. */
 export function nameOf(id) {
   return remarkOf(id) || state.people.get(id)?.name || id;
 }

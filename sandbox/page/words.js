@@ -1,4 +1,4 @@
-// Texts cut into pieces a bubble can show, and times and sizes as people write them.
+// Splitting of texts for bubbles, and formatting of times and sizes.
 const PIECES = /(https?:\/\/[^\s<>"'“”，。！？、；]+)|(?<![A-Za-z0-9+/=])([A-Za-z0-9+/]{16})(?![A-Za-z0-9+/=])/g;
 
 /** Whether this is a join token: base64 of 12 upper-case hex digits. */
@@ -10,7 +10,7 @@ export function isToken(text) {
   }
 }
 
-/** A text as pieces: { text }, { url } or { token }. */
+/** Split a text into { text }, { url } and { token }. */
 export function pieces(text) {
   const found = [];
   let from = 0;
@@ -35,7 +35,7 @@ function daysAgo(date) {
   return Math.round((midnight(new Date()) - midnight(date)) / 86400000);
 }
 
-/** The time over a stretch of messages. */
+/** Format the time above a group of messages. */
 export function longTime(seconds) {
   const date = new Date(seconds * 1000);
   const days = daysAgo(date);
@@ -45,7 +45,7 @@ export function longTime(seconds) {
   return `${date.getFullYear()}年${date.getMonth() + 1}月${date.getDate()}日 ${clock(date)}`;
 }
 
-/** The time in a list of chats. */
+/** Format the time in the list of chats. */
 export function shortTime(seconds) {
   const date = new Date(seconds * 1000);
   const days = daysAgo(date);
@@ -55,20 +55,20 @@ export function shortTime(seconds) {
   return `${date.getFullYear() % 100}/${date.getMonth() + 1}/${date.getDate()}`;
 }
 
-/** A time to the second, for the trace. */
+/** Format a time to the second, for the trace. */
 export function exactTime(seconds) {
   const date = new Date(seconds * 1000);
   return `${clock(date)}:${two(date.getSeconds())}`;
 }
 
-/** A file's size. */
+/** Format a file size. */
 export function bytes(size) {
   if (size < 1024) return `${size} B`;
   if (size < 1024 * 1024) return `${(size / 1024).toFixed(1)} KB`;
   return `${(size / 1024 / 1024).toFixed(1)} MB`;
 }
 
-/** Copy to the clipboard, also where the browser has no clipboard for this page. */
+/** Copy to the clipboard, also where navigator.clipboard is unavailable. */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,4 +1,4 @@
-"""Stand-ins for the business systems that the shipped flows call: 云商城 and HiPOS 云, with a page to see them work."""
+"""Stand-ins for the business systems of the shipped flows (云商城, HiPOS 云), with a page that shows requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PORTS = (9101, 9102)
 
 @dataclass(slots=True)
 class Systems:
-    """The running stand-ins. `problems` says, one line each, which could not be started and why."""
+    """The running stand-ins. `problems` has a line for each that could not be started."""
 
     book: Book
     urls: dict[str, str] = field(default_factory=dict)
@@ -32,17 +32,17 @@ class Systems:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def stop(self) -> None:
-        """Close everything; twice does nothing."""
+        """Stop the servers. Idempotent."""
         await self._stack.aclose()
 
 
 async def start_systems(
     host: str = "127.0.0.1", ports: Sequence[int] = PORTS, *, state: Path | str | None = None
 ) -> Systems:
-    """Start both, each on its port with the same page at /; a port of 0 is any free one.
+    """Start both stand-ins, each on its port with the page at /; port 0 means any free port.
 
-    One whose port is taken is left out, and said so in `problems`. `state` is a file that what they were asked, and
-    the callbacks they owe, are kept in.
+    A stand-in whose port is taken is skipped and listed in `problems`. `state` is the file in which requests and
+    pending callbacks are stored.
     """
     systems = Systems(Book(Path(state) if state else None))
     async with AsyncExitStack() as stack:
@@ -54,7 +54,7 @@ async def start_systems(
                 await web.TCPSite(runner, host, port).start()
             except OSError as error:
                 reason = os.strerror(error.errno) if error.errno else str(error)
-                systems.problems.append(f"the stand-in for {TITLES[name]} cannot use {host}:{port}: {reason}")
+                systems.problems.append(f"the stub of {TITLES[name]} cannot listen on {host}:{port}: {reason}")
                 continue
             systems.urls[name] = f"http://{host}:{runner.addresses[0][1]}"
         systems._stack = stack.pop_all()

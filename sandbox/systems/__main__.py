@@ -1,4 +1,4 @@
-"""`python -m sandbox.systems`: the stand-ins by themselves."""
+"""`python -m sandbox.systems`: run only the stand-ins of the business systems."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ async def run(host: str, ports: tuple[int, int]) -> int:
     systems = await start_systems(host, ports)
     for name, url in systems.urls.items():
         print(f"{name}: {url}", flush=True)
-    if not systems.problems:  # they are in the log, which here is stderr
+    if not systems.problems:  # problems are logged to stderr
         await stopping.wait()
     await systems.stop()
     return 1 if systems.problems else 0
 
 
 def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="sandbox.systems", description="stand-ins for 云商城 and HiPOS 云")
+    """Run the command line and return the exit code."""
+    parser = argparse.ArgumentParser(prog="sandbox.systems", description="stubs of 云商城 and HiPOS 云")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--ports", nargs=2, type=int, default=PORTS, metavar=("YUNMALL", "HIPOS"))
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What the stand-ins were asked, what they answered, and what they still owe: the page's one source, kept in a file."""
+"""Requests received by the stand-ins, their responses and pending callbacks, stored in a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MODES: Final = ("ok", "refuse", "error", "garbage", "hang")
 
 @dataclass(slots=True)
 class Asked:
-    """One request, and the callback it has coming. `owed`: "" (none) | waiting | sending | sent | undelivered."""
+    """A request and its callback. `owed`: "" (none) | waiting | sending | sent | undelivered."""
 
     n: int
     at: float
@@ -41,7 +41,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Book:
-    """Everything both stand-ins know. `open` is cleared to let requests arrive and not be answered yet."""
+    """The state of both stand-ins. While `open` is cleared, requests are recorded but not answered."""
 
     path: Path | None = None
     clock: Callable[[], float] = time.time
@@ -63,26 +63,26 @@ class Book:
             self.last = max((one.n for one in self.asked), default=0)
 
     def note(self, system: str, method: str, path: str, key: str, body: Any) -> Asked:
-        """Write a new request down."""
+        """Record a request."""
         self.last += 1
         asked = Asked(self.last, self.clock(), system, method, path, key, body)
         self.asked.append(asked)
         return asked
 
     def known(self, system: str, key: str) -> Asked | None:
-        """The request that came with this key before."""
+        """Return the earlier request with this idempotency key."""
         return next((one for one in self.asked if key and (one.system, one.key) == (system, key)), None)
 
     def find(self, n: int) -> Asked | None:
-        """The request of this number."""
+        """Return the request with this number."""
         return next((one for one in self.asked if one.n == n), None)
 
     def shown(self) -> dict[str, Any]:
-        """All of it for the page, the newest first."""
+        """Return the state as JSON for the page, newest request first."""
         return {"asked": [asdict(one) for one in reversed(self.asked)], "modes": self.modes}
 
     def changed(self) -> None:
-        """Keep it, and tell the pages."""
+        """Save the state and notify the pages."""
         self.channels.tell(TOPIC, {})
         if self.path is not None:
             kept = {"asked": [asdict(one) for one in self.asked], "merchants": self.merchants}

@@ -1,4 +1,4 @@
-"""The late answer: HiPOS 云 calls back when somebody presses the page's button."""
+"""The callback of HiPOS 云, triggered by a button on the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENCE: Final = aiohttp.ClientTimeout(total=10)
 
 
 async def call_back(book: Book, asked: Asked, result: str) -> bool:
-    """Tell the caller how its authorization ended; whether it took it. It may be told again."""
+    """Send the result of an authorization to its callback URL and tell whether it was accepted. Can be repeated."""
     asked.owed, asked.result, asked.note = "sending", result, ""
     book.changed()
     try:

@@ -1,4 +1,4 @@
-"""The stand-ins' page: what they were asked, their switches, and the buttons of the late callback."""
+"""The page of the stand-ins: received requests, response modes and callback buttons."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def add_page(app: web.Application, book: Book) -> None:
-    """Add the page and what it needs to a stand-in's application."""
+    """Add the page and its endpoints to a stand-in's application."""
     app[STREAMS] = set()
     app.middlewares.append(_own_origin)
     for path, (name, kind) in FILES.items():
@@ -57,7 +57,7 @@ def _file(name: str, kind: str) -> Handler:
 
 @web.middleware
 async def _own_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Another site's page, open in the same browser, may neither press the buttons nor call the systems."""
+    """Reject requests sent by pages of other sites in the same browser."""
     if not is_served(request.host):
         raise web.HTTPForbidden
     origin = request.headers.get("Origin")
@@ -67,7 +67,7 @@ async def _own_origin(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 async def _events(book: Book, request: web.Request) -> web.StreamResponse:
-    """GET /page/events: the whole book, now and at each change (server-sent events)."""
+    """GET /page/events: the whole state, now and after each change (server-sent events)."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
     task = asyncio.current_task()
@@ -85,7 +85,7 @@ async def _events(book: Book, request: web.Request) -> web.StreamResponse:
 
 
 async def _next(changes: asyncio.Queue[Any], response: web.StreamResponse) -> None:
-    """Wait for a change; take those together that came together."""
+    """Wait for a change; changes that arrive together count as one."""
     while True:
         try:
             async with asyncio.timeout(HEARTBEAT):
@@ -103,7 +103,7 @@ async def _end_streams(app: web.Application) -> None:
 
 
 async def _call_back(book: Book, request: web.Request) -> web.Response:
-    """POST /page/callback/{n} {"result": "success" | "failed"}: press the button."""
+    """POST /page/callback/{n} {"result": "success" | "failed"}: send the callback of a request."""
     asked = book.find(int(request.match_info["n"]))
     result = await _chosen(request, "result")
     if asked is None or not asked.callback or result not in RESULTS:
@@ -112,7 +112,7 @@ async def _call_back(book: Book, request: web.Request) -> web.Response:
 
 
 async def _chosen(request: web.Request, key: str) -> str:
-    """A word of the JSON object sent; nothing where there is none."""
+    """Return a string field of the JSON body, or ""."""
     try:
         return str((await request.json())[key])
     except (ValueError, LookupError, TypeError):
@@ -120,7 +120,7 @@ async def _chosen(request: web.Request, key: str) -> str:
 
 
 async def _set_mode(book: Book, request: web.Request) -> web.Response:
-    """POST /page/mode/{system} {"mode"}: how it answers from now on."""
+    """POST /page/mode/{system} {"mode"}: set how a stand-in responds."""
     system, mode = request.match_info["system"], await _chosen(request, "mode")
     if system not in TITLES or mode not in MODES:
         raise web.HTTPNotFound

@@ -1,4 +1,4 @@
-"""The two stand-ins: 云商城 takes payment settings, HiPOS 云 merchants and devices. Same key, same answer."""
+"""The stand-ins: 云商城 accepts payment settings, HiPOS 云 merchants and devices. Both honour Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sandbox.systems.book import Asked, Book
 YUNMALL: Final = "yunmall"
 HIPOS: Final = "hipos"
 TITLES: Final = {YUNMALL: "云商城", HIPOS: "HiPOS 云"}
-HANGING: Final = 60.0  # seconds; longer than anybody waits
+HANGING: Final = 60.0  # seconds, longer than any client waits
 Rule = Callable[[Book, Asked], tuple[int, Any]]
 
 
 def routes(book: Book, system: str) -> list[web.RouteDef]:
-    """What a stand-in is asked over HTTP."""
+    """Return the routes of a stand-in."""
 
     def door(rule: Rule) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -53,14 +53,15 @@ async def _take(book: Book, system: str, rule: Rule, request: web.Request) -> we
     await book.open.wait()
     if mode != "ok":
         return await _trouble(book, asked, mode)
-    if not asked.status or asked.status >= 500:  # what was answered well before is answered alike
+    # a repeated request gets the earlier response, unless that was an error
+    if not asked.status or asked.status >= 500:
         asked.status, asked.answer = rule(book, asked)
     book.changed()
     return web.json_response(asked.answer, status=asked.status)
 
 
 async def _trouble(book: Book, asked: Asked, mode: str) -> web.StreamResponse:
-    """What the page's switch asks for instead of an answer."""
+    """Respond as the selected mode demands."""
     if mode == "hang":
         await asyncio.sleep(HANGING)
     if mode == "garbage":
@@ -71,17 +72,17 @@ async def _trouble(book: Book, asked: Asked, mode: str) -> web.StreamResponse:
     return web.json_response(asked.answer, status=asked.status)
 
 
-# ---- what each request does ----
+# ---- operations ----
 
 
 def take_payment(book: Book, asked: Asked) -> tuple[int, Any]:
-    """POST /payments {merchant, payment}: 云商城 takes in the payment settings."""
+    """POST /payments {merchant, payment}: store the payment settings in 云商城."""
     missing = _missing(asked.body, "merchant", "payment")
     return missing or (201, {"id": f"PAY{asked.n:05}", "merchant": asked.body["merchant"], "state": "accepted"})
 
 
 def put_merchant(book: Book, asked: Asked) -> tuple[int, Any]:
-    """PUT /merchants/{name} {name}: HiPOS 云 gets the merchant's data."""
+    """PUT /merchants/{name} {name}: store a merchant in HiPOS 云."""
     missing = _missing(asked.body, "name")
     if missing:
         return missing
@@ -90,7 +91,7 @@ def put_merchant(book: Book, asked: Asked) -> tuple[int, Any]:
 
 
 def put_payment(book: Book, asked: Asked) -> tuple[int, Any]:
-    """PUT /merchants/{name}/payment {merchant, payment}: HiPOS 云 gets the payment settings."""
+    """PUT /merchants/{name}/payment {merchant, payment}: store a merchant's payment settings in HiPOS 云."""
     missing = _missing(asked.body, "merchant", "payment")
     if missing:
         return missing
@@ -102,7 +103,9 @@ def put_payment(book: Book, asked: Asked) -> tuple[int, Any]:
 
 
 def authorize(book: Book, asked: Asked) -> tuple[int, Any]:
-    """POST /devices/authorizations {store, callback}: HiPOS 云 will call back, minutes or hours later."""
+    """POST /devices/authorizations {store, callback}: start an authorization; HiPOS 云 calls back minutes or hours
+    later.
+    """
     missing = _missing(asked.body, "store", "callback")
     if missing:
         return missing

@@ -1,1 +1,1 @@
-"""A stand-in of the official API of 企业微信, as far as 微信客服 goes; it keeps the documented rules."""
+"""A stand-in for the official API of 企业微信, limited to 微信客服; it enforces the documented rules."""

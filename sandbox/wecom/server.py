@@ -1,4 +1,4 @@
-"""The stand-in over HTTP: access tokens, the calls of 微信客服, and callbacks to the bot."""
+"""HTTP server of the stand-in: access tokens, the calls of 微信客服, and callbacks to the bot."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from protocol.wecom_crypto import CallbackCrypto
+from sandbox.wecom.groups import PICTURE, GroupService
 from sandbox.wecom.service import OK, KfService, refused
 
 TOKEN_SECONDS = 7200
@@ -19,15 +20,15 @@ TOKEN_SECONDS = 7200
 
 @dataclass(slots=True)
 class Corp:
-    """What the admin console of the corp would show."""
+    """Settings of the corp, and faults to inject."""
 
     corp_id: str = "ww0123456789abcdef"
     secret: str = "the-secret-of-the-app"
     callback_token: str = "callbacktoken"
     aes_key: str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
-    trusted: bool = True  # whether the caller's address is a trusted one
-    busy: int = 0  # how many calls to come are answered with 45009
-    lose: int = 0  # how many answers to kf/send_msg to come are lost, after they have taken effect
+    trusted: bool = True  # whether the caller's IP address is trusted
+    busy: int = 0  # number of next calls to answer with 45009
+    lose: int = 0  # number of next kf/send_msg responses to lose, after the message was sent
     calls: list[str] = field(default_factory=list)
 
 
@@ -36,44 +37,52 @@ class WecomServer:
 
     def __init__(self, service: KfService, corp: Corp | None = None) -> None:
         self.service = service
+        self.groups = GroupService(service.clock)
         self.corp = corp or Corp()
         self.tokens: set[str] = set()
+        self.notices: list[tuple[str, str]] = []  # what the app told members of staff: userid, text
         self.crypto = CallbackCrypto(self.corp.callback_token, self.corp.aes_key, self.corp.corp_id)
         self.port = 0
         self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
-        """The base of its addresses."""
+        """Base URL of the API."""
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self, port: int = 0) -> None:
-        """Listen on loopback."""
+        """Start listening on loopback."""
         app = web.Application(client_max_size=32 * 1024**2)
         app.add_routes([web.get("/cgi-bin/{path:.+}", self._answer), web.post("/cgi-bin/{path:.+}", self._answer)])
+        app.add_routes([web.get("/qr/{config_id}.png", self._qr_code)])
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop the server."""
         if self._runner is not None:
             await self._runner.cleanup()
 
     def kill_tokens(self) -> None:
-        """Let every token die early."""
+        """Invalidate all access tokens."""
         self.tokens.clear()
 
     async def call_back(self, url: str) -> int:
-        """Tell the bot that there is something to read; the status it answers with."""
+        """Tell the bot that there are messages to read; return the status of its response."""
+        facts = {"Event": "kf_msg_or_event", "Token": secrets.token_hex(8), "OpenKfId": self.service.open_kfid}
+        return await self._tell(url, facts)
+
+    async def call_back_group(self, url: str, chat_id: str, change: str = "update") -> int:
+        """Tell the bot that a group has changed: create, update or dismiss."""
+        return await self._tell(url, {"Event": "change_external_chat", "ChatId": chat_id, "ChangeType": change})
+
+    async def _tell(self, url: str, facts: dict[str, str]) -> int:
         timestamp, nonce = str(int(self.service.clock())), secrets.token_hex(4)
-        event = (
-            f"<xml><ToUserName>{escape(self.corp.corp_id)}</ToUserName><MsgType>event</MsgType>"
-            f"<Event>kf_msg_or_event</Event><Token>{secrets.token_hex(8)}</Token>"
-            f"<OpenKfId>{escape(self.service.open_kfid)}</OpenKfId></xml>"
-        )
-        ciphertext, signature = self.crypto.seal(event.encode(), timestamp, nonce)
+        fields = {"ToUserName": self.corp.corp_id, "MsgType": "event", **facts}
+        event = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in fields.items())
+        ciphertext, signature = self.crypto.seal(f"<xml>{event}</xml>".encode(), timestamp, nonce)
         body = f"<xml><ToUserName>{escape(self.corp.corp_id)}</ToUserName><Encrypt>{ciphertext}</Encrypt></xml>"
         query = {"msg_signature": signature, "timestamp": timestamp, "nonce": nonce}
         async with aiohttp.ClientSession() as http, http.post(url, params=query, data=body) as response:
@@ -104,6 +113,10 @@ class WecomServer:
                 request.transport.close()
         return web.json_response(answer)
 
+    async def _qr_code(self, request: web.Request) -> web.Response:
+        found = request.match_info["config_id"] in self.groups.ways
+        return web.Response(body=PICTURE, content_type="image/png") if found else web.Response(status=404)
+
     def _token(self, request: web.Request) -> dict[str, Any]:
         if request.query.get("corpid") != self.corp.corp_id:
             return refused(40013, "invalid corpid")
@@ -123,6 +136,11 @@ class WecomServer:
         }
         if path == "kf/add_contact_way":
             return {**OK, "url": f"https://work.weixin.qq.com/kfid/{service.open_kfid}"}
+        if path in self.groups.calls:
+            return self.groups.calls[path]({**body, "picture_base": self.url})
+        if path == "message/send":
+            self.notices.append((str(body.get("touser")), str((body.get("text") or {}).get("content"))))
+            return {**OK, "msgid": secrets.token_hex(8)}
         return calls[path](body) if path in calls else refused(40066, "invalid url")
 
     def _media(self, media_id: str) -> web.Response:

@@ -1,4 +1,4 @@
-"""The rules of 微信客服: messages with cursors, five messages within 48 hours, codes, message ids that count once."""
+"""Rules of 微信客服: cursors, five messages within 48 hours, welcome codes, unique message ids."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from typing import Any, Final
 
 ALLOWED: Final = 5
 WINDOW: Final = 172_800.0
-HISTORY: Final = 259_200.0  # three days
+HISTORY: Final = 259_200.0  # seconds; three days
 CODE_SECONDS: Final = 20.0
 MAX_TEXT: Final = 2048  # bytes
 OK: Final[dict[str, Any]] = {"errcode": 0, "errmsg": "ok"}
 
 
 def refused(code: int, text: str) -> dict[str, Any]:
-    """An answer with an error code."""
+    """Return a response with an error code."""
     return {"errcode": code, "errmsg": text}
 
 
 @dataclass(slots=True)
 class Customer:
-    """A customer of the account, and what they see."""
+    """A customer of the account, with the messages they have received."""
 
     id: str
     nickname: str
     heard_at: float = 0.0
-    sent: int = 0  # messages to them since they last spoke
-    state: int = 0  # of their session: 0 new, 1 the assistant's, 2 in the queue, 3 with a person, 4 ended
+    sent: int = 0  # messages to the customer since their last one
+    state: int = 0  # session state: 0 new, 1 assistant, 2 queued, 3 with a person, 4 ended
     seen: list[dict[str, Any]] = field(default_factory=list)
 
 
 class KfService:
-    """One customer service account."""
+    """A customer service account."""
 
     def __init__(self, open_kfid: str, clock: Callable[[], float] = time.time) -> None:
         self.open_kfid = open_kfid
         self.clock = clock
         self.customers: dict[str, Customer] = {}
         self.media: dict[str, tuple[str, bytes]] = {}
-        self.empty_pages = 0  # how many pages to come are empty although there is more
+        self.empty_pages = 0  # number of next pages that are empty although more messages follow
         self._log: list[dict[str, Any]] = []
         self._ids: set[str] = set()
         self._codes: dict[str, tuple[str, float]] = {}
 
-    # ---- what customers do ----
+    # ---- actions of customers ----
 
     def customer(self, nickname: str) -> Customer:
-        """The customer of this name; new ones come by themselves."""
+        """Return the customer of this name, creating one if necessary."""
         for one in self.customers.values():
             if one.nickname == nickname:
                 return one
@@ -58,24 +58,24 @@ class KfService:
         return one
 
     def enter(self, nickname: str) -> str:
-        """A customer opens the chat; returns the code to welcome them with."""
+        """A customer opens the chat; return the welcome code."""
         who, code = self.customer(nickname), secrets.token_hex(8)
         self._codes[code] = who.id, self.clock() + CODE_SECONDS
         self._event(who, event_type="enter_session", scene="wxbot", welcome_code=code)
         return code
 
     def say(self, nickname: str, text: str) -> str:
-        """A customer writes; returns the message's id."""
+        """A customer sends a text; return the message id."""
         return self.send(nickname, "text", {"content": text})
 
     def send(self, nickname: str, kind: str, content: dict[str, Any]) -> str:
-        """A customer sends something of any kind."""
+        """A customer sends a message of any kind; return the message id."""
         who = self.customer(nickname)
         who.heard_at, who.sent, who.state = self.clock(), 0, 0 if who.state == 4 else who.state
         return self._put({"external_userid": who.id, "origin": 3, "msgtype": kind, kind: content})
 
     def fail(self, message_id: str, nickname: str, fail_type: int) -> None:
-        """Tell that a message did not arrive."""
+        """Report that a message was not delivered."""
         self._event(self.customer(nickname), event_type="msg_send_fail", fail_msgid=message_id, fail_type=fail_type)
 
     def _event(self, who: Customer, **event: Any) -> None:
@@ -88,7 +88,7 @@ class KfService:
         self._log.append({**base, **message})
         return id
 
-    # ---- what the API does ----
+    # ---- calls of the API ----
 
     def sync(self, body: dict[str, Any]) -> dict[str, Any]:
         """kf/sync_msg."""
@@ -123,7 +123,7 @@ class KfService:
         return answer
 
     def send_on_event(self, body: dict[str, Any]) -> dict[str, Any]:
-        """kf/send_msg_on_event: with a code, once, within its time."""
+        """kf/send_msg_on_event: a code works once and for a limited time."""
         contact_id, until = self._codes.get(str(body.get("code")), ("", 0.0))
         if not contact_id or until < self.clock():
             return refused(40058, "invalid code")

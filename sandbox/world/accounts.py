@@ -1,4 +1,4 @@
-"""The assistants: their logins, and what each of them is told."""
+"""Assistants: their login state and the events they receive."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from sandbox.world.world import World
 
 
-# A gateway's event stream: told an event's name, its payload, and how many seconds to wait before passing it on.
+# Event stream of a gateway: called with the event's name, its payload, and the seconds to delay it.
 Subscriber = Callable[[str, dict[str, Any], float], None]
 
 
 class AssistantLogins:
-    """The people whom bots drive."""
+    """The people that are controlled by bots."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -25,7 +25,7 @@ class AssistantLogins:
         self._subscribers: dict[str, Subscriber] = {}
 
     def add(self, name: str, *, friends: Iterable[str] = ()) -> Account:
-        """A new assistant called `name`, logged in, with these people as friends."""
+        """Add an assistant, logged in and with these friends."""
         state = self._world.state
         if name in state.accounts:
             raise Refused(f"助手已存在：{name}")
@@ -37,27 +37,27 @@ class AssistantLogins:
         return account
 
     def get(self, name: str) -> Account:
-        """The assistant of this name; NotThere."""
+        """Return the assistant of this name; raise NotThere."""
         account = self._world.state.accounts.get(name)
         if account is None:
             raise NotThere(f"没有这个助手：{name}")
         return account
 
     def person(self, name: str) -> Person:
-        """The assistant as a person."""
+        """Return the person of an assistant."""
         return self._world.people.get(self.get(name).person_id)
 
     def named(self, person_id: str) -> str:
-        """The assistant's name if this person is one, else nothing."""
+        """Return the name of the assistant that this person is, or ""."""
         return self._by_person.get(person_id, "")
 
     def among(self, people: Iterable[str]) -> list[str]:
-        """The names of the assistants among these people."""
+        """Return the names of the assistants among these people."""
         crowd = people if isinstance(people, (set, frozenset, dict)) else set(people)
         return [name for person_id, name in self._by_person.items() if person_id in crowd]
 
     def acquainted_with(self, person_id: str) -> list[str]:
-        """The assistants that can see this person: friends, or in a group with them."""
+        """Return the assistants that can see this person: its friends, those in a common group, and itself."""
         state = self._world.state
         near = {me for me in self._by_person if person_id in state.people[me].friends or person_id == me}
         for room in state.rooms.values():
@@ -65,10 +65,10 @@ class AssistantLogins:
                 near.update(me for me in self._by_person if me in room.members)
         return self.among(near)
 
-    # ---- the session ----
+    # ---- sessions ----
 
     def login(self, name: str) -> None:
-        """Scan the QR code: the account is there again. Twice changes nothing."""
+        """Log an account in, as by scanning the QR code. Idempotent."""
         account = self.get(name)
         if account.online:
             return
@@ -79,7 +79,7 @@ class AssistantLogins:
         self.emit(name, "ready", {"data": "ready"})
 
     def logout(self, name: str, reason: str = "logout") -> None:
-        """Throw the account out. What is said to it from now on it never hears of."""
+        """Log an account out. It does not receive later events, not even after the next login."""
         account = self.get(name)
         if not account.online:
             return
@@ -90,14 +90,16 @@ class AssistantLogins:
         self.emit(name, "scan", self.scan_payload(name))
 
     def scan_payload(self, name: str) -> dict[str, Any]:
-        """The scan event of an account that waits for its login."""
+        """Return the payload of the scan event of an account."""
         return {"qrcode": f"https://login.weixin.qq.com/l/sandbox-{self.get(name).person_id}", "status": 2}
 
     # ---- events ----
 
     def subscribe(self, name: str, subscriber: Subscriber) -> Callable[[], None]:
-        """Have an account's events told to `subscriber` until the returned function is called; Refused when
-        somebody already listens."""
+        """Pass an account's events to `subscriber` until the returned function is called.
+
+        Raises Refused if the account already has a subscriber.
+        """
         self.get(name)
         if name in self._subscribers:
             raise Refused("there is another event() call not end when receiving a new one")
@@ -112,11 +114,11 @@ class AssistantLogins:
         return leave
 
     def connected(self, name: str) -> bool:
-        """Whether a bot listens."""
+        """Whether a bot is connected."""
         return name in self._subscribers
 
     def emit(self, name: str, event: str, payload: dict[str, Any]) -> None:
-        """Tell an account an event, with the faults that are switched on. Offline, only its session's are told."""
+        """Send an event to an account, subject to the active faults. While offline, only logout and scan are sent."""
         world = self._world
         if not self.get(name).online and event not in ("logout", "scan"):
             return
@@ -129,10 +131,10 @@ class AssistantLogins:
                 subscriber(event, payload, delay)
 
     def emit_room(self, room: WorldRoom, event: str, payload: dict[str, Any], also: Iterable[str] = ()) -> None:
-        """Tell every assistant in a group (and `also` these people, who have just left it)."""
+        """Send an event to all assistants in a group, and to those among `also` (such as people who have just left)."""
         for name in self.among({*room.members, *also}):
             self.emit(name, event, payload)
 
     def fail(self, name: str, text: str) -> None:
-        """Have the puppet report an error of its own, in the shape wechaty-puppet 1.21 gives it."""
+        """Emit an error event in the format of wechaty-puppet 1.21."""
         self.emit(name, "error", {"gerror": json.dumps({"name": "Error", "message": text}, ensure_ascii=False)})

@@ -1,4 +1,4 @@
-"""Pictures for people and groups, drawn from their names."""
+"""Generated avatars for people and groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 
 def svg(thing_id: str, name: str) -> str:
-    """A square with a colour of the id's own and the name's first letter."""
+    """Return an SVG: a square in a colour derived from the id, with the first letter of the name."""
     hue = int.from_bytes(hashlib.sha256(thing_id.encode()).digest()[:2]) % 360
     letter = escape(name.strip()[:1] or "?")
     return (

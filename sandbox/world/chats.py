@@ -1,4 +1,4 @@
-"""What is said: to one person or in a group, and who has seen it."""
+"""Messages: sending, recalling, reading."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEQ_DIGITS: Final = 12
 
 
 def pair(one: str, other: str) -> str:
-    """The key of the chat between two people."""
+    """Return the key of the chat between two people."""
     return "|".join(sorted((one, other)))
 
 
@@ -30,10 +30,10 @@ class ChatRules:
         for message in world.state.messages.values():
             self._index(message)
 
-    # ---- saying ----
+    # ---- sending ----
 
     def say(self, sender: str, to: str, text: str, mentions: Sequence[str] = ()) -> ChatMessage:
-        """Say a text to a person or in a group, with an @ for those mentioned whose name it does not hold yet."""
+        """Send a text to a person or group, adding an @ for mentioned people whose name it does not contain."""
         if not text.strip():
             raise Refused("不能发送空白消息")
         self._check(sender, to)
@@ -43,7 +43,7 @@ class ChatRules:
         return self.post(Kind.TEXT, sender, to, text=prefix + text, mentions=mentioned)
 
     def send_media(self, sender: str, to: str, kind: Kind, name: str, data: bytes) -> ChatMessage:
-        """Send a picture, file, voice message, video or sticker."""
+        """Send an image, file, voice message, video or sticker."""
         if kind not in MEDIA_KINDS:
             raise Refused(f"不是文件类消息：{kind}")
         self._check(sender, to)
@@ -62,7 +62,7 @@ class ChatRules:
         return self.post(kind, sender, to, data=data)
 
     def forward(self, sender: str, message: ChatMessage, to: str) -> ChatMessage:
-        """Send on what one has received."""
+        """Forward a received message."""
         if message.kind in PEOPLE_ONLY or message.recalled:
             raise Refused("此消息不能转发")
         self._check(sender, to)
@@ -77,7 +77,7 @@ class ChatRules:
         )
 
     def recall(self, by: str, seq: int) -> ChatMessage:
-        """Take back what one said at most two minutes ago; a second time is refused."""
+        """Recall an own message within two minutes, once."""
         message = self.visible(by, seq)
         if message.sender != by or message.kind in PEOPLE_ONLY:
             raise Refused("只能撤回自己的消息")
@@ -87,7 +87,7 @@ class ChatRules:
         return self.post(Kind.RECALLED, by, message.to, data={"seq": seq}, audience=message.audience)
 
     def keep(self, name: str, data: bytes) -> MediaFile:
-        """Keep a file's bytes in the world."""
+        """Store a file."""
         if not data:
             raise Refused("不能发送空文件")
         state = self._world.state
@@ -96,7 +96,7 @@ class ChatRules:
         return media
 
     def post(self, kind: Kind, sender: str, to: str, audience: Iterable[str] = (), **fields: Any) -> ChatMessage:
-        """Put a message in the world and tell all who see it; no rule is asked."""
+        """Add a message and notify everyone who sees it, without checking any rules."""
         world = self._world
         seen_by = frozenset(audience) or (
             world.rooms.get(to).audience if to.endswith(ROOM_SUFFIX) else frozenset((sender, to))
@@ -137,21 +137,21 @@ class ChatRules:
             self._partners.setdefault(message.sender, set()).add(message.to)
             self._partners.setdefault(message.to, set()).add(message.sender)
 
-    # ---- seeing ----
+    # ---- reading ----
 
     def visible(self, viewer: str, seq: int) -> ChatMessage:
-        """A message this person can see; NotThere."""
+        """Return a message that this person can see; raise NotThere."""
         message = self._world.state.messages.get(seq)
         if message is None or viewer not in message.audience:
             raise NotThere(f"没有这条消息：{seq}")
         return message
 
     def wire_id(self, account: str, message: ChatMessage) -> str:
-        """The message's id as this assistant knows it: every account has ids of its own."""
+        """Return the message's id for this assistant: message ids differ between accounts."""
         return f"{self._world.accounts.person(account).uin}{message.seq:0{SEQ_DIGITS}d}"
 
     def by_wire_id(self, account: str, wire_id: str) -> ChatMessage:
-        """The message an assistant means; NotThere for another account's id."""
+        """Return the message with this id of the assistant; raise NotThere, also for ids of other accounts."""
         me = self._world.accounts.person(account)
         uin, seq = wire_id[:-SEQ_DIGITS], wire_id[-SEQ_DIGITS:]
         if uin != str(me.uin) or not (seq.isascii() and seq.isdigit()):
@@ -162,12 +162,12 @@ class ChatRules:
         return message
 
     def history(self, viewer: str, chat: str, *, before: int | None = None, limit: int = 50) -> list[ChatMessage]:
-        """The newest messages of a chat this person can see, oldest first."""
+        """Return the newest messages of a chat that this person can see, oldest first."""
         older = (m for m in self._newest(viewer, chat) if before is None or m.seq < before)
         return list(islice(older, limit))[::-1]
 
     def unread(self, viewer: str, chat: str) -> int:
-        """How many messages of others this person has not read there."""
+        """Count the messages of others that this person has not read."""
         read = self._world.people.get(viewer).read.get(chat, 0)
         count = 0
         for message in self._newest(viewer, chat):
@@ -177,20 +177,20 @@ class ChatRules:
         return count
 
     def mark_read(self, viewer: str, chat: str) -> None:
-        """Note that this person has seen all there is in a chat."""
+        """Mark all messages of a chat as read."""
         newest = next(self._newest(viewer, chat), None)
         if newest is not None:
             self._world.people.get(viewer).read[chat] = newest.seq
             self._world.changed()
 
     def of(self, viewer: str) -> list[str]:
-        """The chats of a person: groups they are in, and people they talked with; the liveliest first."""
+        """Return the chats of a person (groups and private ones), most recent first."""
         rooms = [room.id for room in self._world.state.rooms.values() if viewer in room.members]
         chats = [*rooms, *self._partners.get(viewer, ())]
         return sorted(chats, key=lambda chat: -self._last_seq(viewer, chat))
 
     def last(self, viewer: str, chat: str) -> ChatMessage | None:
-        """The newest message of a chat."""
+        """Return the newest message of a chat."""
         return next(self._newest(viewer, chat), None)
 
     def _last_seq(self, viewer: str, chat: str) -> int:

@@ -1,4 +1,4 @@
-"""What may go wrong on purpose: events twice, late or lost; calls that fail, hang, or whose answer is lost."""
+"""Injected faults: duplicate, late or lost events; calls that fail, hang, or lose their response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEVER_FAULTY: Final = frozenset({"Event"})  # streams have their own faults
 
 @dataclass(frozen=True, slots=True)
 class EventFault:
-    """Chances (0 to 1) for one kind of event; `late_ms` is how late a late one is."""
+    """Probabilities (0 to 1) for one kind of event; `late_ms` is the delay of a late one."""
 
     twice: float = 0.0
     late: float = 0.0
@@ -32,10 +32,10 @@ class EventFault:
 
 @dataclass(slots=True)
 class CallFault:
-    """What goes wrong with a method (or `*`), for the next `count` calls or for good.
+    """A fault of a method (or `*`), for the next `count` calls or permanently.
 
-    fail: an error with `text`, nothing done. hang: no answer, nothing done. lose: done, then the stream is reset.
-    lose_silently: done, no answer. slow: `ms` later, as ever.
+    fail: an error with `text`, without effect. hang: no response, without effect. lose: executed, then the stream is
+    reset. lose_silently: executed, no response. slow: delayed by `ms`.
     """
 
     method: str
@@ -54,7 +54,7 @@ class CallFault:
 
 
 class Faults:
-    """The switches, and the seeded dice."""
+    """The active faults, and the random generator that applies them."""
 
     def __init__(self, seed: int | None = None) -> None:
         self._dice = random.Random(seed)
@@ -62,25 +62,25 @@ class Faults:
         self.calls: list[CallFault] = []
 
     def event(self, kind: str = "*", **chances: float) -> None:
-        """Set what goes wrong with events of a kind (message, room-join, … or `*`); no chances switch it off."""
+        """Set the fault of an event kind (message, room-join, … or `*`), or remove it if no values are given."""
         if chances:
             self.events[kind] = EventFault(**chances)
         else:
             self.events.pop(kind, None)
 
     def call(self, method: str, effect: str, **more: Any) -> CallFault:
-        """Set what goes wrong with a method. The first rule that strikes wins."""
+        """Add a fault of a method. The first one that applies to a call is used."""
         fault = CallFault(method, effect, **more)
         self.calls.append(fault)
         return fault
 
     def clear(self) -> None:
-        """All is well again."""
+        """Remove all faults."""
         self.events.clear()
         self.calls.clear()
 
     def plan_event(self, kind: str) -> list[float]:
-        """When to tell an event: seconds from now, one for each time; empty when it is lost."""
+        """Return the delays in seconds with which to send an event; none if it is lost, two if it is duplicated."""
         fault = self.events.get(kind) or self.events.get("*")
         if fault is None:
             return [0.0]
@@ -90,7 +90,7 @@ class Faults:
         return [fault.late_ms / 1000 if self._dice.random() < fault.late else 0.0 for _ in range(times)]
 
     def plan_call(self, method: str) -> CallFault | None:
-        """The fault that strikes this call, if any; uses up its count."""
+        """Return the fault of this call, if any, and reduce its count."""
         if method in NEVER_FAULTY:
             return None
         for fault in self.calls:
@@ -103,7 +103,7 @@ class Faults:
         return None
 
     def shown(self) -> dict[str, Any]:
-        """The switches as they stand, for the control page."""
+        """Return the faults as JSON for the page."""
         return {
             "events": {kind: asdict(fault) for kind, fault in self.events.items()},
             "calls": [asdict(fault) for fault in self.calls],
@@ -111,7 +111,7 @@ class Faults:
 
 
 class Limits:
-    """How often an assistant may do a thing before WeChat says 操作过于频繁. Off until set."""
+    """Rate limits of assistants; WeChat answers 操作过于频繁 beyond them. None by default."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -119,7 +119,7 @@ class Limits:
         self._done: dict[tuple[str, str], deque[float]] = {}
 
     def set(self, action: str, times: int | None, seconds: float = 60.0) -> None:
-        """Allow one of the LIMITED actions so many times in so many seconds; None lifts the limit."""
+        """Allow one of the LIMITED actions `times` per `seconds`; None removes the limit."""
         if action not in LIMITED:
             raise Refused(f"能限制的只有：{'、'.join(LIMITED)}")
         if times is None:
@@ -130,7 +130,7 @@ class Limits:
         self._limits[action] = (times, seconds)
 
     def take(self, account: str, action: str) -> None:
-        """Count one action; Refused when that is too fast."""
+        """Count an action; raise Refused if it exceeds the limit."""
         if action not in self._limits:
             return
         times, seconds = self._limits[action]
@@ -143,5 +143,5 @@ class Limits:
         done.append(now)
 
     def shown(self) -> dict[str, dict[str, float]]:
-        """The limits as they stand, for the control page."""
+        """Return the limits as JSON for the page."""
         return {action: {"times": times, "seconds": seconds} for action, (times, seconds) in self._limits.items()}

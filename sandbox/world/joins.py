@@ -1,4 +1,4 @@
-"""The ways into a group: added at once, by a card, with the owner's yes, by QR code."""
+"""Joining a group: directly, by invitation, after the owner's confirmation, or by QR code."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ OWNER_MUST_CONFIRM: Final = "群主已启用群聊邀请确认，需群主或管
 
 
 class JoinRules:
-    """Adding, inviting, confirming."""
+    """Adding, inviting and confirming members."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def add(self, by: str, room_id: str, who: str, *, card: bool = False) -> Invitation | None:
-        """Bring a friend into a group. From the direct limit on (or with `card`) they get an invitation, which is
-        returned. A member already is no news. Refused -2028 while the owner must confirm first."""
+        """Add a friend to a group. From the direct limit on, or with `card`, send an invitation and return it.
+
+        Adding a member does nothing. Raises Refused with code -2028 while the owner has to confirm.
+        """
         world = self._world
         room = world.rooms.seen_by(by, room_id)
         if who in room.members:
@@ -39,7 +41,9 @@ class JoinRules:
         return None
 
     def tap(self, who: str, invitation_id: str) -> bool:
-        """Tap one's invitation. True: in; False: the owner must still confirm. A second tap is no news."""
+        """Accept an invitation. Return False if the owner still has to confirm. A repeat is ignored while the person is
+        a member.
+        """
         invitation = self.invited(who, invitation_id)
         room = self._world.rooms.get(invitation.room_id)
         if who in room.members:
@@ -58,14 +62,14 @@ class JoinRules:
         return True
 
     def invited(self, who: str, invitation_id: str) -> Invitation:
-        """An invitation to this person; NotThere."""
+        """Return an invitation to this person; raise NotThere."""
         invitation = self._world.state.invitations.get(invitation_id)
         if invitation is None or invitation.invitee != who:
             raise NotThere(f"没有这个邀请：{invitation_id}")
         return invitation
 
     def decide(self, by: str, confirmation_id: str, approve: bool) -> None:
-        """The owner (or an admin) answers one who waits. Deciding twice is refused."""
+        """Confirm or reject a join as owner or admin; raise Refused if that was done before."""
         world = self._world
         waiting = world.state.confirmations.get(confirmation_id)
         if waiting is None:
@@ -85,7 +89,7 @@ class JoinRules:
         world.changed()
 
     def qr_code(self, by: str, room_id: str) -> str:
-        """A QR code of a group, good for seven days; each call makes a new one."""
+        """Create a QR code of a group, valid for seven days."""
         world = self._world
         room = world.rooms.seen_by(by, room_id)
         code = "https://weixin.qq.com/g/" + world.new_id("", world.state.qr_codes)
@@ -94,7 +98,10 @@ class JoinRules:
         return code
 
     def scan(self, who: str, code: str) -> WorldRoom:
-        """Come in by QR code: not past its days, not from 200 members on, not while the owner must confirm."""
+        """Join by QR code.
+
+        Raises Refused if the code has expired, the group has 200 members, or its owner has to confirm.
+        """
         world = self._world
         qr = world.state.qr_codes.get(code)
         if qr is None:
@@ -116,14 +123,14 @@ class JoinRules:
             raise Refused("群聊人数已达上限")
 
     def _tapped(self, waiting: Confirmation) -> bool:
-        """Whether the person has already tapped a card of this group, and so agreed."""
+        """Whether the person has an open invitation to this group, and so has agreed to join."""
         return any(
             (card.room_id, card.invitee, card.state) == (waiting.room_id, waiting.invitee, "open")
             for card in self._world.state.invitations.values()
         )
 
     def _invite(self, room: WorldRoom, by: str, who: str, *, approved: bool = False) -> Invitation:
-        """Send a card; one that is still open is sent again instead of a second."""
+        """Send an invitation; if there is an open one, send that again."""
         world = self._world
         cards = world.state.invitations
         invitation = next(
@@ -141,7 +148,7 @@ class JoinRules:
         return invitation
 
     def _ask_owner(self, room: WorldRoom, by: str, who: str) -> None:
-        """Have the owner asked; asked once while it is open."""
+        """Ask the owner and admins to confirm, unless there is an open request."""
         world = self._world
         open_ones = world.state.confirmations
         if any((c.room_id, c.invitee, c.state) == (room.id, who, "open") for c in open_ones.values()):

@@ -1,4 +1,4 @@
-"""What the sandbox's world is made of: people, groups, messages, and what is still open between them."""
+"""Data classes of the world."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROOM_SUFFIX: Final = "@chatroom"
 
 
 class Refused(Exception):
-    """WeChat says no. `code` is WeChat's own number where it is known (-2028: the owner must confirm)."""
+    """WeChat rejected the action. `code` is WeChat's error number, if known (-2028: the owner must confirm)."""
 
     def __init__(self, text: str, code: int = 0) -> None:
         super().__init__(f"{text}({code})" if code else text)
@@ -18,11 +18,11 @@ class Refused(Exception):
 
 
 class NotThere(Refused):
-    """Nothing has this id, or it cannot be seen from here."""
+    """No object has this id, or this person cannot see it."""
 
 
 class Kind(StrEnum):
-    """What a message is made of; the last three are seen by people only."""
+    """Kinds of messages; the last three are shown to people but not sent to bots."""
 
     TEXT = "text"
     IMAGE = "image"
@@ -35,9 +35,9 @@ class Kind(StrEnum):
     MINI_PROGRAM = "mini_program"
     LOCATION = "location"
     RECALLED = "recalled"
-    NOTE = "note"  # the grey lines of a chat
+    NOTE = "note"  # a grey system line in a chat
     INVITATION = "invitation"
-    CONFIRMATION = "confirmation"  # tells the owner that somebody waits
+    CONFIRMATION = "confirmation"  # asks the owner to confirm a join
 
 
 MEDIA_KINDS: Final = frozenset({Kind.IMAGE, Kind.FILE, Kind.AUDIO, Kind.VIDEO, Kind.EMOTICON})
@@ -46,24 +46,24 @@ PEOPLE_ONLY: Final = frozenset({Kind.NOTE, Kind.INVITATION, Kind.CONFIRMATION})
 
 @dataclass(slots=True)
 class Person:
-    """Somebody with a WeChat account; an assistant is one too. `friends` is their own contact list."""
+    """A person with a WeChat account, possibly an assistant. `friends` is their own contact list."""
 
     id: str
     name: str
     weixin: str  # 微信号
-    uin: int  # a number of their own, part of the message ids they see
+    uin: int  # a unique number, the prefix of the ids of messages they see
     official: bool = False  # an official account (公众号)
     signature: str = ""
     phone: str = ""
     friends: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)  # 备注, by person id
     tags: dict[str, list[str]] = field(default_factory=dict)  # person ids by tag
-    read: dict[str, int] = field(default_factory=dict)  # last message seen, by chat
+    read: dict[str, int] = field(default_factory=dict)  # last message read, by chat
 
 
 @dataclass(slots=True)
 class Account:
-    """An assistant: a person whom a bot drives through the gateway."""
+    """An assistant: a person controlled by a bot through the gateway."""
 
     name: str
     person_id: str
@@ -80,12 +80,12 @@ class Friendship:
     hello: str
     at: float
     state: str = "waiting"
-    type: int = 2  # 1 confirm, 2 receive, 3 verify, as the protocol numbers them
+    type: int = 2  # 1 confirm, 2 receive, 3 verify, as in the protocol
 
 
 @dataclass(slots=True)
 class Member:
-    """Somebody's place in a group."""
+    """A member of a group."""
 
     person_id: str
     joined_at: float
@@ -105,8 +105,8 @@ class WorldRoom:
     confirm: bool = False
     admins: set[str] = field(default_factory=set)
     members: dict[str, Member] = field(default_factory=dict)
-    former: set[str] = field(default_factory=set)  # who has gone; their WeChat still shows them the group
-    audience: frozenset[str] = frozenset()  # the members' ids; shared by all messages of one cast
+    former: set[str] = field(default_factory=set)  # people who have left; their client still shows the group
+    audience: frozenset[str] = frozenset()  # ids of the members; messages sent with the same members share the object
 
     def manages(self, person_id: str) -> bool:
         """Whether this person is the owner or an admin."""
@@ -115,20 +115,20 @@ class WorldRoom:
 
 @dataclass(slots=True)
 class Invitation:
-    """A card that lets one person into a group once they tap it."""
+    """An invitation card; accepting it joins the group."""
 
     id: str
     room_id: str
     inviter: str
     invitee: str
     at: float
-    approved: bool = False  # the owner has already agreed
+    approved: bool = False  # the owner has already confirmed
     state: str = "open"  # open | used
 
 
 @dataclass(slots=True)
 class Confirmation:
-    """Somebody waits for the owner's yes; `state` is open, approved or refused."""
+    """A join that the owner must confirm; `state` is open, approved or refused."""
 
     id: str
     room_id: str
@@ -150,7 +150,7 @@ class QrCode:
 
 @dataclass(slots=True)
 class ChatMessage:
-    """Something said. `to` is a person's or a group's id; `audience` who can see it, the sender included."""
+    """A message. `to` is the id of a person or group; `audience` those who can see it, including the sender."""
 
     seq: int
     kind: Kind
@@ -159,19 +159,19 @@ class ChatMessage:
     at: float
     text: str = ""
     mentions: list[str] = field(default_factory=list)
-    media: str = ""  # id of the bytes
+    media: str = ""  # id of a MediaFile
     filename: str = ""
-    data: dict[str, Any] = field(default_factory=dict)  # a card's, link's, mini-program's, location's own fields
+    data: dict[str, Any] = field(default_factory=dict)  # fields of a card, link, mini-program or location
     recalled: bool = False
     audience: frozenset[str] = frozenset()
 
     @property
     def in_room(self) -> bool:
-        """Whether it was said in a group."""
+        """Whether it was sent to a group."""
         return self.to.endswith(ROOM_SUFFIX)
 
     def chat_for(self, person_id: str) -> str:
-        """The chat in which this person sees it: the group, or the other person."""
+        """Return the chat in which this person sees it: the group, or the other person."""
         if self.in_room:
             return self.to
         return self.sender if self.to == person_id else self.to
@@ -179,7 +179,7 @@ class ChatMessage:
 
 @dataclass(slots=True)
 class MediaFile:
-    """A file's bytes and the name it came under."""
+    """The data and name of a file."""
 
     id: str
     name: str
@@ -188,7 +188,7 @@ class MediaFile:
 
 @dataclass(slots=True)
 class WorldState:
-    """Everything that is kept across a restart."""
+    """The persistent state of the world."""
 
     people: dict[str, Person] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""People: who they are, what they are called, and who is whose friend."""
+"""People, their names and friendships."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ GREETING: Final = "我通过了你的朋友验证请求，现在我们可以开�
 
 
 class PeopleRules:
-    """Everybody in the world."""
+    """All people of the world."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def get(self, person_id: str) -> Person:
-        """The person of this id; NotThere."""
+        """Return the person with this id; raise NotThere."""
         person = self._world.state.people.get(person_id)
         if person is None:
             raise NotThere(f"没有这个人：{person_id}")
@@ -32,7 +32,7 @@ class PeopleRules:
     def create(
         self, name: str, person_id: str = "", *, weixin: str = "", official: bool = False, phone: str = ""
     ) -> Person:
-        """Somebody new. Ids and 微信号 are made up where none are given; each is unique."""
+        """Create a person. Id and 微信号 are generated unless given; both are unique."""
         state = self._world.state
         if not name.strip():
             raise Refused("昵称不能为空")
@@ -50,16 +50,16 @@ class PeopleRules:
         return person
 
     def by_weixin(self, weixin: str) -> Person | None:
-        """The person with this 微信号."""
+        """Return the person with this 微信号."""
         found = self._world.weixins.get(weixin)
         return self._world.state.people[found] if found else None
 
     def by_phone(self, phone: str) -> Person | None:
-        """The person with this phone number."""
+        """Return the person with this phone number."""
         return next((p for p in self._world.state.people.values() if phone and p.phone == phone), None)
 
     def rename(self, person_id: str, name: str) -> None:
-        """Give oneself another nickname."""
+        """Change a person's nickname."""
         person = self.get(person_id)
         if not name.strip():
             raise Refused("昵称不能为空")
@@ -70,7 +70,7 @@ class PeopleRules:
             self._world.accounts.emit(account, "dirty", {"payloadType": DIRTY_CONTACT, "payloadId": person_id})
 
     def set_alias(self, by: str, person_id: str, alias: str) -> None:
-        """Give a friend a remark (备注); an empty one clears it."""
+        """Set the remark (备注) of a friend; an empty one clears it."""
         person = self.get(by)
         self.get(person_id)
         if person_id not in person.friends:
@@ -82,11 +82,11 @@ class PeopleRules:
         self._world.changed()
 
     def are_friends(self, one: str, other: str) -> bool:
-        """Whether each has the other in the contact list."""
+        """Whether both have each other in their contact lists."""
         return other in self.get(one).friends and one in self.get(other).friends
 
     def befriend(self, one: str, other: str) -> None:
-        """Make two people friends without asking; accounts among them are told."""
+        """Make two people friends without a request; assistants among them are notified."""
         if one == other:
             raise Refused("不能添加自己为好友")
         if self.are_friends(one, other):
@@ -95,8 +95,10 @@ class PeopleRules:
         self._become_friends(friendship)
 
     def ask(self, asker: str, asked: str, hello: str = "") -> Friendship:
-        """Ask to become a friend. Asked again while it is open, the words are the newer ones and it is told again.
-        Somebody who never deleted the asker takes them back at once, as WeChat does."""
+        """Send a friend request. Repeating an open request replaces its text and notifies again.
+
+        If the other person still has the asker as a friend, they become friends at once, as in WeChat.
+        """
         if asker == asked:
             raise Refused("不能添加自己为好友")
         if self.are_friends(asker, asked):
@@ -112,14 +114,14 @@ class PeopleRules:
         return friendship
 
     def waiting_between(self, asker: str, asked: str) -> Friendship | None:
-        """The open request from one to the other."""
+        """Return the open request from one person to the other."""
         state = self._world.state
         return next(
             (f for f in state.friendships.values() if (f.asker, f.asked, f.state) == (asker, asked, "waiting")), None
         )
 
     def accept(self, by: str, friendship_id: str) -> None:
-        """Say yes to a request made to oneself; saying it again changes nothing."""
+        """Accept a request to oneself. Idempotent."""
         friendship = self._asked_of(by, friendship_id)
         if friendship.state == "accepted":
             return
@@ -128,7 +130,7 @@ class PeopleRules:
         self._become_friends(friendship)
 
     def refuse(self, by: str, friendship_id: str) -> None:
-        """Leave a request unanswered for good. The asker is not told, as in WeChat."""
+        """Reject a request. The asker is not notified, as in WeChat."""
         friendship = self._asked_of(by, friendship_id)
         if friendship.state == "accepted":
             raise Refused("已经是好友")
@@ -136,7 +138,7 @@ class PeopleRules:
         self._world.changed()
 
     def forget(self, by: str, other: str) -> None:
-        """Delete somebody from one's contact list; the other keeps theirs and is not told."""
+        """Delete a friend. The other person keeps the contact and is not notified."""
         person = self.get(by)
         if other not in person.friends:
             raise Refused("对方不是你的好友")
@@ -146,13 +148,13 @@ class PeopleRules:
         self._world.tell(by, {"type": "friend_gone", "id": other})
 
     def needs_verifying(self, sender: str, receiver: str) -> None:
-        """Note that `receiver` no longer has `sender` as a friend: an account hears a friendship of type verify."""
+        """Note that `receiver` has deleted `sender`: an assistant receives a friendship of type verify."""
         friendship = self._new(receiver, sender, "")
         friendship.type, friendship.state = VERIFY, "refused"
         self._tell_account(sender, friendship.id)
 
     def seen_by(self, viewer: str, friendship_id: str) -> Friendship:
-        """A friendship that concerns the viewer; NotThere."""
+        """Return a friendship that involves the viewer; raise NotThere."""
         friendship = self._world.state.friendships.get(friendship_id)
         if friendship is None or viewer not in (friendship.asker, friendship.asked):
             raise NotThere(f"没有这个好友请求：{friendship_id}")

@@ -1,4 +1,4 @@
-"""Groups: who may make them, change them, and be in them."""
+"""Groups: creating, changing and leaving them."""
 
 from __future__ import annotations
 
@@ -17,37 +17,41 @@ MAX_ADMINS: Final = 3
 
 
 class RoomRules:
-    """All groups of the world; how people get in is in joins.py."""
+    """All groups of the world. Joining is in joins.py."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def get(self, room_id: str) -> WorldRoom:
-        """The group of this id; NotThere."""
+        """Return the group with this id; raise NotThere."""
         room = self._world.state.rooms.get(room_id)
         if room is None:
             raise NotThere(f"没有这个群：{room_id}")
         return room
 
     def seen_by(self, viewer: str, room_id: str) -> WorldRoom:
-        """A group this person is in; NotThere."""
+        """Return a group this person is in; raise NotThere."""
         room = self.get(room_id)
         if viewer not in room.members:
             raise NotThere(f"不在这个群里：{room_id}")
         return room
 
     def remembered_by(self, viewer: str, room_id: str) -> WorldRoom:
-        """A group this person is or was in; NotThere. Clients read the group of which they are told that they left."""
+        """Return a group this person is or was in; raise NotThere. Clients read a group after the event that they left
+        it.
+        """
         room = self.get(room_id)
         return room if viewer in room.former else self.seen_by(viewer, room_id)
 
     def of(self, person_id: str) -> list[WorldRoom]:
-        """The groups a person is in."""
+        """Return the groups of a person."""
         return [room for room in self._world.state.rooms.values() if person_id in room.members]
 
     def create(self, creator: str, others: Sequence[str], topic: str = "") -> WorldRoom:
-        """Make a group, whose owner is its creator. Three people at least, all friends of the creator; more than
-        the direct limit get a card."""
+        """Create a group of at least three people, who are all friends of the creator.
+
+        The creator is the owner. People beyond the direct limit receive an invitation.
+        """
         world = self._world
         me = world.people.get(creator)
         guests = [who for who in dict.fromkeys(others) if who != creator]
@@ -68,7 +72,7 @@ class RoomRules:
         return room
 
     def let_in(self, room: WorldRoom, people: Sequence[str], inviter: str) -> None:
-        """Make people members and tell everybody; no rule but the capacity is asked."""
+        """Add members and notify everyone, checking only the capacity."""
         world = self._world
         if len(room.members) + len(people) > world.rules.capacity:
             raise Refused("群聊人数已达上限")
@@ -85,7 +89,7 @@ class RoomRules:
         self.note(room, f"“{world.called_in(room.id, inviter)}”邀请“{names}”加入了群聊")
 
     def remove(self, by: str, room_id: str, who: str) -> None:
-        """Take somebody out: the owner anybody, an admin anybody but owner and admins."""
+        """Remove a member. The owner may remove anyone, an admin anyone but the owner and admins."""
         room = self.seen_by(by, room_id)
         if who not in room.members:
             raise Refused("对方不在群里")
@@ -97,12 +101,12 @@ class RoomRules:
         self.note(room, f"“{self._world.people.get(who).name}”被移出群聊")
 
     def leave(self, who: str, room_id: str) -> None:
-        """Go. When the owner goes, who has been there longest becomes the owner."""
+        """Leave a group. If the owner leaves, the longest member becomes the owner."""
         room = self.seen_by(who, room_id)
         self._go(room, who, who)
 
     def set_topic(self, by: str, room_id: str, topic: str) -> None:
-        """Rename a group: any member may. The same name again is no news."""
+        """Change the topic of a group, as any member. Setting the same topic does nothing."""
         room = self.seen_by(by, room_id)
         if not topic.strip():
             raise Refused("群名不能为空")
@@ -116,7 +120,7 @@ class RoomRules:
         self.note(room, f"“{world.called_in(room.id, by)}”修改群名为“{topic}”")
 
     def announce(self, by: str, room_id: str, text: str) -> None:
-        """Set the announcement (owner and admins), which everybody is told with an @所有人."""
+        """Set the announcement as owner or admin; it is posted with @所有人."""
         room = self.seen_by(by, room_id)
         if not room.manages(by):
             raise Refused("只有群主或管理员可以发布群公告")
@@ -126,7 +130,7 @@ class RoomRules:
             self._world.chats.post(Kind.TEXT, by, room.id, text=f"@所有人\n{text}")
 
     def set_confirm(self, by: str, room_id: str, on: bool) -> None:
-        """Switch 群聊邀请确认 (owner and admins)."""
+        """Switch 群聊邀请确认 as owner or admin."""
         room = self.seen_by(by, room_id)
         if not room.manages(by):
             raise Refused("只有群主或管理员可以修改进群确认")
@@ -135,13 +139,13 @@ class RoomRules:
             self.note(room, "群主已启用群聊邀请确认" if on else "群主已关闭群聊邀请确认")
 
     def set_alias(self, by: str, room_id: str, alias: str) -> None:
-        """Give oneself a name within the group; an empty one clears it."""
+        """Set one's own alias in the group; an empty one clears it."""
         room = self.seen_by(by, room_id)
         room.members[by].alias = alias
         self._dirty(room)
 
     def transfer(self, by: str, room_id: str, to: str) -> None:
-        """Hand the group to another member (owner only)."""
+        """Transfer the group to another member, as its owner."""
         room = self.seen_by(by, room_id)
         if by != room.owner:
             raise Refused("只有群主可以转让群")
@@ -150,7 +154,7 @@ class RoomRules:
         self._own(room, to)
 
     def set_admins(self, by: str, room_id: str, admins: Iterable[str]) -> None:
-        """Name the admins (owner only): members, three at most."""
+        """Set the admins as owner: members, at most three."""
         room = self.seen_by(by, room_id)
         chosen = set(admins) - {room.owner}
         if by != room.owner:
@@ -161,7 +165,7 @@ class RoomRules:
         self._dirty(room)
 
     def note(self, room: WorldRoom, text: str) -> None:
-        """Put a grey line into the group's chat."""
+        """Post a system line in the group."""
         if room.members:
             self._world.chats.post(Kind.NOTE, room.owner, room.id, text=text)
 
@@ -189,7 +193,7 @@ class RoomRules:
         self._dirty(room)
 
     def _dirty(self, room: WorldRoom) -> None:
-        """Have the gateways' clients drop what they remember of the group."""
+        """Tell the gateways' clients to drop their cached data of the group."""
         self._world.changed()
         for dirty in (DIRTY_ROOM, DIRTY_ROOM_MEMBER):
             self._world.accounts.emit_room(room, "dirty", {"payloadType": dirty, "payloadId": room.id})
@@ -198,5 +202,5 @@ class RoomRules:
 
 
 def is_room(chat: str) -> bool:
-    """Whether a chat's id is a group's."""
+    """Whether a chat id is a group id."""
     return chat.endswith(ROOM_SUFFIX)

@@ -1,4 +1,4 @@
-"""Keeping a world across restarts: a JSON file, and a folder of its media beside it."""
+"""Persistence of a world: a JSON file, and a directory of media files beside it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PLAIN: Final = {
 
 
 def snapshot(state: WorldState) -> dict[str, Any]:
-    """The state as JSON values, without the media's bytes."""
+    """Return the state as JSON values, without the media data."""
     data: dict[str, Any] = {"format": FORMAT, "last_id": state.last_id}
     for name in (*PLAIN, "people", "rooms"):
         data[name] = [_plain(thing) for thing in getattr(state, name).values()]
@@ -65,10 +65,10 @@ def _keep_media(folder: Path, media: MediaFile) -> None:
 
 
 def load(path: Path) -> WorldState:
-    """Read the state from `path`; OSError when it cannot be read or is no sandbox's."""
+    """Read the state from `path`; raise OSError if it cannot be read or is not a sandbox state."""
     data = read_json(path)
     if data.get("format") != FORMAT:
-        raise OSError(f"{path} is not a sandbox's state of format {FORMAT}; delete it to begin anew")
+        raise OSError(f"{path} is not a sandbox state file of format {FORMAT}; delete it to start with a new world")
     state = WorldState(last_id=data["last_id"])
     for name, made_of in PLAIN.items():
         key = {"accounts": "name", "qr_codes": "code"}.get(name, "id")
@@ -91,18 +91,18 @@ def load(path: Path) -> WorldState:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; OSError."""
+    """Read a JSON object from a file; raise OSError."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         data = None
     if not isinstance(data, dict):
-        raise OSError(f"{path} is damaged; delete it to begin anew")
+        raise OSError(f"{path} is damaged; delete it to start with a new world")
     return data
 
 
 def media_folder(path: Path) -> Path:
-    """Where the media of a state file lie."""
+    """Return the directory of the media files of a state file."""
     return path.with_name(path.name + ".media")
 
 
@@ -120,7 +120,7 @@ class StateStore:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> Callable[[], None]:
-        """Begin; returns what is to be called on a change."""
+        """Start saving; return the function to call on a change."""
         self._task = asyncio.create_task(self._run(), name="sandbox-keeper")
         return self._on_change
 
@@ -144,7 +144,7 @@ class StateStore:
             self._journal.drop()
 
     async def stop(self) -> None:
-        """Save a last time and end."""
+        """Save once more and stop."""
         self._stopping.set()
         self._changed.set()
         if self._task is not None:
@@ -175,7 +175,9 @@ class StateStore:
 
 
 def _plain(thing: Any) -> dict[str, Any]:
-    """A dataclass as JSON values of its own; sets become sorted lists. asdict is too slow for thousands of messages."""
+    """Return a dataclass as independent JSON values; sets become sorted lists. asdict is too slow for thousands of
+    messages.
+    """
     if isinstance(thing, WorldRoom):
         return {name: _own(value) for name, value in asdict(thing).items() if name != "audience"}
     return {f.name: _own(getattr(thing, f.name)) for f in fields(thing)}

@@ -1,4 +1,4 @@
-"""WeChat's rules, with no network: who is there, who may do what, and who is told."""
+"""The simulated WeChat, without a network."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ DEFAULT_FRIENDS: Final = (SONG, XUANFENG, ZHIDUO, ADMIN)
 
 @dataclass(slots=True)
 class WorldRules:
-    """The numbers of WeChat's rules; tests may make them smaller."""
+    """WeChat's group limits; tests may lower them."""
 
-    direct_limit: int = 40  # from this many members on an add is a card
+    direct_limit: int = 40  # from this many members on, an add sends an invitation
     capacity: int = 500
-    qr_limit: int = 200  # from this many members on nobody comes in by QR code
+    qr_limit: int = 200  # from this many members on, nobody can join by QR code
 
 
 class World:
-    """One WeChat. All of it happens at once and in order: nothing in here waits."""
+    """A simulated WeChat. All methods are synchronous."""
 
     def __init__(self, *, seed: int | None = None, clock: Clock = time.time, state: WorldState | None = None) -> None:
         self.clock = clock
         self.state = state or WorldState()
         self.rules = WorldRules()
         self.on_change: Callable[[], None] | None = None
-        self.avatar_base = ""  # what the addresses of avatars begin with
+        self.avatar_base = ""  # prefix of avatar URLs
         self.weixins = {person.weixin: person.id for person in self.state.people.values()}
         self._random = random.Random(seed)
         self.faults = Faults(seed)
@@ -70,7 +70,7 @@ class World:
 
     @classmethod
     def default(cls, accounts: Iterable[str] = (), *, seed: int | None = None, clock: Clock = time.time) -> World:
-        """A world with the people everybody knows, and these assistants."""
+        """Create a world with the default people and these assistants."""
         world = cls(seed=seed, clock=clock)
         for person_id, name, weixin in DEFAULT_PEOPLE:
             person = world.people.create(name, person_id, weixin=weixin)
@@ -82,64 +82,64 @@ class World:
         return world
 
     def ensure(self, accounts: Iterable[str]) -> None:
-        """Add the assistants that are not there yet, as friends of those everybody is a friend of."""
+        """Add missing assistants as friends of the default people."""
         friends = [person_id for person_id in DEFAULT_FRIENDS if person_id in self.state.people]
         for name in accounts:
             if name not in self.state.accounts:
                 self.accounts.add(name, friends=friends)
 
-    # ---- keeping ----
+    # ---- persistence ----
 
     def save(self, path: Path | str) -> None:
-        """Write the world to a JSON file, and its media to a folder beside it."""
+        """Write the world to a JSON file, and its media to a directory beside it."""
         from sandbox.world.storage import save
 
         save(self.state, Path(path))
 
     @classmethod
     def load(cls, path: Path | str, *, seed: int | None = None, clock: Clock = time.time) -> World:
-        """The world as it was saved."""
+        """Load a saved world."""
         from sandbox.world.storage import load
 
         return cls(seed=seed, clock=clock, state=load(Path(path)))
 
     def changed(self) -> None:
-        """Say that something is to be kept."""
+        """Report a change that has to be saved."""
         if self.on_change is not None:
             self.on_change()
 
-    # ---- small things all parts use ----
+    # ---- helpers ----
 
     def next_number(self) -> int:
-        """A number never given before."""
+        """Return a new number."""
         self.state.last_id += 1
         return self.state.last_id
 
     def new_id(self, prefix: str, taken: Container[str]) -> str:
-        """A random id that is not taken yet."""
+        """Return a random id that is not in `taken`."""
         while (made := prefix + "".join(self._random.choices(LETTERS, k=14))) in taken:
             pass
         return made
 
     def new_room_id(self) -> str:
-        """A random id of a group."""
+        """Return a random group id."""
         while (made := f"{self._random.randrange(10**10, 10**11)}{ROOM_SUFFIX}") in self.state.rooms:
             pass
         return made
 
     def tell(self, person_id: str, item: dict[str, Any]) -> None:
-        """Tell a person's page of something."""
+        """Notify a person's page."""
         self.feed.tell(person_id, item)
 
     def called_in(self, room_id: str, person_id: str) -> str:
-        """What a person is called in a group: the group alias, else the nickname."""
+        """Return a person's name in a group: the group alias, else the nickname."""
         member = self.rooms.get(room_id).members.get(person_id)
         return (member.alias if member else "") or self.people.get(person_id).name
 
-    # ---- crowds, for load tests ----
+    # ---- bulk creation, for load tests ----
 
     def crowd(self, account: str, number: int, *, prefix: str = "crowd", friends: bool = True) -> list[Person]:
-        """Many new people at once, friends of an account without an event; ids `wxid_{prefix}_{n}`."""
+        """Create many people with ids `wxid_{prefix}_{n}`, by default as friends of an account, without events."""
         me = self.accounts.person(account)
         made = []
         for n in range(number):
@@ -151,7 +151,7 @@ class World:
         return made
 
     def hall(self, owner: str, members: Iterable[str], topic: str) -> WorldRoom:
-        """A group with these members, without an event or a rule; `owner` is a member too."""
+        """Create a group with these members and the owner, without events or checks."""
         room = WorldRoom(self.new_room_id(), owner, self.clock(), topic=topic)
         for who in dict.fromkeys((owner, *members)):
             room.members[self.people.get(who).id] = Member(who, room.created_at, owner)

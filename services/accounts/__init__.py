@@ -1,1 +1,1 @@
-"""The accounts the bot runs, their admins, the audit log and the address book."""
+"""Accounts, admins, audit log, address book and console sessions."""

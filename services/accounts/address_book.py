@@ -1,4 +1,4 @@
-"""Who is who, kept in the database: a restart begins with what was known and asks WeChat only for what is new."""
+"""Persistence of an account's contacts and rooms, so that a restart reads only changes from WeChat."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from services.clock import Clock
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
-EVERY: Final = 300.0  # seconds between two looks at whether there is something new to keep
+EVERY: Final = 300.0  # seconds between checks for changes
 
 
 class AddressBook:
-    """The kept directory of one account: a row, written whole, seldom, and only when something has changed."""
+    """Stores the directory of one account as one row, written only when it has changed."""
 
     def __init__(self, store: Store, wechat: WeChat, clock: Clock) -> None:
         self._store = store
         self._wechat = wechat
         self._clock = clock
-        self._kept = -1  # the version of the directory that is in the database
+        self._kept = -1  # version of the stored directory
         self._task: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
-        """Begin with what an earlier process knew, and keep what changes from now on."""
+        """Load the stored directory and start saving changes."""
         row = await self._store.read(lambda s: s.get(DirectoryRow, self._wechat.account))
         if row is not None:
             self._wechat.directory.load(await asyncio.to_thread(_unpack, row.data))
@@ -36,7 +36,7 @@ class AddressBook:
         self._task = asyncio.create_task(self._keep_forever())
 
     async def save(self) -> None:
-        """Write the directory if it has changed."""
+        """Store the directory if it has changed."""
         directory = self._wechat.directory
         version = directory.version
         if version == self._kept or not directory.owner_id:
@@ -47,7 +47,7 @@ class AddressBook:
         self._kept = version
 
     async def stop(self) -> None:
-        """Write what is new, a last time."""
+        """Stop and save a last time."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -62,7 +62,7 @@ class AddressBook:
         try:
             await self.save()
         except Exception:
-            log.exception("%s: the address book could not be kept", self._wechat.account)
+            log.exception("%s: could not store the address book", self._wechat.account)
 
 
 def _pack(rows: dict[str, Any]) -> bytes:

@@ -1,5 +1,7 @@
-"""Who may command the assistants: the config's WeChat ids, whoever was added by an admin, and whoever bound
-themselves with the code that the start prints until an admin was seen in WeChat."""
+"""Admins: WeChat ids of the config, those added by an admin, and those bound with the code printed at start.
+
+The code is printed until an admin has been seen among an assistant's friends.
+"""
 
 from __future__ import annotations
 
@@ -11,35 +13,43 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
+from errors import InvalidParameter, NotFound
 from models.accounts import Admin
 from models.db import Store, after_commit
 from models.durable import Setting
+from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import MINUTE, Clock
+from wechat.events import Contact
 
 log = logging.getLogger(__name__)
-KEY = "admins"  # where earlier versions kept the one who was bound
+KEY = "admins"  # setting in which earlier versions stored the bound admin
 SEEN = "admin_seen"
-BY_CODE = "code"  # who added an admin that bound themselves
+BY_CODE = "code"  # `by` of an admin bound with the code
 CODE_SECONDS = 30 * MINUTE
 MAX_WRONG_TRIES = 10
-ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that is misread
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without characters that are easily confused
+
+
+class LastAdmin(InvalidParameter):
+    """Nobody would be left who may command."""
 
 
 class Admins:
     """Adds and removes admins."""
 
-    def __init__(self, store: Store, accounts: Accounts, clock: Clock) -> None:
+    def __init__(self, store: Store, accounts: Accounts, audit: Audit, clock: Clock) -> None:
         self._store = store
         self._accounts = accounts
+        self._audit = audit
         self._clock = clock
         self.code = ""
         self._code_until = 0.0
         self._wrong_tries = 0
-        self._first = ""  # who sent the code first: nobody else can use it, also while that is being written
+        self._first = ""  # the first sender of the code; nobody else can use it while the bind is being written
 
     async def load(self) -> None:
-        """Read the admins; makes a one-time code while none was ever seen in WeChat."""
+        """Load the admins; create a one-time code if none has been seen in WeChat."""
         for admin in await self._store.write(self._load):
             self._accounts.bind_admin(admin.contact_id)
         seen = await self._store.read(lambda s: s.get(Setting, SEEN))
@@ -57,24 +67,24 @@ class Admins:
         return self.listed(session)
 
     async def look(self, account: str) -> None:
-        """An account has read its contacts: once an admin is among its friends, the code is of no use any more."""
+        """Called after an account has read its contacts: invalidate the code once an admin is among its friends."""
         friends = self._accounts.get(account).directory.contacts
         seen = next((id for id in self._accounts.all_admins() if id in friends and friends[id].friend), None)
         if self.code and seen is not None:
             await self._store.write(lambda s: s.merge(Setting(key=SEEN, value=seen)))
             self.code = ""
 
-    # ---- the start's code ----
+    # ---- the one-time code ----
 
     def fits(self, code: str, contact_id: str) -> bool:
-        """Whether this is the start's code, in its time, and nobody else has used it yet."""
+        """Check the code. It is valid until it expires, for the first person who sends it."""
         if not self.code or self._clock() > self._code_until:
             self.code = ""
             return False
         if not hmac.compare_digest(code.upper().encode(), self.code.encode()):
             self._wrong_tries += 1
             if self._wrong_tries >= MAX_WRONG_TRIES:
-                log.warning("the code for the first admin was guessed wrongly %d times: it is void", self._wrong_tries)
+                log.warning("the code for the first admin was invalidated after %d wrong attempts", self._wrong_tries)
                 self.code = ""
             return False
         self._first = self._first or contact_id
@@ -82,37 +92,58 @@ class Admins:
 
     def bind(self, session: Session, contact_id: str) -> None:
         """Make the person an admin, inside a transaction; the code is used up with it."""
-        self.add(session, contact_id, "", BY_CODE)
+        if self._bind(session, contact_id, "", BY_CODE):
+            self._audit.note(session, "", "admin", f"person:{contact_id}", contact_id, "done")
         session.merge(Setting(key=SEEN, value=contact_id))
         after_commit(session, self._code_used)
 
     def _code_used(self) -> None:
         self.code = ""
 
-    # ---- by an admin; inside a transaction ----
+    # ---- changes by an admin; inside a transaction ----
 
     def listed(self, session: Session) -> Sequence[Admin]:
-        """Those who were added, without those of the config."""
+        """Return the added admins, without those of the config."""
         return session.exec(select(Admin).order_by(col(Admin.id))).all()
 
+    def friend(self, name: str) -> Contact:
+        """The friend of an assistant who has this WeChat id or 微信号, never nickname; NotFound."""
+        found = {
+            person.id: person
+            for wechat in self._accounts
+            for person in wechat.directory.find(name, friends=True)
+            if name in (person.id, person.weixin)
+        }
+        if len(found) != 1:
+            raise NotFound(f"no friend {name}")
+        return next(iter(found.values()))
+
     def add(self, session: Session, contact_id: str, name: str, by: str) -> bool:
-        """Make a person an admin; False when they are one already."""
+        """Make a person an admin, and write it to the audit log; False when they are one already."""
+        new = self._bind(session, contact_id, name, by)
+        if new:
+            self._audit.note(session, "", "admin", by, contact_id, "done")
+        return new
+
+    def _bind(self, session: Session, contact_id: str, name: str, by: str) -> bool:
         known = self._accounts.is_configured_admin(contact_id) or not self._insert(session, contact_id, name, by)
         after_commit(session, lambda: self._accounts.bind_admin(contact_id))
         return not known
 
-    def remove(self, session: Session, number: int) -> Admin | None:
-        """End a person's being an admin; None when nobody has this number."""
+    def remove(self, session: Session, number: int, who: str) -> Admin:
+        """End a person's being an admin, and write it to the audit log; NotFound, LastAdmin."""
         admin = session.get(Admin, number)
         if admin is None:
-            return None
+            raise NotFound(f"admin {number}")
+        if self._is_last(session, number):
+            raise LastAdmin(admin.contact_id)
         contact_id = admin.contact_id
         session.delete(admin)
+        self._audit.note(session, "", "admin_removed", who, contact_id, "done")
         after_commit(session, lambda: self._accounts.unbind_admin(contact_id))
         return admin
 
-    def is_last(self, session: Session, number: int) -> bool:
-        """Whether nobody would be left without the admin of this number."""
+    def _is_last(self, session: Session, number: int) -> bool:
         others = select(Admin).where(col(Admin.id) != number)
         return not self._accounts.configured_admins() and session.exec(others).first() is None
 

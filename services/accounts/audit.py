@@ -1,4 +1,4 @@
-"""The audit log of everything done in WeChat's name: who asked, what, what was seen."""
+"""The audit log of all actions in WeChat: who asked, what was done, what was seen."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from models.db import Store
 from models.durable import Action
 from services.clock import Clock
 
-UNCONFIRMED: Final = "unconfirmed"  # outcome of what WeChat accepted and does not show
+UNCONFIRMED: Final = "unconfirmed"  # outcome of a change that WeChat accepted but does not show
 
 
 class Audit:
-    """Writes the log."""
+    """Writes the audit log."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -24,7 +24,7 @@ class Audit:
     def note(
         self, session: Session, account: str, kind: str, who: str, target: str, outcome: str = "tried", **detail: str
     ) -> Action:
-        """Write a line inside a transaction."""
+        """Add an entry inside a transaction."""
         action = Action(
             at=self._clock(), account=account, kind=kind, who=who, target=target, outcome=outcome, detail=detail
         )
@@ -33,16 +33,16 @@ class Audit:
         return action
 
     async def tried(self, account: str, kind: str, who: str, target: str, **detail: str) -> int:
-        """Write that something is about to be tried; returns the line's id."""
+        """Add an entry before an attempt and return its id."""
         action = await self._store.write(lambda s: self.note(s, account, kind, who, target, **detail))
         return action.id or 0
 
     def end(self, session: Session, action_id: int, outcome: str, seen: str = "") -> None:
-        """Write what came of it, inside a transaction."""
+        """Record the outcome of an attempt, inside a transaction."""
         session.connection().execute(
             update(Action).where(col(Action.id) == action_id).values(outcome=outcome, seen=seen[:500])
         )
 
     async def ended(self, action_id: int, outcome: str, seen: str = "") -> None:
-        """Write what came of it."""
+        """Record the outcome of an attempt."""
         await self._store.write(lambda s: self.end(s, action_id, outcome, seen))

@@ -1,9 +1,11 @@
-"""The audit log in pages, newest first."""
+"""Pages of the audit log, newest first."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
 
 from models.durable import Action
@@ -12,20 +14,27 @@ from services.paging import Page, PageRequest, page_of
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which lines are wanted; an empty field stands for all. `since`: Unix seconds."""
+    """Which lines are wanted; an empty field stands for all. `since`: Unix seconds.
+
+    `q`: a part of who acted or of what it was done to; `ids`: of whom or what else, as people or groups called so.
+    """
 
     since: float | None = None
     kind: str = ""
     who: str = ""
+    q: str = ""
+    ids: Sequence[str] = ()
 
 
 def list_actions(session: Session, wanted: AuditFilter, page: PageRequest) -> Page[Action]:
-    """The lines that fit."""
+    """Return a page of matching entries."""
     query = select(Action)
     if wanted.kind:
         query = query.where(Action.kind == wanted.kind)
     if wanted.who:
         query = query.where(Action.who == wanted.who)
+    if wanted.q:
+        query = query.where(_about(wanted.q, wanted.ids))
     if wanted.since is not None:
         first = _first_since(session, wanted.since)
         if first is None:
@@ -37,7 +46,17 @@ def list_actions(session: Session, wanted: AuditFilter, page: PageRequest) -> Pa
     return page_of(rows, page, lambda action: action.id)
 
 
+def _about(q: str, ids: Sequence[str]) -> ColumnElement[bool]:
+    actors = [f"{prefix}:{id}" for prefix in ("person", "console") for id in ids]
+    return or_(
+        col(Action.who).contains(q, autoescape=True),
+        col(Action.target).contains(q, autoescape=True),
+        col(Action.who).in_(actors),
+        col(Action.target).in_(ids),
+    )
+
+
 def _first_since(session: Session, since: float) -> int | None:
-    """The number of the first line written from a time on: numbers and times grow together."""
+    """Return the id of the first entry at or after a time; ids and times increase together."""
     first = select(Action.id).where(col(Action.at) >= since).order_by(col(Action.at), col(Action.id)).limit(1)
     return session.exec(first).first()

@@ -1,4 +1,4 @@
-"""Who may use the console: login links that people get in WeChat, and the sessions they open."""
+"""Login links and sessions of the console."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
+from errors import NotFound
 from models.console import ConsoleSession, LoginLink
 from models.db import Store
 from services.accounts.audit import Audit
@@ -20,23 +21,23 @@ from services.clock import HOUR, MINUTE, Clock
 
 LINK_SECONDS: Final = 5 * MINUTE
 IDLE_SECONDS: Final = 12 * HOUR
-TOUCH_SECONDS: Final = MINUTE  # how exact `seen_at` is
-TERMINAL: Final = "terminal"  # the id of who reads the terminal and is no person in WeChat
+TOUCH_SECONDS: Final = MINUTE  # precision of `seen_at`
+TERMINAL: Final = "terminal"  # contact id of someone who used the link printed on the terminal
 
 
 class Role(StrEnum):
-    """What somebody may do in the console."""
+    """Permissions in the console."""
 
     ADMIN = "admin"  # everything
-    AGENT = "agent"  # tickets, and reading the rest without secrets
+    AGENT = "agent"  # tickets, and reading everything else except secrets
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who is logged in."""
+    """A logged-in user."""
 
     session_id: str
-    contact_id: str  # TERMINAL for who came by the terminal's link
+    contact_id: str  # TERMINAL for the link printed on the terminal
     account: str
     name: str
     role: Role
@@ -44,17 +45,17 @@ class Visitor:
 
     @property
     def actor(self) -> str:
-        """Who is named in the audit log."""
+        """The actor as written to the audit log."""
         return f"console:{self.contact_id}"
 
 
 def hashed(secret: str) -> str:
-    """What is kept of a secret."""
+    """Return the hash stored instead of a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class ConsoleSessions:
-    """Links and sessions. Roles are looked up at every request: who leaves the staff room is out at once."""
+    """Links and sessions. Roles are checked at every request, so leaving the staff room ends access at once."""
 
     def __init__(
         self, store: Store, accounts: Accounts, audit: Audit, is_staff: Callable[[str, str], bool], clock: Clock
@@ -68,7 +69,7 @@ class ConsoleSessions:
     # ---- roles ----
 
     def role_of(self, account: str, contact_id: str) -> Role | None:
-        """What the person may do; None: nothing."""
+        """Return a person's role; None means no access."""
         if contact_id == TERMINAL or self._accounts.is_admin(account, contact_id):
             return Role.ADMIN
         known = account in self._accounts.names()
@@ -77,7 +78,7 @@ class ConsoleSessions:
     # ---- links ----
 
     def link(self, session: Session, account: str, contact_id: str, name: str) -> str:
-        """The secret of a new link, inside a transaction; earlier links of the person are void."""
+        """Create a link and return its secret, inside a transaction; earlier links of the person become invalid."""
         now = self._clock()
         stale = (col(LoginLink.contact_id) == contact_id) | (col(LoginLink.expires_at) < now)
         session.connection().execute(delete(LoginLink).where(stale))
@@ -90,13 +91,13 @@ class ConsoleSessions:
         return secret
 
     async def terminal_link(self) -> str:
-        """The secret of a link for the terminal; "" once there is an admin."""
+        """Create a link to print on the terminal and return its secret; "" once there is an admin."""
         if self._accounts.has_admin:
             return ""
         return await self._store.write(lambda s: self.link(s, "", TERMINAL, ""))
 
     async def open(self, secret: str, address: str) -> str | None:
-        """Open a session by a link; the cookie's value, or None when the link is unknown, used or too old."""
+        """Exchange a link for a session and return the cookie's value; None if the link is unknown, used or expired."""
         token = secrets.token_urlsafe(32)
         opened = await self._store.write(lambda s: self._open(s, secret, token, address))
         return token if opened else None
@@ -125,7 +126,7 @@ class ConsoleSessions:
     # ---- sessions ----
 
     async def visitor(self, token: str) -> Visitor | None:
-        """Who the cookie stands for; None when nobody, or nobody any more."""
+        """Return the user of a session cookie; None if the session is invalid or the role was lost."""
         row = await self._store.read(lambda s: s.get(ConsoleSession, hashed(token)))
         now = self._clock()
         if row is None or row.seen_at < now - IDLE_SECONDS:
@@ -138,18 +139,23 @@ class ConsoleSessions:
             await self._store.write(lambda s: s.connection().execute(touch))
         return Visitor(row.id, row.contact_id, row.account, row.name, role, row.csrf)
 
-    def end_all(self, session: Session, contact_id: str) -> int:
-        """End every session and link of a person, inside a transaction; how many sessions there were."""
+    def end_all(self, session: Session, account: str, contact_id: str) -> int:
+        """End every session and link of a person at their wish, inside a transaction; how many sessions there were."""
         session.connection().execute(delete(LoginLink).where(col(LoginLink.contact_id) == contact_id))
         mine = delete(ConsoleSession).where(col(ConsoleSession.contact_id) == contact_id)
-        return session.connection().execute(mine).rowcount
+        ended = session.connection().execute(mine).rowcount
+        self._audit.note(session, account, "console_logout", f"person:{contact_id}", contact_id, "done")
+        return ended
 
-    def end(self, session: Session, session_id: str) -> bool:
-        """End one session, inside a transaction; False when there is none."""
-        mine = delete(ConsoleSession).where(col(ConsoleSession.id) == session_id)
-        return bool(session.connection().execute(mine).rowcount)
+    def end(self, session: Session, begin: str, who: str) -> None:
+        """End the session whose id begins so, inside a transaction; NotFound."""
+        found = [row for row in self.listed(session) if row.id.startswith(begin)]
+        if len(found) != 1:
+            raise NotFound("session")
+        session.delete(found[0])
+        self._audit.note(session, found[0].account, "console_logout", who, found[0].contact_id, "done")
 
     def listed(self, session: Session) -> Sequence[ConsoleSession]:
-        """The sessions that are open, the latest seen first."""
+        """Return the open sessions, most recently used first."""
         alive = col(ConsoleSession.seen_at) >= self._clock() - IDLE_SECONDS
         return session.exec(select(ConsoleSession).where(alive).order_by(col(ConsoleSession.seen_at).desc())).all()

@@ -1,4 +1,4 @@
-"""The accounts the bot runs, by the name the API uses, and who may command them."""
+"""Registry of the running accounts, their rate limits and their admins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SANDBOX_ADMIN = "wxid_admin"  # 店长 of the sandbox; an admin of sandboxed ass
 
 
 class Accounts:
-    """Every assistant with its governor."""
+    """The accounts by name, each with its governor."""
 
     def __init__(self, governors: dict[str, Governor], admins: Collection[str], sandboxed: Collection[str]) -> None:
         self._wechats: dict[str, WeChat] = {}
@@ -25,57 +25,72 @@ class Accounts:
         self._sandboxed = set(sandboxed)
         self._changed = asyncio.Event()
         self._since: dict[str, float] = {}
+        self._away: dict[str, float] = {}  # since when the accounts that are not online are so
 
     def add(self, wechat: WeChat) -> None:
-        """Take an account in."""
+        """Add an account."""
         self._wechats[wechat.account] = wechat
 
     def remove(self, account: str) -> None:
-        """Let go of an account; what waits for it stays."""
+        """Remove an account; its queued messages are kept."""
         self._wechats.pop(account, None)
+        self._since.pop(account, None)
+        self._away.pop(account, None)
 
     def __iter__(self) -> Iterator[WeChat]:
         return iter(self._wechats.values())
 
     def names(self) -> list[str]:
-        """The accounts' names."""
+        """Return the names of the accounts."""
         return list(self._wechats)
 
     def get(self, account: str) -> WeChat:
-        """The account of that name; AssistantUnknown."""
+        """Return the account of this name; raise AssistantUnknown."""
         try:
             return self._wechats[account]
         except KeyError:
             raise AssistantUnknown(account) from None
 
+    def find(self, account: str) -> WeChat | None:
+        """The account of that name, if there is one."""
+        return self._wechats.get(account)
+
     def online(self, account: str) -> WeChat:
-        """The account, which is ready to act; AssistantUnknown, AssistantOffline."""
+        """Return the account if it is online; raise AssistantUnknown or AssistantOffline."""
         wechat = self.get(account)
         if wechat.state is not State.ONLINE:
             raise AssistantOffline(f"{account} is {wechat.state}", retry_after=RETRY_AFTER)
         return wechat
 
     def require(self, account: str, capability: Capability) -> None:
-        """NotSupported when the account's channel cannot do this; AssistantUnknown."""
+        """Raise NotSupported unless the account's channel has the capability, or AssistantUnknown."""
         if capability not in self.get(account).capabilities:
             raise NotSupported(f"{account}: {capability}")
 
     def is_online(self, account: str) -> bool:
-        """Whether the account is ready to act."""
+        """Whether the account is online."""
         wechat = self._wechats.get(account)
         return wechat is not None and wechat.state is State.ONLINE
 
     def state_changed(self, account: str, at: float) -> None:
-        """Look again: an account's connection went to another state."""
+        """Record a change of an account's connection state and wake waiters."""
         self._since[account] = at
+        if self.is_online(account):
+            self._away.pop(account, None)
+        else:
+            self._away.setdefault(account, at)
         self._changed.set()
 
     def since(self, account: str) -> float | None:
-        """Since when the account is in its state (Unix seconds); None: since the start."""
+        """Return when the account entered its state (Unix seconds); None if that was at the start."""
         return self._since.get(account)
 
+    def away_since(self, account: str) -> float | None:
+        """Since when the account is not online, whatever states it went through; None: it is, or never was."""
+        return self._away.get(account)
+
     async def all_online(self, seconds: float, *accounts: str) -> None:
-        """Wait until these accounts, or every one, are ready to act, at most so many seconds."""
+        """Wait until these accounts, or all, are online, at most `seconds`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not all(map(self.is_online, accounts or self._wechats)):
@@ -83,51 +98,51 @@ class Accounts:
                     await self._changed.wait()
 
     def is_own(self, contact_id: str) -> bool:
-        """Whether this is one of the assistants themselves."""
+        """Whether this is the WeChat id of an assistant."""
         return any(wechat.self_id == contact_id for wechat in self._wechats.values())
 
     def governor(self, account: str) -> Governor:
-        """The account's pace."""
+        """Return the governor of an account."""
         return self._governors[account]
 
     def heed(self, account: str, error: Exception) -> None:
-        """Halve the account's pace for a while where the error is WeChat's 操作过于频繁."""
+        """Halve the account's pace for a while if the error is 操作过于频繁."""
         if isinstance(error, WeChatTooFast):
             self.governor(account).slow_down()
 
     def pace(self, account: str) -> Governor | None:
-        """The pace of an account's messages; None for an account that is no longer configured, whose work waits."""
+        """Return the governor of an account's messages; None if the account is no longer configured."""
         return self._governors.get(account)
 
-    # ---- admins: people by WeChat id ----
+    # ---- admins, by WeChat id ----
 
     @property
     def has_admin(self) -> bool:
-        """Whether anybody may command at all."""
+        """Whether there is any admin."""
         return bool(self._configured_admins or self._bound_admins)
 
     def configure_admins(self, contact_ids: Collection[str]) -> None:
-        """Take other admins of the config from now on."""
+        """Replace the admins of the config."""
         self._configured_admins = frozenset(contact_ids)
 
     def configured_admins(self) -> list[str]:
-        """The admins of the config."""
+        """Return the admins of the config."""
         return sorted(self._configured_admins)
 
     def is_configured_admin(self, contact_id: str) -> bool:
-        """Whether the config names the person."""
+        """Whether the person is an admin by the config."""
         return contact_id in self._configured_admins
 
     def all_admins(self) -> list[str]:
-        """Every admin, known to an assistant or not; without the sandbox's."""
+        """Return all admins, except the sandbox's."""
         return sorted(self._configured_admins | self._bound_admins)
 
     def bind_admin(self, contact_id: str) -> None:
-        """Make a person admin of every assistant."""
+        """Make a person an admin of every assistant."""
         self._bound_admins.add(contact_id)
 
     def unbind_admin(self, contact_id: str) -> None:
-        """End it; who is named by the config stays one."""
+        """Remove an added admin; admins of the config stay."""
         self._bound_admins.discard(contact_id)
 
     def is_admin(self, account: str, contact_id: str) -> bool:
@@ -136,6 +151,6 @@ class Accounts:
         return known or (account in self._sandboxed and contact_id == SANDBOX_ADMIN)
 
     def admins(self, account: str) -> list[str]:
-        """The admins that this assistant knows."""
+        """Return the admins among the contacts of this assistant."""
         everyone = set(self.all_admins()) | ({SANDBOX_ADMIN} if account in self._sandboxed else set())
         return sorted(everyone & self.get(account).directory.contacts.keys())

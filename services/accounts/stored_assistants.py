@@ -1,4 +1,4 @@
-"""Assistants that were added while the bot runs: kept in the database, as config.yaml would have them."""
+"""Assistants added at run time, stored with the keys of config.yaml."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.clock import Clock
 
 
 class StoredAssistants:
-    """The rows."""
+    """Reads and writes the stored assistants."""
 
     def __init__(self, store: Store, audit: Audit, clock: Clock) -> None:
         self._store = store
@@ -22,27 +22,29 @@ class StoredAssistants:
         self._clock = clock
 
     async def load(self) -> list[AssistantSettings]:
-        """Every assistant that was added, by account."""
+        """Return the added assistants, ordered by account."""
         rows: Sequence[StoredAssistant] = await self._store.read(
             lambda s: s.exec(select(StoredAssistant).order_by(col(StoredAssistant.account))).all()
         )
         return [AssistantSettings(**row.settings) for row in rows]
 
     async def put(self, settings: AssistantSettings, who: str) -> bool:
-        """Keep an assistant; whether it is new."""
+        """Store an assistant; return whether it is new."""
         return await self._store.write(lambda s: self._put(s, settings, who))
 
     def _put(self, session: Session, settings: AssistantSettings, who: str) -> bool:
         row = session.get(StoredAssistant, settings.account)
         new, now = row is None, self._clock()
         row = row or StoredAssistant(account=settings.account, settings={}, by=who, created_at=now)
+        before = "" if new else _where(AssistantSettings(**row.settings))
         row.sqlmodel_update({"settings": settings.model_dump(), "by": who, "updated_at": now})
         session.add(row)
-        self._audit.note(session, settings.account, "assistant", who, settings.account, "done", new=str(new).lower())
+        detail = {"new": str(new).lower(), "before": before, "after": _where(settings)}
+        self._audit.note(session, settings.account, "assistant", who, settings.account, "done", **detail)
         return new
 
     async def remove(self, account: str, who: str) -> bool:
-        """Forget an assistant; False when none of this name was added."""
+        """Delete an assistant; return False if it was not added at run time."""
         return await self._store.write(lambda s: self._remove(s, account, who))
 
     def _remove(self, session: Session, account: str, who: str) -> bool:
@@ -52,3 +54,8 @@ class StoredAssistants:
         session.delete(row)
         self._audit.note(session, account, "assistant_removed", who, account, "done")
         return True
+
+
+def _where(settings: AssistantSettings) -> str:
+    """Where an assistant's account is served, for the audit log: no secrets."""
+    return settings.endpoint or settings.authority or settings.open_kfid

@@ -1,4 +1,4 @@
-"""What an account of the official channel keeps, in the database (wecom.storage.Storage)."""
+"""Database storage of an account on the official channel; implements wecom.storage.Storage."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from sqlmodel import Session, select
 from models.db import Store, after_commit
 from models.durable import InboxEvent
 from models.wecom import WecomAccountRow, WecomCustomer
+from services.accounts.wecom_group_storage import WecomGroupStorage
 from services.clock import DAY, Clock
 from wechat.events import RawEvent
 from wecom.kf_messages import WELCOME_SECONDS
 from wecom.storage import AccessToken, Allowance, Heard
 
-ALLOWED: Final = 5  # messages to a customer since they last spoke
+ALLOWED: Final = 5  # messages to a customer after their last one
 WINDOW: Final = 2 * DAY
 StoreEvents = Callable[[Sequence[RawEvent], Callable[[Session], None]], Awaitable[None]]
 
 
-class WecomStorage:
-    """The rows of one account. `store_events`: keeps events for the inbox, and runs what belongs to them in the same
-    transaction."""
+class WecomStorage(WecomGroupStorage):
+    """The rows of one account.
+
+    `store_events` stores events for the inbox and runs a function in the same transaction.
+    """
 
     def __init__(
         self, store: Store, account: str, clock: Clock, store_events: StoreEvents, spoke: Callable[[], None]
     ) -> None:
-        self._store = store
-        self._account = account
+        super().__init__(store, account)
         self._clock = clock
         self._store_events = store_events
-        self._spoke = spoke  # told when customers have spoken: what waited for that may go
+        self._spoke = spoke  # called when customers have written, so that messages waiting for that can be sent
 
     async def prefix(self) -> str:
-        """Eight characters that are this database's own."""
+        """Return a random prefix of eight characters, unique to this database."""
         return await self._store.write(self._prefix)
 
     def _prefix(self, session: Session) -> str:
@@ -46,12 +48,12 @@ class WecomStorage:
         return row.prefix
 
     async def cursor(self) -> str:
-        """Where reading goes on."""
+        """Return the cursor from which to read."""
         row = await self._store.read(lambda s: s.get(WecomAccountRow, self._account))
         return row.cursor if row else ""
 
     async def take_page(self, raws: Sequence[RawEvent], heard: Sequence[Heard], cursor: str) -> None:
-        """Keep events, what they allow and the cursor, in one transaction."""
+        """Store events, the allowances they grant, and the cursor in one transaction."""
 
         def keep(session: Session) -> None:
             row = self._row(session)
@@ -66,7 +68,7 @@ class WecomStorage:
 
     def _hear(self, session: Session, heard: Heard) -> None:
         row = self._customer(session, heard.contact_id)
-        if heard.spoke and heard.at >= row.heard_at:  # the platform tells time in whole seconds
+        if heard.spoke and heard.at >= row.heard_at:  # the platform's timestamps are whole seconds
             row.heard_at, row.sent = heard.at, []
         if heard.code:
             row.code, row.code_until, row.code_for = heard.code, heard.at + WELCOME_SECONDS, ""
@@ -74,12 +76,12 @@ class WecomStorage:
         session.flush()
 
     async def token(self) -> AccessToken | None:
-        """The token that was fetched last."""
+        """Return the last access token."""
         row = await self._store.read(lambda s: s.get(WecomAccountRow, self._account))
         return AccessToken(row.token, row.token_until) if row and row.token else None
 
     async def keep_token(self, token: AccessToken) -> None:
-        """Share a token."""
+        """Store an access token for all processes."""
 
         def keep(session: Session) -> None:
             row = self._row(session)
@@ -89,7 +91,7 @@ class WecomStorage:
         await self._store.write(keep)
 
     async def spend(self, contact_id: str, message_id: str) -> Allowance:
-        """Count a message against the customer's allowance, once."""
+        """Count a message against the customer's allowance, once per message id."""
 
         def count(session: Session) -> Allowance:
             row = self._customer(session, contact_id)
@@ -106,7 +108,7 @@ class WecomStorage:
         return await self._store.write(count)
 
     async def used_up(self, contact_id: str) -> None:
-        """Nothing more may be said until the customer speaks; the message that found out is not counted as said."""
+        """Mark the allowance as used up until the customer writes; the rejected message does not count as sent."""
 
         def note(session: Session) -> None:
             row = self._customer(session, contact_id)
@@ -116,7 +118,7 @@ class WecomStorage:
         await self._store.write(note)
 
     async def take_code(self, contact_id: str, message_id: str) -> str:
-        """The code to welcome the customer with, for one message."""
+        """Return the welcome code for a message; a code belongs to one message."""
 
         def take(session: Session) -> str:
             row = self._customer(session, contact_id)
@@ -129,7 +131,7 @@ class WecomStorage:
         return await self._store.write(take)
 
     async def payload(self, message_id: str) -> dict[str, Any]:
-        """A message as the platform sent it."""
+        """Return a message as received from the platform."""
         wanted = select(InboxEvent.data).where(InboxEvent.account == self._account, InboxEvent.event_id == message_id)
         data = await self._store.read(lambda s: s.exec(wanted).first())
         payload: dict[str, Any] = json.loads(data) if data else {}

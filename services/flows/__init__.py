@@ -1,1 +1,1 @@
-"""Conversations that call business systems."""
+"""Flows: conversations that call business systems."""

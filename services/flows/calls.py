@@ -1,4 +1,4 @@
-"""Calls to business systems: asked again while they cannot be reached, always with the same idempotency key."""
+"""Calls to business systems, retried with the same idempotency key."""
 
 from __future__ import annotations
 
@@ -20,21 +20,25 @@ from services.flows.values import Unfillable, fill_body, fill_path, reason
 from services.messaging.http_client import HttpClient, TooLong, describe, read_bounded
 
 log = logging.getLogger(__name__)
-AGAIN: Final = 3  # times after the first
-FIRST_WAIT: Final = 1.0  # seconds; then three times as long each time
-AT_ONCE: Final = 8  # calls of one system
+AGAIN: Final = 3  # retries
+FIRST_WAIT: Final = 1.0  # seconds; tripled after each attempt
+AT_ONCE: Final = 8  # concurrent calls per system
 
 
 class CallFailed(Exception):
-    """The call came to nothing; the message is for the person."""
+    """The call came to nothing; the message is for the person. `refused`: the system said no, and has done nothing."""
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class _Away(Exception):
-    """The system cannot be reached, or says so itself (5xx): worth another try."""
+    """The system is unreachable or responds 5xx; the call is retried."""
 
 
 class SystemCaller:
-    """Calls the systems of the config."""
+    """Calls the configured systems."""
 
     def __init__(self, outside: HttpClient, systems: Mapping[str, SystemSettings], texts: Texts) -> None:
         self._outside = outside
@@ -43,13 +47,16 @@ class SystemCaller:
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
 
     def configure(self, systems: Mapping[str, SystemSettings]) -> None:
-        """Call these from now on."""
+        """Replace the systems."""
         self._systems = systems
 
     async def call(self, call: CallStep, values: Mapping[str, Any], key: str) -> dict[str, Any]:
-        """The JSON object the system answers with; CallFailed. `key` is the same for every try of one call."""
+        """Call a system and return the JSON object of its response; raise CallFailed.
+
+        `key` is the idempotency key of all attempts.
+        """
         system = self._systems.get(call.system)
-        if system is None:  # it was taken out of the config while the flow was under way
+        if system is None:  # removed from the config while the flow was running
             raise CallFailed(fill(self._texts.flow_system_away, system=call.system))
         name = system.title or call.system
         try:
@@ -65,7 +72,7 @@ class SystemCaller:
                     async with self._turns[call.system]:
                         return await self._once(call, system, name, path, body, key)
         except _Away as error:
-            log.warning("system %s: a call is given up: %s", call.system, error)
+            log.warning("system %s: giving up on a call: %s", call.system, error)
         raise CallFailed(fill(self._texts.flow_system_away, system=name))
 
     async def _once(
@@ -97,7 +104,7 @@ class SystemCaller:
             answer = None
         if not 200 <= status < 300:
             said = reason(answer)
-            raise CallFailed(said or fill(self._texts.flow_system_refused, system=name, status=status))
+            raise CallFailed(said or fill(self._texts.flow_system_refused, system=name, status=status), refused=True)
         if not isinstance(answer, dict):
             raise CallFailed(fill(self._texts.flow_bad_answer, system=name))
         return answer

@@ -1,5 +1,8 @@
-"""Flows: conversations that call business systems. Their state is in the database after each step, and goes on from
-there whatever dies; calls are made beside the conversation, so that a slow system does not hold up its person."""
+"""Flows: conversations that call business systems.
+
+The state is stored after each step and survives restarts. Calls run in tasks of their own, so that a slow system does
+not block the person's conversation.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +18,29 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from config import Config
-from config.flow_settings import CANCEL, FlowSettings, spoken
+from config.flow_settings import CANCEL, RETRY, FlowSettings, spoken
 from config.texts import fill
 from errors import NotFound
 from models.db import Store
 from models.flows import NO_MORE, OPEN_STATES, FlowCallback, FlowRun, RunState
 from models.groups import QunState
+from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.decision import Decision
-from services.flows.calls import CallFailed, SystemCaller
-from services.flows.steps import HOUR, FlowSteps, open_key
+from services.flows import retries
+from services.flows.running_calls import RunningCalls
+from services.flows.steps import HOUR, FlowSteps, about_open, open_key
 from services.groups.groups import Groups
 
 log = logging.getLogger(__name__)
 MAX_PER_HOUR: Final = 30  # flows that one person who is no admin may start
-CALL_AGAIN: Final = 30.0  # seconds after the bot itself could not go on with a call
 SLACK: Final = 0.05  # seconds by which two clocks may differ
 A_MINUTE: Final = 60.0  # the clock looks for ended waits so often
 
 
 class Flows:
-    """Runs every flow of the config."""
+    """Runs the configured flows."""
 
     def __init__(
         self,
@@ -44,7 +48,7 @@ class Flows:
         accounts: Accounts,
         groups: Groups,
         steps: FlowSteps,
-        caller: SystemCaller,
+        calls: RunningCalls,
         config: Config,
         wants_person: Callable[[str], bool],
         clock: Clock,
@@ -53,71 +57,85 @@ class Flows:
         self._accounts = accounts
         self._groups = groups
         self._steps = steps
-        self._caller = caller
+        self._calls = calls
         self.configure(config.flows)
         self._wants_person = wants_person
         self._texts = config.texts
         self._clock = clock
-        self._calls: dict[int, asyncio.Task[None]] = {}
         self._alarms: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._open: dict[str, str] = {}  # state by account and person; "" = ended while `start` was reading
+        self._open: dict[str, str] = {}  # state by account and person; "" = ended while `start` was loading
         self._loaded = False
-        steps.on_call = self._call_soon
         steps.on_pause = self._paused
         steps.on_end = self._ended
 
     def configure(self, flows: Sequence[FlowSettings]) -> None:
-        """Begin these from now on; those under way go on as they began."""
+        """Replace the flows; running ones continue with their copy."""
         self._by_word = {spoken(word): flow for flow in flows for word in flow.start}
 
-    # ---- life ----
+    # ---- start and stop ----
 
     async def start(self) -> None:
-        """Make the calls again that an earlier process did not finish, each with the same idempotency key."""
+        """Repeat the calls that an earlier process did not finish, with their idempotency keys."""
         runs = await self.open_runs()
         known = {open_key(run.account, run.person): run.state for run in runs} | self._open
         self._open, self._loaded = {key: state for key, state in known.items() if state}, True
         for run in runs:
             if run.state == RunState.CALLING and run.id not in self._calls:
-                self._call_soon(run.id or 0)
+                self._calls.begin(run.id or 0)
 
     async def stop(self, grace: float) -> None:
-        """Let calls finish for `grace` seconds; what does not is made again at the next start."""
+        """Give calls `grace` seconds to finish; the others are repeated at the next start."""
         self._stopping = True
-        calls = list(self._calls.values())
-        if calls:
-            await asyncio.wait(calls, timeout=grace)
-        tasks = [*calls, *self._alarms]
-        for task in tasks:
+        await self._calls.stop(grace)
+        alarms = list(self._alarms)
+        for task in alarms:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*alarms, return_exceptions=True)
 
-    # ---- the person ----
+    # ---- messages of people ----
 
     async def heard(self, account: str, person: str, words: str | None) -> Decision | None:
-        """What a person's private message (None: it is no text) means to their flow; None when it is no flow's."""
+        """Return what to do about a private message (None: not a text); None if it does not concern a flow."""
         words = words.strip() if words is not None else None
         bare = spoken(words or "")
         flow = self._by_word.get(bare)
         run = await self._open_run(account, person)
         if flow is not None and not self._may(account, person, flow):
             return Decision(self._texts.not_allowed)
+        if run is None and flow is not None:
+            return Decision(write=partial(self._begin, account=account, person=person, flow=flow))
         if run is None:
-            return Decision(write=lambda s: self._begin(s, account, person, flow)) if flow else None
+            return await self._retried(account, person) if bare == RETRY else None
         if bare == CANCEL:
             cancel = partial(self._steps.cancel, words=self._texts.flow_cancelled)
-            return Decision(write=self._with_open(run, cancel))
+            return Decision(write=about_open(run, cancel))
         if flow is not None:
             return Decision(fill(self._texts.flow_open, flow=run.flow, state=self.state_words(run)))
         if run.state != RunState.ASKING or bare.startswith("/") or self._wants_person(words or ""):
             return None
         if not words:
             return Decision(self._texts.flow_text_wanted)
-        return Decision(write=self._with_open(run, partial(self._steps.answered, words=words), same_step=True))
+        return Decision(write=about_open(run, partial(self._steps.answered, words=words), same_step=True))
+
+    async def _retried(self, account: str, person: str) -> Decision | None:
+        """重试: the person's failed flow goes on; None when there is none."""
+        now = self._clock()
+        failed = await self._store.read(lambda s: retries.last_failed(s, account, person, now))
+        if failed is None:
+            return None
+        if not self._may(account, person, FlowSettings.model_validate_json(failed.spec)):
+            return Decision(self._texts.not_allowed)
+
+        def write(session: Session) -> None:
+            run = retries.last_failed(session, account, person, now)
+            if run is not None and not self._has_too_many(session, account, person):
+                self._steps.retry(session, run)
+
+        return Decision(write=write)
 
     async def asked_at(self, account: str, person: str) -> float:
-        """When a person's flow asked what it waits to be told; 0 = it waits for nothing of theirs."""
+        """Return when the person's flow asked its current question; 0 if it is not asking."""
         run = await self._open_run(account, person)
         return run.changed_at if run is not None and run.state == RunState.ASKING else 0.0
 
@@ -135,80 +153,33 @@ class Flows:
         return await self._store.read(lambda s: s.exec(select(FlowRun).where(FlowRun.open_key == key)).first())
 
     def _begin(self, session: Session, account: str, person: str, flow: FlowSettings) -> None:
-        key = open_key(account, person)
+        if session.exec(select(FlowRun.id).where(FlowRun.open_key == open_key(account, person))).first() is not None:
+            return  # begun by another of this person's messages just now
+        if not self._has_too_many(session, account, person):
+            self._steps.begin(session, account, person, flow)
+
+    def _has_too_many(self, session: Session, account: str, person: str) -> bool:
+        """Whether the person has begun as many flows as is allowed, which they are then told."""
+        if self._accounts.is_admin(account, person):
+            return False
         recent = select(func.count(col(FlowRun.id))).where(
             FlowRun.account == account, FlowRun.person == person, FlowRun.started_at > self._clock() - HOUR
         )
-        if session.exec(select(FlowRun.id).where(FlowRun.open_key == key)).first() is not None:
-            return  # begun by another of this person's messages just now
-        if not self._accounts.is_admin(account, person) and session.exec(recent).one() >= MAX_PER_HOUR:
-            self._steps.tell(session, account, person, self._texts.flow_too_many)
-            return
-        self._steps.begin(session, account, person, flow)
-
-    def _with_open(
-        self, seen: FlowRun, act: Callable[[Session, FlowRun], None], *, same_step: bool = False
-    ) -> Callable[[Session], None]:
-        """A write about a run as it was seen; nothing when it has ended, or (same_step) moved on, meanwhile."""
-
-        def write(session: Session) -> None:
-            run = session.get(FlowRun, seen.id)
-            if run is None or run.state not in OPEN_STATES:
-                return
-            if same_step and (run.state, run.step, run.question) != (seen.state, seen.step, seen.question):
-                return
-            act(session, run)
-
-        return write
+        if session.exec(recent).one() < MAX_PER_HOUR:
+            return False
+        self._steps.tell(session, account, person, self._texts.flow_too_many)
+        return True
 
     def state_words(self, run: FlowRun) -> str:
-        """How an open run stands, for people."""
+        """Describe the state of an open run for people."""
         if run.state == RunState.ASKING:
             return self._texts.flow_asking
         return self._texts.flow_calling if run.state == RunState.CALLING else self._texts.flow_waiting
 
-    # ---- the systems ----
-
-    def _call_soon(self, run_id: int) -> None:
-        if self._stopping:
-            return
-        task = asyncio.create_task(self._call(run_id), name=f"flow run {run_id}")
-        self._calls[run_id] = task
-        task.add_done_callback(lambda done: self._called(run_id, done))
-
-    def _called(self, run_id: int, done: asyncio.Task[None]) -> None:
-        if self._calls.get(run_id) is done:
-            del self._calls[run_id]
-        if not done.cancelled() and done.exception() is not None:
-            log.error("flow run %s: its call failed, again in %d s", run_id, CALL_AGAIN, exc_info=done.exception())
-            asyncio.get_running_loop().call_later(CALL_AGAIN, self._call_soon, run_id)
-
-    async def _call(self, run_id: int) -> None:
-        run = await self._store.read(lambda s: s.get_one(FlowRun, run_id))
-        call = FlowSettings.model_validate_json(run.spec).steps[run.step].call
-        if run.state != RunState.CALLING or call is None:
-            return
-        values = await self._store.read(lambda s: self._steps.values(s, run))
-        answer: dict[str, Any] | None = None
-        error = ""
-        try:
-            answer = await self._caller.call(call, values, f"{run.key}-{run.step}")
-        except CallFailed as failure:
-            error = str(failure)
-        except Exception:
-            log.exception("flow run %s: step %s is broken", run_id, run.step + 1)
-            error = self._texts.flow_broken
-
-        def go_on(session: Session, run: FlowRun) -> None:
-            if answer is not None:
-                self._steps.called(session, run, answer)
-            else:
-                self._steps.fail(session, run, error)
-
-        await self._store.write(self._with_open(run, go_on, same_step=True))
+    # ---- calls and callbacks ----
 
     async def callback(self, secret: str) -> FlowCallback:
-        """Where a system brings a result to; NotFound."""
+        """Return the callback of a secret; raise NotFound."""
         row = await self._store.read(
             lambda s: s.exec(select(FlowCallback).where(FlowCallback.secret == secret)).first()
         )
@@ -217,17 +188,18 @@ class Flows:
         return row
 
     async def called_back(self, callback: FlowCallback, result: dict[str, Any]) -> None:
-        """A system brings a result; the first one counts, and is kept until its step waits for it."""
+        """Store the result of a callback, unless there is one already; continue the run if it waits for it."""
 
         def take(session: Session) -> None:
             run = session.get(FlowRun, callback.run_id)
-            if run is None:  # pruned just now
+            if run is None:  # just pruned
                 return
             is_open = run.state in OPEN_STATES
+            is_kept = is_open or run.retry_until is not None
             first = session.connection().execute(
                 update(FlowCallback)
                 .where(col(FlowCallback.id) == callback.id, col(FlowCallback.body).is_(None))
-                .values(body=json.dumps(result) if is_open else NO_MORE, received_at=self._clock())
+                .values(body=json.dumps(result) if is_kept else NO_MORE, received_at=self._clock())
             )
             if first.rowcount and not is_open:
                 self._steps.late(session, run, result)
@@ -236,25 +208,26 @@ class Flows:
 
         await self._store.write(take)
 
-    # ---- the clock and the admins ----
+    # ---- expiry and administration ----
 
     async def expire(self) -> int:
-        """End the runs whose answer or callback has not come in time; returns how many."""
+        """End the runs whose answer or callback is overdue; return their number."""
         late = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES), col(FlowRun.deadline) <= self._clock())
         runs = await self._store.read(lambda s: s.exec(late).all())
         for run in runs:
             no_answer = run.state == RunState.ASKING
             error = self._texts.flow_no_answer if no_answer else self._texts.flow_no_result
-            await self._store.write(self._with_open(run, partial(self._steps.fail, error=error), same_step=True))
+            await self._store.write(about_open(run, partial(self._steps.fail, error=error), same_step=True))
+        await self._store.write(lambda s: retries.forget_late(s, self._clock()))
         return len(runs)
 
     async def open_runs(self) -> list[FlowRun]:
-        """The runs that are under way, the oldest first."""
+        """Return the open runs, oldest first."""
         wanted = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES)).order_by(col(FlowRun.id))
         return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
     def end(self, session: Session, run_id: int) -> FlowRun | None:
-        """End a run for its person, who is told, inside a transaction; None when no such run is open."""
+        """Cancel a run and tell its person, inside a transaction; return None if it is not open."""
         run = session.get(FlowRun, run_id)
         if run is None or run.state not in OPEN_STATES:
             return None
@@ -262,7 +235,7 @@ class Flows:
         return run
 
     def open_counts(self) -> dict[str, int]:
-        """How many runs are asking, calling, waiting; from memory, for the figures."""
+        """Count the open runs by state, from memory, for the metrics."""
         counted = Counter(self._open.values())
         return {str(state): counted[state] for state in OPEN_STATES}
 
@@ -270,7 +243,7 @@ class Flows:
         self._open[open_key(run.account, run.person)] = run.state
         left = run.deadline - self._clock() if run.deadline else A_MINUTE
         if left < A_MINUTE and not self._stopping:
-            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: end of its wait")
+            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: wait expired")
             self._alarms.add(task)
             task.add_done_callback(self._alarms.discard)
 
@@ -284,5 +257,14 @@ class Flows:
             self._open.pop(key, None)
         else:
             self._open[key] = ""
-        if run.state == RunState.CANCELLED and run.id in self._calls:
-            self._calls[run.id].cancel()
+        if run.state == RunState.CANCELLED:
+            self._calls.cancel(run.id or 0)
+
+
+def end_run(session: Session, flows: Flows, audit: Audit, run_id: int, who: str) -> FlowRun:
+    """End a run at somebody's wish, inside a transaction: its person is told. NotFound when no such run is open."""
+    run = flows.end(session, run_id)
+    if run is None:
+        raise NotFound(f"flow run {run_id}")
+    audit.note(session, run.account, "flow_ended", who, str(run_id), "done", flow=run.flow)
+    return run

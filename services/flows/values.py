@@ -1,4 +1,4 @@
-"""What stands in braces in a flow, filled with what its steps brought."""
+"""Placeholders in flows, filled in with the values of earlier steps."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from urllib.parse import quote
 
 from config.flow_settings import PLACEHOLDER
 
-LONGEST: Final = 2000  # characters of one value inside a text
+LONGEST: Final = 2000  # characters of a value inside a text
 LONGEST_REASON: Final = 200
-_UNSAYABLE: Final = re.compile("[\x00\ud800-\udfff]")  # what no message and no database takes
+_UNSAYABLE: Final = re.compile("[\x00\ud800-\udfff]")  # characters that messages and databases reject
 
 
 class Unfillable(Exception):
-    """A name has no value, or one that cannot stand there; the name is the message."""
+    """A placeholder has no value, or one that cannot be used there. The message is its name."""
 
 
 def look_up(values: Mapping[str, Any], name: str, field: str) -> Any:
-    """The value of {name.field}; Unfillable when there is none."""
+    """Return the value of {name.field}; raise Unfillable if there is none."""
     value: Any = values.get(name)
     for part in field.split(".")[1:]:
         if isinstance(value, dict) and part in value:
@@ -33,12 +33,12 @@ def look_up(values: Mapping[str, Any], name: str, field: str) -> Any:
 
 
 def fill_text(template: str, values: Mapping[str, Any]) -> str:
-    """A text with its values; Unfillable when one is missing."""
+    """Fill in a text; raise Unfillable if a value is missing."""
     return PLACEHOLDER.sub(lambda match: _as_text(match, values), template)
 
 
 def fill_what_is_there(template: str, values: Mapping[str, Any]) -> str:
-    """A text with the values there are: what is missing is left out."""
+    """Fill in a text; missing values become ""."""
 
     def fill(match: re.Match[str]) -> str:
         try:
@@ -50,7 +50,7 @@ def fill_what_is_there(template: str, values: Mapping[str, Any]) -> str:
 
 
 def fill_body(template: Any, values: Mapping[str, Any]) -> Any:
-    """A JSON tree with its values; a string that is exactly one placeholder becomes the value as it is."""
+    """Fill in a JSON tree. A string that consists of one placeholder becomes the value itself."""
     if isinstance(template, str):
         whole = PLACEHOLDER.fullmatch(template)
         return look_up(values, whole[1], whole[2]) if whole else fill_text(template, values)
@@ -62,7 +62,9 @@ def fill_body(template: Any, values: Mapping[str, Any]) -> Any:
 
 
 def fill_path(template: str, values: Mapping[str, Any]) -> str:
-    """A URL's path with its values percent-encoded; Unfillable where a value would change which path it is."""
+    """Fill in a URL path with percent-encoded values; raise Unfillable for a value that would change the path's
+    structure.
+    """
 
     def fill(match: re.Match[str]) -> str:
         text = _as_text(match, values)
@@ -75,14 +77,14 @@ def fill_path(template: str, values: Mapping[str, Any]) -> str:
 
 
 def meets(value: Any, expect: Any) -> bool:
-    """Whether a result has everything that is expected of it, at any depth; it may have more. True is not 1."""
+    """Whether a result has all expected values, at any depth; extra ones are ignored. True does not equal 1."""
     if isinstance(expect, dict):
         return isinstance(value, dict) and all(name in value and meets(value[name], expect[name]) for name in expect)
     return bool(value == expect) and isinstance(value, bool) == isinstance(expect, bool)
 
 
 def reason(value: Any) -> str:
-    """The `message` of a business system's answer, as one short line; nothing when it has none."""
+    """Return the `message` of a business system's response as one short line, or ""."""
     if not isinstance(value, dict):
         return ""
     found = value.get("message") or value.get("error")
@@ -92,7 +94,7 @@ def reason(value: Any) -> str:
 
 
 def summary(value: Mapping[str, Any]) -> str:
-    """A result in one short line: its `message`, or else all of it."""
+    """Return a result as one short line: its `message`, or its JSON."""
     return reason(value) or _UNSAYABLE.sub("", json.dumps(value, ensure_ascii=False))[:LONGEST_REASON]
 
 

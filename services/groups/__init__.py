@@ -1,1 +1,1 @@
-"""Groups (qun), their members and the ways in and out."""
+"""Groups (qun), their members, joining and leaving."""

@@ -1,14 +1,12 @@
-"""Adding one person to one room, and seeing what WeChat makes of it.
+"""Adds a person to a room and verifies the result in WeChat.
 
-A call that returned without an error proves nothing: only the join event or the member list does.
+A call without an error proves nothing; only the join event or the member list does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from config.settings import GroupSettings, PacingSettings
@@ -23,16 +21,16 @@ from errors import (
     WeChatTooFast,
     WeChatUnknown,
 )
-from models.groups import Qun
+from models.groups import Membership, MembershipReason, Qun
 from services.accounts.audit import Audit
 from services.accounts.registry import RETRY_AFTER, Accounts
+from services.groups.membership_states import MembershipStates
 from wechat.events import Room
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
-INVITATION_SHOWN = 2.0  # seconds to see whether a large room took the person in directly after all
+INVITATION_SHOWN = 2.0  # seconds to wait for a direct join in a large room, where WeChat normally sends an invitation
 OWNER_WORDS = ("群主", "-2028")
-TAKEN_BACK = "taken back"
 FULL_WORDS = ("已满", "人数已达上限")
 
 
@@ -40,42 +38,49 @@ class AddResult(StrEnum):
     """What WeChat showed after an add."""
 
     JOINED = "joined"
-    INVITED = "invited"  # the person must tap an invitation
+    INVITED = "invited"  # the person must accept an invitation
     OWNER_ASKED = "owner_asked"  # the group's owner must confirm
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """What the adder asks and tells of the way in that it serves."""
-
-    is_open: Callable[[], Awaitable[bool]]
-    invited: Callable[[], Awaitable[None]]
-
-
 class MemberAdder:
-    """Adds people at the account's pace."""
+    """Adds people within the account's rate limit."""
 
-    def __init__(self, accounts: Accounts, audit: Audit, settings: GroupSettings, pacing: PacingSettings) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        audit: Audit,
+        states: MembershipStates,
+        settings: GroupSettings,
+        pacing: PacingSettings,
+    ) -> None:
         self._accounts = accounts
         self._audit = audit
+        self._states = states
         self._settings = settings
         self._pacing = pacing
 
-    async def add(self, qun: Qun, room: Room, contact_id: str, who: str, way: Way, *, patient: bool) -> AddResult:
-        """Add the person and say what was seen; TooManyRequests, GroupFull, InviteFailed.
+    @property
+    def confirm_seconds(self) -> float:
+        """How long the join of an added person may take to be seen."""
+        return self._settings.confirm_seconds
 
-        `patient`: wait as long as the pace asks for, instead of refusing what a request cannot wait for.
+    async def add(self, qun: Qun, room: Room, row: Membership, who: str, *, patient: bool) -> AddResult:
+        """Add the person of a membership row to a room and return what WeChat showed.
+
+        `patient`: wait as long as the rate limit asks for; otherwise raise TooManyRequests when it asks for more than a
+        request can wait. Also raises AssistantOffline, GroupFull, InviteFailed.
         """
+        contact_id, row_id = row.contact_id or "", row.id or 0
         wechat = self._accounts.online(qun.account)
         wait = self._accounts.governor(qun.account).reserve_add(None if patient else self._pacing.request_seconds)
         if wait > self._pacing.request_seconds and not patient:
-            raise TooManyRequests(f"{qun.account} adds people too fast", retry_after=wait)
+            raise TooManyRequests(f"{qun.account} has reached its rate limit for adding people", retry_after=wait)
         await asyncio.sleep(wait)
-        if wait and not await way.is_open():
-            raise InviteFailed(TAKEN_BACK)
+        if wait and not await self._states.is_open(row_id):
+            raise InviteFailed(MembershipReason.WITHDRAWN)
         action = await self._audit.tried(qun.account, "add", who, contact_id, number=str(qun.number), room=room.id)
         try:
-            seen = await self._add(wechat, room, contact_id, way)
+            seen = await self._add(wechat, room, contact_id, row_id)
         except WeChatError as error:
             await self._audit.ended(action, "failed", str(error))
             raise self._refusal(qun.account, error) from error
@@ -85,7 +90,7 @@ class MemberAdder:
         await self._audit.ended(action, "done" if seen is AddResult.JOINED else "invited", seen)
         return seen
 
-    async def _add(self, wechat: WeChat, room: Room, contact_id: str, way: Way) -> AddResult | None:
+    async def _add(self, wechat: WeChat, room: Room, contact_id: str, row_id: int) -> AddResult | None:
         by_invitation = len(room.member_ids) >= self._settings.direct_add_limit
         try:
             await wechat.add_member(room.id, contact_id)
@@ -95,13 +100,13 @@ class MemberAdder:
             if await wechat.wait_member(room.id, contact_id, INVITATION_SHOWN):
                 return AddResult.JOINED
             raise
-        patience = self._settings.confirm_seconds
+        patience = self.confirm_seconds
         if by_invitation:
-            await way.invited()  # first: a crash must not lead to another invitation
+            await self._states.invited(row_id)  # first: a crash must not lead to another invitation
             patience = min(INVITATION_SHOWN, patience)
         if await wechat.wait_member(room.id, contact_id, patience):
             return AddResult.JOINED
-        size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have come in meanwhile
+        size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have joined meanwhile
         return AddResult.INVITED if by_invitation or size >= self._settings.direct_add_limit else None
 
     def _refusal(self, account: str, error: WeChatError) -> Exception:

@@ -1,30 +1,36 @@
-"""Who may not come into which group: kept in the database, asked in memory, since every request to join asks."""
+"""The blacklist of groups, cached in memory because every join request checks it."""
 
 from __future__ import annotations
 
 from sqlmodel import Session, col, select
 
+from errors import MemberBlacklisted
 from models.db import Store, after_commit
-from models.groups import MemberRecord
+from models.groups import MemberRecord, Qun
 
 
 class Blacklist:
-    """The blacklisted people of all groups, by number and WeChat id."""
+    """Blacklisted people by group number and WeChat id."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._people: set[tuple[int, str]] = set()
 
     async def load(self) -> None:
-        """Read it into memory; done once at start."""
+        """Load the blacklist."""
         wanted = select(MemberRecord.number, MemberRecord.contact_id).where(col(MemberRecord.blacklisted).is_(True))
         self._people = {(number, who) for number, who in await self._store.read(lambda s: s.exec(wanted).all())}
 
     def holds(self, number: int, contact_id: str) -> bool:
-        """Whether the person may not come into the group."""
+        """Whether the person is blacklisted in the group."""
         return (number, contact_id) in self._people
 
+    def refuse(self, qun: Qun, contact_id: str) -> None:
+        """Raise MemberBlacklisted for a person who may not come into the group."""
+        if self.holds(qun.number, contact_id):
+            raise MemberBlacklisted(contact_id)
+
     def follow(self, session: Session, number: int, contact_id: str, *, on: bool) -> None:
-        """Have memory follow what a transaction writes into a person's standing."""
+        """Update the cache after the transaction's commit."""
         change = self._people.add if on else self._people.discard
         after_commit(session, lambda: change((number, contact_id)))

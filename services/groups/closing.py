@@ -1,4 +1,4 @@
-"""Closing a group: the assistant says so, leaves, and nobody comes in by its token or page any more."""
+"""Closing groups, and tagging them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from services.accounts.audit import Audit
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
 from services.messaging.messages import Messages
+from wechat.interface import Capability
 
 
 class GroupClosing:
-    """Closes groups; and labels them."""
+    """Closes groups and sets their tags."""
 
     def __init__(
         self, store: Store, groups: Groups, recorder: MembershipRecorder, messages: Messages, audit: Audit, texts: Texts
@@ -31,7 +32,7 @@ class GroupClosing:
         self._texts = texts
 
     def open_group(self, number: int) -> Qun:
-        """The group of this number, which is not closed; NotFound, TokenExpired."""
+        """Return the group of this number; raise NotFound, or TokenExpired if it is closed."""
         qun = self._groups.by_number(number)
         if qun is None:
             raise NotFound(f"group {number}")
@@ -40,7 +41,7 @@ class GroupClosing:
         return qun
 
     async def close(self, number: int, who: str) -> None:
-        """Close the group; NotFound. A closed one stays so. What is left to do in WeChat is promised."""
+        """Close the group; raise NotFound. Idempotent. The farewell and leaving WeChat's rooms are queued."""
         if self._groups.by_number(number) is None:
             raise NotFound(f"group {number}")
         await self._store.write(lambda s: self._close(s, number, who))
@@ -55,17 +56,17 @@ class GroupClosing:
         for room in self._groups.all_rooms(qun):
             if room.state == QunState.ACTIVE and room.room_id:
                 words = self._texts.group_closed
-                if words:
+                if words and self._groups.can(qun, Capability.ROOM_MESSAGES):
                     self._messages.say(session, qun.account, room.room_id, words, priority=Priority.NOTICE)
                 self._messages.leave(session, qun.account, room.room_id)
             self._groups.patch_room(session, room, state=QunState.CLOSED)
         self._groups.patch(session, number, state=QunState.CLOSED)
         self._audit.note(session, qun.account, "close", who, str(number), "done")
 
-    # ---- labels ----
+    # ---- tags ----
 
     def tag(self, session: Session, number: int, tags: Collection[str]) -> None:
-        """Give a group these labels instead of those it had, inside a transaction."""
+        """Replace the tags of a group, inside a transaction."""
         if any(not tag.strip() for tag in tags):
             raise InvalidParameter("tags")
         session.connection().execute(delete(QunTag).where(col(QunTag.number) == number))

@@ -1,4 +1,4 @@
-"""The numbers of a group's days: joins, leaves, messages."""
+"""Daily numbers of groups: joins, leaves, messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.work.write_batcher import WriteBatcher
 
 @dataclass(frozen=True, slots=True)
 class DayStats:
-    """One day of a group; `date` is YYYY-MM-DD in the config's time zone."""
+    """The numbers of one day; `date` is YYYY-MM-DD in the configured time zone."""
 
     date: str
     joins: int = 0
@@ -26,7 +26,7 @@ class DayStats:
 
 
 class DailyStats:
-    """Counts; messages are gathered, so that a busy group costs no transaction for each."""
+    """Counts per group and day. Messages are written in batches."""
 
     def __init__(self, store: Store, zone: ZoneInfo, clock: Clock) -> None:
         self._store = store
@@ -35,11 +35,11 @@ class DailyStats:
         self._messages = WriteBatcher[int](store, self._count_messages)
 
     def message(self, number: int) -> None:
-        """Something was said in the group of this number; it is written soon."""
+        """Count a message in a group; it is written soon."""
         self._messages.put(number)
 
     async def drain(self) -> None:
-        """Wait until all that was counted is written."""
+        """Wait until all counted messages are written."""
         await self._messages.drain()
 
     def _count_messages(self, session: Session, numbers: list[int]) -> None:
@@ -54,7 +54,7 @@ class DailyStats:
         session.connection().execute(insert.on_conflict_do_update(index_elements=["number", "day"], set_=update))
 
     async def days(self, number: int, last: int) -> list[DayStats]:
-        """The last so many days of a group, today being the last; days on which nothing happened are there too."""
+        """Return the last `last` days of a group up to today, including days without activity."""
         today = self._today()
         dates = [(today - timedelta(days=back)).isoformat() for back in reversed(range(last))]
         wanted = select(DailyCount).where(DailyCount.number == number, col(DailyCount.day) >= dates[0])

@@ -1,4 +1,4 @@
-"""Join tokens as people write them: found inside a text, without guessing."""
+"""Recognition of join tokens in texts."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import base64
 import binascii
 import re
 
-# Base64 of 12 upper-case hex digits: 16 characters, no padding.
+# Base64 of 12 upper-case hex digits: 16 characters without padding.
 _CANDIDATE = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9]{16}(?![A-Za-z0-9+/=])")
 _DIGITS = re.compile(rb"[0-9A-F]{12}")
 
 
-_ALONE = re.compile(r"(?!\d{16})[A-Za-z0-9+/]{16}")  # only digits: somebody's order number
+_ALONE = re.compile(r"(?!\d{16})[A-Za-z0-9+/]{16}")  # digits only are more likely an order number
 
 
 def find_token(text: str) -> str | None:
-    """The first join token in a text, whether a group has it or not; a line that is only as long as one, is one."""
+    """Return the first join token in a text, valid or not. A text of exactly 16 base64 characters counts as one."""
     if _ALONE.fullmatch(text.strip()):
         return text.strip()
     for match in _CANDIDATE.finditer(text):

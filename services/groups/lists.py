@@ -1,4 +1,4 @@
-"""Groups and their members in pages, newest first; each page is one query, whatever the table holds."""
+"""Pages of groups and members, newest first. Each page is one indexed query."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from services.paging import Page, PageRequest, page_of
 
 @dataclass(frozen=True, slots=True)
 class QunFilter:
-    """Which groups are wanted; an empty field stands for all.
+    """Filter of groups; empty fields match all.
 
-    `owner`: as named when the group was asked for, or the WeChat id. `q`: a part of the topic or of the code.
+    `owner`: as given at creation, or the WeChat id. `q`: part of the topic or code.
     """
 
     account: str = ""
@@ -26,7 +26,7 @@ class QunFilter:
 
 
 def list_quns(session: Session, wanted: QunFilter, page: PageRequest) -> Page[Qun]:
-    """The groups that fit."""
+    """Return a page of matching groups."""
     query = select(Qun)
     if wanted.account:
         query = query.where(Qun.account == wanted.account)
@@ -47,7 +47,7 @@ def list_quns(session: Session, wanted: QunFilter, page: PageRequest) -> Page[Qu
 
 
 def list_members(session: Session, number: int, state: MemberState, page: PageRequest) -> Page[Membership]:
-    """The people of a group who are in this state."""
+    """Return a page of a group's memberships in a state."""
     query = select(Membership).where(Membership.number == number, Membership.state == state)
     if page.before is not None:
         query = query.where(col(Membership.id) < page.before)

@@ -1,62 +1,54 @@
-"""What follows when a person comes into a group or goes: the row, the count, the one welcome, the notice."""
+"""Records joins and leaves: membership row, daily numbers, welcome message, webhook events."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from sqlmodel import Session
 
-from config.settings import GroupSettings
-from config.texts import Texts, fill
-from errors import GroupFull, MemberBlacklisted
-from models.durable import Priority
 from models.groups import MemberRecord, Membership, MemberState, Qun, QunRoom
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.groups.daily_stats import DailyStats
+from services.groups.group_notices import GroupNotices
 from services.groups.groups import Groups
 from services.groups.membership_rows import make_theirs, membership_of, put_membership
-from services.messaging.messages import AT_SIGN_END, Messages, text
-from services.messaging.webhook_events import WebhookEvents
+from services.groups.removal_queue import RemovalQueue
+from wechat.interface import Capability
 
-SINGLY: Final = 5  # more people than this, found in a group at once, are welcomed together
+SINGLY: Final = 5  # if more people than this join at once, one message welcomes them all
 
 
 class MembershipRecorder:
-    """Joins and leaves, whoever caused them; each is told once, however often it is seen."""
+    """Records joins and leaves of any origin, each only once however often it is seen."""
 
     def __init__(
         self,
         accounts: Accounts,
         groups: Groups,
-        messages: Messages,
-        webhook_events: WebhookEvents,
+        notices: GroupNotices,
         daily_stats: DailyStats,
-        settings: GroupSettings,
-        texts: Texts,
+        removals: RemovalQueue,
         clock: Clock,
     ) -> None:
         self._accounts = accounts
         self._groups = groups
-        self._messages = messages
-        self._webhook_events = webhook_events
-        self._settings = settings
-        self._texts = texts
+        self._notices = notices
         self._daily_stats = daily_stats
+        self._removals = removals
         self._clock = clock
-        self._taken_out: set[tuple[int, str]] = set()  # who is being taken out now
-        self.on_unwanted: Callable[[Session, Qun, str], None] = lambda _session, _qun, _contact_id: None
+        self._taken_out: set[tuple[int, str]] = set()  # people whom the assistant is removing now
 
     def joined(self, session: Session, qun: Qun, room_id: str, *contact_ids: str) -> list[str]:
-        """These people are in the room. Welcomes each of them once; returns those who were not known to be in."""
+        """Record that people are in the room and welcome the new ones; return those who are new."""
         new = [contact_id for contact_id in contact_ids if self._came(session, qun, room_id, contact_id)]
         welcome = [contact_id for contact_id in new if not self._is_unwanted(session, qun, contact_id)]
         together = [welcome] if len(welcome) > SINGLY else [[contact_id] for contact_id in welcome]
         for people in together:
-            self._welcome(session, qun, room_id, people)
+            self._notices.welcome(session, qun, room_id, people)
         return new
 
     def _came(self, session: Session, qun: Qun, room_id: str, contact_id: str) -> bool:
@@ -66,26 +58,29 @@ class MembershipRecorder:
                 row.room_id = room_id
                 session.add(row)
             return False
-        contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)
-        make_theirs(session, qun.number, contact_id, contact.weixin if contact else "")
+        wechat = self._accounts.get(qun.account)
+        contact = wechat.directory.contacts.get(contact_id)
+        by_code = Capability.JOIN_BY_CODE in wechat.capabilities  # all that is known of who was invited is their name
+        called = (contact.weixin, contact.name if by_code else "") if contact else ()
+        make_theirs(session, qun.number, contact_id, *called)
         name = contact.name if contact else ""
         row = put_membership(
             session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room_id, state=MemberState.JOINED
         )
         self._daily_stats.count(session, qun.number, joins=1)
-        self._webhook_events.tell(session, "member.joined", str(qun.number), self.data(qun, row))
+        self._notices.member(session, "member.joined", qun, row)
         return True
 
     def _is_unwanted(self, session: Session, qun: Qun, contact_id: str) -> bool:
-        """Whether the person is blacklisted; then they are taken out again."""
+        """Whether the person is blacklisted; if so, schedule their removal."""
         standing = session.get(MemberRecord, (qun.number, contact_id))
         if standing is None or not standing.blacklisted:
             return False
-        self.on_unwanted(session, qun, contact_id)
+        self._removals.add_returned(session, qun, contact_id)
         return True
 
     def made(self, session: Session, qun: Qun, room: QunRoom) -> None:
-        """A room of the group was made: whoever it was made with is a member, and is not welcomed."""
+        """Record the initial members of a new room, without welcoming them."""
         live = self._accounts.get(qun.account).directory.rooms.get(room.room_id or "")
         for contact_id in (live.member_ids if live else set()) - {self._accounts.get(qun.account).self_id}:
             if membership_of(session, qun.number, contact_id) is None:
@@ -95,23 +90,7 @@ class MembershipRecorder:
                     state=MemberState.JOINED, source="event",
                 )  # fmt: skip
         if room.ordinal == 1:
-            data = {"topic": qun.topic, "owner": qun.owner, "url": self._groups.url(qun)}
-            self._webhook_events.tell(session, "qun.created", str(qun.number), {**_of(qun), **data})
-
-    def lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
-        """The assistant is in a room no more: its owner and business systems are told."""
-        words = fill(self._texts.group_lost, topic=room.topic, number=qun.number)
-        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
-        self._webhook_events.tell(session, "qun.lost", str(qun.number), self._about(qun, room))
-
-    def found(self, session: Session, qun: Qun, room: QunRoom) -> None:
-        """The assistant is in a lost room again."""
-        words = fill(self._texts.group_found, topic=room.topic, number=qun.number)
-        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
-        self._webhook_events.tell(session, "qun.found", str(qun.number), self._about(qun, room))
-
-    def _about(self, qun: Qun, room: QunRoom) -> dict[str, object]:
-        return {**_of(qun), "topic": room.topic, "state": qun.state}
+            self._notices.created(session, qun)
 
     def left(
         self,
@@ -123,8 +102,11 @@ class MembershipRecorder:
         removed: bool = False,
         told_of: float = math.inf,
     ) -> bool:
-        """A person is no longer in the room; False when that was known, they are in another room of the group, or it
-        is told of a time (`told_of`) since which they are on their way in again."""
+        """Record that a person left the room; return False if there is nothing to record.
+
+        That is: it is known, they are in another room of the group, or the leave (at `told_of`) is older than their
+        current request to join.
+        """
         row = membership_of(session, qun.number, contact_id)
         if row is not None and row.state in (MemberState.LEFT, MemberState.REMOVED):
             return False
@@ -142,12 +124,12 @@ class MembershipRecorder:
         )  # fmt: skip
         self._daily_stats.count(session, qun.number, leaves=1)
         kind = "member.removed" if removed else "member.left"
-        self._webhook_events.tell(session, kind, str(qun.number), self.data(qun, row))
+        self._notices.member(session, kind, qun, row)
         return True
 
     @contextmanager
     def taking_out(self, qun: Qun, contact_id: str) -> Iterator[None]:
-        """While the assistant takes a person out: whoever sees first that they are gone notes them as removed."""
+        """Context in which leaves of this person are recorded as removals."""
         key = (qun.number, contact_id)
         self._taken_out.add(key)
         try:
@@ -155,57 +137,14 @@ class MembershipRecorder:
         finally:
             self._taken_out.discard(key)
 
-    def tell_outcome(self, session: Session, qun: Qun, contact_id: str, error: Exception | None) -> None:
-        """Tell a person who asked for it themselves how their way into the group stands."""
-        row = membership_of(session, qun.number, contact_id)
-        if isinstance(error, GroupFull):
-            words = fill(self._texts.group_full, topic=qun.topic)
-        elif isinstance(error, MemberBlacklisted):
-            words = fill(self._texts.blacklisted, topic=qun.topic)
-        elif error is not None:
-            words = fill(self._texts.join_failed, topic=qun.topic)
-        elif row is not None and row.error == "owner":
-            words = fill(self._texts.waiting_owner, topic=qun.topic)
-        else:
-            words = fill(self._texts.invited, topic=qun.topic, days=round(self._settings.pending_days))
-        self._messages.say(session, qun.account, contact_id, words)
-
     def refused(self, session: Session, qun: Qun, row: Membership, why: str) -> None:
-        """A way into the group ends here: nothing more will be tried for it."""
+        """End a request to join as refused."""
         row.sqlmodel_update(
             {"state": MemberState.REFUSED, "error": why, "expires_at": None, "updated_at": self._clock()}
         )
         session.add(row)
-        self._webhook_events.tell(session, "member.refused", str(qun.number), {**self.data(qun, row), "reason": why})
-
-    def _welcome(self, session: Session, qun: Qun, room_id: str, contact_ids: Sequence[str]) -> None:
-        welcome = qun.welcome if qun.welcome is not None else self._settings.welcome
-        if not welcome:
-            return
-        named = [f"@{name}{AT_SIGN_END}" for contact_id in contact_ids if (name := self._name(qun, contact_id))]
-        member = "".join(named) or self._texts.newcomer
-        words = fill(welcome, member=member, topic=self._topic(qun, room_id)).replace(f"{AT_SIGN_END} ", AT_SIGN_END)
-        body = text(words, contact_ids)
-        self._messages.say(session, qun.account, room_id, body, priority=Priority.NOTICE)
-
-    def _topic(self, qun: Qun, room_id: str) -> str:
-        room = self._accounts.get(qun.account).directory.rooms.get(room_id)
-        return room.topic if room and room.topic else qun.topic
+        self._notices.member(session, "member.refused", qun, row, reason=why)
 
     def _name(self, qun: Qun, contact_id: str) -> str:
         contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)
         return contact.name if contact else ""
-
-    def data(self, qun: Qun, row: Membership) -> dict[str, object]:
-        """What business systems are told of a membership."""
-        return {
-            **_of(qun),
-            "membership": row.id,
-            "member": row.name,
-            "contact_id": row.contact_id,
-        }
-
-
-def _of(qun: Qun) -> dict[str, object]:
-    """Which group business systems are told of."""
-    return {"assistant": qun.account, "number": qun.number, "code": qun.code}

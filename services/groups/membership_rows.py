@@ -1,4 +1,4 @@
-"""Reading and writing membership rows inside a transaction."""
+"""Access to membership rows inside a transaction."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _IS_PENDING: Final = or_(
 
 
 def membership_of(session: Session, number: int, who: str) -> Membership | None:
-    """The row of a person (WeChat id, or name:…) in a group."""
+    """Return the membership of a person (WeChat id, or name:…) in a group."""
     return session.exec(select(Membership).where(Membership.number == number, Membership.who == who)).first()
 
 
 def put_membership(
     session: Session, qun: Qun, now: float, *, name: str, contact_id: str | None, **values: Any
 ) -> Membership:
-    """Insert or change the row of a person in a group."""
+    """Insert or update the membership of a person in a group."""
     who = contact_id or f"name:{name}"
     row = membership_of(session, qun.number, who) or Membership(
         number=qun.number, who=who, account=qun.account, contact_id=contact_id, name=name, created_at=now
@@ -42,7 +42,7 @@ def put_membership(
 
 
 def move(session: Session, row: Membership, now: float, state: str, error: str, until: float) -> None:
-    """Put a way in into another open state, until which time it may stay there."""
+    """Move a membership to another open state, with an expiry time."""
     row.sqlmodel_update({"state": state, "error": error, "updated_at": now, "expires_at": until})
     session.add(row)
 
@@ -50,8 +50,10 @@ def move(session: Session, row: Membership, now: float, state: str, error: str, 
 def adopt_pending(
     session: Session, account: str, contact_id: str, names: Collection[str], now: float
 ) -> list[Membership]:
-    """The open rows of a person who has become a friend, those asked for by `names` being theirs from now on. Whoever
-    was told the number of a row can read it for ever: one of a person who has a row already leads to that."""
+    """Assign the open memberships requested for `names` to a person who has become a friend, and return them.
+
+    The id of a membership stays readable: if the person already has a membership of the group, the row refers to it.
+    """
     waiting = select(Membership).where(
         Membership.account == account,
         _IS_PENDING,
@@ -84,12 +86,12 @@ def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, na
     return sure | (likely if len(likely) == 1 else set())
 
 
-def make_theirs(session: Session, number: int, contact_id: str, weixin: str) -> None:
-    """What waits in a group for somebody called by what is this person's alone, their id or 微信号, waits for them."""
-    names = [f"name:{name}" for name in (contact_id, weixin) if name]
+def make_theirs(session: Session, number: int, contact_id: str, *called: str) -> None:
+    """Assign memberships in a group that wait for this person's id, or for what they are `called`, to the person."""
+    names = [f"name:{name}" for name in (contact_id, *called) if name]
     waiting = select(Membership).where(
         Membership.number == number,
-        Membership.state == MemberState.WAITING_FRIEND,
+        col(Membership.state).in_((MemberState.WAITING_FRIEND, MemberState.INVITED)),
         col(Membership.who).in_(names),
     )
     for row in session.exec(waiting).all():

@@ -1,6 +1,6 @@
-"""Groups as they are meant to be, held against what WeChat has: topic, announcement, members, the assistant in them.
+"""Compares groups in WeChat with the database: topic, announcement, members, presence of the assistant.
 
-What has drifted is set again, so many times a day; after that the owner is told, once a day, and it is left alone.
+Deviations are repaired a limited number of times a day. After that the owner is notified, once a day.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from services.clock import DAY, Clock
 from services.groups.groups import Groups
 from services.groups.reconciliation import Reconciler
 from services.messaging.messages import Messages
+from wechat.interface import Capability
 from wechat.names import same_name
 
 log = logging.getLogger(__name__)
 WHO: Final = "job:drift_check"
-MAX_TRIES: Final = 3  # a day, for each thing of a room
+MAX_TRIES: Final = 3  # per day and item
 SKIPPED: Final = (QunState.MAKING, QunState.CLOSED)
-SETTLED: Final = 60.0  # seconds after which a change that was begun is in the database, or never will be
+SETTLED: Final = 60.0  # seconds after which a started change is either stored or lost
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One thing of a room that is not as it is meant to be. `kind` is the audit log's: topic or announce."""
+    """A deviation of a room. `kind` is that of the audit log: topic or announce."""
 
     qun: Qun
     room: QunRoom
@@ -43,7 +44,7 @@ class Drift:
 
 
 class GroupPolicy:
-    """Finds drift and repairs it."""
+    """Finds and repairs deviations."""
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class GroupPolicy:
         self._clock = clock
 
     async def check(self) -> str:
-        """Look at every room, one after the other; says how many were looked at, had drifted, and were repaired."""
+        """Check all rooms and return a summary."""
         rooms = drifted = repaired = 0
         for qun in self._groups:
             for room in self._groups.all_rooms(qun):
@@ -84,7 +85,7 @@ class GroupPolicy:
             return []
         try:
             live = await self._reconcile.room(qun.account, room_id)
-            if live is None:
+            if live is None or Capability.SET_TOPIC not in wechat.capabilities:
                 return []
             qun, room = self._now(qun, room)
             announced = await wechat.announcement(room_id) if qun.announcement is not None else None
@@ -92,23 +93,23 @@ class GroupPolicy:
         except WeChatOffline:
             return []
         except WeChatError as error:
-            log.warning("room %s could not be checked: %s", room_id, error)
+            log.warning("could not check room %s: %s", room_id, error)
             return []
         found = [Drift(qun, room, "topic", room.topic)] if not same_name(live.topic, room.topic) else []
         if announced is not None and qun.announcement is not None and not same_name(announced, qun.announcement):
             found.append(Drift(qun, room, "announce", qun.announcement or ""))
             if not announced and await self._store.read(lambda s: self._was_unreadable(s, room_id)):
-                found.pop()  # it may be there all the same; set again, everybody would be @-ed again
+                found.pop()  # it may exist but be unreadable; setting it again would notify everyone again
         changing = await self._store.read(lambda s: self._changing(s, room_id)) if found else frozenset()
         return [drift for drift in found if drift.kind not in changing]
 
     def _now(self, qun: Qun, room: QunRoom) -> tuple[Qun, QunRoom]:
-        """As they are meant to be by now: a command may have changed that while WeChat was asked."""
+        """Return the current rows: a command may have changed them while WeChat was asked."""
         latest = next((one for one in self._groups.all_rooms(qun) if one.id == room.id), room)
         return self._groups.by_number(qun.number) or qun, latest
 
     def _changing(self, session: Session, room_id: str) -> frozenset[str]:
-        """What somebody is just changing in a room: WeChat may show it before the database does."""
+        """Return the kinds of running changes of a room, which WeChat may show before the database does."""
         begun = (Action.target == room_id, Action.outcome == "tried", col(Action.at) > self._clock() - SETTLED)
         wanted = select(Action.kind).where(*begun)
         return frozenset(session.exec(wanted).all())
@@ -129,13 +130,13 @@ class GroupPolicy:
         except WeChatError as error:
             self._accounts.heed(account, error)
             await self._audit.ended(action, "failed", str(error))
-            log.warning("group %s: %s could not be set again: %s", drift.qun.number, drift.kind, error)
+            log.warning("group %s: could not restore %s: %s", drift.qun.number, drift.kind, error)
             return False
         await self._audit.ended(action, "done" if confirmed else UNCONFIRMED)
         return True
 
     def _was_unreadable(self, session: Session, room_id: str) -> bool:
-        """Whether the announcement set last could not be read back."""
+        """Whether the last announcement that was set could not be read back."""
         last = select(Action.outcome).where(
             Action.target == room_id, Action.kind == "announce", Action.outcome != "tried"
         )

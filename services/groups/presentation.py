@@ -1,4 +1,4 @@
-"""How a group presents itself: its name, announcement and welcome, changed in WeChat first and then kept."""
+"""Changes of a group's topic, announcement and welcome text: in WeChat first, then in the database."""
 
 from __future__ import annotations
 
@@ -13,39 +13,40 @@ from models.groups import Qun, QunRoom
 from services.accounts.audit import UNCONFIRMED, Audit
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
+from wechat.interface import Capability
 
-MAX_TOPIC: Final = 30  # characters, as WeChat takes them
+MAX_TOPIC: Final = 30  # characters; WeChat's limits
 MAX_ANNOUNCEMENT: Final = 2000
 MAX_WELCOME: Final = 500
 
-Keep = Callable[[Session], None]  # keeps in the database what WeChat has taken; run in a transaction
+Keep = Callable[[Session], None]  # stores a change that WeChat has accepted, inside a transaction
 
 
 class Change(NamedTuple):
-    """A change that WeChat has taken; not `confirmed` when it cannot be read back."""
+    """A change accepted by WeChat. `confirmed` is False if it cannot be read back."""
 
     keep: Keep
     confirmed: bool = True
 
 
 class TopicReserved(InvalidParameter):
-    """The staff room is called so."""
+    """The topic is that of the staff room."""
 
 
 class NotInGroup(WeChatError):
-    """The assistant is in no room of the group."""
+    """The assistant is not in any room of the group."""
 
     def __init__(self, call: str) -> None:
         super().__init__(call, "the assistant is not in the group")
 
 
 def room_topic(name: str, room: QunRoom) -> str:
-    """What a room of the group is called: the first as the group, the next with its number."""
+    """Return the topic of a room: the group's name, with a number from the second room on."""
     return name if room.ordinal == 1 else f"{name}·{room.ordinal}"
 
 
 class GroupPresentation:
-    """Changes what everybody sees of a group; each change is read back. WeChatError as it comes, NotInGroup."""
+    """Changes a group in WeChat and reads the change back. Raises WeChatError and NotInGroup."""
 
     def __init__(
         self, store: Store, accounts: Accounts, groups: Groups, audit: Audit, is_reserved: Callable[[str], bool]
@@ -57,26 +58,28 @@ class GroupPresentation:
         self._is_reserved = is_reserved
 
     async def set_topic(self, qun: Qun, name: str, who: str) -> Change:
-        """Rename every room of the group; the further ones are counted up. TopicReserved."""
+        """Rename every room of the group. Raises TopicReserved."""
+        self._accounts.require(qun.account, Capability.SET_TOPIC)
         if self._is_reserved(name):
             raise TopicReserved(name)
         wanted = {room.room_id or "": room_topic(name, room) for room in self._groups.rooms(qun)}
-        actions, _ = await self._change(qun, "topic", who, self._accounts.get(qun.account).set_topic, wanted)
+        change = self._accounts.get(qun.account).set_topic
+        actions, _ = await self._change(qun, "topic", who, change, wanted, before=qun.topic, after=name)
 
         def keep(session: Session) -> None:
             self._end(session, actions)
             self._groups.patch(session, qun.number, topic=name)
-            for room in self._groups.rooms(qun):  # not the half-made, which are looked for by the name asked for
+            for room in self._groups.rooms(qun):  # not unfinished rooms, which are found by the topic used at creation
                 self._groups.patch_room(session, room, topic=room_topic(name, room))
 
         return Change(keep)
 
     async def announce(self, qun: Qun, words: str, who: str) -> Change:
-        """Publish an announcement in every room of the group; it is held true from then on."""
+        """Publish an announcement in every room of the group; the drift check maintains it from then on."""
+        self._accounts.require(qun.account, Capability.SET_ANNOUNCEMENT)
         wanted = {room.room_id or "": words for room in self._groups.rooms(qun)}
-        actions, confirmed = await self._change(
-            qun, "announce", who, self._accounts.get(qun.account).set_announcement, wanted
-        )
+        change, before = self._accounts.get(qun.account).set_announcement, qun.announcement or ""
+        actions, confirmed = await self._change(qun, "announce", who, change, wanted, before=before, after=words)
 
         def keep(session: Session) -> None:
             self._end(session, actions)
@@ -85,27 +88,35 @@ class GroupPresentation:
         return Change(keep, confirmed)
 
     def welcome(self, qun: Qun, words: str | None, who: str) -> Keep:
-        """Greet newcomers in other words; "" = not at all, None = as the config says."""
+        """Set the welcome text; "" = none, None = that of the config."""
 
         def keep(session: Session) -> None:
+            detail = {"number": str(qun.number), "before": qun.welcome or "", "after": words or ""}
+            self._audit.note(session, qun.account, "welcome", who, "", "done", **detail)
             self._groups.patch(session, qun.number, welcome=words)
-            self._audit.note(session, qun.account, "welcome", who, "", "done", number=str(qun.number))
 
         return keep
 
     async def _change(
-        self, qun: Qun, kind: str, who: str, change: Callable[[str, str], Awaitable[object]], wanted: Mapping[str, str]
+        self,
+        qun: Qun,
+        kind: str,
+        who: str,
+        change: Callable[[str, str], Awaitable[object]],
+        wanted: Mapping[str, str],
+        **detail: str,
     ) -> tuple[dict[int, str], bool]:
-        """Change every room (`wanted`: by room id); the log's lines with their outcomes, and whether all was confirmed.
+        """Change all rooms (`wanted`: by room id); return the audit entries with their outcomes, and whether all are
+        confirmed.
 
-        The lines are open until the change is kept, in one transaction with it: until then the drift check leaves alone
-        what is being changed.
+        The audit entries stay open until the change is stored in the same transaction: meanwhile the drift check
+        ignores what is being changed.
         """
         if not wanted:
             raise NotInGroup(kind)
         actions: dict[int, str] = {}
         for room_id, words in wanted.items():
-            action = await self._audit.tried(qun.account, kind, who, room_id, number=str(qun.number))
+            action = await self._audit.tried(qun.account, kind, who, room_id, number=str(qun.number), **detail)
             try:
                 confirmed = await change(room_id, words) is not False
             except WeChatError as error:

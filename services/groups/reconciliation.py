@@ -1,4 +1,4 @@
-"""What WeChat shows now against what the database says: joins and leaves nobody told of, rooms lost and found again."""
+"""Reconciles the database with what WeChat shows: missed joins and leaves, lost and recovered rooms."""
 
 from __future__ import annotations
 
@@ -9,44 +9,68 @@ from sqlmodel import Session, select
 
 from errors import WeChatError, WeChatOffline, WeChatRefused
 from models.db import Store
-from models.groups import Membership, MemberState, Qun, QunState
+from models.groups import Membership, MemberState, Qun, QunRoom, QunState
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
+from services.groups.room_presence import RoomPresence
 from wechat.events import Room
 
 log = logging.getLogger(__name__)
-MAX_READ: Final = 100  # strangers whose names are read at once
+MAX_READ: Final = 100  # maximum number of unknown members read per room
 
 
 class Reconciler:
-    """Compares the database with what an account was just told or has just read."""
+    """Compares the database with an account's directory."""
 
-    def __init__(self, store: Store, accounts: Accounts, groups: Groups, recorder: MembershipRecorder) -> None:
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        groups: Groups,
+        presence: RoomPresence,
+        recorder: MembershipRecorder,
+    ) -> None:
         self._store = store
         self._accounts = accounts
         self._groups = groups
+        self._presence = presence
         self._recorder = recorder
 
     async def account(self, account: str) -> list[str]:
-        """Catch up on the rooms of one account that was read again; returns who became a friend and waits for that."""
+        """Reconcile all rooms of an account; return the new friends for whom memberships wait."""
         directory = self._accounts.get(account).directory
         known = directory.rooms
+        for live in list(known.values()):
+            if live.join_state.isdecimal() and self._groups.by_room(account, live.id) is None:
+                await self._adopt(account, live)
         for qun in self._groups:
             for room in self._groups.all_rooms(qun):
                 if qun.account != account or not room.room_id or room.state in (QunState.MAKING, QunState.CLOSED):
                     continue
                 if room.room_id in known:
-                    if directory.was_read(room.room_id):  # else it may be older than the database
+                    if directory.was_read(room.room_id):  # otherwise it may be older than the database
                         await self._compare(qun, known[room.room_id])
                 elif room.state == QunState.ACTIVE:
                     await self.try_room(account, room.room_id)
         return await self._store.read(lambda s: self._now_friends(s, account))
 
-    async def room(self, account: str, room_id: str) -> Room | None:
-        """Read one room now and make its memberships true; None when the assistant is not in it any more.
+    async def _adopt(self, account: str, live: Room) -> None:
+        """Add a room that WeCom created because the group's others were full."""
+        qun = self._groups.by_number(int(live.join_state))
+        if qun is None or qun.account != account or qun.state == QunState.CLOSED:
+            return
+        ordinal = max((room.ordinal for room in self._groups.all_rooms(qun)), default=0) + 1
+        room = QunRoom(
+            number=qun.number, ordinal=ordinal, account=account, room_id=live.id, topic=live.topic or qun.topic,
+            state=QunState.ACTIVE,
+        )  # fmt: skip
+        await self._store.write(lambda s: self._groups.insert_room(s, room))
 
-        Raises WeChatError when it cannot be read for another reason.
+    async def room(self, account: str, room_id: str) -> Room | None:
+        """Read a room and update its memberships; return None if the assistant is no longer in it.
+
+        Raises WeChatError if the room cannot be read for another reason.
         """
         qun = self._groups.by_room(account, room_id)
         wechat = self._accounts.get(account)
@@ -54,26 +78,26 @@ class Reconciler:
             return None
         try:
             room = await wechat.room(room_id, fresh=True)
-        except WeChatRefused:  # gateways refuse to tell of a room the account is not in
+        except WeChatRefused:  # gateways reject reading a room that the account is not in
             if await wechat.is_in_room(room_id):
                 raise
             room = None
         live = wechat.directory.rooms.get(room_id)  # it keeps who is missing on one reading only
         if room is None or live is None or wechat.self_id not in live.member_ids:
             log.warning("group %s: the assistant is no longer in room %s", qun.number, room_id)
-            await self._store.write(lambda s: self._groups.lose_room(s, account, room_id))
+            await self._store.write(lambda s: self._presence.lose_room(s, account, room_id))
             return None
         await self._compare(qun, room)
         return room
 
     async def try_room(self, account: str, room_id: str) -> None:
-        """As `room`; what cannot be read waits for the drift check."""
+        """Like `room`, but log errors; the drift check tries again."""
         try:
             await self.room(account, room_id)
         except WeChatOffline:
             log.debug("room %s waits for the next sync", room_id)
         except WeChatError as error:
-            log.warning("room %s could not be read: %s", room_id, error)
+            log.warning("could not read room %s: %s", room_id, error)
 
     async def _compare(self, qun: Qun, room: Room) -> None:
         known = await self._store.read(lambda s: self._known(s, qun, room.id))
@@ -82,7 +106,7 @@ class Reconciler:
         await self._store.write(lambda s: self._true_up(s, qun, room.id))
 
     async def _learn_names(self, qun: Qun, room: Room) -> None:
-        """Read who is new and not known yet, so that the welcome can name them."""
+        """Read unknown members, so that the welcome message can name them."""
         wechat = self._accounts.get(qun.account)
         strangers = room.member_ids - wechat.directory.contacts.keys()
         if not strangers:
@@ -92,14 +116,14 @@ class Reconciler:
             try:
                 await wechat.contact(contact_id)
             except WeChatError as error:
-                log.info("a member of room %s could not be read: %s", room.id, error)
+                log.info("could not read a member of room %s: %s", room.id, error)
 
     def _true_up(self, session: Session, qun: Qun, room_id: str) -> None:
         wechat = self._accounts.get(qun.account)
-        live = wechat.directory.rooms.get(room_id)  # looked up now: it has changed while this waited for its turn
+        live = wechat.directory.rooms.get(room_id)  # read now, because it may have changed while this write was queued
         if live is None or wechat.self_id not in live.member_ids:
             return
-        self._groups.find_room(session, qun.account, room_id)
+        self._presence.find_room(session, qun.account, room_id)
         there = set(live.member_ids) - {wechat.self_id}
         known = self._known(session, qun, room_id)
         self._recorder.joined(session, qun, room_id, *sorted(there - known))

@@ -1,81 +1,46 @@
-"""People's ways out of groups, and the end of ways in that took too long."""
+"""Taking people out of groups, seen to be done."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Sequence
-from typing import Any, Final
-
-from sqlmodel import Session, col, select
-
-from concurrency import SingleFlight
-from config.settings import GroupSettings
-from errors import (
-    AssistantOffline,
-    GroupFull,
-    InviteFailed,
-    MemberBlacklisted,
-    NotFound,
-    WeChatError,
-    WeChatOffline,
-)
-from models.db import Store
-from models.groups import OPEN_STATES, Membership, MemberState, Qun, QunState
+from errors import InviteFailed, NotFound, WeChatError, WeChatOffline
+from models.groups import MemberState, Qun, QunState
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
-from services.clock import DAY, Clock
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
-from services.groups.membership_rows import membership_of, move
+from services.groups.membership_states import MembershipStates
+from services.groups.memberships import Memberships
 from services.groups.roster_refresh import RosterRefresh
-from wechat.interface import WeChat
-
-log = logging.getLogger(__name__)
-FIRST_WAIT: Final = 300.0  # seconds before a way in that failed is tried again; as long again as it took each time
+from wechat.interface import Capability, WeChat
 
 
 class Removals:
-    """Takes people out."""
+    """Removes people from the rooms of a group."""
 
     def __init__(
         self,
-        store: Store,
         accounts: Accounts,
         groups: Groups,
         recorder: MembershipRecorder,
         roster: RosterRefresh,
+        states: MembershipStates,
+        memberships: Memberships,
         audit: Audit,
-        settings: GroupSettings,
-        clock: Clock,
     ) -> None:
-        self._store = store
         self._accounts = accounts
         self._groups = groups
         self._recorder = recorder
         self._roster = roster
+        self._states = states
+        self._memberships = memberships
         self._audit = audit
-        self._settings = settings
-        self._clock = clock
-        self._adding = SingleFlight[tuple[int, str], Any](_log_not_added)  # JoinResult, which memberships.py defines
 
-    async def get(self, membership_id: int) -> Membership:
-        """The membership of this id; NotFound. One that was asked for by name, for a person who had one already, is
-        that person's."""
-        row = await self._store.read(lambda s: self._meant(s, membership_id))
-        if row is None:
-            raise NotFound(f"membership {membership_id}")
-        return row
+    async def end_membership(self, membership_id: int, who: str) -> None:
+        """Withdraw an open request, or remove the person; somebody who is out already is fine.
 
-    def _meant(self, session: Session, membership_id: int) -> Membership | None:
-        row = session.get(Membership, membership_id)
-        if row is None or row.contact_id in (None, row.who):
-            return row
-        return membership_of(session, row.number, row.contact_id or "")
-
-    async def remove(self, membership_id: int, who: str) -> None:
-        """Take the person out of the group, and see them gone; a person who is out already is fine."""
-        row = await self.get(membership_id)
+        Raises NotFound, AssistantOffline, and InviteFailed when WeChat does not remove them (only owners may).
+        """
+        row = await self._states.get(membership_id)
         qun = self._groups.by_number(row.number)
         if qun is None:
             raise NotFound(f"group {row.number}")
@@ -85,41 +50,31 @@ class Removals:
                 raise InviteFailed(f"group {qun.number} is {qun.state}")
             await self._roster.of_start(qun)
             await self._roster.room_of(qun, row.contact_id, row.room_id if row.state == MemberState.JOINED else None)
-            await self._call_off(qun, row)
-            await self.take_out(qun, row.contact_id, who)
-        await self._store.write(lambda s: self._close(s, qun, row.id or 0))
+            await self._states.withdraw(qun, row.id or 0)
+            await self._memberships.wait_for_running_add(qun, row.contact_id)  # who came in by it is taken out, too
+            try:
+                await self.remove(qun, row.contact_id, who)
+            except WeChatOffline:
+                raise
+            except WeChatError as error:
+                raise InviteFailed(str(error)) from error
+        await self._states.withdraw(qun, row.id or 0)
 
-    async def _call_off(self, qun: Qun, row: Membership) -> None:
-        """End a way in that is open. One that waits for its turn ends when that comes; one that WeChat was asked for
-        already is waited for, so that who came in by it can be taken out."""
-        await self._store.write(lambda s: self._close(s, qun, row.id or 0))
-        running = self._adding.running((qun.number, row.contact_id or ""))
-        if running is not None:
-            await asyncio.wait((running,), timeout=self._settings.confirm_seconds)
+    async def remove(self, qun: Qun, contact_id: str, who: str) -> list[str]:
+        """Remove the person from every room of the group, and see them gone; returns the rooms' ids.
 
-    async def _is_open(self, membership_id: int) -> bool:
-        return (await self._store.read(lambda s: s.get_one(Membership, membership_id))).state in OPEN_STATES
-
-    async def take_out(self, qun: Qun, contact_id: str, who: str) -> None:
-        """Remove the person from every room of the group; InviteFailed when WeChat does not (only owners remove)."""
-        try:
-            await self.put_out(qun, contact_id, who)
-        except WeChatOffline:
-            raise
-        except WeChatError as error:
-            raise InviteFailed(str(error)) from error
-
-    async def put_out(self, qun: Qun, contact_id: str, who: str) -> list[str]:
-        """Remove the person from every room of the group, and see them gone; returns the rooms' ids. WeChatError as it
-        comes, AssistantOffline."""
+        Raises AssistantOffline, and WeChatError as WeChat answers.
+        """
         wechat = self._accounts.online(qun.account)
         rooms = [room.id for room in self._groups.live_rooms(qun) if contact_id in room.member_ids]
+        if rooms:
+            self._accounts.require(qun.account, Capability.REMOVE_MEMBER)
         for room_id in rooms:
             with self._recorder.taking_out(qun, contact_id):
-                await self._put_out_of(wechat, qun, room_id, contact_id, who)
+                await self._remove_from(wechat, qun, room_id, contact_id, who)
         return rooms
 
-    async def _put_out_of(self, wechat: WeChat, qun: Qun, room_id: str, contact_id: str, who: str) -> None:
+    async def _remove_from(self, wechat: WeChat, qun: Qun, room_id: str, contact_id: str, who: str) -> None:
         action = await self._audit.tried(qun.account, "remove", who, contact_id, number=str(qun.number))
         try:
             await wechat.remove_member(room_id, contact_id)
@@ -129,82 +84,11 @@ class Removals:
                 await self._audit.ended(action, "failed", str(error))
                 raise
         await self._audit.ended(action, "done")
-        await self._store.write(lambda s: self._recorder.left(s, qun, room_id, contact_id, removed=True))
-
-    def _close(self, session: Session, qun: Qun, membership_id: int) -> None:
-        row = session.get_one(Membership, membership_id)
-        if row.state in OPEN_STATES:
-            self._recorder.refused(session, qun, row, "taken back")
-        elif row.state == MemberState.JOINED and row.contact_id and not self._groups.room_of(qun, row.contact_id):
-            self._recorder.left(session, qun, row.room_id or "", row.contact_id)  # was gone before
-
-    async def _note_failure(self, qun: Qun, contact_id: str, error: Exception) -> None:
-        """A full group and a blacklist end the way in; all else is tried again as long as people are waited for."""
-
-        def note(session: Session) -> None:
-            row = membership_of(session, qun.number, contact_id)
-            if row is None or row.state not in OPEN_STATES:
-                return
-            if isinstance(error, GroupFull | MemberBlacklisted):
-                self._recorder.refused(session, qun, row, type(error).__name__)
-                return
-            until = row.expires_at or self._waits_until()
-            why = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)  # no fault of this way in
-            move(session, row, self._clock(), MemberState.REQUESTED, why, until)
-
-        await self._store.write(note)
-
-    def _waits_until(self) -> float:
-        """How long somebody who begins to wait now is waited for."""
-        return self._clock() + self._settings.pending_days * DAY
-
-    async def once_in(self, qun: Qun) -> list[str]:
-        """The ids of people who were in the group and are no more."""
-        gone = (MemberState.LEFT, MemberState.REMOVED)
-        wanted = select(Membership.who).where(Membership.number == qun.number, col(Membership.state).in_(gone))
-        return list(await self._store.read(lambda s: s.exec(wanted).all()))
-
-    async def open_rows(self, account: str) -> Sequence[Membership]:
-        """What a crash or a failure left between request and end, and is to be gone on with now; REST callers ask
-        again by themselves."""
-        wanted = select(Membership).where(
-            Membership.account == account,
-            col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
-            Membership.source != "rest",
-        )
-        rows = await self._store.read(lambda s: s.exec(wanted).all())
-        return [row for row in rows if (row.number, row.contact_id or "") not in self._adding and self._is_due(row)]
-
-    def _is_due(self, row: Membership) -> bool:
-        """Whether a way in that failed is to be tried again: ever more seldom, as a person would."""
-        if not row.error or row.expires_at is None:
-            return True
-        first = row.expires_at - self._settings.pending_days * DAY
-        return self._clock() - row.updated_at >= max(FIRST_WAIT, row.updated_at - first)
-
-    async def expire(self) -> int:
-        """End the invitations and pending people whose time is over; returns how many."""
-
-        def end(session: Session) -> int:
-            late = select(Membership).where(
-                col(Membership.state).in_(OPEN_STATES),
-                col(Membership.expires_at) <= self._clock(),
-            )
-            rows = session.exec(late).all()
-            for row in rows:
-                row.state, row.updated_at = MemberState.EXPIRED, self._clock()
-                session.add(row)
-            return len(rows)
-
-        return await self._store.write(end)
-
-
-def _log_not_added(key: tuple[int, str], error: BaseException) -> None:
-    log.info("group %s: %s not added: %s", *key, error)
+        await self._states.left(qun, room_id, contact_id)
 
 
 async def _is_gone(wechat: WeChat, room_id: str, contact_id: str) -> bool:
-    """Whether WeChat, after a removal that failed, shows that the person is not in the room all the same."""
+    """Whether WeChat shows that the person has left the room, although the removal failed."""
     try:
         return contact_id not in (await wechat.room(room_id, fresh=True)).member_ids
     except WeChatError:

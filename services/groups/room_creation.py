@@ -1,9 +1,9 @@
-"""Makes one room in WeChat, so that a lost answer never makes two.
+"""Creates a room in WeChat exactly once, even if the response is lost.
 
-The row says what was tried: asked_at (WeChat was asked), room_id (WeChat's answer was seen). After a crash or a
-time-out the half-made room is looked for first: a room of these three people with this topic, or without one where the
-gateway sets topics late. A room that looked so before WeChat was asked, or that somebody else owns, is not it: anybody
-can make a room with the next topic beforehand.
+The row records what was done: asked_at (the call was made), room_id (the response was seen). After a crash or timeout,
+the unfinished room is searched for first: a room of these three people with this topic, or without one on gateways that
+set topics late. Rooms that looked like it before the call, or that somebody else owns, are excluded, because anyone can
+create a room with the expected topic beforehand.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-
-from sqlmodel import Session
+from collections.abc import Sequence
 
 from config.settings import GroupSettings, PacingSettings
 from errors import (
@@ -25,26 +23,28 @@ from errors import (
     WeChatTooFast,
     WeChatUnknown,
 )
-from models.db import Store, after_commit
+from models.db import Store
 from models.groups import Qun, QunRoom
 from services.accounts.audit import Audit
 from services.accounts.registry import RETRY_AFTER, Accounts
 from services.clock import Clock
+from services.groups.groups import Groups
 from wechat.events import Room
-from wechat.interface import WeChat
+from wechat.interface import Capability, WeChat
 from wechat.names import same_name
 
 log = logging.getLogger(__name__)
-SHOWN_WITHIN = 5.0  # seconds in which WeChat must show the people of a new room
+SHOWN_WITHIN = 5.0  # seconds within which WeChat must show the members of a new room
 
 
 class RoomCreator:
-    """Makes rooms, one at a time per account."""
+    """Creates rooms, one at a time per account."""
 
     def __init__(
         self,
         store: Store,
         accounts: Accounts,
+        groups: Groups,
         audit: Audit,
         settings: GroupSettings,
         pacing: PacingSettings,
@@ -52,50 +52,47 @@ class RoomCreator:
     ) -> None:
         self._store = store
         self._accounts = accounts
+        self._groups = groups
         self._audit = audit
         self._settings = settings
         self._pacing = pacing
         self._clock = clock
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._bound: set[tuple[str, str]] = set()
-        self.keep: Callable[[QunRoom], None] = lambda _room: None  # Groups keeps its memory true with it
-        self.change: Callable[..., Awaitable[Qun]]  # Groups changes a group by its number
-
-    def bind(self, account: str, room_id: str) -> None:
-        """Remember that a room belongs to a group, so that no other group takes it."""
-        self._bound.add((account, room_id))
 
     def companion(self, wechat: WeChat, owner_id: str) -> str:
-        """The id of the third person a room needs; GroupNotMade when none of the configured ones is a friend."""
+        """Return the id of the third person a room needs; raise GroupNotMade if no configured companion is a friend."""
+        if Capability.JOIN_BY_CODE in wechat.capabilities:  # staff have made the room
+            return ""
         for name in self._settings.companions:
             found = [c for c in wechat.directory.find(name, friends=True) if c.id not in (owner_id, wechat.self_id)]
             if len(found) == 1:
                 return found[0].id
-        raise GroupNotMade(f"no companion of {', '.join(self._settings.companions)} is exactly one friend")
+        raise GroupNotMade(f"none of the companions {', '.join(self._settings.companions)} matches exactly one friend")
 
     async def _companion_now(self, wechat: WeChat, qun: Qun) -> str:
-        """Whom to make the next room with: the one of the first may be no friend any more."""
+        """Return the companion for the next room: the first room's may no longer be a friend."""
         try:
             companion = self.companion(wechat, qun.owner_id)
         except GroupNotMade:
             return qun.companion_id
         if companion != qun.companion_id:
-            await self.change(qun.number, companion_id=companion)
+            await self._groups.change(qun.number, companion_id=companion)
         return companion
 
     async def make(self, qun: Qun, room: QunRoom, who: str) -> QunRoom:
-        """Have the room in WeChat, with its owner and its topic; GroupNotMade, TooManyRequests, AssistantOffline."""
+        """Create the room with its owner and topic; raise GroupNotMade, TooManyRequests or AssistantOffline."""
         async with self._turns[qun.account]:
             wechat = self._accounts.online(qun.account)
             people = [qun.owner_id, qun.companion_id]
             try:
+                if Capability.JOIN_BY_CODE in wechat.capabilities:
+                    return await self._take_from_pool(wechat, qun, room, who)
                 if not room.room_id:
                     room_id = await self._find(wechat, room, people) if room.asked_at else None
                     if room_id is None:
                         people = [qun.owner_id, await self._companion_now(wechat, qun)]
                         room_id = await self._ask(wechat, qun, room, people, who)
                     room = await self._patch(room, room_id=room_id)
-                    self.bind(qun.account, room_id)
                 await self._verify(wechat, room, qun.owner_id)
             except WeChatOffline as error:
                 raise AssistantOffline(str(error), retry_after=RETRY_AFTER) from error
@@ -106,11 +103,33 @@ class RoomCreator:
                 raise GroupNotMade(str(error)) from error
             return room
 
+    async def _take_from_pool(self, wechat: WeChat, qun: Qun, room: QunRoom, who: str) -> QunRoom:
+        """Take an unused group of the owner's that staff have made, and create the code by which people join it."""
+        if not room.room_id:
+            await wechat.read_new_rooms()
+            free = [
+                one
+                for one in wechat.directory.rooms.values()
+                if one.owner_id == qun.owner_id
+                and not one.join_state
+                and self._groups.by_room(qun.account, one.id) is None
+            ]
+            if not free:
+                raise GroupNotMade(f"no unused group of {qun.owner_id} in the pool")
+            taken = min(free, key=lambda one: (len(one.member_ids), one.id))
+            topic = taken.topic or room.topic
+            room = await self._patch(room, room_id=taken.id, topic=topic)
+            await self._groups.change(qun.number, topic=topic)
+            action = await self._audit.tried(qun.account, "group", who, str(qun.number), topic=topic)
+            await self._audit.ended(action, "done", taken.id)
+        await wechat.open_to_code(room.room_id or "", str(qun.number), grows=self._settings.overflow)
+        return room
+
     async def _ask(self, wechat: WeChat, qun: Qun, room: QunRoom, people: Sequence[str], who: str) -> str:
         governor = self._accounts.governor(qun.account)
         wait = governor.group_delay()
         if wait > self._pacing.request_seconds:
-            raise TooManyRequests(f"{qun.account} makes groups too fast", retry_after=wait)
+            raise TooManyRequests(f"{qun.account} has reached its rate limit for new groups", retry_after=wait)
         await asyncio.sleep(wait)
         governor.spend_group()
         if not room.asked_at:
@@ -134,22 +153,22 @@ class RoomCreator:
         return room_id
 
     async def _find(self, wechat: WeChat, room: QunRoom, people: Sequence[str]) -> str | None:
-        """The id of the half-made room, if WeChat shows it."""
+        """Return the id of the unfinished room, if WeChat shows it."""
         await wechat.read_new_rooms()
         alike = self._candidates(wechat, room.topic, people)
         found = next((one.id for one in alike if one.id not in room.seen_before), None)
         if found is not None:
-            log.info("%s: found the half-made room %s", wechat.account, found)
+            log.info("%s: adopting the partly created room %s", wechat.account, found)
         return found
 
     def _candidates(self, wechat: WeChat, topic: str, people: Sequence[str]) -> list[Room]:
-        """The rooms that may be the half-made one, those with the topic first."""
+        """Return the rooms that may be the unfinished one, those with the topic first."""
         trio = {wechat.self_id, *people}
         free = [
             room
             for room in wechat.directory.rooms.values()
-            if (wechat.account, room.id) not in self._bound
-            and room.owner_id in ("", wechat.self_id)  # some gateways do not tell the owner
+            if self._groups.by_room(wechat.account, room.id) is None
+            and room.owner_id in ("", wechat.self_id)  # some gateways do not return the owner
             and room.member_ids | {wechat.self_id} == trio
         ]
         return [room for room in free if room.topic and same_name(room.topic, topic)] + [
@@ -165,19 +184,11 @@ class RoomCreator:
             await wechat.set_topic(room_id, room.topic)
 
     async def _patch(self, room: QunRoom, **changes: object) -> QunRoom:
-        def patch(session: Session) -> QunRoom:
-            row = session.get_one(QunRoom, room.id)
-            row.sqlmodel_update(changes)
-            session.add(row)
-            session.flush()
-            after_commit(session, lambda: self.keep(row))
-            return row
-
-        return await self._store.write(patch)
+        return await self._store.write(lambda s: self._groups.patch_room(s, room, **changes))
 
 
 async def _shown(wechat: WeChat, room_id: str, owner_id: str) -> Room | None:
-    """The room once WeChat shows its owner in it: a new room's people may appear a moment late."""
+    """Wait until WeChat shows the owner in the room; members of a new room may appear late."""
     deadline = asyncio.get_running_loop().time() + SHOWN_WITHIN
     while True:
         room = await wechat.room(room_id, fresh=True)

@@ -1,4 +1,4 @@
-"""Who is in a group, as WeChat shows it now: memory may be older than a restart, or may have missed a leave."""
+"""Reads the member lists of groups again where the cached ones may be outdated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENT_HOLDS: Final = timedelta(seconds=10)  # and an event is believed: WeChat's
 
 
 class RosterRefresh:
-    """Looks at the rooms of groups where memory is not good enough."""
+    """Refreshes member lists."""
 
     def __init__(self, accounts: Accounts, groups: Groups) -> None:
         self._accounts = accounts
@@ -28,7 +28,7 @@ class RosterRefresh:
         self._looks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def of_start(self, qun: Qun) -> None:
-        """Read the group's rooms of which memory only has what was known before this process began; InviteFailed."""
+        """Read those rooms of the group that have not been read since the start; raise InviteFailed."""
         wechat = self._accounts.get(qun.account)
         for room in self._groups.live_rooms(qun):
             if not wechat.directory.was_read(room.id):
@@ -37,8 +37,10 @@ class RosterRefresh:
                         await _read(wechat, room.id)
 
     async def room_of(self, qun: Qun, contact_id: str, expected_in: str | None = None) -> Room | None:
-        """The room of the group that the person is in: told a moment ago, or on the list read now. Nothing is
-        read where memory knows no room of theirs, unless they are expected in one."""
+        """Return the room of the group that the person is in, according to a recent event or to the list read now.
+
+        Nothing is read if no room of theirs is known, unless they are expected in one.
+        """
         wechat = self._accounts.get(qun.account)
         async with self._looks[qun.number]:
             likely = [room for room in self._groups.live_rooms(qun) if room.id == expected_in]
@@ -56,7 +58,7 @@ class RosterRefresh:
 
 
 def _holds(at: datetime | None, span: timedelta) -> bool:
-    """A gateway's clock may be wrong either way."""
+    """Whether a time is recent. The absolute difference is used because a gateway's clock may be wrong either way."""
     return at is not None and abs(datetime.now(UTC) - at) < span
 
 

@@ -1,4 +1,4 @@
-"""Places in the rooms of groups: who is on the way in holds one, so that no room is filled beyond its size."""
+"""Reservations of seats in rooms, so that concurrent joins do not exceed the capacity."""
 
 from __future__ import annotations
 
@@ -9,22 +9,31 @@ from config.settings import GroupSettings
 from errors import GroupFull, InviteFailed
 from models.groups import Qun
 from services.groups.groups import Groups
+from services.groups.lifecycle import GroupLifecycle
 from wechat.events import Room
 
-TRIO: Final = 3  # people that WeChat needs to make a room: another one of this size has no place
+TRIO: Final = 3  # people needed to create a room; a capacity of this size leaves no seat
 
 
 class SeatReservations:
-    """Finds a room with a place, and opens the next one where a group may have more."""
+    """Reserves seats, and opens the next room if the group may overflow."""
 
-    def __init__(self, groups: Groups, settings: GroupSettings) -> None:
+    def __init__(self, groups: Groups, lifecycle: GroupLifecycle, settings: GroupSettings) -> None:
         self._groups = groups
+        self._lifecycle = lifecycle
         self._settings = settings
-        self._held: dict[tuple[int, str], str] = {}  # group and person -> room
+        self._held: dict[tuple[int, str], str] = {}  # (group, person) -> room
+
+    @property
+    def overflow(self) -> bool:
+        """Whether a full group opens its next room."""
+        return self._settings.overflow
 
     async def take(self, qun: Qun, contact_id: str, who: str, full: Collection[str]) -> Room:
-        """A place for the person, held until `give_back`, in none of the rooms that WeChat calls `full`; GroupFull,
-        InviteFailed, and what the making of a room raises."""
+        """Reserve a seat in a room that is not in `full`, until `give_back` is called.
+
+        Raises GroupFull, InviteFailed, and the errors of creating a room.
+        """
         self.give_back(qun, contact_id)
         while True:
             rooms = self._groups.live_rooms(qun)
@@ -36,12 +45,12 @@ class SeatReservations:
                 raise InviteFailed(f"WeChat shows no room of group {qun.number}")
             if not self._settings.overflow or self._settings.capacity <= TRIO:
                 raise GroupFull(str(qun.number))
-            opened = await self._groups.open_next_room(qun, who)
+            opened = await self._lifecycle.open_next_room(qun, who)
             if opened.room_id not in {room.id for room in self._groups.live_rooms(qun)}:
                 raise InviteFailed(f"WeChat does not show room {opened.room_id}")
 
     def give_back(self, qun: Qun, contact_id: str) -> None:
-        """The person is in by now, or does not come."""
+        """Release the reservation."""
         self._held.pop((qun.number, contact_id), None)
 
     def _has_place(self, room: Room) -> bool:

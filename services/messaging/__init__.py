@@ -1,1 +1,1 @@
-"""Messages to WeChat and events to business systems."""
+"""Messages to WeChat and webhook events to business systems."""

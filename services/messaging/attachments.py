@@ -1,4 +1,4 @@
-"""Pictures and files that business systems send: given as base64, or fetched from hosts the config allows."""
+"""Images and files sent by business systems: as base64, or fetched from hosts that the config allows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import aiohttp
 from yarl import URL
 
 from config.settings import ApiSettings
-from errors import BodyTooLarge, InvalidParameter
+from errors import BodyTooLarge, InvalidParameter, StorageFull
 from services.messaging.http_client import HttpClient, TooLong, read_bounded
-from services.messaging.media import Kept, MediaStore
+from services.messaging.media import Kept, MediaFull, MediaStore
 from wechat.events import Media
 
 LARGEST: Final = 20 * 1024 * 1024  # bytes
 FETCH_SECONDS: Final = 20.0
 MAX_NAME: Final = 100
 _UNFIT: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]')
-PICTURES: Final = (  # what a picture begins with, and its suffix
+PICTURES: Final = (  # magic bytes of image formats, with their suffix
     (re.compile(rb"\x89PNG\r\n\x1a\n"), ".png"),
     (re.compile(rb"\xff\xd8\xff"), ".jpg"),
     (re.compile(rb"GIF8[79]a"), ".gif"),
@@ -34,7 +34,7 @@ PICTURES: Final = (  # what a picture begins with, and its suffix
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file as it was given: `url`, or `base64` with its name. `picture`: WeChat is to show it as one."""
+    """A file in a request: `url`, or `base64` with a name. `picture`: send it as an image."""
 
     picture: bool
     url: str = ""
@@ -43,7 +43,7 @@ class Attachment:
 
 
 class Attachments:
-    """Takes files in and keeps them until they are sent."""
+    """Stores attachments until they are sent."""
 
     def __init__(self, media: MediaStore, http: HttpClient, settings: ApiSettings) -> None:
         self._media = media
@@ -51,34 +51,37 @@ class Attachments:
         self._settings = settings
 
     async def keep(self, given: Attachment) -> Kept:
-        """The file on this machine's disk; InvalidParameter, BodyTooLarge."""
+        """Store the file on disk; raise InvalidParameter or BodyTooLarge."""
         if given.url:
             data, name = await self._fetch(given.url), given.name or unquote(URL(given.url).name)
         else:
             data, name = _decoded(given.base64), given.name
         if not data:
-            raise InvalidParameter("an empty file")
+            raise InvalidParameter("the file is empty")
         if len(data) > LARGEST:
             raise BodyTooLarge(f"{len(data)} bytes")
         name = _UNFIT.sub("_", name).strip(". ")[-MAX_NAME:] or "file"
         if given.picture:
             name = _picture_name(data, name)
-        return await self._media.keep(Media(name, data))
+        try:
+            return await self._media.keep(Media(name, data))
+        except MediaFull as error:
+            raise StorageFull(str(error)) from None
 
     async def _fetch(self, address: str) -> bytes:
         url = _url(address)
         if url.host not in self._settings.media_hosts and url.authority not in self._settings.media_hosts:
-            raise InvalidParameter(f"{url.host} is none of api.media_hosts")
+            raise InvalidParameter(f"{url.host} is not in api.media_hosts")
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 async with self._http.session.get(url, allow_redirects=False) as response:
                     if response.status != 200:
-                        raise InvalidParameter(f"the file's address answers {response.status}")
+                        raise InvalidParameter(f"the URL of the file returned status {response.status}")
                     return await read_bounded(response, LARGEST)
         except TooLong as error:
             raise BodyTooLarge(str(error)) from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise InvalidParameter(f"the file cannot be fetched: {type(error).__name__}") from None
+            raise InvalidParameter(f"could not download the file: {type(error).__name__}") from None
 
 
 def _url(address: str) -> URL:
@@ -99,9 +102,9 @@ def _decoded(text: str) -> bytes:
 
 
 def _picture_name(data: bytes, name: str) -> str:
-    """A name with the suffix that makes gateways send it as a picture; InvalidParameter when it is none."""
+    """Return a name with a suffix for which gateways send an image; raise InvalidParameter if the data is not one."""
     suffix = next((suffix for begin, suffix in PICTURES if begin.match(data)), None)
     if suffix is None:
-        raise InvalidParameter("no picture: PNG, JPEG, GIF, WebP or BMP is wanted")
+        raise InvalidParameter("not a picture: expected PNG, JPEG, GIF, WebP or BMP")
     known = name.lower().endswith((suffix, ".jpeg") if suffix == ".jpg" else suffix)
     return name if known else f"{name}{suffix}"

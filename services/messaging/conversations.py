@@ -1,4 +1,4 @@
-"""What was said, kept: written in the transaction of the event or of the promise it belongs to."""
+"""Conversation history, written in the transaction of the event or the outgoing message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.text import with_quote
 from wechat.events import Message, MessageKind
 
 _INSERT = insert(Said)
-LONGEST = 8000  # characters kept of one message
+LONGEST = 8000  # characters stored per message
 WORDS = {
     MessageKind.IMAGE: "图片",
     MessageKind.FILE: "文件",
@@ -43,12 +43,12 @@ _LOGIN_LINK = re.compile(r"(/console/login/)[\w-]+")
 
 
 def without_login_link(text: str) -> str:
-    """A text as it is kept and shown: whoever reads a login link could use it."""
+    """Remove the secret of a login link from a text that is stored or shown."""
     return _LOGIN_LINK.sub(r"\1…", text)
 
 
 def shown(kind: str, text: str) -> str:
-    """A message as one line for people; what is no text is named, never shown as the platform's XML."""
+    """Return a message as one line for people. Other kinds than text are named; the platform's XML is not shown."""
     if kind == MessageKind.TEXT:
         return text
     nameless = kind == MessageKind.RECALLED or text.lstrip().startswith("<")
@@ -63,7 +63,7 @@ def in_full(message: Message, words: str) -> str:
 
 
 class Conversations:
-    """Keeps conversations for `keep_days`."""
+    """Stores the history of conversations."""
 
     def __init__(self, clock: Clock, loop_detector: LoopDetector, changes: ChangeFeed) -> None:
         self._clock = clock
@@ -71,7 +71,9 @@ class Conversations:
         self._loop_detector = loop_detector
 
     def heard(self, session: Session, message: Message, *, kept: Kept | None = None, ticket: int | None = None) -> None:
-        """Keep what somebody said; of a file that was fetched, its path and name."""
+        """Store a received message, with the path and name of its file if it was fetched."""
+        named = kept is not None and message.kind is not MessageKind.TEXT  # a transcribed voice message is a text
+        words = kept.name if kept and named else in_full(message, message.text)
         self._add(
             session,
             account=message.account,
@@ -79,14 +81,16 @@ class Conversations:
             by=message.contact_id,
             at=message.at.timestamp(),
             kind=message.kind,
-            text=kept.name if kept else in_full(message, message.text)[:LONGEST],
+            text=words[:LONGEST],
             media=kept.path if kept else "",
             message_id=message.id,
             ticket=ticket,
         )
 
     def spoken(self, session: Session, account: str, to: str, body: dict[str, Any]) -> None:
-        """Keep what the assistant is going to say; what it passes on to the staff is kept already."""
+        """Store a message that the assistant is going to send, except messages relayed to staff, which are stored
+        already.
+        """
         if "relays" in body:
             return
         words = str(body.get("text") or body.get("title") or body.get("name") or "")
@@ -107,7 +111,7 @@ class Conversations:
         after_commit(session, lambda: self._loop_detector.spoke(account, to, words))
 
     def note(self, session: Session, account: str, contact_id: str, ticket: int, staff: str, words: str) -> None:
-        """Keep what the staff noted about a conversation; the customer never sees it."""
+        """Store a staff note about a conversation; the customer never sees it."""
         self._add(
             session,
             account=account,
@@ -130,14 +134,14 @@ class Conversations:
     # ---- reading ----
 
     def last(self, session: Session, account: str, contact_id: str, limit: int, after: int = 0) -> list[Said]:
-        """The newest things said in a conversation, oldest first; `after`: only those later than this row."""
+        """Return the newest messages of a conversation, oldest first; `after`: only those with a greater id."""
         write_bulk(session)
         mine = select(Said).where(Said.account == account, Said.conversation == contact_id, ~col(Said.internal))
         newest = mine.where(col(Said.id) > after).order_by(col(Said.id).desc()).limit(limit)
         return list(session.exec(newest).all())[::-1]
 
     def count(self, session: Session, account: str, contact_id: str, after: int) -> int:
-        """How much was said in a conversation after a row."""
+        """Count the messages of a conversation with an id greater than `after`."""
         write_bulk(session)
         mine = select(func.count(col(Said.id))).where(
             Said.account == account, Said.conversation == contact_id, ~col(Said.internal), col(Said.id) > after
@@ -145,19 +149,19 @@ class Conversations:
         return session.exec(mine).one()
 
     def recalled(self, session: Session, account: str, contact_id: str, message_id: str) -> str:
-        """What a person took back, as one line; nothing when that is not kept."""
+        """Return a recalled message as one line, or "" if it is not stored."""
         write_bulk(session)
         theirs = select(Said).where(Said.account == account, Said.conversation == contact_id)
         row = session.exec(theirs.where(Said.message_id == message_id).limit(1)).first() if message_id else None
         return shown(row.kind, row.text) if row is not None else ""
 
     def first_of(self, session: Session, ticket: int) -> int:
-        """The row of the first thing said in a ticket; 0 when there is none."""
+        """Return the id of the first message of a ticket, or 0."""
         write_bulk(session)
         return session.exec(select(func.min(col(Said.id))).where(Said.ticket == ticket)).one() or 0
 
     def notes(self, session: Session, account: str, contact_id: str, limit: int) -> list[str]:
-        """The newest notes of the staff about a person, oldest first."""
+        """Return the newest staff notes about a person, oldest first."""
         write_bulk(session)
         noted = select(Said.text).where(Said.account == account, Said.conversation == contact_id, col(Said.internal))
         return list(session.exec(noted.order_by(col(Said.id).desc()).limit(limit)).all())[::-1]

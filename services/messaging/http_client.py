@@ -1,4 +1,4 @@
-"""The HTTP client with which business systems are reached: one session, bounded answers, no cookies."""
+"""HTTP client for business systems: one session, limited response size, no cookies."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import aiohttp
 from services.messaging.status_line import StatusKeeper, StatusRequest
 from version import VERSION
 
-ANSWER_LIMIT: Final = 256 * 1024  # bytes of an answer that are read
-LET_GO: Final = 1.0  # seconds that the rest of an unwanted answer may take
+ANSWER_LIMIT: Final = 256 * 1024  # maximum bytes read of a response
+LET_GO: Final = 1.0  # seconds for reading the rest of an unneeded response
 
 
 class TooLong(aiohttp.ClientError):
-    """An answer is longer than we read."""
+    """A response exceeds the size limit."""
 
 
 class HttpClient:
-    """Opens its session when it is first needed."""
+    """Creates the session on first use."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The session; how much goes on at once is up to the queues and the flows, not to its pool."""
+        """The session. Its pool is unlimited, because queues and flows limit the concurrency."""
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0)
             connector._factory = partial(StatusKeeper, loop=asyncio.get_running_loop())  # type: ignore[assignment]
@@ -41,14 +41,14 @@ class HttpClient:
         return self._session
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
 
 
 async def read_bounded(response: aiohttp.ClientResponse, limit: int = ANSWER_LIMIT) -> bytes:
-    """The answer's body; TooLong when it has more bytes than that."""
+    """Return the body; raise TooLong if it exceeds `limit` bytes."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -58,16 +58,16 @@ async def read_bounded(response: aiohttp.ClientResponse, limit: int = ANSWER_LIM
 
 
 async def let_go(response: aiohttp.ClientResponse) -> None:
-    """Read the rest of a short answer, so that its connection can be used again; a long or slow one is cut off."""
+    """Read the rest of a short response, so that its connection can be reused; give up on a long or slow one."""
     with contextlib.suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(LET_GO):
             await read_bounded(response)
 
 
 def describe(error: Exception) -> str:
-    """What went wrong, for a log: never an address, which may hold secrets."""
+    """Describe an error for logs, without the URL, which may contain secrets."""
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "timeout"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"cannot connect: {error.os_error.strerror or type(error.os_error).__name__}"
     return type(error).__name__

@@ -1,4 +1,4 @@
-"""Two bots must not talk to each other for ever: what comes back, or goes round and round, is not answered."""
+"""Prevents endless conversations between bots by detecting echoes and repeated messages."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from services.clock import Clock
 from services.text import normal
 
-MAX_KNOWN = 2_000  # conversations remembered, and sentences: what goes round goes round now
-LAST = 8  # things said in each: a reply may have several parts, and each comes back
-ROUNDS = 20  # the same sentence answered this often …
-SECONDS = 300.0  # … within this time is no person's
+MAX_KNOWN = 2_000  # conversations and messages remembered
+LAST = 8  # messages per conversation: a reply may have several parts, each of which is echoed
+ROUNDS = 20  # a person does not repeat a message this often …
+SECONDS = 300.0  # … within this many seconds
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class _Round:
 
 
 class LoopDetector:
-    """Remembers, for a short while and by their hashes, the sentences said last in each conversation."""
+    """Remembers hashes of the last messages of each conversation."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -29,18 +29,18 @@ class LoopDetector:
         self._rounds: OrderedDict[tuple[str, str, str, int], _Round] = OrderedDict()
 
     def spoke(self, account: str, to: str, words: str) -> None:
-        """The assistant said something."""
+        """Record a message of the assistant."""
         self._spoke[account, to] = (*self._spoke.get((account, to), ()), hash(normal(words)))[-LAST:]
         self._spoke.move_to_end((account, to))
         if len(self._spoke) > MAX_KNOWN:
             self._spoke.popitem(last=False)
 
     def is_echo(self, account: str, conversation: str, words: str) -> bool:
-        """Whether this is among what the assistant itself said there last."""
+        """Whether the text is one of the assistant's own last messages in this conversation."""
         return hash(normal(words)) in self._spoke.get((account, conversation), ())
 
     def goes_round(self, account: str, conversation: str, contact_id: str, words: str) -> bool:
-        """Whether the same sentence of one person was answered too often; counts this time."""
+        """Count a message of a person; return whether it was repeated too often."""
         key, now = (account, conversation, contact_id, hash(words)), self._clock()
         known = self._rounds.get(key)
         if known is None or now - known.since > SECONDS:

@@ -1,4 +1,4 @@
-"""Pictures and files that came in: fetched at once (gateways do not keep them long) and kept by their hash."""
+"""Received images and files: fetched at once, because gateways do not keep them long, and stored by hash."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
+from config.settings import LimitSettings
 from errors import WeChatError, WeChatOffline
+from services.messaging.budgets import MEGABYTE, Budget, Budgets, Verdict
 from wechat.events import Media, Message, MessageKind
 from wechat.interface import WeChat
 
@@ -20,81 +23,130 @@ log = logging.getLogger(__name__)
 Said = TypeVar("Said", bound=Message)
 FETCHED: Final = frozenset({MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO})
 TRIES = 3
-BETWEEN = 1.0  # seconds between two tries
-OFFLINE = 600  # tries while the account is away
+BETWEEN = 1.0  # seconds between attempts
+OFFLINE = 600  # attempts while the account is offline
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}$")
+
+
+class MediaFull(Exception):
+    """There is no room for another file; the message names the setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file on this machine's disk, and what it is called."""
+    """A stored file and its name."""
 
     path: str
     name: str
 
 
 def may_hold_file(message: Message) -> bool:
-    """Whether a file is to be looked for: PuppetMock says of most documents only that they are of no known kind, and
-    not every gateway has the pictures of stickers."""
+    """Whether a message may have a file.
+
+    PuppetMock reports most documents as an unknown kind; some gateways have no images of stickers.
+    """
     if message.kind is MessageKind.OTHER:
         return not message.text
     return message.kind in FETCHED or message.kind is MessageKind.EMOTICON
 
 
 class MediaStore:
-    """The folder of kept files."""
+    """The directory of stored files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: LimitSettings, budgets: Budgets) -> None:
         self.folder = folder
+        self._limits = limits
+        self._budgets = budgets
+        self._used: int | None = None  # bytes in the folder; counted when it is first needed
+        self.full = ""  # why nothing more is kept; "" while it is
+
+    def check(self) -> None:
+        """Look whether there is room for files; logs when that has changed. Blocks on a large folder."""
+        self._room_for(0)
 
     async def of(self, wechat: WeChat, message: Said) -> tuple[Said, Kept | None]:
-        """The message with its file, kept; of an unknown kind with a file it is a file from now on."""
+        """Fetch and store the file of a message. A message of unknown kind with a file becomes a file message."""
         if not may_hold_file(message):
             return message, None
-        kept = await self.fetch(wechat, message.id, message.kind)
+        kept = await self.fetch(wechat, message.id, message.kind, message.contact_id)
         if kept is not None and message.kind is MessageKind.OTHER:
             return replace(message, kind=MessageKind.FILE), kept
         return message, kept
 
-    async def fetch(self, wechat: WeChat, message_id: str, kind: str) -> Kept | None:
-        """Fetch and keep a message's file; None when it cannot be had. While the account is away it is waited for."""
+    async def fetch(self, wechat: WeChat, message_id: str, kind: str, contact_id: str) -> Kept | None:
+        """Fetch and keep a message's file; None when it cannot be had, or is more than the person or the disk has left.
+        While the account is away it is waited for."""
         failed = away = 0
+        if not self._budgets.has_left(Budget.BYTES, wechat.account, contact_id):
+            return None
         while failed < TRIES and away < OFFLINE:
             try:
-                get = wechat.image if kind == MessageKind.IMAGE else wechat.media
-                return await self.keep(await get(message_id))
+                get = wechat.image if kind == MessageKind.IMAGE else wechat.file
+                media = await get(message_id)
+                if self._budgets.spend(Budget.BYTES, wechat.account, contact_id, media.size) is not Verdict.ALLOWED:
+                    log.warning("%s: %s has sent more than is kept of one person", wechat.account, contact_id)
+                    return None
+                return await self.keep(media)
+            except MediaFull as error:
+                log.warning("%s: the file of message %s is not kept: %s", wechat.account, message_id, error)
+                return None
             except WeChatOffline:
                 away += 1
             except WeChatError as error:
                 failed += 1
                 if kind not in FETCHED:
                     return None
-                log.warning("%s: the file of message %s: %s", wechat.account, message_id, error)
+                log.warning("%s: could not store the file of message %s: %s", wechat.account, message_id, error)
             await asyncio.sleep(BETWEEN)
         return None
 
-    async def keep(self, media: Media) -> Kept:
-        """Write a file under its hash; the same bytes are kept once."""
-        return await asyncio.to_thread(self._keep, media)
+    async def keep(self, media: Media, *, always: bool = False) -> Kept:
+        """Write a file under its hash; the same bytes are kept once. MediaFull, unless it is kept `always`."""
+        return await asyncio.to_thread(self._keep, media, always)
 
-    def _keep(self, media: Media) -> Kept:
-        digest = hashlib.sha256(media.data).hexdigest()
+    def _keep(self, media: Media, always: bool) -> Kept:
+        sha = hashlib.sha256()
+        for piece in media.pieces():
+            sha.update(piece)
+        digest = sha.hexdigest()
         suffix = _SUFFIX.search(media.name)
         path = self.folder / digest[:2] / f"{digest}{suffix[0].lower() if suffix else ''}"
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             os.utime(path)
             return Kept(str(path), media.name)
+        if not always:
+            self._room_for(media.size)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as temporary:
-            temporary.write(media.data)
+            for piece in media.pieces():
+                temporary.write(piece)
             temporary.flush()
             os.fsync(temporary.fileno())
         Path(temporary.name).replace(path)  # whole or not at all, whatever dies
+        self._used = (self._used or 0) + media.size
         return Kept(str(path), media.name)
 
+    def _room_for(self, size: int) -> None:
+        """MediaFull when a file of this size would leave too little room."""
+        if self._used is None:
+            self._used = sum(path.stat().st_size for path in self.folder.glob("*/*") if path.is_file())
+        there = next(place for place in (self.folder.absolute(), *self.folder.absolute().parents) if place.exists())
+        free = shutil.disk_usage(there).free
+        why = ""
+        if self._used + size > self._limits.media_gigabytes * 1024 * MEGABYTE:
+            why = "limits.media_gigabytes"
+        elif free - size < self._limits.free_megabytes * MEGABYTE:
+            why = "limits.free_megabytes"
+        if why and why != self.full:
+            log.error("no more files are kept: %s is reached", why)
+        self.full = why
+        if why and size:
+            raise MediaFull(why)
+
     def prune(self, before: float) -> int:
-        """Remove what was last kept before `before` (Unix seconds); how many files."""
+        """Delete files last stored before `before` (Unix seconds); return their number."""
         old = [path for path in self.folder.glob("*/*") if path.is_file() and path.stat().st_mtime < before]
         for path in old:
             path.unlink(missing_ok=True)
+        self._used = None
         return len(old)

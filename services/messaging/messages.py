@@ -1,4 +1,4 @@
-"""What is said in WeChat: how a message is promised, and how it is sent when its turn comes."""
+"""Outgoing messages: their JSON bodies, queueing and sending."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
 QUEUE = "wx"
-AT_SIGN_END = "\u2005"  # what WeChat itself puts behind an @name
-WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between the tries of a message that WeChat refuses
-# seconds between the tries of one whose answer is lost, as when the gateway is killed; each may have been heard
+AT_SIGN_END = "\u2005"  # the character that WeChat puts after an @name
+WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between attempts if WeChat rejects the message
+# Seconds between attempts if the response is lost, such as when the gateway is killed. Any attempt may have succeeded.
 LOST_WAITS = (1.0, 2.0, 5.0, 30.0, 300.0, 900.0)
 SLOW_WAITS = (30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)  # after 操作过于频繁, which may last longer than an hour
 NOT_YET_WAIT = 60.0  # seconds between two looks at whether a customer has spoken again; it is looked at then, too
@@ -36,7 +36,7 @@ Body = dict[str, Any]
 
 
 def text(words: str, mentions: Sequence[str] = ()) -> Body:
-    """A text; `mentions` are the WeChat ids that get an @."""
+    """Create the body of a text; `mentions` are the WeChat ids to mention with @."""
     return {"type": "text", "text": words, "mentions": list(mentions)} if mentions else {"type": "text", "text": words}
 
 
@@ -55,17 +55,17 @@ def _pieces(body: Body) -> list[Body]:
 
 
 def choices(words: str, options: Sequence[str]) -> Body:
-    """A text with options, lines of the text, that are tapped where the channel can do that."""
+    """Create the body of a text whose lines `options` are buttons, where the channel supports that."""
     return {"type": "text", "text": words, "choices": list(options)} if options else text(words)
 
 
 def file(path: str | Path, name: str = "") -> Body:
-    """A picture or a file on this machine's disk."""
+    """Create the body of an image or file on disk."""
     return {"type": "file", "path": str(path), "name": name or Path(path).name}
 
 
 def link(card: Link) -> Body:
-    """A link card."""
+    """Create the body of a link card."""
     return {
         "type": "link",
         "title": card.title,
@@ -76,29 +76,29 @@ def link(card: Link) -> Body:
 
 
 def contact(contact_id: str) -> Body:
-    """A contact card."""
+    """Create the body of a contact card."""
     return {"type": "contact", "id": contact_id}
 
 
 def mini_program(program: MiniProgram) -> Body:
-    """A mini-program card."""
+    """Create the body of a mini-program card."""
     fields = ("appid", "title", "username", "page_path", "description")
     return {"type": "mini_program", **{name: getattr(program, name) for name in fields}}
 
 
 class Messages:
-    """Says things in WeChat, durably."""
+    """Queues messages to WeChat and sends them. `said` records each in the transaction that queues it."""
 
-    def __init__(self, outbox: Outbox, accounts: Accounts) -> None:
+    def __init__(self, outbox: Outbox, accounts: Accounts, said: Callable[[Session, str, str, Body], None]) -> None:
         self._outbox = outbox
         self._accounts = accounts
-        self.on_said: Callable[[Session, str, str, Body], None] = lambda _session, _account, _to, _body: None
+        self._said = said
         outbox.serve(QUEUE, self._deliver, pace=accounts.pace, is_open=accounts.is_online)
 
     def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> Job:
-        """Promise a message inside a transaction. `how`: as for Outbox.add."""
+        """Queue a message inside a transaction. `how`: keyword arguments of Outbox.add."""
         full = text(body) if isinstance(body, str) else body
-        self.on_said(session, account, to, full)
+        self._said(session, account, to, full)
         *first, last = _pieces(full)
         once = {name: how.pop(name) for name in ("idempotency_key", "fingerprint") if name in how}
         before = [self._outbox.add(session, f"{QUEUE}:{account}", to, piece, **how) for piece in first]
@@ -108,7 +108,7 @@ class Messages:
         return self._outbox.add(session, f"{QUEUE}:{account}", to, last, **how, **once)
 
     def leave(self, session: Session, account: str, room_id: str) -> Job:
-        """Promise, inside a transaction, that the account leaves a group once it has said what it promised before."""
+        """Queue leaving a room after the messages queued before, inside a transaction."""
         return self._outbox.add(session, f"{QUEUE}:{account}", room_id, {"type": "leave"}, priority=Priority.NOTICE)
 
     async def _deliver(self, work: Job) -> str | Retry | GiveUp:
@@ -166,18 +166,20 @@ async def _send(wechat: WeChat, to: str, body: Body, key: str) -> str:
         return await wechat.send_mini_program(
             to, MiniProgram(**{k: v for k, v in body.items() if k != "type"}), key=key
         )
-    raise ValueError(f"no message is of type {kind!r}")
+    raise ValueError(f"unknown message type {kind!r}")
 
 
 async def _with_names(wechat: WeChat, words: str, mentions: Sequence[str]) -> str:
-    """WeChat shows an @ only where the text itself names the person: put in front who is not named yet. Who cannot be
-    read goes without."""
+    """Put @names in front of a text for mentioned people it does not name.
+
+    WeChat shows a mention only if the text contains the name. People who cannot be read are left out.
+    """
     missing = []
     for contact_id in mentions:
         try:
             name = (await wechat.contact(contact_id)).name
         except WeChatRefused as error:
-            log.info("%s: who is mentioned could not be read: %s", wechat.account, error)
+            log.info("%s: could not read the mentioned people: %s", wechat.account, error)
             continue
         if name and f"@{name}" not in words:
             missing.append(f"@{name}{AT_SIGN_END}")

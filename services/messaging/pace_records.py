@@ -1,4 +1,4 @@
-"""What each account's pace must remember over a restart: what was done lately, and WeChat's last complaint."""
+"""Persistence of the rate limiters: recent actions, and the slow-down after 操作过于频繁."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class PaceRecords:
-    """Reads the governors' counters out of the database, and keeps there until when they go slow."""
+    """Restores the governors from the database, and stores their slow-downs."""
 
     def __init__(self, store: Store, outbox: Outbox, governors: Mapping[str, Governor], clock: Clock) -> None:
         self._store = store
@@ -32,16 +32,16 @@ class PaceRecords:
             governor.on_slow = partial(self._slowed, account)
 
     async def recall(self) -> None:
-        """Give every governor what its account did before this process."""
+        """Restore all governors."""
         await self._store.read(self._recall)
 
     async def begin(self, account: str) -> None:
-        """Do the same for an account whose governor was added since."""
+        """Restore the governor of an account that was added at run time."""
         self._governors[account].on_slow = partial(self._slowed, account)
         await self._store.read(lambda s: self._recall(s, account))
 
     async def drain(self) -> None:
-        """Wait until what is to be kept is kept."""
+        """Wait until pending writes are done."""
         await self._slow.drain()
 
     def _recall(self, session: Session, only: str = "") -> None:
@@ -59,7 +59,7 @@ class PaceRecords:
                 governor.recall_slow(float(slow.value))
 
     def _slowed(self, account: str, until: float) -> None:
-        log.warning("%s: WeChat says too fast; the pace is halved until %d", account, until)
+        log.warning("%s: WeChat reports 操作过于频繁; the rate is halved until %d", account, until)
         self._slow.put((account, until))
 
 

@@ -1,34 +1,42 @@
-"""Messages that were promised to WeChat, in pages, newest first; and a failed one promised anew."""
+"""Pages of messages sent to WeChat, newest first, and resending of failed ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from errors import NotFound
 from models.durable import OutboxItem, WorkState
+from services.accounts.audit import Audit
 from services.messaging.messages import QUEUE
 from services.paging import Page, PageRequest, page_of
 from services.work.outbox import Outbox
 
 
 def list_messages(
-    session: Session, accounts: Sequence[str], state: WorkState | None, to: str, page: PageRequest
+    session: Session,
+    accounts: Sequence[str],
+    state: WorkState | None,
+    to: str,
+    page: PageRequest,
+    ids: Sequence[str] = (),
 ) -> Page[OutboxItem]:
-    """The messages of these accounts, in a state (None = all), to one conversation ("" = to all)."""
+    """The messages of these accounts, in a state (None = all), to conversations whose id has `to` in it, or is one of
+    `ids` ("" = to all)."""
     query = select(OutboxItem).where(col(OutboxItem.queue).in_([f"{QUEUE}:{account}" for account in accounts]))
     if state is not None:
         query = query.where(OutboxItem.state == state)
     if to:
-        query = query.where(OutboxItem.key == to)
+        query = query.where(or_(col(OutboxItem.key).contains(to, autoescape=True), col(OutboxItem.key).in_(ids)))
     if page.before is not None:
         query = query.where(col(OutboxItem.id) < page.before)
     rows = session.exec(query.order_by(col(OutboxItem.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda item: item.id)
 
 
-def send_again(session: Session, outbox: Outbox, item_id: int) -> bool:
+def send_again(session: Session, outbox: Outbox, audit: Audit, item_id: int, who: str) -> bool:
     """Promise a failed message anew, inside a transaction; False when it has not failed. NotFound."""
     item = session.get(OutboxItem, item_id)
     if item is None or not item.queue.startswith(f"{QUEUE}:"):
@@ -36,4 +44,5 @@ def send_again(session: Session, outbox: Outbox, item_id: int) -> bool:
     if item.state not in (WorkState.FAILED, WorkState.UNKNOWN):
         return False
     outbox.again(session, item)
+    audit.note(session, item.queue.partition(":")[2], "message_resend", who, str(item_id), "done")
     return True

@@ -1,7 +1,7 @@
-"""Delivers what business systems are told: signed POSTs (Standard Webhooks), again for three days, then kept as failed.
+"""Delivery of webhook events: signed POSTs (Standard Webhooks), retried for three days, then kept as failed.
 
-Within a queue (one receiver) the events of one key, a group's number, go in order: one that is not taken yet holds
-back those behind it, and nobody else's.
+Within a queue (one receiver), events with the same key, such as a group's number, are delivered in order: a failing one
+holds back later ones with its key, but no others.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 from sqlalchemy import update
@@ -24,6 +24,7 @@ from config.business import WebhookSettings
 from errors import NotFound
 from models.db import Store
 from models.durable import IS_WEBHOOK, OutboxItem, WorkState
+from services.accounts.audit import Audit
 from services.clock import DAY, Clock
 from services.messaging.http_client import HttpClient, describe, let_go
 from services.messaging.status_line import forget_status, status_begun
@@ -34,38 +35,52 @@ from services.work.outbox import Outbox
 
 log = logging.getLogger(__name__)
 TIMEOUT: Final = 10.0
-GIVE_UP_AFTER: Final = 3 * DAY  # seconds since the event was promised
-WAITS: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0)  # seconds between tries; the last one repeats
+GIVE_UP_AFTER: Final = 3 * DAY  # seconds after the event was queued
+WAITS: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0)  # seconds between attempts; the last one repeats
 MAX_HOPS: Final = 3
 MAX_LISTED: Final = 100
 
 
 class _WrongWay(aiohttp.ClientError):
-    """The receiver sent us somewhere we do not go."""
+    """The receiver redirected to a place that is not followed."""
+
+
+class Resent(NamedTuple):
+    """An event that was asked to be sent again; `again` is False for one that had not failed."""
+
+    item: OutboxItem
+    again: bool
 
 
 class WebhookDelivery:
-    """The delivery of every webhook's queue, and what came to nothing."""
+    """Delivers the events of all webhooks, and resends failed ones."""
 
     def __init__(
-        self, outbox: Outbox, store: Store, outside: HttpClient, webhooks: Sequence[WebhookSettings], clock: Clock
+        self,
+        outbox: Outbox,
+        store: Store,
+        audit: Audit,
+        outside: HttpClient,
+        webhooks: Sequence[WebhookSettings],
+        clock: Clock,
     ) -> None:
         self.waits: Sequence[float] = WAITS
         self.give_up_after = GIVE_UP_AFTER
         self.timeout = TIMEOUT
         self._outbox = outbox
         self._store = store
+        self._audit = audit
         self._outside = outside
         self._clock = clock
         self.configure(webhooks)
         outbox.serve(QUEUE, self._deliver)
 
     def configure(self, webhooks: Sequence[WebhookSettings]) -> None:
-        """Deliver to these from now on; what waits belongs to a webhook's name, whatever its url and secret are."""
+        """Replace the webhooks. Queued events belong to a webhook's name, regardless of its URL and secret."""
         self._receivers = {webhook.name: webhook for webhook in webhooks}
 
     async def adopt(self) -> None:
-        """Give what waits under the url of a webhook, as earlier versions kept it, to its name; before `load`."""
+        """Rename queues of earlier versions, which were named by URL. Must run before Outbox.load."""
         moves = {f"{QUEUE}:{webhook.plain_url}": f"{QUEUE}:{name}" for name, webhook in self._receivers.items()}
 
         def write(session: Session) -> None:
@@ -77,28 +92,28 @@ class WebhookDelivery:
         await self._store.write(write)
 
     def address_of(self, name: str) -> str:
-        """Where a webhook's events go, without what may be secret in it; its name once it is not configured."""
+        """Return a webhook's URL without secrets, or its name if it is no longer configured."""
         receiver = self._receivers.get(name)
         return receiver.plain_url if receiver else name
 
-    # ---- delivering ----
+    # ---- delivery ----
 
     async def _deliver(self, work: Job) -> str | Retry | GiveUp:
         receiver = self._receivers.get(work.queue.removeprefix(f"{QUEUE}:"))
         if receiver is None:
-            return GiveUp("no webhook of this name is configured any more")
+            return GiveUp("no webhook with this name is configured")
         forget_status()
         try:
             status = await self._post(receiver, work)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             begun = status_begun()
-            if begun is not None and 200 <= begun < 300:  # received, though the rest of the answer is broken
+            if begun is not None and 200 <= begun < 300:  # accepted, even though the rest of the response is invalid
                 return f"HTTP {begun}"
             return self._again(work, str(error) if isinstance(error, _WrongWay) else describe(error))
         return f"HTTP {status}" if 200 <= status < 300 else self._again(work, f"HTTP {status}")
 
     async def _post(self, receiver: WebhookSettings, work: Job) -> int:
-        """Send it; a redirect is followed only to the same origin, and only where it keeps the method."""
+        """POST the event. Redirects are followed only to the same origin, and only if they keep the method."""
         body = json.dumps(work.body, ensure_ascii=False, separators=(",", ":"))
         headers = self._headers(receiver, work.body["id"], body)
         url = URL(receiver.url)
@@ -107,13 +122,13 @@ class WebhookDelivery:
                 response = await self._outside.session.post(
                     url, data=body.encode(), headers=headers, allow_redirects=False
                 )
-            async with response:  # received or not is decided: what follows the status line changes nothing
+            async with response:  # the status line decides; errors after it do not matter
                 if response.status not in (307, 308):
                     await let_go(response)
                     return response.status
                 target = url.join(URL(response.headers.get("Location", "")))
             if target.origin() != url.origin():
-                raise _WrongWay(f"HTTP {response.status} to another host")
+                raise _WrongWay(f"HTTP {response.status} redirect to another host")
             url = target
         raise _WrongWay("too many redirects")
 
@@ -131,34 +146,31 @@ class WebhookDelivery:
         wait = self.waits[min(work.attempts, len(self.waits) - 1)]
         if self._clock() + wait > work.created_at + self.give_up_after:
             return GiveUp(why)
-        log.warning("webhook %s: event %s not received (%s), again in %d s", receiver, work.body["id"], why, wait)
+        log.warning("webhook %s: event %s not received (%s), retrying in %d s", receiver, work.body["id"], why, wait)
         return Retry(wait, why)
 
-    # ---- what came to nothing ----
+    # ---- failed events ----
 
     async def listed(self, state: str = WorkState.FAILED) -> Sequence[OutboxItem]:
-        """The newest hundred events in this state, the newest first."""
+        """Return the newest hundred events in this state, newest first."""
         page = PageRequest(MAX_LISTED)
         return (await self._store.read(lambda s: list_deliveries(s, "", WorkState(state), page))).rows
 
-    async def resend(self, item_id: int) -> OutboxItem:
-        """Promise a given-up event anew; NotFound."""
-        item = await self._store.write(lambda s: self.send_again(s, item_id))
+    def send_again(self, session: Session, item_id: int, who: str) -> Resent:
+        """Promise a given-up event anew, inside a transaction, behind what its group has open; one that is open or
+        was received stays as it is. NotFound."""
+        item = session.exec(_hooks().where(OutboxItem.id == item_id)).first()
         if item is None:
             raise NotFound(f"webhook {item_id}")
-        return item
-
-    def send_again(self, session: Session, item_id: int) -> OutboxItem | None:
-        """Promise a given-up event anew, inside a transaction, behind what its group has open; one that is open or
-        was received stays as it is. None when there is no such event."""
-        item = session.exec(_hooks().where(OutboxItem.id == item_id)).first()
-        if item is not None and item.state == WorkState.FAILED:
+        failed = item.state == WorkState.FAILED
+        if failed:
             self._outbox.again(session, item)
-        return item
+            self._audit.note(session, "", "webhook_resend", who, str(item_id), "done")
+        return Resent(item, failed)
 
 
 def list_deliveries(session: Session, name: str, state: WorkState, page: PageRequest) -> Page[OutboxItem]:
-    """The events for a webhook ("" = for all) in this state, newest first."""
+    """Return a page of the events of a webhook ("" = all) in this state, newest first."""
     query = _hooks().where(OutboxItem.state == state)
     if name:
         query = query.where(OutboxItem.queue == f"{QUEUE}:{name}")

@@ -1,9 +1,9 @@
-"""What business systems are told (webhooks): promised in the same transaction as what it tells of."""
+"""Webhook events, queued in the transaction of the change they report."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,33 +12,29 @@ from sqlmodel import Session
 from config.business import WebhookSettings
 from models.conversations import BecameFriend
 from models.durable import Priority
-from models.groups import Qun
 from services.clock import Clock
-from services.work.delivery_queue import GiveUp, Job
 from services.work.outbox import Outbox
 
 QUEUE = "hook"
-MESSAGES = "wx"  # the queues of what is said in WeChat
-SAME_FRIEND = 3600.0  # seconds in which a second sign of the same new friend is no news
+SAME_FRIEND = 3600.0  # seconds in which further signs of the same new friend are ignored
 
 
 class WebhookEvents:
-    """Turns what happened into one promised POST for each webhook that listens."""
+    """Queues events for the webhooks that subscribe to them."""
 
     def __init__(self, outbox: Outbox, webhooks: Sequence[WebhookSettings], clock: Clock) -> None:
         self._outbox = outbox
         self.configure(webhooks)
         self._clock = clock
-        self.group_of: Callable[[str, str], Qun | None] = lambda _account, _room_id: None
-        outbox.on_failed(self._message_failed)
-        outbox.on_sent(self._message_sent)
 
     def configure(self, webhooks: Sequence[WebhookSettings]) -> None:
-        """Tell these from now on."""
+        """Replace the webhooks."""
         self._webhooks = list(webhooks)
 
     def tell(self, session: Session, type: str, key: str, data: dict[str, Any]) -> None:
-        """Promise the event to every webhook that wants its type; `key`: its events go in order (a group's number)."""
+        """Queue the event for every webhook that subscribes to `type`. Events with the same `key` are delivered in
+        order.
+        """
         event = {
             "id": f"evt_{uuid.uuid4().hex}",
             "type": type,
@@ -50,7 +46,7 @@ class WebhookEvents:
                 self._outbox.add(session, f"{QUEUE}:{webhook.name}", key, event, priority=Priority.NOTICE)
 
     def friend_added(self, session: Session, account: str, contact_id: str, name: str) -> None:
-        """Tell that a person has become a friend: once, though both its event and the list of contacts show it."""
+        """Report a new friend once, although both an event and the contact list show them."""
         now = self._clock()
         known = session.get(BecameFriend, (account, contact_id))
         if known is None or known.at < now - SAME_FRIEND:
@@ -59,24 +55,5 @@ class WebhookEvents:
             self.tell(session, "friend.added", contact_id, data)
 
     def wants(self, type: str) -> bool:
-        """Whether anybody is told of events of this type."""
+        """Whether any webhook subscribes to this event type."""
         return any(webhook.wants(type) for webhook in self._webhooks)
-
-    def _message_sent(self, session: Session, work: Job) -> None:
-        queue, _, account = work.queue.partition(":")
-        if queue != MESSAGES or work.body["type"] == "leave" or not self.wants("message.sent"):
-            return
-        qun = self.group_of(account, work.key)
-        data = {"message": work.id, "assistant": account, "to": work.key, "kind": work.body["type"]}
-        if qun is not None:
-            data["number"] = qun.number
-        self.tell(session, "message.sent", str(qun.number) if qun else work.key, data)
-
-    def _message_failed(self, session: Session, work: Job, gone: GiveUp) -> None:
-        queue, _, account = work.queue.partition(":")
-        if queue == MESSAGES:
-            qun = self.group_of(account, work.key)
-            data = {"message": work.id, "assistant": account, "to": work.key, "error": gone.why}
-            if qun is not None:
-                data["number"] = qun.number
-            self.tell(session, "message.failed", str(qun.number) if qun else work.key, data)

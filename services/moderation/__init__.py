@@ -1,1 +1,1 @@
-"""What is not allowed in groups, and what follows."""
+"""Moderation of groups: detection of offences, and sanctions."""

@@ -1,4 +1,4 @@
-"""Reads the QR codes in a picture's bytes."""
+"""Decodes QR codes in images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from PIL import Image
 
 log = logging.getLogger(__name__)
 
-MAX_PIXELS: Final = 20_000_000  # to be decoded; a JPEG of more is decoded at a smaller scale
-MAX_FRAMES: Final = 8  # of an animation
-EDGE: Final = 2400  # larger pictures are made smaller first: a code that people can scan is still there
+MAX_PIXELS: Final = 20_000_000  # limit of the decoded size; larger JPEGs are decoded at a reduced scale
+MAX_FRAMES: Final = 8  # frames read of an animation
+EDGE: Final = 2400  # pixels; larger images are reduced first, and scannable codes remain readable
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 CODES: Final = zxingcpp.BarcodeFormats(
     (zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.MicroQRCode, zxingcpp.BarcodeFormat.DataMatrix)
@@ -22,21 +22,21 @@ CODES: Final = zxingcpp.BarcodeFormats(
 
 
 def codes_in(data: bytes) -> list[str]:
-    """What the codes say; nothing for what is no picture, or too large a one."""
+    """Return the contents of the codes; [] if the data is not an image or is too large."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             picture.draft("L", (EDGE, EDGE))
-            if picture.width * picture.height > MAX_PIXELS:  # by the header alone: nothing is decoded yet
-                log.info("a picture of %d x %d is too large to be read", picture.width, picture.height)
+            if picture.width * picture.height > MAX_PIXELS:  # known from the header, before decoding
+                log.info("skipping a picture of %d x %d pixels: too large", picture.width, picture.height)
                 return []
             return [code for frame in _frames(picture) for code in _codes(frame)]
-    except Exception as error:  # noqa: BLE001 - decoders fail in any way on broken pictures; those show no code
-        log.info("a picture of %d bytes cannot be read: %s", len(data), type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - decoders raise many kinds of exceptions for broken images
+        log.info("could not decode a picture of %d bytes: %s", len(data), type(error).__name__)
         return []
 
 
 def _frames(picture: Image.Image) -> Iterator[Image.Image]:
-    """The picture, or some of an animation's frames, the first and the last among them."""
+    """Yield the image, or some frames of an animation including the first and last."""
     count = int(getattr(picture, "n_frames", 1))
     for number in sorted({round(step * (count - 1) / max(1, MAX_FRAMES - 1)) for step in range(MAX_FRAMES)}):
         picture.seek(number)
@@ -50,7 +50,7 @@ def _codes(frame: Image.Image) -> list[str]:
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
-    """The picture in grey; what is transparent shows white, as in a chat."""
+    """Return the image in greyscale, on a white background like in a chat."""
     if "A" not in picture.getbands() and "transparency" not in picture.info:
         return picture.convert("L")
     layer = picture.convert("RGBA")

@@ -1,43 +1,60 @@
-"""Blocked words: those of the config and those added by chat, ready to be looked for."""
+"""Blocked words: those of the config and those that people added, ready to be looked for."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final
 
 from sqlmodel import Session, col, select
 
 from models.db import Store, after_commit
 from models.groups import Qun
 from models.rules import BlockedWord
+from services.accounts.audit import Audit
 from services.clock import Clock
 from services.moderation.offences import WordFilter, letters, plain
 
 Scope = tuple[str, int | None]  # an account, and a group or (None) all of the account's
+MAX_WORD: Final = 50  # characters
+
+
+class WordOutcome(StrEnum):
+    """What came of blocking a word, or of allowing it again."""
+
+    DONE = "done"
+    TOO_SHORT = "too short"  # nothing to look for, or one Latin letter, which nearly every message contains
+    TOO_LONG = "too long"
+    KNOWN = "known"  # it was added here before
+    EVERYWHERE = "everywhere"  # it was added for all groups
+    CONFIGURED = "configured"  # it is in the config
+    UNKNOWN = "unknown"  # it is not blocked
 
 
 class BlockedWords:
-    """Which words must not be said where."""
+    """The blocked words, with a cached filter per group."""
 
-    def __init__(self, store: Store, configured: Sequence[str], clock: Clock) -> None:
+    def __init__(self, store: Store, audit: Audit, configured: Sequence[str], clock: Clock) -> None:
         self._store = store
+        self._audit = audit
         self._clock = clock
-        self._added: defaultdict[Scope, dict[str, str]] = defaultdict(dict)  # scope -> compared shape -> word
+        self._added: defaultdict[Scope, dict[str, str]] = defaultdict(dict)  # scope -> normalised word -> word
         self._filters: dict[int, WordFilter] = {}
         self.configure(configured)
 
     def configure(self, words: Sequence[str]) -> None:
-        """Take other words of the config from now on."""
+        """Replace the words of the config."""
         self._configured = {_shape(word): word for word in words}
         self._filters.clear()
 
     async def load(self) -> None:
-        """Read the words that were added; done once at start."""
+        """Load the added words."""
         for row in await self._store.read(lambda s: s.exec(select(BlockedWord).order_by(col(BlockedWord.id))).all()):
             self._added[row.account, row.number][_shape(row.word)] = row.word
 
     def filter(self, qun: Qun) -> WordFilter:
-        """What finds the words that are blocked in a group."""
+        """Return the filter for the words blocked in a group."""
         found = self._filters.get(qun.number)
         if found is None:
             found = self._filters[qun.number] = WordFilter(
@@ -46,7 +63,7 @@ class BlockedWords:
         return found
 
     def of(self, account: str, number: int | None) -> list[str]:
-        """The words added for one group, or (number None) for all groups of the account."""
+        """Return the words added for a group, or (number None) for all groups of the account."""
         return list(self._added[account, number].values())
 
     @property
@@ -54,26 +71,48 @@ class BlockedWords:
         """The words of the config, blocked everywhere."""
         return list(self._configured.values())
 
-    def is_configured(self, word: str) -> bool:
-        """Whether the config blocks the word, however written."""
-        return _shape(word) in self._configured
-
-    def has(self, account: str, number: int | None, word: str) -> bool:
-        """Whether the word, however written, was added there."""
-        return _shape(word) in self._added[account, number]
-
-    def add(self, session: Session, account: str, number: int | None, word: str, by: str) -> None:
-        """Block a word from now on, inside a transaction."""
-        session.add(BlockedWord(account=account, number=number, word=word, by=by, created_at=self._clock()))
+    def block(self, session: Session, account: str, number: int | None, word: str, who: str) -> WordOutcome:
+        """Block a word from now on, inside a transaction; written to the audit log."""
+        outcome = self._blockable(account, number, word)
+        if outcome is not WordOutcome.DONE:
+            return outcome
+        session.add(BlockedWord(account=account, number=number, word=word, by=who, created_at=self._clock()))
+        self._note(session, "blocked_word", account, number, word, who)
         after_commit(session, lambda: self._changed((account, number), _shape(word), word))
+        return outcome
 
-    def remove(self, session: Session, account: str, number: int | None, word: str) -> None:
-        """Allow a word again, inside a transaction."""
+    def allow(self, session: Session, account: str, number: int | None, word: str, who: str) -> WordOutcome:
+        """Allow a word again, inside a transaction; written to the audit log."""
+        if _shape(word) not in self._added[account, number]:
+            return self._blocked_by(account, word)
         rows = select(BlockedWord).where(BlockedWord.account == account, BlockedWord.number == number)
         for row in session.exec(rows).all():
             if _shape(row.word) == _shape(word):
                 session.delete(row)
+        self._note(session, "blocked_word_removed", account, number, word, who)
         after_commit(session, lambda: self._changed((account, number), _shape(word), None))
+        return WordOutcome.DONE
+
+    def _blockable(self, account: str, number: int | None, word: str) -> WordOutcome:
+        if len(word) > MAX_WORD:
+            return WordOutcome.TOO_LONG
+        compared = plain(word)
+        if not compared.strip() or (len(letters(compared)) == 1 and compared.isascii()):
+            return WordOutcome.TOO_SHORT
+        if _shape(word) in self._added[account, number]:
+            return WordOutcome.KNOWN
+        elsewhere = self._blocked_by(account, word)
+        return WordOutcome.DONE if elsewhere is WordOutcome.UNKNOWN else elsewhere
+
+    def _blocked_by(self, account: str, word: str) -> WordOutcome:
+        """Where a word is blocked for every group."""
+        if _shape(word) in self._configured:
+            return WordOutcome.CONFIGURED
+        return WordOutcome.EVERYWHERE if _shape(word) in self._added[account, None] else WordOutcome.UNKNOWN
+
+    def _note(self, session: Session, kind: str, account: str, number: int | None, word: str, who: str) -> None:
+        detail = {} if number is None else {"number": str(number)}
+        self._audit.note(session, account, kind, who, word, "done", **detail)
 
     def _changed(self, scope: Scope, shape: str, word: str | None) -> None:
         if word is None:

@@ -1,4 +1,4 @@
-"""Watches what is said in a group: blocked words, foreign links, QR codes, cards, mini-programs, flooding."""
+"""Detects offences in group messages: blocked words, foreign links, QR codes, cards, mini-programs, flooding."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPOKEN: Final = (MessageKind.TEXT, MessageKind.CHAT_HISTORY)  # where links are 
 
 
 class Offence(StrEnum):
-    """What a message does that it must not."""
+    """Kinds of offences."""
 
     WORD = "word"
     LINK = "link"
@@ -37,7 +37,7 @@ class Offence(StrEnum):
 
 
 class Moderator:
-    """Judges messages; what follows is the ladder's."""
+    """Checks messages. Sanctions are in Sanctions."""
 
     def __init__(
         self,
@@ -59,14 +59,14 @@ class Moderator:
         self._qr = QrReader()
 
     def configure(self, own_hosts: Sequence[str]) -> None:
-        """Take other hosts of one's own from now on."""
+        """Replace the hosts that count as own ones."""
         self._own: Sequence[str] = [host for url in (self._public_url, *own_hosts) if (host := host_of(url))]
 
     def offence(self, event: GroupMessage, qun: Qun) -> Offence | None:
         """What is wrong with a message, as far as the message itself tells."""
         if event.kind in UNCOUNTED or self._sanctions.is_exempt(qun, event.contact_id):
             return None
-        if self._flood.hit((event.account, event.room_id, event.contact_id), event.at.timestamp()):
+        if self._flood.hit((event.account, event.room_id, event.contact_id), event.arrived_at, event.at.timestamp()):
             return Offence.FLOOD
         if offence := self._in_text(event.text, qun, links=event.kind in SPOKEN):
             return offence
@@ -104,11 +104,11 @@ class Moderator:
         return Offence.LINK if self._block.links and not self._is_ours(link.url) else None
 
     async def close(self) -> None:
-        """End the process that reads pictures."""
+        """Stop the process that decodes images."""
         await self._qr.close()
 
     def reason(self, offence: Offence) -> str:
-        """What its author is told about it."""
+        """Return the reason as told to the offender."""
         return str(getattr(self._texts, f"offence_{offence}"))
 
     def _in_text(self, text: str, qun: Qun, *, links: bool) -> Offence | None:

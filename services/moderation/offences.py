@@ -1,4 +1,4 @@
-"""What a group's guard looks for in a text, and in how fast texts come: pure rules, no I/O."""
+"""Detection of blocked words, foreign links and flooding. No I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from config.settings import FloodSettings
 
-# Letters by category that show nothing: Hangul fillers.
+# Letters by Unicode category that are invisible: Hangul fillers.
 _UNSEEN: Final = dict.fromkeys((0x115F, 0x1160, 0x3164, 0xFFA0))
 _LINK: Final = re.compile(r"(?:https?|ftp):[/\\]{2,}([^\s/\\?#，。！？、）】」》\"'<>]+)", re.IGNORECASE)
 _DOMAINS: Final = (
@@ -27,22 +27,22 @@ MAX_SPEAKERS: Final = 20_000
 
 
 def plain(text: str) -> str:
-    """The text as it is compared: one width, one case, nothing that cannot be seen."""
+    """Normalise a text for comparison: NFKC, casefolded, without invisible characters."""
     text = unicodedata.normalize("NFKC", text).casefold().translate(_UNSEEN)
     return text if text.isprintable() else "".join(c for c in text if c.isprintable() or c.isspace())
 
 
 def letters(text: str) -> str:
-    """Only the letters and digits of a plain text."""
+    """Return only the letters and digits of a normalised text."""
     return text if text.isalnum() else "".join(filter(str.isalnum, text))
 
 
 class WordFilter:
-    """Finds blocked words, whatever is put between their characters."""
+    """Finds blocked words, ignoring other characters between their letters."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        self._words: list[tuple[str, str]] = []  # as compared, as given
-        self._signs: list[tuple[str, str]] = []  # words without any letter, an emoji say
+        self._words: list[tuple[str, str]] = []  # (normalised, original)
+        self._signs: list[tuple[str, str]] = []  # words without letters, such as emoji
         for word in dict.fromkeys(words):
             shape = plain(word)
             bare = letters(shape)
@@ -50,11 +50,11 @@ class WordFilter:
         self._signs = [(sign, word) for sign, word in self._signs if sign]
 
     def __bool__(self) -> bool:
-        """Whether there is any word to look for."""
+        """Whether there are any words."""
         return bool(self._words or self._signs)
 
     def hit(self, text: str) -> str | None:
-        """The first blocked word that the text holds, as it was given."""
+        """Return the first blocked word in the text, in its original form."""
         if not self:
             return None
         shape = plain(text)
@@ -66,7 +66,9 @@ class WordFilter:
 
 
 def _really(word: str, bare: str, shape: str) -> bool:
-    """Latin words meet by chance across a gap (`this exam` holds s-e-x): there both ends must be ends of a word."""
+    """Whether a match counts: Latin words with gaps must begin and end at word boundaries (`this exam` contains
+    s-e-x).
+    """
     if word in shape or not word.isascii():
         return True
     places = [place for place, c in enumerate(shape) if c.isalnum()]
@@ -88,7 +90,7 @@ def _is_latin(text: str, place: int) -> bool:
 
 
 def host_of(url: str) -> str:
-    """The host of a link, lower-case; "" when it has none. Browsers take a backslash for a slash."""
+    """Return the host of a link in lower case, or "". Like browsers, accept backslashes as slashes."""
     url = url.replace("\\", "/")
     try:
         return (urlsplit(url if "://" in url else f"//{url}").hostname or "").rstrip(".")
@@ -97,12 +99,12 @@ def host_of(url: str) -> str:
 
 
 def is_own(host: str, own: Sequence[str]) -> bool:
-    """Whether a host is one of ours, or below one."""
+    """Whether a host is one of `own` or a subdomain of one."""
     return any(host == mine or host.endswith(f".{mine}") for mine in own)
 
 
 def foreign_link(text: str, own: Sequence[str]) -> str | None:
-    """The host of the first link in the text that leads to none of `own`."""
+    """Return the host of the first link in the text that is not in `own`."""
     if "." not in (text := plain(text)) and "。" not in text and "://" not in text:
         return None
     text = _FULL_STOP.sub(".", text)
@@ -114,21 +116,26 @@ def foreign_link(text: str, own: Sequence[str]) -> str | None:
 
 
 class FloodDetector:
-    """Who says more than so many messages in so many seconds."""
+    """Detects people who send more than a number of messages in a number of seconds."""
 
     def __init__(self, settings: FloodSettings) -> None:
         self._most = settings.messages
         self._seconds = settings.seconds
-        self._said: dict[tuple[str, str, str], deque[float]] = {}
+        self._said: dict[tuple[str, str, str], deque[tuple[float, float]]] = {}
 
-    def hit(self, speaker: tuple[str, str, str], at: float) -> bool:
-        """Count a message of (account, room, person); True when it is one too many, and counting begins anew."""
+    def hit(self, speaker: tuple[str, str, str], arrived: float, said_at: float) -> bool:
+        """Count a message of (account, room, person); True when it is one too many, and counting begins anew.
+
+        They must have arrived as fast as they were said: a gateway's clock may stand still, and what was said over a
+        while comes all at once after a lost connection.
+        """
         said = self._said.get(speaker)
         if said is None:
-            self._make_room(at)
+            self._make_room(arrived)
             said = self._said[speaker] = deque(maxlen=self._most + 1)
-        said.append(at)
-        if len(said) <= self._most or at - said[0] > self._seconds:
+        said.append((arrived, said_at))
+        first_arrived, first_said = said[0]
+        if len(said) <= self._most or max(arrived - first_arrived, said_at - first_said) > self._seconds:
             return False
         said.clear()
         return True
@@ -136,6 +143,6 @@ class FloodDetector:
     def _make_room(self, now: float) -> None:
         if len(self._said) < MAX_SPEAKERS:
             return
-        silent = [key for key, said in self._said.items() if not said or now - said[-1] > self._seconds]
+        silent = [key for key, said in self._said.items() if not said or now - said[-1][0] > self._seconds]
         for key in silent or list(self._said)[: MAX_SPEAKERS // 2]:
             del self._said[key]

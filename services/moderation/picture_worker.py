@@ -1,7 +1,7 @@
-"""`python -m services.moderation.picture_worker`: the child process that opens pictures for their QR codes.
+"""`python -m services.moderation.picture_worker`: child process that decodes QR codes in images.
 
-Decoders may need far more memory than a picture has bytes, and may crash. The parent writes a picture as its length
-(4 bytes, big endian) and its bytes to stdin; the child answers with a line of JSON: the list of what the codes say.
+Decoders may need far more memory than the size of the file, and may crash. The parent writes an image as its length (4
+bytes, big endian) and data to stdin; the child responds with a line of JSON: the list of the codes' contents.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import struct
 import sys
 from typing import Final
 
-MAX_MEMORY: Final = 384 * 1024 * 1024  # bytes of address space; the libraries alone take about half of it
-MAX_CPU: Final = 3600  # seconds in all: a child that loops is killed by its parent long before
+MAX_MEMORY: Final = 384 * 1024 * 1024  # bytes of address space, half of which the libraries take
+MAX_CPU: Final = 3600  # seconds in total; the parent kills a hanging child much earlier
 
 
 def main() -> None:
-    """Answer until stdin ends."""
+    """Process images until stdin is closed."""
     from services.moderation.barcodes import codes_in
 
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))

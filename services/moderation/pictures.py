@@ -1,4 +1,4 @@
-"""QR codes in pictures that people send, read by a child process with limits on memory and time."""
+"""Decodes QR codes in received images, in a child process with limited memory and time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Final
 
 log = logging.getLogger(__name__)
 MAX_BYTES: Final = 15_000_000
-SECONDS: Final = 5.0  # that a picture may take; the child is killed then
-IDLE_SECONDS: Final = 60.0  # after which the child ends, to free its memory
+SECONDS: Final = 5.0  # timeout per image, after which the child is killed
+IDLE_SECONDS: Final = 60.0  # idle time after which the child is stopped, to free its memory
 ROOT: Final = Path(__file__).parents[2]
 
 
 class QrReader:
-    """Reads QR codes, one picture at a time. A picture that kills the child process shows no code."""
+    """Decodes one image at a time. An image that crashes the child yields no codes."""
 
     def __init__(self, seconds: float = SECONDS, idle_seconds: float = IDLE_SECONDS) -> None:
         self._seconds = seconds
@@ -29,7 +29,7 @@ class QrReader:
         self._idle: asyncio.TimerHandle | None = None
 
     async def read(self, data: bytes) -> list[str]:
-        """What the QR codes of a picture say; nothing for what is too large or no picture."""
+        """Return the contents of an image's QR codes; [] if it is too large or not an image."""
         if not data or len(data) > MAX_BYTES:
             return []
         async with self._turn:
@@ -39,14 +39,14 @@ class QrReader:
                 async with asyncio.timeout(self._seconds):
                     return await self._ask(data)
             except (TimeoutError, OSError, ValueError) as error:
-                log.warning("a picture of %d bytes could not be read: %s", len(data), type(error).__name__)
+                log.warning("could not decode a picture of %d bytes: %s", len(data), type(error).__name__)
                 await self._end_child()
                 return []
             finally:
                 self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._close_idle)
 
     async def close(self) -> None:
-        """End the child process."""
+        """Stop the child process."""
         if self._idle is not None:
             self._idle.cancel()
         async with self._turn:
@@ -62,7 +62,7 @@ class QrReader:
         return codes
 
     def _close_idle(self) -> None:
-        """Close the child's input, which ends it."""
+        """Close the child's stdin, which ends it."""
         child = self._child
         if child is not None and not self._turn.locked():
             self._child = None

@@ -1,1 +1,1 @@
-"""Messages to many: broadcasts, timed messages, reports, and messages asked for over REST."""
+"""Outgoing messages at scale: broadcasts, timed messages, reports, and messages requested by REST."""

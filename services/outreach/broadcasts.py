@@ -1,4 +1,5 @@
-"""A message to many groups: by an admin in WeChat, who is asked first, or by a business system; with its results."""
+"""A message to many groups or friends: by an admin in WeChat, who is asked first, in the console, or by a business
+system; with its results."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import update
 from sqlmodel import Session, col, select
@@ -20,57 +21,72 @@ from models.durable import OutboxItem, Priority, WorkState
 from models.groups import Qun, QunState, QunTag
 from models.rules import Broadcast, BroadcastState, BroadcastTarget
 from services.accounts.audit import Audit
+from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.groups.groups import Groups
 from services.messaging.messages import Body, Messages, text
-from services.work.delivery_queue import Job
 
+Friend = tuple[str, str]  # an account, and the WeChat id of a friend of it
+NO_GROUP: Final = 0  # the number of a target that is a friend
 MINUTES: Final = 10  # that an admin has for 确认
 BATCH: Final = 500  # ids in one query
 
 
+class Target(NamedTuple):
+    """A conversation that a broadcast goes to: a room of a group, or a friend (number = NO_GROUP)."""
+
+    account: str
+    number: int
+    conversation: str
+
+
 @dataclass(frozen=True, slots=True)
 class BroadcastRequest:
-    """What is to be said where: in these groups (by number or code), in those with one of these tags, or in all.
+    """A broadcast to these groups (by number or code), to those with one of these tags, or to all.
 
-    `account`: only in groups of this assistant ("" = of any). `run_at`: Unix seconds, 0 = now.
+    `account`: only in groups of this assistant ("" = of any). `friends`: also to these people, each as account and
+    WeChat id. `run_at`: Unix seconds, 0 = now.
     """
 
     body: Body
     quns: Sequence[str | int] = ()
     tags: Sequence[str] = ()
     everywhere: bool = False
+    friends: Sequence[Friend] = ()
     account: str = ""
     run_at: float = 0
 
     def fingerprint(self) -> str:
-        """The same for the same request."""
+        """Return a hash that is equal for equal requests."""
         parts = [self.body, list(self.quns), list(self.tags), self.everywhere, self.account, self.run_at]
+        parts += [list(self.friends)] if self.friends else []  # without any as earlier versions kept it
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(slots=True)
 class BroadcastResult:
-    """A broadcast with the state of each group; a group is sent once all of its rooms are."""
+    """A broadcast with the state of each group and friend; a group is sent once all of its rooms are."""
 
     broadcast: Broadcast
     groups: dict[int, str] = field(default_factory=dict)
+    friends: dict[Friend, str] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
         """queued, sending, or done once nothing is open any more."""
-        states = set(self.groups.values())
+        states = {*self.groups.values(), *self.friends.values()}
         if not states & {WorkState.QUEUED, WorkState.SENDING}:
             return "done"
         return str(WorkState.QUEUED if states == {WorkState.QUEUED} else WorkState.SENDING)
 
 
 class Broadcasts:
-    """Broadcasts wait in the database, so that a restart between question and answer loses nothing."""
+    """Broadcasts are stored, so a restart between question and confirmation loses nothing."""
 
     def __init__(
         self,
         store: Store,
+        accounts: Accounts,
         groups: Groups,
         messages: Messages,
         state_of: Callable[[OutboxItem], str],
@@ -78,6 +94,7 @@ class Broadcasts:
         clock: Clock,
     ) -> None:
         self._store = store
+        self._accounts = accounts
         self._groups = groups
         self._messages = messages
         self._state_of = state_of
@@ -86,55 +103,57 @@ class Broadcasts:
         self._writing = SingleFlight[str, int]()  # by idempotency key
 
     def targets(self, account: str) -> list[tuple[str, int]]:
-        """The rooms of every active group of the account, each with its group's number."""
+        """Return (room id, group number) for all rooms of the account's active groups."""
         mine = [qun for qun in self._groups if qun.account == account and qun.state == QunState.ACTIVE]
         return [(room.room_id, qun.number) for qun in mine for room in self._groups.rooms(qun) if room.room_id]
 
     def groups(self, account: str) -> int:
-        """How many groups a broadcast goes to."""
+        """Return the number of groups that a broadcast of the account reaches."""
         return len({number for _, number in self.targets(account)})
 
     # ---- by an admin in WeChat ----
 
     def ask(self, session: Session, account: str, by: str, text: str) -> None:
-        """Keep a broadcast until it is confirmed; it takes the place of an earlier one, inside a transaction."""
+        """Store a broadcast until it is confirmed, replacing an earlier one, inside a transaction."""
         self._end(session, account, by, BroadcastState.CANCELLED)
         now = self._clock()
         session.add(Broadcast(account=account, by=by, text=text, expires_at=now + MINUTES * 60, created_at=now))
 
     async def waiting(self, account: str, by: str) -> Broadcast | None:
-        """The broadcast of this admin that waits for an answer, be it late."""
+        """Return the admin's broadcast that waits for confirmation, even if it has expired."""
         wanted = select(Broadcast).where(
             Broadcast.account == account, Broadcast.by == by, Broadcast.state == BroadcastState.ASKED
         )
         return await self._store.read(lambda s: s.exec(wanted.order_by(col(Broadcast.id).desc())).first())
 
     def is_late(self, broadcast: Broadcast) -> bool:
-        """Whether its time for an answer is over."""
+        """Whether the time for confirmation is over."""
         return broadcast.expires_at <= self._clock()
 
     def cancel(self, session: Session, broadcast: Broadcast) -> None:
-        """Send nothing, inside a transaction."""
+        """Cancel the broadcast, inside a transaction."""
         self._end(session, broadcast.account, broadcast.by, BroadcastState.CANCELLED)
 
     def send(self, session: Session, broadcast: Broadcast) -> int:
-        """Promise it to every group, inside a transaction; returns to how many. A second time it does nothing."""
+        """Queue the broadcast for all groups, inside a transaction; return their number, or 0 if it is not waiting."""
         if not self._end(session, broadcast.account, broadcast.by, BroadcastState.SENT):
             return 0
         quns = [qun for qun in self._groups if qun.account == broadcast.account]
-        return self._promise(session, broadcast, text(broadcast.text), quns, f"person:{broadcast.by}")
+        targets = self._targets(quns)
+        return self._promise(session, broadcast, text(broadcast.text), targets, f"person:{broadcast.by}")
 
     def _end(self, session: Session, account: str, by: str, state: str) -> bool:
         mine = (col(Broadcast.account) == account) & (col(Broadcast.by) == by)
         still = col(Broadcast.state) == BroadcastState.ASKED
         return session.connection().execute(update(Broadcast).where(mine, still).values(state=state)).rowcount > 0
 
-    # ---- by a business system ----
+    # ---- by a business system, or in the console ----
 
     async def promise(self, request: BroadcastRequest, who: str, key: str | None) -> int:
-        """Promise it to every group it names; returns its id. With a key, one that came before is not promised again.
+        """Promise it to every group and friend it names; returns its id. A key that came before promises nothing again.
 
-        NotFound for a group there is not; InvalidParameter when no group is left, or the key came with another request.
+        NotFound for a group or friend there is not; InvalidParameter when no group is left, or the key came with
+        another request.
         """
         if key is None:
             return await self._store.write(lambda s: self._write(s, request, who, None))
@@ -147,11 +166,12 @@ class Broadcasts:
         if kept is None:
             return self._write(session, request, who, key)
         if kept.fingerprint != request.fingerprint():
-            raise InvalidParameter("the Idempotency-Key came with another broadcast")
+            raise InvalidParameter("the Idempotency-Key was used for another broadcast")
         return kept.id or 0
 
     def _write(self, session: Session, request: BroadcastRequest, who: str, key: str | None) -> int:
         quns = [qun for qun in self._meant(session, request) if request.account in ("", qun.account)]
+        targets = [*self._targets(quns), *map(self._friend, dict.fromkeys(request.friends))]
         broadcast = Broadcast(
             account=request.account,
             by=who,
@@ -166,8 +186,8 @@ class Broadcasts:
         )
         session.add(broadcast)
         session.flush()
-        if not self._promise(session, broadcast, request.body, quns, who):
-            raise InvalidParameter("no group to send to")
+        if not self._promise(session, broadcast, request.body, targets, who):
+            raise InvalidParameter("nobody to send to")
         return broadcast.id or 0
 
     def _meant(self, session: Session, request: BroadcastRequest) -> list[Qun]:
@@ -185,31 +205,50 @@ class Broadcasts:
             raise NotFound(f"group {name}")
         return qun
 
-    def _promise(self, session: Session, broadcast: Broadcast, body: Body, quns: Sequence[Qun], who: str) -> int:
-        """Promise the message in every room of the active ones among these groups; to how many groups."""
-        promised: list[tuple[Qun, str, Job]] = []
+    def _targets(self, quns: Sequence[Qun]) -> list[Target]:
+        """Every room of the active ones among these groups."""
+        active = [qun for qun in quns if qun.state == QunState.ACTIVE]
+        return [
+            Target(qun.account, qun.number, room.room_id)
+            for qun in active
+            for room in self._groups.rooms(qun)
+            if room.room_id
+        ]
+
+    def _friend(self, friend: Friend) -> Target:
+        account, contact_id = friend
+        contact = self._accounts.get(account).directory.contacts.get(contact_id)
+        if contact is None or not contact.friend or contact.official:
+            raise NotFound(f"friend {contact_id}")
+        return Target(account, NO_GROUP, contact_id)
+
+    def _promise(self, session: Session, broadcast: Broadcast, body: Body, targets: Sequence[Target], who: str) -> int:
+        """Promise the message in every conversation; returns to how many groups and friends."""
         how: dict[str, Any] = {"priority": Priority.BROADCAST, "run_at": broadcast.run_at}
-        for qun in quns:
-            rooms = self._groups.rooms(qun) if qun.state == QunState.ACTIVE else []
-            ids = [room.room_id for room in rooms if room.room_id]
-            promised += [(qun, id, self._messages.say(session, qun.account, id, dict(body), **how)) for id in ids]
+        jobs = [self._messages.say(session, one.account, one.conversation, dict(body), **how) for one in targets]
         write_bulk(session)  # which gives the messages their ids
         session.add_all(
             BroadcastTarget(
-                broadcast=broadcast.id or 0, account=qun.account, number=qun.number, room_id=room_id, message=job.id
+                broadcast=broadcast.id or 0,
+                account=one.account,
+                number=one.number,
+                room_id=one.conversation,
+                message=job.id,
             )
-            for qun, room_id, job in promised
+            for one, job in zip(targets, jobs, strict=True)
         )
-        count = len({qun.number for qun, _, _ in promised})
-        if count:
-            account = broadcast.account or promised[0][0].account
-            self._audit.note(session, account, "broadcast", who, str(broadcast.id), "done", groups=str(count))
-        return count
+        groups = len({one.number for one in targets if one.number != NO_GROUP})
+        friends = sum(one.number == NO_GROUP for one in targets)
+        if targets:
+            account = broadcast.account or targets[0].account
+            detail = {"groups": str(groups), **({"friends": str(friends)} if friends else {})}
+            self._audit.note(session, account, "broadcast", who, str(broadcast.id), "done", **detail)
+        return groups + friends
 
-    # ---- how it stands ----
+    # ---- results ----
 
     async def result(self, broadcast_id: int) -> BroadcastResult:
-        """The broadcast with what came of it in each group; NotFound."""
+        """Return the broadcast with the result of each group; raise NotFound."""
         found = await self._store.read(lambda s: self._result(s, broadcast_id))
         if found is None:
             raise NotFound(f"broadcast {broadcast_id}")
@@ -227,13 +266,18 @@ class Broadcasts:
             items = session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids))).all()
             messages |= {item.id or 0: self._state_of(item) for item in items}
         states: defaultdict[int, set[str]] = defaultdict(set)
-        for target in targets:  # a message that was pruned since was done long ago
-            states[target.number].add(messages.get(target.message, WorkState.SENT))
-        return BroadcastResult(broadcast, {number: _together(found) for number, found in states.items()})
+        friends: dict[Friend, str] = {}
+        for target in targets:
+            state = messages.get(target.message, WorkState.SENT)  # one that was pruned since was done long ago
+            if target.number == NO_GROUP:
+                friends[target.account, target.room_id] = state
+            else:
+                states[target.number].add(state)
+        return BroadcastResult(broadcast, {number: _together(found) for number, found in states.items()}, friends)
 
 
 def _together(states: set[str]) -> str:
-    """The state of a group whose rooms stand so."""
+    """Combine the states of a group's rooms."""
     if states & {WorkState.FAILED, WorkState.UNKNOWN}:
         return WorkState.FAILED
     return next(iter(states)) if len(states) == 1 else WorkState.SENDING

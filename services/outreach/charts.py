@@ -1,4 +1,4 @@
-"""A group's days as a picture. Digits and Latin letters only: no Chinese font is sure to be there."""
+"""Chart of a group's daily numbers. Labels are Latin only, because no Chinese font may be installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PANELS: Final = (("messages", "#4c78a8"), ("joins", "#54a24b"), ("leaves", "#e45
 
 
 def draw(days: Sequence[DayStats]) -> bytes:
-    """A PNG with one row of bars each for messages, joins and leaves."""
+    """Return a PNG with a bar chart each for messages, joins and leaves."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), "white")
     pen = ImageDraw.Draw(picture)
     font = ImageFont.load_default(18)
@@ -40,7 +40,7 @@ def _bars(
     values: Sequence[int],
     colour: str,
 ) -> None:
-    """One row: a title, a base line, a bar with its number for each day."""
+    """Draw one bar chart: title, base line, and a labelled bar per day."""
     base, room = top + height - 14, height - 70
     pen.text((MARGIN, top + 10), title, "#333", font)
     pen.line((MARGIN, base, WIDTH - MARGIN, base), "#999")

@@ -1,4 +1,4 @@
-"""Groups that a caller does not wait for: made when the account's turn comes, whatever dies meanwhile."""
+"""Groups created by respond-async requests: queued, and created when the account's rate limit allows."""
 
 from __future__ import annotations
 
@@ -10,27 +10,33 @@ from models.durable import OutboxItem, Priority, WorkState
 from models.groups import Qun, QunState
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
+from services.groups.lifecycle import GroupLifecycle
 from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 
 QUEUE = "make"
-WAITS = (10.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 3600.0)  # seconds between tries of what WeChat refuses
+WAITS = (10.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 3600.0)  # seconds between attempts that WeChat rejects
 
 
 class DeferredGroups:
-    """Promises groups."""
+    """Queues the creation of groups."""
 
-    def __init__(self, store: Store, accounts: Accounts, groups: Groups, outbox: Outbox) -> None:
+    def __init__(
+        self, store: Store, accounts: Accounts, groups: Groups, lifecycle: GroupLifecycle, outbox: Outbox
+    ) -> None:
         self._store = store
         self._accounts = accounts
         self._groups = groups
+        self._lifecycle = lifecycle
         self._outbox = outbox
         outbox.serve(QUEUE, self._make, at_once=1, is_open=accounts.is_online)
 
     async def create(self, code: str, owner: str, account: str, who: str) -> Qun:
-        """The group of this code, which will be made; one that is there is returned as it is. Raises what
-        Groups.create raises for a request that can never be met."""
-        qun = await self._groups.prepare(code, owner, account)
+        """Return the group of this code and queue its creation, unless it exists already.
+
+        Raises the errors of GroupLifecycle.create that do not depend on creating the room.
+        """
+        qun = await self._lifecycle.prepare(code, owner, account)
         if qun.state == QunState.MAKING:
             await self._store.write(lambda s: self._promise(s, qun, who))
         return qun
@@ -48,7 +54,7 @@ class DeferredGroups:
     async def _make(self, work: Job) -> str | Retry | GiveUp:
         account = work.queue.partition(":")[2]
         try:
-            qun, _ = await self._groups.create(work.body["code"], work.body["owner"], account, work.body["who"])
+            qun, _ = await self._lifecycle.create(work.body["code"], work.body["owner"], account, work.body["who"])
         except (TooManyRequests, AssistantOffline) as error:
             return Retry(max(1.0, error.retry_after or 5.0), error.message, counts=False)
         except GroupNotMade as error:

@@ -1,4 +1,4 @@
-"""Messages that business systems ask for: whom they go to, promised once per key, and how they stand."""
+"""Messages requested by business systems: recipients, idempotency, and state."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from services.work.delivery_queue import Job
 from services.work.read_batcher import ReadBatcher
 from wechat.events import Contact
 
-Target = tuple[str, list[str]]  # the WeChat id of a person or a room, and whom to mention there
+Target = tuple[str, list[str]]  # WeChat id of a person or room, and the people to mention there
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRequest:
-    """What the caller asked for; exactly one of `to` and `qun` is set."""
+    """A requested message; exactly one of `to` and `qun` is set."""
 
     account: str
     to: str | None
     qun: str | int | None
     words: str
     mentions: tuple[str, ...]
-    body: Body | None = None  # what is sent instead of words
+    body: Body | None = None  # replaces `words`
 
     def message(self, mentions: Sequence[str]) -> Body:
-        """What is said in one place."""
+        """Return the body for one room or person."""
         return dict(self.body) if self.body else text(self.words, mentions)
 
     def fingerprint(self) -> str:
-        """The same for the same order."""
+        """Return a hash that is equal for equal requests."""
         parts = [self.account, self.to, self.qun, self.words, self.mentions, *([self.body] if self.body else [])]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 class OutboundRequests:
-    """Messages that business systems ask for."""
+    """Queues messages requested by business systems."""
 
     def __init__(
         self,
@@ -67,10 +67,10 @@ class OutboundRequests:
         self._writing = SingleFlight[str, int]()  # by idempotency key
 
     async def promise(self, order: MessageRequest, key: str | None) -> int:
-        """Promise the message; returns its id. With a key, an order that came before is not promised again.
+        """Queue the message and return its id. A request with a known key is not queued again.
 
-        Raises AssistantUnknown, AssistantOffline, NotFound, MemberAmbiguous, GroupNotMade; InvalidParameter when the
-        key came with another order.
+        Raises AssistantUnknown, AssistantOffline, NotFound, MemberAmbiguous, GroupNotMade; InvalidParameter if the key
+        belongs to another request.
         """
         if key is None:
             return (await self._write(order, None)).id
@@ -81,7 +81,7 @@ class OutboundRequests:
         if kept is None:
             return (await self._write(order, key)).id
         if kept.fingerprint != order.fingerprint():
-            raise InvalidParameter("the Idempotency-Key came with another message")
+            raise InvalidParameter("the Idempotency-Key was used for another message")
         return kept.id
 
     async def _write(self, order: MessageRequest, key: str | None) -> Job:
@@ -99,13 +99,13 @@ class OutboundRequests:
             body = order.message(first[1])
             if others:
                 parts = [say(to, order.message(mentions)) for to, mentions in others]
-                write_bulk(session)  # which gives them their ids
+                write_bulk(session)  # the parts need their ids
                 body["also"] = [part.id for part in parts]
             return say(first[0], body, **once)
 
         return await self._store.write(write)
 
-    # ---- whom it goes to ----
+    # ---- recipients ----
 
     def _targets(self, order: MessageRequest) -> list[Target]:
         if order.to is not None:
@@ -129,7 +129,7 @@ class OutboundRequests:
         members = {id: directory.rooms[id].member_ids for id in rooms if id in directory.rooms}
         everyone = set().union(*members.values())
         found = (self._one(order.account, directory.find(name, among=everyone)).id for name in order.mentions)
-        named = list(dict.fromkeys(found))  # one person may be called by two names
+        named = list(dict.fromkeys(found))  # two names may mean one person
         return [(room, [id for id in named if id in members.get(room, ())]) for room in rooms]
 
     def _one(self, account: str, found: Sequence[Contact]) -> Contact:
@@ -137,14 +137,16 @@ class OutboundRequests:
             return found[0]
         if found:
             raise MemberAmbiguous(", ".join(contact.id for contact in found))
-        if not self._accounts.is_online(account):  # it may not have read who its friends are
+        if not self._accounts.is_online(account):  # its contacts may not have been read yet
             raise AssistantOffline(account, retry_after=RETRY_AFTER)
         raise NotFound("person")
 
-    # ---- how it stands ----
+    # ---- state ----
 
     async def state_of(self, message_id: int) -> str:
-        """queued | sending | sent | failed; NotFound. One that went to several rooms is sent once it is sent to all."""
+        """Return queued | sending | sent | failed; raise NotFound. A message to several rooms is sent once it is sent
+        to all.
+        """
         items = await self._store.read(lambda s: _parts(s, message_id))
         if not items:
             raise NotFound(f"message {message_id}")
@@ -162,7 +164,7 @@ class _KeptRequest(NamedTuple):
 
 
 def _kept(session: Session, keys: Collection[str]) -> dict[str, _KeptRequest]:
-    """What was promised with these keys."""
+    """Return the requests stored under these keys."""
     item = OutboxItem
     wanted = select(item.idempotency_key, item.id, item.fingerprint).where(col(item.idempotency_key).in_(keys))
     return {str(key): _KeptRequest(id or 0, fingerprint) for key, id, fingerprint in session.exec(wanted)}

@@ -1,6 +1,6 @@
-"""The daily report: to every owner who asked for one about their groups, to admins about everything.
+"""The daily report: to owners who subscribed, about their groups; to admins about everything.
 
-Text first, then the last days as a picture. Each is promised once a day, whatever is restarted in between.
+A text followed by a chart of the last days, queued once a day even across restarts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MISSES: Final = 5
 
 
 class Reports:
-    """Writes and promises the reports of yesterday."""
+    """Creates and queues the reports of yesterday."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Reports:
         self._clock = clock
 
     async def send(self) -> int:
-        """Promise yesterday's reports; how many people get one. A second call on one day promises nothing."""
+        """Queue yesterday's reports, once a day; return the number of recipients."""
         sent = 0
         for account in self._accounts.names():
             quns = [q for q in self._groups if q.account == account and q.state == QunState.ACTIVE]
@@ -91,17 +91,17 @@ class Reports:
         )
 
     async def _chart(self, groups: list[list[DayStats]]) -> Kept:
-        """The days before today, all groups together."""
+        """Create the chart of the days before today, for all groups together."""
         total = [
             DayStats(same[0].date, *(sum(getattr(d, what) for d in same) for what in ("joins", "leaves", "messages")))
             for same in zip(*groups, strict=True)
         ]
-        from services.outreach.charts import draw  # late, as it is needed once a day
+        from services.outreach.charts import draw  # late, because it is needed once a day
 
-        return await self._media.keep(Media(f"report-{self._yesterday()}.png", draw(total[:-1])))
+        return await self._media.keep(Media(f"report-{self._yesterday()}.png", draw(total[:-1])), always=True)
 
     def _service(self, session: Session, account: str) -> str:
-        """What admins read about customer service; empty when there is nothing to say."""
+        """Return the customer service part of an admin's report, or ""."""
         today = datetime.fromtimestamp(self._clock(), self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
         since = (today - timedelta(days=1)).timestamp()
         shown = described(opened_between(session, account, since, today.timestamp()), self._texts)

@@ -1,4 +1,4 @@
-"""Timed messages of groups: each due time is promised exactly once; what was missed while the bot was down, once."""
+"""Timed messages of groups. Each due time is queued exactly once; times missed while the bot was down count as one."""
 
 from __future__ import annotations
 
@@ -10,59 +10,92 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import OrTrigger
-from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import update
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
+from errors import InvalidParameter, NotFound
 from models.db import Store
 from models.durable import Priority
 from models.groups import Qun
 from models.rules import TimedMessage
+from services.accounts.audit import Audit
 from services.clock import Clock
 from services.groups.groups import Groups
 from services.messaging.messages import Messages
+from services.outreach.cron_times import CronTimes
+from services.paging import Page, PageRequest, page_of
 
-WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # crontab's: 0 and 7 are Sunday
+MAX_PER_GROUP: Final = 20
+WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as in crontab: 0 and 7 are Sunday
 _NUMBERS: Final = re.compile(r"(\*|[0-7](?:-[0-7])?)(?:/([1-7]))?")
 
 
-class TimedMessages:
-    """Texts that are said again and again."""
+class TooManyTimed(InvalidParameter):
+    """The group has as many timed messages as it may have."""
 
-    def __init__(self, store: Store, groups: Groups, messages: Messages, zone: ZoneInfo, clock: Clock) -> None:
+
+class TimedMessages:
+    """Messages sent on a schedule."""
+
+    def __init__(
+        self, store: Store, groups: Groups, messages: Messages, audit: Audit, zone: ZoneInfo, clock: Clock
+    ) -> None:
         self._store = store
         self._groups = groups
         self._messages = messages
+        self._audit = audit
         self._zone = zone
         self._clock = clock
 
     def next(self, cron: str) -> float | None:
-        """When a crontab line is due next; None when never. ValueError, with what is wrong, when it is none."""
+        """Return the next time of a crontab line, or None. Raises ValueError with the reason if it is invalid."""
         due = trigger(cron, self._zone).get_next_fire_time(None, datetime.fromtimestamp(self._clock(), self._zone))
         return due.timestamp() if due else None
 
     async def of(self, qun: Qun) -> list[TimedMessage]:
-        """The timed messages of a group."""
+        """Return the timed messages of a group."""
         wanted = select(TimedMessage).where(TimedMessage.number == qun.number).order_by(col(TimedMessage.id))
         return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
-    def add(self, session: Session, qun: Qun, cron: str, text: str, by: str, next_at: float) -> int:
-        """Keep a message for its times, inside a transaction; returns its number."""
-        row = TimedMessage(number=qun.number, cron=cron, text=text, by=by, next_at=next_at, created_at=self._clock())
+    def listed(self, session: Session, page: PageRequest) -> Page[TimedMessage]:
+        """The timed messages of all groups, newest first."""
+        query = select(TimedMessage)
+        if page.before is not None:
+            query = query.where(col(TimedMessage.id) < page.before)
+        rows = session.exec(query.order_by(col(TimedMessage.id).desc()).limit(page.limit + 1)).all()
+        return page_of(rows, page, lambda row: row.id)
+
+    def add(self, session: Session, qun: Qun, cron: str, text: str, who: str) -> TimedMessage:
+        """Keep a message for its times, inside a transaction; InvalidParameter for a crontab line that is none or is
+        never due, TooManyTimed."""
+        try:
+            next_at = self.next(cron)
+        except ValueError:
+            next_at = None
+        if next_at is None:
+            raise InvalidParameter("cron")
+        there = select(func.count()).select_from(TimedMessage).where(TimedMessage.number == qun.number)
+        if session.exec(there).one() >= MAX_PER_GROUP:
+            raise TooManyTimed(str(qun.number))
+        row = TimedMessage(number=qun.number, cron=cron, text=text, by=who, next_at=next_at, created_at=self._clock())
         session.add(row)
         session.flush()
-        return row.id or 0
+        detail = {"number": str(qun.number), "after": f"{cron} {text}"[:200]}
+        self._audit.note(session, qun.account, "timed", who, str(row.id), "done", **detail)
+        return row
 
-    def remove(self, session: Session, qun: Qun, timed_id: int) -> bool:
-        """Drop one of a group's messages, inside a transaction; False when it has none of this number."""
+    def remove(self, session: Session, timed_id: int, who: str, number: int | None = None) -> None:
+        """Drop a message, inside a transaction; NotFound, also when it is not of the group `number`."""
         row = session.get(TimedMessage, timed_id)
-        if row is None or row.number != qun.number:
-            return False
+        qun = self._groups.by_number(row.number) if row else None
+        if row is None or qun is None or number not in (None, row.number):
+            raise NotFound(f"timed message {timed_id}")
         session.delete(row)
-        return True
+        detail = {"number": str(qun.number), "before": f"{row.cron} {row.text}"[:200]}
+        self._audit.note(session, qun.account, "timed_removed", who, str(timed_id), "done", **detail)
 
     async def run(self) -> int:
-        """Promise what is due; returns how many messages."""
+        """Queue the due messages; return their number."""
         now = self._clock()
         due = select(TimedMessage).where(TimedMessage.next_at <= now).order_by(col(TimedMessage.next_at))
         rows = await self._store.read(lambda s: s.exec(due).all())
@@ -76,7 +109,7 @@ class TimedMessages:
             moved = session.connection().execute(
                 update(TimedMessage).where(mine).values(next_at=following if following is not None else 9e15)
             )
-            if moved.rowcount != 1 or qun is None:  # somebody else promised this time
+            if moved.rowcount != 1 or qun is None:  # another run has queued it
                 continue
             for room in self._groups.rooms(qun):
                 self._messages.say(session, qun.account, room.room_id or "", row.text, priority=Priority.NOTICE)
@@ -85,19 +118,21 @@ class TimedMessages:
 
 
 def trigger(cron: str, zone: ZoneInfo) -> BaseTrigger:
-    """The times of a crontab line; ValueError. Where it names days of the month and of the week, either will do."""
+    """Return the trigger of a crontab line; raise ValueError. As in crontab, day of month and day of week are
+    alternatives.
+    """
     fields = cron.split()
     if len(fields) == 5:
         fields[4] = weekdays(fields[4])
     lines = [fields]
     if len(fields) == 5 and not fields[2].startswith("*") and not fields[4].startswith("*"):
         lines = [[*fields[:4], "*"], [*fields[:2], "*", *fields[3:]]]
-    triggers = [CronTrigger.from_crontab(" ".join(line), timezone=zone) for line in lines]
+    triggers = [CronTimes(line, zone) for line in lines]
     return triggers[0] if len(triggers) == 1 else OrTrigger(triggers)
 
 
 def wrong_parts(cron: str, zone: ZoneInfo) -> list[int]:
-    """The places, from 0, of what makes a line of five fields no crontab line."""
+    """Return the indexes of the invalid fields of a crontab line."""
     wrong, fields = [], cron.split()
     for place, field in enumerate(fields):
         alone = ["*"] * len(fields)
@@ -110,7 +145,7 @@ def wrong_parts(cron: str, zone: ZoneInfo) -> list[int]:
 
 
 def weekdays(field: str) -> str:
-    """The weekday field with names for numbers: APScheduler counts from Monday = 0, crontab from Sunday = 0."""
+    """Convert weekday numbers to names, because APScheduler counts from Monday = 0, crontab from Sunday = 0."""
     found = [_NUMBERS.fullmatch(part) for part in field.split(",")]
     if field == "*" or not all(found):
         return field.lower()
@@ -120,6 +155,6 @@ def weekdays(field: str) -> str:
             span, step = match[1], int(match[2] or 1)
             first, _, last = ("0-6" if span == "*" else span).partition("-")
             if int(last or first) < int(first):
-                raise ValueError(f"{span}: the first day comes after the last")
+                raise ValueError(f"{span}: the first day is after the last")
             days |= dict.fromkeys(WEEKDAYS[day] for day in range(int(first), int(last or first) + 1, step))
     return ",".join(days)

@@ -1,1 +1,1 @@
-"""Customer service: tickets, questions, keywords and friends."""
+"""Customer service: tickets, questions, keywords and friend requests."""

@@ -1,4 +1,4 @@
-"""What an agent does with tickets outside the staff room. The staff room is shown all of it: it is one talk."""
+"""Ticket actions of agents in the console. All of them are mirrored in the staff room."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import NamedTuple
 from sqlmodel import Session, col, select
 
 from config.texts import Texts, fill
-from errors import InvalidParameter, NotFound
+from errors import InvalidParameter, NotFound, WeChatError
 from models.durable import OutboxItem
 from models.support import Ticket, TicketState
 from services.accounts.audit import Audit
+from services.accounts.registry import Accounts
 from services.messaging.conversations import shown
 from services.messaging.messages import Body, Messages
 from services.support.staff_rooms import StaffRooms
@@ -19,7 +20,7 @@ from services.support.ticket_texts import relay
 
 
 class Agent(NamedTuple):
-    """Who acts. `actor`: as the audit log names them."""
+    """An agent. `actor` is the form used in the audit log."""
 
     id: str
     name: str
@@ -27,11 +28,18 @@ class Agent(NamedTuple):
 
 
 class AgentDesk:
-    """Every call runs inside a transaction; NotFound for no such ticket, InvalidParameter for one that is closed."""
+    """NotFound for no such ticket, InvalidParameter for a closed one. All but `set_remark` run in a transaction."""
 
     def __init__(
-        self, actions: TicketActions, messages: Messages, staff_rooms: StaffRooms, audit: Audit, texts: Texts
+        self,
+        accounts: Accounts,
+        actions: TicketActions,
+        messages: Messages,
+        staff_rooms: StaffRooms,
+        audit: Audit,
+        texts: Texts,
     ) -> None:
+        self._accounts = accounts
         self._actions = actions
         self._messages = messages
         self._staff_rooms = staff_rooms
@@ -39,7 +47,7 @@ class AgentDesk:
         self._texts = texts
 
     def reply(self, session: Session, number: int, agent: Agent, body: Body, key: str) -> None:
-        """Say something to the customer; the same `key` again says nothing."""
+        """Send a reply to the customer, once per `key`."""
         ticket = self._unfinished(session, number)
         unique = f"ticket:{number}:{key}"
         if session.exec(select(OutboxItem.id).where(col(OutboxItem.idempotency_key) == unique)).first() is not None:
@@ -53,30 +61,43 @@ class AgentDesk:
             self._messages.say(session, ticket.account, room_id, relay(ticket, said))
 
     def note(self, session: Session, number: int, agent: Agent, words: str) -> None:
-        """Keep a note that the customer never sees; on a closed ticket as well."""
+        """Add a note that the customer does not see; closed tickets are allowed."""
         ticket = self._any(session, number)
         self._actions.note(session, ticket, agent.id, words)
         self._note(session, ticket, agent, "ticket_note")
 
     def assign(self, session: Session, number: int, agent: Agent, staff_id: str, staff_name: str) -> None:
-        """Give the ticket to somebody of the staff."""
+        """Assign the ticket to a staff member."""
         ticket = self._unfinished(session, number)
         self._actions.give_to(session, ticket, staff_id, staff_name, self._room_of(ticket))
         self._note(session, ticket, agent, "ticket_assign", before=ticket.staff_id, after=staff_id)
 
     def close(self, session: Session, number: int, agent: Agent) -> None:
-        """End the ticket; the customer is asked for a mark."""
+        """Close the ticket and ask the customer for a rating."""
         ticket = self._unfinished(session, number)
         words = fill(self._texts.ticket_closed_in_console, number=number, staff=agent.name)
         if self._actions.close(session, ticket, agent.id, words):
             self._note(session, ticket, agent, "ticket_close")
 
     def reopen(self, session: Session, number: int, agent: Agent) -> None:
-        """Go on with a closed ticket; InvalidParameter when the customer has another one."""
+        """Reopen a closed ticket; raise InvalidParameter if the customer has another one."""
         ticket = self._any(session, number)
         if not self._actions.tickets.reopen(session, number):
-            raise InvalidParameter("the ticket is not closed, or its customer has another one")
+            raise InvalidParameter("the ticket is not closed, or the customer has another open one")
         self._note(session, ticket, agent, "ticket_reopen")
+
+    async def set_remark(self, ticket: Ticket, agent: Agent, alias: str) -> None:
+        """Set the customer's 备注 in WeChat; outside a transaction. AssistantOffline, WeChatError as it comes."""
+        wechat = self._accounts.online(ticket.account)
+        contact = wechat.directory.contacts.get(ticket.contact_id)
+        detail = {"before": contact.alias if contact else "", "after": alias}
+        action = await self._audit.tried(ticket.account, "alias", agent.actor, ticket.contact_id, **detail)
+        try:
+            await wechat.set_alias(ticket.contact_id, alias)
+        except WeChatError as error:
+            await self._audit.ended(action, "failed", str(error))
+            raise
+        await self._audit.ended(action, "done")
 
     def _any(self, session: Session, number: int) -> Ticket:
         ticket = session.get(Ticket, number)

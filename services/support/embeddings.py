@@ -1,4 +1,4 @@
-"""Embeddings of texts by any OpenAI-compatible `/embeddings` server; listed texts keep theirs in the database."""
+"""Embeddings of texts from an OpenAI-compatible `/embeddings` server; those of listed texts are stored."""
 
 from __future__ import annotations
 
@@ -18,45 +18,48 @@ from models.db import Store
 from models.faq import TextEmbedding
 from services.clock import Clock
 from services.messaging.http_client import HttpClient, read_bounded
+from services.support.circuit_breaker import CircuitBreaker
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Vectors = NDArray[np.float32]  # one row per text, each of length 1
+    Vectors = NDArray[np.float32]  # shape (texts, dimensions), rows of length 1
 
 log = logging.getLogger(__name__)
 BATCH: Final = 64  # texts in one request
 PATIENCE: Final = 60.0  # seconds for a batch of listed texts
-FAILURES: Final = 3  # in a row, then the server is left alone for a while
-PAUSE: Final = 30.0  # seconds
 LONGEST: Final = 2000  # characters of a text that are sent
 
 
 class EmbeddingClient:
-    """Asks the server; never raises for what the server does."""
+    """Client of the embedding server. Failures of the server return None."""
 
     def __init__(self, store: Store, http: HttpClient, settings: EmbeddingSettings, clock: Clock) -> None:
         self._store = store
         self._http = http
         self._settings = settings
         self._clock = clock
-        self._failures = 0
-        self._not_before = 0.0
+        self._breaker = CircuitBreaker(clock)
 
     @property
     def is_on(self) -> bool:
         """Whether a server is configured."""
         return bool(self._settings.base_url)
 
+    @property
+    def model(self) -> str:
+        """Which model it is, and where."""
+        return f"{self._settings.base_url} {self._settings.model}"
+
     async def of_question(self, text: str) -> Vectors | None:
         """The embedding of what somebody asks, one row; None when the server is slow, wrong or away."""
-        if not self.is_on or self._clock() < self._not_before:
+        if not self.is_on or self._breaker.is_open:
             return None
         return await self._ask([text], self._settings.timeout)
 
     async def of_listed(self, texts: Sequence[str]) -> Vectors | None:
-        """The embeddings of listed texts, in their order; each is asked for once. None when one cannot be had."""
+        """Return the embeddings of listed texts, in order, requesting only unknown ones; None if the server fails."""
         import numpy as np
 
         keys = [self._key(text) for text in texts]
@@ -72,7 +75,7 @@ class EmbeddingClient:
             kept |= new
         rows = [np.frombuffer(kept[key], dtype="<f4") for key in keys]
         if len({len(row) for row in rows}) != 1:
-            log.warning("the embeddings kept of this model have different lengths")
+            log.warning("the stored embeddings of this model differ in length")
             return None
         return np.stack(rows)
 
@@ -84,12 +87,10 @@ class EmbeddingClient:
             async with asyncio.timeout(patience):
                 vectors = await self._post(texts)
         except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError, RecursionError) as error:
-            self._failures += 1
-            log.warning("the embedding server gave no answer: %s", type(error).__name__)
-            if self._failures >= FAILURES:
-                self._failures, self._not_before = 0, self._clock() + PAUSE
+            log.warning("the request to the embedding server failed: %s", type(error).__name__)
+            self._breaker.failed()
             return None
-        self._failures = 0
+        self._breaker.succeeded()
         return vectors
 
     async def _post(self, texts: Sequence[str]) -> Vectors:
@@ -105,7 +106,7 @@ class EmbeddingClient:
         rows = sorted(data["data"], key=lambda row: int(row["index"]))
         vectors = np.array([row["embedding"] for row in rows], dtype="<f4")
         if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
-            raise ValueError("not one vector for each text")
+            raise ValueError("expected one vector per text")
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vectors = (vectors / np.maximum(norms, 1e-9)).astype("<f4")
         return unit

@@ -1,4 +1,4 @@
-"""Which rule would answer a sentence, and why: what people try before they rely on it."""
+"""Explains which rule would answer a message, for trying out rules."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from config.customer_service import CustomerService
 from services.support.faq_book import FaqBook
 from services.support.handover import Handover
 from services.support.keywords import Keywords
+from services.support.knowledge import Passage
 
 
 class Answers(StrEnum):
     """What would answer."""
 
-    PERSON = "person"  # the sentence asks for a person
+    PERSON = "person"  # a request for a person
     KEYWORD = "keyword"
     QUESTION = "question"  # it is listed
     MENU = "menu"  # near ones are offered
+    PASSAGE = "passage"  # a passage is quoted
     MODEL = "model"  # the language model chooses; it is not asked here
     FALLBACK = "fallback"
-    NOBODY = "nobody"  # in a group, where nothing else answers
+    NOBODY = "nobody"  # in a group, where there is no fallback
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`rule`: the rule as the config writes it; `reply`: the words; `near`: questions with how near they are (0–1)."""
+    """`rule`: as in the config; `reply`: the reply; `near`: similar questions with their scores (0–1)."""
 
     by: Answers
     rule: str = ""
@@ -34,7 +36,7 @@ class Explanation:
 
 
 class Explainer:
-    """Goes the way of a message, in the order of the handlers, and says nothing to anybody."""
+    """Applies the rules in the order of the handlers, without sending anything."""
 
     def __init__(self, handover: Handover, keywords: Keywords, book: FaqBook, settings: CustomerService) -> None:
         self._handover = handover
@@ -43,7 +45,7 @@ class Explainer:
         self._settings = settings
 
     def explain(self, account: str, text: str, *, group: bool = False) -> Explanation:
-        """What would become of the sentence."""
+        """Explain what the message would be answered with."""
         if self._handover.wants_person(text):
             return Explanation(Answers.PERSON)
         match = self._keywords.find(account, text, group=group)
@@ -55,9 +57,13 @@ class Explainer:
         entry = self._book.faq.exact(text)
         if entry is not None:
             return Explanation(Answers.QUESTION, entry.questions[0], entry.answer)
-        near = [(one.question, round(one.score, 2)) for one in self._book.faq.nearest(text)]
+        nearest = self._book.faq.nearest(text)
+        near = [(one.question, round(one.score, 2)) for one in nearest]
         if self._settings.llm.base_url:
             return Explanation(Answers.MODEL, near=near)
+        first = nearest[0].entry if nearest else None
+        if isinstance(first, Passage):
+            return Explanation(Answers.PASSAGE, first.title, first.answer, near=near)
         if near:
             return Explanation(Answers.MENU, near=near)
         if group:

@@ -1,9 +1,9 @@
-"""The FAQ: a listed question is answered; for a near one the nearest listed questions are found. Pure.
+"""The FAQ: exact matches are answered, similar questions are found by words. No I/O.
 
-Nearness is the geometric mean of two cosines of TF-IDF vectors over single characters and pairs of them: of the whole
-questions, and of what is left of them without the words that any question may have (what, when, can I). So two
-questions that share nothing but such words are not near. No lexical measure is good enough to answer freely by
-(benchmarks/faq.py measures it), so a near question only ever gets a menu.
+Similarity by words: a text is reduced to its topic, without the words that any question may have (what, when, can I),
+and that to its characters and pairs of characters, weighted by how rare they are among the entries. It combines the
+similarity to a question of the entry (cosine and coverage) with the coverage by its answer. No lexical measure is good
+enough to answer without asking (benchmarks/faq.py measures it), so similar questions are only offered as a menu.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ from config.error_messages import one_line
 from config.section import NonEmpty, Section
 
 log = logging.getLogger(__name__)
-NEAR = 0.19  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
+NEAR = 0.15  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
+COSINE = 0.7  # share of the cosine in the likeness to a question; the rest is coverage
+ANSWER = 0.7  # what coverage by the answer counts beside the likeness to a question
 OFFERED = 3
+BEHIND = 0.2  # share of the best's nearness below which others are not offered
+BODY = 0.3  # nearness of a passage that has all the words that are asked for
 _POLITE = re.compile(r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$")
-# Words that say nothing of what a question is about. None that also begins or ends a word that does, as 会 in 会员.
+# Words that do not identify a topic. Words that are part of topic words, such as 会 in 会员, are excluded.
 _COMMON = """
 怎么样 怎么办 怎么 怎样 咋样 咋办 咋 如何 什么时候 啥时候 什么 为什么 为何 为啥 啥 哪里 哪儿 哪个 哪些 哪 谁
 多少 多久 多长时间 几点 几天 几 能不能 可不可以 是不是 有没有 要不要 会不会 可否 能否 是否
@@ -38,43 +42,53 @@ _COMMON_WORD = re.compile("|".join(sorted(_COMMON.split(), key=len, reverse=True
 
 
 class Entry(Section):
-    """Questions that mean the same, and their answer."""
+    """A question with its variants and its answer."""
 
     questions: list[NonEmpty] = Field(min_length=1)
     answer: NonEmpty
 
+    @property
+    def is_passage(self) -> bool:
+        """Whether the answer is a text of its own, in which questions may find what they ask."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A listed question that is near to one asked; `score` is 0–1."""
+    """A similar listed question; `score` is 0–1."""
 
     question: str
     entry: Entry
     score: float
 
 
+def near(question: str, entry: Entry, score: float) -> Near:
+    """An entry that is near by one of its questions; a passage always goes by its title."""
+    return Near(entry.questions[0] if entry.is_passage else question, entry, score)
+
+
 def plain(text: str) -> str:
-    """A question as it is compared: NFKC, no case, no punctuation, no spaces."""
+    """Normalise a question: NFKC, casefolded, letters and digits only."""
     return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
 def core(text: str) -> str:
-    """A question without the politeness around it."""
+    """Normalise a question and remove polite phrases."""
     bare = plain(text)
     return _POLITE.sub("", bare) or bare
 
 
 def topic(text: str) -> list[str]:
-    """The pieces of a question that say what it is about."""
+    """Return the parts of a question that identify its topic."""
     return [piece for piece in _COMMON_WORD.split(plain(text)) if piece]
 
 
 def load(path: str) -> list[Entry]:
-    """The entries of a file; none when there is no file. ConfigError with one line when it cannot be read."""
+    """Load the entries of a file; [] if it does not exist. Raises ConfigError if it is invalid."""
     if not path:
         return []
     if not Path(path).exists():
-        log.warning("customer_service.faq: there is no file %r: no questions are listed", path)
+        log.warning("customer_service.faq: file not found: %r; there are no questions", path)
         return []
     data = read_yaml(path)
     try:
@@ -90,72 +104,125 @@ def load(path: str) -> list[Entry]:
 
 
 class Faq:
-    """Listed questions, looked up."""
+    """Listed questions, looked up. A passage is found by its words as well."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
         self._listed = [(question, entry) for entry in entries for question in entry.questions]
         self._exact: dict[str, Entry] = {}
-        for form in (plain, core):  # a question as it is listed goes before one less its politeness
+        for form in (plain, core):  # exact matches take precedence over those without polite phrases
             for question, entry in self._listed:
                 self._exact.setdefault(form(question), entry)
-        self._whole = _Index([[core(question)] for question, _ in self._listed])
-        topics = [topic(question) for question, _ in self._listed]
-        self._topics = _Index(topics)
-        self._about_nothing = [row for row, pieces in enumerate(topics) if not pieces]  # 你们在哪里
+        self._words = _Index(entries)
+        self._bodies = _Bodies({at: entry for at, entry in enumerate(entries) if entry.is_passage})
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def exact(self, text: str) -> Entry | None:
-        """The entry that lists this question."""
+        """Return the entry that lists this question."""
         return self._exact.get(plain(text)) or self._exact.get(core(text))
 
-    def nearest(self, text: str, number: int = OFFERED, least: float = NEAR) -> list[Near]:
-        """The nearest questions of so many entries, best first; none when even the best is below `least`."""
-        whole, pieces = self._whole.scores([core(text)]), topic(text)
-        about = self._topics.scores(pieces)
-        if not pieces:
-            about.update((row, whole[row]) for row in self._about_nothing)
-        scores = [math.sqrt(whole[row] * about[row]) for row in range(len(self._listed))]
-        if max(scores, default=-1.0) < least:
+    def nearest(self, text: str, least: float = NEAR) -> list[Near]:
+        """The nearest entries, best first; none when even the best is below `least`, none far behind the best."""
+        ranked = self.ranked(text, OFFERED)
+        if not ranked or ranked[0].score < least:
             return []
-        best: dict[int, Near] = {}
-        for row in sorted(range(len(scores)), key=lambda row: (-scores[row], -whole[row], row)):
-            question, entry = self._listed[row]
-            best.setdefault(id(entry), Near(question, entry, scores[row]))
-            if len(best) == number:
-                break
-        return list(best.values())
+        return [one for one in ranked if one.score >= BEHIND * ranked[0].score]
+
+    def ranked(self, text: str, number: int) -> list[Near]:
+        """So many entries by their nearness, best first, without those that share nothing with the text."""
+        scores, best_row = self._words.scores(text)
+        for at, share in self._bodies.shares(topic(text)).items():
+            scores[at] = max(scores[at], BODY * share)
+        found = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
+        return [near(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at]) for at in found[:number]]
+
+    def _question(self, at: int, number: int) -> str:
+        return self.entries[at].questions[number]
+
+
+class _Bodies:
+    """The words of passages: how much of what is asked a passage speaks of."""
+
+    def __init__(self, passages: dict[int, Entry]) -> None:
+        self._grams = {row: _pairs(topic(one.answer) + topic(one.questions[0])) for row, one in passages.items()}
+        seen = Counter(gram for grams in self._grams.values() for gram in grams)
+        self._weight = {gram: math.log(1 + len(passages) / number) for gram, number in seen.items()}
+        self._unknown = math.log(1 + len(passages)) if passages else 0.0
+
+    def shares(self, pieces: list[str]) -> dict[int, float]:
+        """By row, the share of the asked pairs of characters that the passage has, by weight."""
+        asked = _pairs(pieces)
+        total = sum(self._weight.get(gram, self._unknown) for gram in asked)
+        if len(asked) < 2 or not total:
+            return {}
+        found = {row: sum(self._weight[gram] for gram in asked & grams) for row, grams in self._grams.items()}
+        return {row: weight / total for row, weight in found.items() if weight}
+
+
+def _pairs(pieces: list[str]) -> set[str]:
+    return {text[at : at + 2] for text in pieces for at in range(len(text) - 1)}
 
 
 class _Index:
-    """TF-IDF over characters and pairs of characters of texts in pieces, by an inverted list."""
+    """Questions and answers as weighted characters and pairs of them, by inverted lists."""
 
-    def __init__(self, texts: list[list[str]]) -> None:
-        counts = [_grams(pieces) for pieces in texts]
-        seen = Counter(gram for grams in counts for gram in grams)
-        self._weight = {gram: math.log(1 + len(texts) / number) for gram, number in seen.items()}
-        self._unknown = math.log(1 + len(texts)) if texts else 0.0
-        self._rows: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-        for row, grams in enumerate(counts):
-            norm = self._norm(grams)
-            for gram, number in grams.items():
-                self._rows[gram].append((row, number * self._weight[gram] / norm))
+    def __init__(self, entries: list[Entry]) -> None:
+        rows = [(at, n, _question_grams(q)) for at, entry in enumerate(entries) for n, q in enumerate(entry.questions)]
+        answers = {at: _grams(topic(one.answer)) for at, one in enumerate(entries) if not one.is_passage}
+        seen: defaultdict[str, set[int]] = defaultdict(set)  # which entries have it
+        for at, _, grams in rows:
+            for gram in grams:
+                seen[gram].add(at)
+        for at, grams in answers.items():
+            for gram in grams:
+                seen[gram].add(at)
+        self._weights = {gram: math.log(1 + len(entries) / len(has)) for gram, has in seen.items()}
+        self._unknown = math.log(1 + 2 * len(entries))
+        self._rows = [(at, number) for at, number, _ in rows]
+        self._by_question: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+        for row, (_, _, grams) in enumerate(rows):
+            norm = self._norm(self._weighted(grams))
+            for gram, weight in self._weighted(grams).items():
+                self._by_question[gram].append((row, weight / norm))
+        self._by_answer: defaultdict[str, list[int]] = defaultdict(list)
+        for at, grams in answers.items():
+            for gram in grams:
+                if not gram.isascii() or len(gram) > 1:  # a digit of an answer names nothing
+                    self._by_answer[gram].append(at)
 
-    def scores(self, pieces: list[str]) -> defaultdict[int, float]:
-        """The cosine with every text; 0 where no character is shared."""
-        grams = _grams(pieces)
-        norm = self._norm(grams)
-        found: defaultdict[int, float] = defaultdict(float)
-        for gram, number in grams.items():
-            for row, value in self._rows.get(gram, ()):
-                found[row] += number * self._weight[gram] / norm * value
-        return found
+    def scores(self, text: str) -> tuple[defaultdict[int, float], dict[int, int]]:
+        """By entry, how near it is (0–1), and which of its questions is nearest."""
+        asked = self._weighted(_question_grams(text))
+        norm, total = self._norm(asked), sum(asked.values()) or 1.0
+        like: defaultdict[int, float] = defaultdict(float)
+        scores: defaultdict[int, float] = defaultdict(float)
+        for gram, weight in asked.items():
+            for row, value in self._by_question.get(gram, ()):
+                like[row] += COSINE * weight / norm * value + (1 - COSINE) * weight / total
+        nearest: dict[int, int] = {}
+        for row in sorted(like, key=lambda row: (-like[row], row)):
+            at, number = self._rows[row]
+            if at not in nearest:
+                nearest[at], scores[at] = number, like[row] / (1 + ANSWER)
+        for gram, weight in asked.items():
+            for at in self._by_answer.get(gram, ()):
+                scores[at] += ANSWER / (1 + ANSWER) * weight / total
+        return scores, nearest
 
-    def _norm(self, grams: Counter[str]) -> float:
-        squares = ((number * self._weight.get(gram, self._unknown)) ** 2 for gram, number in grams.items())
-        return math.sqrt(sum(squares)) or 1.0
+    def _weighted(self, grams: Counter[str]) -> dict[str, float]:
+        return {gram: number * self._weights.get(gram, self._unknown) for gram, number in grams.items()}
+
+    @staticmethod
+    def _norm(weighted: dict[str, float]) -> float:
+        return math.sqrt(sum(weight**2 for weight in weighted.values())) or 1.0
+
+
+def _question_grams(question: str) -> Counter[str]:
+    """Of what a question is about. One of common words only, 你们在哪里, is near to others of that kind alone."""
+    pieces = topic(core(question))
+    return _grams(pieces) if pieces else Counter({f"={gram}": n for gram, n in _grams([core(question)]).items()})
 
 
 def _grams(pieces: list[str]) -> Counter[str]:

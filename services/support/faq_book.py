@@ -1,4 +1,4 @@
-"""The listed questions in force: those that people added, kept in the database, before those of the file."""
+"""The FAQ entries in use: those added by people, stored in the database, take precedence over those of the file."""
 
 from __future__ import annotations
 
@@ -10,49 +10,57 @@ from models.db import Store, after_commit
 from models.faq import Question
 from services.clock import Clock
 from services.support.faq import Entry, Faq, plain
+from services.support.knowledge import Passage
 
 
 class FaqBook:
-    """Keeps the questions and the index over them; the index is built again when it is first asked after a change."""
+    """Keeps questions and passages and the index over them, which is built again when first asked after a change."""
 
-    def __init__(self, store: Store, entries: Sequence[Entry], clock: Clock) -> None:
+    def __init__(
+        self, store: Store, entries: Sequence[Entry], clock: Clock, *, passages: Sequence[Passage] = ()
+    ) -> None:
         self._store = store
         self._clock = clock
         self._added: dict[int, Entry] = {}
         self.entries = list(entries)  # of the file
+        self.passages = list(passages)  # of the folder
         self._faq: Faq | None = None
 
     async def load(self) -> None:
-        """Read what people added."""
+        """Load the added entries."""
         for row in await self._store.read(self.listed):
             self._keep(row.id or 0, Entry(questions=row.questions, answer=row.answer))
 
     @property
     def faq(self) -> Faq:
-        """The questions, to be looked up."""
+        """The index of all entries."""
         if self._faq is None:
-            self._faq = Faq([*reversed(self._added.values()), *self.entries])  # the newest goes first
+            self._faq = Faq([*reversed(self._added.values()), *self.entries, *self.passages])  # the newest goes first
         return self._faq
 
-    def configure(self, entries: Sequence[Entry]) -> None:
-        """Take other entries of the file from now on."""
-        self.entries = list(entries)
+    def configure(self, entries: Sequence[Entry], passages: Sequence[Passage]) -> None:
+        """Take other entries of the file, and other passages of the folder, from now on."""
+        self.entries, self.passages = list(entries), list(passages)
         self._faq = None
 
-    # ---- what people add; inside a transaction ----
+    # ---- added entries; inside a transaction ----
 
     def listed(self, session: Session) -> Sequence[Question]:
-        """What people added, the oldest first."""
+        """Return the added entries, oldest first."""
         return session.exec(select(Question).order_by(col(Question.id))).all()
 
-    def add(self, session: Session, entry: Entry, by: str) -> tuple[Question, bool]:
-        """Add an entry; one that lists the first of its questions is changed instead. Says whether it is new."""
+    def same(self, session: Session, entry: Entry) -> Question | None:
+        """The row that lists the first question of an entry."""
         first = plain(entry.questions[0])
-        for row in self.listed(session):
-            if first in map(plain, row.questions):
-                questions = [*row.questions, *(q for q in entry.questions if q not in row.questions)]
-                self.change(session, row, Entry(questions=questions, answer=entry.answer), by)
-                return row, False
+        return next((row for row in self.listed(session) if first in map(plain, row.questions)), None)
+
+    def add(self, session: Session, entry: Entry, by: str) -> tuple[Question, bool]:
+        """Add an entry, or extend the one that lists its first question. Return the row and whether it is new."""
+        known = self.same(session, entry)
+        if known is not None:
+            questions = [*known.questions, *(q for q in entry.questions if q not in known.questions)]
+            self.change(session, known, Entry(questions=questions, answer=entry.answer), by)
+            return known, False
         now = self._clock()
         row = Question(questions=entry.questions, answer=entry.answer, by=by, created_at=now, updated_at=now)
         session.add(row)
@@ -62,7 +70,7 @@ class FaqBook:
         return row, True
 
     def change(self, session: Session, row: Question, entry: Entry, by: str) -> None:
-        """Give a row other questions and another answer."""
+        """Replace the questions and answer of a row."""
         row.sqlmodel_update({**entry.model_dump(), "by": by, "updated_at": self._clock()})
         session.add(row)
         session.flush()
@@ -70,7 +78,7 @@ class FaqBook:
         after_commit(session, lambda: self._keep(number, entry))
 
     def remove(self, session: Session, number: int) -> Question | None:
-        """Forget an entry; None when there is none of this number."""
+        """Delete an entry; return None if there is none of this number."""
         row = session.get(Question, number)
         if row is None:
             return None

@@ -97,7 +97,9 @@ class FileRelay:
         kept = None
         try:
             async with asyncio.timeout(SECONDS):
-                kept = await self._media.fetch(self._accounts.get(account), message_id, work.body["kind"])
+                kept = await self._media.fetch(
+                    self._accounts.get(account), message_id, work.body["kind"], work.body["from"]
+                )
         except TimeoutError:
             if not self._accounts.is_online(account):
                 return Retry(1.0, "the account is away", counts=False)

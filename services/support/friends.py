@@ -1,4 +1,4 @@
-"""Accepting friend requests: a moment later, as a person would, and no more of them a day than looks human."""
+"""Accepts friend requests with a random delay and a daily limit, to look human."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TOO_FAST_WAIT = 600.0  # seconds
 
 
 class Friends:
-    """Accepts friend requests, durably."""
+    """Accepts friend requests as queued jobs."""
 
     def __init__(
         self,
@@ -64,12 +64,12 @@ class Friends:
         outbox.serve(QUEUE, self._deliver, at_once=1, is_open=accounts.is_online)
 
     def accepts(self, hello: str) -> bool:
-        """Whether the rules accept a request with this text: it holds one of the words, or there are none."""
+        """Whether the rules accept a request with this text: no words are configured, or it contains one of them."""
         words = self._settings.accept.words
         return not words or any(normal(word) in normal(hello) for word in words)
 
     def accept_soon(self, session: Session, account: str, friendship_id: str, contact_id: str, words: str = "") -> None:
-        """Promise, inside a transaction, to accept the request after a human-like while; `words` are said then."""
+        """Queue the acceptance of a request after a random delay, inside a transaction; `words` are sent then."""
         run_at = self._clock() + self._rng.uniform(*self._settings.accept.delay_seconds)
         body: dict[str, Any] = {"friendship": friendship_id, "contact": contact_id, "words": words}
         body["hello"] = self._hellos.get((account, contact_id), "")
@@ -96,13 +96,13 @@ class Friends:
         return str(json.loads(body).get("hello", "")) if body else ""
 
     def greet(self, session: Session, account: str, contact_id: str) -> None:
-        """Greet a new friend, once, whoever tells of them and however often; an official account is nobody's friend."""
+        """Greet a new friend, once ever. Official accounts are not greeted."""
         wechat = self._accounts.get(account)
         known = wechat.directory.contacts.get(contact_id)
         if not self._settings.greeting or self._accounts.is_own(contact_id) or (known is not None and known.official):
             return
         row = self._store.insert(Greeted).values(account=account, contact_id=contact_id, at=self._clock())
-        # Not rowcount: of an insert that PostgreSQL has not done it is -1.
+        # not rowcount: psycopg reports -1 for an insert that did nothing
         if session.connection().execute(row.on_conflict_do_nothing().returning(col(Greeted.contact_id))).first():
             own = wechat.directory.contacts.get(wechat.self_id)
             words = fill(self._settings.greeting, assistant=own.name if own else account)
@@ -112,8 +112,8 @@ class Friends:
 
     async def _deliver(self, work: Job) -> str | Retry | GiveUp:
         account, contact_id = work.queue.partition(":")[2], work.body["contact"]
-        # Who has become a friend since was accepted already, before a crash perhaps. Who was one before asks all the
-        # same: they had deleted the assistant, or the gateway calls everybody a friend.
+        # If they have become a friend since, the request was accepted, perhaps before a crash. If they were one
+        # before, it is still open: they had deleted the assistant, or the gateway reports everybody as a friend.
         if work.body.get("friend_before") or not self._knows_as_friend(account, contact_id):
             put_off = await self._put_off(account)
             if put_off is not None:
@@ -137,15 +137,17 @@ class Friends:
             self._messages.say(session, account, work.body["contact"], work.body["words"])
 
     async def _put_off(self, account: str) -> Retry | None:
-        """Not more than so many a day, nor one right after the other; the day's count is that of the audit log."""
+        """Return a retry if the daily limit is used up or the last acceptance was too recent. The audit log is the
+        counter.
+        """
         now = self._clock()
         today = datetime.fromtimestamp(now, self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
         if await self._store.read(lambda s: self._accepted(s, account, today)) >= self._settings.accept.max_per_day:
             tomorrow = today + timedelta(days=1, minutes=self._rng.uniform(1, 30))
-            return Retry(tomorrow.timestamp() - now, "the day's friend requests are used up", counts=False)
+            return Retry(tomorrow.timestamp() - now, "the daily limit of friend requests is reached", counts=False)
         wait = self._next_at.get(account, 0) - now
-        if 0 < wait <= self._settings.accept.delay_seconds[1]:  # more: the clock was set back
-            return Retry(wait, "one after the other", counts=False)
+        if 0 < wait <= self._settings.accept.delay_seconds[1]:  # a longer wait means that the clock was set back
+            return Retry(wait, "requests are accepted one at a time", counts=False)
         self._next_at[account] = now + self._rng.uniform(*self._settings.accept.delay_seconds)
         return None
 
@@ -156,7 +158,7 @@ class Friends:
             await self._accounts.get(account).accept_friend(work.body["friendship"])
         except WeChatError as error:
             if await self._is_friend(account, contact_id):
-                await self._audit.ended(action, "done", f"a friend all the same: {error}")
+                await self._audit.ended(action, "done", f"already a friend despite: {error}")
                 return None
             await self._audit.ended(action, "failed", str(error))
             return self._again(account, work, error)
@@ -174,7 +176,7 @@ class Friends:
             return Retry(1, str(error), counts=False)
         self._accounts.heed(account, error)
         if isinstance(error, WeChatTooFast):
-            return Retry(TOO_FAST_WAIT, str(error), counts=False)  # strict for an hour, or the rest of the day
+            return Retry(TOO_FAST_WAIT, str(error), counts=False)  # the limit may last an hour or the rest of the day
         if work.attempts >= MAX_TRIES:
             return GiveUp(str(error))
         return Retry(2 if isinstance(error, WeChatUnknown) else 60, str(error))

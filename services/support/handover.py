@@ -1,4 +1,4 @@
-"""人工: a customer is handed over to the staff. What is decided here is written in the transaction of its event."""
+"""人工: hands customers over to staff. All changes are written in the transaction of the event."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from services.support.ticket_texts import facts, head, packed, relay
 from services.support.tickets import Tickets
 from services.text import normal
 from services.work.delivery_queue import GiveUp, Job
-from wechat.events import Room
+from wechat.events import MessageKind, Room
 
 log = logging.getLogger(__name__)
-BEFORE = 6  # things said before 人工 that the staff is shown
-MAX_SHOWN = 300  # things said, when a ticket waited long
-REFUSED_SECONDS = 600.0  # a staff room that refused is tried again after this
-# How a person is asked for: these words around one of `handoff.words`, and nothing else.
+BEFORE = 6  # messages before 人工 that are shown to staff
+MAX_SHOWN = 300  # messages shown of a ticket that waited long
+REFUSED_SECONDS = 600.0  # seconds until a staff room that rejected a ticket is tried again
+# Requests for a person: one of `handoff.words` surrounded by these words only.
 BEFORE_IT = (
     "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个|回复|直接|快|赶紧|马上|急"
 )
@@ -44,14 +44,14 @@ SIGNS = "[,。.!?~… 、“”\"'「」]"
 
 @lru_cache(maxsize=16)
 def asking(words: tuple[str, ...]) -> re.Pattern[str] | None:
-    """What a normalised text that asks for a person by one of these words matches in full; None without words."""
+    """Return the pattern of normalised texts that ask for a person; None without words."""
     longest_first = sorted(map(normal, words), key=len, reverse=True)
     word = "|".join(map(re.escape, longest_first))
     return re.compile(rf"(?:{BEFORE_IT}|{MAY_I}|{SIGNS})*(?:{word})(?:{word}|{BEHIND_IT}|{SIGNS})*") if words else None
 
 
 class Handover:
-    """The customer's side: opens tickets, shows them to the staff, relays."""
+    """The customer's side of tickets: opening, announcing to staff, relaying messages."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Handover:
         self._texts = texts
         self._clock = clock
 
-    # ---- where the staff is ----
+    # ---- recognising requests ----
 
     def wants_person(self, words: str) -> bool:
         """Whether a text asks for a person."""
@@ -90,17 +90,17 @@ class Handover:
         return self._staffing.hours
 
     async def look_for_room(self, account: str) -> None:
-        """Ask for the account's groups when no staff room is known: not every gateway tells of a new group."""
+        """Read the account's groups if no staff room is known: some gateways do not report new groups."""
         if self._staffing.room(account) is None and self._accounts.is_online(account):
             try:
                 await self._accounts.get(account).read_new_rooms()
             except WeChatError as error:
-                log.warning("%s: the groups could not be read: %s", account, error)
+                log.warning("%s: could not read the groups: %s", account, error)
 
     # ---- opening ----
 
     def open(self, session: Session, account: str, contact_id: str, name: str) -> None:
-        """Open a ticket, or say again how the waiting one stands."""
+        """Open a ticket, or tell the customer the state of their waiting one."""
         room = self._staffing.room(account)
         there = self._hours.is_open(self._clock())
         ticket = self.tickets.of(account, contact_id)
@@ -126,13 +126,13 @@ class Handover:
         return fill(self._texts.handoff_away, time=self._hours.when(self._clock()))
 
     def _miss_room(self, session: Session, ticket: Ticket) -> None:
-        log.warning("%s: ticket %s waits: there is no staff room", ticket.account, ticket.id)
+        log.warning("%s: ticket %s is waiting: there is no staff room", ticket.account, ticket.id)
         words = fill(self._texts.no_staff_room, number=ticket.id, name=ticket.name or "客户")
         for admin in self._accounts.admins(ticket.account):
             self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)
 
     def announce(self, session: Session, ticket: Ticket, room_id: str) -> None:
-        """Show the staff the ticket with what they have not seen of it; the customer is told that it goes on."""
+        """Announce the ticket in the staff room, with the messages staff has not seen, and tell the customer."""
         number, now = ticket.id or 0, self._clock()
         rows = self._conversations.last(session, ticket.account, ticket.contact_id, MAX_SHOWN, ticket.told)
         told = max((row.id or 0 for row in rows), default=ticket.told)
@@ -153,7 +153,7 @@ class Handover:
         shown = text(head(ticket) + opened, self._staffing.on_duty(ticket.account, room) if room else [])
         self._messages.say(session, ticket.account, room_id, {**relay(ticket, shown), **before})
         for row in rows:
-            if row.media and row.by:
+            if row.media and row.by and row.kind != MessageKind.TEXT:  # a text has one where it was spoken
                 self._messages.say(session, ticket.account, room_id, relay(ticket, file(row.media, row.text)))
         if not ticket.refusals:
             self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff)
@@ -175,7 +175,7 @@ class Handover:
         `follows`: the message's file comes later."""
         if name and name != ticket.name and self.tickets.change(session, ticket.id or 0, name=name):
             ticket = Ticket(**{**ticket.model_dump(), "name": name})
-        row = session.get(Ticket, ticket.id)  # memory may be behind: the ticket may be shown in this very commit
+        row = session.get(Ticket, ticket.id)  # read again, because the ticket may be announced in this same commit
         if row is None or row.state == TicketState.WAITING:
             return
         number, now = ticket.id or 0, self._clock()
@@ -184,7 +184,7 @@ class Handover:
             newest = select(func.max(Said.id)).where(
                 Said.account == ticket.account, Said.conversation == ticket.contact_id
             )
-            told = (session.exec(newest).one() or 1) - 1  # this message is the first the staff did not see
+            told = (session.exec(newest).one() or 1) - 1  # this message is the first that staff has not seen
             if self.tickets.change(session, number, state=TicketState.WAITING, told=told, last_at=now):
                 self._miss_room(session, ticket)
                 self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff_waiting)
@@ -205,7 +205,7 @@ class Handover:
         return ticket.room_id if unread or ticket.room_id in known else ""
 
     def refused(self, session: Session, work: Job, gone: GiveUp) -> None:
-        """The staff room did not take what was to be shown: the ticket waits, customer and admins are told once."""
+        """Put a ticket that the staff room rejected back to waiting; customer and admins are told once."""
         number: int = work.body.get("relays") or 0
         ticket = session.get(Ticket, number) if number and work.body["type"] == "text" else None
         if ticket is None or ticket.state != TicketState.OPEN or work.key != ticket.room_id:
@@ -221,13 +221,13 @@ class Handover:
             for admin in self._accounts.admins(ticket.account):
                 self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)
 
-    # ---- those that waited ----
+    # ---- waiting tickets ----
 
     async def announce_waiting(self) -> int:
-        """Show the staff the tickets that waited, once they are there; how many."""
+        """Announce the waiting tickets within the hours; return their number."""
         announced = 0
         if self._hours.is_open(self._clock()):
-            accounts = self._accounts.names()  # one that is no longer configured keeps its tickets
+            accounts = self._accounts.names()  # accounts that are no longer configured keep their tickets
             now = self._clock()
             waiting = [
                 t

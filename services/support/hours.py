@@ -1,4 +1,4 @@
-"""When people are there: days, from–to, over midnight too; all in the office's own time zone."""
+"""Office hours: days and times, possibly over midnight, in a configured time zone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMES = "一二三四五六日"
 
 
 class OfficeHours:
-    """The hours of a week. Over midnight, the part after it belongs to the day it began on; from = to is all day."""
+    """Weekly hours. The part after midnight belongs to the day on which it began; equal times mean all day."""
 
     def __init__(self, hours: HoursSettings) -> None:
         self.zone = ZoneInfo(hours.timezone)
@@ -23,7 +23,7 @@ class OfficeHours:
             self._to += 24 * 60
 
     def is_open(self, now: float) -> bool:
-        """Whether somebody is there at this moment (Unix seconds)."""
+        """Whether the office is open at this time (Unix seconds)."""
         local = datetime.fromtimestamp(now, self.zone)
         minute = local.hour * 60 + local.minute
         yesterday = (local.weekday() - 1) % 7
@@ -31,17 +31,17 @@ class OfficeHours:
         return today_on or (yesterday in self._days and minute + 24 * 60 < self._to)
 
     def opens_at(self, now: float) -> datetime:
-        """The next moment somebody comes, after one at which nobody is there."""
+        """Return the next opening after a time at which it is closed."""
         local = datetime.fromtimestamp(now, self.zone)
         for ahead in range(8):
             day = local.date() + timedelta(days=ahead)
             begin = datetime.combine(day, time(self._from // 60 % 24, self._from % 60), self.zone)
             if day.weekday() in self._days and begin > local:
                 return begin
-        raise ValueError("hours with no day")
+        raise ValueError("no service day")
 
     def when(self, now: float) -> str:
-        """The next opening as people say it: 今天 09:00, 明天 09:00, 周一 09:00."""
+        """Format the next opening for people: 今天 09:00, 明天 09:00, 周一 09:00."""
         begin = self.opens_at(now)
         ahead = (begin.date() - datetime.fromtimestamp(now, self.zone).date()).days
         day = ("今天", "明天")[ahead] if ahead < 2 else f"周{_NAMES[begin.weekday()]}"
@@ -49,7 +49,7 @@ class OfficeHours:
 
 
 def _days(text: str) -> frozenset[int]:
-    """`mon-fri,sun` as weekdays; a span may go over the weekend (fri-mon)."""
+    """Parse `mon-fri,sun`; a range may include the weekend (fri-mon)."""
     found: set[int] = set()
     for part in text.replace(" ", "").split(","):
         first, _, last = part.partition("-")

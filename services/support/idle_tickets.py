@@ -1,4 +1,4 @@
-"""Ends tickets in which nobody speaks any more. Only the time counts in which both sides could speak."""
+"""Closes idle tickets. Only the time in which both sides could speak counts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
 from services.support.tickets import Tickets
 
-LONGEST = 300.0  # seconds that count at most between two runs: the machine may have slept
+LONGEST = 300.0  # seconds counted at most between two runs, since the machine may have been suspended
 
 
 class IdleTickets:
-    """Counts the silence of each answered ticket, once a minute, in its row."""
+    """Accumulates the silence of each answered ticket in its row, once a minute."""
 
     def __init__(
         self, store: Store, tickets: Tickets, actions: TicketActions, staffing: Staffing, texts: Texts, clock: Clock
@@ -29,10 +29,10 @@ class IdleTickets:
         self._staffing = staffing
         self._texts = texts
         self._clock = clock
-        self._could_talk: dict[str, float] = {}  # account -> when it was last seen able to
+        self._could_talk: dict[str, float] = {}  # account -> when both sides were last seen able to talk
 
     async def close(self) -> int:
-        """Count the time since the last run, end the tickets that are idle; how many."""
+        """Count the time since the last run and close the idle tickets; return their number."""
         since = self._able_since()
         idle = [
             t for t in self._tickets if t.account in since and t.state == TicketState.OPEN and t.answered_at is not None
@@ -45,7 +45,7 @@ class IdleTickets:
         return closed
 
     def _able_since(self) -> dict[str, float]:
-        """The accounts on which both sides could talk now and at the last run, with when that was."""
+        """Return the accounts whose sides can talk now and could at the last run, with the time of that run."""
         now, before = self._clock(), self._could_talk
         names = self._staffing.accounts.names()
         self._could_talk = {account: now for account in names if self._staffing.can_talk(account)}
@@ -54,7 +54,7 @@ class IdleTickets:
     def _count(self, session: Session, number: int, since: float, last_at: float) -> bool:
         row = session.get(Ticket, number)
         if row is None or row.state != TicketState.OPEN or row.last_at != last_at:
-            return False  # somebody spoke while this waited its turn
+            return False  # a message arrived while this write was queued
         quiet = row.quiet_seconds + max(0.0, self._clock() - max(since, row.last_at))
         minutes = self._staffing.settings.idle_minutes
         if quiet < minutes * 60:

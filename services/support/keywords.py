@@ -1,4 +1,4 @@
-"""Keyword replies: those that people added (kept in the database) come before those of the config."""
+"""Keyword replies: rules added by people take precedence over those of the config."""
 
 from __future__ import annotations
 
@@ -18,52 +18,52 @@ from models.keywords import Keyword
 from services.support.matching import Match, PlacedRules
 from services.text import normal
 
-Place = tuple[str, int | None]  # an account, and one of its groups or (None) all its conversations
+Place = tuple[str, int | None]  # an account, and a group or (None) all conversations
 
 
 def missing_files(rules: Sequence[KeywordRule]) -> list[str]:
-    """The files that replies name and nobody finds."""
+    """Return the files that replies refer to but that do not exist."""
     parts = [part for rule in rules if not isinstance(rule.reply, str) for part in rule.reply]
     paths = [part.image or part.file for part in parts if isinstance(part, ReplyPart)]
     return [path for path in dict.fromkeys(paths) if path and not Path(path).is_file()]
 
 
 def check_files(rules: Sequence[KeywordRule]) -> None:
-    """Raise ConfigError when a rule's file is not there."""
+    """Raise ConfigError if a file of a rule does not exist."""
     for path in missing_files(rules):
-        raise ConfigError(f"customer_service.keywords: there is no file {path!r}")
+        raise ConfigError(f"customer_service.keywords: file not found: {path!r}")
 
 
 def rule_of(row: Keyword) -> KeywordRule:
-    """The rule that a row holds."""
+    """Return the rule of a row."""
     reply = json.loads(row.reply) if row.parts else row.reply
     return KeywordRule(**{row.kind: row.word}, reply=reply, where=row.place)
 
 
 class Keywords:
-    """Answers by keyword without touching the database: all rules are kept in memory."""
+    """All keyword rules, in memory."""
 
     def __init__(self, store: Store, rules: Sequence[KeywordRule]) -> None:
-        """ConfigError when a rule's file is not there."""
+        """Raises ConfigError if a file of a rule does not exist."""
         check_files(rules)
         self._store = store
         self._configured = PlacedRules(rules)
         self._added: defaultdict[Place, dict[int, KeywordRule]] = defaultdict(dict)
-        self._indexed: dict[Place, PlacedRules] = {}  # of `_added`, made when first asked after a change
+        self._indexed: dict[Place, PlacedRules] = {}  # indexes of `_added`, created on first use after a change
 
     async def load(self) -> None:
-        """Read the rules that were added."""
+        """Load the added rules."""
         for row in await self._store.read(lambda s: s.exec(select(Keyword).order_by(col(Keyword.id))).all()):
             self._added[row.account, row.number][row.id or 0] = rule_of(row)
 
     def configure(self, rules: PlacedRules) -> None:
-        """Take other rules of the config from now on."""
+        """Replace the rules of the config."""
         self._configured = rules
 
     # ---- answering ----
 
     def find(self, account: str, text: str, number: int | None = None, *, group: bool = False) -> Match | None:
-        """The rule for a text; `group`: it was said in a group, `number`: in this one of ours."""
+        """Return the matching rule of a text; `group`: it is from a group, `number`: the group, if it is a qun."""
         where = "group" if group else "private"
         if self._added:
             places = ((account, number), (account, None)) if number is not None else ((account, None),)
@@ -79,14 +79,10 @@ class Keywords:
             found = self._indexed[place] = PlacedRules(list(self._added[place].values()))
         return found
 
-    # ---- rules that people add; inside a transaction ----
-
-    def add(self, session: Session, account: str, number: int | None, word: str, reply: str, by: str) -> None:
-        """Have a word answered in one group, or (None) everywhere; an older reply to it is replaced."""
-        self.put(session, account, number, KeywordRule(contains=word, reply=reply), by)
+    # ---- added rules; inside a transaction ----
 
     def put(self, session: Session, account: str, number: int | None, rule: KeywordRule, by: str) -> Keyword:
-        """Add a rule of any kind; one of the same kind for the same word and the same conversations is replaced."""
+        """Add a rule, replacing one of the same kind, word and place."""
         kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
         word = rule.regex or normal(rule.equals or rule.contains)
         plain = isinstance(rule.reply, str)
@@ -107,22 +103,22 @@ class Keywords:
         after_commit(session, lambda: self._keep((account, number), row_id, kept))
         return row
 
-    def drop(self, session: Session, account: str, number: int | None, word: str) -> bool:
-        """Forget every rule for a word; False when there was none."""
+    def drop(self, session: Session, account: str, number: int | None, word: str) -> Sequence[Keyword]:
+        """Forget every rule for a word; returns them."""
         rows = session.exec(self._of(account, number).where(Keyword.word == normal(word))).all()
         for row in rows:
             self._remove(session, row)
-        return bool(rows)
+        return rows
 
     def remove(self, session: Session, row_id: int) -> Keyword | None:
-        """Forget a rule by its number; None when there is none."""
+        """Delete a rule by its id; return None if there is none."""
         row = session.get(Keyword, row_id)
         if row is not None:
             self._remove(session, row)
         return row
 
     def listed(self, session: Session, account: str, number: int | None) -> Sequence[Keyword]:
-        """The rules of one group (or of all places), in the order they were added."""
+        """Return the rules of a group (or of all places), in the order of insertion."""
         return session.exec(self._of(account, number).order_by(col(Keyword.id))).all()
 
     def _of(self, account: str, number: int | None) -> SelectOfScalar[Keyword]:

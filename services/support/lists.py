@@ -1,4 +1,4 @@
-"""Tickets in pages, newest first, and what was said in one."""
+"""Pages of tickets, newest first, and of their messages."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from models.conversations import Said
 from models.support import Ticket, TicketState
 from services.paging import Page, PageRequest, page_of
 
-AFTERWARDS = 60.0  # seconds behind a ticket's end that are shown with it
+AFTERWARDS = 60.0  # seconds after a ticket's end whose messages are shown with it
 
 
 class TicketView(StrEnum):
-    """The tickets an agent looks at."""
+    """Ticket lists in the console."""
 
-    WAITING = "waiting"  # for somebody to take them
+    WAITING = "waiting"  # without an assignee
     MINE = "mine"
     OPEN = "open"
     CLOSED = "closed"
 
 
 def list_for_agent(session: Session, view: TicketView, agent_id: str, q: str, page: PageRequest) -> Page[Ticket]:
-    """The tickets of a view, newest first; `q`: a part of the customer's name, or the number."""
+    """Return a page of a view; `q`: part of the customer's name, or the number."""
     query = select(Ticket)
     query = query.where(
         Ticket.state == TicketState.CLOSED if view is TicketView.CLOSED else Ticket.state != TicketState.CLOSED
@@ -45,7 +45,7 @@ def list_for_agent(session: Session, view: TicketView, agent_id: str, q: str, pa
 
 
 def list_tickets(session: Session, account: str, state: TicketState | None, page: PageRequest) -> Page[Ticket]:
-    """The tickets of an account ("" = all) in a state (None = all)."""
+    """Return a page of the tickets of an account ("" = all) in a state (None = all)."""
     query = select(Ticket)
     if account:
         query = query.where(Ticket.account == account)
@@ -58,8 +58,9 @@ def list_tickets(session: Session, account: str, state: TicketState | None, page
 
 
 def read_talk(session: Session, ticket_id: int, page: PageRequest) -> tuple[Ticket, Page[Said]] | None:
-    """A ticket with a page of all that was said with its customer, before it as well, newest first; None when there is
-    no such ticket."""
+    """Return a ticket with a page of the customer's messages, including earlier ones, newest first; None if it is
+    unknown.
+    """
     ticket = session.get(Ticket, ticket_id)
     if ticket is None:
         return None
@@ -74,7 +75,7 @@ def read_talk(session: Session, ticket_id: int, page: PageRequest) -> tuple[Tick
 
 
 def read_ticket(session: Session, ticket_id: int, page: PageRequest) -> tuple[Ticket, Page[Said]] | None:
-    """A ticket with a page of its messages, newest first; None when there is no such ticket."""
+    """Return a ticket with a page of its own messages, newest first; None if it is unknown."""
     ticket = session.get(Ticket, ticket_id)
     if ticket is None:
         return None

@@ -1,7 +1,7 @@
-"""A language model behind an OpenAI-compatible server: it says which entry of the FAQ answers a question.
+"""Client of a language model (OpenAI-compatible) that chooses the FAQ entry which answers a question.
 
-People then get that entry's own words: whatever a model is talked into, it speaks to nobody. What it does not do in
-time and in form is a decline; the menu or a person then answers.
+People get the entry's own text, so a manipulated model cannot say anything to them. A late or malformed response counts
+as no choice; then the menu or a person answers.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import aiohttp
 from config.customer_service import LlmSettings
 from services.clock import Clock
 from services.messaging.http_client import read_bounded
+from services.support.circuit_breaker import CircuitBreaker
 from services.support.faq import Entry, plain
 
 log = logging.getLogger(__name__)
-AT_ONCE = 16  # calls under way; more than that are declined, so that no slow server holds the conversations up
+AT_ONCE = 16  # concurrent requests; further ones are skipped, so that a slow server does not block conversations
 MAX_ENTRIES = 40
+MAX_ANSWER = 400  # characters of an answer that the model is shown
 LONGEST = 1000  # characters of a question
 QUOTED = 8  # characters from which on a part of an entry's answer is recognised in a formless one
-FAILURES = 3  # in a row, then it is left alone …
-PAUSE = 30.0  # … for this many seconds
 _ENTRY = re.compile(r'"entry"\s*:\s*"?(\d{1,3})\b')
 _NUMBER = re.compile(r"\d{1,3}")
 PROMPT = """你是客服助手。从下面编号的条目里选出能回答用户问题的一条。
@@ -38,39 +38,39 @@ PROMPT = """你是客服助手。从下面编号的条目里选出能回答用�
 
 
 class LlmClient:
-    """Asks the model; never raises for what the server does."""
+    """Client of the model. Failures of the server return None."""
 
     def __init__(self, settings: LlmSettings, clock: Clock) -> None:
         self._settings = settings
-        self._clock = clock
         self._under_way = 0
-        self._failures = 0
-        self._not_before = 0.0
+        self._breaker = CircuitBreaker(clock)
 
     @property
     def is_on(self) -> bool:
         """Whether a server is configured."""
         return bool(self._settings.base_url)
 
-    async def answer(self, question: str, entries: Sequence[Entry]) -> str | None:
-        """The answer of one of these entries; None when the model declines, is slow or broken."""
-        if not self.is_on or not entries or self._under_way >= AT_ONCE or self._clock() < self._not_before:
+    async def choose(self, question: str, entries: Sequence[Entry]) -> Entry | None:
+        """The one of these entries that answers a question; None when the model declines, is slow or broken."""
+        if not self.is_on or not entries or self._under_way >= AT_ONCE or self._breaker.is_open:
             return None
         self._under_way += 1
         try:
             content = await self._ask(question, entries[:MAX_ENTRIES])
         except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError, RecursionError) as error:
-            self._failed(error)
+            log.warning("the language model gave no answer: %s", type(error).__name__)
+            self._breaker.failed()
             return None
         finally:
             self._under_way -= 1
-        self._failures = 0
-        entry = chosen(content, entries[:MAX_ENTRIES])
-        return entry.answer if entry is not None else None
+        self._breaker.succeeded()
+        return chosen(content, entries[:MAX_ENTRIES])
 
     async def _ask(self, question: str, entries: Sequence[Entry]) -> str:
         settings = self._settings
-        listed = "\n".join(f"{n}. 问：{e.questions[0]}\n   答：{e.answer}" for n, e in enumerate(entries, 1))
+        listed = "\n".join(
+            f"{n}. 问：{e.questions[0]}\n   答：{e.answer[:MAX_ANSWER]}" for n, e in enumerate(entries, 1)
+        )
         body = {
             "model": settings.model,
             "temperature": 0,
@@ -90,20 +90,14 @@ class LlmClient:
             data: Any = json.loads(await read_bounded(response))
             return str(data["choices"][0]["message"]["content"])
 
-    def _failed(self, error: Exception) -> None:
-        self._failures += 1
-        log.warning("the language model gave no answer: %s", type(error).__name__)
-        if self._failures >= FAILURES:
-            self._not_before = self._clock() + PAUSE
-            self._failures = 0
-
 
 def chosen(content: str, entries: Sequence[Entry]) -> Entry | None:
-    """The entry that a model's answer names, or, when it is out of form, is the number or the words of; None when it
-    declined."""
+    """Return the entry named in a response; for a malformed response, by its number or by its text. None if there is
+    none.
+    """
     named = _ENTRY.findall(content)
     if named:
-        return _numbered(named[-1], entries)  # models that think aloud say what they mean last
+        return _numbered(named[-1], entries)  # models that reason aloud give their answer last
     return _numbered(content.strip(), entries) or _quoted(content, entries)
 
 

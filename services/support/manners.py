@@ -1,4 +1,4 @@
-"""A greeting, thanks or goodbye and nothing else. Pure."""
+"""Recognition of messages that are only a greeting, thanks or goodbye. No I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from services.support.faq import plain
 
 
 class Courtesy(StrEnum):
-    """What is said out of politeness; the text `courtesy_…` answers it."""
+    """Kinds of courtesies; each is answered with the text `courtesy_…`."""
 
     GREETING = "greeting"
     THANKS = "thanks"
@@ -27,6 +27,6 @@ _COMPILED = [(courtesy, re.compile(f"{pattern}[呀啊哦呢吧啦]*")) for court
 
 
 def courtesy_in(text: str) -> Courtesy | None:
-    """The courtesy that a text is; None when it says anything else."""
+    """Return the courtesy of a text; None if it says anything else."""
     words = plain(text[:60])
     return next((courtesy for courtesy, pattern in _COMPILED if pattern.fullmatch(words)), None)

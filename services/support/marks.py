@@ -1,4 +1,4 @@
-"""The mark in a customer's words: 5, 5分, 打5分, 五星, 很满意, 不满意. Pure."""
+"""Recognition of a customer's rating: 5, 5分, 打5分, 五星, 很满意, 不满意. No I/O."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AROUND = re.compile(r"^(?:我|对你们|对服务|服务|感觉|觉得|都|还)
 
 
 def mark_in(text: str) -> int | None:
-    """The mark 1–5 that a text gives and nothing else; None when it gives none."""
+    """Return the rating 1–5 of a text; None if it says anything else."""
     words = plain(text)
     found = _NUMBER.fullmatch(words)
     if found:
@@ -32,5 +32,5 @@ def mark_in(text: str) -> int | None:
 
 
 def is_bare_digit(text: str) -> bool:
-    """Whether a text may as well choose from a menu: 1, 2, 回复3."""
+    """Whether a text could also be the choice from a menu: 1, 2, 回复3."""
     return plain(text).removeprefix("回复") in _DIGITS

@@ -1,4 +1,4 @@
-"""Which rule a sentence meets: equals, then contains (the longest word wins), then regex. Pure and quick."""
+"""Matching of keyword rules: equals, then contains (the longest word wins), then regex. No I/O."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from config.customer_service import KeywordRule, LinkPart, ReplyPart
 from services.text import normal
 
 Value = TypeVar("Value")
-LONGEST = 4000  # characters of a message that are looked at
+LONGEST = 4000  # characters of a message that are matched
 _GROUP = re.compile(r"\{(\d)\}")
 
 
 class WordIndex(Generic[Value]):
-    """Finds the longest of many words that a text contains, by the words' first two letters and their lengths."""
+    """Finds the longest of many words contained in a text, indexed by their first two letters and length."""
 
     def __init__(self) -> None:
         self._words: dict[str, tuple[int, Value]] = {}
-        self._lengths: dict[str, list[int]] = {}  # by first two letters; longest first
+        self._lengths: dict[str, list[int]] = {}  # lengths by the first two letters, longest first
         self._letters: set[str] = set()  # words of one letter
         self._added = 0
 
@@ -31,7 +31,7 @@ class WordIndex(Generic[Value]):
         return len(self._words)
 
     def add(self, word: str, value: Value, *, replace: bool = False) -> None:
-        """Add a word; one that is there keeps its value unless it is to be replaced."""
+        """Add a word; an existing one is only changed with `replace`."""
         word = normal(word)
         if not word or (word in self._words and not replace):
             return
@@ -46,12 +46,12 @@ class WordIndex(Generic[Value]):
             lengths.sort(reverse=True)
 
     def drop(self, word: str) -> bool:
-        """Forget a word; False when it was not there."""
+        """Remove a word; return False if it was not there."""
         self._letters.discard(normal(word))
         return self._words.pop(normal(word), None) is not None
 
     def find(self, text: str) -> Value | None:
-        """The value of the longest word in a normalised text; of equally long ones, of the one added first."""
+        """Return the value of the longest word in a normalised text; among equal lengths, the one added first."""
         best, earliest = 0, 0
         found: Value | None = None
         words, lengths, end = self._words, self._lengths, len(text)
@@ -69,7 +69,9 @@ class WordIndex(Generic[Value]):
 
 
 class Patterns:
-    """Many regular expressions at once (RE2: no pattern can hang the bot); the first of the list that matches wins."""
+    """Several regular expressions matched together with RE2, which runs in linear time; the first match in the list
+    wins.
+    """
 
     def __init__(self, rules: Sequence[KeywordRule]) -> None:
         options = re2.Options()
@@ -83,7 +85,7 @@ class Patterns:
             self._set.Compile()
 
     def find(self, text: str) -> tuple[KeywordRule, tuple[str, ...]] | None:
-        """The rule with what its groups captured (the whole match first)."""
+        """Return the matching rule and its captured groups (the whole match first)."""
         hits: list[int] = self._set.Match(text) if self._rules else []
         if not hits:
             return None
@@ -94,13 +96,13 @@ class Patterns:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A rule that answers, with what its pattern captured."""
+    """A matching rule with the groups its pattern captured."""
 
     rule: KeywordRule
     groups: tuple[str, ...] = ()
 
     def parts(self) -> list[ReplyPart]:
-        """The reply's parts with {1}, {2} … filled in."""
+        """Return the parts of the reply with {1}, {2} … filled in."""
         reply = self.rule.reply
         given = [reply] if isinstance(reply, str) else reply
         return [self._fill(part if isinstance(part, ReplyPart) else ReplyPart(text=part)) for part in given]
@@ -124,18 +126,18 @@ class Match:
 
 
 class PlacedRules:
-    """Rules, indexed for either kind of conversation."""
+    """Rules indexed for private and group conversations."""
 
     def __init__(self, rules: Sequence[KeywordRule]) -> None:
         self._by_place = {where: RuleSet(rules, where) for where in ("private", "group")}
 
     def find(self, text: str, where: str) -> Match | None:
-        """The rule that answers this text there: private or group."""
+        """Return the rule that matches in a place: private or group."""
         return self._by_place[where].find(text)
 
 
 class RuleSet:
-    """The rules for one place, private or group."""
+    """The rules of one place."""
 
     def __init__(self, rules: Iterable[KeywordRule], where: str) -> None:
         mine = [rule for rule in rules if rule.where in (where, "both")]
@@ -149,7 +151,7 @@ class RuleSet:
         self._patterns = Patterns([rule for rule in mine if rule.regex])
 
     def find(self, text: str) -> Match | None:
-        """The rule that answers this text."""
+        """Return the rule that matches a text."""
         text = text[:LONGEST]
         plain = normal(text)
         rule = self._equals.get(plain) or self._contains.find(plain)

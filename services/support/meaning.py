@@ -1,14 +1,16 @@
-"""Near questions by meaning and words together. Pure; the embeddings come from outside.
+"""Similarity of questions by embeddings, combined with words. No I/O.
 
-A model's cosines only mean something among themselves, so the threshold is calibrated on the listed questions: how near
-each is to the nearest question of another entry. What a customer asks is near when it is nearer than that.
+A model's cosines only mean something among themselves. What is asked is therefore compared with chatter as well,
+everyday sentences that no business lists. The threshold is calibrated on how near that chatter is to the entries, and
+on how near the listed questions are to the nearest of another entry.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.support.faq import OFFERED, Faq, Near
+from services.support.chatter import CHATTER
+from services.support.faq import OFFERED, Faq, Near, near
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,14 +18,17 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-QUANTILE = 0.4  # of the cosines between each question and the nearest of another entry: below it nothing is near
-WORDS = 0.05  # what full likeness in words adds to a cosine
-ANSWERS = 0.3  # share of an answer's cosine in an entry's, where it is above that of the questions
+CHATTER_SHARE = 0.3  # of the nearness to chatter, taken off a cosine
+CHATTER_QUANTILE = 0.85  # of how near chatter is to the entries: below it nothing is near
+OTHERS_QUANTILE = 0.4  # the same of listed questions to other entries; the threshold is the mean of both
+MIN_OTHERS = 10  # listed questions; of fewer there is nothing to learn
+WORDS = 0.03  # what full likeness in words adds to a cosine
+ANSWERS = 0.2  # share of an answer's cosine in an entry's, where it is above that of the questions
 BEHIND = 0.06  # entries so far behind the best are not offered
 
 
 class MeaningIndex:
-    """The embeddings of a FAQ's questions and answers. `vectors`: a row per listed question, then one per entry."""
+    """The embeddings of a FAQ. `vectors`: a row per listed question, then one per entry, then one per CHATTER."""
 
     def __init__(self, faq: Faq, vectors: Vectors) -> None:
         import numpy as np
@@ -32,44 +37,75 @@ class MeaningIndex:
         entries = faq.entries
         self._entry_of = np.array([at for at, entry in enumerate(entries) for _ in entry.questions])
         self._listed = [question for entry in entries for question in entry.questions]
-        self._questions, self._answers = vectors[: len(self._listed)], vectors[len(self._listed) :]
+        count = len(self._listed)
+        self._questions, self._answers = vectors[:count], vectors[count : count + len(entries)]
+        self._chatter = vectors[count + len(entries) :]
         self.threshold = self._calibrated()
 
     @staticmethod
     def texts(faq: Faq) -> list[str]:
-        """What is to be embedded, in the order of `vectors`."""
+        """Return the texts to embed, in the order of `vectors`."""
         questions = [question for entry in faq.entries for question in entry.questions]
-        return questions + [entry.answer for entry in faq.entries]
+        answers = [f"{one.questions[0]}\n{one.answer}" if one.is_passage else one.answer for one in faq.entries]
+        return [*questions, *answers, *CHATTER]
 
     @property
     def dimensions(self) -> int:
-        """How long a vector is."""
+        """Dimensions of the vectors."""
         return int(self._questions.shape[1])
 
     def _calibrated(self) -> float:
         import numpy as np
 
-        near = self._questions @ self._questions.T
-        near[self._entry_of[:, None] == self._entry_of[None, :]] = -1.0
-        others = near.max(axis=1)
-        others = others[others > -1.0]
-        return float(np.quantile(others, QUANTILE)) if len(others) else 0.85
+        like = self._chatter @ self._chatter.T
+        np.fill_diagonal(like, -1.0)  # none is compared with itself
+        nearness = [self._ranked(text, row)[0].score for text, row in zip(CHATTER, self._chatter, strict=True)]
+        chatter = np.array(nearness) + CHATTER_SHARE * (
+            (self._chatter @ self._chatter.T).max(axis=1) - like.max(axis=1)
+        )
+        threshold = float(np.quantile(chatter, CHATTER_QUANTILE))
+        others = self._others()
+        if len(others) < MIN_OTHERS:
+            return threshold
+        return (threshold + float(np.quantile(others, OTHERS_QUANTILE))) / 2
 
-    def nearest(self, text: str, vector: Vectors, number: int = OFFERED, least: float | None = None) -> list[Near]:
-        """The nearest entries, best first; none when even the best is below the threshold. `vector`: one row."""
+    def _others(self) -> Vectors:
+        """How near each listed question is to the nearest of another entry. Titles of passages begin alike."""
         import numpy as np
 
-        asked = vector[0]
-        by_question, by_answer = self._questions @ asked, self._answers @ asked
-        words = {id(near.entry): near.score for near in self._faq.nearest(text, len(self._faq), 0.0)}
-        scored: list[Near] = []
-        for at, entry in enumerate(self._faq.entries):
-            rows = np.flatnonzero(self._entry_of == at)
-            best = rows[by_question[rows].argmax()]
-            cosine = float(by_question[best])
-            cosine += ANSWERS * max(0.0, float(by_answer[at]) - cosine)
-            scored.append(Near(self._listed[best], entry, cosine + WORDS * words.get(id(entry), 0.0)))
-        scored.sort(key=lambda near: -near.score)
-        if not scored or scored[0].score < (self.threshold if least is None else least):
+        rows = np.array([not self._faq.entries[at].is_passage for at in self._entry_of], dtype=bool)
+        questions, entry_of = self._questions[rows], self._entry_of[rows]
+        near = questions @ questions.T
+        near[entry_of[:, None] == entry_of[None, :]] = -1.0
+        others = near.max(axis=1, initial=-1.0)
+        found = others - CHATTER_SHARE * (questions @ self._chatter.T).max(axis=1, initial=-1.0)
+        kept: Vectors = found[others > -1.0]
+        return kept
+
+    def nearest(self, text: str, vector: Vectors, number: int = OFFERED) -> list[Near]:
+        """The nearest entries, best first; none when even the best is below the threshold. `vector`: one row."""
+        ranked = self._ranked(text, vector[0])
+        if not ranked or ranked[0].score < self.threshold:
             return []
-        return [near for near in scored[:number] if near.score >= scored[0].score - BEHIND]
+        return [one for one in ranked[:number] if one.score >= ranked[0].score - BEHIND]
+
+    def _ranked(self, text: str, asked: Vectors) -> list[Near]:
+        import numpy as np
+
+        by_question, by_answer = self._questions @ asked, self._answers @ asked
+        chatter = CHATTER_SHARE * float((self._chatter @ asked).max())
+        best = np.full(len(self._faq.entries), -1.0, dtype=np.float32)
+        np.maximum.at(best, self._entry_of, by_question)
+        shares = np.array([1.0 if entry.is_passage else ANSWERS for entry in self._faq.entries])
+        scores = best + shares * np.maximum(0.0, by_answer - best) - chatter
+        words = {id(one.entry): one.score for one in self._faq.ranked(text, len(self._faq))}
+        scores += WORDS * np.array([words.get(id(entry), 0.0) for entry in self._faq.entries])
+        order = np.argsort(-scores, kind="stable")[:OFFERED]
+        return [near(self._question(int(at), by_question), self._faq.entries[at], float(scores[at])) for at in order]
+
+    def _question(self, at: int, by_question: Vectors) -> str:
+        """The nearest question of an entry."""
+        import numpy as np
+
+        rows = np.flatnonzero(self._entry_of == at)
+        return self._listed[int(rows[by_question[rows].argmax()])]

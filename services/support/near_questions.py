@@ -1,4 +1,4 @@
-"""The listed questions near to one asked: by meaning where a server answers in time, else by words."""
+"""Finds similar listed questions by embeddings if a server answers in time, else by words."""
 
 from __future__ import annotations
 
@@ -14,46 +14,53 @@ log = logging.getLogger(__name__)
 
 
 class NearQuestions:
-    """Keeps the index by meaning; it is built in the background, and again whenever the questions change."""
+    """Caches the embedding index, which is built in the background after each change of the questions."""
 
     def __init__(self, book: FaqBook, client: EmbeddingClient) -> None:
         self._book = book
         self._client = client
-        self._index: tuple[Faq, MeaningIndex] | None = None
+        self._index: tuple[Faq, str, MeaningIndex] | None = None  # over what, by which model
         self._building: asyncio.Task[None] | None = None
 
     async def nearest(self, text: str) -> list[Near]:
-        """The nearest entries, best first; none when nothing is near."""
+        """Return the most similar entries, best first."""
         faq = self._book.faq
         if not self._client.is_on or not faq.entries:
             return faq.nearest(text)
-        if self._index is None or self._index[0] is not faq:
+        index = self._ready(faq)
+        if index is None:
             self._build_soon(faq)
             return faq.nearest(text)
         vector = await self._client.of_question(text)
-        index = self._index[1]
         if vector is None or vector.shape[1] != index.dimensions:
             return faq.nearest(text)
         return index.nearest(text, vector)
 
     def prepare(self) -> None:
         """Begin to build the index, so that the first question need not wait for it."""
-        if self._client.is_on and self._book.faq.entries:
-            self._build_soon(self._book.faq)
+        faq = self._book.faq
+        if self._client.is_on and faq.entries and self._ready(faq) is None:
+            self._build_soon(faq)
+
+    def _ready(self, faq: Faq) -> MeaningIndex | None:
+        if self._index is None or self._index[:2] != (faq, self._client.model):
+            return None
+        return self._index[2]
 
     def _build_soon(self, faq: Faq) -> None:
         if self._building is None or self._building.done():
             self._building = asyncio.get_running_loop().create_task(self._build(faq), name="embed questions")
 
     async def _build(self, faq: Faq) -> None:
+        model = self._client.model
         vectors = await self._client.of_listed(MeaningIndex.texts(faq))
-        if vectors is not None:
+        if vectors is not None and model == self._client.model:
             index = await asyncio.to_thread(MeaningIndex, faq, vectors)
-            self._index = (faq, index)
-            log.info("%s listed questions are embedded; near from %.3f on", len(faq), index.threshold)
+            self._index = (faq, model, index)
+            log.info("%s questions embedded; similarity threshold %.3f", len(faq), index.threshold)
 
     async def close(self) -> None:
-        """Stop building."""
+        """Cancel building."""
         if self._building is not None:
             self._building.cancel()
             await asyncio.gather(self._building, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Questions that no keyword answers: the FAQ, its menu, a language model where there is one, and else the fallback."""
+"""Answers questions without a matching keyword: FAQ, menu, language model if configured, fallback."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ from models.db import Store, after_commit
 from models.faq import FaqMenu, FaqMiss
 from services.clock import Clock
 from services.decision import Decision
-from services.support.faq import Faq, Near, plain
+from services.support.faq import Entry, Faq, Near, plain
 from services.support.faq_book import FaqBook
+from services.support.knowledge import Passage
 from services.support.llm import LlmClient
 from services.support.near_questions import NearQuestions
 
 MENU_SECONDS = 600.0
 FALLBACK_SECONDS = 600.0
+MAX_FALLBACKS = 2  # in that time, the second in other words
 LONGEST_MISS = 100  # characters of a question that is counted; what is longer is a letter, not a question
 _NUMBERS = {"1": 0, "2": 1, "3": 2, "一": 0, "二": 1, "三": 2}
-_CHOSEN = re.compile("(?:回复|选择?)?第?([1-3一二三])[个条]?")  # of a normalised text
+_CHOSEN = re.compile("(?:回复|选择?)?第?([1-3一二三])[个条]?")  # matches a normalised text
 
 Person = tuple[str, str, str]  # account, conversation, contact id
 
@@ -39,8 +41,14 @@ class _Menu:
     asked_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Fallback:
+    at: float  # the first time
+    times: int
+
+
 class Questions:
-    """Answers questions. Menus and the last fallbacks are in memory too, so that an answer reads no database."""
+    """Answers questions. Menus and recent fallbacks are cached in memory, so that answering needs no database read."""
 
     def __init__(
         self,
@@ -62,86 +70,106 @@ class Questions:
         self._zone = zone
         self._clock = clock
         self._menus: dict[Person, _Menu] = {}
-        self._fallbacks: dict[tuple[str, str], float] = {}
+        self._fallbacks: dict[tuple[str, str], _Fallback] = {}
 
     @property
     def faq(self) -> Faq:
-        """The listed questions."""
+        """The FAQ index."""
         return self._book.faq
 
     async def load(self) -> None:
-        """Read the menus that still wait for a number, and who was told lately that they were not understood."""
+        """Load the open menus and recent fallbacks."""
         now = self._clock()
         menus = await self._store.read(lambda s: s.exec(select(FaqMenu).where(FaqMenu.expires_at > now)).all())
         for row in menus:
             self._menus[row.account, row.conversation, row.contact_id] = _Menu(tuple(row.questions), row.asked_at)
         lately = select(FallbackSaid).where(FallbackSaid.at > now - FALLBACK_SECONDS)
         for said in await self._store.read(lambda s: s.exec(lately).all()):
-            self._fallbacks[said.account, said.contact_id] = said.at
+            self._fallbacks[said.account, said.contact_id] = _Fallback(said.at, said.times)
         self._near.prepare()
 
     # ---- answering ----
 
     def menu_since(self, who: Person) -> float:
-        """When the person was offered a menu that still waits; 0 = none does."""
+        """Return when the person's open menu was offered, or 0."""
         menu = self._menus.get(who)
         return menu.asked_at if menu and menu.asked_at + MENU_SECONDS > self._clock() else 0.0
 
     def listed(self, who: Person, text: str) -> str | None:
-        """The answer to a listed question, or to a number of the menu that was offered."""
+        """Return the answer to a listed question, or to a number of the offered menu."""
         entry = self.faq.exact(text)
         if entry is not None:
-            return entry.answer
+            return self._answer(entry)
         named = _CHOSEN.fullmatch(plain(text))
         if named is None or not self.menu_since(who):
             return None
         chosen, questions = _NUMBERS[named[1]], self._menus[who].questions
         entry = self.faq.exact(questions[chosen]) if chosen < len(questions) else None
-        return entry.answer if entry else None
+        return self._answer(entry) if entry else None
 
     async def other(self, who: Person, text: str) -> Decision | None:
-        """What a question that is not listed gets: the model's answer, or a menu; None when nothing is near."""
+        """Answer an unlisted question by the language model or a menu; None if nothing is similar."""
         if self._llm.is_on:
             nearest = self.faq.entries
             if len(nearest) > 40:
-                nearest = [near.entry for near in self.faq.nearest(text, 20, 0.0)]
-            answer = await self._llm.answer(text, nearest)
-            if answer is not None:
-                return Decision(answer)
+                nearest = [near.entry for near in self.faq.ranked(text, 20)]
+            entry = await self._llm.choose(text, nearest)
+            if entry is not None:
+                return Decision(self._answer(entry))
         offered = await self._near.nearest(text)
         if not offered:
             return None
-        questions = tuple(near.question for near in offered)
-        write = partial(self._offer, who=who, offered=offered, text=text)
-        return Decision(self._menu_text(offered), write, choices=questions)
+        first, words, menu = offered[0].entry, "", offered
+        if isinstance(first, Passage):  # it is quoted at once; what else is near is offered below it
+            words, menu = self._answer(first), offered[1:]
+        if not menu:
+            return Decision(words)
+        words += f"\n\n{self._listing(menu, self._texts.knowledge_more)}" if words else self._menu_text(menu)
+        write = partial(self._offer, who=who, offered=menu, text="" if menu is not offered else text)
+        return Decision(words, write, choices=tuple(near.question for near in menu))
 
-    def fallback(self, account: str, contact_id: str, text: str) -> Decision:
-        """The person is told they were not understood, at most once in ten minutes; the question is counted."""
+    def _answer(self, entry: Entry) -> str:
+        """An entry's own words; those of a passage with where they stand."""
+        if isinstance(entry, Passage):
+            return fill(self._texts.knowledge_answer, passage=entry.answer, title=entry.title)
+        return entry.answer
+
+    def fallback(self, account: str, contact_id: str, text: str, *, hint: str = "") -> Decision:
+        """The person is told they were not understood, at most once in ten minutes; the second time within those they
+        are offered a person in other words, then there is silence. The question is counted."""
         now, who = self._clock(), (account, contact_id)
-        silent = not self._settings.fallback or now - self._fallbacks.get(who, 0.0) < FALLBACK_SECONDS
+        last = self._fallbacks.get(who)
+        if last is None or now - last.at >= FALLBACK_SECONDS:
+            said, words = _Fallback(now, 1), self._settings.fallback
+        else:
+            said, words = _Fallback(last.at, last.times + 1), self._texts.fallback_again
+        silent = not self._settings.fallback or not words or said.times > MAX_FALLBACKS
 
         def write(session: Session) -> None:
             self.missed(session, account, text)
             if not silent:
-                row = {"account": account, "contact_id": contact_id, "at": now}
-                insert = self._store.insert(FallbackSaid).values(row)
-                index = ["account", "contact_id"]
-                session.connection().execute(insert.on_conflict_do_update(index_elements=index, set_={"at": now}))
-                after_commit(session, lambda: self._remember(who, now))
+                keys, values = {"account": account, "contact_id": contact_id}, {"at": said.at, "times": said.times}
+                insert = self._store.insert(FallbackSaid).values({**keys, **values})
+                session.connection().execute(insert.on_conflict_do_update(index_elements=list(keys), set_=values))
+                after_commit(session, lambda: self._remember(who, said))
 
-        return Decision("" if silent else self._settings.fallback, write)
+        return Decision("" if silent else f"{words}\n{hint}".strip(), write)
 
-    def _remember(self, who: tuple[str, str], now: float) -> None:
-        self._fallbacks[who] = now
+    def _remember(self, who: tuple[str, str], said: _Fallback) -> None:
+        self._fallbacks[who] = said
         if len(self._fallbacks) > 10_000:
-            self._fallbacks = {k: at for k, at in self._fallbacks.items() if now - at < FALLBACK_SECONDS}
+            since = self._clock() - FALLBACK_SECONDS
+            self._fallbacks = {k: one for k, one in self._fallbacks.items() if one.at > since}
 
     # ---- menus ----
 
     def _menu_text(self, offered: Sequence[Near]) -> str:
+        return self._listing(offered, self._texts.faq_menu)
+
+    def _listing(self, offered: Sequence[Near], words: str) -> str:
         lines = "\n".join(f"{number}. {near.question}" for number, near in enumerate(offered, 1))
         numbers = "、".join(str(number) for number in range(1, len(offered) + 1))
-        return fill(self._texts.faq_menu, questions=lines, numbers=numbers)
+        return fill(words, questions=lines, numbers=numbers)
 
     def _offer(self, session: Session, *, who: Person, offered: Sequence[Near], text: str) -> None:
         now = self._clock()
@@ -158,7 +186,7 @@ class Questions:
         if len(self._menus) > 10_000:
             self._menus = {k: m for k, m in self._menus.items() if m.asked_at + MENU_SECONDS > menu.asked_at}
 
-    # ---- what nobody had listed ----
+    # ---- unlisted questions ----
 
     def missed(self, session: Session, account: str, text: str) -> None:
         """Count a question that the FAQ does not list."""
@@ -172,7 +200,7 @@ class Questions:
         session.connection().execute(insert.on_conflict_do_update(index_elements=keys, set_=more))
 
     async def prune(self, before: float) -> None:
-        """Forget menus that have run out, and what was missed before a time (Unix seconds)."""
+        """Delete expired menus, and question counts before a time (Unix seconds)."""
         day, now = datetime.fromtimestamp(before, self._zone).date().isoformat(), self._clock()
 
         def write(session: Session) -> None:
@@ -185,7 +213,7 @@ class Questions:
 
 
 def top_misses(session: Session, number: int, *, account: str = "", since: str = "") -> list[tuple[str, int]]:
-    """What was asked most often and is not listed: (question, times). `since`: the first day, as YYYY-MM-DD."""
+    """Return the most frequent unlisted questions as (question, times). `since`: the first day, YYYY-MM-DD."""
     times = func.sum(FaqMiss.count)
     wanted = select(FaqMiss.question, times).group_by(col(FaqMiss.question))
     if account:

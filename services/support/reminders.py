@@ -1,4 +1,4 @@
-"""Reminds the staff, then the admins, of customers who wait for a first answer."""
+"""Reminds staff, then admins, of customers who wait for a first answer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from services.support.staffing import Staffing
 from services.support.ticket_texts import facts, relay
 from services.support.tickets import Tickets
 
-AGAIN = 3600.0  # seconds between reminders once staff and admins have been told
+AGAIN = 3600.0  # seconds between reminders after staff and admins have been reminded
 
 
 class TicketReminders:
-    """Runs every minute; what was reminded of is in the ticket's row."""
+    """Runs every minute. The reminders sent are recorded in the ticket's row."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class TicketReminders:
         self._clock = clock
 
     async def run(self) -> int:
-        """Remind of every ticket that is due; how many."""
+        """Send the reminders that are due; return their number."""
         if not self._staffing.in_hours():
             return 0
         done = 0
@@ -63,11 +63,11 @@ class TicketReminders:
 
     def _remind(self, session: Session, number: int) -> bool:
         row = session.get(Ticket, number)
-        if row is None or not self._is_due(row):  # answered while this waited its turn
+        if row is None or not self._is_due(row):  # answered while this write was queued
             return False
         now, room = self._clock(), self._staffing.room(row.account)
         if row.state == TicketState.WAITING and room is not None and not row.refusals:
-            return False  # it is about to be shown to the staff
+            return False  # it is about to be announced
         minutes = int((now - row.opened_at) // 60)
         values = {"number": row.id, "name": row.name or "客户", "minutes": minutes}
         admins = self._staffing.accounts.admins(row.account)

@@ -1,4 +1,4 @@
-"""Keywords and questions that people added, as the YAML that the files have: out and in again."""
+"""Import and export of added keywords and questions, in the YAML format of the config files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from services.support.keywords import Keywords, rule_of
 
 
 def export_keywords(session: Session, keywords: Keywords, account: str, number: int | None) -> str:
-    """The rules of a place, as under customer_service.keywords."""
+    """Export the rules of a place in the format of customer_service.keywords."""
     rules = [rule_of(row).model_dump(exclude_defaults=True) for row in keywords.listed(session, account, number)]
     return _dump(rules)
 
 
 def import_keywords(session: Session, keywords: Keywords, account: str, number: int | None, text: str, by: str) -> int:
-    """Add the rules of a YAML list to a place, in its order; how many. InvalidParameter names what is wrong."""
+    """Add the rules of a YAML list; return their number. Raises InvalidParameter with the reason."""
     rules: list[KeywordRule] = _read(text, TypeAdapter(list[KeywordRule]))
     for rule in rules:
         keywords.put(session, account, number, rule, by)
@@ -31,12 +31,12 @@ def import_keywords(session: Session, keywords: Keywords, account: str, number: 
 
 
 def export_questions(session: Session, book: FaqBook) -> str:
-    """What people added, as faq.yaml has it."""
+    """Export the added questions in the format of faq.yaml."""
     return _dump([{"questions": row.questions, "answer": row.answer} for row in book.listed(session)])
 
 
 def import_questions(session: Session, book: FaqBook, text: str, by: str) -> int:
-    """Add the entries of a faq.yaml; how many. InvalidParameter names what is wrong."""
+    """Add the entries of a faq.yaml; return their number. Raises InvalidParameter with the reason."""
     entries: list[Entry] = _read(text, TypeAdapter(list[Entry]))
     for entry in entries:
         book.add(session, entry, by)

@@ -1,4 +1,4 @@
-"""How fast customers are answered: first answer and resolution of the tickets of a time, in all and per person."""
+"""Service levels: time to first answer and to resolution, in total and per staff member."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.support import Ticket
 
 @dataclass(frozen=True, slots=True)
 class ServiceLevels:
-    """Figures of the tickets opened in a time; seconds, None where there is nothing to count."""
+    """Numbers of the tickets opened in a period, in seconds; None without data."""
 
     opened: int
     answered: int
@@ -26,7 +26,7 @@ class ServiceLevels:
 
 
 def of_tickets(tickets: Sequence[Ticket]) -> ServiceLevels:
-    """The figures of some tickets."""
+    """Return the numbers of some tickets."""
     waits = [t.answered_at - t.opened_at for t in tickets if t.answered_at is not None]
     ends = [t.closed_at - t.opened_at for t in tickets if t.closed_at is not None]
     marks = [t.mark for t in tickets if t.mark is not None]
@@ -41,13 +41,13 @@ def of_tickets(tickets: Sequence[Ticket]) -> ServiceLevels:
 
 
 def opened_between(session: Session, account: str, since: float, until: float) -> Sequence[Ticket]:
-    """The tickets of an account opened in a time (Unix seconds)."""
+    """Return the tickets of an account opened in a period (Unix seconds)."""
     when = (Ticket.account == account, col(Ticket.opened_at) >= since, col(Ticket.opened_at) < until)
     return session.exec(select(Ticket).where(*when)).all()
 
 
 def by_staff(tickets: Sequence[Ticket]) -> dict[str, ServiceLevels]:
-    """The figures by the name of who has the ticket; tickets nobody took are left out."""
+    """Return the numbers by assignee; tickets without one are left out."""
     grouped: defaultdict[str, list[Ticket]] = defaultdict(list)
     for ticket in tickets:
         if ticket.staff_id:
@@ -56,7 +56,7 @@ def by_staff(tickets: Sequence[Ticket]) -> dict[str, ServiceLevels]:
 
 
 def described(tickets: Sequence[Ticket], texts: Texts) -> str:
-    """The figures as people read them; empty without tickets."""
+    """Format the numbers for people; "" without tickets."""
     if not tickets:
         return ""
     total = of_tickets(tickets)
@@ -78,7 +78,7 @@ def described(tickets: Sequence[Ticket], texts: Texts) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as people read them."""
+    """Format a duration for people."""
     if seconds is None:
         return "—"
     if seconds < 60:

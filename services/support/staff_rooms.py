@@ -1,4 +1,4 @@
-"""The staff room of each account: a WeChat group known by its id, never by its name alone."""
+"""The staff room of each account: a WeChat group identified by its id, never by its name alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlmodel import Session, col, select
 
+from errors import NotFound
 from models.db import Store, after_commit
 from models.durable import Setting
 from services.accounts.audit import Audit
@@ -15,14 +16,14 @@ from services.text import normal
 from wechat.events import Room
 
 log = logging.getLogger(__name__)
-PREFIX: Final = "staff_room:"  # of the setting's key; the account's name follows
+PREFIX: Final = "staff_room:"  # prefix of the setting's key, followed by the account
 
 
 class StaffRooms:
-    """Which group is an account's staff room.
+    """Bindings of staff rooms.
 
-    An admin binds it. While none is bound, the only group with the configured topic is bound by itself if its WeChat
-    owner is an admin: anybody can give a group that name.
+    An admin binds a room. Without a binding, a room is bound automatically if it is the only one with the configured
+    topic and its WeChat owner is an admin, because anyone can give a group that name.
     """
 
     def __init__(self, store: Store, accounts: Accounts, audit: Audit, topic: str) -> None:
@@ -33,13 +34,13 @@ class StaffRooms:
         self._bound: dict[str, str] = {}  # account -> room id
 
     async def load(self) -> None:
-        """Read the bindings."""
+        """Load the bindings."""
         wanted = select(Setting).where(col(Setting.key).startswith(PREFIX))
         for row in await self._store.read(lambda s: s.exec(wanted).all()):
             self._bound[row.key.removeprefix(PREFIX)] = row.value
 
     def of(self, account: str) -> Room | None:
-        """The account's staff room; None when it is not bound, or the account is not in it any more."""
+        """Return the account's staff room; None if it is not bound or the account is no longer in it."""
         rooms = self._accounts.get(account).directory.rooms
         if account in self._bound:
             return rooms.get(self._bound[account])
@@ -51,11 +52,11 @@ class StaffRooms:
         return named[0]
 
     def bound_id(self, account: str) -> str:
-        """The id of the bound room; "" when none is bound."""
+        """Return the id of the bound room, or ""."""
         return self._bound.get(account, "")
 
     def is_staff_room(self, account: str, room_id: str) -> bool:
-        """Whether the account's staff talk in this room."""
+        """Whether this room is the account's staff room."""
         if account not in self._bound:
             self.of(account)
         return self._bound.get(account) == room_id
@@ -66,16 +67,20 @@ class StaffRooms:
         return room is not None and contact_id in room.member_ids
 
     def bind(self, session: Session, account: str, room_id: str, who: str) -> None:
-        """Make this room the account's staff room, inside a transaction."""
+        """Make this room the account's staff room, inside a transaction; NotFound when the account is not in it."""
+        if room_id not in self._accounts.get(account).directory.rooms:
+            raise NotFound(f"room {room_id}")
         session.merge(Setting(key=PREFIX + account, value=room_id))
-        self._audit.note(session, account, "staff_room", who, room_id, "done")
+        before = self._bound.get(account, "")
+        detail = {} if before in ("", room_id) else {"before": before}
+        self._audit.note(session, account, "staff_room", who, room_id, "done", **detail)
 
         def bound() -> None:
             self._bound[account] = room_id
-            log.info("%s: %s is the staff room now, bound by %s", account, room_id, who)
+            log.info("%s: %s is now the staff room, set by %s", account, room_id, who)
 
         after_commit(session, bound)
 
     def is_reserved(self, topic: str) -> bool:
-        """Whether a group must not be given this topic, because the staff room is called so."""
+        """Whether a group must not have this topic, because it is the staff room's."""
         return normal(topic) == normal(self.topic)

@@ -1,7 +1,7 @@
-"""What staff write in their room: `#12 您好`, `#12 结束`, `#12 转 @同事`, `#12 记录 …`, `#12 历史`, `#12 /发票`, `#`.
+"""Commands in the staff room: `#12 您好`, `#12 结束`, `#12 转 @同事`, `#12 记录 …`, `#12 历史`, `#12 /发票`, `#`.
 
-What looks like a command and is not well formed is MALFORMED, never an answer: a customer must not read it. `#12 -转`
-and a quoting reply say such words to the customer.
+Text that looks like a command but is not well-formed is MALFORMED and never sent to the customer. `#12 -转` and replies
+by quoting send such text literally.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ _TO_NAME = re.compile(r"转[给交接]?给?\s*(\S+?)[\s。.!！~]*")
 
 
 class StaffVerb(StrEnum):
-    """What is to be done with a ticket."""
+    """Actions on a ticket."""
 
     LIST = "list"
-    CALL = "call"  # nothing but its number: the next picture or file goes there
+    CALL = "call"  # only the number: the next picture or file belongs to it
     ANSWER = "answer"
     CLOSE = "close"
     PASS = "pass"
     NOTE = "note"
     CANNED = "canned"
     HISTORY = "history"
-    MALFORMED = "malformed"  # looks like a command; `words` is the whole line
+    MALFORMED = "malformed"  # looks like a command; `words` is the text after the number
 
 
 @dataclass(frozen=True, slots=True)
 class StaffCommand:
-    """A line of the staff; `words` is what the verb needs."""
+    """A command; `words` is the verb's argument."""
 
     verb: StaffVerb
     number: int = 0
@@ -63,13 +63,13 @@ def parse(text: str, names: Collection[str] = (), quoted: str = "") -> StaffComm
 
 
 def _quoting(number: int, words: str) -> StaffCommand:
-    """A quoting reply: what is no command is an answer, whatever it looks like."""
+    """Parse a reply by quoting: whatever is not a command is an answer."""
     line = _line(number, words)
     return StaffCommand(StaffVerb.ANSWER, number, words) if line.verb is StaffVerb.MALFORMED else line
 
 
 def _named(text: str, names: Collection[str] = ()) -> StaffCommand | None:
-    """The line that a text is by itself."""
+    """Parse a text that is not a reply."""
     if _LIST.fullmatch(text):
         return StaffCommand(StaffVerb.LIST)
     found = _LINE.fullmatch(text)

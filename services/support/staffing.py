@@ -1,4 +1,4 @@
-"""Whether and where the staff of an account can be reached, and whom of them to mention."""
+"""Whether and where staff can be reached, and whom to mention."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wechat.events import Room
 
 
 class Staffing:
-    """The staff of each account, as of now."""
+    """The staff of each account."""
 
     def __init__(self, accounts: Accounts, staff_rooms: StaffRooms, settings: HandoffSettings, clock: Clock) -> None:
         self.accounts = accounts
@@ -21,29 +21,29 @@ class Staffing:
 
     @property
     def hours(self) -> OfficeHours:
-        """When the staff is there."""
+        """The office hours."""
         return OfficeHours(self.settings.hours)
 
     def in_hours(self) -> bool:
-        """Whether it is within the hours."""
+        """Whether the office is open now."""
         return self.hours.is_open(self._clock())
 
     def room(self, account: str) -> Room | None:
-        """The account's staff room; None when there is none, or the account is not in it."""
+        """Return the account's staff room, if the account is in one."""
         return self._staff_rooms.of(account)
 
     def can_talk(self, account: str) -> bool:
-        """Whether customers and staff can write to each other: online, within the hours, with a staff room."""
+        """Whether customers and staff can talk: account online, office open, staff room available."""
         online = account in self.accounts.names() and self.accounts.is_online(account)
         return online and self.in_hours() and self.room(account) is not None
 
     def on_duty(self, account: str, room: Room) -> list[str]:
-        """The ids of those of `handoff.on_duty` who are in the room; a name that several people have is nobody's."""
+        """Return the ids of those of `handoff.on_duty` who are in the room; ambiguous names are ignored."""
         directory = self.accounts.get(account).directory
         found = [directory.find(name, among=room.member_ids) for name in self.settings.on_duty]
         return list(dict.fromkeys(people[0].id for people in found if len(people) == 1))
 
     def to_remind(self, account: str, room: Room) -> list[str]:
-        """Whom a reminder mentions: who is on duty, else everybody in the room but our own accounts."""
+        """Return whom to mention in a reminder: people on duty, else everyone in the room except assistants."""
         everybody = sorted(one for one in room.member_ids if not self.accounts.is_own(one))
         return self.on_duty(account, room) or everybody

@@ -1,4 +1,4 @@
-"""The staff's side of a ticket: answers, hand-overs, notes, the list, the end. Written in the event's transaction."""
+"""Actions of staff on tickets, written in the transaction of the event."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from services.work.delivery_queue import GiveUp, Job
 from wechat.events import MessageKind
 
 MARKS = ("5分", "4分", "3分", "2分", "1分")
-MAX_QUOTED = 60  # characters of what was not delivered
+MAX_QUOTED = 60  # characters quoted of an undelivered message
 
 
 class TicketActions:
-    """What the staff does with tickets."""
+    """Performs ticket actions."""
 
     def __init__(
         self,
@@ -46,9 +46,10 @@ class TicketActions:
         self.settings = settings
         self._texts = texts
         self._clock = clock
-        self._meant: OrderedDict[tuple[int, str], None] = OrderedDict()  # who was asked whom a line is for
+        # (ticket, staff id) pairs that were asked which ticket a message is for
+        self._meant: OrderedDict[tuple[int, str], None] = OrderedDict()
 
-    # ---- what the staff does ----
+    # ---- actions ----
 
     def answer(
         self,
@@ -60,9 +61,9 @@ class TicketActions:
         room_id: str,
         key: str = "",
     ) -> None:
-        """Say to the customer what somebody of the staff wrote; who is first has the ticket.
+        """Send a staff member's message to the customer. The first to answer becomes the assignee.
 
-        `room_id`: the staff room, "" where there is none. `key`: unique for the answer, which it finds in the outbox.
+        `room_id`: the staff room, or "". `key`: a unique key, by which the outbox row is found.
         """
         now = self._clock()
         values = {
@@ -90,7 +91,7 @@ class TicketActions:
             self._messages.say(session, ticket.account, room_id, relay(ticket, taken))
 
     def undelivered(self, session: Session, work: Job, gone: GiveUp) -> None:
-        """Tell the staff, who take it for said, what WeChat did not take: an answer of theirs, a customer's file."""
+        """Tell staff about an undelivered answer or file that they believe was sent."""
         body = work.body
         told, number = self._texts.ticket_undelivered, body.get("ticket") if body.get("staff") else None
         if body.get("relays") and body["type"] == "file":
@@ -109,33 +110,31 @@ class TicketActions:
         return fill(told, number=ticket.id, name=ticket.name, kind=word)
 
     def unknown(self, number: int) -> str:
-        """What a number nobody has open is answered with."""
+        """Return the reply for the number of a ticket that is not open."""
         return fill(self._texts.ticket_unknown, number=number)
 
     def give_to(self, session: Session, ticket: Ticket, staff_id: str, staff_name: str, room_id: str) -> None:
-        """Somebody else of the staff has the ticket now."""
+        """Assign the ticket to a staff member."""
         if self.tickets.change(session, ticket.id or 0, staff_id=staff_id, staff_name=staff_name) and room_id:
             taken = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
             words = "\n".join(filter(None, [taken, self._history.notes(session, ticket)]))
             self._messages.say(session, ticket.account, room_id, relay(ticket, text(words, [staff_id])))
 
-    def canned(self, name: str) -> str | None:
-        """The words of a canned reply; None when there is none of this name."""
-        return self.settings.canned.get(name)
-
     def show_history(self, session: Session, ticket: Ticket, room_id: str) -> None:
-        """Show the staff earlier tickets, notes and the talk."""
+        """Post earlier tickets, notes and recent messages in the staff room."""
         words = "\n".join(self._history.lines(session, ticket))
         shown_ = fill(self._texts.ticket_history, number=ticket.id, name=ticket.name, history=words)
         for part in packed(shown_.split("\n")):
             self._messages.say(session, ticket.account, room_id, relay(ticket, part))
 
     def malformed(self, number: int, words: str) -> str:
-        """What a line is answered with that looks like a command and is none."""
+        """Return the reply to a malformed command."""
         return fill(self._texts.ticket_malformed, number=number, words=words)
 
     def meant(self, account: str, staff_id: str, within: float) -> str | None:
-        """What is asked when somebody writes without `#` right after `#12 …`; once per ticket and person, else None."""
+        """Return the question which ticket a message without `#` right after `#12 …` is for; once per ticket and
+        person.
+        """
         ticket = self.called(account, staff_id, within)
         if ticket is None or (ticket.id or 0, staff_id) in self._meant:
             return None
@@ -145,23 +144,23 @@ class TicketActions:
         return fill(self._texts.ticket_meant, number=ticket.id, name=ticket.name)
 
     def note(self, session: Session, ticket: Ticket, staff_id: str, words: str) -> None:
-        """Keep a note of the staff."""
+        """Add a staff note."""
         self._conversations.note(session, ticket.account, ticket.contact_id, ticket.id or 0, staff_id, words)
 
     def call(self, session: Session, ticket: Ticket, staff_id: str, room_id: str) -> None:
-        """Somebody of the staff named a ticket: their next picture or file goes there."""
+        """Record that a staff member addressed a ticket: their next picture or file belongs to it."""
         self.tickets.change(session, ticket.id or 0, called_by=staff_id, called_at=self._clock())
         words = fill(self._texts.ticket_called, number=ticket.id, name=ticket.name)
         self._messages.say(session, ticket.account, room_id, relay(ticket, words))
 
     def called(self, account: str, staff_id: str, within: float) -> Ticket | None:
-        """The ticket that somebody of the staff named last, at most `within` seconds ago."""
+        """Return the ticket last addressed by a staff member, at most `within` seconds ago."""
         since = self._clock() - within
         mine = [t for t in self.tickets if t.account == account and t.called_by == staff_id and t.called_at >= since]
         return max(mine, key=lambda t: t.called_at, default=None)
 
     def listing(self, account: str) -> str:
-        """The unfinished tickets, for the staff."""
+        """Return the list of unfinished tickets for staff."""
         lines = []
         for ticket in sorted((t for t in self.tickets if t.account == account), key=lambda t: t.id or 0):
             has = fill(self._texts.ticket_taken, number=ticket.id, staff=ticket.staff_name).partition(" ")[2]
@@ -176,11 +175,13 @@ class TicketActions:
             )
         return "\n".join(lines) or self._texts.ticket_none
 
-    # ---- ends ----
+    # ---- closing ----
 
     def close(self, session: Session, ticket: Ticket, by: str, words: str, room_id: str = "") -> bool:
-        """End a ticket: the customer is asked for a mark, the staff is told in `words`, in `room_id` when the ticket
-        was shown in no room yet; False when it was ended."""
+        """Close a ticket, ask the customer for a rating and tell staff; return False if it was closed already.
+
+        `room_id`: where to post `words` if the ticket was not announced in a room.
+        """
         now = self._clock()
         if not self.tickets.change(session, ticket.id or 0, state=TicketState.CLOSED, closed_at=now, closed_by=by):
             return False
@@ -192,7 +193,7 @@ class TicketActions:
         return True
 
     def marked(self, session: Session, account: str, contact_id: str, asked: MarkAsked, mark: int) -> None:
-        """Keep the customer's mark and show it to the staff."""
+        """Store the customer's rating and show it to staff."""
         if not self.tickets.mark(session, asked, account, contact_id, mark):
             return
         self._messages.say(session, account, contact_id, self._texts.handoff_marked)

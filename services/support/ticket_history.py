@@ -1,4 +1,4 @@
-"""What was said and noted in tickets, as the staff reads it."""
+"""The history of tickets, formatted for staff."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from services.support.staffing import Staffing
 from services.support.ticket_texts import quoted
 from wechat.events import MessageKind
 
-MAX_QUOTED = 60  # characters of what was taken back
+MAX_QUOTED = 60  # characters quoted of a recalled message
 NOTES = 5  # notes shown with a ticket
-TALK = 30  # things said that a history shows
-EARLIER = 5  # earlier tickets that a history names
+TALK = 30  # messages shown in a history
+EARLIER = 5  # earlier tickets listed in a history
 
 
 class TicketHistory:
-    """Reads conversations for the staff room."""
+    """Formats conversations for the staff room."""
 
     def __init__(self, conversations: Conversations, staffing: Staffing, texts: Texts, clock: Clock) -> None:
         self._conversations = conversations
@@ -31,7 +31,7 @@ class TicketHistory:
         self._clock = clock
 
     def line(self, session: Session, ticket: Ticket, row: Said) -> str:
-        """A thing said, with who said it and when."""
+        """Format a message with its author and time."""
         zone = self._staffing.hours.zone
         at, today = (datetime.fromtimestamp(moment, zone) for moment in (row.at, self._clock()))
         day = "" if at.date() == today.date() else f"{at:%m-%d} "
@@ -39,7 +39,7 @@ class TicketHistory:
         return f"{day}{at:%H:%M} {who}：{self.shown(session, ticket, row.kind, row.text)}"
 
     def shown(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
-        """A message as people see it; of one that takes another back, which."""
+        """Format a message; a recall shows the recalled text."""
         words = quoted(shown(kind, text))
         if kind == MessageKind.RECALLED:
             taken_back = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
@@ -47,12 +47,12 @@ class TicketHistory:
         return words
 
     def notes(self, session: Session, ticket: Ticket) -> str:
-        """The newest notes about the customer, as one line; empty when there are none."""
+        """Return the newest notes about the customer as one line, or ""."""
         notes = self._conversations.notes(session, ticket.account, ticket.contact_id, NOTES)
         return fill(self._texts.ticket_notes, notes="；".join(notes)) if notes else ""
 
     def lines(self, session: Session, ticket: Ticket) -> list[str]:
-        """Earlier tickets, notes, and what was said last."""
+        """Return the lines of a history: earlier tickets, notes and recent messages."""
         earlier = select(Ticket).where(
             Ticket.account == ticket.account,
             Ticket.contact_id == ticket.contact_id,

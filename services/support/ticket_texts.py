@@ -1,4 +1,4 @@
-"""How a ticket is written in the staff room, and in what business systems are told."""
+"""Formatting of tickets for the staff room and for events."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from typing import Any
 from models.support import Ticket
 from services.messaging.messages import Body, text
 
-LONGEST = 1500  # characters of one message; WeChat takes about 2000
+LONGEST = 1500  # characters per message; WeChat accepts about 2000
 
 
 def head(ticket: Ticket) -> str:
-    """What every relayed message begins with."""
+    """Return the prefix of relayed messages."""
     return f"【#{ticket.id} {ticket.name}】"
 
 
 def quoted(words: str) -> str:
-    """A customer's words, which cannot look like another ticket's: people write line breaks and brackets as well."""
+    """Escape a customer's text, so that it cannot imitate the prefix of another ticket."""
     return words.replace("【#", "【 #")
 
 
 def relay(ticket: Ticket, body: Body | str) -> Body:
-    """A message to the staff about a ticket; it is not kept as said, for what it passes on is kept already."""
+    """Mark a body as a message about a ticket for staff. It is not added to the conversation, which has the
+    original.
+    """
     return {**(text(body) if isinstance(body, str) else body), "relays": ticket.id}
 
 
 def facts(ticket: Ticket, **more: str) -> dict[str, Any]:
-    """What business systems are told of a ticket."""
+    """Return the event data of a ticket."""
     return {
         "ticket": ticket.id,
         "assistant": ticket.account,
@@ -39,7 +41,7 @@ def facts(ticket: Ticket, **more: str) -> dict[str, Any]:
 
 
 def packed(lines: Sequence[str]) -> list[str]:
-    """Lines in as few messages as WeChat takes; at least one, and none of the lines lost."""
+    """Join lines to as few messages as possible, splitting long lines; returns at least one message."""
     made = [""]
     for line in lines:
         for at in range(0, len(line) or 1, LONGEST):

@@ -1,4 +1,4 @@
-"""The tickets' rows, with the unfinished ones in memory: whether a person has one is asked at every message."""
+"""Ticket rows, with the unfinished ones cached in memory because every message looks them up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MARK_SECONDS = DAY
 
 @dataclass(frozen=True, slots=True)
 class MarkAsked:
-    """A customer who was asked for a mark."""
+    """A customer who was asked for a rating."""
 
     ticket: int
     name: str
@@ -28,7 +28,7 @@ class MarkAsked:
 
 
 class Tickets:
-    """Rows and memory, kept the same."""
+    """Ticket rows and their cache."""
 
     def __init__(self, store: Store, changes: ChangeFeed, clock: Clock) -> None:
         self._store = store
@@ -39,7 +39,7 @@ class Tickets:
         self._marks: dict[tuple[str, str], MarkAsked] = {}
 
     async def load(self) -> None:
-        """Read what is unfinished, and who may still give a mark."""
+        """Load the unfinished tickets and the open requests for a rating."""
         unfinished = select(Ticket).where(Ticket.state != TicketState.CLOSED)
         for ticket in await self._store.read(lambda s: s.exec(unfinished).all()):
             self._keep(ticket)
@@ -47,47 +47,47 @@ class Tickets:
         closed = select(Ticket).where(lately).order_by(col(Ticket.closed_at), col(Ticket.id))
         for ticket in await self._store.read(lambda s: s.exec(closed).all()):
             self._ask_mark(ticket, ticket.closed_at or 0)
-            if ticket.mark is not None:  # the newest is the only one that can get a mark
+            if ticket.mark is not None:  # only a customer's newest ticket can be rated
                 self._forget_mark(ticket.account, ticket.contact_id)
 
-    # ---- looking; from memory ----
+    # ---- lookup; from memory ----
 
     def of(self, account: str, contact_id: str) -> Ticket | None:
-        """The person's unfinished ticket."""
+        """Return the person's unfinished ticket."""
         return self._by_person.get((account, contact_id))
 
     def has_open(self, account: str, contact_id: str) -> bool:
-        """Whether the staff has the person."""
+        """Whether the person has an open ticket."""
         ticket = self._by_person.get((account, contact_id))
         return ticket is not None and ticket.state == TicketState.OPEN
 
     def get(self, number: int) -> Ticket | None:
-        """The unfinished ticket of this number."""
+        """Return the unfinished ticket of this number."""
         return self._by_number.get(number)
 
     def __iter__(self) -> Iterator[Ticket]:
         return iter(list(self._by_number.values()))
 
     def mark_asked(self, account: str, contact_id: str) -> MarkAsked | None:
-        """What the person may still give a mark for."""
+        """Return the open request for the person's rating."""
         asked = self._marks.get((account, contact_id))
         return asked if asked and asked.at + MARK_SECONDS > self._clock() else None
 
-    # ---- changing; inside a transaction ----
+    # ---- changes; inside a transaction ----
 
     def add(self, session: Session, **values: Any) -> Ticket:
-        """Open a ticket; a second unfinished one of the same person is an IntegrityError."""
+        """Open a ticket; raises IntegrityError if the person has an unfinished one."""
         now = self._clock()
         row = Ticket(**values, opened_at=now, last_at=now)
         session.add(row)
         session.flush()
-        ticket = Ticket(**row.model_dump())  # what is kept in memory belongs to no session
+        ticket = Ticket(**row.model_dump())  # the cached object must not belong to a session
         after_commit(session, lambda: self._keep(ticket))
         after_commit(session, lambda: self._tell(ticket.id or 0))
         return ticket
 
     def change(self, session: Session, number: int, **values: Any) -> bool:
-        """Change an unfinished ticket; False when it is closed meanwhile."""
+        """Update an unfinished ticket; return False if it has been closed."""
         unfinished = update(Ticket).where(col(Ticket.id) == number, col(Ticket.state) != TicketState.CLOSED)
         if not session.connection().execute(unfinished.values(**values)).rowcount:
             return False
@@ -96,7 +96,7 @@ class Tickets:
         return True
 
     def reopen(self, session: Session, number: int) -> bool:
-        """Make a closed ticket an open one; False when it is not closed, or its person has another one."""
+        """Reopen a closed ticket; return False if it is not closed or the person has another one."""
         row = session.get(Ticket, number)
         if row is None or row.state != TicketState.CLOSED or self.of(row.account, row.contact_id) is not None:
             return False
@@ -112,13 +112,13 @@ class Tickets:
         return True
 
     def mark(self, session: Session, asked: MarkAsked, account: str, contact_id: str, mark: int) -> bool:
-        """Keep a mark; False when there is one already."""
+        """Store a rating; return False if there is one already."""
         unmarked = update(Ticket).where(col(Ticket.id) == asked.ticket, col(Ticket.mark).is_(None))
         after_commit(session, lambda: self._forget_mark(account, contact_id))
         after_commit(session, lambda: self._tell(asked.ticket))
         return bool(session.connection().execute(unmarked.values(mark=mark)).rowcount)
 
-    # ---- memory ----
+    # ---- cache ----
 
     def _tell(self, number: int) -> None:
         self._changes.publish(ChangeKind.TICKET, id=number)

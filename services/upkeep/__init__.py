@@ -1,1 +1,1 @@
-"""The job log, and the removal of old rows."""
+"""Job log, pruning, configuration reload and statistics."""

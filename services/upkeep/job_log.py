@@ -1,4 +1,4 @@
-"""What the clock has done: when each job last ran and how it went, kept over restarts."""
+"""The log of scheduled jobs: when each last ran and its result, stored across restarts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from models.durable import Setting
 from services.clock import Clock
 
 PREFIX = "job:"
-NEW = "new"  # the result of a job that has not run yet
+NEW = "new"  # result of a job that has not run yet
 
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """One run of a job. `at` is the time it was due, in Unix seconds; `ms` how long it took."""
+    """A run of a job. `at`: Unix seconds; `ms`: the duration."""
 
     at: float
     ok: bool = True
@@ -27,31 +27,31 @@ class JobRun:
 
 
 class JobLog:
-    """The last run of every job, and how often each ran in this process."""
+    """The last run of every job, and the number of runs in this process."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self.clock = clock
         self.last: dict[str, JobRun] = {}
         self.counts: dict[tuple[str, bool], int] = {}
-        self.next_at: Callable[[str], float | None] = lambda _name: None  # the scheduler knows
+        self.next_at: Callable[[str], float | None] = lambda _name: None  # set by the scheduler
         self.names: list[str] = []
 
     async def load(self) -> None:
-        """Read what earlier processes ran."""
+        """Load the runs of earlier processes."""
         rows = await self._store.read(
             lambda s: s.exec(select(Setting).where(col(Setting.key).startswith(PREFIX))).all()
         )
         self.last = {row.key.removeprefix(PREFIX): JobRun(**json.loads(row.value)) for row in rows}
 
     async def note(self, name: str, run: JobRun) -> None:
-        """Write a run down."""
+        """Store a run."""
         self.last[name] = run
         self.counts[name, run.ok] = self.counts.get((name, run.ok), 0) + 1
         await self._store.write(lambda s: self._put(s, name, run))
 
     async def begin(self, name: str) -> None:
-        """Write down, the first time a job is seen, that nothing before now is to be made up."""
+        """Record when a job is first seen, so that no earlier runs are made up."""
         if name not in self.last:
             self.last[name] = run = JobRun(self.clock(), result=NEW)
             await self._store.write(lambda s: self._put(s, name, run))

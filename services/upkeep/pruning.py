@@ -1,4 +1,4 @@
-"""What is older than `keep_days` and finished goes, in small batches that never hold up replies."""
+"""Deletes finished rows older than `keep_days`, in small batches that do not delay replies."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from models.groups import TokenMiss
 from models.rules import Broadcast, BroadcastTarget
 from models.support import Ticket
 from services.clock import DAY, Clock
+from services.upkeep.clock_trust import ClockTrust
 
 BATCH = 200
+REFUSED = "refused: the clock has jumped ahead"
 PAUSE = 0.05  # seconds in which others write
 Old = Callable[[float], tuple[ColumnElement[bool], ...]]
 
@@ -33,7 +35,7 @@ def _sent_before(before: float) -> ColumnElement[bool]:
     return (col(Broadcast.created_at) < before) & (col(Broadcast.run_at) < before)
 
 
-# What is pruned: a table, and what of it is old at a time. Open work and events not ended stay, however old.
+# Tables with the conditions for deletion. Open jobs and unfinished events are never deleted.
 OLD: list[tuple[type[SQLModel], Old]] = [
     (InboxEvent, lambda t: (col(InboxEvent.state) != EventState.NEW, col(InboxEvent.received_at) < t)),
     (
@@ -44,7 +46,7 @@ OLD: list[tuple[type[SQLModel], Old]] = [
     (Said, lambda t: (col(Said.at) < t,)),
     (Ticket, lambda t: (col(Ticket.closed_at) < t,)),
     (BroadcastTarget, lambda t: (col(BroadcastTarget.broadcast).in_(select(Broadcast.id).where(_sent_before(t))),)),
-    (Broadcast, lambda t: (_sent_before(t),)),  # who was asked answers within minutes
+    (Broadcast, lambda t: (_sent_before(t),)),  # unconfirmed broadcasts expire within minutes
     (TokenMiss, lambda t: (col(TokenMiss.at) < t,)),
     (FlowCallback, lambda t: (col(FlowCallback.run_id).in_(select(FlowRun.id).where(*_ended_runs(t))),)),
     (FlowRun, _ended_runs),
@@ -52,19 +54,22 @@ OLD: list[tuple[type[SQLModel], Old]] = [
 
 
 class Pruning:
-    """Deletes what is old."""
+    """Deletes old rows."""
 
-    def __init__(self, store: Store, keep_days: float, clock: Clock) -> None:
+    def __init__(self, store: Store, keep_days: float, clock: Clock, clock_trust: ClockTrust) -> None:
         self._store = store
+        self._clock_trust = clock_trust
         self._clock = clock
         self.configure(keep_days)
 
     def configure(self, keep_days: float) -> None:
-        """Keep things for so many days from now on."""
+        """Set the retention period."""
         self._keep = keep_days * DAY
 
-    async def run(self) -> int:
-        """Delete everything that is old; returns how many rows."""
+    async def run(self) -> int | str:
+        """Delete everything that is old, unless the clock is not to be believed; returns how many rows."""
+        if not await self._clock_trust.is_trusted():
+            return REFUSED
         before, total = self._clock() - self._keep, 0
         for table, old in OLD:
             while gone := await self._store.write(partial(self._batch, table=table, old=old(before))):

@@ -1,4 +1,4 @@
-"""Reads the configuration again while the bot runs: all of what changed is taken together, or nothing is."""
+"""Configuration reload at run time: all changes are applied together, or none."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A change that is checked and can be made: `apply` does not fail and does not wait.
+    """A validated change. `apply` must neither fail nor block.
 
-    `changed`: keys whose own value is the same and whose file has another content.
+    `changed`: keys whose value is the same but whose file has changed.
     """
 
     apply: Callable[[], object]
@@ -28,17 +28,18 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """The keys that are in force now, and those that take a restart."""
+    """The keys that were changed, and those that need a restart."""
 
     changed: tuple[str, ...]
     restart: tuple[str, ...]
 
 
-Prepare = Callable[[Config], Prepared]  # runs on a thread, reads only; ConfigError when the config cannot be taken
+# runs on a thread and must not change anything; raises ConfigError if the config is invalid
+Prepare = Callable[[Config], Prepared]
 
 
 class ConfigReloader:
-    """Reloads `config` from its source; every part that follows it registers with `on_reload`."""
+    """Reloads the config from its source. Parts that follow it register with `on_reload`."""
 
     def __init__(self, config: Config, source: Callable[[], Config] | None, store: Store, audit: Audit) -> None:
         self._config = config
@@ -49,25 +50,25 @@ class ConfigReloader:
         self._turn = asyncio.Lock()
 
     def on_reload(self, prepare: Prepare) -> None:
-        """Have a part prepared for each new config, and changed with all others."""
+        """Register a function that prepares a part for a new config."""
         self._prepares.append(prepare)
 
     async def preview(self) -> ReloadResult:
-        """What a reload would change now; ConfigError."""
+        """Return what a reload would change; raise ConfigError."""
         async with self._turn:
             changes, prepared = await asyncio.to_thread(self._prepare)
         return _result(changes, prepared)
 
     async def reload(self, who: str) -> ReloadResult:
-        """Take what the source says now; ConfigError, and then nothing has changed. `who`: as in the audit log."""
+        """Apply the current config of the source; on ConfigError nothing changes. `who`: the actor in the audit log."""
         async with self._turn:
             changes, prepared = await asyncio.to_thread(self._prepare)
-            for one in prepared:  # without a pause between them: nobody sees half of it
+            for one in prepared:  # without awaiting, so that no other code sees a partial change
                 one.apply()
         result = _result(changes, prepared)
         log.info("config reloaded by %s: %s", who, ", ".join(result.changed) or "nothing changed")
         if result.restart:
-            log.warning("these changes of the config take a restart: %s", ", ".join(result.restart))
+            log.warning("these changes require a restart: %s", ", ".join(result.restart))
         detail = {"changed": ", ".join(result.changed), "restart": ", ".join(result.restart)}
         await self._store.write(lambda s: self._audit.note(s, "", "reload", who, "config", "done", **detail))
         return result

@@ -1,4 +1,4 @@
-"""What customer service keeps beside its rows goes too once it is old: files, menus, counted questions."""
+"""Deletes old files, menus and question counts of customer service."""
 
 from __future__ import annotations
 
@@ -7,23 +7,30 @@ import asyncio
 from services.clock import DAY, Clock
 from services.messaging.media import MediaStore
 from services.support.questions import Questions
+from services.upkeep.clock_trust import ClockTrust
+from services.upkeep.pruning import REFUSED
 
 
 class Retention:
-    """Forgets files and questions older than `keep_days`."""
+    """Deletes files and questions older than `keep_days`."""
 
-    def __init__(self, media: MediaStore, questions: Questions, keep_days: float, clock: Clock) -> None:
+    def __init__(
+        self, media: MediaStore, questions: Questions, keep_days: float, clock: Clock, clock_trust: ClockTrust
+    ) -> None:
+        self._clock_trust = clock_trust
         self._media = media
         self._questions = questions
         self._clock = clock
         self.configure(keep_days)
 
     def configure(self, keep_days: float) -> None:
-        """Keep things for so many days from now on."""
+        """Set the retention period."""
         self._keep = keep_days * DAY
 
-    async def run(self) -> int:
-        """Forget what is old; how many files."""
+    async def run(self) -> int | str:
+        """Forget what is old, unless the clock is not to be believed; how many files."""
+        if not await self._clock_trust.is_trusted():
+            return REFUSED
         before = self._clock() - self._keep
         await self._questions.prune(before)
         return await asyncio.to_thread(self._media.prune, before)

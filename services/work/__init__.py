@@ -1,1 +1,1 @@
-"""Durable work: the inbox, the outbox and their queues."""
+"""Durable work: inbox, outbox and their queues."""

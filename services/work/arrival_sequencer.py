@@ -1,4 +1,4 @@
-"""An event on its way from the gateway to its conversation, and the order in which the events of an account came."""
+"""Keeps the events of an account in the order of their arrival while their payloads are read concurrently."""
 
 from __future__ import annotations
 
@@ -9,48 +9,49 @@ from typing import Final
 
 from wechat.events import Event, RawEvent
 
-PATIENCE: Final = 1.0  # seconds that an event whose conversation nobody knows yet may hold up those who came after it
+PATIENCE: Final = 1.0  # seconds for which an event of unknown conversation may delay later events
 
 
 class Arrival:
-    """One event: what came, its row, where it belongs once that is known, what it means once that is read."""
+    """An event on its way to its conversation: the raw event, its row, its conversation and its payload, once known."""
 
     __slots__ = ("_event", "_waiter", "at", "conversation", "late", "raw", "retried", "row", "settled")
 
     def __init__(self, raw: RawEvent, row: int, *, retried: bool = False) -> None:
         self.raw = raw
         self.row = row
-        self.retried = retried  # an earlier process stored it, and may have died of it
+        self.retried = retried  # stored by an earlier process, which may have crashed while handling it
         self.conversation: str | None = None
-        self.late = False  # it held the others up too long, and goes by itself
+        self.late = False  # no longer delays later events
         self.settled = False
         self.at = asyncio.get_running_loop().time()
         self._event: Event | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def settle(self, event: Event | None) -> None:
-        """It is read. None: it stands for nothing, or cannot be read."""
+        """Set the resolved event; None if it is ignored or unreadable."""
         self._event, self.settled = event, True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     async def event(self) -> Event | None:
-        """What it means, once it is read; CancelledError after `give_up_waiting`."""
+        """Wait for the resolved event; raises CancelledError after `give_up_waiting`."""
         if not self.settled:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         return self._event
 
     def give_up_waiting(self) -> None:
-        """Nobody reads it any more."""
+        """Cancel the waiter, because the payload will not be read any more."""
         if self._waiter is not None:
             self._waiter.cancel()
 
 
 class ArrivalSequencer:
-    """Keeps the order of arrival: each event is passed on when it is placed or settled, and all before it were.
+    """Passes events on in the order of arrival.
 
-    Until its message is read nobody knows whose line an event belongs to; so it holds the others up, for PATIENCE.
+    The conversation of an event is unknown until its payload is read. It delays later events until then, for at most
+    PATIENCE seconds.
     """
 
     def __init__(self, pass_on: Callable[[Arrival], None]) -> None:
@@ -59,17 +60,17 @@ class ArrivalSequencer:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, arrival: Arrival) -> None:
-        """An event came."""
+        """Add an event that has arrived."""
         self._waiting.append(arrival)
 
     def place(self, arrival: Arrival, conversation: str) -> None:
-        """It is known where the event belongs."""
+        """Set the conversation of an event."""
         if arrival.conversation is None:
             arrival.conversation = conversation
             self.settled(arrival)
 
     def settled(self, arrival: Arrival) -> None:
-        """It is placed, or known to belong nowhere."""
+        """Continue after an event got its conversation or was found to have none."""
         if arrival.late:
             arrival.late = False
             self._pass_on(arrival)
@@ -77,7 +78,7 @@ class ArrivalSequencer:
             self._move()
 
     def stop(self) -> None:
-        """Pass nothing on any more."""
+        """Stop passing events on."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -1,4 +1,4 @@
-"""One queue of promised work: in order per key, the most urgent first, at the pace its governor allows."""
+"""A queue of jobs: in order per key, by priority, at the rate its governor allows."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from models.durable import Priority, WorkState
 from services.clock import DAY, Clock
 
 log = logging.getLogger(__name__)
-DATABASE_AWAY = 2.0  # seconds until work is tried again that needs the database
+DATABASE_AWAY = 2.0  # seconds until a job is retried after a database failure
 
 
 @dataclass(slots=True)
 class Job:
-    """A promised piece of work as it is kept in memory while it is open."""
+    """A queued job, as kept in memory until it is finished."""
 
     id: int
     queue: str
@@ -31,56 +31,56 @@ class Job:
     created_at: float = 0
     attempts: int = 0
     state: str = WorkState.QUEUED
-    due_at: float = 0  # when it should have been done; set when the outbox takes it in
+    due_at: float = 0  # the planned time of execution; set by the outbox
 
     def has_id(self, row: tuple[int]) -> None:
-        """The database has given it one."""
+        """Set the id from the inserted row."""
         (self.id,) = row
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What a delivery answers when it did not happen but may later. `again_in` is in seconds."""
+    """Result of a delivery that failed and is retried after `again_in` seconds."""
 
     again_in: float
     why: str
-    counts: bool = True  # whether this try is one of the few the work has
+    counts: bool = True  # whether the attempt counts towards the limit
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """What a delivery answers when it will never happen; `unknown` when it may have happened."""
+    """Result of a delivery that failed finally; `unknown` if it may have succeeded."""
 
     why: str
     unknown: bool = False
 
 
 class Pace(Protocol):
-    """What a queue asks before each piece of work; seconds to wait, 0 = now."""
+    """Rate limiter of a queue. Delays are in seconds, 0 = now."""
 
     def queue_delay(self) -> float:
-        """How long nothing at all may go."""
+        """Return the delay before any job may start."""
 
     def key_delay(self, key: str) -> float:
-        """How long nothing with this key may go."""
+        """Return the delay before a job with this key may start."""
 
     def spend(self, key: str) -> None:
-        """One goes now."""
+        """Count a job that starts now."""
 
 
 class NoPace:
-    """No limits."""
+    """No rate limit."""
 
     def queue_delay(self) -> float:
-        """Never wait."""
+        """Return 0."""
         return 0
 
     def key_delay(self, key: str) -> float:
-        """Never wait."""
+        """Return 0."""
         return 0
 
     def spend(self, key: str) -> None:
-        """Nothing to count."""
+        """Do nothing."""
 
 
 Deliver = Callable[[Job], Awaitable[str | Retry | GiveUp]]
@@ -88,18 +88,19 @@ Deliver = Callable[[Job], Awaitable[str | Retry | GiveUp]]
 
 @dataclass(slots=True)
 class _Line:
-    """The works of one key. Broadcasts have a line of their own, so that nobody's answer waits behind them."""
+    """The jobs of one key. Broadcasts have a line of their own, so that replies do not wait for them."""
 
     key: tuple[str, bool]
     works: deque[Job] = field(default_factory=deque)
-    kinds: Counter[str] = field(default_factory=Counter)  # how many of each priority
-    ticket: int = 0  # of the offer that stands; 0 while it runs or waits for its time
-    waits: int = 0  # how often it began to wait
+    kinds: Counter[str] = field(default_factory=Counter)  # number of jobs per priority
+    ticket: int = 0  # ticket of the current entry in the ready heap; 0 while running or waiting
+    waits: int = 0  # number of waits so far; identifies the current one
     offered_as: str = ""
+    turn: int = 0  # whose turn it is among lines of one priority: the lowest goes first
 
 
 class DeliveryQueue:
-    """Runs the deliveries of one account or one receiver. `finished(work, result)` hears of every end and retry."""
+    """Runs the deliveries of an account or receiver. `finished(job, result)` is called after every attempt."""
 
     def __init__(
         self,
@@ -119,7 +120,8 @@ class DeliveryQueue:
         self._clock = clock
         self._is_open = is_open
         self._lines: dict[tuple[str, bool], _Line] = {}
-        self._ready: list[tuple[str, int, int, _Line]] = []  # priority, id of the head, ticket, line
+        self._ready: list[tuple[str, int, int, int, _Line]] = []  # priority, turn, id of the head, ticket, line
+        self._turns: dict[str, int] = {}  # by priority: the turn that was served last
         self._tickets = 0
         self._timers: set[asyncio.TimerHandle] = set()
         self._running: set[asyncio.Task[None]] = set()
@@ -129,12 +131,12 @@ class DeliveryQueue:
         self._look_again: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to deliver."""
+        """Start delivering."""
         self._runs = True
         self.poke()
 
     async def stop(self, grace: float) -> None:
-        """Take no new work up, let what runs finish for `grace` seconds."""
+        """Stop starting jobs; give running ones `grace` seconds to finish."""
         self._runs = False
         for timer in self._timers:
             timer.cancel()
@@ -147,16 +149,16 @@ class DeliveryQueue:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def __len__(self) -> int:
-        """How much is due and not done."""
+        """Return the number of jobs that are due."""
         return sum(len(line.works) for line in self._lines.values())
 
     def poke(self) -> None:
-        """Look again: the account is back, or the pace has changed."""
+        """Check for jobs to start, because the account is online again or the rate limit has changed."""
         if self._look is None and self._runs:
             self._look = asyncio.get_running_loop().call_soon(self._start_what_may_go)
 
     def push(self, work: Job) -> None:
-        """Take a piece of work in. What is for later holds up nothing till its time; what was tried keeps its place."""
+        """Add a job. A new job with a later time is not in line until then; a retried job keeps its position."""
         wait = work.run_at - self._clock()
         if wait > 0 and not work.attempts:
             self._after(wait, lambda: self._line_up(work))
@@ -176,14 +178,18 @@ class DeliveryQueue:
             self._offer(line)
 
     def _offer(self, line: _Line, wait: float = 0) -> None:
-        """Offer the head of a line, as urgently as the most urgent behind it, or once its wait is over."""
+        """Put the first job of a line into the ready heap, with the highest priority in the line, now or after `wait`
+        seconds.
+        """
         if wait > 0:
             self._wait(line, wait)
             return
         self._tickets += 1
         line.ticket = self._tickets
         line.offered_as = min(line.kinds)
-        heapq.heappush(self._ready, (line.offered_as, line.works[0].id, line.ticket, line))
+        # A line that is new takes part from this turn on: those with much to say do not make it wait behind them.
+        line.turn = max(line.turn, self._turns.get(line.offered_as, 0))
+        heapq.heappush(self._ready, (line.offered_as, line.turn, line.works[0].id, line.ticket, line))
         self.poke()
 
     def _wait(self, line: _Line, seconds: float) -> None:
@@ -193,14 +199,14 @@ class DeliveryQueue:
         self._after(seconds, lambda: self._offer(line) if line.waits == turn else None)
 
     def retry_now(self) -> None:
-        """Offer now what waits for its next try."""
+        """End the waits for retries."""
         for line in self._lines.values():
             if not line.ticket and line.works[0].state == WorkState.QUEUED:
-                line.waits += 1  # the wait that runs is over
+                line.waits += 1  # invalidates the running wait
                 self._offer(line)
 
     def _after(self, seconds: float, then: Callable[[], None]) -> None:
-        """Call `then` so many seconds from now, whatever the clock says by then: it may have been set."""
+        """Call `then` after `seconds`, regardless of changes of the system clock."""
 
         def fire() -> None:
             self._timers.discard(timer)
@@ -218,7 +224,7 @@ class DeliveryQueue:
             self._look_again.cancel()
             self._look_again = None
         while self._runs and self._ready and self._slots and self._is_open():
-            _, _, ticket, line = self._ready[0]
+            _, _, _, ticket, line = self._ready[0]
             if ticket != line.ticket:  # it was offered anew since
                 heapq.heappop(self._ready)
                 continue
@@ -236,8 +242,11 @@ class DeliveryQueue:
 
     def _begin(self, line: _Line) -> None:
         self.pace.spend(line.key[0])
+        self._turns[line.offered_as] = line.turn
+        line.turn += 1
         self._slots -= 1
-        line.works[0].state = WorkState.SENDING  # now: it is not offered again before the task runs
+        # set at once, so that the line is not offered again before the task runs
+        line.works[0].state = WorkState.SENDING
         task = asyncio.create_task(self._do(line))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -246,7 +255,7 @@ class DeliveryQueue:
         work = line.works[0]
         try:
             result = await self._deliver(work)
-        except Exception as error:  # noqa: BLE001 - one work's trouble is not the others'
+        except Exception as error:  # noqa: BLE001 - a failing job must not affect others
             result = self._broken(work, error)
         finally:
             self._slots += 1
@@ -258,7 +267,7 @@ class DeliveryQueue:
         if not isinstance(result, Retry):
             line.works.popleft()
             line.kinds[work.priority] -= 1
-            line.kinds += Counter()  # drops what is down to none
+            line.kinds += Counter()  # removes zero counts
         if line.works:
             self._offer(line, result.again_in if isinstance(result, Retry) else 0)
         else:
@@ -266,9 +275,9 @@ class DeliveryQueue:
         self.poke()
 
     def _broken(self, work: Job, error: Exception) -> Retry | GiveUp:
-        """What to do about a delivery that ended in an error of ours; the database being away is none of the work's."""
+        """Return the result for an unexpected exception; database failures are retried without counting."""
         if is_away(error):
-            log.error("delivery %s on queue %s waits for the database: %s", work.id, self.name, type(error).__name__)
-            return Retry(DATABASE_AWAY, "the database is away", counts=False)
-        log.error("delivery %s on queue %s failed", work.id, self.name, exc_info=error)
+            log.error("job %s of queue %s is waiting for the database: %s", work.id, self.name, type(error).__name__)
+            return Retry(DATABASE_AWAY, "the database is unavailable", counts=False)
+        log.error("job %s of queue %s failed", work.id, self.name, exc_info=error)
         return GiveUp(type(error).__name__)

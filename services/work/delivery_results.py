@@ -1,4 +1,4 @@
-"""What became of promised work, counted per queue since the start."""
+"""Counters of job results per queue, since the start."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 from models.durable import Priority
 from services.work.delivery_queue import GiveUp, Job, Retry
 
-LATE_SECONDS: Final = 60.0  # after it was due; a broadcast is slow by intention and never late
+LATE_SECONDS: Final = 60.0  # after the planned time; broadcasts are slow by design and never late
 
 
 class Result(StrEnum):
-    """How one try of a piece of work ended."""
+    """Result of an attempt."""
 
     SENT = "sent"
-    LATE = "late"  # sent, but more than a minute after it was due
+    LATE = "late"  # sent more than a minute after the planned time
     RETRIED = "retried"
     FAILED = "failed"
 
@@ -28,7 +28,7 @@ class DeliveryResults:
         self.counts: Counter[tuple[str, Result]] = Counter()
 
     def count(self, job: Job, result: str | Retry | GiveUp, now: float) -> None:
-        """Count one end, or one try that is to be repeated."""
+        """Count the result of an attempt."""
         self.counts[job.queue, _of(job, result, now)] += 1
 
 

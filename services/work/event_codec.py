@@ -1,4 +1,4 @@
-"""Our events as JSON and back, for the inbox."""
+"""JSON encoding of events for the inbox."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _KINDS: dict[str, type[events.Event]] = {
 
 
 def utc(seconds: float) -> datetime:
-    """Unix seconds as an aware time."""
+    """Convert Unix seconds to an aware datetime."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def encode(event: events.Event) -> str:
-    """An event as JSON."""
+    """Encode an event as JSON."""
     values: dict[str, Any] = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
     values["at"] = event.at.timestamp()
     return json.dumps({"is": type(event).__name__, **values}, ensure_ascii=False)
 
 
 def decode(text: str) -> events.Event:
-    """The event that `encode` wrote."""
+    """Decode an event encoded by `encode`."""
     values = json.loads(text)
     kind = _KINDS[values.pop("is")]
     values["at"] = utc(values["at"])

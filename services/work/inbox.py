@@ -1,7 +1,7 @@
-"""The inbox: every event is a row before anything is done about it; then it is handled, in order per conversation.
+"""The inbox: every event is stored before it is handled, and handled in order per conversation.
 
-taken → row (many share a commit) → payload read (bounded) → its conversation's line, in the order of arrival → handler
-→ one transaction with what it changed, what it promised, and the event's end.
+received → row (writes are batched) → payload read (limited concurrency) → queue of its conversation, in the order of
+arrival → handler → one transaction with its changes, the jobs it queues, and the end of the event.
 """
 
 from __future__ import annotations
@@ -31,19 +31,20 @@ from wechat.events import Event, RawEvent
 
 log = logging.getLogger(__name__)
 
-Resolve = Callable[[RawEvent, Callable[[str], None]], Awaitable[Event | None]]  # the second: told the conversation
-Handle = Callable[[Event, int], Awaitable[str]]  # handles and ends the event; answers with the handler's name
-Acknowledge = Callable[[str], None]  # is told the position up to which a relay's events are stored
-Parked = Callable[[Session, RawEvent], None]  # tells the admins, in the transaction that parks the event
+# the second argument is called with the conversation as soon as it is known
+Resolve = Callable[[RawEvent, Callable[[str], None]], Awaitable[Event | None]]
+Handle = Callable[[Event, int], Awaitable[str]]  # handles and ends the event, and returns the handler's name
+Acknowledge = Callable[[str], None]  # called with the position up to which a relay's events are stored
+Parked = Callable[[Session, RawEvent], None]  # notifies the admins, in the transaction that parks the event
 MAX_IN_MEMORY: Final = 10_000
 READING_AT_ONCE: Final = 64
 HANDLING_AT_ONCE: Final = 64
-MAX_CRASHES: Final = 2  # of the process while an event is being retried, before the event is parked
-MAX_TRIES: Final = 5  # of reading a payload that gets a refusal or no answer, before the event is given up
+MAX_CRASHES: Final = 2  # crashes of the process while retrying an event, before the event is parked
+MAX_TRIES: Final = 5  # attempts to read a payload that is rejected or gets no response
 
 
 class Inbox:
-    """The events of one account."""
+    """The inbox of an account."""
 
     def __init__(
         self, account: str, store: Store, resolve: Resolve, handle: Handle, parked: Parked, acknowledge: Acknowledge
@@ -66,15 +67,15 @@ class Inbox:
         self._reading = asyncio.Semaphore(READING_AT_ONCE)
         self._handling = asyncio.Semaphore(HANDLING_AT_ONCE)
         self._lines: dict[str, deque[Arrival]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()  # those that read
-        self._working: set[asyncio.Task[None]] = set()  # those that handle, one for each busy conversation
+        self._tasks: set[asyncio.Task[None]] = set()  # tasks that read payloads
+        self._working: set[asyncio.Task[None]] = set()  # tasks that handle events, one per busy conversation
         self._poked = asyncio.Event()
         self._stopping = False
 
-    # ---- life ----
+    # ---- start and stop ----
 
     async def start(self) -> None:
-        """Take up what an earlier process stored and did not finish."""
+        """Resume the stored events that are not finished."""
         self._hold(self._read_forever(), self._tasks)
         for row in await self._store.read(self._table.open_rows):
             raw = RawEvent(self.account, row.event_id, row.kind, json.loads(row.data), event_codec.utc(row.received_at))
@@ -86,19 +87,19 @@ class Inbox:
             self._arrive(arrival, event_codec.decode(row.body) if row.body else None)
 
     def _park(self, session: Session, raw: RawEvent, row: int) -> None:
-        """Set an event aside: the process died twice while it was being handled."""
+        """Park an event: the process died twice while handling it."""
         end_event(session, row, "parked", EventState.PARKED)
         self._parked(session, raw)
-        log.error("%s: event %s is parked: the process died twice while it was being handled", self.account, raw.id)
+        log.error("%s: event %s is parked: the process died twice while handling it", self.account, raw.id)
 
     async def _count_try(self, arrival: Arrival) -> None:
-        """Before an event of an earlier process is begun: note it, in case this process dies of it as well."""
+        """Before handling an event of an earlier process, count the attempt, in case this process dies as well."""
         if arrival.retried:
             arrival.retried = False
             await self._store.write(lambda s: self._table.count_tries(s, [{"row": arrival.row}]))
 
     async def stop(self, grace: float) -> None:
-        """Stop taking work up; what is being handled may finish for `grace` seconds. What was taken is stored."""
+        """Stop starting handlers; give running ones `grace` seconds to finish. Received events are stored."""
         self._stopping = True
         await self._rows.drain(grace)
         for line in self._lines.values():
@@ -112,7 +113,7 @@ class Inbox:
         await self._bodies.drain(grace)
         await self._ends.drain(grace)
         if self._in_memory:
-            with suppress(DBAPIError, TimeoutError):  # without a database nothing is being handled either
+            with suppress(DBAPIError, TimeoutError):  # without a database no event is being handled
                 async with asyncio.timeout(max(grace, 0.5)):
                     await self._store.write(self._table.forget_tries)
 
@@ -125,14 +126,14 @@ class Inbox:
         return self._in_memory
 
     def poke(self) -> None:
-        """The gateway is back: read at once what waits for it."""
+        """The gateway is connected again: retry waiting reads at once."""
         self._poked.set()
         self._poked = asyncio.Event()
 
-    # ---- taking ----
+    # ---- receiving ----
 
     async def take(self, raw: RawEvent) -> None:
-        """Have an event stored, then acted on; waits only when too much is in memory. A repeat does nothing."""
+        """Store an event and handle it. Waits only while too many events are in memory. Repeated events are ignored."""
         while self._in_memory >= MAX_IN_MEMORY:
             self._space.clear()
             await self._space.wait()
@@ -140,8 +141,7 @@ class Inbox:
         self._rows.put(raw)
 
     async def take_all(self, raws: Sequence[RawEvent], also: Callable[[Session], None]) -> None:
-        """Have events stored, with what belongs to them, in one transaction; raises when it cannot be, and nothing is
-        stored then."""
+        """Store events and run `also` in one transaction. If that raises, nothing is stored."""
         while self._in_memory >= MAX_IN_MEMORY:
             self._space.clear()
             await self._space.wait()
@@ -205,7 +205,7 @@ class Inbox:
             self._hold(self._read(arrival), self._tasks)
 
     async def _read(self, arrival: Arrival) -> None:
-        """Read an event's payload. Once its conversation is known it goes there, and others may be read."""
+        """Read an event's payload. The concurrency slot is released once the conversation is known."""
         raw, reading, began = arrival.raw, True, time.perf_counter()
 
         def placed(conversation: str) -> None:
@@ -219,8 +219,8 @@ class Inbox:
         try:
             await self._count_try(arrival)
             event = await self._patiently(raw, placed)
-        except Exception as error:  # noqa: BLE001 - one event's trouble is not the others'
-            log.warning("%s: the payload of event %s cannot be read: %s", self.account, raw.id, error)
+        except Exception as error:  # noqa: BLE001 - a failing event must not affect others
+            log.warning("%s: could not read the payload of event %s: %s", self.account, raw.id, error)
             why, state = "unreadable", EventState.FAILED
         finally:
             if reading:
@@ -240,9 +240,9 @@ class Inbox:
         while True:
             try:
                 return await self._resolve(raw, placed)
-            except WeChatOffline:  # the event waits for the gateway
+            except WeChatOffline:  # wait for the gateway
                 failed = 0
-            except WeChatError:  # a refusal may pass too: gateways tell of a message before they have it
+            except WeChatError:  # may be temporary: some gateways announce a message before they can return it
                 failed += 1
                 if failed == MAX_TRIES:
                     raise
@@ -256,7 +256,7 @@ class Inbox:
             return
 
     def _log(self, id: str, kind: str, handler: str, result: str, began: float) -> None:
-        """The one line of an event."""
+        """Log the result of an event."""
         facts = {"account": self.account, "id": id, "kind": kind, "handler": handler, "result": result}
         spent = round((time.perf_counter() - began) * 1000, 1)
         log.info("%s: event %s %s %s %s %.1f ms", *facts.values(), spent, extra={"facts": facts | {"ms": spent}})
@@ -268,7 +268,7 @@ class Inbox:
     # ---- handling ----
 
     def _line_up(self, arrival: Arrival) -> None:
-        """The arrival's turn has come: it joins its conversation, or ends here when it stands for nothing."""
+        """Add an arrival to the queue of its conversation, or drop it if it has none."""
         key = arrival.conversation
         if key is None:
             self._leave()
@@ -302,12 +302,12 @@ class Inbox:
             result = "ok"
         except Exception as error:
             log.exception("event %s %s failed", event.id, type(event).__name__)
-            if not is_away(error):  # else nothing of it was done: it is handled after the restart
+            if not is_away(error):  # on a database failure nothing was changed: the event is handled after the restart
                 self._end(arrival, "failed", EventState.FAILED)
         self._log(event.id, type(event).__name__, handler, result, began)
 
     async def _until_stored(self, event: Event, row: int) -> str:
-        """Handle the event; again while the database is away, for then nothing of it was done."""
+        """Handle an event; retry while the database fails, since nothing was changed then."""
         wait = 0.2
         while True:
             try:
@@ -315,6 +315,6 @@ class Inbox:
             except Exception as error:
                 if not is_away(error) or self._stopping:
                     raise
-                log.error("event %s waits for the database: %s", event.id, type(error).__name__)  # noqa: TRY400
+                log.error("event %s is waiting for the database: %s", event.id, type(error).__name__)  # noqa: TRY400
             await asyncio.sleep(wait)
             wait = min(wait * 2, 5.0)

@@ -1,4 +1,4 @@
-"""The inbox's table: written by compiled statements, many rows at a time, for every event passes here three times."""
+"""SQL statements of the inbox, precompiled and batched because every event executes three of them."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _TRY: Final = (
 
 
 def end_event(session: Session, row: int, handler: str, state: str = EventState.DONE) -> None:
-    """Mark an event as acted on; goes into the transaction of what was done about it."""
+    """Mark an event as handled, in the transaction of its handler."""
     in_bulk(session, _END, {"row": row, "to": state, "by": handler})
 
 
 class InboxRows:
-    """The rows of one account."""
+    """Inbox rows of one account."""
 
     def __init__(self, store: Store, account: str) -> None:
         self._account = account
@@ -47,7 +47,7 @@ class InboxRows:
         self._insert: Any = new.returning(col(InboxEvent.id), col(InboxEvent.event_id))
 
     def insert(self, session: Session, raws: list[RawEvent]) -> dict[str, int]:
-        """Store events; the rows of the new ones, by the event's id."""
+        """Insert events; return the row ids of the new ones by event id."""
         rows = [
             {
                 "account": raw.account,
@@ -64,23 +64,23 @@ class InboxRows:
         return {event_id: int(row) for row, event_id in session.connection().execute(self._insert, rows)}
 
     def keep_bodies(self, session: Session, bodies: list[dict[str, Any]]) -> None:
-        """Keep what events resolved to, so that they can be handled after a restart without the gateway."""
+        """Store resolved events, so that they can be handled after a restart without the gateway."""
         session.connection().execute(_KEEP_BODY, bodies)
 
     def end(self, session: Session, ends: list[dict[str, Any]]) -> None:
-        """End events that no handler has ended."""
+        """End events that no handler ends."""
         session.connection().execute(_END, ends)
 
     def count_tries(self, session: Session, rows: list[dict[str, Any]]) -> None:
-        """Note that events are being begun again after a restart."""
+        """Count attempts to handle events after a restart."""
         session.connection().execute(_TRY, rows)
 
     def forget_tries(self, session: Session) -> None:
-        """A process that stops in order has not died of what it leaves."""
+        """Reset the attempts of open events when the process stops in an orderly way."""
         mine = update(InboxEvent).where(col(InboxEvent.account) == self._account, col(InboxEvent.tries) > 0)
         session.connection().execute(mine.where(col(InboxEvent.state) == EventState.NEW).values(tries=0))
 
     def open_rows(self, session: Session) -> list[InboxEvent]:
-        """What is stored and not acted on, in the order it came."""
+        """Return the unfinished events in order of arrival."""
         mine = select(InboxEvent).where(InboxEvent.account == self._account, InboxEvent.state == EventState.NEW)
         return list(session.exec(mine.order_by(col(InboxEvent.id))).all())

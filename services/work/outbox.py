@@ -1,7 +1,7 @@
-"""The outbox: what is promised is a row of the same transaction, and is done after the commit, whatever dies.
+"""The outbox: jobs are rows inserted in the transaction that causes them, and are executed after its commit.
 
-A crash in the middle of a delivery leaves it unknown. Replies and notices are then done again (a person rather reads
-a line twice than never); a broadcast is marked `sending` before it goes and is not repeated.
+After a crash during a delivery its result is unknown. Replies and notices are then sent again (a duplicate is better
+than a lost message); a broadcast is marked `sending` before the call and is not repeated.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _END = (
 
 
 class Outbox:
-    """All queues of promised work."""
+    """All queues of jobs."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -56,7 +56,7 @@ class Outbox:
         self._on_sent: list[Callable[[Session, Job], None]] = []
         self._started = False
 
-    # ---- building ----
+    # ---- setup ----
 
     def serve(
         self,
@@ -67,7 +67,7 @@ class Outbox:
         at_once: int = 16,
         is_open: Callable[[str], bool] = lambda _name: True,
     ) -> None:
-        """Deliver the work of every queue whose name begins with `prefix:`; one queue for each name behind it."""
+        """Set the delivery function of the queues named `prefix:…`; each name has its own queue."""
 
         def open_queue(name: str) -> DeliveryQueue:
             rest = name.partition(":")[2]
@@ -84,34 +84,34 @@ class Outbox:
         self._openers[prefix] = open_queue
 
     def on_failed(self, listener: Callable[[Session, Job, GiveUp], None]) -> None:
-        """Have `listener` called, in the transaction of its end, when a piece of work is given up."""
+        """Register a listener for jobs that failed finally, called in the transaction that records it."""
         self._on_failed.append(listener)
 
     def on_sent(self, listener: Callable[[Session, Job], None]) -> None:
-        """Have `listener` called, in the transaction of its end, when a piece of work is done."""
+        """Register a listener for jobs that were done, called in the transaction that records it."""
         self._on_sent.append(listener)
 
     async def load(self) -> None:
-        """Take up what an earlier process left open; before anything new is promised, so that the order holds."""
+        """Load the open jobs. Must run before new jobs are added, to preserve the order."""
         for item in await self._store.write(self._settle_and_load):
             try:
                 self._take(_work(item))
-            except LookupError:  # its account, or what it is for, is no longer configured
-                log.warning("work %s waits: nobody serves queue %s", item.id, item.queue)
+            except LookupError:  # its account or receiver is no longer configured
+                log.warning("job %s is waiting: queue %s has no worker", item.id, item.queue)
 
     async def start(self) -> None:
-        """Begin to deliver."""
+        """Start delivering."""
         self._started = True
         for queue in self._queues.values():
             queue.start()
 
     async def stop(self, grace: float) -> None:
-        """Let what runs finish for `grace` seconds; the rest stays in the database."""
+        """Give running deliveries `grace` seconds to finish; the other jobs stay in the database."""
         self._started = False
         await asyncio.gather(*(queue.stop(grace) for queue in self._queues.values()))
         await self._ends.drain(grace)
 
-    # ---- promising ----
+    # ---- adding ----
 
     def add(
         self,
@@ -125,7 +125,7 @@ class Outbox:
         idempotency_key: str | None = None,
         fingerprint: str = "",
     ) -> Job:
-        """Promise a piece of work inside a transaction; begun once that is in, and only then does it have its id."""
+        """Insert a job inside a transaction. It starts after the commit, and gets its id at the latest then."""
         now = self._clock()
         values = {
             "queue": queue,
@@ -147,9 +147,9 @@ class Outbox:
         return work
 
     def again(self, session: Session, item: OutboxItem) -> None:
-        """Promise given-up work anew, inside a transaction; it has all its tries again."""
+        """Queue a failed job again, inside a transaction, with all its attempts."""
         item.sqlmodel_update({"state": WorkState.QUEUED, "attempts": 0, "error": "", "run_at": 0.0, "done_at": None})
-        item.created_at = self._clock()  # of the promise that now stands
+        item.created_at = self._clock()  # the age limit of retries starts again
         session.add(item)
         session.flush()
         work = _work(item)
@@ -166,53 +166,53 @@ class Outbox:
             self._open[work.id] = work
             queue.push(work)
 
-    # ---- looking ----
+    # ---- reading ----
 
     def state_of(self, item: OutboxItem) -> str:
-        """The row's state, or what is truer in memory: whether it is being sent right now."""
+        """Return the row's state, or that in memory, which may be newer."""
         work = self._open.get(item.id or 0)
         return work.state if work is not None else item.state
 
     def waiting(self) -> dict[str, int]:
-        """How much is open on each queue."""
+        """Return the number of open jobs per queue."""
         return {name: len(queue) for name, queue in self._queues.items()}
 
     def sent_since(self, session: Session, queue: str, since: float) -> list[float]:
-        """When the queue's work was done after `since`, in order: what counts for its pace."""
+        """Return when the queue's jobs were done after `since`, in order, for its rate limiter."""
         when = col(OutboxItem.done_at)
         return [
             at or 0.0 for at in session.exec(select(when).where(OutboxItem.queue == queue, when > since).order_by(when))
         ]
 
     def oldest(self, queue: str) -> float:
-        """For how many seconds the queue's oldest open work has waited since it was due; 0 when none is."""
+        """Return for how many seconds the queue's oldest open job has been due, or 0."""
         now = self._clock()
         due = [max(work.created_at, work.run_at) for work in self._open.values() if work.queue == queue]
         return max(0.0, now - min(due)) if due else 0.0
 
     def retry_now(self, queue: str) -> None:
-        """Try now what waits on a queue for its next try."""
+        """Retry the waiting jobs of a queue now."""
         if queue in self._queues:
             self._queues[queue].retry_now()
 
     def repace(self, queue: str, pace: Pace | None) -> None:
-        """Keep another pace on a queue from now on."""
+        """Replace the rate limiter of a queue."""
         if queue in self._queues and pace is not None:
             self._queues[queue].pace = pace
 
     def poke(self, queue: str) -> None:
-        """Tell a queue that it may go on."""
+        """Tell a queue to check for jobs to start."""
         if queue in self._queues:
             self._queues[queue].poke()
 
     def poke_account(self, account: str) -> None:
-        """Tell every queue of an account that it may go on."""
+        """Tell all queues of an account to check for jobs to start."""
         for name, queue in self._queues.items():
             if name.partition(":")[2] == account:
                 queue.poke()
 
     async def mark_sending(self, work: Job) -> None:
-        """Note, before the call, that it is about to happen: for work that must not be repeated."""
+        """Mark a job as being sent before the call, for jobs that must not be repeated."""
         await self._store.write(
             lambda session: session.connection().execute(
                 update(OutboxItem).where(col(OutboxItem.id) == work.id).values(state=WorkState.SENDING)
@@ -227,7 +227,7 @@ class Outbox:
         return await self._store.read(lambda s: s.exec(newest).first()) or 0
 
     def fail_sent(self, session: Session, number: int, queue: str, why: str) -> bool:
-        """Work that was done turns out not to have reached anybody, inside a transaction; once."""
+        """Mark a sent message as failed after all, inside a transaction; return False if it is not in state sent."""
         item = session.get(OutboxItem, number)
         if item is None or item.queue != queue or item.state != WorkState.SENT:
             return False
@@ -238,7 +238,7 @@ class Outbox:
             listener(session, _work(item), GiveUp(why))
         return True
 
-    # ---- ends ----
+    # ---- results ----
 
     def _finished(self, work: Job, result: str | Retry | GiveUp) -> None:
         self.results.count(work, result, self._clock())
@@ -252,27 +252,28 @@ class Outbox:
         }
         end["ended"] = self._clock()
         if isinstance(result, Retry):
-            # A try that does not count leaves no time behind: after a restart the work would be taken for a timed one.
+            # An attempt that does not count must not leave run_at behind: after a restart the job would be taken for a
+            # scheduled one.
             end |= {"to": WorkState.QUEUED, "why": result.why, "ended": None}
             end["again_at"] = work.run_at if result.counts else 0.0
         else:
             if isinstance(result, GiveUp):
                 end |= {"to": WorkState.UNKNOWN if result.unknown else WorkState.FAILED, "why": result.why}
-                log.warning("work %s on queue %s given up: %s", work.id, work.queue, result.why)
+                log.warning("giving up on job %s of queue %s: %s", work.id, work.queue, result.why)
             else:
                 end["what"] = result
-            work.state = end["to"]  # what is asked until the row says so too
+            work.state = end["to"]  # returned by state_of until the row is written
         self._ends.put(_End(work, result, end))
 
     def _settle_and_load(self, session: Session) -> Sequence[OutboxItem]:
-        """What an earlier process was sending when it died is unknown: broadcasts end here, all else is done again."""
+        """End broadcasts that an earlier process was sending when it died, and return the other open jobs."""
         wanted = select(OutboxItem).where(col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING)))
         items = session.exec(wanted.order_by(col(OutboxItem.id))).all()
         cut_off = [i for i in items if i.state == WorkState.SENDING and i.priority == Priority.BROADCAST]
-        gone = GiveUp("cut off while sending", unknown=True)
+        gone = GiveUp("interrupted while sending", unknown=True)
         for item in cut_off:
             item.sqlmodel_update({"state": WorkState.UNKNOWN, "error": gone.why, "done_at": self._clock()})
-            for listener in self._on_failed:  # what it promises begins with this transaction, and is not among items
+            for listener in self._on_failed:  # listeners may add jobs in this transaction, which are not among `items`
                 listener(session, _work(item), gone)
         for item in items:
             if item.state == WorkState.SENDING:

@@ -1,4 +1,4 @@
-"""Many small look-ups as one read: what is asked for while a read is under way is read together by the next."""
+"""Batches single-key lookups: keys requested during a read are read together by the next one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_AT_ONCE: Final = 500
 
 
 class ReadBatcher(Generic[Key, Found]):
-    """Looks keys up with `read(session, keys)`, which answers what there is. Its failure is that of all who asked."""
+    """Looks up keys with `read(session, keys)`, which returns those found. Its exception is raised in all callers."""
 
     def __init__(self, store: Store, read: Callable[[Session, Collection[Key]], Mapping[Key, Found]]) -> None:
         self._store = store
@@ -25,7 +25,7 @@ class ReadBatcher(Generic[Key, Found]):
         self._reading: asyncio.Task[None] | None = None
 
     async def __call__(self, key: Key) -> Found | None:
-        """What is found for the key, as it stands now or a moment later."""
+        """Return the value of the key, read after this call."""
         future = self._asked.get(key)
         if future is None:
             future = self._asked[key] = asyncio.get_running_loop().create_future()
@@ -44,7 +44,7 @@ class ReadBatcher(Generic[Key, Found]):
     async def _answer(self, futures: Mapping[Key, asyncio.Future[Found | None]]) -> None:
         try:
             found = await self._store.read(lambda session: self._read(session, futures.keys()))
-        except Exception as error:  # noqa: BLE001 - it belongs to those who asked
+        except Exception as error:  # noqa: BLE001 - raised in the callers
             for future in futures.values():
                 future.set_exception(error)
             return

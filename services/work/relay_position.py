@@ -1,4 +1,4 @@
-"""How far an account has a relay's events: kept in the database, in the transaction that stores the events."""
+"""Position of an account in a relay's journal, stored in the transaction that stores the events."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from models.durable import Setting
 
 
 def begin(session: Session, account: str) -> tuple[int, str]:
-    """A process starts to serve an account: its epoch, above those of all before it, and the stored position. The
-    epoch follows the clock, so that it is above the last one after an old backup was put back, too."""
+    """Return a new epoch and the stored position, when a process starts to serve an account.
+
+    The epoch is higher than all earlier ones. It follows the clock, so that this holds after restoring an old backup,
+    too.
+    """
     kept = session.get(Setting, _epoch_key(account))
     epoch = max(int(kept.value) + 1 if kept else 1, int(time.time()))
     session.merge(Setting(key=_epoch_key(account), value=str(epoch)))
@@ -20,7 +23,7 @@ def begin(session: Session, account: str) -> tuple[int, str]:
 
 
 def keep(session: Session, account: str, position: str) -> None:
-    """All events up to this position are stored."""
+    """Store the position up to which all events are stored."""
     session.merge(Setting(key=_key(account), value=position))
 
 

@@ -1,4 +1,4 @@
-"""Many small writes as one: what arrives while a write is under way is written together by the next."""
+"""Batches small writes: items added during a write are written together by the next one."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from models.db import Store, is_away
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 MAX_AT_ONCE: Final = 500
-FIRST_WAIT: Final = 0.1  # seconds, doubled up to LONGEST_WAIT, while the database is away
+FIRST_WAIT: Final = 0.1  # seconds; doubled up to LONGEST_WAIT while the database fails
 LONGEST_WAIT: Final = 5.0
 
 
 class WriteBatcher(Generic[Item]):
-    """Collects items and hands them, in order, to `write(session, items)`; one such write runs at a time.
+    """Collects items and passes them, in order, to `write(session, items)`; one write runs at a time.
 
-    While the database is away it waits. An item that cannot be written takes none of its neighbours down: it is
-    logged and given to `lost`.
+    While the database fails, it waits. An item that cannot be written does not affect the others: it is logged and
+    passed to `lost`.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class WriteBatcher(Generic[Item]):
         self._write = write
         self._lost = lost
         self._waiting: list[Item] = []
-        self._alone = 0  # how many of the first in line are written one by one, to find the one that cannot be
+        self._alone = 0  # number of items at the front to write one by one, to find the one that fails
         self._wait = FIRST_WAIT
         self._busy = False
         self._idle = asyncio.Event()
         self._idle.set()
 
     def put(self, item: Item) -> None:
-        """Have the item written soon."""
+        """Add an item to be written soon."""
         self._waiting.append(item)
         if not self._busy:
             self._busy = True
@@ -50,13 +50,13 @@ class WriteBatcher(Generic[Item]):
             self._flush()
 
     async def drain(self, most: float = 10.0) -> None:
-        """Wait until all that was put is written, at most so many seconds."""
+        """Wait until all items are written, at most `most` seconds."""
         if self._idle.is_set():
             return
         try:
             await asyncio.wait_for(self._idle.wait(), most)
         except TimeoutError:
-            log.error("%d items could not be written", len(self._waiting))  # noqa: TRY400 - no trace worth reading
+            log.error("could not write %d items", len(self._waiting))  # noqa: TRY400 - no useful traceback
 
     def _flush(self) -> None:
         most = 1 if self._alone else MAX_AT_ONCE
@@ -67,7 +67,9 @@ class WriteBatcher(Generic[Item]):
     def _written(self, items: list[Item], future: asyncio.Future[object]) -> None:
         error = None if future.cancelled() else future.exception()
         if error is not None and is_away(error):
-            log.error("the database is away, %d writes wait: %s", len(self._waiting), type(error).__name__)
+            log.error(
+                "the database is unavailable, %d writes are waiting: %s", len(self._waiting), type(error).__name__
+            )
             asyncio.get_running_loop().call_later(self._wait, self._flush)
             self._wait = min(self._wait * 2, LONGEST_WAIT)
             return
@@ -86,5 +88,5 @@ class WriteBatcher(Generic[Item]):
         del self._waiting[: len(items)]
         self._alone = max(0, self._alone - len(items))
         if error is not None:
-            log.error("an item cannot be written", exc_info=error)
+            log.error("could not write an item", exc_info=error)
             self._lost(items[0])

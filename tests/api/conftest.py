@@ -1,4 +1,4 @@
-"""The REST door on a real server, over real services and a real database; WeChat is the one in memory."""
+"""Fixtures: the REST API on a real server with real services and database, over an in-memory WeChat account."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUN = {"code": "shop-1", "owner": "宋公明", "assistant": "weimi1001"}
 
 
 class Clock:
-    """The time, which a test may move on."""
+    """A clock that tests can set."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -37,7 +37,7 @@ class Clock:
 
 @dataclass
 class AccessControl:
-    """A running application and what stands behind it."""
+    """A running application and its container."""
 
     container: Container
     wechat: InMemoryWeChat
@@ -51,7 +51,7 @@ class AccessControl:
         return f"http://127.0.0.1:{self.port}"
 
     async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any, Any]:
-        """Status, body (JSON where it is JSON) and headers."""
+        """Send a request; return status, body (parsed if JSON) and headers."""
         async with self.http.request(method, self.url + path, **more) as response:
             body = await response.json() if response.content_type == "application/json" else await response.text()
             return response.status, body, response.headers
@@ -63,17 +63,17 @@ class AccessControl:
 
 
 class IdleAssistants(Assistants):
-    """Accounts that are added live in memory, too."""
+    """Assistants whose added accounts are in memory, too."""
 
     async def start(self, settings: AssistantSettings) -> None:
-        self._container.accounts.add(InMemoryWeChat(settings.account))
+        self._container.accounts.add(InMemoryWeChat(settings.account).whole())
 
     async def stop(self, account: str) -> None:
         self._container.accounts.remove(account)
 
 
 async def _handle_nothing(_event: Event, _row: int) -> str:
-    return "nothing"
+    return "(no value)"
 
 
 async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> AccessControl:
@@ -84,7 +84,7 @@ async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Acces
     wechat = InMemoryWeChat()
     for id, name in (("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_hei", "黑旋风")):
         wechat.knows(id, name)
-    container.accounts.add(wechat)
+    container.accounts.add(wechat.whole())
     await container.store.open()
     stack.push_async_callback(container.store.close)
     await container.groups.load()
@@ -105,7 +105,7 @@ OpenDoor = Callable[..., Awaitable[AccessControl]]
 
 @pytest.fixture
 async def opened(tmp_path: Path) -> AsyncIterator[OpenDoor]:
-    """Opens doors with the given config."""
+    """Start APIs with the given config."""
     async with AsyncExitStack() as stack:
 
         async def open_one(**config: Any) -> AccessControl:
@@ -116,12 +116,12 @@ async def opened(tmp_path: Path) -> AsyncIterator[OpenDoor]:
 
 @pytest.fixture
 async def door(opened: OpenDoor) -> AccessControl:
-    """The door with the default config."""
+    """The API with the default config."""
     return await opened()
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:
-    """Wait for a condition to hold; fails when it does not in time."""
+    """Wait until a condition holds; fail after a timeout."""
     async with asyncio.timeout(within):
         while True:
             if await condition():
@@ -130,7 +130,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 1
 
 
 def error(code: int) -> Any:
-    """The whole body of an error."""
+    """Return the complete body of an error."""
     from api.openapi import all_errors
 
     kind = next(kind for kind in all_errors() if kind.code == code)

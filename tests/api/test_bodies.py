@@ -1,4 +1,4 @@
-"""What is not a JSON object of good values is 1001, and nothing reaches WeChat."""
+"""Invalid request bodies are rejected with 1001 and have no effect in WeChat."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 import gzip
 import json
 import unicodedata
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.body import MAX_CHARACTERS, line
+from api.body import MAX_CHARACTERS, MAX_LARGE_BYTES, line
 from errors import InvalidParameter
 from tests.api.conftest import QUN, AccessControl, error
 
@@ -104,7 +105,7 @@ async def test_a_body_that_never_comes(door: AccessControl, monkeypatch: pytest.
     monkeypatch.setattr("api.body.PATIENCE", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(b"POST /wxbot/qun HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
-    await asyncio.sleep(0.05)  # so that the chunks come one by one
+    await asyncio.sleep(0.05)  # sends the chunks one by one
     writer.write(rest)
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
     assert head.startswith(b"HTTP/1.1 400 ")
@@ -127,3 +128,45 @@ def test_what_passes_can_be_carried_by_every_wire(value: str) -> None:
     assert passed.encode().decode() == value
     assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in passed)
     assert 1 <= len(passed) <= MAX_CHARACTERS
+
+
+# ---- how large a body may be ----
+
+
+def padded(body: dict[str, Any], size: int) -> bytes:
+    """The object as JSON of exactly so many bytes; blanks may stand behind it."""
+    return json.dumps(body, ensure_ascii=False).encode().ljust(size)
+
+
+async def in_chunks(raw: bytes) -> AsyncIterator[bytes]:
+    """The body without its length said beforehand."""
+    for start in range(0, len(raw), 4000):
+        yield raw[start : start + 4000]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(("size", "status"), [(65_535, 201), (65_536, 201), (65_537, 413)])
+async def test_a_body_may_have_64_kib_exactly(door: AccessControl, size: int, status: int, chunked: bool) -> None:
+    raw = padded(QUN, size)
+    answer = await door.call("POST", "/wxbot/qun", data=in_chunks(raw) if chunked else raw)
+    assert answer[0] == status, answer
+    if status == 413:
+        assert answer[1] == error(1006)
+        assert door.wechat.calls == []
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(("more", "status"), [(0, 202), (1, 413)])
+async def test_a_message_may_have_room_for_a_file(
+    door: AccessControl, monkeypatch: pytest.MonkeyPatch, more: int, status: int, chunked: bool
+) -> None:
+    assert MAX_LARGE_BYTES == 20 * 1024 * 1024 * 4 // 3 + 65_536
+    monkeypatch.setattr("api.body.MAX_LARGE_BYTES", 100_000)  # so that the test sends no 28 MB
+    raw = padded({"assistant": "weimi1001", "to": "黑旋风", "text": "你好"}, 100_000 + more)
+    answer = await door.call("POST", "/wxbot/message", data=in_chunks(raw) if chunked else raw)
+    assert answer[0] == status, answer
+
+
+async def test_other_bodies_may_not_be_as_large_as_a_message(door: AccessControl) -> None:
+    for path in ("/wxbot/qun", "/wxbot/qun/membership"):
+        assert (await door.call("POST", path, data=padded(QUN, 65_537)))[:2] == (413, error(1006))

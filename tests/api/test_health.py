@@ -1,4 +1,4 @@
-"""Alive, ready, and in numbers."""
+"""Liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_not_ready_names_what_is_not(opened: OpenDoor) -> None:
     for state in State:
         door.wechat.state = state
         status, body, _ = await door.call("GET", "/readyz")
-        assert status == 503  # the other assistant is not there at all
+        assert status == 503  # the other assistant is not connected
         assert body == {
             "ready": False,
             "database": "ok",
@@ -50,6 +50,28 @@ async def test_problems_are_told_in_words(opened: OpenDoor) -> None:
     door = await opened(
         assistants=[{"account": "weimi1001", "endpoint": "h:1"}], api={"public_url": "https://bot.example"}
     )
+    assert "problems" not in (await door.call("GET", "/readyz"))[1]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"), [(1200, "本机时钟比网关的快 20 分钟，请校准"), (-28800, "本机时钟比网关的慢 480 分钟，请校准")]
+)
+async def test_a_wrong_clock_is_told(door: AccessControl, ahead: float, words: str) -> None:
+    door.wechat.gateway_time = door.clock() - ahead
+    status, body, _ = await door.call("GET", "/readyz")
+    assert (status, body["problems"]) == (200, {"weimi1001": words})
+    text = (await door.call("GET", "/metrics"))[1]
+    (skew,) = re.findall(r'wxbot_clock_skew_seconds\{assistant="weimi1001"\} (\S+)', text)
+    assert float(skew) == pytest.approx(ahead, abs=5)
+
+
+async def test_a_clock_that_has_jumped_is_told(door: AccessControl) -> None:
+    await door.container.clock_trust.load()
+    door.clock.ahead = 400 * 86400
+    assert not await door.container.clock_trust.is_trusted()
+    assert "突然快了 400 天" in (await door.call("GET", "/readyz"))[1]["problems"]["clock"]
+    door.clock.ahead = 0
+    assert await door.container.clock_trust.is_trusted()
     assert "problems" not in (await door.call("GET", "/readyz"))[1]
 
 

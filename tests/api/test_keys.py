@@ -1,4 +1,4 @@
-"""API keys: what each allows, from where, how often, and who is named in the audit log."""
+"""API keys: scopes, networks, rate limits, and names in the audit log."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_two_keys_of_one_name_while_one_takes_the_place_of_the_other(opene
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.path.startswith("/wxbot/")], ids=str)
 def test_every_route_needs_a_scope(route: Any) -> None:
-    """What nobody thought of is for administrators only."""
+    """A route without a known prefix requires the admin scope."""
     needed = scopes_for(route.method, re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", route.path))
     assert needed
     if route.method != "GET":

@@ -1,4 +1,4 @@
-"""The landing page as it is served; how it looks and works in a browser is told in test_pages_in_a_browser.py."""
+"""The landing page as served. Its rendering is tested in test_pages_in_a_browser.py."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def _page_of(door: AccessControl, code: str) -> tuple[int, str, Any]:
 
 
 def _reads(html: str) -> str:
-    """What the QR code in the page says."""
+    """Return the content of the page's QR code."""
     picture = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', html)[1])  # type: ignore[index]
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         Path(file.name).write_bytes(picture)
@@ -202,5 +202,5 @@ def test_views_are_bounded_and_slide() -> None:
     assert limit.wait("2001:db8:0:1::1") > 0  # likewise
     assert limit.wait("2001:db8:1::1") == 0
     now = 60.0
-    assert limit.wait("2001:db8::1") == 0  # the first of the minute has left it
+    assert limit.wait("2001:db8::1") == 0  # the first view has left the window
     assert limit.wait("2001:db8::1") > 0

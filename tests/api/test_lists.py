@@ -1,8 +1,12 @@
-"""Lists over HTTP: their shapes, their pages, and what is refused."""
+"""Lists over HTTP: format, pages, and rejected parameters."""
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pytest
+from sqlmodel import Session
 
 from models.conversations import Said
 from models.durable import Action
@@ -36,12 +40,12 @@ async def test_members_of_a_group(door: AccessControl) -> None:
 
 
 async def test_a_ticket_with_its_messages(door: AccessControl) -> None:
-    who = {"account": "weimi1001", "contact_id": "wxid_hei", "name": "黑旋风"}
+    who: dict[str, Any] = {"account": "weimi1001", "contact_id": "wxid_hei", "name": "黑旋风"}
     await door.container.store.write(lambda s: s.add(Ticket(**who, state=TicketState.OPEN, opened_at=1, last_at=2)))
-    where = {"account": "weimi1001", "conversation": "wxid_hei", "at": 1, "kind": "text", "ticket": 1}
+    where: dict[str, Any] = {"account": "weimi1001", "conversation": "wxid_hei", "at": 1, "kind": "text", "ticket": 1}
     for by, staff, words in (("wxid_hei", "", "你好"), ("", "小王", "您好"), ("", "", "请稍候")):
         row = Said(**where, by=by, staff=staff, text=words)
-        await door.container.store.write(lambda s, row=row: s.add(row))
+        await door.container.store.write(partial(Session.add, instance=row))
     status, body, _ = await door.call("GET", "/wxbot/ticket", params={"state": "open"})
     assert (status, body["next"]) == (200, None)
     (shown,) = body["tickets"]

@@ -1,4 +1,4 @@
-"""Messages over HTTP: whom they reach, promised once per key, durable before the 202."""
+"""Messages over HTTP: recipients, idempotency keys, durability before the 202."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_nobody_or_several(door: AccessControl) -> None:
 
 async def test_offline_it_waits(door: AccessControl) -> None:
     door.wechat.state = State.CONNECTING
-    assert await _code(door, **TO | {"to": "无名"}) == 2002  # who is a friend is not known for sure now
+    assert await _code(door, **TO | {"to": "无名"}) == 2002  # the friends are not known reliably while offline
     message_id = await _send(door, **TO)
     assert (await door.call("GET", f"/wxbot/message/{message_id}"))[1]["message"]["state"] == "queued"
     door.wechat.state = State.ONLINE
@@ -91,10 +91,11 @@ async def test_a_lost_answer_is_asked_for_again_and_not_for_ever(
     door: AccessControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.messaging.messages.LOST_WAITS", (0.01, 0.01))
-    door.wechat.fails["send_text"] = WeChatUnknown("MessageSendText", "no answer in time")
+    door.wechat.fails["send_text"] = WeChatUnknown("MessageSendText", "timeout")
     message_id = await _send(door, **TO)
     await _until(door, message_id, "failed")
     assert door.wechat.calls.count("send_text") == 3, "each of them may have been heard"
+    await door.container.outbox.stop(5.0)  # writes what has ended; until then it is told from memory
     item = await door.container.store.read(lambda s: s.get(OutboxItem, message_id))
     assert item is not None
     assert item.state == WorkState.UNKNOWN
@@ -135,9 +136,11 @@ async def test_group_refusals(door: AccessControl) -> None:
     assert await _code(door, **to | {"qun": "shop-2"}) == 1004
     assert await _code(door, **to | {"mentions": ["黑旋风"]}) == 1004  # a friend, but not in this group
     assert await _code(door, **to | {"assistant": "nobody"}) == 2001
-    for bad in (True, 1.5, None, "", []):
+    no_qun: list[object] = [True, 1.5, None, "", []]
+    for bad in no_qun:
         assert await _code(door, **to | {"qun": bad}) == 1001
-    for bad in ("智多星", [1], [""], None, ["a"] * 101):
+    no_mentions: list[object] = ["智多星", [1], [""], None, ["a"] * 101]
+    for bad in no_mentions:
         assert await _code(door, **to | {"mentions": bad}) == 1001
     await door.container.groups.change(100001, state=QunState.LOST)
     room = door.container.groups.rooms(door.container.groups.by_number(100001))[0]  # type: ignore[arg-type]
@@ -158,7 +161,7 @@ async def test_a_group_of_two_rooms_hears_it_in_both(door: AccessControl) -> Non
     await door.make_group()
     qun = door.container.groups.by_number(100001)
     assert qun is not None
-    await door.container.groups.open_next_room(qun, "test")
+    await door.container.group_lifecycle.open_next_room(qun, "test")
     door.wechat.directory.put_room(Room("room-2@chatroom", "宋公明的群100001·2", "", (), {"wxid_hei", "wxid_song"}))
     message_id = await _send(door, assistant="weimi1001", qun="shop-1", text="开会", mentions=["黑旋风"])
     await _until(door, message_id, "sent")

@@ -1,4 +1,4 @@
-"""The numbers that alerts and dashboards are built on."""
+"""The metrics used by alerts and dashboards."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _of(numbers: Numbers, name: str, **labels: str) -> float:
 
 
 async def test_every_number_is_there_from_the_start(opened: OpenDoor) -> None:
-    """An alert on a number that is not there yet would stay silent."""
+    """An alert on a metric without samples would never fire."""
     numbers = await _numbers(await opened(webhooks=[HOOK]))
     for result in ("sent", "late", "failed"):
         assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result=result) == 0
@@ -139,7 +139,7 @@ async def test_the_pace_that_is_used(opened: OpenDoor) -> None:
 
 @pytest.fixture
 def hung(door: AccessControl) -> Iterator[None]:
-    """A database that takes connections and never answers again."""
+    """A database that accepts connections but never answers again."""
     goes_on = threading.Event()
     event.listen(door.container.store.engine, "begin", lambda _connection: goes_on.wait(60))
     yield
@@ -148,7 +148,7 @@ def hung(door: AccessControl) -> Iterator[None]:
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz"])
 async def test_both_answer_within_two_seconds_whatever_hangs(door: AccessControl, hung: None, path: str) -> None:
-    for _ in range(6):  # more than there are threads that read
+    for _ in range(6):  # more than the reader threads
         began = time.monotonic()
         status, body, _ = await door.call("GET", path)
         assert time.monotonic() - began < 2
@@ -159,7 +159,7 @@ async def test_the_loop_s_lag_is_seen() -> None:
     lag = LoopLag()
     measuring = asyncio.create_task(lag.run())
     await asyncio.sleep(0.05)
-    time.sleep(0.9)  # noqa: ASYNC251 - this is what is to be seen
+    time.sleep(0.9)  # noqa: ASYNC251 - the lag to be measured
     await asyncio.sleep(0.05)
     assert 0.3 < lag.most < 5
     measuring.cancel()

@@ -1,4 +1,4 @@
-"""Who may call: allowed networks, trusted proxies, keys."""
+"""Access control: allowed networks, trusted proxies, host names, keys."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ async def test_nothing_of_a_refused_call_is_done(opened: OpenDoor) -> None:
 @pytest.mark.parametrize(
     ("forwarded", "status"),
     [
-        ([], 400),  # for whom?
+        ([], 400),  # no client address
         (["10.1.1.1"], 200),
         (["8.8.8.8"], 403),
-        (["10.1.1.1, 8.8.8.8"], 403),  # what the outsider wrote himself counts for nothing
+        (["10.1.1.1, 8.8.8.8"], 403),  # entries written by the client itself are ignored
         (["8.8.8.8, 10.1.1.1"], 200),
         (["8.8.8.8, 127.0.0.9"], 403),  # the hop before another trusted proxy
-        (["8.8.8.8", "10.1.1.1"], 200),  # two headers are one list
+        (["8.8.8.8", "10.1.1.1"], 200),  # several headers form one list
         (["10.1.1.1", "8.8.8.8"], 403),
         (["::ffff:10.1.1.1"], 200),
         (["[fc00::1]:4711"], 200),
@@ -102,7 +102,7 @@ async def test_a_proxy_that_is_not_listed_is_mentioned_once(opened: OpenDoor, ca
 
 @pytest.mark.parametrize("path", ["/wxbot/qun?code=a", "/healthz", "/docs", "/weiqun/none", "/nothing"])
 async def test_a_name_that_somebody_else_may_have_pointed_here_is_refused(opened: OpenDoor, path: str) -> None:
-    """DNS rebinding: a web page under evil.example that resolves to 127.0.0.1."""
+    """DNS rebinding: a page of evil.example, which resolves to 127.0.0.1."""
     door = await opened()
     assert (await door.call("GET", path, headers={"Host": f"evil.example:{door.port}"}))[:2] == (403, error(1002))
 
@@ -171,7 +171,8 @@ def test_what_is_remembered_is_bounded() -> None:
 async def test_a_page_of_somebody_else_has_nothing_done(opened: OpenDoor, origin: str) -> None:
     door = await opened(api={"public_url": "https://weiqun.example/wx"})
     body = {"assistant": "weimi1001", "to": "宋公明", "text": "您好"}
-    headers = {"Origin": origin, "Content-Type": "text/plain"}  # what a page may send without asking
+    # a content type that pages may send without a preflight
+    headers = {"Origin": origin, "Content-Type": "text/plain"}
     status, answer, _ = await door.call("POST", "/wxbot/message", json=body, headers=headers)
     assert (status, answer) == (403, error(1002))
     assert (await door.call("GET", "/healthz", headers=headers))[0] == 200

@@ -1,4 +1,4 @@
-"""The API's description: complete, true (schemathesis calls every operation by it), and readable offline."""
+"""The OpenAPI document: complete, correct (schemathesis calls every operation), and available offline."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ CHECKS = [
 ]
 
 
-# That exactly one kind of content is wanted, and from which hosts, is said in words: clients in many languages are
-# generated from the document, and cannot be told it in JSON Schema.
+# That exactly one kind of content is required, and which hosts are allowed, is described in texts: the generators used
+# cannot express it from JSON Schema.
 UNTOLD = {(name, positive_data_acceptance) for name in ("sendMessage", "sendBroadcast")}
 
 
@@ -101,11 +101,11 @@ async def test_docs_for_people(opened: OpenDoor) -> None:
     assert not re.findall(r'(?:src|href)="(?!data:|#|/openapi\.json)', html)
 
 
-# ---- schemathesis, from a thread of its own: it calls like any client, and blocks ----
+# ---- schemathesis, in a thread because it blocks ----
 
 
 class _Served:
-    """The application on a loop in another thread."""
+    """The application on an event loop in another thread."""
 
     def __init__(self, folder: Path) -> None:
         self.port = 0

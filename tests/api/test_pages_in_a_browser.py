@@ -1,4 +1,4 @@
-"""The pages in a real browser: what they look like fits a phone, and the copy button works with and without https."""
+"""The pages in a real browser: layout on a phone, and the copy button with and without https."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ async def test_it_fits_a_phone_and_its_code_can_be_scanned(browser: Browser, doo
     complaints: list[str] = []
     page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", complaints, scheme)
     picture = Image.open(io.BytesIO(await page.screenshot(full_page=True))).convert("RGB")
-    assert picture.width == PHONE["width"] * 2  # nothing sticks out to the side
+    assert picture.width == PHONE["width"] * 2  # no horizontal overflow
     assert zxingcpp.read_barcodes(picture)[0].text == "https://u.wechat.com/MDtestCode"
     ground = picture.getpixel((4, picture.height - 4))
     assert isinstance(ground, tuple)
     assert (sum(ground) < 150) == (scheme == "dark")
-    assert [text for text in complaints if not text.startswith("data:")] == []  # the policy lets it all through
+    assert [text for text in complaints if not text.startswith("data:")] == []  # the CSP allows everything on the page
 
 
 @pytest.mark.parametrize("width", [320, 360, 390])

@@ -1,4 +1,4 @@
-"""Groups over HTTP: the answers' exact shapes. What happens in WeChat is told elsewhere, over the sandbox."""
+"""Groups over HTTP: exact responses. Effects in WeChat are tested in tests/stories with the sandbox."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_at_the_same_moment(door: AccessControl) -> None:
 
 async def test_a_bad_call_at_the_same_moment_spoils_nothing(door: AccessControl) -> None:
     bodies = [{**QUN, "owner": "nobody"}, QUN, {**QUN, "owner": "wxid_song"}, {**QUN, "owner": "智多星"}]
-    tasks = [door.container.groups.create(b["code"], b["owner"], b["assistant"], "test") for b in bodies]
+    tasks = [door.container.group_lifecycle.create(b["code"], b["owner"], b["assistant"], "test") for b in bodies]
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(answers[0], OwnerUnknown)
     assert isinstance(answers[3], CodeTaken)
@@ -85,7 +85,9 @@ async def test_refusals_in_their_order(door: AccessControl) -> None:
 
 
 async def test_another_companion_is_taken_when_the_first_one_will_not_do(opened: OpenDoor) -> None:
-    """A half-made group is gone on with those who are there now, its old companion only if nobody else is."""
+    """An unfinished group is continued with an available companion; the original one is used only if there is no
+    other.
+    """
     door = await opened(groups={"companions": ["智多星", "入云龙"]})
     door.wechat.fails["create_room"] = WeChatRefused("create_room", "智多星 is no friend")
     assert (await door.call("POST", "/wxbot/qun", json=QUN))[:2] == (502, error(2006))
@@ -107,7 +109,7 @@ async def test_offline_tells_when_to_come_back(door: AccessControl) -> None:
     status, body, headers = await door.call("POST", "/wxbot/qun", json={**QUN, "code": "shop-2"})
     assert (status, body) == (503, error(2002))
     assert int(headers["Retry-After"]) >= 1
-    assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 200  # what is made already is known all the same
+    assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 200  # existing groups are available offline
 
 
 async def test_looked_up_by_code_and_by_number(door: AccessControl) -> None:
@@ -190,7 +192,7 @@ async def test_invited_when_the_group_is_large(opened: OpenDoor) -> None:
 
 
 async def test_an_invitation_is_noted_before_it_is_looked_for(opened: OpenDoor) -> None:
-    """Killed while the bot looks whether the person came in at once: the repeated call invites nobody again."""
+    """If the process is killed while waiting for the join, the repeated request does not invite again."""
     door = await opened(groups={"direct_add_limit": 3})
     qun = await door.make_group()
     door.wechat.only_invites = True
@@ -218,7 +220,7 @@ async def test_taken_out(door: AccessControl) -> None:
 
 
 async def test_a_member_s_own_name_goes_before_a_friend_s_nickname(door: AccessControl) -> None:
-    """Friends and members are one crowd: the first tier in which anybody is called so decides."""
+    """Friends and members are searched together: the first tier with a match decides."""
     qun = await door.make_group()
     door.wechat.knows("wxid_m", "某人", friend=False, weixin="li01")
     door.wechat.knows("wxid_f", "li01")
@@ -257,7 +259,7 @@ async def test_membership_refusals(opened: OpenDoor) -> None:
 
 
 async def test_a_blacklisted_stranger_is_refused_by_what_is_theirs_alone(door: AccessControl) -> None:
-    """By id and 微信号; a nickname may be anybody's, and is waited for."""
+    """By id and 微信号; with a nickname the request waits, because it may belong to someone else."""
     qun = await door.make_group()
     door.wechat.knows("wxid_lu", "陆谦", friend=False, weixin="luqian")
     group = door.container.groups.by_number(qun["number"])
@@ -273,7 +275,7 @@ async def test_a_blacklisted_stranger_is_refused_by_what_is_theirs_alone(door: A
 
 
 async def test_a_connection_that_is_lost_on_the_way(door: AccessControl) -> None:
-    """What did not reach WeChat says so, and when to come back."""
+    """A call that did not reach WeChat returns 503 with Retry-After."""
     qun = await door.make_group()
     body = {"token": qun["token"], "member": "黑旋风"}
     door.wechat.fails = {name: WeChatOffline(name) for name in ("create_room", "add_member", "remove_member")}

@@ -1,4 +1,4 @@
-"""Connections that send nothing, or half a request, are closed in time; whole requests are answered."""
+"""Connections that send nothing or half a request are closed in time; complete requests are answered."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ async def test_a_connection_is_kept_between_requests_and_closed_when_idle(opened
         assert head.startswith(b"HTTP/1.1 200 ")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r")[0])
         await reader.readexactly(length)
-        await asyncio.sleep(0.4)  # longer than a head may take
+        await asyncio.sleep(0.4)  # longer than the timeout of the first request
     assert await asyncio.wait_for(reader.read(), 5) == b""
     writer.close()

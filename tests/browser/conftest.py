@@ -1,4 +1,4 @@
-"""One browser for all tests here, people at the sandbox's page, and what no page may do: complain, or go elsewhere."""
+"""Fixtures: a browser, people at the sandbox's page, and checks that pages log no errors and load nothing external."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ ACCOUNT = "weimi1001"
 BOT = f"wxid_{ACCOUNT}"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-PATIENCE = 15_000  # milliseconds a person at the page waits; far more than anything takes on an idle machine
-OURS = ("127.0.0.1", "")  # hosts a page may ask; data: and blob: have none
+PATIENCE = 15_000  # timeout of page actions in milliseconds, generous for slow machines
+OURS = ("127.0.0.1", "")  # hosts a page may contact; data: and blob: URLs have none
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -48,16 +48,16 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 class Windows:
-    """Browser windows, and everything their pages complained of or asked of somebody else."""
+    """Browser windows, with the errors and external requests of their pages."""
 
     def __init__(self, browser: Browser) -> None:
         self.browser = browser
         self.complaints: list[str] = []
-        self.refused = ""  # what a story is about to be refused: the browser's own word about it is no complaint
+        self.refused = ""  # an expected error response, whose console message is ignored
         self._stack = AsyncExitStack()
 
     async def context(self, *, size: dict[str, int] | None = None, **more: Any) -> BrowserContext:
-        """A window of its own: no cookies, no cache, no clipboard shared with another."""
+        """Open a window with its own cookies, cache and clipboard."""
         options = {"viewport": size or DESKTOP, "locale": "zh-CN", "timezone_id": "Asia/Shanghai", **more}
         context = await self.browser.new_context(**options)
         context.set_default_timeout(PATIENCE)
@@ -65,7 +65,7 @@ class Windows:
         return context
 
     async def page(self, url: str, context: BrowserContext | None = None, **options: Any) -> Page:
-        """A watched page at a url, in a new window unless one is given."""
+        """Open a monitored page, by default in a new window."""
         page = await (context or await self.context(**options)).new_page()
         page.on("console", lambda m: self._complain(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self._complain(f"{error.name}: {error.message}"))
@@ -78,7 +78,7 @@ class Windows:
             self.complaints.append(text)
 
     async def close(self) -> None:
-        """Close all of them; no page may have complained. Twice does nothing."""
+        """Close all windows and check that no page logged an error. Idempotent."""
         await self._stack.aclose()
         assert self.complaints == []
 
@@ -100,12 +100,12 @@ class Chat:
         self.port = 0
 
     async def start(self) -> None:
-        """Serve the world; again on the same port."""
+        """Start the sandbox; later calls use the same port."""
         self.running = await sandbox.start([ACCOUNT], port=self.port, world=self.world)
         self.port = int(self.running.url.rpartition(":")[2])
 
     async def open(self, who: str, chat: str = "", context: BrowserContext | None = None, **options: Any) -> Page:
-        """The page as one person, with one of their chats open; ready to be used."""
+        """Open the page as a person, with one of their chats."""
         query = f"/?as={who}" + (f"&chat={chat}" if chat else "")
         page = await self.windows.page(self.running.url + query, context, **options)
         await expect(page.get_by_role("navigation")).to_be_attached()
@@ -118,5 +118,5 @@ async def chat(windows: Windows) -> AsyncIterator[Chat]:
     chat = Chat(windows)
     await chat.start()
     yield chat
-    await windows.close()  # before the sandbox, whose end they would complain of
+    await windows.close()  # before the sandbox, whose end would cause errors
     await chat.running.stop()

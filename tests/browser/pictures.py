@@ -1,4 +1,4 @@
-"""The README's pictures, taken by the story while it runs: WXBOT_PICTURES=1, or `make pictures`."""
+"""The README's screenshots, taken during a test with WXBOT_PICTURES=1, or `make pictures`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from playwright.async_api import Page, expect
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
 COLOURS: Final = 200
-LARGEST: Final = 200 * 1024  # bytes of one picture
+LARGEST: Final = 200 * 1024  # bytes per picture
 
 
 async def take(page: Page, name: str) -> None:
-    """Keep what the page shows now as docs/pictures/{name}.png; nothing unless pictures are wanted."""
+    """Save a screenshot as docs/pictures/{name}.png, if pictures are requested."""
     if not os.environ.get("WXBOT_PICTURES"):
         return
     await page.mouse.move(0, 0)

@@ -1,4 +1,4 @@
-"""The first story, whole, as people see it: from a REST call to a customer whom a colleague has helped."""
+"""End-to-end in the browser: from creating a group by REST to a customer served by staff."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ STAFF_ROOM = "客服值班群"
 
 @dataclass
 class Shop:
-    """A running bot in its own sandbox, and the windows of the people around it."""
+    """A running bot with its sandbox and browser windows."""
 
     bot: Bot
     windows: Windows
 
     async def post(self, path: str, body: Any) -> Any:
-        """What a business system's call is answered."""
+        """Send a POST request and return the response."""
         url = f"http://127.0.0.1:{self.bot.port}{path}"
         async with aiohttp.ClientSession() as http, http.post(url, json=body) as answer:
             assert answer.status == 201
             return await answer.json()
 
     async def someone(self, who: str, **options: Any) -> Page:
-        """A person at the sandbox's page."""
+        """Open the sandbox's page as a person."""
         assert self.bot.sandbox is not None
         page = await self.windows.page(f"{self.bot.sandbox.url}/?as={who}", **options)
         await page.locator(".frame[data-live=open]").wait_for()
@@ -85,7 +85,7 @@ async def test_the_first_story(shop: Shop) -> None:
 
 
 async def a_system_asks_for_a_group(shop: Shop) -> str:
-    """One REST call; the group is there, and its owner sees it."""
+    """Create a group by REST; its owner sees it."""
     answer = await shop.post("/wxbot/qun", {"code": "1001", "owner": "宋公明", "assistant": ACCOUNT})
     url = str(answer["qun_create_response"]["url"])
     owner = await shop.someone(SONG)
@@ -95,7 +95,7 @@ async def a_system_asks_for_a_group(shop: Shop) -> str:
 
 
 async def somebody_opens_the_url(shop: Shop, url: str) -> str:
-    """The landing page, on a phone; its button copies the token."""
+    """Open the landing page on a phone and copy the token."""
     here = f"http://127.0.0.1:{shop.bot.port}/weiqun/{url.rpartition('/')[2]}"
     grants = ["clipboard-read", "clipboard-write"]
     page = await shop.windows.page(here, size=PHONE, device_scale_factor=2, permissions=grants)
@@ -109,7 +109,7 @@ async def somebody_opens_the_url(shop: Shop, url: str) -> str:
 
 
 async def they_add_the_assistant(guest: Page, token: str) -> None:
-    """By its 微信号, with the token as the verification text."""
+    """Add the assistant by 微信号, with the token as the verification text."""
     await guest.get_by_role("button", name="添加朋友或发起群聊").click()
     await guest.get_by_label("微信号、微信 id 或二维码内容").fill(ACCOUNT)
     await guest.get_by_role("button", name="查找").click()
@@ -121,7 +121,7 @@ async def they_add_the_assistant(guest: Page, token: str) -> None:
 
 
 async def they_are_in_the_group(shop: Shop, guest: Page) -> None:
-    """Accepted, added, and welcomed with an @, once."""
+    """The friend request is accepted, the person added and welcomed once with an @."""
     await guest.get_by_role("button", name=GROUP).click()
     log = guest.get_by_role("log")
     await expect(log).to_contain_text(f"欢迎 九纹龙 加入{GROUP}！")
@@ -141,7 +141,7 @@ async def say(page: Page, text: str) -> None:
 
 
 async def a_question_is_answered(guest: Page) -> None:
-    """A keyword of the config, in private."""
+    """A keyword of the config is answered in private."""
     await guest.get_by_role("list").get_by_text(ACCOUNT, exact=True).click()
     await expect(guest.get_by_role("log")).to_contain_text(f"您好，我是{ACCOUNT}")
     await say(guest, "营业时间")
@@ -149,13 +149,13 @@ async def a_question_is_answered(guest: Page) -> None:
 
 
 async def the_staff_room_is_there(keeper: Page) -> None:
-    """The sandbox comes with the group that the config names, so that 人工 works from the first minute."""
+    """The sandbox has the configured staff room, so 人工 works at once."""
     await keeper.get_by_role("button", name=STAFF_ROOM).click()
     await expect(keeper.get_by_role("heading", name=f"{STAFF_ROOM}（3）")).to_be_visible()
 
 
 async def a_person_is_asked_for(guest: Page, keeper: Page) -> None:
-    """“人工” opens ticket #1: the customer is told, the staff see who it is and what was said last."""
+    """“人工” opens ticket #1; staff see the customer and the last messages."""
     await say(guest, "人工")
     await expect(guest.get_by_role("log")).to_contain_text("正在为您转接人工客服，请稍候。")
     await expect(keeper.get_by_role("log")).to_contain_text("【#1 九纹龙】")
@@ -164,7 +164,7 @@ async def a_person_is_asked_for(guest: Page, keeper: Page) -> None:
 
 
 async def a_colleague_answers(guest: Page, keeper: Page) -> None:
-    """`#1 …` in the staff room reaches the customer as the assistant's words."""
+    """`#1 …` in the staff room reaches the customer as a message of the assistant."""
     await keeper.get_by_role("button", name="机器人", exact=True).click()
     await say(keeper, "#1 您好，我是店长。马上帮您查，请稍等 😊")
     answer = guest.get_by_role("article", name=f"{ACCOUNT}说").filter(has_text="马上帮您查，请稍等 😊")
@@ -177,7 +177,7 @@ async def a_colleague_answers(guest: Page, keeper: Page) -> None:
 
 
 async def it_ends_with_a_mark(guest: Page, keeper: Page) -> None:
-    """`#1 结束`; the customer is asked for a mark and gives one, and the assistant answers by itself again."""
+    """`#1 结束` closes the ticket; the customer gives a rating, and automatic replies resume."""
     await say(keeper, "#1 结束")
     await expect(guest.get_by_role("log")).to_contain_text("请回复 1–5 为本次服务打分")
     await say(guest, "5")

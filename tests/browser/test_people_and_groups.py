@@ -1,4 +1,4 @@
-"""Friends and groups at the page: asking, answering, invitations, the owner's yes, what only owners may."""
+"""Friends and groups on the sandbox's page: requests, invitations, confirmations and permissions."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_a_friend_request_refused(chat: Chat) -> None:
 
 
 async def test_asking_a_friend_again_is_refused(chat: Chat) -> None:
-    """What is refused is said within the dialog, where it can be read."""
+    """The rejection is shown inside the dialog."""
     chat.windows.refused = "status of 400"
     page = await chat.open(SONG)
     await find(page, "likui01")
@@ -106,7 +106,9 @@ async def test_nobody_is_found(chat: Chat) -> None:
 
 
 async def test_a_token_from_the_address_goes_to_the_assistant(chat: Chat) -> None:
-    """No friend yet: the verification text; a friend: a message. The sandbox knows only the token's shape."""
+    """Without friendship it becomes the verification text, with it a message. The sandbox recognises tokens by
+    format.
+    """
     page = await chat.windows.page(f"{chat.running.url}/?as={WENLONG}&token={TOKEN}")
     await page.get_by_role("group", name="入群令牌").get_by_role("button", name=f"添加{ACCOUNT}").click()
     await expect(page.get_by_label("发送添加朋友申请")).to_have_value(TOKEN)
@@ -223,7 +225,7 @@ async def test_leaving_and_being_taken_out(chat: Chat) -> None:
     await expect(leaver.get_by_role("button", name="梁山")).to_have_count(0)
     assert XUANFENG not in group.members
     chat.world.rooms.remove(SONG, group.id, ZHIDUO)
-    for _ in range(2):  # also when the page is opened anew
+    for _ in range(2):  # also after reloading the page
         await expect(taken.get_by_text("你已不在这个群聊里")).to_be_visible()
         await expect(taken.get_by_role("heading", name="梁山")).to_be_visible()
         await expect(taken.get_by_label("输入消息")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""The sandbox's switches at the page: logins, what goes wrong on purpose, and the trace beside the chat."""
+"""The sandbox's switches on the page: logins, faults, limits, and the trace."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_calls_that_fail_hang_or_lose_their_answer(chat: Chat, shown: str,
 
 
 async def test_smaller_groups(chat: Chat) -> None:
-    """A number is saved when one leaves it; one that is refused goes back; what is being typed stays as it is."""
+    """A value is saved on blur; a rejected one is reset; a value being edited is not overwritten."""
     chat.windows.refused = "status of 400"
     page, other = await tools(chat), await tools(chat)
     limit = page.get_by_label("群人数上限")
@@ -125,7 +125,7 @@ async def test_the_trace_is_live(chat: Chat) -> None:
 
 
 async def test_what_others_tell_in_private_is_not_read_out(chat: Chat) -> None:
-    """The trace shows the words only of messages the person at the page can see too."""
+    """The trace shows texts only of messages that the person can see."""
     page = await chat.open(SONG)
     await page.get_by_role("button", name="机器人").click()
     chat.world.chats.say(XUANFENG, BOT, "只对助手说")

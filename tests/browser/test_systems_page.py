@@ -1,4 +1,4 @@
-"""The stand-ins' page: what they were asked is seen as it comes, and its buttons call back."""
+"""The page of the stand-ins: requests are shown live, and buttons send callbacks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def systems() -> AsyncIterator[Systems]:
 
 
 async def put(url: str, body: dict[str, str], key: str, method: str = "POST") -> int:
-    """What the bot would ask."""
+    """Send a request like the bot does."""
     headers = {"Idempotency-Key": key}
     async with aiohttp.ClientSession() as http, http.request(method, url, json=body, headers=headers) as response:
         return response.status

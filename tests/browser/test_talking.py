@@ -1,4 +1,4 @@
-"""Talking at the page: texts, pictures, files, cards, @, unread, taking back."""
+"""Chats on the page: texts, images, files, cards, mentions, unread counts, recalls."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_two_people_talk_in_two_tabs(chat: Chat) -> None:
 
 
 async def test_words_stay_words(chat: Chat) -> None:
-    """Nothing anybody writes, is called or names a file becomes markup."""
+    """Texts, names and file names are never interpreted as HTML."""
     nasty = "<img src=x onerror=\"document.title='坏'\"><b>粗</b> & <script>1</script>"
     await_room = room(chat, "<b>群</b>")
     chat.world.people.rename(XUANFENG, "<i>黑</i>")
@@ -119,7 +119,7 @@ async def test_pictures_and_files(chat: Chat) -> None:
 
 
 async def test_what_is_written_while_a_file_is_sent_stays(chat: Chat) -> None:
-    """Enter once more sends nothing twice; the words that came with a file that is refused come back with it."""
+    """A second Enter sends nothing twice; if the file is rejected, its text returns to the composer."""
     page = await chat.open(SONG, XUANFENG)
     calls: asyncio.Queue[Route] = asyncio.Queue()
     await page.route("**/messages", calls.put)
@@ -142,7 +142,7 @@ async def test_what_is_written_while_a_file_is_sent_stays(chat: Chat) -> None:
 
 
 async def attach_and_write(page: Page, name: str, data: bytes) -> None:
-    """A file and words about it, sent with Enter."""
+    """Attach a file with a text and press Enter."""
     file = FilePayload(name=name, mimeType="text/plain", buffer=data)
     await page.locator("input[type=file]").last.set_input_files(file)
     await page.get_by_label("输入消息").fill(f"看{name}")
@@ -171,7 +171,7 @@ async def test_a_mention_is_picked_with_the_keyboard(chat: Chat) -> None:
 
 
 async def test_an_at_sign_that_means_nobody(chat: Chat) -> None:
-    """Esc leaves the picker; a mention that was taken out again is none."""
+    """Esc closes the picker; a removed mention is not sent."""
     group = room(chat)
     page = await chat.open(SONG, group)
     box = page.get_by_label("输入消息")
@@ -225,7 +225,7 @@ async def test_taking_back(chat: Chat) -> None:
 
 
 async def test_what_wechat_refuses_stands_in_the_chat(chat: Chat) -> None:
-    """Deleted by the other: the words stay in the composer, WeChat's sentence in the chat."""
+    """The recipient has deleted the sender: the text stays in the composer, the error is shown in the chat."""
     chat.world.people.forget(XUANFENG, SONG)
     chat.windows.refused = "status of 400"
     page = await chat.open(SONG, XUANFENG)
@@ -237,7 +237,7 @@ async def test_what_wechat_refuses_stands_in_the_chat(chat: Chat) -> None:
 
 
 async def test_a_long_history(chat: Chat) -> None:
-    """The end is shown first; what is older comes when one goes up, what is newer does not pull one down."""
+    """The end is shown first, older messages load on scrolling up, new ones do not scroll down."""
     for number in range(120):
         chat.world.chats.say(XUANFENG, SONG, f"第 {number} 句")
     page = await chat.open(SONG, XUANFENG)

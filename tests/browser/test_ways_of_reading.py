@@ -1,4 +1,4 @@
-"""The page by keyboard, on a phone, in the dark, and over a sandbox that goes away and comes back."""
+"""The page by keyboard, on a phone, in dark mode, and over reconnects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ FOCUS = """() => { const node = document.activeElement, style = getComputedStyle
 
 
 async def test_everything_by_keyboard(chat: Chat) -> None:
-    """Tab reaches everything in its order, each with a visible ring; Enter presses, Esc closes and gives back."""
+    """Tab reaches every element in order with a visible focus ring; Enter activates, Esc closes and restores the
+    focus.
+    """
     chat.world.chats.say(XUANFENG, SONG, "哥哥")
     page = await chat.open(SONG)
     seen = []
@@ -34,7 +36,7 @@ async def test_everything_by_keyboard(chat: Chat) -> None:
     opener = page.get_by_role("button", name="名片")
     await opener.press("Enter")
     await expect(page.get_by_label("搜索朋友")).to_be_focused()
-    for _ in range(12):  # a dialog keeps the focus within
+    for _ in range(12):  # a dialog traps the focus
         await page.keyboard.press("Tab")
         inside = "() => document.activeElement === document.body || !!document.activeElement.closest('dialog')"
         assert await page.evaluate(inside)
@@ -76,7 +78,7 @@ async def fits(page: Page, name: str) -> None:
 
 
 async def test_on_a_phone(chat: Chat) -> None:
-    """One thing at a time, none wider than the phone, and a way back from each."""
+    """On a phone one pane is shown at a time, with a way back."""
     group = chat.world.rooms.create(SONG, [XUANFENG, ZHIDUO, BOT], "很长很长的一个群名" * 5).id
     chat.world.chats.say(XUANFENG, group, "https://example.com/" + "x" * 300)
     page = await chat.windows.page(chat.running.url, size=PHONE, has_touch=True, is_mobile=True)
@@ -117,7 +119,7 @@ async def test_on_a_phone(chat: Chat) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_light_and_dark(chat: Chat, scheme: str) -> None:
-    """The ground is light or dark, and every colour of text keeps a contrast of 4.5 to its ground."""
+    """Every text colour has a contrast of at least 4.5 in light and dark mode."""
     chat.world.chats.say(XUANFENG, SONG, "看 https://example.com")
     chat.world.chats.say(SONG, XUANFENG, "好")
     page = await chat.open(SONG, XUANFENG, color_scheme=scheme)
@@ -135,7 +137,7 @@ async def test_light_and_dark(chat: Chat, scheme: str) -> None:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast of two colours written #rgb or #rrggbb, as WCAG reckons it."""
+    """Return the WCAG contrast of two colours, #rgb or #rrggbb."""
 
     def light(colour: str) -> float:
         digits = colour.lstrip("#")
@@ -149,7 +151,7 @@ def contrast(one: str, other: str) -> float:
 
 
 async def test_the_sandbox_goes_away_and_comes_back(chat: Chat) -> None:
-    """What was said meanwhile is there, once; what one writes then is heard."""
+    """Messages sent meanwhile are shown once; new ones are delivered."""
     page = await chat.open(SONG, XUANFENG)
     chat.world.chats.say(XUANFENG, SONG, "之前")
     await expect(page.get_by_role("log")).to_contain_text("之前")
@@ -170,7 +172,7 @@ async def test_the_sandbox_goes_away_and_comes_back(chat: Chat) -> None:
 
 
 async def test_many_tabs_at_once(chat: Chat) -> None:
-    """More tabs than a browser has connections: those hidden without a place let go, and hear again when seen."""
+    """With more tabs than connections, hidden tabs release theirs and reconnect when shown."""
     context = await chat.windows.context()
     pages = [await chat.open(SONG, XUANFENG, context)]
     hide = "hidden => { Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });" + (

@@ -1,4 +1,4 @@
-"""What goes on while things are killed: people speak, business systems call, each repeating until it is answered."""
+"""Load for the chaos tests: messages and REST calls, each repeated until it is answered."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ OWNER = "c0"
 
 
 class Load:
-    """Everything it asked for is counted here."""
+    """Generates load and records what was accepted."""
 
     def __init__(self, bot: BotProcess, gateway: OfficialGateway) -> None:
         self.bot = bot
         self.gateway = gateway
-        self.accepted: list[str] = []  # texts that REST has taken
-        self.groups: dict[str, str] = {}  # code -> url, once answered
+        self.accepted: list[str] = []  # texts accepted by REST
+        self.groups: dict[str, str] = {}  # code -> url, once created
         self.joined: list[tuple[str, str]] = []  # code, member
         self.statuses: Counter[int] = Counter()
         self.number = 0
@@ -32,13 +32,13 @@ class Load:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin."""
+        """Start."""
         work: list[Coroutine[Any, Any, None]] = [self._speak(), self._make_groups()]
         work += [self._call_messages(caller) for caller in range(3)]
         self._tasks = [asyncio.create_task(one) for one in work]
 
     async def stop(self) -> None:
-        """Ask for nothing new; what was begun is repeated until it is answered."""
+        """Stop new requests; running ones are repeated until they are answered."""
         self._running = False
         await asyncio.gather(*self._tasks)
 
@@ -47,7 +47,7 @@ class Load:
             self.number += 1
             try:
                 await asyncio.wait_for(self.gateway.say(f"c{self.number % PEOPLE}", f"问{self.number}"), 2)
-            except (*AWAY, RuntimeError):  # the last: its session was closed for the restart
+            except (*AWAY, RuntimeError):  # RuntimeError: the session was closed for the restart
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.005)
 
@@ -95,7 +95,7 @@ class Load:
                 self.statuses[response.status] += 1
                 if response.status in good:
                     return answer
-                # 202: to be confirmed or not a friend, which nobody here is; 503, 502, 404 while people are unread
+                # 202: invited or pending, which cannot occur here; 503, 502, 404 while contacts are unread
                 assert response.status in (202, 404, 502, 503), (path, body, response.status, answer)
             except AWAY as error:
                 if isinstance(error, AssertionError):

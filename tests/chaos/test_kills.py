@@ -1,6 +1,6 @@
-"""kill -9 of the bot and of the gateway, at any moment, under load: nothing that was promised is lost.
+"""kill -9 of bot and gateway at random times under load: nothing accepted is lost.
 
-CHAOS_KILLS says how many (`make chaos`: 120); CHAOS_SEED repeats the choices, not the timing.
+CHAOS_KILLS sets the number (`make chaos`: 120); CHAOS_SEED repeats the random choices, but not the timing.
 """
 
 from __future__ import annotations
@@ -42,8 +42,11 @@ async def _kill_one(choice: random.Random, bot: BotProcess, gateway: OfficialGat
 
 
 async def _back(bot: BotProcess, gateway: OfficialGateway) -> int:
-    """Wait until the bot is ready. A client that is killed while its stream opens can leave the official gateway
-    holding that stream for ever: then the gateway is restarted, as the log tells the operator. Returns how often."""
+    """Wait until the bot is ready; return the number of gateway restarts needed.
+
+    A client killed while its stream opens can leave the official gateway holding that stream forever. Then the gateway
+    must be restarted, as the log tells operators.
+    """
     try:
         await bot.ready(60)
     except RuntimeError:
@@ -66,7 +69,7 @@ async def test_kill_9_at_any_moment(official: Start, tmp_path: Path) -> None:
         for kill in range(KILLS):
             await asyncio.sleep(choice.uniform(0.1, 2.5))
             await _kill_one(choice, bot, gateway)
-            if kill % 3 == 2:  # else the next one may hit it while it starts
+            if kill % 3 == 2:  # otherwise the next kill may hit it while it starts
                 by_hand += await _back(bot, gateway)
         by_hand += await _back(bot, gateway)
         await load.stop()

@@ -1,4 +1,4 @@
-"""After the kills: what the bot's database promised against what the gateway's journal shows."""
+"""Compares the bot's database with the gateway's records after the kills."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Reckoning:
-    """Everything but `doubles` and `stored` is to be nothing."""
+    """Differences; everything except `doubles` and `stored` must be empty."""
 
-    stored: int  # events that reached the database
+    stored: int  # events stored in the database
     not_acted_on: list[str]
-    not_answered: list[str]  # stored questions whose answer nobody got
-    not_sent: list[str]  # promised messages that nobody got
+    not_answered: list[str]  # stored questions without a reply
+    not_sent: list[str]  # accepted messages that were not sent
     out_of_order: list[str]
     twins: list[str]  # topics that several rooms have
-    doubles: int  # messages somebody got twice
+    doubles: int  # messages sent twice
 
 
 def reckon(database: Path, sent: list[dict[str, Any]], rooms: list[dict[str, Any]]) -> Reckoning:
-    """Compare. `sent` and `rooms` are the gateway's tables."""
+    """Compare the database with the gateway's tables `sent` and `rooms`."""
     with sqlite3.connect(database) as connection:
         events = connection.execute("select event_id, kind, state, handler, body from inboxevent").fetchall()
         promised = connection.execute("select id, key, body, state from outboxitem where queue like 'wx:%'").fetchall()
@@ -47,11 +47,12 @@ def reckon(database: Path, sent: list[dict[str, Any]], rooms: list[dict[str, Any
 
 
 def _was_got(got: Counter[tuple[str, str]], to: str, text: str) -> bool:
-    return got[to, text] > 0 or any(where == to and said.endswith(text) for where, said in got)  # an @ goes before it
+    # a mention may precede the text
+    return got[to, text] > 0 or any(where == to and said.endswith(text) for where, said in got)
 
 
 def _out_of_order(sent: list[dict[str, Any]], texts: dict[tuple[str, str], int]) -> list[str]:
-    """First deliveries that came after one that was promised later in the same conversation."""
+    """Return first deliveries that came after one queued later in the same conversation."""
     latest: dict[str, int] = {}
     seen: set[tuple[str, str]] = set()
     wrong = []

@@ -1,4 +1,4 @@
-"""Every call of the API by its operationId, in an order that works: what a generated client is exercised with."""
+"""Calls of every operation by operationId, in an executable order, for testing generated clients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Call(NamedTuple):
-    """`takes`: the model of the body and its fields; `given`: parameters by their names in the document."""
+    """`takes`: the body's model and fields; `given`: parameters by name."""
 
     name: str
     status: int
@@ -58,6 +58,11 @@ CALLS = (
     Call("putAssistant", 201, takes=("AssistantPut", {"account": "weimi2", "endpoint": "10.0.0.5:8788", "tls": True})),
     Call("putAssistant", 200, takes=("AssistantPut", {"account": "weimi2", "endpoint": "10.0.0.5:89", "tls": "auto"})),
     Call("removeAssistant", 204, {"account": "weimi2"}),
+    Call(
+        "putAssistant",
+        201,
+        takes=("AssistantByAuthority", {"account": "weimi3", "authority": "http://localhost", "token": "t"}),
+    ),
     Call("reloadConfig", 200),
     Call("landing", 200, {"id": "{page}"}),
     Call("metrics", 200),

@@ -1,4 +1,4 @@
-"""Clients that well-known generators make of the document: they compile, and every call with them ends as it must."""
+"""Clients created by common generators from the OpenAPI document compile and work."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SECONDS = 120
 
 
 def needs(there: bool, what: str) -> None:
-    """Skip where a generator cannot be had; with CI set, fail."""
+    """Skip if a generator is not available; fail with CI set."""
     if not there:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs {what}")
 
 
 async def run(*command: str | Path, cwd: Path = ROOT) -> str:
-    """Run a program to its end; what it says. Fails with that when the program does."""
+    """Run a program and return its output; fail with that on error."""
     process = await asyncio.create_subprocess_exec(
         *map(str, command), cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -38,7 +38,7 @@ async def run(*command: str | Path, cwd: Path = ROOT) -> str:
 
 
 async def prepared(opened: OpenDoor, folder: Path) -> tuple[AccessControl, Path, list[str]]:
-    """A running API, its document in a file, and what the calls need to know."""
+    """A running API, its document in a file, and values for the calls."""
     door = await opened(api={"keys": ["key"]})
     headers = {"Authorization": "Bearer key"}
     body = {"code": "a", "owner": "宋公明", "assistant": "weimi1001"}

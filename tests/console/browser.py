@@ -1,4 +1,4 @@
-"""The console in a real browser: a town with something on every page, and a person who is logged in."""
+"""Fixtures: the console in a real browser, with content on every page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCREENSHOTS = os.environ.get("WXBOT_SCREENSHOTS", "")
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def shop(tmp_path: Path, windows: Windows) -> AsyncIterator[Town]:
-    """A town with groups, a ticket, a question nobody could answer, and a webhook nobody takes."""
+    """A bot with groups, a ticket, an unanswered question, and an undeliverable webhook."""
     secret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
     hooks = [{"name": "订单系统", "url": "http://127.0.0.1:9/hook", "secret": secret}]
     town = await Town(tmp_path, **{**SETTINGS, "webhooks": hooks}).open()
@@ -36,12 +36,12 @@ async def shop(tmp_path: Path, windows: Windows) -> AsyncIterator[Town]:
     town.say("黑旋风", "人工")
     await town.hears("黑旋风", town.bot.config.texts.handoff[:4])
     yield town
-    await windows.close()  # a page whose server goes would complain of that
+    await windows.close()  # a page would log errors after the server is gone
     await town.close()
 
 
 async def open_console(windows: Windows, town: Town, who: str = "店长", **options: Any) -> tuple[BrowserContext, Page]:
-    """The page of somebody who has followed their link."""
+    """Open the console after logging in by a link."""
     context = await windows.context(**options)
     page = await windows.page(town.url + await login_link(town, who), context)
     await page.locator("main[data-live=true]").wait_for()
@@ -49,14 +49,14 @@ async def open_console(windows: Windows, town: Town, who: str = "店长", **opti
 
 
 async def go(page: Page, name: str) -> None:
-    """Open one of the console's pages and wait until it has read what it shows."""
+    """Open a page of the console and wait for its data."""
     await page.evaluate("(to) => { location.hash = to; }", f"#/{name}")
     await page.locator("main h1, main h2").first.wait_for(state="attached")
     await expect(page.locator("[aria-busy=true]")).to_have_count(0)
 
 
 async def shoot(page: Page, name: str) -> None:
-    """Keep a picture where somebody wants to look at them."""
+    """Save a screenshot, if requested."""
     if SCREENSHOTS:
         await page.wait_for_timeout(300)
         await page.screenshot(path=f"{SCREENSHOTS}/{name}.png")

@@ -1,4 +1,4 @@
-"""A town whose console people log in to, as they do: by a link from WeChat."""
+"""Fixtures: a bot with users logged in to the console by links from WeChat."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass
 class Person:
-    """Somebody at the console."""
+    """A user of the console."""
 
     http: aiohttp.ClientSession
     url: str
     csrf: str
 
     async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
-        """Status and JSON of one call of the console's API."""
+        """Call the console's API; return status and JSON."""
         headers = {"X-CSRF-Token": self.csrf, **more.pop("headers", {})}
         async with self.http.request(method, f"{self.url}/console/api{path}", headers=headers, **more) as response:
             is_json = response.content_type == "application/json"
@@ -39,7 +39,7 @@ class Person:
 
 
 async def login_link(town: Town, who: str) -> str:
-    """The path of the link that the assistant sends."""
+    """Request a login link in WeChat and return its path."""
     before = len(town.seen(who))
     town.say(who, "/登录")
     said = await until(lambda: "".join(m.text for m in town.seen(who)[before:]), f"{who} is answered")
@@ -49,7 +49,7 @@ async def login_link(town: Town, who: str) -> str:
 
 
 async def log_in(town: Town, path: str) -> Person:
-    """Follow a link as a browser does."""
+    """Open a login link like a browser."""
     url = f"http://127.0.0.1:{town.bot.port}"
     http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
     async with http.get(url + path) as response:
@@ -62,7 +62,7 @@ async def log_in(town: Town, path: str) -> Person:
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    """One assistant; 店长 is its admin."""
+    """A bot with one assistant; 店长 is its admin."""
     town = await Town(tmp_path, **SETTINGS).open()
     await known(town, staff_room(town))
     yield town
@@ -71,7 +71,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 @pytest.fixture
 async def admin(town: Town) -> AsyncIterator[Person]:
-    """店长, logged in."""
+    """店长, logged in as admin."""
     person = await log_in(town, await login_link(town, "店长"))
     yield person
     await person.http.close()
@@ -79,7 +79,7 @@ async def admin(town: Town) -> AsyncIterator[Person]:
 
 @pytest.fixture
 async def agent(town: Town) -> AsyncIterator[Person]:
-    """宋公明, who is in the staff room and no admin, logged in."""
+    """宋公明, a member of the staff room, logged in as agent."""
     person = await log_in(town, await login_link(town, "宋公明"))
     yield person
     await person.http.close()

@@ -1,4 +1,4 @@
-"""Who may do what at the console: every route, for everybody who might come."""
+"""Permissions of the console: every route for every role."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORBIDDEN = {"error": {"code": 1002, "message": "仅限专网访问！"}}
 
 
 def _path(route: Route) -> str:
-    """An address of the route; nothing has the numbers in it."""
+    """Return a path of the route with ids that do not exist."""
     path = route.path
     for pattern, value in (
         ("{id:[0-9]{1,18}}", "987654"),
@@ -78,7 +78,7 @@ async def test_a_change_needs_the_csrf_header_and_the_consoles_own_page(admin: P
 
 
 async def test_nothing_is_served_outside_the_networks(admin: Person) -> None:
-    """A caller behind the trusted proxy is who the proxy says."""
+    """Behind the trusted proxy, the client is taken from its header."""
     connector = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
     async with aiohttp.ClientSession(connector=connector, cookie_jar=admin.http.cookie_jar) as http:
         for route in ROUTES:

@@ -1,4 +1,4 @@
-"""Tickets at the console: what agents do there, what the staff room and the customer see of it."""
+"""Tickets in the console: actions, and their effects in the staff room and for the customer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 32).decode()
 
 
 async def _ticket(town: Town, person: Person, who: str = "黑旋风") -> int:
-    """Somebody asks for a person; the ticket's number."""
+    """Ask for a person; return the ticket's number."""
     town.say(who, "你好")
     town.say(who, "人工")
 

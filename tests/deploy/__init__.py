@@ -1,1 +1,1 @@
-"""What is in deploy/: the gateway, the containers, the units, the monitoring."""
+"""Tests of deploy/: gateway, containers, units, monitoring."""

@@ -1,4 +1,4 @@
-"""The documentation site builds, says the same in both languages, and its reference is that of this program."""
+"""The documentation site builds, both languages correspond, and the reference pages are current."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JARGON = re.compile(r"API\b|JSON|puppet|gRPC|PostgreSQL|systemd|webhook|Promethe
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    """Every link leads somewhere, every picture is there; nothing is fetched from elsewhere."""
+    """No broken links or missing pictures; no external resources."""
     done = subprocess.run(
         [sys.executable, "-m", "docs.build", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -31,7 +31,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
             page = (tmp_path / "site" / language / place / "index.html").read_text()
             assert not re.search(r'<(?:script|link|img)[^>]*(?:src|href)="https?://', page), path
     alerts = (tmp_path / "site/zh/operations/alerts/index.html").read_text()
-    assert 'id="wxbotdown"' in alerts  # what the alerts' links lead to
+    assert 'id="wxbotdown"' in alerts  # the target of the alerts' links
 
 
 @pytest.mark.parametrize(("path", "text"), list(pages()), ids=lambda one: str(one) if isinstance(one, Path) else "")
@@ -51,12 +51,12 @@ def test_both_languages_have_the_same_pages_and_headings() -> None:
 
 @pytest.mark.parametrize("page", READ_FIRST)
 def test_the_first_pages_are_for_everybody(page: str) -> None:
-    """The words of the trade come later."""
+    """Technical terms come later."""
     prose = re.sub(r"```.*?```|`[^`]*`|\|.*\|", "", (DOCS / "zh" / page).read_text(), flags=re.DOTALL)
     assert JARGON.findall(prose) == []
 
 
-# What operators ask, the page that answers, and words of the answer.
+# Questions of operators, the page that answers each, and words of the answer.
 QUESTIONS = [
     ("怎么先试试，不碰真微信？", "start/first-run.md", "make run"),
     ("怎么成为管理员？", "start/real-account.md", "绑定"),
@@ -78,7 +78,7 @@ def test_what_operators_ask_is_answered(question: str, page: str, answer: str) -
 
 @pytest.mark.parametrize("problem", sorted(set(Problem) - {Problem.STOPPED}))
 def test_what_keeps_an_account_offline_is_explained(problem: Problem) -> None:
-    """The longest plain part of each sentence is found in the runbook or among the troubles."""
+    """The longest literal part of each text is found in the runbook or on the troubleshooting page."""
     text = (DOCS / "zh/operations/troubleshooting.md").read_text() + (DOCS / "zh/operations/alerts.md").read_text()
     general = {Problem.TLS, Problem.STREAM_ENDED, Problem.STREAM_FAILED, Problem.UNFORESEEN, Problem.CANNOT_START}
     if problem in general | {Problem.AUTHORITY_DOWN, Problem.LOGGED_OUT}:

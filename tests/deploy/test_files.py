@@ -1,4 +1,4 @@
-"""The container and unit files, read by the linters of their makers."""
+"""Container and unit files, checked by the official linters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNITS = sorted((HOME / "systemd").glob("*.service"))
 
 
 def _run(*command: str | Path, cwd: Path = ROOT) -> str:
-    """The command's output; the test is skipped where its program is missing, and fails there in CI."""
+    """Return a command's output; skip if its program is missing, fail with CI set."""
     program = str(command[0])
     if shutil.which(program) is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs {program}")
@@ -72,7 +72,7 @@ def test_every_file_that_the_compose_file_names_is_there_after_prepare(tmp_path:
             assert source in compose["volumes"] or (folder / source).exists(), volume
     password = (folder / "secrets/database_password").read_text()
     assert password in (folder / "secrets/database_url").read_text()
-    _run("sh", folder / "prepare.sh")  # again changes nothing
+    _run("sh", folder / "prepare.sh")  # repeating changes nothing
     assert (folder / "secrets/database_password").read_text() == password
     assert (folder / "secrets").stat().st_mode & 0o077 == 0
 
@@ -86,13 +86,13 @@ def test_the_relay_takes_its_configuration() -> None:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_a_unit_is_well_shut(unit: Path) -> None:
-    """At most 1.5 of systemd's 10 points of exposure."""
+    """At most 1.5 of systemd's 10 exposure points."""
     said = _run("systemd-analyze", "security", "--offline=true", "--threshold=15", unit)
     assert re.search(r"Overall exposure level for \S+: 1\.[0-5] ", said), said
 
 
 def test_the_units_are_understood(tmp_path: Path) -> None:
-    """With a program where the real ones expect it, so that nothing else is complained of."""
+    """With a dummy program at the expected path, so that only real problems are reported."""
     program = tmp_path / "wxbot"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""deploy/gateway: our own starter of the official PuppetServer, over the mock puppet."""
+"""deploy/gateway: the starter of the official PuppetServer, with the mock puppet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.bot_process import free_port
-from tests.wechat.recording_listener import QUICK, Ear, Heard, eventually, settings
+from tests.wechat.recording_listener import QUICK, Heard, RecordingListener, eventually, settings
 from wechat.assistant import Assistant
 from wechat.interface import State
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.gateway
 HOME = Path(__file__).parents[2] / "deploy/gateway"
 TOKEN = "insecure_5cfb4a27-9e21-4c65-8a7f"
 SECONDS = 60.0
-# An account of the mock puppet: waits for a scan, and logs in when the file SCANNED is there.
+# An account of the mock puppet that waits for a scan, and logs in when the file SCANNED exists.
 ACCOUNT = """
 import {{ existsSync }} from 'node:fs'
 import {{ PuppetMock }} from '{mock}'
@@ -41,7 +41,7 @@ export default class extends PuppetMock {{
   }}
 }}
 """
-# Notes every connection that the gateway opens itself, and every name that it looks up.
+# Records every outgoing connection and name lookup of the gateway.
 WATCH = """
 import dns from 'node:dns'
 import { appendFileSync } from 'node:fs'
@@ -83,12 +83,12 @@ class Gateway:
         return (self.folder / "log").read_text()
 
     async def listens(self) -> None:
-        """Wait until it says that it listens."""
+        """Wait until it reports that it is listening."""
         await eventually(lambda: "listens on" in self.log() or self.process.returncode is not None, SECONDS)
         assert self.process.returncode is None, self.log()
 
     async def healthy(self) -> bool:
-        """What the container's health check says."""
+        """Return the result of the container's health check."""
         check = await asyncio.create_subprocess_exec("node", str(HOME / "health.mjs"), env=self.environment)
         return await asyncio.wait_for(check.wait(), SECONDS) == 0
 
@@ -100,7 +100,7 @@ class Gateway:
 
 @pytest_asyncio.fixture
 async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
-    """A function that starts a gateway; it ends with the test."""
+    """Return a function that starts gateways; they are stopped after the test."""
     missing = not shutil.which("node") or not (HOME / "node_modules/wechaty-puppet-service").exists()
     if missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("needs Node.js and `npm ci` in deploy/gateway")
@@ -122,11 +122,11 @@ async def connect() -> AsyncIterator[Callable[..., Awaitable[Heard]]]:
     running: list[Assistant] = []
 
     async def start(gateway: Gateway, token: str = TOKEN) -> Heard:
-        ear = Ear()
-        assistant = Assistant(settings(f"127.0.0.1:{gateway.port}", token), ear, QUICK)
+        listener = RecordingListener()
+        assistant = Assistant(settings(f"127.0.0.1:{gateway.port}", token), listener, QUICK)
         running.append(assistant)
         await assistant.start()
-        return Heard(assistant, ear)
+        return Heard(assistant, listener)
 
     yield start
     for assistant in running:
@@ -146,9 +146,9 @@ async def test_wxbot_is_online_over_it(launch: Launch, connect: Callable[..., Aw
     scanned = account.with_name("scanned")
     gateway = await launch(WECHATY_PUPPET=str(account), SCANNED=str(scanned))
     await eventually(lambda: "the puppet is started" in gateway.log(), SECONDS)
-    await asyncio.sleep(0.5)  # the scan is asked for before anybody listens
+    await asyncio.sleep(0.5)  # the scan is requested before a client is connected
     heard = await connect(gateway)
-    await heard.ear.state(State.LOGGED_OUT)
+    await heard.listener.state(State.LOGGED_OUT)
     await eventually(lambda: "code-1" in heard.assistant.qr_code)  # and is told to who comes later
     scanned.touch()
     await heard.online()
@@ -161,11 +161,11 @@ async def test_it_takes_its_own_token_only_and_writes_none(
     gateway = await launch(WECHATY_LOG="silly", WECHATY_PUPPET_PADLOCAL_TOKEN="puppet_padlocal_secret")
     await gateway.listens()
     heard = await connect(gateway, "insecure_somebody-else")
-    await heard.ear.state(State.REFUSED)
+    await heard.listener.state(State.REFUSED)
     heard = await connect(gateway)
-    await heard.ear.state(State.LOGGED_OUT)
+    await heard.listener.state(State.LOGGED_OUT)
     log = gateway.log()
-    assert len(log.splitlines()) > 100  # so much that the token would be among it
+    assert len(log.splitlines()) > 100  # long enough to contain the token if it were logged
     assert TOKEN not in log
     assert "***" in log
 
@@ -177,7 +177,7 @@ async def test_secrets_come_from_files(
     gateway = await launch(WECHATY_TOKEN="", WECHATY_TOKEN_FILE=str(tmp_path / "token"))
     await gateway.listens()
     heard = await connect(gateway)
-    await heard.ear.state(State.LOGGED_OUT)
+    await heard.listener.state(State.LOGGED_OUT)
 
 
 async def test_it_calls_nobody(launch: Launch, connect: Callable[..., Awaitable[Heard]], tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ async def test_it_calls_nobody(launch: Launch, connect: Callable[..., Awaitable[
     gateway = await launch(NODE_OPTIONS=f"--import={(tmp_path / 'watch.mjs').as_uri()}", WATCHED=str(watched))
     await gateway.listens()
     heard = await connect(gateway)
-    await heard.ear.state(State.LOGGED_OUT)
+    await heard.listener.state(State.LOGGED_OUT)
     await asyncio.sleep(1)
     lines = watched.read_text().splitlines()
     assert "lookup localhost" in lines

@@ -1,4 +1,4 @@
-"""The image of deploy/Dockerfile, really built (on a Debian made by mmdebstrap) and run."""
+"""The image of deploy/Dockerfile, built (on a Debian made by mmdebstrap) and run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PACKAGES = "python3,python3-venv,ca-certificates"
 
 
 class Builder:
-    """buildah without a daemon or privileges beyond root's."""
+    """buildah without a daemon."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,7 +49,7 @@ class Builder:
 
 
 def _borrowed() -> list[str]:
-    """The certificates and package folders that this machine reaches PyPI by."""
+    """The certificates and pip settings with which this machine reaches PyPI."""
     options = ["--volume=/etc/ssl/certs:/etc/ssl/certs:ro"]
     if wheels := os.environ.get("PIP_FIND_LINKS", ""):
         options += [f"--volume={wheels}:{wheels}:ro", f"--env=PIP_FIND_LINKS={wheels}"]
@@ -58,7 +58,7 @@ def _borrowed() -> list[str]:
 
 @pytest.fixture(scope="module")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
-    """A builder that has made the image localhost/wxbot."""
+    """A builder with the image localhost/wxbot."""
     folder = tmp_path_factory.mktemp("image")
     build = Builder(folder)
     base = folder / "base.tar"
@@ -128,7 +128,7 @@ def test_the_gateway_s_image_serves_and_is_healthy(builder: Builder, gateway: st
 
 
 def _config(builder: Builder) -> dict[str, Any]:
-    """What the image says of itself."""
+    """Return the image's configuration."""
     inspected = json.loads(builder("inspect", "--type", "image", "localhost/wxbot").stdout)
     return dict(inspected["Docker"]["config"])
 

@@ -1,4 +1,4 @@
-"""deploy/monitoring: the rules do what they say, and ask only for numbers that are there."""
+"""deploy/monitoring: rules fire as intended and use only existing metrics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["opened"]
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "deploy/monitoring"
 HOOK = {"url": "http://127.0.0.1:9/hook", "secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"}
-FROM_PROMETHEUS = {"up"}  # what the server itself knows
+FROM_PROMETHEUS = {"up"}  # provided by Prometheus
 NAME = re.compile(r"\b(?:wxbot|relay|process|python)_[a-z_]+\b|\bup\b")
 SELECTOR = re.compile(r"\b((?:wxbot|relay|process)_[a-z_]+)\{([^}]*)\}")
 GROUPED = re.compile(r"\b(?:by|without) \(([^)]*)\)")
@@ -48,16 +48,16 @@ def _queries() -> list[str]:
 
 
 async def _exported(opened: OpenDoor) -> dict[str, set[str]]:
-    """Every sample's name with the labels it has, of a bot with an assistant, a webhook and a group."""
+    """Return the exported sample names with their labels, of a bot with an assistant, a webhook and a group."""
     door = await opened(webhooks=[HOOK])
     await door.make_group()
     text = (await door.call("GET", "/metrics"))[1]
     names: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
-        names.setdefault(family.name, set())  # one without samples yet
+        names.setdefault(family.name, set())  # metrics without samples yet
         for sample in family.samples:
             names.setdefault(sample.name, set()).update(sample.labels)
-    for one in metric_list():  # also those that have no sample yet
+    for one in metric_list():  # including those without samples
         names.setdefault(one.name, set()).update(one.labels)
     for family in _relay_families():
         names.setdefault(family.name, set()).update(family._labelnames)
@@ -73,7 +73,7 @@ async def test_every_query_names_numbers_that_are_exported(opened: OpenDoor) -> 
     for query in _queries():
         assert set(NAME.findall(query)) <= exported.keys() | FROM_PROMETHEUS, query
     asked = set(NAME.findall(" ".join(_queries())))
-    assert len(asked) > 15  # the names are found at all
+    assert len(asked) > 15  # check that names are found at all
 
 
 async def test_every_query_uses_labels_that_are_there(opened: OpenDoor) -> None:
@@ -100,7 +100,7 @@ def test_every_alert_has_its_section_in_the_runbook(language: str) -> None:
 def test_every_alert_is_tested() -> None:
     tested = (HOME / "wxbot.rules.test.yml").read_text()
     for rule in _rules():
-        assert tested.count(rule["alert"]) > 1, rule["alert"]  # that it is silent, and that it fires
+        assert tested.count(rule["alert"]) > 1, rule["alert"]  # both silent and firing
 
 
 def _promtool(*arguments: str) -> None:
@@ -134,5 +134,5 @@ def test_the_panels_are_laid_out() -> None:
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [tuple(panel["gridPos"][key] for key in "xywh") for panel in panels]
     taken = {(x, y) for px, py, w, h in places for x in range(px, px + w) for y in range(py, py + h)}
-    assert len(taken) == sum(w * h for _, _, w, h in places)  # none lies on another
+    assert len(taken) == sum(w * h for _, _, w, h in places)  # no overlaps
     assert all(x + w <= 24 for x, _, w, _ in places)

@@ -1,4 +1,4 @@
-"""The wheel: what `pip install wxbot-….whl` gives, in an environment that has nothing of the source tree."""
+"""The wheel, installed into an environment without the source tree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.bot_process import ROOT, free_port
 from version import VERSION
 
 pytest.importorskip("hatchling")
-pytestmark = pytest.mark.timeout(600)  # in CI everything is installed
+pytestmark = pytest.mark.timeout(600)  # CI installs all dependencies
 
 
 def _run(*command: str | Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +40,7 @@ def _run(*command: str | Path, cwd: Path, **more: str) -> subprocess.CompletedPr
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built of the source archive, as releases are."""
+    """The wheel, built from the source archive like in a release."""
     folder = tmp_path_factory.mktemp("dist")
     command = (sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT))
     built = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -51,7 +51,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wxbot(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The installed command. In CI its libraries are installed too; elsewhere they are lent, as it takes a minute."""
+    """The installed command. CI installs its dependencies; elsewhere those of this environment are used, to save a
+    minute.
+    """
     home = tmp_path_factory.mktemp("venv")
     venv.create(home, with_pip=True)
     lent = not os.environ.get("CI")
@@ -86,7 +88,7 @@ def test_it_brings_all_that_the_program_reads(wheel: Path) -> None:
     for path in ROOT.glob("*.py"):
         assert (f"wxbot/program/{path.name}" in names) == (path.name != "hatch_build.py")
     tops = {name.partition("/")[0] for name in names}
-    assert tops == {"wxbot", f"wxbot-{VERSION}.dist-info"}  # nothing called api or config beside other packages
+    assert tops == {"wxbot", f"wxbot-{VERSION}.dist-info"}  # no top-level packages such as api or config
     assert not [name for name in names if "tests/" in name or name.endswith(".pyc")]
 
 

@@ -1,4 +1,4 @@
-/** What a test may ask: POST a JSON object {"do": name, ...arguments} and get {"result": …} or, with status 400, {"error": …}. */
+/** The control API of the tests: POST a JSON object {"do": name, ...arguments}; returns {"result": …} or, with status 400, {"error": …}. */
 import http from 'node:http'
 import { camel } from './faults.mjs'
 import * as messages from './messages.mjs'
@@ -9,7 +9,7 @@ const EVENT = {
   scan: 22, ready: 23, reset: 24, login: 25, logout: 26, dirty: 27,
 }
 
-/** The table of commands over a world, its puppet, the faults and the event stream. */
+/** The commands of a world, its puppet, the faults and the event stream. */
 export function commands ({ world, puppet, faults, stream }) {
   const again = ({ times = 1, delay = 0 }, work) => {
     const run = () => { for (let i = 0; i < times; i++) work() }
@@ -57,7 +57,7 @@ export function commands ({ world, puppet, faults, stream }) {
   }
 }
 
-/** Many contacts (c0, c1, …: friends) and groups (r0@chatroom, …) with `members` of them each. */
+/** Creates many contacts (c0, c1, …: friends) and groups (r0@chatroom, …) with `members` of them each. */
 function setup (world, { contacts = 0, groups = 0, members = 10 }) {
   for (let i = 0; i < contacts; i++) world.contact({ id: `c${i}`, name: `联系人${i}`, dirty: false })
   for (let i = 0; i < groups; i++) {
@@ -66,7 +66,7 @@ function setup (world, { contacts = 0, groups = 0, members = 10 }) {
   }
 }
 
-/** Serves the commands on a port of 127.0.0.1 (0 takes a free one); resolves to the server. */
+/** Serves the commands on a port of 127.0.0.1 (0 = any free port); resolves to the server. */
 export function serve (table, port) {
   const server = http.createServer(async (request, response) => {
     let [status, answer] = [200, {}]

@@ -1,22 +1,22 @@
-/** Stands between the official gateway and the puppet: records every call, and lets the test spoil it. */
+/** A proxy between the official gateway and the puppet that records every call and can make calls fail. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const CALL = /^(contact|conversation|friendship|message|post|room|tag|tap)[A-Z]|^(start|stop|logout|ding|dirtyPayload|version)$/
 const MODES = ['throw', 'hang', 'lose', 'late', 'fail', 'ignore']
 const never = () => new Promise(() => {})
-const plain = (value) => (value?.toStream ? { file: value.name } : value) // a file box is too much for a log
+const plain = (value) => (value?.toStream ? { file: value.name } : value) // file boxes are too large for the log
 
-/** The name of a puppet's method, from it or from the name of the call on the wire (RoomAdd). */
+/** The name of a puppet's method, from itself or from the name of the gRPC call (RoomAdd). */
 export const camel = (name) => name[0].toLowerCase() + name.slice(1)
 
 export class Faults {
   rules = []
   calls = []
 
-  /** `onCall` is told of every call. */
+  /** `onCall` is called for every call. */
   constructor (onCall) { this.onCall = onCall }
 
-  /** The puppet, seen through this. */
+  /** The puppet behind the proxy. */
   guard (puppet) {
     return new Proxy(puppet, {
       get: (target, name) => {
@@ -29,9 +29,9 @@ export class Faults {
   }
 
   /**
-   * The next calls of `method` go wrong, `times` of them (all if null) after `skip` good ones.
-   * throw: refused with `text`; hang: never done, never answered; lose: done, never answered; fail: done, answered with `text`;
-   * late: done after `ms`; ignore: answered well, not done.
+   * Makes the next `times` calls of `method` fail (all if null), after `skip` good ones.
+   * throw: refused with `text`; hang: neither executed nor answered; lose: executed, not answered; fail: executed, answered with error `text`;
+   * late: executed after `ms`; ignore: answered with success, not executed.
    */
   set ({ method, mode, text = 'fault', code, ms = 0, times = null, skip = 0 }) {
     if (!MODES.includes(mode)) throw new Error('no such mode: ' + mode)

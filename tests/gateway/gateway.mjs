@@ -1,9 +1,9 @@
 /**
- * The official PuppetServer of wechaty-puppet-service over a WeChat that tests steer.
+ * The official PuppetServer of wechaty-puppet-service over a WeChat controlled by the tests.
  *
  * Environment: GATEWAY_TOKEN, GATEWAY_PORT and GATEWAY_CONTROL_PORT (0 = a free one), GATEWAY_TLS (0 = plaintext), GATEWAY_STATE (the journal's
  * file), GATEWAY_SELF (JSON of the account's own contact). Own certificate: WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT and _KEY, as of any gateway.
- * Prints one JSON line {"port", "control"} when ready. Ends when its standard input ends, so that it never outlives its test.
+ * Prints one JSON line {"port", "control"} when ready. Exits when its standard input is closed, so that it ends with its test.
  */
 import { grpc, puppet as pb } from 'wechaty-grpc'
 import { PuppetServer } from 'wechaty-puppet-service'
@@ -13,13 +13,13 @@ import { Journal } from './journal.mjs'
 import { WeChatPuppet } from './puppet.mjs'
 import { World } from './world.mjs'
 
-console.log = console.info = console.error // the standard output carries the ready line only
+console.log = console.info = console.error // standard output is for the ready line only
 
-// Not exported by the package, yet the only place that holds the event stream; a file URL names the same module.
+// Not exported by the package, but the only place that holds the event stream; a file URL imports the same module.
 const { EventStreamManager } = await import(
   new URL('./node_modules/wechaty-puppet-service/dist/esm/src/server/event-stream-manager.js', import.meta.url))
 
-/** The event stream of the client that is connected: for events that no puppet would emit. */
+/** The event stream of the connected client, for events that no puppet would emit. */
 class Stream {
   waiting = []
 
@@ -47,11 +47,11 @@ class Stream {
     this.manager.eventStream.write(event)
   }
 
-  /** Ends the stream in good order. */
+  /** Ends the stream gracefully. */
   end () { this.manager.stop() }
 }
 
-/** Notes the port that the gRPC server takes: PuppetServer keeps it to itself. */
+/** Records the port of the gRPC server, which PuppetServer does not expose. */
 function watchPort () {
   const seen = {}
   const bind = grpc.Server.prototype.bindAsync
@@ -76,7 +76,7 @@ async function main (env) {
     token: env.GATEWAY_TOKEN,
     tls: { disable: env.GATEWAY_TLS === '0' },
   })
-  await puppet.start() // as Wechaty's own gateway does: the account is there before any client
+  await puppet.start() // as Wechaty's own gateway does: before any client connects
   await server.start()
   const control = await serve(commands({ world, puppet, faults, stream }), Number(env.GATEWAY_CONTROL_PORT ?? 0))
   process.stdout.write(JSON.stringify({ port: seen.port, control: control.address().port }) + '\n')

@@ -1,4 +1,4 @@
-/** What the gateway must still know after a kill -9: one JSON line per change, the last one of an id wins. */
+/** The state that the gateway must keep across a kill -9: one JSON line per change; the last one of an id wins. */
 import fs from 'node:fs'
 
 export class Journal {
@@ -17,14 +17,14 @@ export class Journal {
       try {
         apply(...JSON.parse(line))
       } catch (error) {
-        if (!(error instanceof SyntaxError)) throw error // a line torn by the kill is no change
+        if (!(error instanceof SyntaxError)) throw error // a line cut off by the kill is ignored
       }
     }
     this.handle = fs.openSync(this.file, 'a')
     if (text && !text.endsWith('\n')) fs.writeSync(this.handle, '\n')
   }
 
-  /** Writes one change; it is in the kernel's hands when this returns. */
+  /** Writes one change; it is in the kernel when this returns. */
   put (table, id, value) {
     if (this.handle === undefined) return
     const line = JSON.stringify([table, id, value]) + '\n'

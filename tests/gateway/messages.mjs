@@ -1,4 +1,4 @@
-/** Messages in both directions. Every function takes the World first. */
+/** Messages in both directions. Every function takes the World as its first argument. */
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import { FileBox, FileBoxType } from 'file-box'
@@ -12,7 +12,7 @@ export const KIND = {
 
 const isRoom = (id) => id.endsWith('@chatroom')
 
-/** The file box of a message, made anew from how the test described it: base64, buffer, url, path, stream or qrcode. */
+/** The file box of a message, created from the test's description: base64, buffer, url, path, stream or qrcode. */
 export function fileBox ({ name, base64, buffer, url, path, stream, qrcode }) {
   if (base64 !== undefined) return FileBox.fromBase64(base64, name)
   if (buffer !== undefined) return FileBox.fromBuffer(Buffer.from(buffer, 'base64'), name)
@@ -22,7 +22,7 @@ export function fileBox ({ name, base64, buffer, url, path, stream, qrcode }) {
   return FileBox.fromQRCode(qrcode)
 }
 
-/** Keeps a message; `kind` is a name of KIND or any number. */
+/** Stores a message; `kind` is a name of KIND or any number. */
 function keep (world, { id, from, conversation, kind = 'text', text = '', mentions = [], at, file, image, url, mini, card, location }) {
   const where = isRoom(conversation) ? { roomId: conversation } : { listenerId: conversation }
   return world.put('messages', {
@@ -31,7 +31,7 @@ function keep (world, { id, from, conversation, kind = 'text', text = '', mentio
   })
 }
 
-/** Somebody says something, in private or in a group. */
+/** A person sends a message, in private or in a group. */
 export function say (world, { from, room, emit, times, delay, ...what }) {
   if (what.kind !== undefined && typeof what.kind !== 'number' && !(what.kind in KIND)) throw new Error('no such kind: ' + what.kind)
   world.get('contacts', from)
@@ -41,7 +41,7 @@ export function say (world, { from, room, emit, times, delay, ...what }) {
   return row
 }
 
-/** Somebody takes a message back: WeChat reports it as a message whose text is the id of the old one. */
+/** A person recalls a message: WeChat reports it as a message whose text is the id of the old one. */
 export function recall (world, { message, ...how }) {
   const old = world.get('messages', message)
   const row = keep(world, { from: old.talkerId, conversation: old.roomId ?? old.listenerId, kind: 'recalled', text: old.id })
@@ -49,7 +49,7 @@ export function recall (world, { message, ...how }) {
   return row
 }
 
-/** Many messages, as fast as the stream takes them, from the given people in turn (if none: the group's, or all friends). */
+/** Sends many messages as fast as the stream accepts them, from the given people in turn (default: the group's, or all friends). */
 export function burst (world, { count, from, room, text = '消息' }) {
   const speaks = room ? (one) => world.get('rooms', room).memberIdList.includes(one.id) : (one) => one.friend
   const people = from ?? world.list('contacts').filter((one) => one.id !== world.self && speaks(one)).map((one) => one.id)
@@ -61,7 +61,7 @@ export function burst (world, { count, from, room, text = '消息' }) {
   })
 }
 
-/** The account sends something: recorded, given an id, and (as WeChat does) reported back to it. */
+/** The account sends a message: recorded, given an id, and (as WeChat does) reported back to it. */
 export function send (world, kind, conversation, { text = '', mentions = [], record = {}, ...parts }) {
   if (isRoom(conversation)) mine(world, conversation)
   else world.get('contacts', conversation)
@@ -73,7 +73,7 @@ export function send (world, kind, conversation, { text = '', mentions = [], rec
   return row.id
 }
 
-/** The account sends a file: what is recorded says its name, size and SHA-256, or the url it was sent by. */
+/** The account sends a file: the record has its name, size and SHA-256, or its url. */
 export async function sendFile (world, conversation, box) {
   if (box.type === FileBoxType.Url) {
     const url = box.toJSON().url
@@ -85,13 +85,13 @@ export async function sendFile (world, conversation, box) {
   return send(world, kind, conversation, { file: { name: box.name, base64: data.toString('base64') }, record })
 }
 
-/** The account passes a message on. */
+/** The account forwards a message. */
 export function forward (world, conversation, id) {
   const { type, text, file, url, mini, card, location } = world.get('messages', id)
   return send(world, type, conversation, { text, file, url, mini, card, location, record: { forwarded: id } })
 }
 
-/** The account takes one of its own messages back. */
+/** The account recalls one of its own messages. */
 export function takeBack (world, id) {
   const row = world.tables.sent.get(id)
   if (!row) return false

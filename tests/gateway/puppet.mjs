@@ -1,4 +1,4 @@
-/** The puppet the official gateway serves: PuppetMock, with WeChat's behaviour where the mock does nothing. */
+/** The puppet behind the official gateway: PuppetMock, with WeChat's behaviour where the mock does nothing. */
 import { FileBox } from 'file-box'
 import { PuppetMock } from 'wechaty-puppet-mock'
 import * as messages from './messages.mjs'
@@ -19,7 +19,7 @@ export class WeChatPuppet extends PuppetMock {
   // ---- session ----
   async onStart () {
     this.heart = setInterval(() => this.emit('heartbeat', { data: 'alive' }), HEARTBEAT_MS)
-    // `ready` is heard by the base class only after onStart
+    // the base class handles `ready` only after onStart
     if (this.world.settings.auto_login) setImmediate(() => this.arrive())
   }
 

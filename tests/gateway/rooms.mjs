@@ -1,9 +1,9 @@
-/** WeChat's rules about groups. Every function takes the World first; what WeChat refuses is an Error with its sentence. */
+/** WeChat's rules of groups. Every function takes the World as its first argument; what WeChat refuses throws its error message. */
 import { newId } from './world.mjs'
 
 const others = (world, ids) => [...new Set(ids)].filter((id) => id !== world.self)
 
-/** Puts a group there, or changes one, without any event (the test's own setup). */
+/** Creates or changes a group without any event, for the setup of a test. */
 export function setRoom (world, { dirty = true, members, owner, ...fields }) {
   const id = fields.id ?? newId('') + '@chatroom'
   const old = world.tables.rooms.get(id)
@@ -50,7 +50,7 @@ export function create (world, contactIds, topic) {
   return room
 }
 
-/** Somebody comes in, by whatever way. */
+/** A person joins, in any way. */
 export function join (world, { room: id, contact, inviter, ...how }) {
   const room = world.get('rooms', id)
   world.get('contacts', contact)
@@ -63,7 +63,7 @@ export function join (world, { room: id, contact, inviter, ...how }) {
   return changed
 }
 
-/** Somebody goes, or is taken out by `by`. */
+/** A person leaves, or is removed by `by`. */
 export function leave (world, { room: id, contact, by, ...how }) {
   const room = world.get('rooms', id)
   if (!room.memberIdList.includes(contact)) throw new Error('不在群聊中: ' + contact)
@@ -73,7 +73,7 @@ export function leave (world, { room: id, contact, by, ...how }) {
   return changed
 }
 
-/** The account adds a friend: at once below the limit, from it on by an invitation the person must tap. */
+/** The account adds a friend: at once below the limit; from it on, by an invitation that the person must accept. */
 export function add (world, id, contact, inviteOnly = false) {
   const room = mine(world, id)
   if (room.memberIdList.includes(contact)) return
@@ -88,7 +88,7 @@ export function add (world, id, contact, inviteOnly = false) {
   }
 }
 
-/** The person taps the newest invitation to that group. */
+/** The person accepts the newest invitation to that group. */
 export function tap (world, { room, contact, ...how }) {
   const open = world.list('invitations').filter((one) => one.roomId === room && one.contactId === contact && !one.tapped)
   if (!open.length) throw new Error(`no invitation of ${contact} to ${room}`)
@@ -98,21 +98,21 @@ export function tap (world, { room, contact, ...how }) {
   return changed
 }
 
-/** The account takes somebody out: only the owner and the admins may. */
+/** The account removes a person: only the owner and the admins may. */
 export function remove (world, id, contact) {
   const room = mine(world, id)
   if (room.ownerId !== world.self && !room.adminIdList.includes(world.self)) throw new Error('没有权限: 只有群主可以移出群成员')
   leave(world, { room: id, contact, by: world.self })
 }
 
-/** The account goes. */
+/** The account leaves. */
 export function quit (world, id) {
   const room = mine(world, id)
   world.put('rooms', { ...room, memberIdList: room.memberIdList.filter((one) => one !== world.self) })
   touch(world, id)
 }
 
-/** Somebody renames the group. */
+/** A person renames the group. */
 export function setTopic (world, { room: id, topic, by, ...how }) {
   const room = world.get('rooms', id)
   const changed = world.put('rooms', { ...room, topic })
@@ -122,14 +122,14 @@ export function setTopic (world, { room: id, topic, by, ...how }) {
   return changed
 }
 
-/** The account writes the announcement: only the owner and the admins may. */
+/** The account sets the announcement: only the owner and the admins may. */
 export function setAnnounce (world, id, text) {
   const room = mine(world, id)
   if (room.ownerId !== world.self && !room.adminIdList.includes(world.self)) throw new Error('没有权限: 只有群主可以发布群公告')
   world.put('rooms', { ...room, announce: text })
 }
 
-/** Somebody invites the account into a group. */
+/** A person invites the account into a group. */
 export function inviteBot (world, { room: id, inviter, ...how }) {
   const room = world.get('rooms', id)
   const row = world.put('room_invitations', {

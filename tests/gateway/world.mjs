@@ -1,25 +1,25 @@
-/** One WeChat account and its surroundings. The base: tables, settings, contacts and friendships. */
+/** One WeChat account and its contacts: tables, settings, contacts and friendships. */
 import { randomBytes } from 'node:crypto'
 
 export const DIRTY = { message: 1, contact: 2, room: 3, member: 4, friendship: 5 }
 const FRIENDSHIP = { confirm: 1, receive: 2, verify: 3 }
 const INDIVIDUAL = 1
 
-/** A new id with a prefix, never used before, also not by an earlier run. */
+/** A new id with a prefix, unique across runs. */
 export const newId = (prefix) => prefix + randomBytes(8).toString('hex')
 
 export class World {
   constructor (journal, self) {
     this.journal = journal
     this.waiting = new Set()
-    this.notify = () => {} // (event, payload): set by the puppet, as is the next
+    this.notify = () => {} // (event, payload): set by the puppet, like the next one
     this.uncache = () => {} // (a dirty event's payload)
     this.settings = {
       self: self.id,
       direct_add_limit: 40, // from this many members on an add is only an invitation
       capacity: 500,
-      echo: true, // the account's own messages come back as events
-      list_strangers: true, // ContactList also names people who are no friends
+      echo: true, // the account's own messages are reported as events
+      list_strangers: true, // ContactList includes people who are not friends
       auto_login: true,
       pictures: true, // MessageImage brings the picture; else a stand-in, as PuppetMock itself answers
       short_lists: 0, // so many readings of a group's members bring nobody, as right after a gateway's start
@@ -41,7 +41,7 @@ export class World {
     else this.tables[table].set(id, value)
   }
 
-  /** Sets settings by name; an unknown one is an error of the test. */
+  /** Sets settings by name; an unknown one throws. */
   set (values) {
     for (const name of Object.keys(values)) {
       if (!(name in this.settings)) throw new Error('no such setting: ' + name)
@@ -51,7 +51,7 @@ export class World {
     return this.settings
   }
 
-  /** Keeps a row, replacing the one of the same id. */
+  /** Stores a row, replacing the one with the same id. */
   put (table, row) {
     this.tables[table].set(row.id, row)
     this.journal.put(table, row.id, row)
@@ -59,10 +59,10 @@ export class World {
     return row
   }
 
-  /** Something changed: lets those who wait for it look. */
+  /** Reports a change to all waiters. */
   wake () { for (const look of [...this.waiting]) look() }
 
-  /** Resolves to what `find` returns, as soon as that is not undefined. */
+  /** Resolves to what `find` returns, as soon as it is not undefined. */
   when (find) {
     return new Promise((resolve) => {
       const look = () => {
@@ -89,7 +89,7 @@ export class World {
 
   list (table) { return [...this.tables[table].values()] }
 
-  /** Reports an event; `emit: false` loses it, `times` repeats it, `delay` (ms) brings it late. */
+  /** Reports an event; `emit: false` drops it, `times` repeats it, `delay` (ms) delays it. */
   happen (event, payload, { emit = true, times = 1, delay = 0 } = {}) {
     if (!emit) return
     const report = () => { for (let i = 0; i < times; i++) this.notify(event, payload) }
@@ -97,14 +97,14 @@ export class World {
     else report()
   }
 
-  /** Drops a payload from the gateway's cache and, unless `emit` is false, tells the client so. */
+  /** Drops a payload from the gateway's cache and, unless `emit` is false, notifies the client. */
   dirty (type, id, { emit = true } = {}) {
     const payload = { payloadType: DIRTY[type], payloadId: id }
     if (emit && this.settings.dirty_events) this.notify('dirty', payload)
     else this.uncache(payload)
   }
 
-  /** Adds a contact or changes one; `dirty: false` leaves what is cached as it was. */
+  /** Adds a contact or changes one; `dirty: false` keeps the cached payload. */
   contact ({ dirty = true, ...fields }) {
     const id = fields.id ?? newId('wxid_')
     const old = this.tables.contacts.get(id)
@@ -116,7 +116,7 @@ export class World {
     return row
   }
 
-  /** A person asks to become a friend of the account. */
+  /** A person sends the account a friend request. */
   friendRequest ({ contact, hello = '', ...how }) {
     const person = this.tables.contacts.get(contact) ?? this.contact({ id: contact, friend: false })
     const row = this.put('friendships', {
@@ -127,7 +127,7 @@ export class World {
     return row
   }
 
-  /** The account accepts a request. Accepting twice changes nothing. */
+  /** The account accepts a request. Accepting it twice has no effect. */
   friendshipAccept (id) {
     const row = this.get('friendships', id)
     if (row.type !== FRIENDSHIP.receive) throw new Error('friendship is not a request: ' + id)
@@ -136,16 +136,16 @@ export class World {
     this.befriend({ contact: row.contactId, delay: 1 })
   }
 
-  /** A person is a friend now, whoever asked. */
+  /** A person becomes a friend, whoever asked. */
   befriend ({ contact, ...how }) {
     this.contact({ id: contact, friend: true })
     return this.#friendshipEvent(contact, FRIENDSHIP.confirm, how)
   }
 
-  /** A person took the account out of their contacts. The account is not told: it notices when it writes. */
+  /** A person deletes the account from their contacts. The account is not notified: it notices when it sends a message. */
   unfriend ({ contact, dirty = true }) { return this.contact({ id: contact, friend: false, dirty }) }
 
-  /** WeChat's answer to a message to somebody who is no friend: the person demands verification. */
+  /** WeChat's reply to a message to a person who is not a friend: verification is required. */
   verify (contact) { return this.#friendshipEvent(contact, FRIENDSHIP.verify, {}) }
 
   #friendshipEvent (contact, type, how) {

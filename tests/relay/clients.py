@@ -1,4 +1,4 @@
-"""Bots on the stock clients, each in its own process."""
+"""Bots with stock clients, each in its own process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.sandbox.test_sandbox_clients import Bot
 
 @asynccontextmanager
 async def running(relay: RelayProcess, home: Path, *command: str, **env: str) -> AsyncIterator[Bot]:
-    """A bot on this relay, with a home of its own; killed at the end (kill -9)."""
+    """Context of a bot connected to a relay, in its own directory; killed at the end."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "ENDPOINT": relay.endpoint, "TOKEN": relay.token}
     with (home / "stderr.txt").open("w") as errors:
         process = await asyncio.create_subprocess_exec(

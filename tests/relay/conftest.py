@@ -1,4 +1,4 @@
-"""Relays before official gateways."""
+"""Fixtures: relays in front of official gateways."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Relays = Callable[..., Awaitable[RelayProcess]]
 
 @pytest_asyncio.fixture
 async def relays(tmp_path: Path) -> AsyncIterator[Relays]:
-    """A function that starts a relay before a gateway; it ends with the test."""
+    """Return a function that starts a relay for a gateway; it is stopped after the test."""
     running: list[RelayProcess] = []
 
     async def start(gateway: OfficialGateway, **more: Any) -> RelayProcess:

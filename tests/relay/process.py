@@ -1,4 +1,4 @@
-"""The relay as its operators run it: `python -m relay --config FILE`, a process that can be killed."""
+"""The relay as a child process, `python -m relay --config FILE`, which can be killed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.official_client import Client, tls_context
 
 
 class RelayProcess:
-    """One relay before one gateway. Its port, journal and config stay the same over restarts."""
+    """A relay for one gateway. Port, journal and config are kept over restarts."""
 
     def __init__(self, folder: Path, gateway: OfficialGateway, **more: Any) -> None:
         self.folder = folder
@@ -39,20 +39,22 @@ class RelayProcess:
 
     @property
     def endpoint(self) -> str:
-        """Where its clients go."""
+        """host:port for clients."""
         return f"127.0.0.1:{self.port}"
 
     async def start(self, before: Callable[[], object] | None = None) -> None:
         """Start it and wait until it has its gateway. `before` runs in the process before the program."""
-        with (self.folder / "relay.log").open("ab") as log:
-            command = (sys.executable, "-m", "relay", "--config", str(self.folder / "relay.yaml"))
-            self.process = await asyncio.create_subprocess_exec(
-                *command, cwd=ROOT, stdout=log, stderr=log, preexec_fn=before
-            )
+        self.process = await self.spawn(before=before)
         await self.until("relay_gateway_up", 1)
 
+    async def spawn(self, *more: str, before: Callable[[], object] | None = None) -> asyncio.subprocess.Process:
+        """A process with this configuration."""
+        command = (sys.executable, "-m", "relay", "--config", str(self.folder / "relay.yaml"), *more)
+        with (self.folder / "relay.log").open("ab") as log:
+            return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log, preexec_fn=before)
+
     async def metric(self, name: str) -> float:
-        """A metric's value; -1 while there is none."""
+        """Return a metric's value; -1 if it does not exist yet."""
         try:
             text = await asyncio.to_thread(self._metrics)
         except OSError:
@@ -64,7 +66,7 @@ class RelayProcess:
             return str(answer.read().decode())
 
     async def until(self, name: str, value: float, seconds: float = 30.0) -> None:
-        """Wait until a metric has that value."""
+        """Wait until a metric has a value."""
         async with asyncio.timeout(seconds):
             while await self.metric(name) != value:
                 if self.process is None or self.process.returncode is not None:
@@ -72,7 +74,7 @@ class RelayProcess:
                 await asyncio.sleep(0.05)
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Kill the process with SIGKILL."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -80,24 +82,24 @@ class RelayProcess:
             self.process = None
 
     async def terminate(self) -> int:
-        """SIGTERM; the exit status."""
+        """Send SIGTERM; return the exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self.process.wait(), 15)
 
     async def restart(self) -> None:
-        """kill -9, then a new process on the same port."""
+        """Kill the process and start a new one on the same port."""
         await self.kill()
         await self.start()
 
     def log(self) -> str:
-        """What it wrote."""
+        """Return its output."""
         file = self.folder / "relay.log"
         return file.read_text(errors="replace")[-4000:] if file.exists() else ""
 
 
 class RelayClient(Client):
-    """A bare client of a relay. `metadata` adds to what every call carries."""
+    """A plain client of a relay. `metadata` is added to every call."""
 
     def __init__(self, relay: RelayProcess, tls: bool = True, **metadata: str) -> None:
         super().__init__(relay.port, relay.token, tls_context(ca_certificate()) if tls else None)
@@ -106,7 +108,7 @@ class RelayClient(Client):
 
     @asynccontextmanager
     async def stream(self) -> AsyncIterator[Callable[[], Any]]:
-        """The event stream: a function that waits for the next message event."""
+        """Open the event stream; yield a function that waits for the next message event."""
         call = CALLS["Event"]
         async with self.channel.request(
             call.path, Cardinality.UNARY_STREAM, call.request, call.response, metadata=self.metadata
@@ -120,7 +122,7 @@ class RelayClient(Client):
             async def following() -> tuple[str, int]:
                 nonlocal ended
                 try:
-                    while (event := await asyncio.wait_for(stream.recv_message(), 20)) is not None:
+                    while (event := _event(await asyncio.wait_for(stream.recv_message(), 20))) is not None:
                         if event.type == pb.EVENT_MESSAGE:
                             return str(json.loads(event.payload)["messageId"]), int(event.relay_number)
                     ended = True
@@ -132,5 +134,10 @@ class RelayClient(Client):
 
             yield following
             if not ended:
-                with contextlib.suppress(StreamClosedError):  # the relay ended it
+                with contextlib.suppress(StreamClosedError):  # the relay ended the stream
                     await stream.cancel()
+
+
+def _event(message: Any) -> Any:
+    """A message of the stream's own type, which grpclib does not tell."""
+    return message

@@ -1,4 +1,4 @@
-"""The relay's file: what it takes, and the one line that names a mistake."""
+"""The relay's configuration: accepted values, and one-line errors."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_the_documented_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ("old", "new", "says"),
     [
         ("listen: 127.0.0.1:9010", "listen: 9010", "relays.0.listen: "),
-        ("endpoint: 127.0.0.1:9009", "endpoint: host:99999", "relays.0.endpoint: host:port is wanted"),
+        ("endpoint: 127.0.0.1:9009", "endpoint: host:99999", "relays.0.endpoint: expected host:port"),
         ("tls: auto", "tls: perhaps", "relays.0.tls"),
         ("keep_days: 3", "keep_days: 0", "relays.0.keep_days: "),
         ("keep_days: 3", "keep: 3", "relays.0.keep: "),
         ('"${RELAY_TEST_TOKEN}"', '"${RELAY_TEST_NO}"', "relays.0.token: the environment variable RELAY_TEST_NO"),
         ('"${RELAY_TEST_TOKEN}"', '""', "relays.0.token: "),
         ('"${RELAY_TEST_TOKEN}"', '"file:/nowhere"', "relays.0.token: "),
-        ("metrics: 127.0.0.1:9011", "metrics: here", "metrics: host:port is wanted"),
+        ("metrics: 127.0.0.1:9011", "metrics: here", "metrics: expected host:port"),
         ("data:", "date:", "date: "),
         ("relays:", "relay: [", "not YAML"),
     ],

@@ -1,10 +1,14 @@
-"""Events through the relay: numbered, kept, told again, in order."""
+"""Events through the relay: numbered, stored, repeated, in order."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
+import random
 import resource
 
+import psutil
 import pytest
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
@@ -51,7 +55,8 @@ async def test_what_is_said_while_no_client_is_there_comes_first(official: Start
 async def test_a_stock_client_misses_nothing_over_its_restarts(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
-    said, got = [], []
+    said: list[str] = []
+    got: list[str] = []
     for turn in range(4):
         said += [await gateway.say("c0", f"{turn} {i}") for i in range(3)]
         client = RelayClient(relay)
@@ -117,6 +122,35 @@ async def test_kill_9_of_the_relay_keeps_what_was_heard(official: Start, relays:
     client.close()
 
 
+async def test_a_relay_that_waits_takes_over_at_once(official: Start, relays: Relays) -> None:
+    """What is said while no relay is there, nobody hears: an upgrade must leave but a moment."""
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    second = await relay.spawn()
+    assert await asyncio.wait_for(second.wait(), 20) == 1
+    assert "another relay uses it" in relay.log()
+    next_one = await relay.spawn("--wait")
+    async with asyncio.timeout(20):
+        while "waiting for the other relay" not in relay.log():  # noqa: ASYNC110 - a process
+            await asyncio.sleep(0.05)
+    said: list[str] = []
+    stopped = asyncio.create_task(relay.terminate())
+    while not stopped.done() or await relay.metric("relay_last_number") < 1:
+        assert next_one.returncode is None, relay.log()
+        said.append(await gateway.say("c0", f"{len(said)}"))
+    assert await stopped == 0
+    relay.process = next_one
+    await gateway.wait_connected()
+    said.append(await gateway.say("c0", "last"))
+    client = RelayClient(relay, relay_resume="new")
+    got: list[str] = []
+    async with client.stream() as following:
+        while not got or got[-1] != said[-1]:
+            got.append((await following())[0])
+    assert got == [id for id in said if id in got], "in order"
+    client.close()
+
+
 async def test_payloads_survive_the_gateways_restart(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
@@ -124,7 +158,7 @@ async def test_payloads_survive_the_gateways_restart(official: Start, relays: Re
     picture = await gateway.say("c0", kind="image", file={"name": "a.png", "base64": "iVBORw0KGgo="})
     client = RelayClient(relay, relay_resume="new")
     await relay.until("relay_kept_answers", 4)
-    await gateway.restart()  # without a state file it has forgotten everything
+    await gateway.restart()  # without a state file it loses everything
     await relay.until("relay_gateway_up", 1)
     async with client.stream() as following:
         assert [(await following())[0] for _ in range(2)] == [said, picture]
@@ -152,7 +186,7 @@ async def test_a_full_disk_is_reported_and_live_events_pass(official: Start, tmp
     await relay.terminate()
     assert isinstance(relay, RelayProcess)
 
-    def little_room() -> None:  # no file of the process may grow beyond this
+    def little_room() -> None:  # limits the size of the process's files
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     await relay.start(before=little_room)
@@ -169,6 +203,75 @@ async def test_a_full_disk_is_reported_and_live_events_pass(official: Start, tmp
         said = [await gateway.say("c0", "full") for _ in range(3)]
         assert [(await following())[0] for _ in said] == said
     assert "live events are passed on" in relay.log()
+    client.close()
+
+
+async def test_a_file_that_must_be_downloaded_survives_the_gateways_restart(official: Start, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    data = random.Random(1).randbytes(300_000)
+    file = {"name": "a.zip", "base64": base64.b64encode(data).decode()}
+    said = await gateway.say("c0", kind="file", file=file)
+    await relay.until("relay_kept_answers", 3)
+    await gateway.restart()
+    await relay.until("relay_gateway_up", 1)
+    client = RelayClient(relay, relay_resume="new")
+    box = json.loads((await client.call("MessageFile", id=said)).file_box)
+    assert (box.get("type") or box.get("boxType")) == 7, "the gateway sends it by its uuid"
+    assert b"".join(await client.download(box["uuid"])) == data
+    client.close()
+
+
+async def test_a_file_above_the_limit_is_left_to_the_gateway(official: Start, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway, media_mb=0.1)
+    file = {"name": "a.zip", "base64": base64.b64encode(bytes(1_000_000)).decode()}
+    said = await gateway.say("c0", kind="file", file=file)
+    after = await gateway.say("c0", "after it")
+    await relay.until("relay_kept_answers", 3)  # two payloads, and where the file is
+    client = RelayClient(relay, relay_resume="new")
+    async with client.stream() as following:
+        assert [(await following())[0] for _ in range(2)] == [said, after]
+        box = json.loads((await client.call("MessageFile", id=said)).file_box)
+        assert len(b"".join(await client.download(box["uuid"]))) == 1_000_000
+    client.close()
+
+
+async def test_what_is_older_than_keep_days_is_deleted_and_numbers_go_on(official: Start, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway, keep_days=1 / 86400)
+    for i in range(3):
+        await gateway.say("c0", f"old {i}")
+    await relay.until("relay_last_number", 3)
+    await asyncio.sleep(1.1)
+    for _ in range(2):  # it deletes when it starts; the second time nothing is left to count from
+        await relay.restart()
+        await relay.until("relay_unread_events", 3)
+    said = await gateway.say("c0", "new")
+    client = RelayClient(relay, relay_resume="new")
+    async with client.stream() as following:
+        assert await following() == (said, 4)
+    client.close()
+
+
+async def test_a_client_that_stops_reading_costs_no_memory_and_misses_nothing(official: Start, relays: Relays) -> None:
+    gateway = await _gateway(official)
+    relay = await relays(gateway)
+    assert relay.process is not None
+    client = RelayClient(relay, relay_resume="new")
+    async with client.stream() as following:
+        await gateway.say("c0", "first")
+        await following()
+        before = psutil.Process(relay.process.pid).memory_info().rss
+        count = 20_000
+        body = {"roomId": "r@chatroom", "newTopic": "群" * 50, "oldTopic": "", "changerId": "c0", "timestamp": 1}
+        for _ in range(count // 1000):
+            await gateway.emit_raw("room-topic", body, times=1000)
+        await relay.until("relay_last_number", count + 1)
+        grown = psutil.Process(relay.process.pid).memory_info().rss - before
+        said = await gateway.say("c0", "last")
+        assert await following() == (said, count + 2)
+    assert grown < 12 * 2**20
     client.close()
 
 

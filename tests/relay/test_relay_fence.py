@@ -1,4 +1,4 @@
-"""One client at a time: the one with the highest epoch, however the others came to stand still."""
+"""Fencing: the client with the highest epoch is served, even if others are suspended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from types import SimpleNamespace
 from tests.relay.process import RelayClient
 
 async def main(port, token, epoch):
-    client = RelayClient(SimpleNamespace(port=port, token=token), relay_epoch=epoch, relay_resume="new")
+    knows = {"relay_epoch": epoch, "relay_resume": "new"} if epoch else {}
+    client = RelayClient(SimpleNamespace(port=port, token=token), **knows)
     async with client.stream() as following:
         print("holds", flush=True)
         while True:
@@ -62,7 +63,7 @@ async def test_a_higher_epoch_ends_the_older_stream_and_its_calls(official: Star
         assert await _status(old, conversation_id="c0", text="zombie") is Status.FAILED_PRECONDITION
         await new.call("MessageSendText", conversation_id="c0", text="alive")
         said = await gateway.say("c0", "hi")
-        while (await next_following())[0] != said:  # what the account sends itself is told too
+        while (await next_following())[0] != said:  # own messages are reported, too
             pass
     with pytest.raises(GRPCError) as refused:
         async with old.stream():
@@ -124,22 +125,66 @@ async def test_an_odd_epoch_is_refused(official: Start, relays: Relays, epoch: s
     client.close()
 
 
-async def test_a_frozen_holder_is_replaced_at_once_and_sends_nothing_more(official: Start, relays: Relays) -> None:
-    gateway, relay = await _relay(official, relays)
+async def _holder(relay: RelayProcess, epoch: str) -> asyncio.subprocess.Process:
+    """A client in a process of its own, which sends all the time."""
     holder = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HOLDER, str(relay.port), relay.token, "1",
+        sys.executable, "-c", HOLDER, str(relay.port), relay.token, epoch,
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert holder.stdout is not None
+    assert await asyncio.wait_for(holder.stdout.readline(), 20) == b"holds\n"
+    return holder
+
+
+async def test_what_a_frozen_stock_client_never_read_is_told_to_the_next(official: Start, relays: Relays) -> None:
+    gateway, relay = await _relay(official, relays)
+    holder = await _holder(relay, "")
     try:
-        assert await asyncio.wait_for(holder.stdout.readline(), 20) == b"holds\n"
+        await gateway.wait_sent(1)
+        holder.send_signal(signal.SIGSTOP)
+        said = [await gateway.say("c1", f"unread {i}") for i in range(3)]
+        await asyncio.sleep(4)  # by now a client that reads counts as having them
+    finally:
+        holder.kill()
+        await holder.wait()
+    await relay.until("relay_client_connected", 0)
+    client = RelayClient(relay)
+    got: list[str] = []
+    async with client.stream() as following:
+        while not got or got[-1] != said[-1]:
+            got.append((await following())[0])
+    assert [id for id in got if id in said] == said
+    client.close()
+
+
+async def test_a_client_whose_machine_is_gone_is_let_go(official: Start, relays: Relays) -> None:
+    """Frozen, so that its connection stands and nothing answers: it must not keep a client without an epoch out."""
+    _, relay = await _relay(official, relays)
+    holder = await _holder(relay, "")
+    try:
+        holder.send_signal(signal.SIGSTOP)
+        await relay.until("relay_client_connected", 0, 30)
+        client = RelayClient(relay)
+        async with client.stream():
+            pass
+        client.close()
+    finally:
+        holder.kill()
+        await holder.wait()
+
+
+async def test_a_frozen_holder_is_replaced_at_once_and_sends_nothing_more(official: Start, relays: Relays) -> None:
+    gateway, relay = await _relay(official, relays)
+    holder = await _holder(relay, "1")
+    assert holder.stdout is not None
+    try:
         await gateway.wait_sent(3)
         holder.send_signal(signal.SIGSTOP)
         client = RelayClient(relay, relay_epoch="2", relay_resume="new")
         began = time.monotonic()
         async with client.stream() as following:
             said = await gateway.say("c0", "who is there")
-            while (await following())[0] != said:  # what the first has sent is told too
+            while (await following())[0] != said:  # messages sent by the first client are reported, too
                 pass
             waited = time.monotonic() - began
             before = len(await gateway.sent())

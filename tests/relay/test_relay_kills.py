@@ -1,6 +1,7 @@
-"""kill -9 of the bot and of the relay under load: what the gateway says was said is in the inbox, once and in order.
+"""kill -9 of bot and relay under load: all messages of the gateway are in the inbox, once and in order.
 
-CHAOS_RELAY_KILLS says how many of each (`make chaos-relay`: 100); CHAOS_SEED repeats the choices, not the timing.
+CHAOS_RELAY_KILLS sets the number of each (`make chaos-relay`: 100); CHAOS_SEED repeats the random choices, but not the
+timing.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ pytestmark = [pytest.mark.gateway, pytest.mark.timeout(120 + 25 * KILLS)]
 
 
 class Talk:
-    """People who speak all the time."""
+    """People who write continuously."""
 
     def __init__(self, gateway: OfficialGateway) -> None:
         self._gateway = gateway
@@ -42,7 +43,7 @@ class Talk:
             await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
-        """Be silent."""
+        """Stop writing."""
         self._going = False
         await self._task
 
@@ -56,6 +57,7 @@ def _inbox(database: Path) -> list[str]:
 
 async def _until_stored(database: Path, said: list[str]) -> list[str]:
     async with asyncio.timeout(60):
+        # the file belongs to another process
         while set(said) - set(rows := _inbox(database)):  # noqa: ASYNC110 - the file of a process
             await asyncio.sleep(0.2)
     return rows
@@ -77,9 +79,10 @@ async def test_kill_9_of_bot_and_relay_loses_nothing(official: Start, relays: Re
             await asyncio.sleep(choice.uniform(0.0, 0.5))
             await bot.start()
             await asyncio.sleep(choice.uniform(0.5, 3.0))
-            # While the relay is away the gateway has nobody to tell: what is said then, nobody can hear.
+            # While the relay is down the gateway has no client, so messages sent then are lost.
             await talk.stop()
             async with asyncio.timeout(20):
+                # another process
                 while await relay.metric("relay_last_number") < len(talk.said):  # noqa: ASYNC110 - a process
                     await asyncio.sleep(0.05)
             await relay.restart()
@@ -92,7 +95,7 @@ async def test_kill_9_of_bot_and_relay_loses_nothing(official: Start, relays: Re
         await bot.kill()
     said = talk.said
     people = set(said)
-    rows = [id for id in rows if id in people]  # what the account said itself before a kill is told to the next one
+    rows = [id for id in rows if id in people]  # own messages before a kill are reported to the next process
     print(f"\n{KILLS} kills of each: {len(said)} said, {len(rows)} stored")  # noqa: T201
     assert len(said) > 50 * KILLS, "the load was too small to prove anything"
     assert sorted(rows) == sorted(said), "each once"

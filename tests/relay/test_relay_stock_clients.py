@@ -1,4 +1,4 @@
-"""The stock clients of the world outside, through the relay, over their own restarts."""
+"""Stock clients through the relay, over their restarts."""
 
 from __future__ import annotations
 
@@ -43,9 +43,8 @@ async def test_it_works_and_misses_nothing_over_its_restarts(
         home.mkdir()
         async with running(relay, home, *_command(name), **ENVIRONMENT) as bot:
             await bot.wait("login")
-            for text in said[-2:]:
-                got.append((await bot.wait("message"))["text"])
-                assert got[-1] == text
+            # The Node client reads both payloads at once, and tells first what is answered first.
+            got += sorted([(await bot.wait("message"))["text"] for _ in range(2)])
             await gateway.say("c0", "ding")
             said.append("ding")
             got.append((await bot.wait("message"))["text"])

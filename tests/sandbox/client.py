@@ -1,4 +1,4 @@
-"""A small client of the puppet service, as far as the tests of the sandbox need one."""
+"""A client of the puppet service for the sandbox's tests."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ PATIENCE = 10.0
 NAMES = {value: name.removeprefix("EVENT_").lower().replace("_", "-") for name, value in pb.EventType.items()}
 
 
-async def until(true: Callable[[], bool]) -> None:
+async def until(true: Callable[..., bool]) -> None:
     """Wait for a condition with a deadline."""
     async with asyncio.timeout(PATIENCE):
-        while not true():  # noqa: ASYNC110 - what is waited for has no event of its own
+        while not true():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.01)
 
 
 class Client:
-    """One connection; `authority` is how old clients show their token."""
+    """A connection; `authority` is how old clients send their token."""
 
     def __init__(
         self, port: int, *, token: str = TOKEN, authority: str = "", tls: ssl.SSLContext | None = None, name: str = ""
@@ -50,20 +50,20 @@ class Client:
         return await method(request or call.request(**fields), timeout=PATIENCE, metadata=self.metadata)
 
     async def send(self, name: str, pieces: Sequence[Message]) -> Any:
-        """Make a call that streams in."""
+        """Make a client-streaming call."""
         call = CALLS[name]
         method = StreamUnaryMethod(self.channel, call.path, call.request, call.response)
         return await method(pieces, timeout=PATIENCE, metadata=self.metadata)
 
     async def receive(self, name: str, **fields: Any) -> list[Any]:
-        """Make a call that streams out, and take all of it."""
+        """Make a server-streaming call and return all responses."""
         call = CALLS[name]
         method = UnaryStreamMethod(self.channel, call.path, call.request, call.response)
         return await method(call.request(**fields), timeout=PATIENCE, metadata=self.metadata)
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[Events]:
-        """Listen to the event stream."""
+        """Open the event stream."""
         call = CALLS["Event"]
         method = UnaryStreamMethod(self.channel, call.path, call.request, call.response)
         opened = method.open(metadata=self.metadata)
@@ -71,25 +71,25 @@ class Client:
         try:
             await stream.send_message(pb.Empty(), end=True)
             yield Events(stream)
-        finally:  # what the gateway has closed already is closed
+        finally:  # ignore what the gateway has closed already
             with contextlib.suppress(StreamTerminatedError, StreamClosedError, ConnectionError):
                 await stream.cancel()
             with contextlib.suppress(StreamTerminatedError, StreamClosedError, GRPCError):
                 await opened.__aexit__(None, None, None)
 
     def close(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         self.channel.close()
 
 
 class Events:
-    """What comes in on an event stream."""
+    """Events received on a stream."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     async def next(self) -> tuple[str, dict[str, Any]]:
-        """The next event, whatever it is; EOFError at the stream's end."""
+        """Return the next event; raise EOFError at the end of the stream."""
         async with asyncio.timeout(PATIENCE):
             event = await self._stream.recv_message()
         if event is None:
@@ -97,7 +97,7 @@ class Events:
         return NAMES[event.type], json.loads(event.payload)
 
     async def wait(self, *kinds: str) -> tuple[str, dict[str, Any]]:
-        """The next event of these kinds; others are passed over."""
+        """Return the next event of these kinds, skipping others."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 kind, payload = await self.next()
@@ -105,9 +105,9 @@ class Events:
                     return kind, payload
 
     async def payload(self, kind: str) -> dict[str, Any]:
-        """The payload of the next event of this kind."""
+        """Return the payload of the next event of this kind."""
         return (await self.wait(kind))[1]
 
     async def ready(self) -> None:
-        """Pass over what every stream begins with."""
+        """Skip the first events of a stream."""
         await self.wait("ready")

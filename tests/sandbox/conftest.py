@@ -1,4 +1,4 @@
-"""A world, somebody who writes down what its assistant hears, and a gateway over it."""
+"""A world, a recorder of the events of its assistant, and a gateway over it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOT = "wxid_weimi1001"
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that tests can set."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
@@ -25,8 +25,8 @@ class Clock:
         return self.now
 
 
-class Ear:
-    """What an assistant hears."""
+class EventRecorder:
+    """The events of an assistant, as they were told."""
 
     def __init__(self) -> None:
         self.all: list[tuple[str, dict[str, Any], float]] = []
@@ -35,7 +35,7 @@ class Ear:
         self.all.append((event, payload, delay))
 
     def of(self, *kinds: str) -> list[dict[str, Any]]:
-        """The payloads of these kinds, oldest first."""
+        """Return the payloads of these kinds, oldest first."""
         return [payload for event, payload, _ in self.all if event in kinds]
 
 
@@ -50,10 +50,10 @@ def world(clock: Clock) -> World:
 
 
 @pytest.fixture
-def ear(world: World) -> Ear:
-    ear = Ear()
-    world.accounts.subscribe(ACCOUNT, ear)
-    return ear
+def recorder(world: World) -> EventRecorder:
+    recorder = EventRecorder()
+    world.accounts.subscribe(ACCOUNT, recorder)
+    return recorder
 
 
 @pytest.fixture

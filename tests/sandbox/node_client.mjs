@@ -1,5 +1,5 @@
-// A bot on the official Node.js client (wechaty over wechaty-puppet-service), as anybody would write one; run by
-// test_sandbox_clients.py. ENDPOINT and TOKEN come from the environment; what it sees it prints, a JSON object a line.
+// A bot on the official Node.js client (wechaty over wechaty-puppet-service), written like any other bot; run by
+// test_sandbox_clients.py. ENDPOINT and TOKEN come from the environment; it prints the events as one JSON object per line.
 import { createRequire } from 'module'
 import { pathToFileURL } from 'url'
 

@@ -1,6 +1,6 @@
-"""A bot on the stock python-wechaty, as anybody would write one; run by test_sandbox_clients.py in its own process.
+"""A bot on the stock python-wechaty, run by test_sandbox_clients.py in its own process.
 
-ENDPOINT and TOKEN come from the environment; what it sees it prints, a JSON object a line.
+ENDPOINT and TOKEN come from the environment; it prints what it sees as one JSON object per line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import urllib3.util
 
 
 def mend() -> None:
-    """What python-wechaty 0.10.7 needs before today's Python can import it."""
+    """Apply what python-wechaty 0.10.7 needs to be imported by current Python versions."""
     pyee.AsyncIOEventEmitter = pyee.asyncio.AsyncIOEventEmitter
 
     def get_host(url: str) -> Any:
@@ -78,7 +78,7 @@ async def run() -> None:
     )
 
     async def no_plugins(*_: Any) -> None:
-        """The stock plugin manager opens port 5000 and takes the signals."""
+        """Do nothing: the plugin manager opens port 5000 and handles signals."""
 
     bot._plugin_manager.start = no_plugins
     await bot.start()

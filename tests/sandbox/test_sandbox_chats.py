@@ -1,4 +1,4 @@
-"""What is said, who sees it, and what it is known by."""
+"""Messages of the world: recipients, visibility and ids."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import pytest
 
 from sandbox.world.model import Kind, NotThere, Refused
 from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
-from tests.sandbox.conftest import ACCOUNT, BOT, Clock, Ear
+from tests.sandbox.conftest import ACCOUNT, BOT, Clock, EventRecorder
 
 
-def test_a_text_reaches_the_account_by_an_id_of_its_own(world: World, ear: Ear) -> None:
+def test_a_text_reaches_the_account_by_an_id_of_its_own(world: World, recorder: EventRecorder) -> None:
     said = world.chats.say(SONG, BOT, "你好")
-    [told] = ear.of("message")
+    [told] = recorder.of("message")
     assert world.chats.by_wire_id(ACCOUNT, told["messageId"]) is said
     world.ensure(["weimi1002"])
     with pytest.raises(NotThere):
         world.chats.by_wire_id("weimi1002", told["messageId"])
 
 
-def test_own_messages_echo(world: World, ear: Ear) -> None:
+def test_own_messages_echo(world: World, recorder: EventRecorder) -> None:
     said = world.chats.say(BOT, SONG, "您好")
-    assert ear.of("message") == [{"messageId": world.chats.wire_id(ACCOUNT, said)}]
+    assert recorder.of("message") == [{"messageId": world.chats.wire_id(ACCOUNT, said)}]
 
 
-def test_strangers_and_the_deleted_cannot_be_written_to(world: World, ear: Ear) -> None:
+def test_strangers_and_the_deleted_cannot_be_written_to(world: World, recorder: EventRecorder) -> None:
     with pytest.raises(Refused, match="不是你的好友"):
         world.chats.say(WENLONG, BOT, "喂")
     world.people.forget(SONG, BOT)
     with pytest.raises(Refused, match="朋友验证"):
         world.chats.say(BOT, SONG, "在吗")
-    verify = world.people.seen_by(BOT, ear.of("friendship")[0]["friendshipId"])
+    verify = world.people.seen_by(BOT, recorder.of("friendship")[0]["friendshipId"])
     assert (verify.type, verify.asker) == (3, SONG)
-    assert ear.of("message") == []
+    assert recorder.of("message") == []
 
 
 def test_odd_sendings_are_refused(world: World) -> None:
@@ -49,10 +49,10 @@ def test_odd_sendings_are_refused(world: World) -> None:
         world.chats.by_wire_id(ACCOUNT, "²³")
 
 
-def test_a_room_hears_its_members_only(world: World, ear: Ear) -> None:
+def test_a_room_hears_its_members_only(world: World, recorder: EventRecorder) -> None:
     room = world.rooms.create(SONG, [ZHIDUO, XUANFENG], "无助手")
     world.chats.say(SONG, room.id, "悄悄话")
-    assert ear.of("message", "room-join") == []
+    assert recorder.of("message", "room-join") == []
     with pytest.raises(Refused, match="不在该群聊"):
         world.chats.say(BOT, room.id, "我也来")
 
@@ -65,12 +65,12 @@ def test_mentions_are_members_and_get_their_at(world: World) -> None:
     assert world.chats.say(SONG, room.id, "@weimi1001 在吗", [BOT]).text == "@weimi1001 在吗"
 
 
-def test_recalling_is_for_two_minutes_ones_own_and_once(world: World, ear: Ear, clock: Clock) -> None:
+def test_recalling_is_for_two_minutes_ones_own_and_once(world: World, recorder: EventRecorder, clock: Clock) -> None:
     said = world.chats.say(SONG, BOT, "说错了")
     with pytest.raises(Refused, match="自己"):
         world.chats.recall(BOT, said.seq)
     world.chats.recall(SONG, said.seq)
-    recalled = world.chats.by_wire_id(ACCOUNT, ear.of("message")[1]["messageId"])
+    recalled = world.chats.by_wire_id(ACCOUNT, recorder.of("message")[1]["messageId"])
     assert (recalled.kind, recalled.data) == (Kind.RECALLED, {"seq": said.seq})
     with pytest.raises(Refused, match="不能撤回"):
         world.chats.recall(SONG, said.seq)

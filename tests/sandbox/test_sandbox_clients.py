@@ -1,4 +1,4 @@
-"""The stock clients of the world outside, each in its own process, against the sandbox."""
+"""Stock clients, each in its own process, against the sandbox."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ PATIENCE = 60.0
 
 
 class Bot:
-    """A bot's process; what it prints is read line by line."""
+    """A bot's process, whose output is read line by line."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.told: list[dict[str, Any]] = []
 
     async def wait(self, what: str) -> dict[str, Any]:
-        """The next thing told of this kind, each once; the process' end fails the test."""
+        """Return the next unread message of this kind; fail if the process ends."""
         assert self._process.stdout is not None
         async with asyncio.timeout(PATIENCE):
             while True:
@@ -51,7 +51,7 @@ class Bot:
 
 @asynccontextmanager
 async def running(server: PuppetServer, home: Path, *command: str, **env: str) -> AsyncIterator[Bot]:
-    """A bot on this gateway, with a home of its own."""
+    """Context of a bot connected to a gateway, in its own directory."""
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -77,7 +77,7 @@ async def running(server: PuppetServer, home: Path, *command: str, **env: str) -
 
 @pytest.fixture
 def modules() -> Path:
-    """Where the npm packages are; skips where they, or node, are missing."""
+    """Return the path of the npm packages; skip if they or node are missing."""
     if shutil.which("node") and (MODULES / "wechaty").exists():
         return MODULES
     if os.environ.get("CI"):
@@ -86,7 +86,7 @@ def modules() -> Path:
 
 
 async def answered(world: World, text: str) -> None:
-    """Wait until the bot has said this to 宋公明."""
+    """Wait until the bot has sent this text to 宋公明."""
     await until(lambda: any(said.text == text and said.sender == BOT for said in world.chats.history(SONG, BOT)))
 
 
@@ -101,7 +101,7 @@ async def sent_file(world: World) -> tuple[str, bytes]:
 
 
 async def check_the_basics(world: World, bot: Bot) -> str:
-    """Login, ready, a text and its reply, finding, a join, a small picture in. Returns the group's id."""
+    """Check login, ready, texts, lookup, a join, and a small picture; return the group's id."""
     assert (await bot.wait("login"))["id"] == BOT
     await bot.wait("ready")
     world.chats.say(SONG, BOT, "ding")
@@ -122,7 +122,7 @@ async def check_the_basics(world: World, bot: Bot) -> str:
 
 
 async def check_it_hears_its_own_removal(world: World, bot: Bot, room_id: str) -> None:
-    """Clients read a group again before they tell who left it, also when they themselves did."""
+    """Clients read a group before reporting who left it, even if they left themselves."""
     world.rooms.remove(SONG, room_id, BOT)
     left = await bot.wait("leave")
     assert (left["room"], left["who"]) == (room_id, [BOT])

@@ -1,4 +1,4 @@
-"""The control API over real HTTP: what its page will do."""
+"""The control API over HTTP, as used by the page."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Json = dict[str, Any]
 
 
 class Page:
-    """Somebody at the chat page."""
+    """A person at the page."""
 
     def __init__(self, running: Sandbox, session: aiohttp.ClientSession) -> None:
         self.running = running
         self.session = session
 
     async def __call__(self, method: str, path: str, given: Any = None, *, status: int = 200, **more: Any) -> Json:
-        """Ask and check the status; a refusal must have the one shape all have."""
+        """Send a request and check the status; errors must have the common format."""
         async with self.session.request(method, f"{self.running.url}/api{path}", json=given, **more) as answer:
             body: Json = await answer.json()
             assert answer.status == status, body
@@ -56,7 +56,7 @@ class Page:
 
 
 async def first(items: AsyncIterator[Json], **wanted: Any) -> Json:
-    """The next item with these values, others passed over."""
+    """Return the next item with these values, skipping others."""
     async with asyncio.timeout(10):
         async for item in items:
             if wanted.items() <= item.items():
@@ -208,7 +208,7 @@ async def test_pictures_and_files(page: Page) -> None:
     path = f"/people/{SONG}/chats/{BOT}/messages"
 
     async def upload(name: str, data: bytes, kind: str = "", status: int = 201) -> Json:
-        form = aiohttp.FormData({"kind": kind}, quote_fields=False)  # as browsers do
+        form = aiohttp.FormData({"kind": kind}, quote_fields=False)  # like browsers
         form.add_field("file", data, filename=name)
         return await page("POST", path, data=form, status=status)
 
@@ -279,7 +279,7 @@ async def test_faults_limits_rules_and_sessions(page: Page) -> None:
         ("POST", "/people", "[]", 400),
         ("POST", "/people", b"\xff", 400),
         ("POST", "/people", "[" * 100_000, 400),
-        ("POST", "/people", '{"name": "\\ud83d"}', 400),  # half of an emoji: no UTF-8 can hold it
+        ("POST", "/people", '{"name": "\\ud83d"}', 400),  # a lone surrogate cannot be encoded as UTF-8
         ("POST", "/people", '{"name": "群", "id": "1@chatroom"}', 400),
         ("PUT", "/limits", '{"action": "message", "times": NaN}', 400),
         ("PUT", "/rules", '{"capacity": 1e400}', 400),
@@ -300,7 +300,7 @@ async def test_errors_have_one_shape(page: Page, method: str, path: str, data: s
     ],
 )
 async def test_a_form_from_elsewhere(page: Page, form: bytes, status: int) -> None:
-    """One that is none is refused; a file's name in another encoding does not keep the world from being kept."""
+    """An invalid form is rejected; a file name in another encoding does not prevent saving the world."""
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     await page("POST", f"/people/{SONG}/chats/{BOT}/messages", data=form, headers=kind, status=status)
     assert json.dumps(snapshot(page.running.world.state), ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""The dice and the limits, without a network."""
+"""Faults and rate limits, without a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from sandbox.world.faults import Faults, Limits
 from sandbox.world.model import Refused
 from sandbox.world.world import SONG, World
-from tests.sandbox.conftest import BOT, Clock, Ear
+from tests.sandbox.conftest import BOT, Clock, EventRecorder
 
 
 def test_the_same_seed_throws_the_same_dice() -> None:
@@ -24,16 +24,16 @@ def test_the_same_seed_throws_the_same_dice() -> None:
     assert any(0.05 in plan for plan in plans)
 
 
-def test_twice_late_and_lost_reach_the_account_so(world: World, ear: Ear) -> None:
+def test_twice_late_and_lost_reach_the_account_so(world: World, recorder: EventRecorder) -> None:
     world.faults.event("message", twice=1, late=1, late_ms=20)
     world.chats.say(SONG, BOT, "两次")
-    assert [(event, delay) for event, _, delay in ear.all] == [("message", 0.02)] * 2
+    assert [(event, delay) for event, _, delay in recorder.all] == [("message", 0.02)] * 2
     world.faults.event("message", lost=1)
     world.chats.say(SONG, BOT, "丢了")
-    assert len(ear.all) == 2
+    assert len(recorder.all) == 2
     world.faults.event("message")
     world.chats.say(SONG, BOT, "好了")
-    assert len(ear.all) == 3
+    assert len(recorder.all) == 3
 
 
 def test_late_and_slow_say_something_by_themselves() -> None:

@@ -1,4 +1,4 @@
-"""Files both ways, cards, links and mini-programs, over real gRPC."""
+"""Files in both directions, cards, links and mini-programs, over gRPC."""
 
 from __future__ import annotations
 

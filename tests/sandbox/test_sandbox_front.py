@@ -1,4 +1,4 @@
-"""Who may have the sandbox's page, and what it may do: over real HTTP."""
+"""Access to the sandbox's page and API, over HTTP."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_address_that_is_printed_can_be_opened(host: str, written: str) -> N
 
 
 async def test_another_sites_page_may_not_post(http: aiohttp.ClientSession) -> None:
-    """By its Origin, by what the browser says of it, or by a form that needs no leave to be sent."""
+    """Rejected by Origin, by Sec-Fetch-Site, or as a form without a preflight."""
     somebody = {"name": "甲"}
     for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
         async with http.post("/api/people", json=somebody, headers=headers) as answer:
@@ -88,7 +88,7 @@ async def test_nothing_outside_the_page_is_served(http: aiohttp.ClientSession) -
 
 
 def test_the_page_asks_nothing_from_outside() -> None:
-    """No address of another host, no markup made of text, in any file of the page but the library."""
+    """No external URLs and no HTML from strings, in all files of the page except the library."""
     folder = Path(sandbox.__file__).parent / "page"
     files = [f for f in folder.rglob("*") if f.suffix in {".js", ".css", ".html"} and "vendor" not in f.parts]
     assert len(files) > 20

@@ -1,4 +1,4 @@
-"""The gateway's life and death: stopped, killed, frozen, with TLS, and with faults switched on."""
+"""The gateway's lifecycle: stopped, killed, frozen, with TLS, and with faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways into a group."""
+"""Joining groups."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import pytest
 
 from sandbox.world.model import Kind, NotThere, Refused, WorldRoom
 from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
-from tests.sandbox.conftest import ACCOUNT, BOT, Clock, Ear
+from tests.sandbox.conftest import ACCOUNT, BOT, Clock, EventRecorder
 
 
 @pytest.fixture
 def room(world: World) -> WorldRoom:
-    """Owned by 宋公明; 智多星 and the assistant are in it."""
+    """A group owned by 宋公明 with 智多星 and the assistant."""
     return world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
 
 
@@ -21,11 +21,11 @@ def grow(world: World, room: WorldRoom, size: int) -> None:
         world.rooms.let_in(room, [person.id], SONG)
 
 
-def test_a_friend_is_added_at_once_and_only_once(world: World, room: WorldRoom, ear: Ear) -> None:
+def test_a_friend_is_added_at_once_and_only_once(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     assert world.joins.add(BOT, room.id, XUANFENG) is None
     assert XUANFENG in room.members
     assert world.joins.add(BOT, room.id, XUANFENG) is None
-    joins = [(join["inviteeIdList"], join["inviterId"]) for join in ear.of("room-join")]
+    joins = [(join["inviteeIdList"], join["inviterId"]) for join in recorder.of("room-join")]
     assert joins == [([XUANFENG], BOT)]
 
 
@@ -37,7 +37,7 @@ def test_strangers_and_outsiders_are_refused(world: World, room: WorldRoom) -> N
     assert WENLONG not in room.members
 
 
-def test_the_fortieth_is_added_the_next_one_gets_a_card(world: World, room: WorldRoom, ear: Ear) -> None:
+def test_the_fortieth_is_added_the_next_one_gets_a_card(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     grow(world, room, 39)
     assert world.joins.add(BOT, room.id, XUANFENG) is None
     assert len(room.members) == 40
@@ -48,19 +48,19 @@ def test_the_fortieth_is_added_the_next_one_gets_a_card(world: World, room: Worl
     shown = world.chats.history(WENLONG, BOT)[-1]
     assert (shown.kind, shown.data) == (Kind.INVITATION, {"invitation": card.id})
     assert world.joins.tap(WENLONG, card.id) is True
-    assert ear.of("room-join")[-1]["inviteeIdList"] == [WENLONG]
+    assert recorder.of("room-join")[-1]["inviteeIdList"] == [WENLONG]
 
 
-def test_a_card_is_for_one_person_and_for_once(world: World, room: WorldRoom, ear: Ear) -> None:
+def test_a_card_is_for_one_person_and_for_once(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     card = world.joins.add(BOT, room.id, XUANFENG, card=True)
     assert card is not None
     assert world.joins.add(BOT, room.id, XUANFENG, card=True) is card
     with pytest.raises(NotThere):
         world.joins.tap(WENLONG, card.id)
     world.joins.tap(XUANFENG, card.id)
-    told = len(ear.of("room-join"))
+    told = len(recorder.of("room-join"))
     assert world.joins.tap(XUANFENG, card.id) is True
-    assert len(ear.of("room-join")) == told
+    assert len(recorder.of("room-join")) == told
     world.rooms.leave(XUANFENG, room.id)
     with pytest.raises(Refused, match="失效"):
         world.joins.tap(XUANFENG, card.id)
@@ -74,17 +74,17 @@ def test_a_card_dies_with_its_inviters_membership(world: World, room: WorldRoom)
         world.joins.tap(XUANFENG, card.id)
 
 
-def test_an_assistant_is_invited(world: World, ear: Ear) -> None:
+def test_an_assistant_is_invited(world: World, recorder: EventRecorder) -> None:
     room = world.rooms.create(SONG, [ZHIDUO, XUANFENG], "别人的群")
     card = world.joins.add(SONG, room.id, BOT, card=True)
     assert card is not None
-    assert ear.of("room-invite") == [{"roomInvitationId": card.id}]
-    assert ear.of("message") == []
+    assert recorder.of("room-invite") == [{"roomInvitationId": card.id}]
+    assert recorder.of("message") == []
     world.joins.tap(BOT, card.id)
-    assert ear.of("room-join")[-1]["inviteeIdList"] == [BOT]
+    assert recorder.of("room-join")[-1]["inviteeIdList"] == [BOT]
 
 
-def test_the_owners_confirmation(world: World, room: WorldRoom, ear: Ear) -> None:
+def test_the_owners_confirmation(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     world.rooms.set_confirm(SONG, room.id, True)
     for _ in range(2):
         with pytest.raises(Refused, match="群主已启用群聊邀请确认") as refused:
@@ -96,7 +96,10 @@ def test_the_owners_confirmation(world: World, room: WorldRoom, ear: Ear) -> Non
     assert XUANFENG not in room.members
     world.joins.decide(SONG, waiting.id, True)
     assert XUANFENG in room.members
-    assert (ear.of("room-join")[-1]["inviteeIdList"], ear.of("room-join")[-1]["inviterId"]) == ([XUANFENG], BOT)
+    assert (recorder.of("room-join")[-1]["inviteeIdList"], recorder.of("room-join")[-1]["inviterId"]) == (
+        [XUANFENG],
+        BOT,
+    )
     with pytest.raises(Refused, match="已经处理"):
         world.joins.decide(SONG, waiting.id, False)
     with pytest.raises(NotThere):
@@ -159,12 +162,12 @@ def test_five_hundred_is_full_for_every_way_in(world: World, room: WorldRoom) ->
     assert len(room.members) == 500
 
 
-def test_a_qr_code_lives_seven_days(world: World, room: WorldRoom, clock: Clock, ear: Ear) -> None:
+def test_a_qr_code_lives_seven_days(world: World, room: WorldRoom, clock: Clock, recorder: EventRecorder) -> None:
     code = world.joins.qr_code(BOT, room.id)
     assert world.joins.qr_code(BOT, room.id) != code
     clock.now += 7 * 86400 - 1
     assert world.joins.scan(WENLONG, code) is room
-    assert ear.of("room-join")[-1]["inviterId"] == BOT
+    assert recorder.of("room-join")[-1]["inviterId"] == BOT
     clock.now += 1
     with pytest.raises(Refused, match="过期"):
         world.joins.scan(XUANFENG, code)

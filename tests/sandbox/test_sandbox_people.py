@@ -1,4 +1,4 @@
-"""Who is there, and how people become friends."""
+"""People and friendships."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.world.model import NotThere, Refused
 from sandbox.world.world import SONG, WENLONG, World
-from tests.sandbox.conftest import ACCOUNT, BOT, Ear
+from tests.sandbox.conftest import ACCOUNT, BOT, EventRecorder
 
 
 def test_default_people_are_friends_except_one(world: World) -> None:
@@ -29,32 +29,32 @@ def test_ids_and_weixin_are_unique(world: World) -> None:
         world.people.create(" ")
 
 
-def test_a_request_is_told_accepted_and_confirmed(world: World, ear: Ear) -> None:
+def test_a_request_is_told_accepted_and_confirmed(world: World, recorder: EventRecorder) -> None:
     asked = world.people.ask(WENLONG, BOT, "我要入群")
-    assert ear.of("friendship") == [{"friendshipId": asked.id}]
+    assert recorder.of("friendship") == [{"friendshipId": asked.id}]
     assert not world.people.are_friends(WENLONG, BOT)
     world.people.accept(BOT, asked.id)
     assert world.people.are_friends(WENLONG, BOT)
-    confirmed = world.people.seen_by(BOT, ear.of("friendship")[1]["friendshipId"])
+    confirmed = world.people.seen_by(BOT, recorder.of("friendship")[1]["friendshipId"])
     assert (confirmed.type, confirmed.asker, confirmed.hello) == (1, WENLONG, "我要入群")
     stale = {"payloadType": 2, "payloadId": WENLONG}  # a client that has met the stranger reads them again
-    assert stale in ear.of("dirty")
+    assert stale in recorder.of("dirty")
 
 
-def test_accepting_twice_changes_nothing(world: World, ear: Ear) -> None:
+def test_accepting_twice_changes_nothing(world: World, recorder: EventRecorder) -> None:
     asked = world.people.ask(WENLONG, BOT, "")
     world.people.accept(BOT, asked.id)
-    told = len(ear.all)
+    told = len(recorder.all)
     world.people.accept(BOT, asked.id)
-    assert len(ear.all) == told
+    assert len(recorder.all) == told
 
 
-def test_asking_again_is_told_again_with_the_newer_words(world: World, ear: Ear) -> None:
+def test_asking_again_is_told_again_with_the_newer_words(world: World, recorder: EventRecorder) -> None:
     first = world.people.ask(WENLONG, BOT, "一")
     second = world.people.ask(WENLONG, BOT, "二")
     assert first is second
     assert second.hello == "二"
-    assert ear.of("friendship") == [{"friendshipId": first.id}] * 2
+    assert recorder.of("friendship") == [{"friendshipId": first.id}] * 2
 
 
 def test_what_is_refused(world: World) -> None:
@@ -79,11 +79,11 @@ def test_a_refused_request_stays_refused_and_a_new_one_may_follow(world: World) 
     assert world.people.ask(WENLONG, BOT, "再来").id != asked.id
 
 
-def test_the_bot_asks_a_person(world: World, ear: Ear) -> None:
+def test_the_bot_asks_a_person(world: World, recorder: EventRecorder) -> None:
     asked = world.people.ask(BOT, WENLONG, "我是小助手")
-    assert ear.of("friendship") == []
+    assert recorder.of("friendship") == []
     world.people.accept(WENLONG, asked.id)
-    assert len(ear.of("friendship")) == 1
+    assert len(recorder.of("friendship")) == 1
     assert world.people.are_friends(BOT, WENLONG)
 
 
@@ -101,11 +101,11 @@ def test_deleting_is_one_sided_and_not_twice(world: World) -> None:
         world.people.forget(SONG, BOT)
 
 
-def test_a_new_nickname_makes_the_account_forget_the_old(world: World, ear: Ear) -> None:
+def test_a_new_nickname_makes_the_account_forget_the_old(world: World, recorder: EventRecorder) -> None:
     world.people.rename(SONG, "呼保义")
-    assert {"payloadType": 2, "payloadId": SONG} in ear.of("dirty")
+    assert {"payloadType": 2, "payloadId": SONG} in recorder.of("dirty")
     world.people.rename(WENLONG, "史进")
-    assert {"payloadType": 2, "payloadId": WENLONG} not in ear.of("dirty")
+    assert {"payloadType": 2, "payloadId": WENLONG} not in recorder.of("dirty")
 
 
 def test_remarks_are_the_viewers_own_and_for_friends_only(world: World) -> None:

@@ -1,4 +1,4 @@
-"""`python -m sandbox`, as a person runs it."""
+"""`python -m sandbox` as a process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, str]:
-    """The program, and what it says when it is up."""
+    """Start the program and return its output once it is up."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "sandbox", "--port", "0", *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )

@@ -1,8 +1,9 @@
-"""The gateway over real gRPC: who is let in, the event stream, the calls."""
+"""The gateway over gRPC: authentication, event stream, calls."""
 
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
@@ -224,10 +225,10 @@ async def test_a_group_from_end_to_end(client: Client, world: World) -> None:
     member = await client("RoomMemberPayload", id=room_id, member_id=SONG)
     assert (member.room_alias, member.name, member.inviter_id) == ("大哥", "宋公明", BOT)
     assert "weixin.qq.com/g/" in (await client("RoomQRCode", id=room_id)).qrcode
-    assert (await client("ContactPayload", id=room_id)).name == "二号群"  # as npm's wechaty asks for it
+    assert (await client("ContactPayload", id=room_id)).name == "二号群"  # requested as a contact by npm's wechaty
     await client("RoomQuit", id=room_id)
     assert (await client("RoomList")).ids == []
-    assert (await client("RoomPayload", id=room_id)).member_ids == [SONG, ZHIDUO]  # it may still be looked at
+    assert (await client("RoomPayload", id=room_id)).member_ids == [SONG, ZHIDUO]  # it can still be read
     assert (await client("RoomMemberList", id=room_id)).member_ids == [SONG, ZHIDUO]
     assert (await client("RoomMemberPayload", id=room_id, member_id=SONG)).name == "宋公明"
     with pytest.raises(GRPCError, match="不在这个群里"):
@@ -241,7 +242,7 @@ async def test_a_group_from_end_to_end(client: Client, world: World) -> None:
 async def test_refusals_come_as_errors_with_wechats_words(client: Client, world: World) -> None:
     room = world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
     world.rooms.set_confirm(SONG, room.id, True)
-    refused = {
+    refused: dict[str, tuple[dict[str, Any], str]] = {
         "RoomCreate": ({"contact_ids": [SONG]}, "三个人"),
         "RoomAdd": ({"id": room.id, "contact_id": XUANFENG}, "群主已启用群聊邀请确认.*-2028"),
         "RoomDel": ({"id": room.id, "contact_id": ZHIDUO}, "群主或管理员"),

@@ -1,4 +1,4 @@
-"""A world that survives its process."""
+"""Persistence of a world."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-ins for business systems: the same key gets the same answer, and what they owe outlives a restart."""
+"""The stand-ins for business systems: idempotency, and callbacks that survive a restart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.systems import HIPOS, YUNMALL, Systems, call_back, start_systems
 
 
 async def ask(url: str, body: Any, key: str = "k", method: str = "POST") -> tuple[int, Any]:
-    """What the bot would ask."""
+    """Send a request like the bot does."""
     headers = {"Idempotency-Key": key}
     async with aiohttp.ClientSession() as http, http.request(method, url, json=body, headers=headers) as response:
         return response.status, await response.json()
@@ -85,7 +85,7 @@ async def test_a_port_that_is_taken_is_said_and_the_other_one_serves() -> None:
     taken = int(first.urls[YUNMALL].rpartition(":")[2])
     second = await start_systems(ports=(taken, 0))
     assert list(second.urls) == [HIPOS]
-    assert second.problems == [f"the stand-in for 云商城 cannot use 127.0.0.1:{taken}: Address already in use"]
+    assert second.problems == [f"the stub of 云商城 cannot listen on 127.0.0.1:{taken}: Address already in use"]
     await second.stop()
     command = (sys.executable, "-m", "sandbox.systems", "--ports", str(taken), "0")
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)

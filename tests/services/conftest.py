@@ -1,4 +1,4 @@
-"""Real databases for the services: an SQLite file, and a PostgreSQL server that comes from pip."""
+"""Fixtures: databases for the services."""
 
 from __future__ import annotations
 
@@ -12,28 +12,20 @@ import pytest
 
 from models.db import Store
 from tests.databases import database, postgres
+from tests.services.clock import Clock
+from tests.services.parts import open_parts, parts
 
-__all__ = ["database", "postgres"]
+__all__ = ["database", "open_parts", "parts", "postgres"]
 OpenStore = Callable[[], Awaitable[Store]]
 
 
-async def until(condition: Callable[[], Any], what: str = "", within: float = 15.0) -> Any:
+async def until(condition: Callable[..., Any], what: str = "", within: float = 15.0) -> Any:
     """Wait for a condition to hold; its value."""
     deadline = time.monotonic() + within
     while not (value := condition()):
         assert time.monotonic() < deadline, f"did not come true within {within} s: {what}"
         await asyncio.sleep(0.005)
     return value
-
-
-class Clock:
-    """A clock that goes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -43,7 +35,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def open_store(database: str) -> AsyncIterator[OpenStore]:
-    """Open the test's database, as often as the bot starts."""
+    """Open the test's database, as often as needed."""
     stores: list[Store] = []
 
     async def opened() -> Store:
@@ -64,7 +56,7 @@ async def store(open_store: OpenStore) -> Store:
 
 @pytest.fixture
 async def sqlite_store(tmp_path: Path) -> AsyncIterator[Store]:
-    """For what does not depend on the database."""
+    """A store for tests that do not depend on the database."""
     store = Store(f"sqlite:///{tmp_path}/wxbot.db")
     await store.open()
     yield store

@@ -1,4 +1,4 @@
-"""The directory kept over a restart."""
+"""The directory across a restart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.db import Store
 from models.durable import DirectoryRow
 from services.accounts.address_book import AddressBook
 from tests.doubles import SELF, InMemoryWeChat
-from tests.services.conftest import Clock
+from tests.services.clock import Clock
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Room
 
@@ -36,9 +36,9 @@ async def _saved_at(store: Store) -> float:
 
 
 async def test_what_was_known_is_known_after_a_restart(store: Store, clock: Clock) -> None:
-    await AddressBook(store, _known(), clock).save()
+    await AddressBook(store, _known().whole(), clock).save()
     again = _fresh()
-    book = AddressBook(store, again, clock)
+    book = AddressBook(store, again.whole(), clock)
     await book.load()
     directory = again.directory
     assert directory.owner_id == SELF
@@ -50,7 +50,7 @@ async def test_what_was_known_is_known_after_a_restart(store: Store, clock: Cloc
 
 async def test_an_empty_book_leaves_an_empty_directory(store: Store, clock: Clock) -> None:
     wechat = _fresh()
-    book = AddressBook(store, wechat, clock)
+    book = AddressBook(store, wechat.whole(), clock)
     await book.load()
     assert wechat.directory.contacts == {}
     await book.stop()
@@ -59,16 +59,16 @@ async def test_an_empty_book_leaves_an_empty_directory(store: Store, clock: Cloc
 
 async def test_a_stop_does_not_fail_for_it(sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     await sqlite_store.close()
-    await AddressBook(sqlite_store, _known(), clock).stop()
-    assert "could not be kept" in caplog.text
+    await AddressBook(sqlite_store, _known().whole(), clock).stop()
+    assert "could not store" in caplog.text
 
 
 async def test_it_is_written_only_when_something_changed(sqlite_store: Store, clock: Clock) -> None:
     wechat = _known()
-    book = AddressBook(sqlite_store, wechat, clock)
+    book = AddressBook(sqlite_store, wechat.whole(), clock)
     await book.save()
     first, clock.now = clock.now, clock.now + 100
-    wechat.directory.put_contact(Contact(*[getattr(LI, f) for f in LI.__slots__]))  # read again, and the same
+    wechat.directory.put_contact(Contact(*[getattr(LI, f) for f in LI.__slots__]))  # read again without a change
     wechat.directory.put_room(Room("r@chatroom", "聚义厅", LI.id, ("wxid_wu",), {LI.id, SELF}), datetime.now(UTC))
     await book.save()
     assert await _saved_at(sqlite_store) == first

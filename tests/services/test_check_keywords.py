@@ -1,4 +1,4 @@
-"""`make keywords`: a rules file is checked, and the rule that answers is shown."""
+"""`make keywords`: validation of a rules file, and which rule answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RULES = """
 
 
 def test_it_shows_which_rule_answers(tmp_path: Path) -> None:
-    """The whole road, as `make keywords` goes it."""
+    """End to end, as called by `make keywords`."""
     path = tmp_path / "rules.yaml"
     path.write_text(RULES, encoding="utf-8")
     command = [sys.executable, "-m", "tools.check_keywords", str(path), "我的订单42"]
@@ -41,12 +41,12 @@ def test_a_whole_config_and_the_place(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("rules", "says"),
     [
-        ("- {equals: a, contains: b, reply: c}", "rule 1: exactly one of equals, contains, regex is wanted"),
+        ("- {equals: a, contains: b, reply: c}", "rule 1: exactly one of equals, contains, regex is required"),
         ("- {equals: a, reply: b}\n- {regex: '(', reply: c}", "rule 2 (regex)"),
         ("- {equals: a}", "rule 1 (reply)"),
         ("a: [", "rules.yaml"),
         ("- {equals: A, reply: b}\n- {equals: a, reply: c}", "rule 2 never answers: rule 1 has the same equals 'a'"),
-        ("- {equals: a, reply: [{image: none.png}]}", "there is no file 'none.png'"),
+        ("- {equals: a, reply: [{image: none.png}]}", "file not found: 'none.png'"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], rules: str, says: str) -> None:
@@ -61,3 +61,20 @@ def test_a_missing_file_and_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureF
     assert main([str(tmp_path / "none.yaml")]) == 1
     assert "none.yaml" in capsys.readouterr().err
     assert main([]) == 2
+
+
+def test_a_config_says_from_which_nearness_on_questions_are_offered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faq = "- {questions: [怎么退货], answer: 七天内凭小票。}\n- {questions: [运费多少], answer: 十元。}\n"
+    (tmp_path / "faq.yaml").write_text(faq, encoding="utf-8")
+    path = tmp_path / "config.yaml"
+    embeddings = '{ base_url: "http://127.0.0.1:9/v1", model: m }'
+    path.write_text(f"customer_service: {{ faq: faq.yaml, embeddings: {embeddings} }}", encoding="utf-8")
+    assert main([str(path), "退货运费谁出"]) == 0
+    out = capsys.readouterr().out
+    assert "2 questions, 0 passages; by words near from 0.150 on" in out
+    assert "by words: 0." in out
+    assert "m: the server does not answer" in out
+    assert main([str(path), "xyz"]) == 0
+    assert "by words: nothing is near" in capsys.readouterr().out

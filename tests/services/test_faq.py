@@ -1,4 +1,4 @@
-"""The FAQ's file, its look-up, and how near a near question is."""
+"""The FAQ: file, exact lookup, and similarity."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faq import measure
+from benchmarks.faq import by_words, measure, read
 from config import ConfigError
-from services.support.faq import NEAR, Entry, Faq, load
+from services.support.faq import Entry, Faq, load
 from services.support.llm import chosen
 
 ENTRIES = [
@@ -38,14 +38,12 @@ def test_the_nearest_are_of_different_entries() -> None:
 
 
 def test_only_what_a_question_is_about_makes_it_near() -> None:
-    """Words of any question are shared by all of them; and the menu is filled up to three."""
+    """Words of any question are shared by all of them; what shares nothing else is not in the menu."""
     faq = Faq([*ENTRIES, Entry(questions=["下单后几天发货", "你们几点开好"], answer="明天。")])
     for chatter in ("今天天气怎么样", "在吗", "你好", "什么时候可以"):
         assert faq.nearest(chatter) == [], chatter
     near = faq.nearest("我想问下运费")
-    assert near[0].question == "运费怎么算"
-    assert len(near) == 3
-    assert [one.score for one in near[1:]] == [0, 0]
+    assert [one.question for one in near] == ["运费怎么算"]
 
 
 def test_a_question_of_common_words_only_can_still_be_listed() -> None:
@@ -53,17 +51,14 @@ def test_a_question_of_common_words_only_can_still_be_listed() -> None:
     assert faq.nearest("你们都在哪里呀")[0].question == "你们在哪里"
 
 
-def test_the_threshold_is_the_measured_one() -> None:
+@pytest.mark.parametrize(("name", "menu", "off_topic"), [("shop", 0.75, 0.2), ("hotel", 0.4, 0.1), ("gym", 0.2, 0.1)])
+async def test_the_threshold_is_the_measured_one(name: str, menu: float, off_topic: float) -> None:
     """On the questions in the repository: far more right menus than wrong ones, and most chatter gets none."""
-    faq = Faq(load(str(Path(__file__).parents[2] / "faq.yaml")))
-    shares = measure(faq, NEAR)
-    assert shares["menu"] >= 0.65
+    asked = read(name)
+    shares = await measure(asked, by_words(asked.faq))
+    assert shares["menu"] >= menu
     assert shares["wrong"] <= 0.10
-    assert shares["off_topic"] <= 0.20
-    margin = shares["menu"] - shares["wrong"]
-    assert all(
-        margin >= measure(faq, least)["menu"] - measure(faq, least)["wrong"] - 1e-9 for least in (0.25, 0.3, 0.4)
-    )
+    assert shares["off_topic"] <= off_topic
 
 
 def test_a_missing_file_is_no_faq(tmp_path: Path) -> None:
@@ -76,12 +71,12 @@ def test_a_missing_file_is_no_faq(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "names"),
     [
-        ("- questions: [a]\n  anwser: b", "0.anwser: 'b' will not do: there is no such key, only questions, answer"),
+        ("- questions: [a]\n  anwser: b", "0.anwser: 'b' is not valid: unknown key; allowed: questions, answer"),
         ("- questions: []\n  answer: b", "0.questions: an empty list"),
         ("- {questions: [a], answer: b}\n- {questions: [''], answer: b}", "1.questions.0: ''"),
-        ("questions: [a]", "a mapping will not do: a list is wanted"),
-        ("- [", "not readable as YAML"),
-        ("\x00", "not readable as YAML"),
+        ("questions: [a]", "a mapping is not valid: expected a list"),
+        ("- [", "invalid YAML"),
+        ("\x00", "invalid YAML"),
     ],
 )
 def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, content: str, names: str) -> None:
@@ -99,7 +94,7 @@ def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, conte
     ("content", "answer"),
     [
         ('{"entry": 2}', "满 99 元包邮。"),
-        ('好的 {"entry": 2, "answer": "送您一辆汽车"} 以上', "满 99 元包邮。"),  # what it says itself is nobody's
+        ('好的 {"entry": 2, "answer": "送您一辆汽车"} 以上', "满 99 元包邮。"),  # the model's own answer is ignored
         ('{"entry": "2"}', "满 99 元包邮。"),
         ('{"entry": 1}？不，{"entry": 2}', "满 99 元包邮。"),
         ("2", "满 99 元包邮。"),

@@ -1,4 +1,4 @@
-"""What a callback must bring, as a flow's `expect` says it."""
+"""The `expect` of a flow's waiting step."""
 
 from __future__ import annotations
 

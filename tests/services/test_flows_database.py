@@ -1,4 +1,4 @@
-"""Flows on both databases: what happens twice at one moment happens once, and what a crash cut off is taken up."""
+"""Flows on both databases: concurrent events, and recovery after a crash."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def asked() -> list[dict[str, Any]]:
 
 @pytest.fixture
 async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterator[MakeHouse]:
-    """A house on the database, as a process would build it; nothing of it is sent, as no account is online."""
+    """The container on the database, as in a process; nothing is sent, because no account is online."""
     houses: list[Container] = []
 
     async def shop(request: web.Request) -> web.StreamResponse:
@@ -47,7 +47,7 @@ async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterato
         flow = {"name": "试", "start": ["开始"], "allow": "everyone", "steps": STEPS}
 
         async def make() -> Container:
-            config = Config(database=database, admins=[ADMIN], systems={"shop": {"base_url": url}}, flows=[flow])  # type: ignore[arg-type, list-item]
+            config = Config(database=database, admins=[ADMIN], systems={"shop": {"base_url": url}}, flows=[flow])
             container = Container(config)
             await container.store.open()
             houses.append(container)
@@ -61,25 +61,25 @@ async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterato
 
 
 async def hear(container: Container, words: str, person: str = PERSON) -> None:
-    """A person says something, and it is written."""
+    """Process a message of a person."""
     decision = await container.flows.heard(ACCOUNT, person, words)
     if decision is not None and decision.write is not None:
         await container.store.write(decision.write)
 
 
 async def called_back(container: Container, secret: str, result: dict[str, Any]) -> None:
-    """A system brings a result."""
+    """Process a callback of a system."""
     await container.flows.called_back(await container.flows.callback(secret), result)
 
 
 async def said(container: Container) -> list[str]:
-    """All that was promised to be said."""
+    """Return all queued messages."""
     items = await container.store.read(lambda s: s.exec(select(OutboxItem).order_by(OutboxItem.id)).all())  # type: ignore[arg-type]
     return [json.loads(item.body)["text"] for item in items]
 
 
 async def waiting(container: Container, asked: list[dict[str, Any]]) -> str:
-    """Bring a flow to its wait; the secret it can be called back with."""
+    """Run a flow up to its waiting step; return the secret of its callback."""
     await hear(container, "开始")
     await hear(container, "一店")
     await until(lambda: container.flows.open_counts()["waiting"] == 1, "it waits")
@@ -135,7 +135,7 @@ async def test_a_callback_and_the_end_of_its_wait_at_once_have_one_outcome(
 
 
 async def test_one_person_has_one_flow_open(make_house: MakeHouse) -> None:
-    """And may not start flows without end; an admin, who is at work, may."""
+    """People may not start flows without limit; admins may."""
     container = await make_house()
     await container.flows.start()
     await asyncio.gather(*(hear(container, "开始", f"wxid_{n}") for n in range(5)))
@@ -158,7 +158,7 @@ async def test_a_call_that_was_cut_off_is_made_again_with_its_key(
     make_house: MakeHouse, asked: list[dict[str, Any]]
 ) -> None:
     first = await make_house()
-    first.flows._steps.on_call = lambda _run_id: None  # it dies right after the commit
+    first.flows._steps.on_call = lambda _run_id: None  # simulates a crash right after the commit
     await hear(first, "开始")
     await hear(first, "一店")
     run = (await first.flows.open_runs())[0]
@@ -173,7 +173,7 @@ async def test_a_call_that_takes_too_long_at_the_end_is_left_to_the_next_start(
     make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await make_house()
-    monkeypatch.setattr(first.flows._caller, "call", forever)
+    monkeypatch.setattr(first.system_caller, "call", forever)
     await first.flows.start()
     await hear(first, "开始")
     await hear(first, "一店")
@@ -189,12 +189,12 @@ async def test_a_call_whose_end_cannot_be_written_is_made_again_with_its_key(
     make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     container = await make_house()
-    monkeypatch.setattr("services.flows.flows.CALL_AGAIN", 0.05)
+    monkeypatch.setattr("services.flows.running_calls.CALL_AGAIN", 0.05)
     called = container.flows._steps.called
 
     def away_once(*given: Any) -> None:
         if len(asked) == 1:
-            raise OSError("the database is away")
+            raise OSError("the database is unavailable")
         called(*given)
 
     monkeypatch.setattr(container.flows._steps, "called", away_once)

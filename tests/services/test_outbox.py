@@ -1,10 +1,11 @@
-"""The outbox: promised in a transaction, done once it is in, in order per key, whatever dies."""
+"""The outbox: jobs are queued in a transaction, executed after its commit, in order per key, despite crashes."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,13 +18,14 @@ from models.durable import OutboxItem, Priority
 from services.work import delivery_queue
 from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
-from tests.services.conftest import Clock, OpenStore, until
+from tests.services.clock import Clock
+from tests.services.conftest import OpenStore, until
 
 QUEUE = "wx:a"
 
 
 class Post:
-    """An outbox whose deliveries do what a test says; a body is {"n": NAME}."""
+    """An outbox with configurable deliveries; a body is {"n": NAME}."""
 
     def __init__(self, store: Store, clock: Clock, at_once: int = 16) -> None:
         self.store = store
@@ -45,7 +47,7 @@ class Post:
         if name in self.gates:
             await self.gates[name].wait()
         if self.answers.get(name):
-            answer = self.answers[name].pop(0)
+            answer: str | Retry | GiveUp | Exception = self.answers[name].pop(0)
             if isinstance(answer, Exception):
                 raise answer
             if not isinstance(answer, str):
@@ -53,12 +55,12 @@ class Post:
         self.done.append(name)
         return f"id of {name}"
 
-    def add(self, session: Session, name: str, key: str = "k", **how: Any) -> int:
+    def add(self, session: Session, name: str, key: str = "k", **how: Any) -> Job:
         return self.outbox.add(session, QUEUE, key, {"n": name}, **how)
 
     async def promise(self, *names: str, key: str = "k", **how: Any) -> None:
         for name in names:
-            await self.store.write(lambda s, name=name: self.add(s, name, key, **how))
+            await self.store.write(partial(self.add, name=name, key=key, **how))
 
     async def start(self) -> None:
         await self.outbox.load()
@@ -189,7 +191,7 @@ async def test_tries_that_count_are_remembered_over_a_restart(open_store: OpenSt
     items = {i.body: i for i in await store.read(lambda s: s.exec(select(OutboxItem)).all())}
     assert items['{"n": "one"}'].attempts == 2
     second = await move_in(store)
-    await second.ended(2)  # a try that did not count leaves no wait behind, and the order stands
+    await second.ended(2)  # an attempt that does not count does not change run_at or the order
     assert second.done == ["two", "three"]
     assert "one" not in second.began, "its wait goes on"
 
@@ -274,7 +276,7 @@ async def test_what_was_open_is_done_after_the_restart_in_order_and_before_what_
     await first.promise("one", "two")
     second = await move_in(await open_store(), start=False)
     await second.outbox.load()
-    await second.promise("three")  # promised while the bot starts, e.g. for an event of its inbox
+    await second.promise("three")  # queued during the start, e.g. for an event of the inbox
     await second.outbox.start()
     await second.ended(3)
     await asyncio.sleep(0.05)
@@ -291,7 +293,7 @@ async def test_a_reply_cut_off_is_sent_again_a_broadcast_is_not(open_store: Open
         if (await first.rows())["broadcast"] == "sending":
             break
         await asyncio.sleep(0.01)
-    await first.outbox.stop(0)  # as if killed: both are under way
+    await first.outbox.stop(0)  # like a kill: both are running
     second = await move_in(await open_store())
     await second.promise("after", key="y", priority=Priority.BROADCAST)
     await second.ended(2)
@@ -317,7 +319,7 @@ async def test_work_for_an_account_that_is_gone_waits_and_stops_no_start(
     old.serve("fax", lambda _work: asyncio.sleep(0, "sent"), is_open=lambda _name: False)
     await sqlite_store.write(lambda s: old.add(s, "fax:1", "k", {"n": "x"}))
     post = await move_in(sqlite_store)
-    assert "nobody serves queue fax:1" in caplog.text
+    assert "queue fax:1 has no worker" in caplog.text
     await post.promise("one")
     await post.ended(1)
     assert (await post.rows())["x"] == "queued"
@@ -361,3 +363,117 @@ async def _clock_runs(clock: Clock) -> None:
     while True:
         await asyncio.sleep(0.01)
         clock.now += 0.01
+
+
+async def test_lines_take_turns(sqlite_store: Store, move_in: Move) -> None:
+    """Who comes last waits for a turn of each of the others, not for all that they cause; nobody is left out."""
+    post = await move_in(sqlite_store, start=False, at_once=1)
+    crowd = "abcde"
+    for key in crowd:
+        await post.promise(*(f"{key}{n:02}" for n in range(20)), key=key)
+    post.gates = {"c10": asyncio.Event()}
+    await post.start()
+    await until(lambda: "c10" in post.began, "half of it")
+    await post.promise("customer", key="z")
+    before = len(post.began)
+    post.gates["c10"].set()
+    await post.ended(101)
+    assert post.began.index("customer") <= before + len(crowd)
+    latest = {key: post.began.index(f"{key}10") for key in crowd}
+    assert max(latest.values()) - min(latest.values()) <= len(crowd), "each has had as many turns"
+
+
+# ---- ends that turn out to be none, and what is asked of it ----
+
+
+async def sent_item(post: Post) -> OutboxItem:
+    await post.promise("one")
+    await post.ended(1)
+    await post.outbox.stop(1)
+    return await post.store.read(lambda s: s.exec(select(OutboxItem)).one())
+
+
+async def test_what_was_sent_and_did_not_reach_anybody_has_failed(post: Post) -> None:
+    item = await sent_item(post)
+    number = item.id or 0
+    assert not await post.store.write(lambda s: post.outbox.fail_sent(s, number, "wx:b", "gone")), "another queue's"
+    assert not await post.store.write(lambda s: post.outbox.fail_sent(s, 99, QUEUE, "gone"))
+    assert await post.store.write(lambda s: post.outbox.fail_sent(s, number, QUEUE, "gone"))
+    assert not await post.store.write(lambda s: post.outbox.fail_sent(s, number, QUEUE, "gone")), "once"
+    kept = await post.store.read(lambda s: s.get_one(OutboxItem, number))
+    assert (kept.state, kept.error) == ("failed", "gone")
+    assert post.failed == ["one: gone"]
+
+
+async def test_work_given_up_is_promised_anew(post: Post, clock: Clock) -> None:
+    post.answers["one"] = [Retry(0, "again"), GiveUp("no")]
+    await post.promise("one")
+    await until(lambda: post.failed)
+    await until(lambda: not post.outbox._open)
+    item = await post.store.read(lambda s: s.exec(select(OutboxItem)).one())
+    assert (item.state, item.attempts) == ("failed", 1)
+    clock.now += 100
+
+    def again(session: Session) -> None:
+        post.outbox.again(session, session.get_one(OutboxItem, item.id))
+
+    await post.store.write(again)
+    await post.ended(1)
+    await until(lambda: not post.outbox._open)
+    kept = await post.store.read(lambda s: s.get_one(OutboxItem, item.id))
+    assert (kept.state, kept.attempts, kept.error, kept.created_at) == ("sent", 0, "", clock.now)
+
+
+async def test_what_is_being_sent_is_told_from_memory(post: Post) -> None:
+    post.gates["one"] = asyncio.Event()
+    await post.promise("one")
+    await until(lambda: post.began)
+    item = await post.store.read(lambda s: s.exec(select(OutboxItem)).one())
+    assert (item.state, post.outbox.state_of(item)) == ("queued", "sending")
+    assert post.outbox.waiting() == {QUEUE: 1}
+    post.gates["one"].set()
+    await until(lambda: not post.outbox._open)
+    assert post.outbox.state_of(await post.store.read(lambda s: s.exec(select(OutboxItem)).one())) == "sent"
+    assert post.outbox.waiting() == {QUEUE: 0}
+
+
+async def test_when_a_queue_s_work_was_done(post: Post, clock: Clock) -> None:
+    began = clock.now
+    for name in ("one", "two"):
+        await post.promise(name)
+        await until(lambda: not post.outbox._open)
+        clock.now += 10
+    assert await post.store.read(lambda s: post.outbox.sent_since(s, QUEUE, began - 1)) == [began, began + 10]
+    assert await post.store.read(lambda s: post.outbox.sent_since(s, QUEUE, began)) == [began + 10]
+    assert await post.store.read(lambda s: post.outbox.sent_since(s, "wx:b", 0)) == []
+
+
+async def test_a_reply_cut_off_is_not_told_as_failed_and_a_broadcast_is(open_store: OpenStore, move_in: Move) -> None:
+    first = await move_in(await open_store(), start=False)
+    for name, priority in (("reply", Priority.REPLY), ("broadcast", Priority.BROADCAST)):
+        await first.promise(name, priority=priority)
+
+    def cut_off(session: Session) -> None:
+        for item in session.exec(select(OutboxItem)):
+            item.state = "sending"
+
+    await first.store.write(cut_off)
+    second = await move_in(await open_store())
+    await second.ended(1)
+    assert second.done == ["reply"]
+    assert second.failed == ["broadcast: cut off while sending"]
+    await until(lambda: not second.outbox._open)
+    assert await second.rows() == {"reply": "sent", "broadcast": "unknown"}
+
+
+async def test_ends_are_counted(post: Post, clock: Clock) -> None:
+    post.answers |= {"bad": [GiveUp("no")], "again": [Retry(0, "again")]}
+    await post.promise("good", "bad", "again")
+    post.gates["late"] = asyncio.Event()
+    await post.promise("late")
+    await until(lambda: "late" in post.began)
+    clock.now += 61
+    post.gates["late"].set()
+    await until(lambda: not post.outbox._open)
+    counts = {result.value: number for (_queue, result), number in post.outbox.results.counts.items()}
+    assert counts == {"sent": 2, "failed": 1, "retried": 1, "late": 1}

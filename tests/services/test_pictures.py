@@ -1,4 +1,4 @@
-"""Pictures are opened in a child process: neither a bomb nor a crash reaches the bot."""
+"""Images are decoded in a child process, so that decompression bombs and crashes do not affect the bot."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def qr_code(**save: object) -> bytes:
 
 
 def bomb(side: int = 7000) -> bytes:
-    """A PNG of few bytes that decodes to many."""
+    """Return a small PNG that decodes to a large image."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -51,7 +51,7 @@ def bomb(side: int = 7000) -> bytes:
 
 
 def child_memory(reader: QrReader) -> int:
-    """The peak memory of the child process, in bytes."""
+    """Return the peak memory of the child process, in bytes."""
     assert reader._child is not None
     status = Path(f"/proc/{reader._child.pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024

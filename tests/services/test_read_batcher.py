@@ -1,4 +1,4 @@
-"""Look-ups that share a read: each gets its own answer, and a failure is told to those who asked."""
+"""Batched lookups: every caller gets its own result, and errors reach all callers of the batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.work.read_batcher import ReadBatcher
 
 
 class Shelf:
-    """What there is, and what was asked of it."""
+    """The data, and the keys requested."""
 
     def __init__(self) -> None:
         self.reads: list[list[str]] = []

@@ -1,4 +1,4 @@
-"""What staff write, when they are there, and which sentences ask for them. Echoes too."""
+"""Staff commands, office hours, requests for a person, and echoes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 
 
 def at(text: str) -> float:
-    """Unix seconds of a moment in Shanghai. 2026-01-05 is a Monday."""
+    """Return Unix seconds of a time in Shanghai. 2026-01-05 is a Monday."""
     return datetime.fromisoformat(text).replace(tzinfo=ZONE).timestamp()
 
 
@@ -104,7 +104,7 @@ QUOTE = "「助手：【#12 张三】在吗」\n- - - - - - - - - - - - - - -\n"
         (
             f"{QUOTE}#13 您好",
             StaffCommand(StaffVerb.ANSWER, 13, "您好"),
-        ),  # the number that is written, not the one quoted
+        ),  # the number written, not the one quoted
         (f"{QUOTE}@小李\u2005这个你来", None),
         (f"{QUOTE}＃", StaffCommand(StaffVerb.LIST)),
         (
@@ -183,7 +183,7 @@ def test_what_goes_round_is_let_go_after_a_while() -> None:
 
 
 def test_every_part_of_what_was_said_last_is_an_echo() -> None:
-    """A bot that says all back would else be answered on the first part of two, for ever."""
+    """Otherwise a bot that echoes everything would be answered forever."""
     loop_detector = LoopDetector(lambda: 0.0)
     for words in ("开发票请发抬头", "谢谢"):
         loop_detector.spoke("a", "wxid_bot", words)
@@ -199,4 +199,5 @@ def test_what_is_no_text_is_named() -> None:
     assert shown(MessageKind.TEXT, "<b>") == "<b>"
     assert shown(MessageKind.FILE, "合同.pdf") == "[文件] 合同.pdf"
     assert shown(MessageKind.LINK, "<msg>…</msg>") == "[链接]"
-    assert shown(MessageKind.RECALLED, "msg_17") == "[撤回了一条消息]"  # the text is only the old message's id
+    # the text is only the id of the recalled message
+    assert shown(MessageKind.RECALLED, "msg_17") == "[撤回了一条消息]"

@@ -1,4 +1,4 @@
-"""Many small writes as one."""
+"""Batched writes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ async def keys(store: Store) -> set[str]:
 
 async def test_what_comes_meanwhile_is_written_together_and_in_order(sqlite_store: Store) -> None:
     batches: list[list[str]] = []
-    gathered = WriteBatcher[str](sqlite_store, lambda s, items: (batches.append(items), put(s, items)))
+
+    def write(session: Session, items: list[str]) -> None:
+        batches.append(items)
+        put(session, items)
+
+    gathered = WriteBatcher[str](sqlite_store, write)
     for i in range(1200):
         gathered.put(f"k{i:04}")
         if i == 0:
@@ -48,7 +53,7 @@ async def test_an_item_that_cannot_be_written_goes_alone(sqlite_store: Store, ca
     await gathered.drain()
     assert await keys(sqlite_store) == {"first", "a", "b", "c"}
     assert lost == ["bad", "bad"]
-    assert "cannot be written" in caplog.text
+    assert "could not write an item" in caplog.text
 
 
 async def test_a_database_that_is_away_is_waited_for(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,11 +85,11 @@ async def test_nothing_is_thrown_away_for_a_damaged_database(
     await gathered.drain(0.5)
     assert "malformed" in str(await _error(sqlite_store))
     assert lost == []
-    assert "1 items could not be written" in caplog.text
+    assert "could not write 1 items" in caplog.text
 
 
 def damage(store: Store) -> None:
-    """Spoil all but the first page of the file, and have nobody remember the others."""
+    """Overwrite all pages of the file except the first, and drop caches."""
     with store.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     store.engine.dispose()
@@ -105,4 +110,4 @@ async def test_a_drain_does_not_wait_for_ever(sqlite_store: Store, caplog: pytes
     gathered = WriteBatcher[str](sqlite_store, away)
     gathered.put("a")
     await gathered.drain(0.3)
-    assert "1 items could not be written" in caplog.text
+    assert "could not write 1 items" in caplog.text

@@ -1,4 +1,4 @@
-"""Writes numbered rows as fast as it can and prints each number once its write has returned; killed by its test."""
+"""Writes numbered rows and prints each number once its write has returned; killed by its test."""
 
 from __future__ import annotations
 

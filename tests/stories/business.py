@@ -1,4 +1,4 @@
-"""Business systems in a story: the stand-ins, a receiver of webhooks that can be difficult, a system of one's own."""
+"""Business systems for the stories: the stand-ins, a receiver of webhooks, and custom servers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """Return an unused port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
@@ -37,25 +37,25 @@ def free_port() -> int:
 
 
 async def runs(container: Container) -> list[str]:
-    """The state of every run of a flow there has been."""
+    """Return the state of all flow runs."""
     return list(await container.store.read(lambda s: s.exec(select(FlowRun.state)).all()))
 
 
 def shipped(systems: Systems, port: int) -> dict[str, Any]:
-    """The config of the shipped flows, calling the stand-ins, for a bot whose REST door is at `port`."""
+    """Return the config of the shipped flows with these stand-ins, for a bot whose REST API uses `port`."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     named = {name: {**section, "base_url": systems.urls[name]} for name, section in config["systems"].items()}
     return {"systems": named, "flows": config["flows"], "api": at(port)}
 
 
 def at(port: int) -> dict[str, Any]:
-    """The `api` section of a bot that hands out addresses which work."""
+    """Return the `api` section of a bot whose URLs are reachable."""
     return {"port": port, "public_url": f"http://127.0.0.1:{port}"}
 
 
 @asynccontextmanager
 async def stand_ins() -> AsyncIterator[Systems]:
-    """云商城 and HiPOS 云 on free ports."""
+    """Start 云商城 and HiPOS 云 on free ports."""
     systems = await start_systems(ports=(0, 0))
     assert not systems.problems
     try:
@@ -67,7 +67,7 @@ async def stand_ins() -> AsyncIterator[Systems]:
 
 @asynccontextmanager
 async def serving(handler: Handler, port: int = 0) -> AsyncIterator[str]:
-    """A web server whose every request goes to one handler; yields its address."""
+    """Start a web server with one handler for all requests; yield its URL."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -81,16 +81,16 @@ async def serving(handler: Handler, port: int = 0) -> AsyncIterator[str]:
 
 @dataclass
 class Receiver:
-    """Takes webhooks, verifies each signature, and keeps the events. `answer` says what to do with one."""
+    """Receives webhooks and verifies their signatures. `answer` decides the response to an event."""
 
     secret: str | bytes = SECRET
     url: str = ""
-    events: list[dict[str, Any]] = field(default_factory=list)  # taken with a 2xx
+    events: list[dict[str, Any]] = field(default_factory=list)  # events answered with 2xx
     tries: list[dict[str, Any]] = field(default_factory=list)
     answer: Callable[[dict[str, Any]], Awaitable[web.StreamResponse | int]] | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """One POST."""
+        """Handle a POST."""
         raw = await request.text()
         Verifier(self.secret).verify(raw, dict(request.headers))
         event: dict[str, Any] = json.loads(raw)
@@ -107,22 +107,22 @@ class Receiver:
         return web.Response(status=said)
 
     def types(self) -> list[str]:
-        """The types taken so far."""
+        """Return the types received so far."""
         return [event["type"] for event in self.events]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        """The data of the events of a type."""
+        """Return the data of the events of a type."""
         return [event["data"] for event in self.events if event["type"] == kind]
 
     @property
     def config(self) -> dict[str, Any]:
-        """Its entry under `webhooks:`."""
+        """Return its entry under `webhooks:`."""
         return {"url": self.url, "secret": self.secret}
 
 
 @asynccontextmanager
 async def receiving(secret: str | bytes = SECRET) -> AsyncIterator[Receiver]:
-    """A receiver that takes everything until it is told otherwise."""
+    """Start a receiver that accepts everything by default."""
     receiver = Receiver(secret)
     async with serving(receiver.handle) as url:
         receiver.url = f"{url}/hook"
@@ -130,11 +130,11 @@ async def receiving(secret: str | bytes = SECRET) -> AsyncIterator[Receiver]:
 
 
 async def forever(*_given: object) -> int:
-    """Never answer."""
+    """Never respond."""
     await asyncio.Event().wait()
     return 500
 
 
 def told(town: Town, who: str = "店长") -> list[str]:
-    """Everything the assistant said to a person."""
+    """Return all messages of the assistant to a person."""
     return [message.text for message in town.seen(who) if message.kind is Kind.TEXT]

@@ -1,4 +1,4 @@
-"""A town to tell stories in: the real bot over a sandbox WeChat in which tests act as people."""
+"""Fixtures of the stories: the real bot over the sandbox's WeChat, in which tests act as people."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wechat.connection import Timing
 __all__ = ["database", "postgres"]
 
 ACCOUNT = "weimi1001"
-PATIENCE = 15.0  # seconds a person in a story waits; far more than anything takes on an idle machine
+PATIENCE = 15.0  # timeout in seconds, generous for slow machines
 
 NAMES = {
     "宋公明": "wxid_songgongming",
@@ -38,7 +38,7 @@ NAMES = {
 }
 
 
-async def until(condition: Callable[[], Any], what: str = "", within: float = PATIENCE) -> Any:
+async def until(condition: Callable[..., Any], what: str = "", within: float = PATIENCE) -> Any:
     """Wait for a condition to hold; its value. Fails, saying what was waited for."""
     deadline = time.monotonic() + within
     while not (value := condition()):
@@ -49,7 +49,7 @@ async def until(condition: Callable[[], Any], what: str = "", within: float = PA
 
 
 class Town:
-    """The bot, its WeChat, and the people in it. People are named by nickname or id."""
+    """A bot, its WeChat and its people, who are named by nickname or id."""
 
     def __init__(self, folder: Path, accounts: Iterable[str] = (ACCOUNT,), **config: Any) -> None:
         self.folder = folder
@@ -57,16 +57,16 @@ class Town:
         self.extra = config
         self.timing = Timing(create=3.0, apart=0.5)  # so that a lost answer is not waited for as long as in earnest
         self._words = 0
-        self.ahead = 0.0  # seconds that the bot's clock is ahead of the world's
+        self.ahead = 0.0  # seconds by which the bot's clock is ahead of the world's
         self.bot: Bot
         self.sandbox: sandbox.Sandbox
         self.http: aiohttp.ClientSession
         self._stack = AsyncExitStack()
 
-    # ---- life ----
+    # ---- start and stop ----
 
     async def open(self) -> Town:
-        """Start WeChat, then the bot, and wait until it is ready."""
+        """Start WeChat and the bot, and wait until it is ready."""
         world = World.default(self.accounts, seed=1)
         self.sandbox = await sandbox.start(self.accounts, port=0, world=world)
         self._stack.push_async_callback(self.sandbox.stop)
@@ -75,22 +75,22 @@ class Town:
         return self
 
     async def close(self) -> None:
-        """Stop the bot, then WeChat."""
+        """Stop the bot and WeChat."""
         await self.stop_bot()
         await self._stack.aclose()
 
     async def start_bot(self) -> None:
-        """Start the bot on the town's database and wait until it is ready."""
+        """Start the bot on the same database and wait until it is ready."""
         self.bot = Bot(self.config(), self.timing, clock=lambda: time.time() + self.ahead, source=self.config)
         await self.bot.start()
         await self.ready()
 
     async def stop_bot(self) -> None:
-        """Stop it as SIGTERM would."""
+        """Stop the bot as on SIGTERM."""
         await self.bot.stop()
 
     async def restart_bot(self) -> None:
-        """Stop it and start it again."""
+        """Restart the bot."""
         await self.stop_bot()
         await self.start_bot()
 
@@ -99,7 +99,7 @@ class Town:
         await until(lambda: all(self.bot.container.accounts.is_online(a) for a in self.accounts), "online")
 
     def config(self) -> Config:
-        """Fast settings: no pacing, no human-like delays; what a story gives goes before them, section by section."""
+        """Return the config: no rate limits and delays by default; `extra` settings are merged by section."""
         assistants = [
             {"account": a, "endpoint": self.sandbox.endpoints[a], "token": self.sandbox.token, "tls": False}
             for a in self.accounts
@@ -112,6 +112,7 @@ class Town:
             "groups": {"confirm_seconds": 2},
             "customer_service": {"accept": {"delay_seconds": [0, 0]}, "faq": ""},
             "pacing": {"enabled": False},
+            "limits": {"repeats": 1000},  # people in stories ask the same again and again
         }
         return Config(**_merge(data, self.extra))
 
@@ -119,17 +120,17 @@ class Town:
 
     @property
     def url(self) -> str:
-        """Where the REST door is."""
+        """Base URL of the REST API."""
         return f"http://127.0.0.1:{self.bot.port}"
 
     async def call(self, method: str, path: str, json: Any = None, **more: Any) -> tuple[int, Any, dict[str, str]]:
-        """Status, JSON body (None when there is none) and headers of a request."""
+        """Send a request; return status, JSON body (or None) and headers."""
         async with self.http.request(method, self.url + path, json=json, **more) as response:
             is_json = response.content_type == "application/json"
             return response.status, await response.json() if is_json else None, dict(response.headers)
 
     async def make_group(self, code: str = "code-1", owner: str = "宋公明") -> Any:
-        """Make a group by REST; its qun as GET tells it, with `room` = its room's id in WeChat."""
+        """Create a group by REST; return the qun of GET, with its WeChat room id as `room`."""
         body = {"code": code, "owner": owner, "assistant": self.accounts[0]}
         status, answer, _ = await self.call("POST", "/wxbot/qun", body)
         assert status in (200, 201), answer
@@ -141,18 +142,18 @@ class Town:
         return qun
 
     async def join(self, token: str, member: str) -> tuple[int, Any, dict[str, str]]:
-        """Ask by REST for a person to be let in."""
+        """Request a membership by REST."""
         return await self.call("POST", "/wxbot/qun/membership", {"token": token, "member": member})
 
     # ---- people ----
 
     @property
     def world(self) -> World:
-        """The WeChat of the town."""
+        """The simulated WeChat."""
         return self.sandbox.world
 
     def id(self, who: str) -> str:
-        """A person's WeChat id; "bot" is the first assistant, an assistant's name is itself."""
+        """Return a person's WeChat id; "bot" is the first assistant, other assistants by name."""
         if who == "bot":
             return self.world.accounts.person(self.accounts[0]).id
         if who in self.accounts:
@@ -160,41 +161,40 @@ class Town:
         return NAMES.get(who, who)
 
     def newcomer(self, name: str, *, friend: bool = True, account: str = "") -> str:
-        """A new person; returns their WeChat id."""
+        """Create a person; return their WeChat id."""
         person = self.world.people.create(name)
         if friend:
             self.world.people.befriend(person.id, self.id(account or "bot"))
         return person.id
 
     def room(self, room_id: str) -> WorldRoom:
-        """A group as WeChat has it."""
+        """Return a group of the world."""
         return self.world.rooms.get(room_id)
 
     def say(self, who: str, text: str, to: str = "bot", mentions: Iterable[str] = ()) -> ChatMessage:
-        """A person says something, to the assistant unless `to` names another person or a room id."""
+        """Send a text as a person, to the assistant unless `to` is another person or a room id."""
         return self.world.chats.say(self.id(who), self.id(to), text, [self.id(m) for m in mentions])
 
     def seen(self, who: str, chat: str = "bot") -> list[ChatMessage]:
-        """What others said in a chat of this person, oldest first."""
+        """Return the messages of others in a person's chat, oldest first."""
         me, where = self.id(who), self.id(chat)
         return [m for m in self.world.chats.history(me, where, limit=1000) if m.sender != me]
 
     async def hears(self, who: str, words: str, chat: str = "bot", within: float = PATIENCE) -> ChatMessage:
-        """Wait until the person sees a text holding `words` in a chat; that message."""
+        """Wait until the person sees a text with `words` in a chat; return the message."""
         found: ChatMessage = await until(
             lambda: next((m for m in self.seen(who, chat) if words in m.text), None), f"{who} hears {words!r}", within
         )
         return found
 
     async def quiet(self) -> None:
-        """Wait until the bot has heard all that was said, and has nothing left to do: no event unhandled, no message
-        unsent."""
+        """Wait until the bot has handled all messages: no unhandled events, no unsent messages."""
         for account in self.accounts:
             await self._last_word(account)
         await until(self._is_quiet, "the bot is quiet")
 
     async def _last_word(self, account: str) -> None:
-        """Tell the bot something that changes nothing, and wait until it is stored: all before it is stored then."""
+        """Send the bot an event without effect and wait until it is stored; then all earlier ones are stored."""
         self._words += 1
         topic = f"last word {self._words}"
         data = {"roomId": "nowhere@chatroom", "newTopic": topic, "oldTopic": "", "changerId": "nobody"}
@@ -224,7 +224,7 @@ MakeTown = Callable[..., Awaitable[Town]]
 
 @pytest.fixture
 async def make_town(tmp_path: Path) -> AsyncIterator[MakeTown]:
-    """Build a town with other settings: `await make_town(groups={"overflow": True})`."""
+    """Return a function that builds a bot with other settings: `await make_town(groups={"overflow": True})`."""
     towns: list[Town] = []
 
     async def make(accounts: Iterable[str] = (ACCOUNT,), **config: Any) -> Town:
@@ -241,5 +241,5 @@ async def make_town(tmp_path: Path) -> AsyncIterator[MakeTown]:
 
 @pytest.fixture
 async def town(make_town: MakeTown) -> Town:
-    """A town with the usual settings."""
+    """A bot with the default settings."""
     return await make_town()

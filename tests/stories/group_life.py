@@ -1,4 +1,4 @@
-"""What stories about groups look at."""
+"""Helpers for stories about groups."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tests.stories.conftest import Town, until
 
 
 def qun_of(town: Town, qun: dict[str, Any]) -> Qun:
-    """The group as the bot keeps it."""
+    """Return the group's row."""
     kept = town.bot.container.groups.by_number(qun["number"])
     assert kept is not None
     return kept
 
 
 async def state_of(town: Town, qun: dict[str, Any], who: str) -> str:
-    """Where a person stands with a group; "" when nothing is known of them."""
+    """Return a person's membership state; "" if there is none."""
     row = await town.bot.container.store.read(lambda s: membership_of(s, qun["number"], town.id(who)))
     return row.state if row else ""
 
 
 async def becomes(town: Town, qun: dict[str, Any], who: str, state: str) -> None:
-    """Wait until a person stands there."""
+    """Wait until a person has a membership state."""
     seen = ""
 
     async def look() -> bool:
@@ -39,7 +39,7 @@ async def becomes(town: Town, qun: dict[str, Any], who: str, state: str) -> None
 
 
 async def holds(look: Any, what: Any) -> None:
-    """Wait until an awaited condition is true."""
+    """Wait until an async condition is true."""
     import asyncio
     import time
 
@@ -50,7 +50,7 @@ async def holds(look: Any, what: Any) -> None:
 
 
 async def members(town: Town, qun: dict[str, Any]) -> set[str]:
-    """Who is in the group by the database."""
+    """Return the members of a group by the database."""
     wanted = select(Membership.contact_id).where(
         Membership.number == qun["number"], Membership.state == MemberState.JOINED
     )
@@ -58,35 +58,35 @@ async def members(town: Town, qun: dict[str, Any]) -> set[str]:
 
 
 async def standing(town: Town, qun: dict[str, Any], who: str) -> MemberRecord | None:
-    """How a person has behaved."""
+    """Return a person's record in a group."""
     return await town.bot.container.store.read(lambda s: s.get(MemberRecord, (qun["number"], town.id(who))))
 
 
 async def audit(town: Town, kind: str) -> list[Action]:
-    """The audit log's lines of a kind."""
+    """Return the audit entries of a kind."""
     return list(await town.bot.container.store.read(lambda s: s.exec(select(Action).where(Action.kind == kind)).all()))
 
 
 def texts(town: Town, who: str, chat: str = "bot", words: str = "") -> list[str]:
-    """What a person sees in a chat, of what holds `words`."""
+    """Return the messages with `words` that a person sees in a chat."""
     return [m.text for m in town.seen(who, chat) if words in m.text and m.kind is Kind.TEXT]
 
 
 def bring(town: Town, qun: dict[str, Any], *people: str, by: str = "bot") -> None:
-    """Somebody brings people into a group without asking the assistant."""
+    """Add people to a group as another person, without the assistant."""
     room = town.room(qun["room"])
     town.world.rooms.let_in(room, [town.id(one) for one in people], town.id(by))
 
 
 async def hand_over(town: Town, qun: dict[str, Any], to: str = "宋公明") -> None:
-    """The assistant is the group's owner in WeChat no longer."""
+    """Transfer the group from the assistant to another owner."""
     town.world.rooms.transfer(town.id("bot"), qun["room"], town.id(to))
     directory = town.bot.assistants[0].directory
     await until(lambda: directory.rooms[qun["room"]].owner_id == town.id(to), "the new owner is known")
 
 
 async def settled(town: Town, qun: dict[str, Any]) -> None:
-    """Wait until all that was said in the group up to now is handled: what its owner asks is answered after it."""
+    """Wait until all earlier messages in the group are handled, by the answer to a command of its owner."""
     before = len(texts(town, "宋公明", qun["room"], "群编号："))
     town.say("宋公明", "/群信息", qun["room"])
     await until(lambda: len(texts(town, "宋公明", qun["room"], "群编号：")) > before, "the owner is answered")

@@ -1,4 +1,4 @@
-"""What stories of customer service share: what somebody hears, and a staff room."""
+"""Helpers for stories about customer service."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sandbox.world.model import ChatMessage, Kind
 from tests.stories.conftest import PATIENCE, Town, until
 
 STAFF_ROOM = "客服值班群"
-MARKER = {"equals": "好了吗", "reply": "好了。"}  # a conversation is worked off in order: this answer comes last
+MARKER = {"equals": "好了吗", "reply": "好了。"}  # conversations are handled in order, so this reply comes last
 
 
 def words(messages: list[ChatMessage]) -> list[str]:
-    """The texts of messages; what is no text is shown by its kind. The grey lines of a chat are left out."""
+    """Return the texts of messages; other kinds are named. System lines are left out."""
     return [m.text if m.kind is Kind.TEXT else f"<{m.kind}>" for m in messages if m.kind is not Kind.NOTE]
 
 
 async def answers(town: Town, who: str, say: str | None = None, chat: str = "bot") -> list[str]:
-    """All that a person hears after saying something: until the answer to a marker said right behind it."""
+    """Send a message and return all replies to it, up to the reply to a marker sent right after it."""
     before = len(words(town.seen(who, chat)))
     mentions = ["bot"] if chat != "bot" else []
     if say is not None:
@@ -31,7 +31,7 @@ async def answers(town: Town, who: str, say: str | None = None, chat: str = "bot
 
 
 async def until_done(do: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """Do it again and again until it gives something true; that."""
+    """Repeat until the result is true; return it."""
     deadline = time.monotonic() + PATIENCE
     while True:
         if value := await do():
@@ -41,7 +41,7 @@ async def until_done(do: Callable[[], Awaitable[Any]], what: str) -> Any:
 
 
 def staff_room(town: Town, topic: str = STAFF_ROOM) -> str:
-    """A staff room of 店长, who is an admin, with 宋公明 and the bot; its id."""
+    """Create a staff room of 店长 (an admin) with 宋公明 and the bot; return its id."""
     room = town.world.rooms.create(town.id("店长"), [town.id("宋公明"), town.id("bot")], topic)
     return str(room.id)
 
@@ -53,6 +53,6 @@ async def known(town: Town, room_id: str) -> None:
 
 
 def service(**more: Any) -> dict[str, Any]:
-    """A customer_service section in which somebody is always there."""
+    """Return a customer_service section whose office is always open."""
     always = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
     return {"keywords": [MARKER], "handoff": {"hours": always, **more.pop("handoff", {})}, **more}

@@ -1,10 +1,10 @@
-"""An account or a webhook that is no longer in the config leaves work and groups behind; the bot runs all the same."""
+"""Accounts and webhooks removed from the config leave jobs and groups behind; the bot starts nevertheless."""
 
 from __future__ import annotations
 
 import json
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from models.durable import InboxEvent, OutboxItem, WorkState
 from models.groups import Membership, MemberState, Qun, QunRoom, QunState
@@ -14,7 +14,7 @@ from tests.stories.service import service
 
 
 async def test_open_work_of_what_is_gone_waits(town: Town) -> None:
-    """Nothing of it is lost or sent from another account, and the others go on."""
+    """Their jobs are neither lost nor sent from another account, and other accounts work."""
 
     def leave_behind(session: Session) -> None:
         body = json.dumps({"type": "text", "text": "x"})
@@ -28,7 +28,7 @@ async def test_open_work_of_what_is_gone_waits(town: Town) -> None:
     town.say("黑旋风", "绑定")
     await town.hears("黑旋风", "抱歉，我没听懂")
     states = await town.bot.container.store.read(
-        lambda s: s.exec(select(OutboxItem.state).where(OutboxItem.queue.endswith(":gone"))).all()  # type: ignore[attr-defined]
+        lambda s: s.exec(select(OutboxItem.state).where(col(OutboxItem.queue).endswith(":gone"))).all()
     )
     assert set(states) == {WorkState.QUEUED}
     assert not town.seen("宋公明") or all(m.text != "x" for m in town.seen("宋公明"))
@@ -45,7 +45,7 @@ async def test_a_notice_to_a_webhook_that_is_gone_does_not_stop_the_start(town: 
 
 
 async def test_the_groups_and_tickets_of_an_account_that_is_gone(make_town: MakeTown) -> None:
-    """They are shown as they were kept; nothing can be done in them, and every job runs over them unharmed."""
+    """They are shown from the database; actions on them fail, and all jobs run."""
     town = await make_town(customer_service=service())
     qun = Qun(
         number=100900, code="gone", account="gone", owner="宋公明", owner_id="wxid_songgongming", companion_id="c",

@@ -1,4 +1,4 @@
-"""A day without a restart: what people change while the bot runs, by config, chat and REST; nothing is lost by it."""
+"""Changes at run time, by config, chat and REST."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ANOTHER = "whsec_YW5vdGhlciBzZWNyZXQgb2Ygb3Vycw=="
 
 
 async def reload(town: Town, **config: Any) -> Any:
-    """Change the config and have it read again; what REST answers."""
+    """Change the config and reload it; return the REST response."""
     town.extra = {**town.extra, **config}
     status, answer, _ = await town.call("POST", KEYS)
     assert status == 200, answer
     return answer
 
 
-# ---- the config ----
+# ---- configuration ----
 
 
 async def test_what_changes_at_once(make_town: MakeTown, database: str) -> None:
@@ -69,7 +69,7 @@ async def test_a_mistake_changes_nothing(town: Town, monkeypatch: pytest.MonkeyP
     assert town.bot.container.config.texts.bad_token != "令牌不对"
     town.say("黑旋风", "怎么退货")
     await town.hears("黑旋风", "七天内")
-    await town.bot.reload()  # as by SIGHUP: it is logged, and nothing else
+    await town.bot.reload()  # like SIGHUP: only logged
     faq.write_text("- questions: [怎么退货]\n  answer: 十天内\n")
     assert (await reload(town))["changed"] == ["texts.bad_token", "customer_service.faq"]
     town.say("黑旋风", "怎么退货")
@@ -102,7 +102,7 @@ async def test_hours_jobs_admins_keys_and_groups_follow(town: Town) -> None:
 
 
 async def test_a_receiver_moves_and_loses_nothing(make_town: MakeTown, database: str) -> None:
-    """Its url and its secret change while events wait for it; they come there, in order, and once."""
+    """The URL and secret change while events are queued; they are delivered once and in order."""
 
     async def closed(_event: dict[str, Any]) -> int:
         return 503
@@ -126,7 +126,9 @@ async def test_a_receiver_moves_and_loses_nothing(make_town: MakeTown, database:
 
 
 async def test_a_day_without_a_restart(make_town: MakeTown, database: str) -> None:
-    """FAQ, hours, webhook, key and an admin change while customers talk: each is answered once, by some config."""
+    """FAQ, hours, webhook, key and admin change while customers write: each message is answered once, by one of the
+    configs.
+    """
     async with receiving() as first, receiving() as second:
         hook = {"name": "erp", "events": ["message.sent"]}
         town = await make_town(database=database, webhooks=[{**hook, **_of(first.config)}])
@@ -152,14 +154,14 @@ async def test_a_day_without_a_restart(make_town: MakeTown, database: str) -> No
             numbers = [int(answer.split()[0].removeprefix("答")) for answer in answers]
             assert sorted(numbers) == list(range(rounds))
         told = [event["data"]["message"] for event in (*first.events, *second.events)]
-        assert len(told) == len(set(told)) == (rounds + 1) * len(people)  # each was greeted, too
+        assert len(told) == len(set(told)) == (rounds + 1) * len(people)  # includes the greeting
 
 
 def _of(config: dict[str, Any]) -> dict[str, Any]:
     return {name: config[name] for name in ("url", "secret")}
 
 
-# ---- admins, questions, groups, by chat ----
+# ---- admins, questions and groups by chat ----
 
 
 async def test_admins_by_chat(make_town: MakeTown, database: str) -> None:
@@ -167,7 +169,7 @@ async def test_admins_by_chat(make_town: MakeTown, database: str) -> None:
     qun = await town.make_group()
     town.say("黑旋风", "/管理员 加 wxid_heixuanfeng")
     await town.hears("黑旋风", "您没有权限执行此命令。")
-    town.say("宋公明", "/管理员", qun["room"])  # the group's owner is no admin
+    town.say("宋公明", "/管理员", qun["room"])  # the group's owner is not an admin
     await town.hears("宋公明", "您没有权限执行此命令。", qun["room"])
     town.say("店长", "/管理员 加 黑旋风")
     await town.hears("店长", "管理员按微信号添加，不能用昵称")
@@ -195,7 +197,7 @@ async def test_admins_by_chat(make_town: MakeTown, database: str) -> None:
 
 
 async def test_nobody_is_locked_out(make_town: MakeTown) -> None:
-    """The code works until an admin was seen; the last admin cannot be removed."""
+    """The code is valid until an admin was seen; the last admin cannot be removed."""
     town = await make_town(admins=[])
     code = town.bot.container.admins.code
     assert code
@@ -349,6 +351,10 @@ async def test_an_assistant_is_added_changed_and_removed(town: Town) -> None:
         {"endpoint": ""},
         {"endpoint": "nowhere"},
         {"token": "file:/etc/hostname"},
+        {"callback": {"token": "file:/etc/hostname"}},
+        {"authority": "https://127.0.0.1"},
+        {"endpoint": "", "authority": "https://127.0.0.1", "token": ""},
+        {"endpoint": "", "kind": "wecom", "corp_id": "c"},
         {"tls_ca": "/etc/hostname"},
         {"unknown": 1},
         {"account": ""},

@@ -1,4 +1,4 @@
-"""kill -9 between every two steps of both shipped flows, and in the middle of each call: each goes on where it was."""
+"""kill -9 between all steps of both shipped flows and during each call: the flows continue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ START_SECONDS = 40.0
 
 
 class Process:
-    """The bot as a process of its own; WeChat and the business systems live in the test."""
+    """The bot as a child process; WeChat and the business systems run in the test."""
 
     def __init__(self, config: Path, port: int) -> None:
         self._config = config
@@ -52,7 +52,7 @@ class Process:
         return False
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Kill the process with SIGKILL."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
@@ -60,13 +60,13 @@ class Process:
             self._process = None
 
     async def die(self) -> None:
-        """kill -9, and a new process."""
+        """Kill the process and start a new one."""
         await self.kill()
         await self.start()
 
 
 class Story:
-    """店长 before a bot that keeps dying."""
+    """店长 talking to a bot that is killed repeatedly."""
 
     def __init__(self, world: World, systems: Systems, receiver: Receiver, bot: Process, database: Path) -> None:
         self.world, self.systems, self.receiver, self.bot = world, systems, receiver, bot
@@ -77,7 +77,7 @@ class Story:
         self.world.chats.say(ADMIN, self.me, words)
 
     def told(self) -> list[str]:
-        """What 店长 was told; a line that a crash had said twice stands here once."""
+        """Return the messages to 店长, without duplicates after a crash."""
         lines = [m for m in self.world.chats.history(ADMIN, self.me, limit=1000) if m.sender == self.me]
         return list(dict.fromkeys(m.text for m in lines if m.kind is Kind.TEXT))
 
@@ -85,12 +85,12 @@ class Story:
         await until(lambda: any(words in line for line in self.told()), f"店长 hears {words!r}", 30)
 
     def release(self) -> None:
-        """Let the systems answer what has arrived, and nothing else."""
+        """Let the systems answer the requests that have arrived, and no others."""
         self.systems.book.open.set()
         self.systems.book.open.clear()
 
     async def killed_in_call(self, number: int) -> None:
-        """Kill the bot while its `number`th call has arrived and is not answered; then it comes again."""
+        """Kill and restart the bot while its `number`th call has arrived but is not answered."""
         book = self.systems.book
         await until(lambda: len(book.asked) == number, f"call {number} arrives", 30)
         await self.bot.kill()
@@ -148,6 +148,9 @@ async def test_merchant_settings_survive_a_kill_at_every_step(story: Story) -> N
     await story.bot.die()
     story.systems.book.open.clear()
     story.say("微信支付 1900000001")
+    await story.hears("请核对商户设置")
+    await story.bot.die()
+    story.say("确认")
     for number in (1, 2, 3):
         await story.killed_in_call(number)
     await story.hears("商户设置完成：梁山酒店")
@@ -159,7 +162,7 @@ async def test_merchant_settings_survive_a_kill_at_every_step(story: Story) -> N
         ("hipos", "PUT", "/merchants/梁山酒店"),
         ("hipos", "PUT", "/merchants/梁山酒店/payment"),
     ]
-    assert len(story.told()) == 3
+    assert len(story.told()) == 4
     assert {event["id"] for event in story.receiver.events} == {story.receiver.events[0]["id"]}
     assert story.receiver.of("flow.finished")[0]["state"] == "finished"
 
@@ -167,7 +170,7 @@ async def test_merchant_settings_survive_a_kill_at_every_step(story: Story) -> N
 async def test_a_device_survives_a_kill_at_every_step(story: Story) -> None:
     story.say("增加POS机")
     await story.stored(1)
-    await story.bot.kill()  # with luck before it has answered: the word is stored first
+    await story.bot.kill()  # probably before it has replied: the message is stored first
     await story.bot.start()
     await story.hears("请问哪家门店？")
     await story.bot.die()
@@ -178,10 +181,10 @@ async def test_a_device_survives_a_kill_at_every_step(story: Story) -> None:
     story.systems.book.open.set()
     (asked,) = story.systems.book.asked
     await story.bot.kill()
-    assert not await call_back(story.systems.book, asked, "success")  # nobody there
+    assert not await call_back(story.systems.book, asked, "success")  # the bot is down
     await story.bot.start()
     assert await call_back(story.systems.book, asked, "success")
-    await story.bot.kill()  # it has said 200: the rest must follow
+    await story.bot.kill()  # after the 200, the flow must continue
     await story.bot.start()
     await story.hears("增加POS机成功：忠义堂")
     assert await call_back(story.systems.book, asked, "failed")  # a repeat after all that

@@ -1,4 +1,4 @@
-"""A shipped flow over the official Wechaty gateway, for people whose puppet does not say who is a friend."""
+"""A shipped flow over the official Wechaty gateway, with a puppet that does not report who is a friend."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ async def test_a_device_is_added(official: Start, tmp_path: Path) -> None:  # no
             for words, count in (("增加POS机", 1), ("忠义堂", 2)):
                 await gateway.say(ADMIN, words)
                 await gateway.wait_sent(count, ADMIN)
-            await bot.quiet()  # or it would rather say a line twice than never
+            await bot.quiet()  # otherwise it could send a message twice after the kill
             await bot.kill()
             await bot.start()
             await bot.ready()
             (asked,) = systems.book.asked
-            assert asked.callback.startswith(f"{bot.url}/wxbot/callback/")  # though only the port is configured
+            assert asked.callback.startswith(f"{bot.url}/wxbot/callback/")  # although only the port is configured
             assert await call_back(systems.book, asked, "success")
             sent = await gateway.wait_sent(3, ADMIN)
             await until(lambda: receiver.of("flow.finished"), "told")

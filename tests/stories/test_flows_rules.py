@@ -1,4 +1,4 @@
-"""What a flow does with people and with systems that are slow, early, gone, or talk nonsense."""
+"""Rules of flows: permissions, and systems that are slow, early, unreachable, or return invalid data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Shop:
-    """A business system whose answer each story chooses."""
+    """A business system with configurable responses."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -43,13 +43,13 @@ async def shop() -> AsyncIterator[Shop]:
 
 @pytest.fixture(autouse=True)
 def no_waits() -> Any:
-    """Retries come at once, and as often as always."""
+    """Retries happen at once, with the usual number."""
     with stamina.set_testing(True, attempts=4):
         yield
 
 
 def flow(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """A flow that everybody may start with 开始."""
+    """Return a flow that everybody may start with 开始."""
     return {"name": "试", "start": ["开始"], "allow": "everyone", "steps": list(steps), **more}
 
 
@@ -59,7 +59,7 @@ HAND_OUT = {"call": {"system": "shop", "path": "/orders", "body": {"callback": "
 
 
 def with_shop(shop: Shop, *flows: dict[str, Any], **section: Any) -> dict[str, Any]:
-    """The config with these flows and the shop as their system."""
+    """Return a config with these flows and the shop as their system."""
     systems = {"shop": {"title": "商店", "base_url": shop.url, "timeout": 2, **section}}
     return {"systems": systems, "flows": list(flows), "api": at(free_port())}
 
@@ -92,7 +92,7 @@ async def test_one_at_a_time_and_cancelled_anywhere(make_town: MakeTown, shop: S
     town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？"}}, HAND_OUT, WAIT), other))
     town.say("黑旋风", "开始")
     await town.hears("黑旋风", "甲？")
-    town.say("黑旋风", "另一个")  # a start word is no answer
+    town.say("黑旋风", "另一个")  # a start word does not count as an answer
     await town.hears("黑旋风", "您的流程“试”还没有完成（正在等您回答）")
     town.say("黑旋风", "一")
     await until(lambda: shop.asked, "the shop is asked")
@@ -136,7 +136,7 @@ async def test_an_answer_is_a_text_and_people_stay_reachable(make_town: MakeTown
     await town.hears("黑旋风", "甲？")
     town.world.chats.send_card(town.id("黑旋风"), town.id("bot"), town.id("宋公明"))
     await town.hears("黑旋风", "请用文字回答，或回复“取消”结束。")
-    town.say("黑旋风", "  {flow}\n第二行  ")  # what stands in braces in an answer stays as it is
+    town.say("黑旋风", "  {flow}\n第二行  ")  # braces in an answer are kept
     await town.hears("黑旋风", "乙，{flow}\n第二行？")
     town.say("黑旋风", "「助手：乙，{flow}\n第二行？」\n- - - - - - - - - - - - - - -\n好")
     await town.hears("黑旋风", "{flow}\n第二行、好")
@@ -153,7 +153,7 @@ async def test_a_person_is_reached_in_the_middle_of_a_flow(make_town: MakeTown, 
 
 
 async def test_a_mark_is_no_answer_and_an_answer_no_mark(make_town: MakeTown, shop: Shop) -> None:
-    """Who asks for a person in the middle of a flow is asked for a mark afterwards: what was asked last counts."""
+    """A customer who was handed over during a flow is asked for a rating afterwards: the last question counts."""
     asking = flow({"ask": {"a": "甲？"}}, {"say": "甲是{a}"})
     town = await make_town(customer_service=service(), **with_shop(shop, asking))
     room = staff_room(town)
@@ -318,7 +318,7 @@ async def test_text_that_no_database_takes(make_town: MakeTown, shop: Shop) -> N
 
 
 async def test_a_callback_before_the_wait_is_kept(make_town: MakeTown, shop: Shop) -> None:
-    """The system calls back before it has even answered the call."""
+    """The system calls back before it has answered the call."""
     town: Town
 
     async def early(request: web.Request) -> web.StreamResponse:
@@ -334,7 +334,7 @@ async def test_a_callback_before_the_wait_is_kept(make_town: MakeTown, shop: Sho
 
 
 async def test_a_callback_whose_call_then_fails_is_not_hushed_up(make_town: MakeTown, shop: Shop) -> None:
-    """The system does it and calls back, and its own answer is lost every time."""
+    """The system executes the call and calls back, but its response is always lost."""
     town: Town
 
     async def lost(request: web.Request) -> web.StreamResponse:
@@ -349,7 +349,7 @@ async def test_a_callback_whose_call_then_fails_is_not_hushed_up(make_town: Make
     assert len(shop.keys) == 4
     await town.quiet()
     words = told(town, "黑旋风")
-    assert words[0] == "试失败：商店暂时没有应答，请稍后再试"
+    assert words[0] == "试失败：商店暂时没有应答，请稍后再试\n回复“重试”从出错的这一步继续。"
     assert len(words) == 2
 
 
@@ -360,7 +360,7 @@ async def test_each_wait_has_its_own_address(make_town: MakeTown, shop: Shop) ->
     town.say("黑旋风", "开始")
     await until(lambda: len(shop.asked) == 1, "the first call")
     first = shop.asked[0][2]["callback"]
-    for _ in range(2):  # the second one is a repeat, not an answer to the next wait
+    for _ in range(2):  # the second one is a repeat, not the result of the next step
         await town.call("POST", first.removeprefix(town.url), {"status": "success", "n": 1})
     await until(lambda: len(shop.asked) == 2, "the second call")
     second = shop.asked[1][2]["callback"]

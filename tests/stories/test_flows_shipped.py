@@ -1,4 +1,4 @@
-"""The two flows the mission draws, end to end: WeChat on one side, 云商城 and HiPOS 云 on the other."""
+"""The two shipped flows end to end: WeChat on one side, 云商城 and HiPOS 云 on the other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def town(make_town: MakeTown, systems: Systems, receiver: Receiver) -> Tow
 
 
 async def asked_for(town: Town, systems: Systems, store: str) -> Asked:
-    """店长 asks for a device; what HiPOS 云 was asked, once 店长 has the code."""
+    """Start the device flow as 店长; return the request to HiPOS 云, once 店长 has the code."""
     town.say("店长", "增加POS机")
     await town.hears("店长", "请问哪家门店？")
     town.say("店长", store)
@@ -41,12 +41,19 @@ async def asked_for(town: Town, systems: Systems, store: str) -> Asked:
 
 
 async def test_merchant_and_payment_settings(town: Town, systems: Systems, receiver: Receiver) -> None:
-    """商户资料及支付设置: asked, taken in by 云商城, then by HiPOS 云 twice, and the admin is told."""
+    """商户资料及支付设置: questions, one call to 云商城, two to HiPOS 云, and the final message."""
     town.say("店长", " 商户设置 ")
     await town.hears("店长", "请问商户名称？")
     town.say("店长", "梁山酒店/一号 100%")
     await town.hears("店长", "请发送支付设置")
     town.say("店长", "6222021234567890")  # as long as a join token
+    summary = await town.hears("店长", "请核对商户设置：\n商户名称：梁山酒店/一号 100%\n支付设置：6222021234567890")
+    assert summary.text.endswith("回复“确认”继续，回复“取消”结束。")
+    town.say("店长", "好")
+    await town.hears("店长", "请回复“确认”继续")
+    await town.quiet()
+    assert not systems.book.asked
+    town.say("店长", "确认")
     await town.hears("店长", "商户设置完成：梁山酒店/一号 100%")
     name, payment = "梁山酒店/一号 100%", "6222021234567890"
     assert [(one.system, one.method, one.path, one.body) for one in systems.book.asked] == [
@@ -57,7 +64,7 @@ async def test_merchant_and_payment_settings(town: Town, systems: Systems, recei
     assert len({one.key for one in systems.book.asked}) == 3
     assert [one.repeats for one in systems.book.asked] == [0, 0, 0]
     await town.quiet()
-    assert len(told(town)) == 3
+    assert len(told(town)) == 5
     finished = (await until(lambda: receiver.of("flow.finished"), "told"))[0]
     assert (finished["flow"], finished["state"]) == ("商户资料及支付设置", "finished")
     assert (finished["contact_id"], finished["assistant"]) == ("wxid_admin", "weimi1001")
@@ -91,18 +98,20 @@ async def test_a_repeated_callback_has_no_effect(town: Town, systems: Systems) -
 
 async def test_callbacks_that_are_none(town: Town, systems: Systems) -> None:
     asked = await asked_for(town, systems, "一店")
-    for body in ({"status": "success"}, [], "x" * 70_000, None):
+    bodies: list[object] = [{"status": "success"}, [], "x" * 70_000, None]
+    for body in bodies:
         status, answer, _ = await town.call("POST", "/wxbot/callback/" + "A" * 32, body)
         assert (status, answer["error"]["code"]) == (404, 1004), str(body)[:20]
     path = asked.callback.removeprefix(town.url)
-    for body in ([], "success", 1, None):
+    no_objects: list[object] = [[], "success", 1, None]
+    for body in no_objects:
         status, answer, _ = await town.call("POST", path, body)
         assert (status, answer["error"]["code"]) == (400, 1001), body
     status, answer, _ = await town.call("POST", path, {"status": "x" * 70_000})
     assert (status, answer["error"]["code"]) == (413, 1006)
     status, answer, _ = await town.call("GET", path)
     assert (status, answer["error"]["code"]) == (405, 1005)
-    status, _, _ = await town.call("POST", path, {"status": "success"})  # it still waits
+    status, _, _ = await town.call("POST", path, {"status": "success"})  # the flow still waits
     assert status == 200
     await town.hears("店长", "增加POS机成功：一店")
 

@@ -1,4 +1,4 @@
-"""A business system makes groups and lets people in, over HTTP, with WeChat on the other side."""
+"""Groups and memberships by REST, with the sandbox's WeChat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.stories.conftest import MakeTown, Town, until
 
 
 async def test_the_two_calls_of_the_contract(town: Town) -> None:
-    """A group is made, the same call again makes nothing new, and a friend is let in and welcomed once."""
+    """A group is created once, and a friend is added and welcomed once."""
     body = {"code": "1001", "owner": "宋公明", "assistant": "weimi1001"}
     status, answer, headers = await town.call("POST", "/wxbot/qun", body)
     assert status == 201
@@ -77,7 +77,7 @@ async def test_a_lost_answer_of_wechat_makes_no_second_group(make_town: MakeTown
 
 @pytest.mark.parametrize("topic", ["宋公明的群100001", ""])
 async def test_a_room_that_was_there_before_is_not_taken(town: Town, topic: str) -> None:
-    """Anybody can make a room with the next topic beforehand, and pull the assistant and the others in."""
+    """Anyone can create a room with the expected topic beforehand and add the assistant and the others."""
     decoy = town.world.rooms.create(town.id("黑旋风"), [town.id("bot"), town.id("宋公明"), town.id("智多星")], topic)
     own = town.world.rooms.create(town.id("bot"), [town.id("宋公明"), town.id("智多星")], topic)
     directory = town.bot.container.accounts.get("weimi1001").directory
@@ -91,7 +91,7 @@ async def test_a_room_that_was_there_before_is_not_taken(town: Town, topic: str)
 
 
 async def test_pending_until_a_friend(town: Town) -> None:
-    """九纹龙 is no friend yet: approved now, let in the moment they become one."""
+    """九纹龙 is not a friend yet, and is added on becoming one."""
     qun = await town.make_group()
     status, answer, headers = await town.join(qun["token"], "九纹龙")
     assert status == 202
@@ -127,7 +127,7 @@ async def test_from_forty_on_an_invitation(town: Town) -> None:
 
 @pytest.mark.parametrize("overflow", [False, True])
 async def test_more_people_at_once_than_there_are_places(make_town: MakeTown, overflow: bool) -> None:
-    """A place is given away once: the others are told that it is full, or find one in the next rooms."""
+    """A seat is given once: others get an error, or a seat in the next rooms."""
     town = await make_town(groups={"capacity": 5, "overflow": overflow})
     qun = await town.make_group()
     people = [town.newcomer(name) for name in ("燕青", "李逵", "石秀", "张顺", "阮小七", "时迁")]
@@ -161,7 +161,7 @@ async def test_removing_by_rest(town: Town) -> None:
 
 
 async def until_membership(town: Town, qun: dict[str, object], who: str) -> int:
-    """The id of a person's membership, from the database."""
+    """Return the id of a person's membership."""
     from services.groups.membership_rows import membership_of
 
     row = await town.bot.container.store.read(lambda s: membership_of(s, int(str(qun["number"])), town.id(who)))
@@ -171,7 +171,7 @@ async def until_membership(town: Town, qun: dict[str, object], who: str) -> int:
 
 
 async def test_the_error_table(make_town: MakeTown) -> None:
-    """Every refusal of the contract that needs WeChat, with its code and status."""
+    """Every error that needs WeChat, with its code and status."""
     town = await make_town(groups={"companions": ["智多星"]})
     qun = await town.make_group()
     make = {"code": "2", "owner": "宋公明", "assistant": "weimi1001"}

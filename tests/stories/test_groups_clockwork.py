@@ -1,4 +1,4 @@
-"""Timed messages, broadcasts, and groups that drift from what they are meant to be."""
+"""Timed messages, broadcasts, and drift of groups."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_weekday_is_the_one_that_was_meant() -> None:
 
 
 def test_days_of_the_month_or_of_the_week_as_in_crontab() -> None:
-    """Where both are named either will do; where one is every so many (*/2), both must."""
+    """If both are given, either matches; with steps (*/2), both must."""
     now = datetime(2026, 3, 4, 12, tzinfo=SHANGHAI)  # a Wednesday
     due = trigger("0 9 13,30 * 5", SHANGHAI)
     days = []
@@ -62,7 +62,7 @@ def test_days_of_the_month_or_of_the_week_as_in_crontab() -> None:
 
 
 async def make_due(town: Town, minutes: float = 1) -> None:
-    """Let every timed message have been due so many minutes ago."""
+    """Make every timed message due some minutes ago."""
 
     def turn_back(session: Any) -> None:
         for row in session.exec(select(TimedMessage)).all():
@@ -73,7 +73,7 @@ async def make_due(town: Town, minutes: float = 1) -> None:
 
 
 async def test_timed_messages(town: Town) -> None:
-    """Added, listed, said once for each time due, missed ones once, also over a restart; dropped, never again."""
+    """Added, listed, sent once per due time, missed ones once, also across a restart; deleted ones never."""
     qun = await group(town)
     room = qun["room"]
     added = await asks(town, "宋公明", "/定时 加 0 9 * * 1-5 早上好\n各位", room)
@@ -133,7 +133,7 @@ async def test_another_groups_timed_message_cannot_be_dropped(town: Town) -> Non
 
 
 async def test_a_broadcast(make_town: MakeTown) -> None:
-    """Shown with the number of groups; a restart later confirmed; to this assistant's groups only, and once."""
+    """Shown with the number of groups, confirmed after a restart, and sent once to this assistant's groups only."""
     town = await make_town(("weimi1001", "weimi1002"))
     first = await group(town)
     second = await town.make_group("code-2")
@@ -167,7 +167,7 @@ async def test_a_broadcast_taken_back_or_too_late(town: Town) -> None:
     await asks(town, "店长", "/群发 一")
     assert await asks(town, "店长", "取消") == "已取消群发。"
     await asks(town, "店长", "/群发 二")
-    await asks(town, "店长", "/群发 三")  # takes the place of the second
+    await asks(town, "店长", "/群发 三")  # replaces the second one
 
     def late(session: Any) -> None:
         for row in session.exec(select(Broadcast)).all():
@@ -190,7 +190,7 @@ async def test_nothing_to_broadcast_to(town: Town) -> None:
 
 
 async def test_drift_is_repaired(town: Town) -> None:
-    """Another topic, another announcement: as they were, and written into the log; what is right is left alone."""
+    """A changed topic and announcement are restored and logged; correct ones are not touched."""
     qun = await group(town)
     await asks(town, "店长", "/公告 100001 聚义")
     check = town.bot.container.policy.check
@@ -204,7 +204,7 @@ async def test_drift_is_repaired(town: Town) -> None:
 
 
 async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
-    """The check of another group takes its time; or WeChat shows the change before its answer is there."""
+    """A command may run during the check, and WeChat may show a change before its response arrives."""
     await group(town)
     qun = await town.make_group("code-2")
     for number in (100001, 100002):
@@ -226,7 +226,7 @@ async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
 
 
 async def test_drift_that_comes_back_is_told(town: Town) -> None:
-    """Three times a day; then the owner is told, once, and it is left alone."""
+    """Restored three times a day; after that the owner is told once."""
     qun = await group(town)
     await hand_over(town, qun)
     town.world.faults.call("RoomTopic", "fail")
@@ -241,7 +241,7 @@ async def test_drift_that_comes_back_is_told(town: Town) -> None:
 
 
 async def test_a_room_that_cannot_be_read_is_not_lost(town: Town) -> None:
-    """A gateway in trouble is no removal."""
+    """An error of the gateway does not mean that the assistant was removed."""
     qun = await group(town)
     for method in ("RoomPayload", "RoomMemberList"):
         town.world.faults.call(method, "fail")
@@ -253,7 +253,9 @@ async def test_a_room_that_cannot_be_read_is_not_lost(town: Town) -> None:
 
 
 async def test_lost_without_a_word(town: Town) -> None:
-    """Nobody told that the assistant was removed: the check finds out, tells once, and finds the group again."""
+    """Without an event, the check finds out that the assistant was removed, reports it once, and finds the group
+    again.
+    """
     qun = await group(town)
     await hand_over(town, qun)
     town.world.faults.event("*", lost=1.0)

@@ -1,4 +1,4 @@
-"""Chat commands: who may, where, what they do, and how a slip is answered. One message each."""
+"""Chat commands: permissions, effects, and replies to mistakes. Each gets one message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.stories.group_life import audit, becomes, bring, hand_over, members, 
 
 
 async def group(town: Town, *people: str) -> dict[str, Any]:
-    """A group with some people brought in."""
+    """A group with some members."""
     qun: dict[str, Any] = await town.make_group()
     if people:
         bring(town, qun, *people)
@@ -23,7 +23,7 @@ async def group(town: Town, *people: str) -> dict[str, Any]:
 
 
 async def asks(town: Town, who: str, words: str, where: str = "bot", mentions: tuple[str, ...] = ()) -> str:
-    """Say a command; the one message it is answered with."""
+    """Send a command; return the one message in reply."""
     before = len(texts(town, who, where))
     town.say(who, words, where, mentions)
     await until(lambda: len(texts(town, who, where)) > before, f"{words} is answered")
@@ -34,7 +34,7 @@ async def asks(town: Town, who: str, words: str, where: str = "bot", mentions: t
 
 
 def test_how_commands_are_read() -> None:
-    """Half or full width, with or without a blank, with an @ of the bot in front; a path is no command."""
+    """Half or full width, with or without a blank, with a leading mention of the bot; a path is not a command."""
     for said in ("/踢 @张三", "／踢@张三", "@微秘\u2005/踢 @张三", "  /踢\n@张三"):
         parsed = parse(said)
         assert parsed is not None, said
@@ -60,7 +60,7 @@ async def test_help_fits_a_phone(town: Town) -> None:
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
 async def test_others_may_not(town: Town, command: str) -> None:
-    """A member in the group, the owner and a member in private."""
+    """A member in the group, and owner and member in private."""
     qun = await group(town, "黑旋风")
     await_words = town.bot.container.config.texts.not_allowed
     assert await_words in await asks(town, "黑旋风", f"{command} x", qun["room"])
@@ -70,7 +70,7 @@ async def test_others_may_not(town: Town, command: str) -> None:
 
 
 async def test_the_number_in_private(make_town: MakeTown) -> None:
-    """An admin in private names the group first; without, with a wrong one, or one of another assistant: told."""
+    """In private, the group's number comes first; missing, wrong and foreign numbers get an error."""
     town = await make_town(("weimi1001", "weimi1002"))
     await group(town)
     body = {"code": "elsewhere", "owner": "宋公明", "assistant": "weimi1002"}
@@ -95,7 +95,7 @@ async def test_old_commands_are_not_done(town: Town) -> None:
 
 
 async def test_tokens(town: Town) -> None:
-    """Shown where it is asked for; changed, the old one leads nowhere and the new one in."""
+    """Shown in the group; after a change the old token is invalid and the new one works."""
     qun = await group(town)
     assert qun["token"] in await asks(town, "宋公明", "/令牌", qun["room"])
     assert qun["url"] in await asks(town, "店长", "/令牌 100001")
@@ -119,7 +119,7 @@ async def test_info(town: Town) -> None:
 
 
 async def test_statistics(town: Town) -> None:
-    """In one message, as all commands are answered."""
+    """In one message, like all commands."""
     qun = await group(town, "黑旋风")
     town.say("黑旋风", "你好", qun["room"])
     await settled(town, qun)
@@ -142,7 +142,7 @@ async def test_welcome(town: Town) -> None:
 
 
 async def test_topic_and_announcement(town: Town) -> None:
-    """Set in WeChat and read back; refused when the assistant has no right to, and then nothing is kept."""
+    """Set in WeChat and read back; nothing is stored if WeChat rejects it."""
     qun = await group(town)
     assert await asks(town, "宋公明", "/群名 梁山好汉", qun["room"]) == "群名已改为“梁山好汉”。"
     assert town.room(qun["room"]).topic == qun_of(town, qun).topic == "梁山好汉"
@@ -161,7 +161,7 @@ async def test_topic_and_announcement(town: Town) -> None:
 
 
 async def test_kicking(town: Town) -> None:
-    """By @; the person may come again. A repeat says who is not there."""
+    """By @; the person may join again. A repeat reports that they are not there."""
     qun = await group(town, "黑旋风", "九纹龙")
     assert await asks(town, "宋公明", "/踢 ", qun["room"], ("黑旋风", "九纹龙")) == "已移出：黑旋风、九纹龙。"
     assert not {town.id("黑旋风"), town.id("九纹龙")} & set(town.room(qun["room"]).members)
@@ -177,7 +177,7 @@ async def test_kicking(town: Town) -> None:
 
 
 async def test_nobody_out_of_reach(town: Town) -> None:
-    """Owner, companion, admin and the assistant itself are neither kicked nor warned nor blacklisted."""
+    """Owner, companion, admin and assistant are exempt."""
     qun = await group(town, "店长")
     for command in ("/踢", "/警告", "/拉黑"):
         for who in ("宋公明", "智多星", "店长"):
@@ -187,7 +187,7 @@ async def test_nobody_out_of_reach(town: Town) -> None:
 
 
 async def test_names_with_blanks(town: Town) -> None:
-    """Nobody tells who is @-ed: the longest name that is somebody's is meant, and what follows it is the reason."""
+    """Without reported mentions, the longest matching name counts, and the rest is the reason."""
     qun = await group(town)
     both = [town.newcomer(name) for name in ("小 李 飞刀", "小 李")]
     bring(town, qun, *both)
@@ -202,7 +202,7 @@ async def test_names_with_blanks(town: Town) -> None:
 
 
 async def test_several_named_in_private(town: Town) -> None:
-    """All of them or, where one is not known, none; what follows the last is the reason."""
+    """All of them or, if one is unknown, none; the rest is the reason."""
     qun = await group(town, "黑旋风", "九纹龙")
     assert await asks(town, "店长", "/踢 100001 @黑旋风 @没有这人") == "群里没有找到“没有这人”。"
     answer = await asks(town, "店长", "/警告 100001 @黑旋风 @九纹龙 吵 闹")
@@ -213,7 +213,7 @@ async def test_several_named_in_private(town: Town) -> None:
 
 
 async def test_names_that_people_have_in_the_group_only(town: Town) -> None:
-    """What an @ writes where somebody has a name in the group: it is theirs, unless two are called so."""
+    """A mention writes the group alias: it means its owner, unless it is ambiguous."""
     qun = await group(town, "黑旋风", "九纹龙")
     town.world.rooms.set_alias(town.id("黑旋风"), qun["room"], "铁牛")
     assert "黑旋风\u2005请注意" in await asks(town, "宋公明", "/警告 @铁牛 吵", qun["room"])
@@ -233,7 +233,7 @@ async def test_blanks_of_every_width(town: Town) -> None:
 
 
 async def test_two_of_one_name(town: Town) -> None:
-    """By name alone nobody is touched, and what tells them apart is said; by @ or id it is the one who is meant."""
+    """An ambiguous name gets an error that distinguishes the people; @ and id identify one."""
     qun = await group(town)
     one, other = town.newcomer("张三"), town.newcomer("张三")
     town.world.people.set_alias(town.id("bot"), one, "老张")
@@ -255,7 +255,7 @@ async def test_two_of_one_name(town: Town) -> None:
 
 
 async def test_warning(make_town: MakeTown) -> None:
-    """The warning with its @ is the answer in the group; the guard's warnings and these are counted together."""
+    """The warning with its @ is the answer in the group; warnings of the moderator count, too."""
     town = await make_town(groups={"blocked_words": ["坏话"], "warn_limit": 3})
     qun = await group(town, "黑旋风")
     warned = await asks(town, "宋公明", "/警告  别吵了", qun["room"], ("黑旋风",))
@@ -288,7 +288,7 @@ async def test_blacklist_and_pardon(town: Town) -> None:
 
 
 async def test_blacklisting_who_has_gone(town: Town) -> None:
-    """Who was a member once can be kept out; who never was one is not known. A repeat changes nothing."""
+    """Former members can be blacklisted; strangers are unknown. Repeats have no effect."""
     qun = await group(town, "黑旋风")
     town.world.rooms.leave(town.id("黑旋风"), qun["room"])
     await becomes(town, qun, "黑旋风", "left")
@@ -308,7 +308,7 @@ async def test_blacklisting_where_removal_fails(town: Town) -> None:
 
 
 async def test_blocked_words_by_command(make_town: MakeTown) -> None:
-    """For one group, or in private for all of them; what the config blocks stays blocked."""
+    """For one group, or in private for all; words of the config stay blocked."""
     town = await make_town(groups={"blocked_words": ["配置词"]})
     qun = await group(town, "黑旋风")
     other = await town.make_group("code-2")

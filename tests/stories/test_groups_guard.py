@@ -1,4 +1,4 @@
-"""The guard of a group: what it stops, what it lets pass, whom it spares, and what follows."""
+"""Moderation of groups: offences, exemptions, and sanctions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.stories.group_life import audit, becomes, bring, hand_over, settled, 
 
 
 async def guarded(town: Town) -> dict[str, Any]:
-    """A group with 黑旋风 in it."""
+    """A group with 黑旋风."""
     qun: dict[str, Any] = await town.make_group()
     bring(town, qun, "黑旋风")
     await becomes(town, qun, "黑旋风", "joined")
@@ -23,7 +23,7 @@ async def guarded(town: Town) -> dict[str, Any]:
 
 
 def picture(words: str | None) -> bytes:
-    """A PNG with a QR code, or without."""
+    """Return a PNG with or without a QR code."""
     out = io.BytesIO()
     if words is None:
         Image.effect_mandelbrot((300, 300), (-3, -2.5, 2, 2.5), 50).save(out, "PNG")
@@ -33,14 +33,14 @@ def picture(words: str | None) -> bytes:
 
 
 async def warnings(town: Town, qun: dict[str, Any], who: str = "黑旋风") -> int:
-    """How often a person was warned."""
+    """Return a person's number of warnings."""
     await settled(town, qun)
     kept = await standing(town, qun, who)
     return kept.warnings if kept else 0
 
 
 async def test_the_ladder(make_town: MakeTown) -> None:
-    """Warned with an @, warned again, then out and blacklisted: in no way back in, and out again if somebody tries."""
+    """Two warnings, then removal and blacklisting; later joins are rejected or removed."""
     town = await make_town(groups={"blocked_words": ["加微信"], "warn_limit": 3})
     qun = await guarded(town)
     town.say("黑旋风", "大家加微信吧", qun["room"])
@@ -88,7 +88,7 @@ async def test_words(make_town: MakeTown, said: str, stopped: bool) -> None:
 
 
 async def test_links(make_town: MakeTown) -> None:
-    """Foreign links are stopped where that is switched on; ours are not, nor is what only looks like one."""
+    """Foreign links are offences if enabled; own links and lookalikes are not."""
     town = await make_town(groups={"block": {"links": True}, "own_hosts": ["yunmof.com"]})
     qun = await guarded(town)
     for said in ("看 https://m.yunmof.com/a", f"入群 {qun['url']}", "版本 v1.2.3 报告.pdf node.js"):
@@ -103,7 +103,7 @@ async def test_links(make_town: MakeTown) -> None:
 
 
 async def test_words_on_a_link_card(make_town: MakeTown) -> None:
-    """In its title or its description, wherever it leads; a card that cannot be had is let pass."""
+    """Blocked words in title or description count for any URL; an unreadable card passes."""
     town = await make_town(groups={"blocked_words": ["加微信"], "warn_limit": 9})
     qun = await guarded(town)
     card = {"title": "好文", "url": "https://evil.com/x", "description": "", "thumbnail": ""}
@@ -125,7 +125,7 @@ async def test_links_pass_by_default(town: Town) -> None:
 
 
 async def test_pictures(town: Town) -> None:
-    """A foreign QR code is stopped; ours, a picture without one, and a broken file are not."""
+    """A foreign QR code is an offence; own codes, other pictures and broken files are not."""
     qun = await guarded(town)
     me, room = town.id("黑旋风"), qun["room"]
     for data in (picture(None), picture(qun["url"]), b"\x89PNG broken", picture("x")[:90]):
@@ -168,7 +168,7 @@ async def test_what_is_switched_off_passes(make_town: MakeTown) -> None:
 
 
 async def test_flooding(make_town: MakeTown) -> None:
-    """More than so many messages in so many seconds; another person's do not count, nor do they in another group."""
+    """Messages are counted per person and group."""
     town = await make_town(groups={"flood": {"messages": 5, "seconds": 30}})
     qun = await guarded(town)
     bring(town, qun, "店长", "九纹龙")
@@ -187,7 +187,7 @@ async def test_flooding(make_town: MakeTown) -> None:
 
 
 async def test_who_is_spared(make_town: MakeTown) -> None:
-    """The owner, the companion, an admin; a stranger with the owner's nickname is not, and names nobody else."""
+    """Owner, companion and admin are exempt; a stranger with the owner's nickname is not."""
     town = await make_town(groups={"blocked_words": ["坏话"]})
     qun = await guarded(town)
     impostor = town.newcomer("宋公明")
@@ -202,7 +202,7 @@ async def test_who_is_spared(make_town: MakeTown) -> None:
 
 
 async def test_a_removal_that_wechat_refuses(make_town: MakeTown) -> None:
-    """The assistant owns the group no longer: the owner is told, once for each person; nobody is said to be out."""
+    """The assistant is no longer the owner: the owner is told once per person; nobody is reported as removed."""
     town = await make_town(groups={"blocked_words": ["坏话"], "warn_limit": 1})
     qun = await guarded(town)
     await hand_over(town, qun)
@@ -229,7 +229,7 @@ async def test_a_removal_survives_a_failing_gateway(make_town: MakeTown) -> None
 
 
 async def test_a_removal_is_one_whoever_sees_it_first(make_town: MakeTown) -> None:
-    """The list of members is read again before WeChat's answer is there."""
+    """The member list is read before WeChat's response arrives."""
     town = await make_town(groups={"blocked_words": ["坏话"], "warn_limit": 1})
     qun = await guarded(town)
     town.world.faults.event("room-leave", lost=1.0)

@@ -1,4 +1,4 @@
-"""Groups that run themselves, over the official Wechaty gateway: members, removal, topic, announcement, mentions."""
+"""Group management over the official Wechaty gateway: members, removal, topic, announcement, mentions."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from tests.official import Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
 from tests.stories.group_life import holds
 from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
-from wechat.directory import CachedDirectory
+from wechat.interface import Directory
 
 pytestmark = pytest.mark.gateway
 PEOPLE = {"宋公明": "wxid_song", "黑旋风": "wxid_xuan", "智多星": "wxid_zhi", "店长": "wxid_admin"}
 
 
 class Square(Street):
-    """A street with one group in it."""
+    """A gateway and bot with one group."""
 
     room: str
     number: int
     heard: int = 0
 
     async def open(self) -> None:
-        """Start the bot, make the group, bring 黑旋风 in."""
+        """Start the bot, create the group, add 黑旋风."""
         await self.bot.start()
         await until(lambda: self.bot.container.accounts.is_online(ACCOUNT), "online")
         self.number = (await self.group())["number"]
@@ -39,23 +39,23 @@ class Square(Street):
         await self.hears("欢迎 @黑旋风")
 
     @property
-    def directory(self) -> CachedDirectory:
+    def directory(self) -> Directory:
         """What the account knows of WeChat."""
         return self.bot.assistants[0].directory
 
     async def hears(self, words: str) -> dict[str, Any]:
-        """Wait for the next message to the group; it holds these words."""
+        """Wait for the next message to the group, which contains these words."""
         self.heard += 1
         sent = (await self.gateway.wait_sent(self.heard, self.room))[self.heard - 1]
         assert words in sent["text"], sent
         return sent
 
     async def command(self, words: str, **what: Any) -> None:
-        """The owner says a command in the group."""
+        """Send a command as the owner in the group."""
         await self.gateway.say("wxid_song", words, room=self.room, **what)
 
     async def state(self, contact_id: str, wanted: str) -> None:
-        """Wait until the database says so of a person."""
+        """Wait until a person has a state in the database."""
 
         async def look() -> bool:
             row = await self.bot.container.store.read(lambda s: membership_of(s, self.number, contact_id))
@@ -64,7 +64,7 @@ class Square(Street):
         await holds(look, lambda: f"{contact_id} is not {wanted}")
 
     async def shown(self) -> dict[str, Any]:
-        """The group as WeChat has it."""
+        """Return the group in WeChat."""
         return (await self.gateway.rooms())[0]
 
 
@@ -80,7 +80,7 @@ async def square(official: Start, tmp_path: Path) -> AsyncIterator[Square]:  # n
 
 
 async def test_joins_leaves_and_removals(square: Square) -> None:
-    """Whoever causes them, told once or twice; by an @ with ids, by an @ that is only text, by a call that fails."""
+    """Of any origin, reported once or twice; by a mention with ids, by a mention in the text, with a failing call."""
     await square.gateway.leave(square.room, "wxid_xuan")
     await square.state("wxid_xuan", "left")
     await square.gateway.join(square.room, "wxid_xuan", inviter="wxid_song", times=2)
@@ -102,7 +102,7 @@ async def test_joins_leaves_and_removals(square: Square) -> None:
 
 
 async def test_topic_and_announcement(square: Square) -> None:
-    """Set and read back; a gateway that says yes and does nothing is told; drift is repaired."""
+    """Set and read back; a gateway that does nothing is reported; drift is repaired."""
     await square.command("/群名 梁山")
     await square.hears("群名已改为“梁山”")
     await square.command("/公告 今晚聚义")
@@ -131,7 +131,7 @@ async def test_a_warning_mentions_its_person(square: Square) -> None:
 
 
 async def test_joins_and_leaves_told_by_names(square: Square) -> None:
-    """A gateway that tells names for ids: who came or went is seen on the list, and nobody is made up."""
+    """With a gateway that reports names instead of ids, joins and leaves are found on the member list."""
     for number in range(2):
         await square.gateway.leave(square.room, "wxid_xuan", emit=False)
         names = {"removeeIdList": ["黑旋风"], "removerId": "黑旋风", "roomId": square.room, "timestamp": time.time()}
@@ -155,7 +155,7 @@ async def test_a_member_who_cannot_be_read_is_welcomed(square: Square) -> None:
 
 
 async def test_an_at_of_nobody(square: Square) -> None:
-    """An @ of all names nobody; who is a member and cannot be read is told of."""
+    """A mention of everyone names nobody; an unreadable member is reported."""
     await square.command("/踢 @所有人\u2005", mentions=["notify@all"])
     await square.hears("群里没有找到“所有人”。")
     await square.gateway.room(square.room, members=[*(await square.shown())["memberIdList"], "wxid_ghost"])
@@ -165,7 +165,7 @@ async def test_an_at_of_nobody(square: Square) -> None:
 
 
 async def test_who_is_pardoned_in_time_stays(square: Square) -> None:
-    """The first try to take them out was in vain, and before the second one they are taken off the blacklist."""
+    """The first removal fails, and the person is forgiven before the retry."""
     await square.gateway.fault("roomDel", "ignore", times=1)
     for _ in range(3):
         await square.gateway.say("wxid_xuan", room=square.room, kind="card", card="wxid_admin")

@@ -1,4 +1,4 @@
-"""The same bot, the same calls, over the official Wechaty gateway: what holds in the sandbox holds on the road."""
+"""Groups over the official Wechaty gateway."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACCOUNT = "weimi1001"
 
 
 class Street:
-    """A bot at an official gateway, and the REST door."""
+    """A bot with an official gateway, and its REST API."""
 
     def __init__(self, gateway: OfficialGateway, folder: Path, tls: Any, **service: Any) -> None:
         self.gateway = gateway
@@ -59,7 +59,7 @@ class Street:
 
 @pytest.fixture(params=["tls", "auto", "plain"])
 async def street(request: pytest.FixtureRequest, official: Start, tmp_path: Path) -> AsyncIterator[Street]:  # noqa: F811
-    """The gateway with TLS (told, and found out) and without."""
+    """With TLS (configured, and detected) and without."""
     gateway = await official(tls=request.param != "plain")
     for id, name in (("wxid_song", "宋公明"), ("wxid_xuan", "黑旋风"), ("wxid_zhi", "智多星")):
         await gateway.contact(id, name, friend=True)
@@ -72,7 +72,7 @@ async def street(request: pytest.FixtureRequest, official: Start, tmp_path: Path
 
 
 async def test_a_group_its_members_and_its_welcome(street: Street) -> None:
-    """Made once, topic set, a friend let in and welcomed with an @, a stranger pending until they are a friend."""
+    """Created once, topic set, a friend added and welcomed, a stranger pending until they are a friend."""
     qun = await street.group()
     rooms = await street.gateway.rooms()
     assert [room["topic"] for room in rooms] == ["宋公明的群100001"]
@@ -102,7 +102,7 @@ async def test_a_group_its_members_and_its_welcome(street: Street) -> None:
 
 
 async def test_twenty_at_once_and_a_lost_answer(street: Street) -> None:
-    """One group for twenty simultaneous calls; one when WeChat's answer never comes and the call is repeated."""
+    """One group for twenty simultaneous requests, and for a repeated one after a lost response."""
     body = {"code": "many", "owner": "宋公明", "assistant": ACCOUNT}
     answers = await asyncio.gather(*(street.call("POST", "/wxbot/qun", body) for _ in range(20)))
     assert sorted(status for status, _ in answers) == [200] * 19 + [201]
@@ -117,7 +117,7 @@ async def test_twenty_at_once_and_a_lost_answer(street: Street) -> None:
 
 
 async def test_what_wechat_does_not_do_is_no_success(street: Street) -> None:
-    """A call that is answered with OK and does nothing is an error; forty members make an invitation."""
+    """A call that succeeds without effect is an error; from forty members on, people are invited."""
     await street.gateway.fault("roomCreate", "throw", times=1, text="too bad")
     body = {"code": "1", "owner": "宋公明", "assistant": ACCOUNT}
     assert (await street.call("POST", "/wxbot/qun", body))[1]["error"]["code"] == 2006
@@ -132,7 +132,7 @@ async def test_what_wechat_does_not_do_is_no_success(street: Street) -> None:
 
 
 async def test_who_deleted_the_assistant_is_waited_for(street: Street) -> None:
-    """Pending once, however often it is asked, until they are friends again."""
+    """Pending once, however often it is requested, until they are friends again."""
     qun = await street.group()
     await street.gateway.unfriend("wxid_xuan")
     join = {"token": qun["token"], "member": "黑旋风"}
@@ -148,7 +148,7 @@ async def test_who_deleted_the_assistant_is_waited_for(street: Street) -> None:
 
 
 async def test_an_admin_brings_the_assistant_into_a_group(street: Street) -> None:
-    """Its admin's invitation is followed, a stranger's is not."""
+    """An admin's invitation is accepted, a stranger's is not."""
     gateway = street.gateway
     await gateway.contact("wxid_admin", "店长", friend=True)
     await gateway.room("a@chatroom", "店里", members=["wxid_admin", "wxid_song"])
@@ -162,7 +162,7 @@ async def test_an_admin_brings_the_assistant_into_a_group(street: Street) -> Non
 
 
 async def test_a_gateway_that_spoke_tls_is_remembered(official: Start, tmp_path: Path) -> None:  # noqa: F811
-    """Over a restart too: `auto` does not try it in plaintext any more."""
+    """Also across a restart: `auto` does not try plaintext any more."""
     gateway = await official(tls=True)
     for _ in range(2):
         street = Street(gateway, tmp_path, "auto")

@@ -1,4 +1,4 @@
-"""Rooms have a size, however many come at once."""
+"""Capacity of rooms with concurrent joins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OK, INVITED = {"approved": "ok"}, {"approved": "invited"}
 
 
 async def crowd(town: Town, many: int) -> list[str]:
-    """The names of so many new friends of the assistant."""
+    """Create new friends of the assistant; return their names."""
     names = [f"路人{number}" for number in range(many)]
     for name in names:
         town.newcomer(name)
@@ -22,14 +22,14 @@ async def crowd(town: Town, many: int) -> list[str]:
 
 
 async def come(town: Town, qun: dict[str, Any], names: list[str]) -> list[tuple[int, Any]]:
-    """All of them ask at once; what they are answered, sorted by status."""
+    """Request all memberships concurrently; return the responses by status."""
     answers = await asyncio.gather(*(town.join(qun["token"], name) for name in names))
     said = [(status, body.get("membership_join_response") or body["error"]["code"]) for status, body, _ in answers]
     return sorted(said, key=lambda one: one[0])
 
 
 async def test_one_place_and_many_who_come(make_town: MakeTown) -> None:
-    """One is let in, the others are told that the group is full; when somebody leaves there is a place again."""
+    """One is added, the others get an error; after a leave there is a seat again."""
     town = await make_town(groups={"capacity": 4})
     qun = await town.make_group()
     names = await crowd(town, 5)
@@ -44,7 +44,7 @@ async def test_one_place_and_many_who_come(make_town: MakeTown) -> None:
 
 
 async def test_as_many_rooms_as_are_needed(make_town: MakeTown) -> None:
-    """Each next room has one place beside those it is made with."""
+    """Each next room has one seat beside its initial members."""
     town = await make_town(groups={"capacity": 4, "overflow": True})
     qun = await town.make_group()
     assert await come(town, qun, await crowd(town, 4)) == [(200, OK)] * 4
@@ -52,7 +52,7 @@ async def test_as_many_rooms_as_are_needed(make_town: MakeTown) -> None:
 
 
 async def test_rooms_that_have_no_place_for_anybody(make_town: MakeTown) -> None:
-    """Full with the three that they are made with: none is opened in vain."""
+    """Rooms that are full with their three initial members: no further one is created."""
     town = await make_town(groups={"capacity": 3, "overflow": True})
     qun = await town.make_group()
     assert await come(town, qun, await crowd(town, 1)) == [(409, 3004)]
@@ -61,7 +61,7 @@ async def test_rooms_that_have_no_place_for_anybody(make_town: MakeTown) -> None
 
 @pytest.mark.parametrize("room", [True, False])
 async def test_wechat_lets_in_fewer_than_the_config_says(make_town: MakeTown, room: bool) -> None:
-    """However many find that out at once, they go on to the next room, if there may be one."""
+    """Concurrent requests that find it full go on to the next room, if that is allowed."""
     town = await make_town(groups={"overflow": room})
     town.world.rules.capacity = 5
     qun = await town.make_group()
@@ -71,7 +71,7 @@ async def test_wechat_lets_in_fewer_than_the_config_says(make_town: MakeTown, ro
 
 
 async def test_the_last_who_come_in_directly(make_town: MakeTown) -> None:
-    """Whom WeChat asks because others came in meanwhile is invited, not refused."""
+    """People whom WeChat invites because others joined meanwhile are reported as invited."""
     town = await make_town(groups={"direct_add_limit": 4})
     town.world.rules.direct_limit = 4
     qun = await town.make_group()

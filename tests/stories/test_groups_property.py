@@ -1,4 +1,4 @@
-"""Whatever people and the bot do, in whatever order: in the end the database says what WeChat shows."""
+"""Property test: after any sequence of actions, the database equals what WeChat shows."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ STEPS = st.one_of(
 
 
 class Life:
-    """One town with one group, in which things happen."""
+    """A bot with one group, and random actions."""
 
     def __init__(self, folder: Path) -> None:
-        # Invitations from five members on; two names are told by renaming.
+        # invitations from five members on; two actions swap names
         self.town = Town(folder, groups={"direct_add_limit": 5, "confirm_seconds": 0.5})
         self.ids: dict[str, str] = {}
         self.qun: dict[str, Any] = {}
@@ -38,17 +38,17 @@ class Life:
         self.left: set[str] = set()
 
     async def begin(self) -> None:
-        """Everybody is a friend of the assistant; the group has its first three members."""
+        """Make everybody a friend of the assistant, and create the group with its first three members."""
         await self.town.open()
         self.town.world.rules.direct_limit = 5
         self.qun = await self.town.make_group()
         self.ids = {name: self.town.newcomer(name) for name in PEOPLE}
-        for one in self.ids.values():  # of 智多星 too, who brings them in
+        for one in self.ids.values():  # also 智多星, who adds them
             self.town.world.people.befriend(one, self.town.id("智多星"))
         await self.town.quiet()
 
     async def step(self, what: str, who: str) -> None:
-        """One thing happens; what WeChat refuses does not."""
+        """Execute one action; actions rejected by WeChat are skipped."""
         world, room, one = self.town.world, self.qun["room"], self.ids.get(who, "")
         try:
             if what == "token":
@@ -90,10 +90,10 @@ class Life:
             self.runs = True
 
     async def settle(self) -> None:
-        """All is heard again, all is done, and the clock has looked at every group once."""
+        """Wait for all events and jobs, and run the drift check once."""
         self.town.world.faults.clear()
         await self._bot("start")
-        await asyncio.sleep(0.1)  # what was late is told by now
+        await asyncio.sleep(0.1)  # for delayed events
         await self.town.quiet()
         await holds(self._idle, lambda: "the ways in go on")
         await self.town.bot.container.policy.check()
@@ -103,7 +103,7 @@ class Life:
         return not self.town.bot.container.token_joins._tasks
 
     async def check(self) -> None:
-        """The database equals the world."""
+        """Check that the database equals the world."""
         there = set(self.town.room(self.qun["room"]).members) - {self.town.id("bot")}
         assert await members(self.town, self.qun) == there
         store = self.town.bot.container.store
@@ -122,7 +122,7 @@ class Life:
 
 
 async def live(steps: list[tuple[str, str]]) -> None:
-    """A life of a group, held to the truth at its end, and after one more restart."""
+    """Run a sequence of actions, and check the result, also after a restart."""
     with tempfile.TemporaryDirectory() as folder:
         life = Life(Path(folder))
         await life.begin()

@@ -1,4 +1,4 @@
-"""Commands that are almost right, or come at the wrong moment: one answer says what is so, and nothing is guessed."""
+"""Mistakes in commands: one reply that explains, and no guesses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wechat.mentions import called
 
 @pytest.mark.parametrize("said", ["@" + " " * 20_000 + "x", "@a " * 20_000, "@" + "a " * 20_000, "@a@b" * 20_000])
 def test_nothing_that_is_said_holds_the_bot_up(said: str) -> None:
-    """It is read before anybody asks who says it: seconds would be a minute of a spammer's for everybody."""
+    """Commands are parsed for every message, so slow parsing would be a denial of service."""
     began = time.monotonic()
     assert parse(said) is None
     assert called(said, lambda _name: []) == ()
@@ -24,7 +24,7 @@ def test_nothing_that_is_said_holds_the_bot_up(said: str) -> None:
 
 
 async def test_one_of_several_is_not_known(town: Town) -> None:
-    """Nobody tells who is @-ed, and one of the names is nobody's, or two people's: then none of them is meant."""
+    """Without reported mentions, if one name is unknown or ambiguous, nobody is affected."""
     qun = await group(town, "黑旋风")
     twins = [town.newcomer("张三"), town.newcomer("张三")]
     bring(town, qun, *twins)
@@ -40,7 +40,7 @@ async def test_one_of_several_is_not_known(town: Town) -> None:
 
 
 async def test_one_persons_nickname_is_anothers_name_in_the_group(town: Town) -> None:
-    """An @ writes the latter; typed by hand it may be the former. Nobody is taken out on the strength of it."""
+    """A mention writes the group alias, typing may use the nickname: an ambiguity affects nobody."""
     qun = await group(town, "黑旋风", "九纹龙")
     town.world.rooms.set_alias(town.id("黑旋风"), qun["room"], "大黑")
     town.world.rooms.set_alias(town.id("九纹龙"), qun["room"], "黑旋风")
@@ -51,7 +51,7 @@ async def test_one_persons_nickname_is_anothers_name_in_the_group(town: Town) ->
 
 
 async def test_the_tail_tells_apart_who_share_a_name(town: Town) -> None:
-    """Also where nobody can be @-ed: in private, and who is out and blacklisted."""
+    """Also in private, and for people who have left and are blacklisted."""
     qun = await group(town)
     twins = [town.newcomer("张 三"), town.newcomer("张 三")]
     bring(town, qun, *twins)
@@ -72,7 +72,7 @@ async def test_the_tail_tells_apart_who_share_a_name(town: Town) -> None:
 
 
 async def test_names_in_the_group_that_are_never_told(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is known of everybody decides, instead of no answer at all."""
+    """If the group aliases cannot be read, nicknames and aliases decide."""
     monkeypatch.setattr("handlers.chat_commands.targets.SHOWN_WITHIN", 0.2)
     qun = await group(town, "黑旋风")
     town.world.faults.call("RoomMemberPayload", "hang")
@@ -113,7 +113,7 @@ async def test_who_has_just_left_is_not_said_to_be_taken_out(town: Town) -> None
 
 
 async def test_who_came_in_without_a_word_can_be_taken_out(town: Town) -> None:
-    """Nobody told of the join, but WeChat tells whom the @ means."""
+    """Without a join event, WeChat's mention identifies the member."""
     qun = await group(town)
     town.world.faults.event("*", lost=1.0)
     bring(town, qun, "黑旋风")
@@ -124,7 +124,7 @@ async def test_who_came_in_without_a_word_can_be_taken_out(town: Town) -> None:
 
 
 async def test_a_warning_in_another_room_of_the_group_is_told(make_town: MakeTown) -> None:
-    """The warning itself, with its @, is seen by its owner where the command was given only if it is said there."""
+    """A warning sent to another room is also confirmed where the command was given."""
     town = await make_town(groups={"capacity": 4, "overflow": True})
     qun = await group(town, "黑旋风")
     await town.join(qun["token"], "店长")
@@ -149,7 +149,7 @@ async def test_a_warning_in_another_room_of_the_group_is_told(make_town: MakeTow
     ],
 )
 async def test_a_blank_forgotten(town: Town, said: str, usage: str) -> None:
-    """What is written in one with a command's name is not done, and not passed over in silence."""
+    """A missing blank after the command gets a reply."""
     qun = await group(town, "黑旋风")
     assert await asks(town, "宋公明", said, qun["room"]) == usage
     name, *rest = usage.removeprefix("写法：").split(" ", 1)
@@ -171,7 +171,7 @@ async def test_numbers_that_are_none(town: Town, digits: str) -> None:
 
 
 async def test_a_time_in_full_width(town: Town) -> None:
-    """As a Chinese keyboard writes it."""
+    """As typed with a Chinese keyboard."""
     qun = await group(town)
     assert "已添加定时消息 #1" in await asks(town, "宋公明", "/定时 加 ０ ９ ＊ ＊ １，３－５ 早安，各位", qun["room"])
     assert "#1 0 9 * * 1,3-5 下次" in await asks(town, "宋公明", "/定时", qun["room"])
@@ -180,7 +180,7 @@ async def test_a_time_in_full_width(town: Town) -> None:
 
 
 async def test_a_word_that_is_blocked_elsewhere(make_town: MakeTown) -> None:
-    """By the config or in all groups: it is not added again, nor said to be none when it is to be dropped."""
+    """A word blocked by the config or in all groups is neither added again nor reported as unknown."""
     town = await make_town(groups={"blocked_words": ["配置词"]})
     room = (await group(town))["room"]
     assert "已添加所有群的" in await asks(town, "店长", "/屏蔽词 加 兼职")
@@ -197,7 +197,7 @@ async def test_a_word_that_is_blocked_elsewhere(make_town: MakeTown) -> None:
     ("method", "said"), [("RoomDel", "/踢 @黑旋风"), ("RoomTopic", "/群名 梁山"), ("RoomAnnounce", "/公告 聚义")]
 )
 async def test_wechat_says_too_fast(town: Town, method: str, said: str) -> None:
-    """Told, and heeded: the account's pace is halved as after any other such complaint."""
+    """Reported to the user, and the account's rate is halved."""
     qun = await group(town, "黑旋风")
     governor = town.bot.container.accounts.governor(town.accounts[0])
     assert governor.factor == 1
@@ -207,7 +207,7 @@ async def test_wechat_says_too_fast(town: Town, method: str, said: str) -> None:
 
 
 async def test_people_of_a_lost_group(town: Town) -> None:
-    """Nobody is said to be none of its members where the assistant cannot see them."""
+    """Nobody is reported as unknown while the assistant cannot see the members."""
     qun = await group(town, "黑旋风")
     await hand_over(town, qun)
     town.world.rooms.remove(town.id("宋公明"), qun["room"], town.id("bot"))

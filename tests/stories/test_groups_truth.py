@@ -1,4 +1,4 @@
-"""What a business system is answered is what WeChat shows now, not what the bot remembers."""
+"""Responses reflect what WeChat shows now, not cached data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def _membership(town: Town, path: str) -> dict[str, Any]:
 
 
 async def test_a_promise_by_name_is_kept_when_the_person_brings_the_token_too(town: Town) -> None:
-    """Asked for by REST, then they ask themselves: both are one way in, and the address told by REST shows it."""
+    """A request by REST and one by the person themselves are one membership, readable by REST."""
     qun = await town.make_group()
     _, _, headers = await town.join(qun["token"], "九纹龙")
     path = headers["Location"]
@@ -45,7 +45,7 @@ async def test_a_promise_by_name_is_kept_when_the_person_brings_the_token_too(to
 
 
 async def test_who_is_waited_for_by_id_and_is_brought_in_by_others_has_joined(town: Town) -> None:
-    """Not a friend yet, and in the group all the same: both addresses that REST was told show it."""
+    """A pending person who is added by others has joined; both REST ids show it."""
     qun = await town.make_group()
     _, _, before = await town.join(qun["token"], town.id("九纹龙"))
     bring(town, qun, "九纹龙", by="宋公明")
@@ -80,7 +80,7 @@ async def test_who_is_let_in_at_once_can_be_taken_out_by_the_answers_address(tow
 
 
 async def test_a_leave_that_nobody_told_of(town: Town) -> None:
-    """The person is let in again, instead of being called a member that they are not."""
+    """The person is added again instead of being reported as a member."""
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
     town.world.faults.event("room-leave", **LOST)
@@ -93,7 +93,7 @@ async def test_a_leave_that_nobody_told_of(town: Town) -> None:
 
 
 async def test_a_leave_told_after_the_next_invitation(town: Town) -> None:
-    """It ends no way in that was begun since, is counted once, and nobody is invited twice."""
+    """It does not affect a later request, counts once, and nobody is invited twice."""
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
     crowd = [town.newcomer(f"路人{i}") for i in range(38)]
@@ -118,7 +118,7 @@ async def test_a_leave_told_after_the_next_invitation(town: Town) -> None:
 
 
 async def test_a_list_that_is_behind_a_join_takes_nobody_out(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asked again right after a join, the event counts, not the list that does not show it yet."""
+    """Right after a join, the event counts, not the outdated list."""
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
     monkeypatch.setattr("services.groups.roster_refresh.EVENT_HOLDS", timedelta(minutes=1))
@@ -139,7 +139,7 @@ async def test_taken_out_who_is_gone_already(town: Town) -> None:
 
 
 async def test_a_tap_that_nobody_told_of(town: Town) -> None:
-    """Asked again, an invitation that was followed is a join."""
+    """A repeated request finds out that the invitation was accepted."""
     qun = await town.make_group()
     room = town.room(qun["room"])
     town.world.rooms.let_in(room, [town.newcomer(f"路人{i}") for i in range(37)], town.id("bot"))
@@ -156,8 +156,8 @@ async def test_a_tap_that_nobody_told_of(town: Town) -> None:
 
 
 async def test_what_happened_while_the_bot_was_away(town: Town) -> None:
-    """Right after the start, before the slow reading has come by: no member is added twice, none is imagined."""
-    await town.make_group("first")  # is read again before the other one
+    """Right after the start, before the background reading: no member is added twice."""
+    await town.make_group("first")  # read again before the other one
     qun = await town.make_group("second")
     room, hei, guan = town.room(qun["room"]), town.id("黑旋风"), town.id("店长")
     await town.join(qun["token"], "黑旋风")
@@ -176,7 +176,7 @@ async def test_what_happened_while_the_bot_was_away(town: Town) -> None:
 
 
 async def test_an_adding_that_takes_too_long_is_given_up(town: Town) -> None:
-    """As everything is that is waited for; when it comes about all the same, that is what counts."""
+    """If it happens nevertheless, that counts."""
     qun = await town.make_group()
     _, _, headers = await town.join(qun["token"], "黑旋风")
     town.world.rooms.leave(town.id("黑旋风"), qun["room"])
@@ -185,7 +185,7 @@ async def test_an_adding_that_takes_too_long_is_given_up(town: Town) -> None:
     asking = asyncio.create_task(town.join(qun["token"], "黑旋风"))
     await becomes(town, qun, "黑旋风", "adding")
     town.ahead = 8 * 86400.0
-    await town.bot.container.memberships.expire()
+    await town.bot.container.membership_states.expire()
     assert (await _membership(town, headers["Location"]))["state"] == "expired"
     assert (await asking)[0] == 200
     assert (await _membership(town, headers["Location"]))["state"] == "joined"
@@ -222,7 +222,7 @@ async def test_a_friend_that_nobody_told_of_can_be_written_to(town: Town) -> Non
 
 
 async def test_who_cannot_be_looked_for_is_no_friend(town: Town) -> None:
-    """The list of contacts hangs: the answer comes all the same, from what is known."""
+    """The contact list hangs: the request is answered from known contacts."""
     qun = await town.make_group()
     town.timing = replace(town.timing, look=0.2)
     await town.restart_bot()
@@ -237,7 +237,7 @@ async def test_who_cannot_be_looked_for_is_no_friend(town: Town) -> None:
 
 
 async def test_asked_for_again_before_the_promise_came_due(town: Town) -> None:
-    """The promise made by name comes due when its person is in already: nothing happens twice."""
+    """A pending request of a person who has joined meanwhile has no further effect."""
     qun = await town.make_group()
     _, _, headers = await town.join(qun["token"], "九纹龙")
     await _befriend_in_silence(town, "九纹龙")
@@ -245,7 +245,7 @@ async def test_asked_for_again_before_the_promise_came_due(town: Town) -> None:
     assert (await town.join(qun["token"], "九纹龙"))[0] == 200
 
     async def told() -> bool:
-        return (await _membership(town, headers["Location"]))["state"] == "joined"
+        return bool((await _membership(town, headers["Location"]))["state"] == "joined")
 
     await holds(told, lambda: "the promise is kept")
     await town.bot.container.memberships.became_friend("weimi1001", town.id("九纹龙"))
@@ -254,7 +254,7 @@ async def test_asked_for_again_before_the_promise_came_due(town: Town) -> None:
 
 
 async def test_who_is_no_friend_any_more_is_waited_for(town: Town) -> None:
-    """They took the assistant out of their contacts, of which nobody tells: pending, until they are friends again."""
+    """The person deleted the assistant, without an event: pending until they are friends again."""
     qun = await town.make_group()
     town.world.faults.event("dirty", **LOST)
     town.world.people.forget(town.id("黑旋风"), town.id("bot"))
@@ -268,7 +268,7 @@ async def test_who_is_no_friend_any_more_is_waited_for(town: Town) -> None:
 
 
 async def test_a_promise_taken_back_while_it_waits_for_its_turn(make_town: MakeTown) -> None:
-    """The pace holds an add up: what is taken back meanwhile is not done when its turn comes, and nobody is told."""
+    """A request withdrawn while it waits for the rate limit is not executed."""
     pace = {"messages_per_minute": 1000, "conversation_seconds": 0, "add_seconds": 2, "group_seconds": 0}
     town = await make_town(pacing={"enabled": True, **pace}, groups={"confirm_seconds": 0.2})
     qun = await town.make_group()
@@ -285,7 +285,7 @@ async def test_a_promise_taken_back_while_it_waits_for_its_turn(make_town: MakeT
 
 
 async def test_a_promise_taken_back_while_wechat_does_it(town: Town) -> None:
-    """WeChat takes its time with an add; who came in all the same is out again before the call is answered."""
+    """A person who joins although the request was withdrawn is removed before the response."""
     qun = await town.make_group()
     _, _, headers = await town.join(qun["token"], "九纹龙")
     town.world.faults.call("RoomAdd", "slow", ms=1000)

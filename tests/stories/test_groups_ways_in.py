@@ -1,4 +1,4 @@
-"""People come into groups and go, by whatever way, and the database says the same as WeChat."""
+"""Joins and leaves of all kinds: the database equals WeChat."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 from sqlmodel import Session, select
 
 from models.groups import Membership
-from services.groups.groups import new_token
+from services.groups.lifecycle import new_token
 from services.groups.membership_rows import membership_of
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import becomes, bring, hand_over, members, qun_of, state_of, texts
 
 
 async def test_a_friend_sends_the_token(town: Town) -> None:
-    """In, welcomed once with the group's own text and an @; the token again says so; a restart welcomes nobody."""
+    """Added and welcomed once with the group's own text; repeats and restarts do not welcome again."""
     qun = await town.make_group()
     await town.bot.container.groups.change(qun["number"], welcome="{member}你好，这里是{topic}")
     town.say("黑旋风", f"我的令牌 {qun['token']}")
@@ -40,7 +40,7 @@ async def test_no_welcome_where_it_is_switched_off(town: Town) -> None:
 
 
 async def test_wrong_tokens(town: Town) -> None:
-    """Five are answered; then nothing is heard from this person, not even the right one. Others are."""
+    """Five are answered; then the person is ignored, even with the right token. Others are not."""
     qun = await town.make_group()
     for n in range(5):
         town.say("黑旋风", new_token())
@@ -63,7 +63,7 @@ async def test_an_expired_token_says_so(town: Town) -> None:
 
 
 async def test_a_token_in_a_friend_request(town: Town) -> None:
-    """Accepted, and let in; a wrong one is told to whoever has become a friend."""
+    """Accepted and added; a problem with the token is told after the acceptance."""
     qun = await town.make_group()
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), f"入群 {qun['token']}")
     await becomes(town, qun, "九纹龙", "joined")
@@ -99,7 +99,7 @@ async def test_many_at_once_are_welcomed_in_one_message(town: Town) -> None:
 
 
 async def test_events_that_come_twice_late_or_never(make_town: MakeTown) -> None:
-    """Told twice is welcomed once; a join told after its leave is no join; what was never told is found later."""
+    """Duplicates are ignored; a join after its leave is ignored; missed events are found later."""
     town = await make_town()
     qun = await town.make_group()
     town.world.faults.event("room-join", twice=1.0)
@@ -107,10 +107,10 @@ async def test_events_that_come_twice_late_or_never(make_town: MakeTown) -> None
     await becomes(town, qun, "黑旋风", "joined")
     town.world.faults.event("room-join", late=1.0, late_ms=1500)
     bring(town, qun, "店长")
-    await asyncio.sleep(0.01)  # WeChat's clock tells milliseconds
+    await asyncio.sleep(0.01)  # WeChat's clock has milliseconds
     town.world.rooms.leave(town.id("店长"), qun["room"])
     town.world.faults.event("room-join")
-    await asyncio.sleep(1.6)  # the late event is on its way for so long
+    await asyncio.sleep(1.6)  # the delay of the late event
     await town.quiet()
     assert await state_of(town, qun, "店长") in ("", "left")
     town.world.faults.event("*", lost=1.0)
@@ -139,7 +139,7 @@ async def test_what_happened_while_the_bot_was_down(town: Town) -> None:
 
 
 async def test_a_full_group(make_town: MakeTown) -> None:
-    """3004 for a system, a sentence for a person; the way in has ended, and a restart does not try it again."""
+    """3004 for REST, a text for people; the request ends and is not retried after a restart."""
     town = await make_town(groups={"capacity": 4})
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
@@ -154,7 +154,7 @@ async def test_a_full_group(make_town: MakeTown) -> None:
 
 
 async def test_overflow(make_town: MakeTown) -> None:
-    """Full: however many come at once, one next room opens, and the same token leads there."""
+    """However many join at once, one next room is created, with the same token."""
     town = await make_town(groups={"capacity": 5, "overflow": True})
     qun = await town.make_group()
     late = town.newcomer("来晚了")
@@ -209,7 +209,7 @@ async def test_the_owner_must_confirm(town: Town, approve: bool) -> None:
 
 
 async def set_back(town: Town, **values: float) -> None:
-    """Let the one open way in have failed at another time."""
+    """Make the open request have failed at another time."""
 
     def change(session: Session) -> None:
         row = session.exec(select(Membership).where(Membership.state == "requested")).one()
@@ -239,7 +239,7 @@ async def test_a_failure_is_told_once_and_tried_again(town: Town) -> None:
 
 
 async def test_the_assistant_is_removed_and_comes_back(make_town: MakeTown) -> None:
-    """Lost: told once, and callers get an error with a code. Let in again: found again, members true."""
+    """Reported once, REST calls get an error; after being added again, the group is found and reconciled."""
     town = await make_town()
     qun = await town.make_group()
     await hand_over(town, qun)
@@ -269,7 +269,7 @@ async def test_the_assistant_is_removed_and_comes_back(make_town: MakeTown) -> N
 
 
 async def test_names_are_no_identities(town: Town) -> None:
-    """Two people of one nickname, a renamed person, a stranger who calls himself as the owner does."""
+    """Two people with one nickname, a renamed person, a stranger with the owner's nickname."""
     qun = await town.make_group()
     one, other = town.newcomer("张三"), town.newcomer("张三")
     impostor = town.newcomer("宋公明")
@@ -289,7 +289,7 @@ async def test_names_are_no_identities(town: Town) -> None:
 
 
 async def test_a_pending_name_that_two_new_friends_bear(town: Town) -> None:
-    """Approved by name while no friend: whoever else bears the name is not let in on the strength of it."""
+    """A pending request by name does not let in someone else with that name."""
     qun = await town.make_group()
     status, _, _ = await town.join(qun["token"], "王五")
     assert status == 202

@@ -1,4 +1,4 @@
-"""A day on PostgreSQL: what stories tell on SQLite holds there too, above all what may happen only once."""
+"""The main scenarios on PostgreSQL, above all those that must happen once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_a_ticket_is_opened_answered_and_outlives_a_restart(make_town: Mak
     town = await make_town(database=database, customer_service=service())
     room = staff_room(town)
     await known(town, room)
-    for _ in range(3):  # at once, and more than once
+    for _ in range(3):  # concurrently and repeatedly
         town.say("黑旋风", "人工")
     await town.hears("黑旋风", "正在为您转接")
     await town.quiet()

@@ -1,4 +1,4 @@
-"""The pace as callers and people meet it: a refusal that says when to come again, and messages that take turns."""
+"""Rate limits as seen by callers: 429 with Retry-After, and delayed messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACE = {"enabled": True, "messages_per_minute": 1000, "conversation_seconds": 0,
 
 
 async def _refused(answer: tuple[int, Any, dict[str, str]]) -> float:
-    """The answer is a 429 of the contract; how many seconds it says to wait."""
+    """Check for a 429 response; return its Retry-After."""
     status, body, headers = answer
     assert status == 429, body
     assert body == {"error": {"code": 1007, "message": "请求过于频繁，请稍后再试！"}}

@@ -1,4 +1,4 @@
-"""A restart as people and callers see it."""
+"""Restarts as seen by people and callers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def test_people_are_known_before_wechat_is_reached_again(town: Town) -> No
     await until(lambda: directory.find("李逵", friends=True), "the newcomer is known")
     await town.stop_bot()
     old, extra = town.bot, town.extra
-    town.extra = {**extra, "assistants": [{"account": "weimi1001", "endpoint": "127.0.0.1:1"}]}  # nobody is there
+    town.extra = {**extra, "assistants": [{"account": "weimi1001", "endpoint": "127.0.0.1:1"}]}  # unreachable
     starting = asyncio.create_task(town.start_bot())
     await until(lambda: town.bot is not old and town.bot.port, "the bot is up")
     assert town.bot.container.accounts.get("weimi1001").directory.find("李逵", friends=True)
@@ -39,7 +39,7 @@ async def test_people_are_known_before_wechat_is_reached_again(town: Town) -> No
 
 
 async def test_what_a_crash_left_is_done_once_wechat_is_reached(town: Town) -> None:
-    """Stored and not acted on: a QR code in a group, and a command. Both need WeChat, which comes a moment later."""
+    """A QR code in a group and a command were stored but not handled. Both need WeChat, which is reachable later."""
     qun = await town.make_group()
     bring(town, qun, "黑旋风", "九纹龙")
     await becomes(town, qun, "九纹龙", "joined")

@@ -1,4 +1,4 @@
-"""Keywords, the FAQ and its menu, and what is said when nothing is known."""
+"""Keywords, FAQ with menu, and fallback."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from config.customer_service import KeywordRule
 from sandbox.world.model import Kind
 from services.support.questions import top_misses
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import MARKER, answers, words
 
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
+AGAIN = "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。"
 KEYWORDS: list[dict[str, Any]] = [
     MARKER,
     {"equals": "营业时间", "reply": "我们每天 9:00-18:00 营业。"},
@@ -52,7 +54,7 @@ async def shop(make_town: MakeTown, tmp_path: Path) -> Town:
 
 
 async def test_keywords_in_private(shop: Town) -> None:
-    """Equals, contains (the longest word), regex with its group; what is for groups only is not answered."""
+    """Equals, contains (the longest word), regex with a group; group-only rules are not used."""
     assert await answers(shop, "黑旋风", " 营业时间 ") == ["我们每天 9:00-18:00 营业。"]
     assert await answers(shop, "黑旋风", "请问发票怎么开") == ["开发票请发抬头和税号。"]
     assert await answers(shop, "黑旋风", "要电子发票") == ["电子发票发到邮箱。"]
@@ -80,10 +82,15 @@ async def test_keywords_in_a_group_only_when_called(shop: Town) -> None:
 
 
 async def test_fallback_once_in_ten_minutes_and_over_a_restart(shop: Town) -> None:
+    """The second time a person is offered in other words, the third time nothing is said."""
     assert await answers(shop, "黑旋风", "今天天气真好") == [FALLBACK]
-    assert await answers(shop, "黑旋风", "你听见了吗") == []
     await shop.restart_bot()
-    assert await answers(shop, "黑旋风", "还在吗") == []
+    assert await answers(shop, "黑旋风", "你听见了吗") == [AGAIN]
+    await shop.restart_bot()
+    assert await answers(shop, "黑旋风", "听见我说话没有") == []
+    shop.ahead = 601
+    assert await answers(shop, "黑旋风", "唱首歌吧") == [FALLBACK]
+    assert await answers(shop, "黑旋风", "再唱一首") == [AGAIN]
     assert await answers(shop, "宋公明", "今天天气真好") == [FALLBACK]  # per person
     misses = await shop.bot.container.store.read(lambda s: top_misses(s, 3))
     assert misses[0] == ("今天天气真好", 2)
@@ -109,11 +116,11 @@ async def test_a_near_question_gets_a_menu_whose_number_answers_after_a_restart(
     assert await answers(shop, "黑旋风", "回复 2") == [known[offered[1]]]
     assert await answers(shop, "黑旋风", "第三个") == [known[offered[2]]]
     assert await answers(shop, "黑旋风", "4") == [FALLBACK]
-    assert await answers(shop, "宋公明", "1") == [FALLBACK]  # whose menu it is not
+    assert await answers(shop, "宋公明", "1") == [FALLBACK]  # the menu was offered to someone else
 
 
 async def test_what_is_quoted_is_not_said(shop: Town) -> None:
-    """As phones write it into the text: the quotation asks for nothing, what stands under it does."""
+    """Phones put the quote into the text; only the text below it counts."""
     under = "「助手：{}」\n- - - - - - - - - - - - - - -\n{}"
     (menu,) = await answers(shop, "黑旋风", "会员怎么弄呀")
     said = await answers(shop, "黑旋风", under.format(menu, "1"))
@@ -126,14 +133,14 @@ async def test_what_is_quoted_is_not_said(shop: Town) -> None:
 
 
 async def test_its_own_words_coming_back_are_not_answered(shop: Town) -> None:
-    """Another bot that says everything back: no answer begins a second round."""
+    """A bot that echoes everything gets no second reply."""
     shop.say("黑旋风", "发票")
     reply = await shop.hears("黑旋风", "开发票请发抬头")
     assert await answers(shop, "黑旋风", reply.text) == []
 
 
 async def test_two_bots_that_answer_each_other_fall_silent(shop: Town) -> None:
-    """A bot whose answer holds a keyword would go on for ever."""
+    """A bot whose reply contains a keyword would be answered forever."""
     for _ in range(30):
         shop.say("黑旋风", "您的发票正在处理")
     shop.say("黑旋风", "营业时间")
@@ -156,9 +163,8 @@ async def test_official_accounts_are_kept_and_never_answered(shop: Town) -> None
 
 async def test_keywords_of_chat_come_first_and_outlive_a_restart(shop: Town) -> None:
     container, account = shop.bot.container, shop.accounts[0]
-    await container.store.write(
-        lambda s: container.keywords.add(s, account, None, "营业", "今天休息。", shop.id("店长"))
-    )
+    rule = KeywordRule(contains="营业", reply="今天休息。")
+    await container.store.write(lambda s: container.keywords.put(s, account, None, rule, shop.id("店长")))
     assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]
     await shop.restart_bot()
     assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]
@@ -177,8 +183,8 @@ async def test_the_faq_in_a_group_when_called(shop: Town) -> None:
     assert menu.startswith("@黑旋风\u2005您是不是想问：\n1. ")
     (answer,) = await answers(shop, "黑旋风", "1", qun["room"])
     assert answer.startswith("@黑旋风")
-    assert await answers(shop, "宋公明", "1", qun["room"]) == []  # whose menu it is not
-    assert await answers(shop, "黑旋风", "1") == [FALLBACK]  # nor is it one for the private chat
+    assert await answers(shop, "宋公明", "1", qun["room"]) == []  # the menu was offered to someone else
+    assert await answers(shop, "黑旋风", "1") == [FALLBACK]  # the menu was offered in the group
     (told,) = await answers(shop, "黑旋风", "转人工", qun["room"])
     assert "请私聊我发送“人工”" in told
 
@@ -193,14 +199,15 @@ async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
 @pytest.mark.parametrize(
     ("section", "names"),
     [
-        ({"faq": "{folder}/broken.yaml"}, "broken.yaml: 0.answer: it is missing"),
-        ({"keywords": [{"equals": "a", "reply": [{"image": "{folder}/none.png"}]}]}, "there is no file"),
+        ({"faq": "{folder}/broken.yaml"}, "broken.yaml: 0.answer: this key is required"),
+        ({"keywords": [{"equals": "a", "reply": [{"image": "{folder}/none.png"}]}]}, "file not found"),
         ({"keywords": [{"regex": "(", "reply": "b"}]}, "customer_service.keywords.0.regex"),
     ],
 )
 def test_a_broken_file_stops_the_start_with_one_line(tmp_path: Path, section: dict[str, Any], names: str) -> None:
     (tmp_path / "broken.yaml").write_text("- questions: [a]", encoding="utf-8")
-    config = {"database": f"sqlite:///{tmp_path}/wxbot.db", "api": {"port": 0}, "customer_service": section}
+    config: dict[str, Any] = {"database": f"sqlite:///{tmp_path}/wxbot.db", "api": {"port": 0}}
+    config["customer_service"] = section
     config["assistants"] = [{"account": "weimi1001", "endpoint": "127.0.0.1:9"}]
     config["language"] = "en"
     path = tmp_path / "config.yaml"

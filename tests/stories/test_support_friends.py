@@ -1,4 +1,4 @@
-"""Friend requests: which are accepted, how many a day, and what a new friend is told."""
+"""Friend requests: acceptance rules, daily limit, greeting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GREETING = "您好，我是weimi1001，请问有什么可以帮您？回复“�
 
 
 def ask(town: Town, name: str, hello: str) -> str:
-    """Somebody new asks to become a friend; their id."""
+    """Send a friend request as a new person; return their id."""
     who = town.newcomer(name, friend=False)
     town.world.people.ask(who, town.id("bot"), hello)
     return who
@@ -69,7 +69,7 @@ async def test_a_list_that_is_suddenly_longer_greets_nobody(make_town: MakeTown)
 
 
 def last_friendship(town: Town, who: str) -> dict[str, str]:
-    """The gateway tells of a friendship once more, under another id, as gateways do after a new login."""
+    """The gateway reports a friendship again under another id, as some do after a new login."""
     world = town.world
     told = [f for f in world.state.friendships.values() if f.asker == who and f.type == 1][-1]
     again = type(told)(world.new_id("fs_", world.state.friendships), told.asker, told.asked, told.hello, told.at)
@@ -108,7 +108,7 @@ async def test_what_exceeds_the_day_waits_for_tomorrow_over_a_restart(make_town:
     await town.restart_bot()
     await town.hears(next(who for who in people if who != left), "您好，我是")
     late = ask(town, "访客3", "")
-    town.say("黑旋风", "今天天气真好")  # all else goes on meanwhile
+    town.say("黑旋风", "今天天气真好")  # other messages are answered meanwhile
     await town.hears("黑旋风", "抱歉，我没听懂")
     assert not is_friend(town, left)
     assert not is_friend(town, late)
@@ -148,7 +148,7 @@ async def test_a_request_seen_twice_is_accepted_once(make_town: MakeTown) -> Non
 
 
 async def test_a_lost_answer_to_the_acceptance(make_town: MakeTown) -> None:
-    """WeChat accepted, its answer never came: the person is greeted, once, and no second request is counted."""
+    """WeChat accepted, but the response was lost: one greeting, and one accepted request."""
     town = await make_town()
     town.world.faults.call("FriendshipAccept", "lose", count=1)
     who = ask(town, "阮小二", "QUFBQUFBQUFBQUFB")
@@ -163,7 +163,7 @@ async def test_a_lost_answer_to_the_acceptance(make_town: MakeTown) -> None:
 async def test_what_is_too_fast_for_wechat_is_accepted_later(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often WeChat says so: nobody who asked is forgotten for it."""
+    """The request is retried however often WeChat rejects it."""
     monkeypatch.setattr("services.support.friends.TOO_FAST_WAIT", 0.01, raising=False)
     monkeypatch.setattr("services.support.friends.MAX_TRIES", 0)
     town = await make_town(customer_service={"keywords": [MARKER]})

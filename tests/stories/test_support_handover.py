@@ -1,4 +1,4 @@
-"""人工: a customer is handed over to people, who answer from the staff room."""
+"""人工: handover of customers to staff, who answer in the staff room."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLOSED = "本次人工服务已结束。请回复 1–5 为本次服务打分，
 
 
 async def opened(make_town: MakeTown, **more: Any) -> tuple[Town, str]:
-    """A town with a staff room in which somebody is always there."""
+    """A bot with a staff room and an office that is always open."""
     town = await make_town(customer_service=service(**more))
     room = staff_room(town)
     await known(town, room)
@@ -29,7 +29,7 @@ async def opened(make_town: MakeTown, **more: Any) -> tuple[Town, str]:
 
 
 async def ask_person(town: Town, room: str, who: str = "黑旋风", number: int = 1) -> None:
-    """A person gets a ticket."""
+    """Open a ticket for a person."""
     town.say(who, "人工")
     await town.hears("宋公明", f"【#{number} {who}】请求人工服务", room)
     await town.hears(who, HANDOFF)
@@ -45,17 +45,17 @@ async def test_from_asking_to_the_mark(make_town: MakeTown) -> None:
     await town.hears("黑旋风", HANDOFF)
 
     before = len(words(town.seen("黑旋风")))
-    town.say("黑旋风", "好了吗")  # a keyword; the bot is silent now
+    town.say("黑旋风", "好了吗")  # a keyword; the bot does not reply during a ticket
     town.say("黑旋风", "我的货坏了")
     await town.hears("宋公明", "【#1 黑旋风】我的货坏了", room)
     assert "【#1 黑旋风】好了吗" in words(town.seen("宋公明", room))
     assert len(words(town.seen("黑旋风"))) == before
 
-    town.say("宋公明", "大家先别管", room)  # talk among the staff
+    town.say("宋公明", "大家先别管", room)  # not a command
     town.say("宋公明", "#1 您好，请发照片", room)
     await town.hears("黑旋风", "您好，请发照片")
     await town.hears("店长", "#1 由 宋公明 接待", room)
-    town.say("店长", "#1 我来补充", room)  # does not take the ticket away
+    town.say("店长", "#1 我来补充", room)  # does not change the assignee
     await town.hears("黑旋风", "我来补充")
     assert sum("由" in w and "接待" in w for w in words(town.seen("店长", room))) == 1
 
@@ -66,7 +66,7 @@ async def test_from_asking_to_the_mark(make_town: MakeTown) -> None:
 
     assert await answers(town, "黑旋风", "5") == ["感谢您的评价！"]
     await town.hears("店长", "#1 黑旋风 评分：5", room)
-    assert await answers(town, "黑旋风", "4") != ["感谢您的评价！"]  # one mark only
+    assert await answers(town, "黑旋风", "4") != ["感谢您的评价！"]  # only one rating
     ticket = await town.bot.container.store.read(lambda s: s.get(Ticket, 1))
     assert ticket is not None
     assert (ticket.mark, ticket.staff_name, ticket.state) == (5, "宋公明", "closed")
@@ -137,14 +137,14 @@ async def test_staff_then_admins_are_reminded_of_who_waits(make_town: MakeTown) 
     await ask_person(town, room)
     await _reminded(town, "还没有人答复。请回复", room)
     await _reminded(town, "#1 黑旋风 已等待")
-    assert await town.bot.container.reminders.run() == 0  # the next in an hour
+    assert await town.bot.container.reminders.run() == 0  # the next one in an hour
     town.say("宋公明", "#1 在的", room)
     await town.hears("黑旋风", "在的")
     assert await town.bot.container.reminders.run() == 0
 
 
 async def _reminded(town: Town, words_said: str, room: str = "weimi1001") -> None:
-    """Run the job until 店长 is reminded; the clock may run it as well."""
+    """Run the job until 店长 is reminded; the scheduler may run it, too."""
 
     async def heard() -> bool:
         await town.bot.container.reminders.run()
@@ -224,7 +224,7 @@ async def test_all_of_it_over_a_restart(make_town: MakeTown) -> None:
 async def test_silence_ends_a_ticket_once(make_town: MakeTown) -> None:
     town, room = await opened(make_town, handoff={"idle_minutes": 0.01})
     await ask_person(town, room)
-    for _ in range(3):  # nobody has answered: it stays open
+    for _ in range(3):  # without an answer it stays open
         await asyncio.sleep(0.3)
         assert await town.bot.container.idle_tickets.close() == 0
     town.say("宋公明", "#1 您好", room)
@@ -237,7 +237,7 @@ async def test_silence_ends_a_ticket_once(make_town: MakeTown) -> None:
 
 
 async def test_outside_the_hours_it_waits(make_town: MakeTown) -> None:
-    """The customer is told when somebody is back; the bot still answers what it knows; then all of it is shown."""
+    """The customer is told the opening time; automatic replies continue; then the whole conversation is shown."""
     zone = ZoneInfo("Asia/Shanghai")
     later = datetime.now(zone) + timedelta(hours=2)
     hours = {"from": f"{later:%H}:00", "to": f"{later + timedelta(hours=1):%H}:00", "timezone": "Asia/Shanghai"}
@@ -252,7 +252,7 @@ async def test_outside_the_hours_it_waits(make_town: MakeTown) -> None:
     assert words(town.seen("宋公明", room)) == []
 
     await town.stop_bot()
-    town.extra = {"customer_service": service()}  # the hours begin
+    town.extra = {"customer_service": service()}  # the office opens
     await town.start_bot()
     await known(town, room)
     assert await town.bot.container.handover.announce_waiting() == 1
@@ -265,7 +265,7 @@ async def test_outside_the_hours_it_waits(make_town: MakeTown) -> None:
 
 
 async def test_who_answers_before_the_hours_is_shown_what_was_said(make_town: MakeTown) -> None:
-    """The list names those who wait; an answer shows first what the staff has not seen."""
+    """The list has waiting tickets; before an answer, staff are shown the earlier messages."""
     later = datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(hours=2)
     hours = {"days": "mon-sun", "from": f"{later:%H}:00", "to": f"{later + timedelta(hours=1):%H}:00"}
     town, room = await opened(make_town, handoff={"hours": hours})
@@ -353,17 +353,14 @@ async def test_a_word_inside_another_opens_no_ticket(make_town: MakeTown, words_
 
 
 async def test_what_is_old_is_relayed_and_not_answered(make_town: MakeTown) -> None:
-    """Said more than ten minutes before the bot began: kept, not answered; the staff still hears it."""
+    """Said more than ten minutes before the account came online: kept, not answered; the staff still hears it."""
     town, room = await opened(make_town, handoff={"idle_minutes": 1000})
     await ask_person(town, room)
     await town.quiet()
-    await town.stop_bot()
-    town.ahead = 3600
-    await town.start_bot()
+    await town.restart_bot()
     await known(town, room)
-    town.say("智多星", "好了吗")
-    town.say("智多星", "人工")
-    town.say("黑旋风", "好了吗")
+    for who, what in (("智多星", "好了吗"), ("智多星", "人工"), ("黑旋风", "好了吗")):
+        town.say(who, what).at -= 3600
     await town.hears("宋公明", "【#1 黑旋风】好了吗", room)
     town.say("宋公明", "#1 在的", room)
     await town.hears("黑旋风", "在的")
@@ -382,7 +379,7 @@ async def test_what_is_old_is_relayed_and_not_answered(make_town: MakeTown) -> N
 
 
 async def test_two_assistants_in_one_staff_room(make_town: MakeTown) -> None:
-    """Each relays its own customers, and takes the other for no customer, no staff and no owner of a number."""
+    """Each relays its own customers, and does not treat the other as a customer or staff member."""
     town = await make_town(["weimi1001", "weimi1002"], customer_service=service())
     first, second = town.id("weimi1001"), town.id("weimi1002")
     town.world.people.befriend(first, second)

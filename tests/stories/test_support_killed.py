@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a relay: nothing that a customer or the staff said is lost."""
+"""kill -9 during relaying: no message of a customer or staff member is lost."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.stories.service import STAFF_ROOM, words
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER, STAFF, OTHER = NAMES["黑旋风"], NAMES["宋公明"], NAMES["店长"]
-START = 60.0  # seconds that a process may take to start on a busy machine
+START = 60.0  # timeout for starting a process on a busy machine
 
 
 class Process:
-    """bot.py as people run it, on a database that outlives it."""
+    """bot.py as a child process, with a database that is kept."""
 
     def __init__(self, folder: Path, endpoint: str, token: str) -> None:
         self.database = folder / "wxbot.db"
@@ -46,7 +46,7 @@ class Process:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Start it; whatever happens, it is dead afterwards."""
+        """Context of a running process; it is killed at the end."""
         command = [sys.executable, "bot.py", "--config", str(self._config)]
         self._starts += 1
         with self._log.open("ab") as log:
@@ -59,7 +59,7 @@ class Process:
             await process.wait()
 
     def is_online(self) -> bool:
-        """Whether it says that its assistant is ready to act."""
+        """Whether its assistant is online."""
         return self._log.read_text(encoding="utf-8").count(f"{ACCOUNT}: online") == self._starts
 
     def has_stored(self, ids: list[str]) -> bool:
@@ -71,7 +71,7 @@ class Process:
 
 @pytest.mark.parametrize("hanging", ["*", "MessageSendText", "MessageFile", "MessageSendFile"])
 async def test_nothing_is_lost(tmp_path: Path, hanging: str) -> None:
-    """The bot dies while WeChat does not answer a call: reading a message, fetching a picture, or sending."""
+    """The bot is killed during a WeChat call: reading a message, fetching a picture, or sending."""
     world = World.default([ACCOUNT], seed=1)
     town = await sandbox.start([ACCOUNT], port=0, world=world)
     try:
@@ -110,4 +110,5 @@ async def test_nothing_is_lost(tmp_path: Path, hanging: str) -> None:
     assert "<image>" in staff_sees()
     answers = [w for w in customer_sees() if w.startswith("答复")]
     assert list(dict.fromkeys(answers)) == ["答复一", "答复二"]
-    assert max(map([*relayed, *answers].count, relayed + answers)) <= 2  # what was not yet noted as sent comes again
+    # messages not yet recorded as sent are sent again
+    assert max(map([*relayed, *answers].count, relayed + answers)) <= 2

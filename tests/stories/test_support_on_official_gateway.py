@@ -1,4 +1,4 @@
-"""Customer service over the official Wechaty gateway, and what gateways do differently from each other."""
+"""Customer service over the official Wechaty gateway, and differences between gateways."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
 
 @pytest.fixture
 async def gateway(official: Start, tmp_path: Path) -> AsyncIterator[OfficialGateway]:  # noqa: F811
-    """A gateway with a bot, a customer, and a member of the staff in the staff room."""
+    """A gateway with a bot, a customer, and a staff member in the staff room."""
     gateway = await official(tls=False)
     await gateway.contact("wxid_xuan", "黑旋风")
     await gateway.contact("wxid_song", "宋公明")
@@ -36,7 +36,7 @@ async def gateway(official: Start, tmp_path: Path) -> AsyncIterator[OfficialGate
 
 
 async def test_who_counts_as_a_friend_already_is_accepted_once(gateway: OfficialGateway) -> None:
-    """Somebody who had deleted the assistant asks again; and some gateways call everybody a friend."""
+    """A person who had deleted the assistant asks again; and some gateways report everybody as a friend."""
     await gateway.contact("wxid_wen", "九纹龙", friend=True)
     await gateway.friend_request("wxid_wen", "又是我", times=2)
     (greeting,) = await gateway.wait_sent(1, "wxid_wen")
@@ -47,7 +47,7 @@ async def test_who_counts_as_a_friend_already_is_accepted_once(gateway: Official
 
 
 async def test_pictures_and_links_reach_the_other_side_as_they_were_sent(gateway: OfficialGateway) -> None:
-    """Both ways; PuppetMock makes up the picture that MessageImage answers."""
+    """In both directions; PuppetMock invents the picture that MessageImage returns."""
     pictures = [f"picture {n}".encode() for n in range(2)]
     boxes = [{"name": "a.png", "base64": base64.b64encode(data).decode()} for data in (*pictures, b"made up")]
     digests = [hashlib.sha256(data).hexdigest() for data in pictures]
@@ -67,7 +67,7 @@ async def test_pictures_and_links_reach_the_other_side_as_they_were_sent(gateway
 
 
 async def test_the_staff_may_call_the_assistant_by_whatever_it_is_called_there(gateway: OfficialGateway) -> None:
-    """By its name in the staff room too; a line to a colleague stays among the staff."""
+    """By its name in the staff room, too; a message to a colleague is not a command."""
     me = (await gateway.status())["self"]
     await gateway.room(STAFF_ROOM, aliases={me: "客服 小微"})
     await gateway.say("wxid_xuan", "人工")
@@ -81,7 +81,7 @@ async def test_the_staff_may_call_the_assistant_by_whatever_it_is_called_there(g
 
 
 async def test_places_and_mini_programs_are_named(gateway: OfficialGateway) -> None:
-    """By what WeChat shows of them; what a gateway cannot tell is named by its kind."""
+    """By what WeChat provides; otherwise the kind is named."""
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
     place = {"name": "梁山泊", "address": "水泊路 1 号", "latitude": 35.8, "longitude": 116.1, "accuracy": 15}
@@ -95,7 +95,7 @@ async def test_places_and_mini_programs_are_named(gateway: OfficialGateway) -> N
 
 
 async def test_the_staff_sees_what_was_taken_back(gateway: OfficialGateway) -> None:
-    """Before 人工 and behind it, as on the customer's own phone; what nobody knows is only named."""
+    """Recalls before and after 人工 show the recalled text, if it is known."""
     before = await gateway.say("wxid_xuan", "我要退货")
     await gateway.wait_sent(1, "wxid_xuan")
     await gateway.recall(before)
@@ -111,7 +111,7 @@ async def test_the_staff_sees_what_was_taken_back(gateway: OfficialGateway) -> N
 
 
 async def test_a_staff_room_that_nobody_told_of_is_found(gateway: OfficialGateway) -> None:
-    """Made while the bot ran, without an event; the old one is another group now."""
+    """A room created while the bot runs, without an event; the old one has another topic."""
     me = (await gateway.status())["self"]
     await gateway.topic(STAFF_ROOM, "别的群", "wxid_song")
     await gateway.room("new@chatroom", "客服值班群", [me, "wxid_song", "wxid_admin"], owner="wxid_admin")
@@ -121,7 +121,7 @@ async def test_a_staff_room_that_nobody_told_of_is_found(gateway: OfficialGatewa
 
 
 async def test_documents_of_an_unknown_kind_are_files(gateway: OfficialGateway) -> None:
-    """As PuppetMock gives them; what is unknown and holds no file is only named."""
+    """As reported by PuppetMock; unknown messages without a file are only named."""
     file = {"name": "合同.pdf", "base64": base64.b64encode(b"%PDF").decode()}
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
@@ -138,7 +138,7 @@ async def test_documents_of_an_unknown_kind_are_files(gateway: OfficialGateway) 
 
 
 async def test_accounts_that_are_no_people_are_not_answered(gateway: OfficialGateway) -> None:
-    """By their type, or by their ids alone."""
+    """Recognised by type, or by id alone."""
     await gateway.contact("wxid_paper", "早报", type=2)
     await gateway.contact("gh_0123456789ab", "晚报")
     await gateway.contact("weixin", "微信团队")

@@ -1,4 +1,6 @@
-"""Customer service over both roads, and what only the official channel has: codes, allowances, ids that count once."""
+"""Customer service over both channels, and features of the official one: welcome codes, allowances, unique
+message ids.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +96,7 @@ class Shop:
 
 
 def text(message: dict[str, Any]) -> str:
-    """What a customer sees of a message."""
+    """Return a message as the customer sees it."""
     content = message[message["msgtype"]]
     return str(content.get("content") or content.get("head_content") or f"<{message['msgtype']}>")
 
@@ -109,11 +111,11 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     await shop.server.stop()
 
 
-# ---- the same on both roads ----
+# ---- common to both channels ----
 
 
 class Puppet:
-    """The road over a Wechaty gateway."""
+    """The channel over a Wechaty gateway."""
 
     def __init__(self, town: Town) -> None:
         self.town = town

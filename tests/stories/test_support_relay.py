@@ -1,10 +1,11 @@
-"""What is said while a ticket is open: every kind of it goes through, both ways, or whoever said it is told."""
+"""Relaying during a ticket: every kind of message is relayed in both directions, or its sender is told."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlmodel import Session
@@ -37,13 +38,14 @@ async def test_pictures_and_files_both_ways(make_town: MakeTown) -> None:
     files = [town.world.state.media[m.media].data for m in town.seen("宋公明", room) if m.media]
     assert files == [b"\x89PNG before", b"%PDF contract", b"\x89PNG broken"]
 
-    chats.send_media(town.id("店长"), room, Kind.IMAGE, "private.png", b"\x89PNG of the staff")  # for nobody
+    # not addressed to a ticket
+    chats.send_media(town.id("店长"), room, Kind.IMAGE, "private.png", b"\x89PNG of the staff")
     town.say("店长", "#1", room)
     await town.hears("店长", "#1 黑旋风：请在 2 分钟内发图片或文件", room)
     chats.send_media(town.id("店长"), room, Kind.FILE, "说明书.pdf", b"%PDF manual")
     await town.hears("店长", "#1 黑旋风：文件已转给客户", room)
     await until(lambda: any(m.media for m in town.seen("黑旋风")), "the file reaches the customer")
-    chats.send_media(town.id("店长"), room, Kind.EMOTICON, "哈哈.gif", b"GIF of the staff")  # for the colleagues
+    chats.send_media(town.id("店长"), room, Kind.EMOTICON, "哈哈.gif", b"GIF of the staff")  # for colleagues
     chats.send_card(town.id("店长"), room, town.id("九纹龙"))
     await town.hears("店长", "#1 黑旋风：名片已转给客户", room)
     await until(lambda: "<card>" in words(town.seen("黑旋风")), "the card reaches the customer")
@@ -75,7 +77,7 @@ async def test_a_long_text_is_relayed_whole_in_pieces_that_wechat_takes(make_tow
 
 
 async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_town: MakeTown) -> None:
-    """Both in one commit, when nothing in memory says yet that the staff has the ticket."""
+    """Both happen in one commit, before the cache shows that the ticket is open."""
     town = await make_town(customer_service=service())
     town.say("黑旋风", "人工")
     await town.hears("黑旋风", "暂时联系不上人工客服")
@@ -91,7 +93,7 @@ async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_t
         container.handover.relay(session, ticket, MessageKind.TEXT, "等等", None, "黑旋风")
 
     writer_is_busy = threading.Event()
-    writes = [
+    writes: list[asyncio.Future[Any]] = [
         container.store.write_soon(lambda _: writer_is_busy.wait(PATIENCE)),
         container.store.write_soon(lambda s: container.handover.announce(s, ticket, room)),
         container.store.write_soon(said),
@@ -104,14 +106,14 @@ async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_t
 async def test_the_staff_is_told_what_did_not_reach_the_customer(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The customer has deleted the assistant: what the staff wrote is not taken for said."""
+    """The customer has deleted the assistant: staff are told that the message was not delivered."""
     monkeypatch.setattr("services.messaging.messages.WAITS", ())
     town, room = await opened(make_town)
     await ask_person(town, room)
     town.world.people.forget(town.id("黑旋风"), town.id("bot"))
     town.say("店长", "#1 您好，马上处理", room)
     await town.hears("店长", "#1 黑旋风：有一条没能送达客户：您好，马上处理", room)
-    town.say("店长", "#1 结束", room)  # of the assistant's own words nothing is told
+    town.say("店长", "#1 结束", room)  # the assistant's own texts are not reported
     await town.hears("店长", "#1 黑旋风 已结束", room)
     await town.quiet()
     assert sum("没能送达" in w for w in words(town.seen("店长", room))) == 1
@@ -120,7 +122,7 @@ async def test_the_staff_is_told_what_did_not_reach_the_customer(
 async def test_a_file_that_wechat_does_not_take_holds_up_no_other_customer(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor is it missed in silence."""
+    """Staff are told about it."""
     monkeypatch.setattr("services.messaging.messages.FILE_WAITS", (0.01, 0.01))
     town, room = await opened(make_town)
     await ask_person(town, room)
@@ -136,7 +138,7 @@ async def test_a_file_that_wechat_does_not_take_holds_up_no_other_customer(
 async def test_a_message_whose_answer_is_always_lost_is_not_said_for_ever(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """WeChat says it each time, and the gateway never tells: nobody reads it without end, nor waits behind it."""
+    """WeChat sends it each time, but the response is always lost: attempts are limited, and others do not wait."""
     monkeypatch.setattr("services.messaging.messages.LOST_WAITS", (0.01, 0.01))
     town, room = await opened(make_town)
     town.world.faults.call("MessageSendText", "lose")

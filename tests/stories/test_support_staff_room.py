@@ -1,4 +1,4 @@
-"""The staff room is a group by its id: a group of the same name is nothing."""
+"""The staff room is identified by its id; another group with its topic is not one."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ async def test_an_admin_binds_the_staff_room(make_town: MakeTown) -> None:
     await town.hears("店长", "还没有客服群。")
     town.say("店长", "/绑定客服群")
     await town.hears("店长", "请在要设为客服群的群里发送")
-    town.say("宋公明", "/绑定客服群", room)  # its owner in WeChat, and no admin
+    town.say("宋公明", "/绑定客服群", room)  # its owner in WeChat, but not an admin
     await town.hears("宋公明", "您没有权限执行此命令。", room)
     town.say("店长", "/绑定客服群", room)
     await town.hears("店长", "已把本群设为客服群", room)
-    town.say("店长", "/绑定客服群", room)  # again: the same
+    town.say("店长", "/绑定客服群", room)  # repeating has no effect
     await _twice(town, "已把本群设为客服群", room)
     town.say("店长", "/客服群")
     await town.hears("店长", "客服群：值班（3 人）")

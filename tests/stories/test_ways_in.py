@@ -1,4 +1,4 @@
-"""The ways into a group that begin in WeChat, and binding the first admin."""
+"""Joins that begin in WeChat, and binding the first admin."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_tokens_are_found_as_people_write_them(text: str, token: str | None) -> 
 
 
 async def test_a_token_in_a_friend_request(town: Town) -> None:
-    """Accepted, greeted, let in, welcomed."""
+    """Accepted, greeted, added, welcomed."""
     qun = await town.make_group()
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), f"我是九纹龙 {qun['token']}")
     await until(lambda: town.id("九纹龙") in town.room(qun["room"]).members, "九纹龙 is in the group")
@@ -40,7 +40,7 @@ async def test_a_token_in_a_friend_request(town: Town) -> None:
 
 
 async def test_a_member_asks_to_be_a_friend_with_the_token(make_town: MakeTown) -> None:
-    """Somebody else brought them in: accepted for the token's sake, and told; who is blacklisted is not."""
+    """Added by someone else: accepted because of the token, and told; a blacklisted person is not."""
     town = await make_town(customer_service={"accept": {"words": ["合作"]}})
     qun = await town.make_group()
     stranger = town.newcomer("没头脑", friend=False)
@@ -58,7 +58,7 @@ async def test_a_member_asks_to_be_a_friend_with_the_token(make_town: MakeTown) 
 
 
 async def test_a_wrong_token_in_a_friend_request(town: Town) -> None:
-    """Accepted like anybody, told so, let in nowhere."""
+    """Accepted like others, told about it, and not added."""
     qun = await town.make_group()
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), WRONG)
     await town.hears("九纹龙", "入群令牌无效")
@@ -100,7 +100,7 @@ async def test_an_expired_token(town: Town) -> None:
 
 
 async def test_a_token_accepted_before_a_restart_is_kept(town: Town) -> None:
-    """The request was stored and the person let in, though the bot went down in between."""
+    """The request was stored, so the person is added although the bot was down meanwhile."""
     qun = await town.make_group()
     town.world.faults.call("RoomAdd", "hang", count=1)
     town.say("黑旋风", qun["token"])

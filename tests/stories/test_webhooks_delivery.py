@@ -1,4 +1,4 @@
-"""Business systems are told of what happens: signed, in order, again while they are away, never silently dropped."""
+"""Webhooks: signed, in order, retried, never dropped silently."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 async def open_town(make_town: MakeTown, *webhooks: dict[str, Any], **config: Any) -> Town:
-    """A town whose failed deliveries are tried again at once."""
+    """A bot whose failed deliveries are retried at once."""
     town = await make_town(webhooks=list(webhooks), **config)
     town.bot.container.webhooks.waits = FAST
     return town
 
 
 async def failed(town: Town, count: int) -> list[dict[str, Any]]:
-    """The events given up as REST tells them, once there are so many: each end is written a moment after it."""
+    """Return the failed events by REST, once there are `count`."""
     async with asyncio.timeout(PATIENCE):
         while True:
             status, answer, _ = await town.call("GET", "/wxbot/webhook", params={"state": "failed"})
@@ -91,7 +91,7 @@ async def test_a_plain_secret_is_known_by_receivers_of_both_kinds(make_town: Mak
 async def test_what_is_not_taken_comes_again_in_order(
     make_town: MakeTown, receiver: Receiver, trouble: int | str
 ) -> None:
-    """Twice it goes wrong for the first event of the group; what follows waits for it, another group's does not."""
+    """The first event of a group fails twice; later ones of the group wait, those of another group do not."""
 
     async def difficult(event: dict[str, Any]) -> web.StreamResponse | int:
         if event["type"] != "qun.created" or event["data"]["code"] != "a":
@@ -135,7 +135,7 @@ async def test_a_slow_receiver_holds_up_nobody_else(make_town: MakeTown, receive
 
 
 async def test_redirects_lead_nowhere_else(make_town: MakeTown, receiver: Receiver) -> None:
-    """To another host never; on the same one where the method stays."""
+    """Not to another host; on the same host if the method is kept."""
     strange: list[str] = []
     moved: list[str] = []
 
@@ -168,7 +168,7 @@ async def test_redirects_lead_nowhere_else(make_town: MakeTown, receiver: Receiv
 
 
 async def test_what_was_given_up_is_kept_and_sent_again(make_town: MakeTown, receiver: Receiver) -> None:
-    """After its days an event is failed; what was behind it goes on; by REST and by chat it is sent again."""
+    """The event fails after its time, later ones are delivered; it can be sent again by REST and chat."""
 
     async def no(_event: dict[str, Any]) -> int:
         return 503
@@ -191,7 +191,8 @@ async def test_what_was_given_up_is_kept_and_sent_again(make_town: MakeTown, rec
     await until(lambda: receiver.types() == ["qun.created"], "sent again")
     assert receiver.events[0]["id"] == lost[1]["event"]
     await town.quiet()
-    status, answer, _ = await town.call("POST", f"/wxbot/webhook/{lost[1]['id']}/resend")  # it was taken: no effect
+    # already delivered: no effect
+    status, answer, _ = await town.call("POST", f"/wxbot/webhook/{lost[1]['id']}/resend")
     assert (status, answer["webhook"]["state"]) == (202, "sent")
     town.say("店长", "/重发")
     message = await town.hears("店长", "没有送达的通知")
@@ -221,7 +222,7 @@ async def test_what_cannot_be_sent_again(town: Town, method: str, path: str, sta
 
 
 async def test_a_message_is_no_webhook(town: Town) -> None:
-    """The numbers of messages and of webhooks are of one series: one is not taken for the other."""
+    """Messages and webhooks share one series of ids."""
     _, answer, _ = await town.call("POST", "/wxbot/message", {"assistant": "weimi1001", "to": "黑旋风", "text": "好"})
     status, _, _ = await town.call("POST", f"/wxbot/webhook/{answer['message']['id']}/resend")
     assert status == 404
@@ -253,7 +254,7 @@ async def test_a_webhook_no_longer_configured_is_given_up(make_town: MakeTown) -
     await town.start_bot()
     await town.quiet()
     lost = await failed(town, 2)
-    assert {item["error"] for item in lost} == {"no webhook of this name is configured any more"}
+    assert {item["error"] for item in lost} == {"no webhook with this name is configured"}
     assert not any("secret" in item["receiver"] for item in lost)
 
 

@@ -1,4 +1,4 @@
-"""Assistants against our sandbox and against the official gateway."""
+"""Fixtures: assistants with the sandbox and with the official gateway."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest_asyncio
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import World
 from tests.official import official
-from tests.wechat.recording_listener import QUICK, Ear, Heard, settings
+from tests.wechat.recording_listener import QUICK, Heard, RecordingListener, settings
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 
@@ -23,7 +23,7 @@ TOKEN = "insecure_sandbox-token"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every test runs in an empty folder, and leaves it so."""
+    """Run every test in an empty directory, and check that it stays empty."""
     empty = tmp_path_factory.mktemp("cwd")
     monkeypatch.chdir(empty)
     yield
@@ -32,17 +32,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 @pytest_asyncio.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """A function that starts an assistant on an endpoint; it is stopped with the test."""
+    """Return a function that starts an assistant; it is stopped after the test."""
     running: list[Assistant] = []
 
     async def start(endpoint: str, token: str = "", timing: Timing = QUICK, rows: Any = None, **more: Any) -> Heard:
-        ear = Ear()
-        assistant = Assistant(settings(endpoint, token, **more), ear, timing)
+        listener = RecordingListener()
+        assistant = Assistant(settings(endpoint, token, **more), listener, timing)
         if rows is not None:
             assistant.directory.load(rows)
         running.append(assistant)
         await assistant.start()
-        return Heard(assistant, ear)
+        return Heard(assistant, listener)
 
     yield start
     for assistant in running:
@@ -51,13 +51,13 @@ async def connect() -> AsyncIterator[Connect]:
 
 @pytest_asyncio.fixture
 async def world() -> World:
-    """The sandbox's people, with one assistant."""
+    """The sandbox's world, with one assistant."""
     return World.default(["weimi1001"], seed=1)
 
 
 @pytest_asyncio.fixture
 async def server(world: World) -> AsyncIterator[PuppetServer]:
-    """The sandbox's gateway, on plaintext."""
+    """The sandbox's gateway, in plaintext."""
     server = PuppetServer(world, "weimi1001", TOKEN)
     await server.start()
     yield server

@@ -1,4 +1,4 @@
-"""A listener that remembers, and assistants that are stopped with the test."""
+"""A listener that records its calls, and assistants that are stopped after the test."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUICK = Timing(
 
 
 @dataclass
-class Ear:
+class RecordingListener:
     """What an account told, and a way to wait for it."""
 
     raws: list[RawEvent] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Ear:
             self.news.notify_all()
 
     async def until(self, is_so: Callable[[], Any], seconds: float = SECONDS) -> Any:
-        """Wait until something told makes `is_so` true; returns its value."""
+        """Wait until a record makes `is_so` true; return its value."""
 
         async def wait() -> Any:
             async with self.news:
@@ -78,7 +78,7 @@ class Ear:
         return await asyncio.wait_for(wait(), seconds)
 
     async def state(self, state: State, seconds: float = SECONDS) -> str:
-        """Wait until this is the last state; returns its reason."""
+        """Wait until this is the last state; return its reason."""
         await self.until(lambda: self.states and self.states[-1][0] is state, seconds)
         return self.states[-1][1]
 
@@ -88,7 +88,7 @@ class Ear:
         return self.of(kind)[number - 1]
 
     def of(self, kind: str) -> list[RawEvent]:
-        """The events of a kind so far."""
+        """Return the events of a kind so far."""
         return [raw for raw in self.raws if raw.kind == kind]
 
 
@@ -97,14 +97,14 @@ class Heard:
     """An assistant and its listener."""
 
     assistant: Assistant
-    ear: Ear
+    listener: RecordingListener
 
     async def online(self, seconds: float = SECONDS) -> None:
-        await self.ear.state(State.ONLINE, seconds)
+        await self.listener.state(State.ONLINE, seconds)
 
     async def resolved(self, kind: str, number: int = 1) -> Any:
         """The n-th event of a kind, resolved."""
-        return await self.assistant.resolve(await self.ear.raw(kind, number))
+        return await self.assistant.resolve(await self.listener.raw(kind, number))
 
 
 def settings(endpoint: str, token: str = "", account: str = "weimi1001", **more: Any) -> AssistantSettings:
@@ -112,7 +112,7 @@ def settings(endpoint: str, token: str = "", account: str = "weimi1001", **more:
 
 
 async def eventually(is_so: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    """Look again and again until `is_so`; for what tells nobody."""
+    """Poll until `is_so` is true, for conditions without an event."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not (value := is_so()):
         assert asyncio.get_running_loop().time() < deadline, "it did not come about in time"

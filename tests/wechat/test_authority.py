@@ -1,4 +1,4 @@
-"""A gateway whose address is asked of an authority, as workpro's tokens want it."""
+"""A gateway whose address is resolved by an authority, as for workpro's tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wechat.problems import Problem
 
 
 class Authority:
-    """A stand-in for the server that knows where each token's gateway is."""
+    """A stand-in for the authority server."""
 
     def __init__(self) -> None:
         self.answer: Any = {"host": "0.0.0.0", "port": 0}
@@ -65,7 +65,7 @@ async def test_a_gateway_that_moves_is_followed_at_the_next_connect(
     heard = await connect("", TOKEN, authority=authority.url, tls=False)
     await heard.online()
     await server.stop()
-    await heard.ear.state(State.CONNECTING)
+    await heard.listener.state(State.CONNECTING)
     moved = PuppetServer(world, "weimi1001", TOKEN)
     await moved.start()
     try:
@@ -94,7 +94,7 @@ async def test_what_it_answers_else_is_told_and_asked_again(
 ) -> None:
     authority.status, authority.answer = status, answer
     heard = await connect("", TOKEN, authority=authority.url)
-    await heard.ear.state(state)
+    await heard.listener.state(state)
     reason = heard.assistant.reason
     assert reason is not None
     assert reason.problem is problem
@@ -106,7 +106,7 @@ async def test_an_authority_that_is_away_is_told_without_the_token(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     heard = await connect("", TOKEN, authority="http://127.0.0.1:9")
-    await heard.ear.state(State.CONNECTING)
+    await heard.listener.state(State.CONNECTING)
     reason = heard.assistant.reason
     assert reason is not None
     assert reason.problem is Problem.AUTHORITY_DOWN

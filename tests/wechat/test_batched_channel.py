@@ -1,4 +1,4 @@
-"""Writes go out together, in order, and none waits for more than a few others."""
+"""Batched writes: combined, in order, and limited in number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from protocol.batched_channel import MAX, BatchedTransport
 
 
 class Wire:
-    """A transport that keeps what is written to it."""
+    """A transport that records what is written."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []

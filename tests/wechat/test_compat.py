@@ -1,4 +1,4 @@
-"""The SDK imports on every Python it is promised for, and leaves nothing behind."""
+"""The SDK can be imported by every supported Python version, without side effects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MEGABYTES = 60  # 38 measured; without the stand-ins 83
+MEGABYTES = 60  # 38 measured; 83 without the stand-ins
 
 PROBE = """
 import json, logging, os, sys, threading
@@ -35,7 +35,7 @@ print(json.dumps({
 
 
 def _pythons() -> list[Any]:
-    """This Python, and others: those in the environment's WXBOT_TEST_PYTHONS, and the ones on the path."""
+    """Return this Python and others: those in WXBOT_TEST_PYTHONS, and those on the path."""
     others = [path for path in os.environ.get("WXBOT_TEST_PYTHONS", "").split(":") if path]
     return [sys.executable, *others, *(f"python3.{minor}" for minor in (11, 12, 13))]
 
@@ -70,7 +70,7 @@ def test_imports_and_leaves_nothing_behind(python: str, tmp_path: Path) -> None:
 
 
 def test_the_environment_of_other_wechaty_bots_does_no_harm(tmp_path: Path) -> None:
-    """WECHATY_LOG with a level the SDK does not know makes its import fail; WECHATY_LOG_FILE makes it write texts."""
+    """WECHATY_LOG with a level unknown to the SDK makes its import fail; WECHATY_LOG_FILE makes it write texts."""
     found = _probe(
         sys.executable,
         tmp_path,
@@ -85,7 +85,7 @@ def test_the_environment_of_other_wechaty_bots_does_no_harm(tmp_path: Path) -> N
 
 
 def test_it_may_come_after_the_real_modules() -> None:
-    """Somebody else in the process may use what we replace: they keep theirs."""
+    """Modules already loaded by other code are not replaced."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import qrcode as real\n"

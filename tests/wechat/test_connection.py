@@ -1,4 +1,4 @@
-"""The supervised connection, against our sandbox's gateway."""
+"""The supervised connection, with the sandbox's gateway."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ async def test_down_at_boot_is_waited_for(world: World, connect: Connect) -> Non
     port = await server.start()
     await server.stop()
     heard = await connect(f"127.0.0.1:{port}", TOKEN, tls=False)
-    assert "Connection refused" in await heard.ear.until(lambda: heard.ear.states and heard.ear.states[-1][1])
+    assert "Connection refused" in await heard.listener.until(
+        lambda: heard.listener.states and heard.listener.states[-1][1]
+    )
     with pytest.raises(WeChatOffline):
         await heard.assistant.send_text(SONG, "谁在？")
     await server.start()
@@ -39,7 +41,7 @@ async def test_down_at_boot_is_waited_for(world: World, connect: Connect) -> Non
 async def test_comes_back_after_every_kill(server: PuppetServer, world: World, heard: Heard) -> None:
     for round in range(3):
         server.kill()
-        await heard.ear.state(State.CONNECTING)
+        await heard.listener.state(State.CONNECTING)
         with pytest.raises(WeChatOffline):
             await heard.assistant.send_text(SONG, "谁在？")
         await server.start()
@@ -51,33 +53,33 @@ async def test_comes_back_after_every_kill(server: PuppetServer, world: World, h
 
 async def test_the_stream_comes_before_start(heard: Heard, world: World) -> None:
     calls = [one for one in world.trace.of("weimi1001") if one["what"] == "call"]
-    assert calls[0]["name"] in ("Start", "ContactList")  # Event itself is not traced; nothing else goes before
+    assert calls[0]["name"] in ("Start", "ContactList")  # Event itself is not traced
     assert [call["name"] for call in calls].count("Start") == 1
 
 
 async def test_a_stream_that_ends_in_order_is_a_loss(server: PuppetServer, heard: Heard) -> None:
     server._events.end()
-    reason = await heard.ear.state(State.CONNECTING)
+    reason = await heard.listener.state(State.CONNECTING)
     assert reason == "the gateway ended the event stream"
     await heard.online()
 
 
 async def test_logout_and_login_within_a_session(world: World, heard: Heard) -> None:
     world.accounts.logout("weimi1001")
-    await heard.ear.state(State.LOGGED_OUT)
+    await heard.listener.state(State.LOGGED_OUT)
     with pytest.raises(WeChatOffline):
         await heard.assistant.send_text(SONG, "谁在？")
     world.accounts.login("weimi1001")
     await heard.online()
-    assert heard.ear.syncs[-1][0] is not None  # since when things may have been missed
+    assert heard.listener.syncs[-1][0] is not None  # since when things may have been missed
     await heard.assistant.send_text(SONG, "我在")
-    assert State.CONNECTING not in [state for state, _ in heard.ear.states]
+    assert State.CONNECTING not in [state for state, _ in heard.listener.states]
 
 
 async def test_logged_out_at_the_start(server: PuppetServer, world: World, connect: Connect) -> None:
     world.accounts.logout("weimi1001")
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await heard.ear.state(State.LOGGED_OUT)
+    await heard.listener.state(State.LOGGED_OUT)
     world.accounts.login("weimi1001")
     await heard.online()
 
@@ -91,17 +93,17 @@ async def test_login_of_another_person_forgets_the_first(server: PuppetServer, h
         )
     )
     server.send_raw(pb.EventResponse(type=pb.EVENT_LOGIN, payload='{"contactId": "wxid_else"}'))
-    await heard.ear.until(lambda: heard.assistant.self_id == "wxid_else")
+    await heard.listener.until(lambda: heard.assistant.self_id == "wxid_else")
     assert heard.assistant.directory.room_by_topic("旧群") == []
     await heard.online()
 
 
 async def test_a_second_login_event_changes_nothing(server: PuppetServer, heard: Heard) -> None:
-    states = list(heard.ear.states)
+    states = list(heard.listener.states)
     server.send_raw(pb.EventResponse(type=pb.EVENT_LOGIN, payload=json.dumps({"contactId": heard.assistant.self_id})))
     server.send_raw(pb.EventResponse(type=pb.EVENT_MESSAGE, payload='{"messageId": "mark"}'))
-    await heard.ear.raw("message")
-    assert heard.ear.states == states
+    await heard.listener.raw("message")
+    assert heard.listener.states == states
 
 
 async def test_wrong_token_is_refused_once_and_tried_again(
@@ -109,10 +111,10 @@ async def test_wrong_token_is_refused_once_and_tried_again(
 ) -> None:
     caplog.set_level(logging.DEBUG, "wechat")
     heard = await connect(f"127.0.0.1:{server.port}", "insecure_wrong-secret", tls=False)
-    reason = await heard.ear.state(State.REFUSED)
-    assert reason == "the gateway does not take the token"
-    await asyncio.sleep(0.6)  # several more refusals
-    assert [state for state, _ in heard.ear.states] == [State.REFUSED]
+    reason = await heard.listener.state(State.REFUSED)
+    assert reason == "the gateway rejects the token"
+    await asyncio.sleep(0.6)  # several more rejections
+    assert [state for state, _ in heard.listener.states] == [State.REFUSED]
     assert sum("refused" in r.message for r in caplog.records) == 1
     assert "wrong-secret" not in caplog.text
     await server.stop()
@@ -126,9 +128,11 @@ async def test_a_ca_file_that_goes_away_is_said(server: PuppetServer, connect: C
     ca = tmp_path / "ca.pem"
     ca.write_text(f"# 自己的 CA\n{WECHATY_CA}", encoding="utf-8")
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=True, tls_ca=str(ca))
-    assert "speaks no TLS" in await heard.ear.until(lambda: heard.ear.states and heard.ear.states[-1][1])
+    assert "does not use TLS" in await heard.listener.until(
+        lambda: heard.listener.states and heard.listener.states[-1][1]
+    )
     ca.unlink()
-    await heard.ear.until(lambda: str(ca) in heard.ear.states[-1][1])
+    await heard.listener.until(lambda: str(ca) in heard.listener.states[-1][1])
 
 
 async def test_auto_finds_plaintext_and_keeps_to_it(
@@ -138,10 +142,10 @@ async def test_auto_finds_plaintext_and_keeps_to_it(
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN)
     await heard.online()
     server.kill()
-    await heard.ear.state(State.CONNECTING)
+    await heard.listener.state(State.CONNECTING)
     await server.start()
     await heard.online()
-    assert [r.message for r in caplog.records].count("weimi1001: the gateway speaks plaintext") == 1
+    assert [r.message for r in caplog.records].count("weimi1001: the gateway uses plaintext") == 1
 
 
 async def test_another_client_holds_the_stream(
@@ -149,11 +153,11 @@ async def test_another_client_holds_the_stream(
 ) -> None:
     caplog.set_level(logging.INFO, "wechat")
     second = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await second.ear.until(lambda: second.ear.states)
+    await second.listener.until(lambda: second.listener.states)
     await asyncio.sleep(0.5)  # several more attempts
-    assert second.ear.states == [(State.CONNECTING, HELD)]
+    assert second.listener.states == [(State.CONNECTING, HELD)]
     assert sum("another client" in r.message for r in caplog.records) == 1
-    assert heard.assistant.state is State.ONLINE  # the first is undisturbed
+    assert heard.assistant.state is State.ONLINE  # the first client is not affected
     await heard.assistant.stop()
     await second.online()
 
@@ -168,7 +172,7 @@ async def test_a_gateway_without_version_is_alive(
     await server.start()
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
     await heard.online()
-    await asyncio.sleep(1.5)  # three looks of the watchdog
+    await asyncio.sleep(1.5)  # three checks of the watchdog
     assert heard.assistant.state is State.ONLINE
     await server.stop()
 
@@ -176,25 +180,27 @@ async def test_a_gateway_without_version_is_alive(
 async def test_start_refused_is_tried_again(server: PuppetServer, world: World, connect: Connect) -> None:
     world.faults.call("Start", "fail", count=2, text="no licence")
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    reason = await heard.ear.until(lambda: next((r for s, r in heard.ear.states if s is State.CONNECTING), ""))
+    reason = await heard.listener.until(
+        lambda: next((r for s, r in heard.listener.states if s is State.CONNECTING), "")
+    )
     assert reason == "the gateway cannot start the account: no licence"
     await heard.online()
 
 
 async def test_a_freeze_is_noticed_within_ten_seconds(server: PuppetServer, connect: Connect) -> None:
-    """Slow (9 s): with the timing of every day."""
+    """Slow (9 s): uses the default timing."""
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, timing=Timing(), tls=False)
     await heard.online()
     began = time.monotonic()
     server.freeze()
-    assert await heard.ear.state(State.CONNECTING) == "the gateway does not answer"
+    assert await heard.listener.state(State.CONNECTING) == "the gateway does not respond"
     assert time.monotonic() - began < 10
     server.thaw()
     await heard.online()
 
 
 async def test_the_first_event_never_comes(world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gateways of the community send no heartbeat when the stream opens."""
+    """Some gateways send no heartbeat when the stream opens."""
     server = PuppetServer(world, "weimi1001", TOKEN)
     tell = server._events._claim
 
@@ -207,7 +213,7 @@ async def test_the_first_event_never_comes(world: World, connect: Connect, monke
     monkeypatch.setattr(server._events, "_claim", claim)
     await server.start()
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False, timing=Timing(first_event=0.1, login_grace=0.1))
-    await heard.ear.state(State.LOGGED_OUT)
+    await heard.listener.state(State.LOGGED_OUT)
     await heard.online()
     await server.stop()
 
@@ -219,7 +225,7 @@ async def test_a_listener_that_fails_gets_the_event_again(heard: Heard, world: W
         if error := next(failures, None):
             raise error
 
-    heard.ear.on_taken = fail
+    heard.listener.on_taken = fail
     for text in ("一", "二"):
         world.chats.say(SONG, heard.assistant.self_id, text)
     assert [(await heard.resolved("message", n)).text for n in (1, 2)] == ["一", "二"]
@@ -229,11 +235,11 @@ async def test_a_slow_listener_gets_everything_in_order(heard: Heard, world: Wor
     async def slow(raw: object) -> None:
         await asyncio.sleep(0.001)
 
-    heard.ear.on_taken = slow
+    heard.listener.on_taken = slow
     for n in range(300):
         world.chats.say(SONG, heard.assistant.self_id, str(n))
-    await heard.ear.raw("message", 300)
-    texts = [(await heard.assistant.resolve(raw)).text for raw in heard.ear.of("message")]  # type: ignore[union-attr]
+    await heard.listener.raw("message", 300)
+    texts = [(await heard.assistant.resolve(raw)).text for raw in heard.listener.of("message")]  # type: ignore[union-attr]
     assert texts == [str(n) for n in range(300)]
 
 
@@ -241,14 +247,14 @@ async def test_stop_stores_what_was_read(server: PuppetServer, heard: Heard, wor
     async def slow(raw: object) -> None:
         await asyncio.sleep(0.01)
 
-    heard.ear.on_taken = slow
+    heard.listener.on_taken = slow
     for n in range(50):
         world.chats.say(SONG, heard.assistant.self_id, str(n))
-    await heard.ear.raw("message", 1)
+    await heard.listener.raw("message", 1)
     waiting = heard.assistant._queue.qsize()
-    had = len(heard.ear.of("message"))
+    had = len(heard.listener.of("message"))
     await heard.assistant.stop()
-    assert len(heard.ear.of("message")) >= had + waiting > 1
+    assert len(heard.listener.of("message")) >= had + waiting > 1
     await heard.assistant.stop()  # twice does nothing
 
 
@@ -262,6 +268,6 @@ async def test_a_gateway_error_on_the_stream_keeps_its_words_to_itself(
     await server.stop()
     await server.start()
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await heard.ear.until(lambda: heard.ear.states)
-    assert heard.ear.states[-1] == (State.CONNECTING, "the event stream failed: INTERNAL")
+    await heard.listener.until(lambda: heard.listener.states)
+    assert heard.listener.states[-1] == (State.CONNECTING, "the event stream failed: INTERNAL")
     assert "sandbox-token" not in "".join(r.getMessage() for r in caplog.records if r.name.startswith("wechat"))

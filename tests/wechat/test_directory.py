@@ -1,4 +1,4 @@
-"""Who is who: look-ups, and staying true under events that come twice, late or in the wrong order."""
+"""The directory: lookups, and duplicate, late or reordered events."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ def directory() -> CachedDirectory:
     ("name", "more", "ids"),
     [
         ("a", {}, ["a"]),
-        ("li01", {}, ["a"]),  # 微信号 goes before the nickname
-        ("老李", {}, ["a"]),  # the alias too
+        ("li01", {}, ["a"]),  # 微信号 takes precedence over the nickname
+        ("老李", {}, ["a"]),  # the alias, too
         ("小李", {}, ["a", "b"]),
         ("小李", {"among": {"b", "c"}}, ["b"]),
-        ("li01", {"among": {"c"}}, ["c"]),  # who is not among those asked for does not decide
+        ("li01", {"among": {"c"}}, ["c"]),  # excluded people do not decide
         ("老李", {"friends": True}, ["a"]),
         ("li01", {"among": {"c"}, "friends": True}, []),
-        ("老李", {"friends": True, "also": {"d"}}, ["a"]),  # over all of them together one tier decides
+        ("老李", {"friends": True, "also": {"d"}}, ["a"]),  # one tier decides over all of them together
         ("li01", {"friends": True, "also": {"c"}}, ["a"]),
         ("小", {"friends": True, "also": {"c"}}, []),
-        ("wang5", {"friends": True}, []),  # a stranger's 微信号, and his id: no friend's nickname stands for these
+        ("wang5", {"friends": True}, []),  # a stranger's 微信号 and id are never taken for a friend's nickname
         ("d", {"friends": True}, []),
         ("wang5", {"friends": True, "also": {"e"}}, ["e"]),
         ("wang5", {"among": {"f"}}, ["f"]),
@@ -99,12 +99,12 @@ def test_what_comes_late_is_not_believed_but_asked(directory: CachedDirectory) -
     assert directory.left(ROOM, ["b"], at(5))
     assert not directory.joined(ROOM, ["b"], at(3))  # older than the leave
     assert "b" not in directory.rooms[ROOM].member_ids
-    assert not directory.left(ROOM, ["a"], at(-2))  # older than the list that was read
+    assert not directory.left(ROOM, ["a"], at(-2))  # older than the list
     assert "a" in directory.rooms[ROOM].member_ids
     assert directory.joined(ROOM, ["b"], at(6))
-    assert not directory.joined("9@chatroom", ["b"], at(6))  # not known at all
+    assert not directory.joined("9@chatroom", ["b"], at(6))  # unknown group
     directory.put_room(Room(ROOM, "群", "a", (), {"me", "a", "b"}), at(6.5))
-    assert directory.left(ROOM, ["b"], at(6))  # of the same second as the reading, for all that is known
+    assert directory.left(ROOM, ["b"], at(6))  # possibly after the reading, within the same second
     assert not directory.joined(ROOM, ["b"], at(5.9))
 
 

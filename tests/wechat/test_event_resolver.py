@@ -1,4 +1,4 @@
-"""What an event means: kinds, names, mentions, and what is nothing of ours."""
+"""Resolving events: kinds, names, mentions, and ignored events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from wechat.mentions import called, is_called
 ME = "wxid_weimi1001"
 
 
-# ---- in our sandbox ----
+# ---- with the sandbox ----
 
 
 async def test_a_private_message(world: World, heard: Heard) -> None:
@@ -55,7 +55,7 @@ async def test_an_official_account_is_no_person(world: World, heard: Heard) -> N
 
 @pytest.mark.parametrize("id", ["weixin", "mphelper", "qqmail", "weixinreminder", "notification_messages"])
 async def test_an_account_of_wechat_itself_is_no_person(world: World, heard: Heard, id: str) -> None:
-    """Gateways tell it as a friend like any other."""
+    """Gateways report it as a friend."""
     world.people.create("微信团队", id)
     world.people.befriend(id, ME)
     world.chats.say(id, ME, "您有一条新通知")
@@ -65,15 +65,15 @@ async def test_an_account_of_wechat_itself_is_no_person(world: World, heard: Hea
 async def test_own_messages_are_nothing(world: World, heard: Heard) -> None:
     await heard.assistant.send_text(SONG, "我说的")
     world.chats.say(SONG, ME, "别人说的")
-    await heard.ear.until(lambda: any(raw.kind == "message" for raw in heard.ear.raws))
-    resolved = [await heard.assistant.resolve(raw) for raw in heard.ear.of("message")]
+    await heard.listener.until(lambda: any(raw.kind == "message" for raw in heard.listener.raws))
+    resolved = [await heard.assistant.resolve(raw) for raw in heard.listener.of("message")]
     assert "我说的" not in [event.text for event in resolved if isinstance(event, PrivateMessage)]
 
 
 async def test_the_same_event_twice_has_one_id(world: World, heard: Heard) -> None:
     world.faults.event("message", twice=1.0)
     world.chats.say(SONG, ME, "一")
-    assert (await heard.ear.raw("message", 1)).id == (await heard.ear.raw("message", 2)).id
+    assert (await heard.listener.raw("message", 1)).id == (await heard.listener.raw("message", 2)).id
 
 
 async def test_joins_leaves_and_topics(world: World, heard: Heard) -> None:
@@ -84,7 +84,7 @@ async def test_joins_leaves_and_topics(world: World, heard: Heard) -> None:
     joined = await heard.resolved("room-join")
     assert isinstance(joined, MemberJoined)
     assert (joined.room_id, joined.contact_ids, joined.inviter_id) == (room.id, (WENLONG,), SONG)
-    assert heard.assistant.directory.contacts[WENLONG].name == "九纹龙"  # for the welcome
+    assert heard.assistant.directory.contacts[WENLONG].name == "九纹龙"  # for the welcome message
     topic, left = await heard.resolved("room-topic"), await heard.resolved("room-leave")
     assert isinstance(topic, TopicChanged)
     assert (topic.topic, topic.old_topic, topic.changer_id) == ("新群名", "群", SONG)
@@ -121,14 +121,14 @@ async def test_a_stranger_who_cannot_be_read_holds_up_only_their_message(world: 
     stuck.cancel()
     world.faults.clear()
     world.faults.call("ContactPayload", "fail")
-    await heard.assistant._reader._reading.close()  # the read that hangs goes on until its deadline
+    await heard.assistant._reader._reading.close()  # the hanging read would last until its deadline
     event = await heard.resolved("message", 1)
     assert (event.text, event.name, event.contact_id) == ("我是谁", "", WENLONG)
 
 
 async def test_offline_says_so_at_once(server: PuppetServer, world: World, heard: Heard) -> None:
     world.chats.say(SONG, ME, "一")
-    raw = await heard.ear.raw("message")
+    raw = await heard.listener.raw("message")
     await heard.assistant.stop()
     with pytest.raises(WeChatOffline):
         await heard.assistant.resolve(raw)
@@ -156,7 +156,7 @@ async def test_the_accounts_name_in_a_group_is_read_once_and_followed(world: Wor
     assert (await heard.resolved("message", 5)).mentioned
 
 
-# ---- by the official gateway ----
+# ---- with the official gateway ----
 
 
 @pytest_asyncio.fixture
@@ -178,7 +178,7 @@ async def official_heard(gateway: OfficialGateway, connect: Connect) -> Heard:
 
 @pytest.mark.gateway
 async def test_every_type_on_the_wire(gateway: OfficialGateway, official_heard: Heard) -> None:
-    """The numbers are TypeScript's, of which the Python SDK knows all but the last."""
+    """The types are those of TypeScript; the Python SDK knows all but the last."""
     wanted = [
         "text",  # of an unknown kind, and holds a text
         "file",
@@ -218,7 +218,7 @@ async def test_mentions_the_gateway_tells_and_those_it_does_not(
         ("/踢 @宋公明\u2005", {}, {"wxid_song"}, False),
         ("/踢 @黑 旋风\u2005@宋公明", {}, {"wxid_hei", "wxid_song"}, False),
         ("/踢 @黑 旋风", {}, {"wxid_hei"}, False),
-        ("@智多星 是哪个", {}, set(), False),  # two of this name: no guess
+        ("@智多星 是哪个", {}, set(), False),  # ambiguous: no guess
         ("微秘 你好 a@微.cn", {}, set(), False),
     ]
     for text, more, _, _ in cases:
@@ -233,7 +233,7 @@ async def test_mentions_the_gateway_tells_and_those_it_does_not(
 async def test_a_friend_nobody_told_of(
     gateway: OfficialGateway, official_heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who was a stranger when they were read and writes now is read anew; who cannot be read stays what they were."""
+    """A stranger who writes is read again; if that fails, they stay a stranger."""
     monkeypatch.setattr(resolve, "LOOK_EVERY", 0.0)
 
     async def is_friend(number: int) -> bool:
@@ -244,8 +244,8 @@ async def test_a_friend_nobody_told_of(
 
     await gateway.contact("wxid_late", "来迟", friend=False)
     assert not await is_friend(1)
+    await gateway.fault("contactPayload", "throw")  # first: a reading in the background must not see the change either
     await gateway.contact("wxid_late", friend=True, dirty=False)
-    await gateway.fault("contactPayload", "throw")
     assert not await is_friend(2)
     await gateway.clear_faults()
     assert await is_friend(3)
@@ -255,14 +255,14 @@ async def test_a_friend_nobody_told_of(
 async def test_a_stranger_who_writes_much_is_not_read_anew_each_time(
     gateway: OfficialGateway, official_heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolve, "LOOK_EVERY", 3600.0)  # however slow the machine is
+    monkeypatch.setattr(resolve, "LOOK_EVERY", 3600.0)  # independent of the machine's speed
     await gateway.contact("wxid_late", "来迟", friend=False)
     for number in range(1, 21):
         await gateway.say("wxid_late", "在吗")
         await official_heard.resolved("message", number)
     asked = [call for call in await gateway.calls("contactPayload") if call["args"][0] == "wxid_late"]
-    # Read as somebody new, and anew; each reading past the cache brings a dirty event, and so another. When `ready`
-    # comes late the list of contacts has them read the same way once more.
+    # Read as a new contact, and again; each uncached read causes a dirty event, and so another read. If `ready` comes
+    # late, the contact list causes the same once more.
     assert len(asked) <= 6, asked
 
 
@@ -276,7 +276,7 @@ async def test_an_own_request_that_was_refused_is_nothing(gateway: OfficialGatew
 @pytest.mark.gateway
 async def test_a_message_of_long_ago_keeps_its_time(gateway: OfficialGateway, official_heard: Heard) -> None:
     await gateway.say("wxid_song", "旧", at=1_600_000_000_000)
-    await gateway.say("wxid_song", "旧", at=1_600_000_000)  # a puppet that counts in seconds
+    await gateway.say("wxid_song", "旧", at=1_600_000_000)  # a puppet that uses seconds
     for number in (1, 2):
         assert (await official_heard.resolved("message", number)).at == datetime.fromtimestamp(1_600_000_000, UTC)
 

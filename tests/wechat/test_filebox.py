@@ -1,24 +1,28 @@
-"""File boxes of a gateway that is not to be trusted: size, nesting, redirects, headers."""
+"""File boxes of an untrusted gateway: size, nesting, redirects, headers."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import socket
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
 from aiohttp import web
 
-from errors import WeChatRefused
+from errors import WeChatError, WeChatRefused
+from wechat.fetcher import is_public
 from wechat.filebox import from_box
 from wechat.wire import Wire
 
+HERE = frozenset({"127.0.0.1"})
 NO_WIRE = cast(Wire, None)  # boxes that are fetched elsewhere ask none
 
 
 class Site:
-    """A web site that notes the headers it was asked with; /loop leads to itself, /away to `elsewhere`."""
+    """A web server that records request headers; /loop redirects to itself, /away to `elsewhere`."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
@@ -74,26 +78,61 @@ async def test_a_box_nested_without_end_is_refused() -> None:
 async def test_only_the_headers_of_a_download_are_sent(sites: tuple[Site, Site]) -> None:
     site, _ = sites
     headers = {"Authorization": "Bearer stolen", "X-Forwarded-For": "127.0.0.1", "Referer": "https://wx.qq.com/"}
-    assert (await from_box(box(type=2, url=f"{site.url}/file", headers=headers), NO_WIRE)).data == b"bytes"
+    asking = box(type=2, url=f"{site.url}/file", headers=headers)
+    assert (await from_box(asking, NO_WIRE, private_hosts=HERE)).data == b"bytes"
     assert site.asked[0]["referer"] == "https://wx.qq.com/"
     assert not {"authorization", "x-forwarded-for"} & site.asked[0].keys()
 
 
 async def test_a_redirect_is_followed_on_its_host_only(sites: tuple[Site, Site]) -> None:
     site, other = sites
-    assert (await from_box(box(type=2, url=f"{site.url}/moved"), NO_WIRE)).data == b"bytes"
+    assert (await from_box(box(type=2, url=f"{site.url}/moved"), NO_WIRE, private_hosts=HERE)).data == b"bytes"
     with pytest.raises(WeChatRefused, match="another host"):
-        await from_box(box(type=2, url=f"{site.url}/away"), NO_WIRE)
+        await from_box(box(type=2, url=f"{site.url}/away"), NO_WIRE, private_hosts=HERE)
     assert other.asked == []
 
 
 async def test_an_endless_redirect_is_refused(sites: tuple[Site, Site]) -> None:
     site, _ = sites
     with pytest.raises(WeChatRefused, match="more than 3 times"):
-        await from_box(box(type=2, url=f"{site.url}/loop"), NO_WIRE)
+        await from_box(box(type=2, url=f"{site.url}/loop"), NO_WIRE, private_hosts=HERE)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "no address", ""])
 async def test_what_is_no_web_address_is_refused(url: str) -> None:
     with pytest.raises(WeChatRefused):
         await from_box(box(type=2, url=url), NO_WIRE)
+
+
+PRIVATE = ["127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "[::1]", "[fd00::1]",
+           "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fe80::1]"]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", [*PRIVATE, "localhost", "2130706433", "0x7f.1", "127.1"])
+async def test_no_private_address_however_written(sites: tuple[Site, Site], host: str) -> None:
+    site, _ = sites
+    port = site.url.rpartition(":")[2]
+    with pytest.raises(WeChatError, match=r"private|could not be read"):
+        await from_box(box(type=2, url=f"http://{host}:{port}/file"), NO_WIRE)
+    assert site.asked == []
+
+
+async def test_a_name_that_leads_to_a_private_address_is_refused(
+    sites: tuple[Site, Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when one of its addresses is public: which one is connected to nobody knows."""
+    site, _ = sites
+    port = int(site.url.rpartition(":")[2])
+
+    async def resolve(_host: str, _port: int, **_more: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ("93.184.215.14", "127.0.0.1")]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    with pytest.raises(WeChatRefused, match="private"):
+        await from_box(box(type=2, url=f"http://rebound.example:{port}/file"), NO_WIRE)
+    assert site.asked == []
+
+
+def test_the_internet_is_public() -> None:
+    assert is_public("93.184.215.14")
+    assert is_public("2606:2800:21f:cb07:6820:80da:af6b:8b2c")

@@ -1,4 +1,4 @@
-"""Every call, against the official gateway: what works, what is refused, and what only seems to be done."""
+"""All calls with the official gateway: successes, rejections, and calls without effect."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def gateway(official: Start) -> OfficialGateway:
 
 @pytest_asyncio.fixture
 async def heard(gateway: OfficialGateway, connect: Connect) -> Heard:
-    heard = await connect(gateway.endpoint, gateway.token, tls=True)
+    heard = await connect(gateway.endpoint, gateway.token, tls=True, media_hosts=["127.0.0.1"])
     await heard.online()
     return heard
 
@@ -155,7 +155,7 @@ async def test_accept_a_friend(bot: Assistant, heard: Heard, gateway: OfficialGa
     added = await heard.resolved("friendship", 2)
     assert isinstance(added, FriendAdded)
     assert [c.id for c in bot.directory.find("九纹龙", friends=True)] == ["wxid_jiu"]
-    await bot.accept_friend(request.friendship_id)  # once more changes nothing
+    await bot.accept_friend(request.friendship_id)  # repeating has no effect
     with pytest.raises(WeChatRefused):
         await bot.accept_friend("fs_nothing")
 
@@ -205,7 +205,7 @@ async def test_files_of_every_shape_come_in(
         for number, (shape, value) in enumerate(shapes.items(), 1):
             await gateway.say("wxid_song", kind="image", file={"name": "a.bin", shape: value})
             message = await heard.resolved("message", number)
-            if shape == "buffer" and size < 20_000:  # the gateway's own fault: it cannot write such a box down
+            if shape == "buffer" and size < 20_000:  # the gateway cannot encode such a box
                 with pytest.raises(WeChatRefused):
                     await bot.media(message.id)
             else:
@@ -214,7 +214,7 @@ async def test_files_of_every_shape_come_in(
 
 
 async def test_a_picture_is_the_file_that_was_sent(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
-    """PuppetMock makes up what MessageImage answers; PadLocal has pictures there only."""
+    """PuppetMock invents the result of MessageImage; PadLocal has pictures only there."""
     sent, made_up = ({"name": "a.png", "base64": base64.b64encode(data).decode()} for data in (b"sent", b"made up"))
     await gateway.say("wxid_song", kind="image", file=sent, image=made_up)
     assert (await bot.image((await heard.resolved("message", 1)).id)).data == b"sent"
@@ -223,7 +223,7 @@ async def test_a_picture_is_the_file_that_was_sent(bot: Assistant, heard: Heard,
 
 
 class _served:
-    """A file behind an address."""
+    """Context of a web server with one file."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -250,7 +250,7 @@ async def test_a_qr_code_comes_in_as_a_picture(bot: Assistant, heard: Heard, gat
 
 
 async def test_a_picture_is_its_file(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
-    """A gateway may answer with a stand-in where it has no pictures, and may have a picture without a file."""
+    """Some gateways return a placeholder if they have no pictures; some have a picture but no file."""
     await gateway.set(pictures=False)
     file = {"name": "a.png", "base64": base64.b64encode(b"the picture").decode()}
     await gateway.say("wxid_song", kind="image", file=file)

@@ -1,4 +1,4 @@
-"""The supervised connection, against the official Node.js gateway."""
+"""The supervised connection, with the official Node.js gateway."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_tls_and_plaintext_with_the_token(official: Start, connect: Connec
     await heard.assistant.send_text("wxid_song", "你好")
     assert [one["text"] for one in await gateway.sent()] == ["你好"]
     await gateway.restart()  # and it finds the same way again
-    await heard.ear.state(State.CONNECTING)
+    await heard.listener.state(State.CONNECTING)
     await heard.online()
 
 
@@ -48,9 +48,9 @@ async def test_a_wrong_token_is_refused_and_not_written(
     caplog.set_level(logging.DEBUG)
     gateway = await official(tls=tls)
     heard = await connect(gateway.endpoint, "insecure_wrong-secret", tls=tls)
-    assert await heard.ear.state(State.REFUSED) == "the gateway does not take the token"
+    assert await heard.listener.state(State.REFUSED) == "the gateway rejects the token"
     await asyncio.sleep(0.5)
-    assert [state for state, _ in heard.ear.states] == [State.REFUSED]
+    assert [state for state, _ in heard.listener.states] == [State.REFUSED]
     ours = [r.getMessage() for r in caplog.records if r.name.startswith(("wechat", "stamina"))]
     assert ours and not any("wrong-secret" in line for line in ours)
 
@@ -58,7 +58,7 @@ async def test_a_wrong_token_is_refused_and_not_written(
 async def test_no_token_is_refused(official: Start, connect: Connect) -> None:
     gateway = await official(tls=True)
     heard = await connect(gateway.endpoint, "", tls=True, tls_server_name="insecure")
-    await heard.ear.state(State.REFUSED)
+    await heard.listener.state(State.REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,15 @@ async def test_no_token_is_refused(official: Start, connect: Connect) -> None:
 async def test_the_wrong_way_never_connects(official: Start, connect: Connect, tls: bool, wanted: bool) -> None:
     gateway = await official(tls=tls)
     heard = await connect(gateway.endpoint, gateway.token, tls=wanted)
-    await heard.ear.until(lambda: heard.ear.states)
+    await heard.listener.until(lambda: heard.listener.states)
     await asyncio.sleep(0.3)
-    assert {state for state, _ in heard.ear.states} == {State.CONNECTING}
-    assert not wanted or "the gateway speaks no TLS" in heard.ear.states[0][1]
+    assert {state for state, _ in heard.listener.states} == {State.CONNECTING}
+    assert not wanted or "the gateway does not use TLS" in heard.listener.states[0][1]
 
 
 @pytest.mark.parametrize("tls", [True, False])
 async def test_a_token_of_any_visible_characters(official: Start, connect: Connect, tls: bool) -> None:
-    """Also one that HTTP/2 does not take as an authority, and one with no server name before an underscore."""
+    """Including tokens that are invalid as :authority, and tokens without a server name before an underscore."""
     gateway = await official(tls=tls, token='it\'s a "token" {+/=#%\\}~')
     await _online(gateway, connect, tls=tls)
 
@@ -85,7 +85,7 @@ async def test_a_certificate_of_another_name_is_not_taken_and_plaintext_not_trie
 ) -> None:
     gateway = await official(tls=True)
     heard = await connect(gateway.endpoint, gateway.token, tls_server_name="elsewhere")
-    reason = await heard.ear.until(lambda: heard.ear.states and heard.ear.states[-1][1])
+    reason = await heard.listener.until(lambda: heard.listener.states and heard.listener.states[-1][1])
     assert "certificate is not accepted" in reason
     assert heard.assistant.reason is not None
     assert heard.assistant.reason.problem is Problem.SERVER_NAME
@@ -99,6 +99,7 @@ async def test_an_own_authority(official: Start, connect: Connect, tmp_path: Pat
     subject = ["-subj", "/CN=wechat.example", "-addext", "subjectAltName=DNS:wechat.example"]
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     made = [*command, "-days", "2", *subject, "-keyout", str(key), "-out", str(cert)]
+    # short enough for a test
     subprocess.run(made, check=True, capture_output=True)  # noqa: ASYNC221 - a moment, in a test
     prefix = "WECHATY_PUPPET_SERVICE_TLS_"
     gateway = await official(
@@ -111,7 +112,7 @@ async def test_an_own_authority(official: Start, connect: Connect, tmp_path: Pat
     )
     await _online(gateway, connect, tls=True, tls_ca=str(cert), tls_server_name="wechat.example")
     other = await connect(gateway.endpoint, gateway.token, account="other", tls=True, tls_server_name="wechat.example")
-    assert "certificate" in await other.ear.until(lambda: other.ear.states and other.ear.states[-1][1])
+    assert "certificate" in await other.listener.until(lambda: other.listener.states and other.listener.states[-1][1])
 
 
 async def test_kill_and_restart(official: Start, connect: Connect, tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ async def test_kill_and_restart(official: Start, connect: Connect, tmp_path: Pat
     heard = await _online(gateway, connect)
     for round in range(2):
         await gateway.kill()
-        await heard.ear.state(State.CONNECTING)
+        await heard.listener.state(State.CONNECTING)
         with pytest.raises(WeChatOffline):
             await heard.assistant.send_text("wxid_song", "谁在？")
         await gateway.start()
@@ -131,12 +132,12 @@ async def test_kill_and_restart(official: Start, connect: Connect, tmp_path: Pat
 
 
 async def test_a_freeze_is_noticed_within_ten_seconds(official: Start, connect: Connect) -> None:
-    """Slow (9 s): with the timing of every day."""
+    """Slow (9 s): uses the default timing."""
     gateway = await official()
     heard = await _online(gateway, connect, timing=Timing())
     began = time.monotonic()
     gateway.freeze()
-    await heard.ear.state(State.CONNECTING)
+    await heard.listener.state(State.CONNECTING)
     assert time.monotonic() - began < 10
     gateway.thaw()
     await heard.online(60)
@@ -146,10 +147,10 @@ async def test_a_stream_ended_in_order_and_a_logout(official: Start, connect: Co
     gateway = await official()
     heard = await _online(gateway, connect)
     await gateway.end_stream()
-    assert await heard.ear.state(State.CONNECTING) == "the gateway ended the event stream"
+    assert await heard.listener.state(State.CONNECTING) == "the gateway ended the event stream"
     await heard.online()
     await gateway.logout()
-    await heard.ear.state(State.LOGGED_OUT)
+    await heard.listener.state(State.LOGGED_OUT)
     await gateway.login()
     await heard.online()
 
@@ -158,7 +159,7 @@ async def test_another_client_holds_the_stream(official: Start, connect: Connect
     gateway = await official()
     first = await _online(gateway, connect)
     second = await connect(gateway.endpoint, gateway.token, timing=QUICK)
-    reason = await second.ear.until(lambda: second.ear.states and second.ear.states[-1][1])
+    reason = await second.listener.until(lambda: second.listener.states and second.listener.states[-1][1])
     assert reason == HELD
     assert first.assistant.state is State.ONLINE
     await first.assistant.stop()
@@ -181,6 +182,6 @@ async def test_an_ordinary_error_of_the_puppet_does_not_deafen(official: Start, 
     ):
         await gateway.emit_raw(type, payload)
     await gateway.say("wxid_song", "还听得见吗？")
-    await heard.ear.raw("message")
-    assert State.CONNECTING not in [state for state, _ in heard.ear.states]
-    assert [raw.kind for raw in heard.ear.raws] == ["room-topic", "room-join", "message"]
+    await heard.listener.raw("message")
+    assert State.CONNECTING not in [state for state, _ in heard.listener.states]
+    assert [raw.kind for raw in heard.listener.raws] == ["room-topic", "room-join", "message"]

@@ -1,4 +1,4 @@
-"""A change whose answer is lost, or whose reading back fails for a moment: what is told is what happened."""
+"""Changes with a lost response, or whose read-back fails temporarily: the actual result is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.wechat.recording_listener import Heard
 from wechat.assistant import Assistant
 
 ME = "wxid_weimi1001"
-CHANGES: dict[str, Callable[[Assistant, str], Awaitable[None]]] = {
+CHANGES: dict[str, Callable[[Assistant, str], Awaitable[object]]] = {
     "RoomTopic": lambda bot, room: bot.set_topic(room, "新群名"),
     "RoomAnnounce": lambda bot, room: bot.set_announcement(room, "公告"),
     "RoomDel": lambda bot, room: bot.remove_member(room, XUANFENG),
@@ -41,7 +41,7 @@ async def test_a_change_whose_answer_is_lost_is_done_all_the_same(
 async def test_a_reading_back_that_fails_for_a_moment_is_tried_again(
     world: World, heard: Heard, room: WorldRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, failures = heard.assistant._mended.dirty_payload, iter([WeChatUnknown("DirtyPayload", "no answer in time")])
+    read, failures = heard.assistant._mended.dirty_payload, iter([WeChatUnknown("DirtyPayload", "timeout")])
 
     async def dirty_payload(*what: Any) -> None:
         if failure := next(failures, None):
@@ -57,7 +57,7 @@ async def test_a_change_that_is_lost_with_its_answer_is_an_error(
     heard: Heard, room: WorldRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def room_topic(*_: Any) -> str:
-        raise WeChatUnknown("RoomTopic", "no answer in time")
+        raise WeChatUnknown("RoomTopic", "timeout")
 
     monkeypatch.setattr(heard.assistant._mended, "room_topic", room_topic)
     with pytest.raises(WeChatUnknown):

@@ -1,4 +1,4 @@
-"""What an account tells a relay of its progress."""
+"""Progress reported to a relay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tls: auto` never sends the token in plaintext because one handshake was reset."""
+"""`tls: auto` never sends the token in plaintext because of one reset handshake."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from protocol.tls import WECHATY_CA
+from protocol.certificates import WECHATY_CA
 from tests.wechat.conftest import TOKEN
-from tests.wechat.recording_listener import QUICK, Ear, settings
+from tests.wechat.recording_listener import QUICK, RecordingListener, settings
 from wechat.assistant import Assistant
 
-PLAINTEXT = b"PRI * HTTP/2.0"  # how an HTTP/2 connection begins
+PLAINTEXT = b"PRI * HTTP/2.0"  # the beginning of an HTTP/2 connection
 
 
 class ResettingServer:
-    """Resets every connection, as somebody in between could, and keeps what the client had sent."""
+    """Resets every connection and records what the client had sent, like an attacker."""
 
     def __init__(self) -> None:
         self.heard: asyncio.Queue[bytes] = asyncio.Queue()
@@ -35,11 +35,11 @@ class ResettingServer:
 
 
 async def first_bytes(host: str, tls_seen: Collection[str] = (), **more: Any) -> list[bytes]:
-    """What a resetting server under this name hears of four connections; {port} in `tls_seen` is its port."""
+    """Return what a resetting server with this name receives in four connections; {port} in `tls_seen` is its port."""
     server = ResettingServer()
     port = await server.start()
     known = {endpoint.format(port=port) for endpoint in tls_seen}
-    assistant = Assistant(settings(f"{host}:{port}", TOKEN, **more), Ear(), QUICK, known)
+    assistant = Assistant(settings(f"{host}:{port}", TOKEN, **more), RecordingListener(), QUICK, known)
     await assistant.start()
     try:
         return [await asyncio.wait_for(server.heard.get(), 10) for _ in range(4)]

@@ -1,4 +1,4 @@
-"""Two accounts in one process, in two WeChats where the same ids are different people."""
+"""Two accounts in one process, in two worlds with the same ids for different people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wechat.events import MessageKind
 
 
 async def _place(connect: Connect, account: str, token: str) -> tuple[World, PuppetServer, Heard]:
-    world = World.default([account], seed=7)  # the same seed: the same ids
+    world = World.default([account], seed=7)  # the same seed gives the same ids
     server = PuppetServer(world, account, token)
     heard = await connect(f"127.0.0.1:{await server.start()}", token, account=account, tls=False)
     await heard.online()
@@ -52,7 +52,7 @@ async def test_it_is_a_wechaty_bot_whose_sdk_calls_work(heard: Heard) -> None:
     assert isinstance(bot, Wechaty)
     assert isinstance(bot.puppet, PuppetService)
     assert bot.puppet.login_user_id == bot.contact_id == bot.self_id
-    assert await bot.puppet.tag_contact_list() == []  # not mended: the SDK's own call, over our connection
+    assert await bot.puppet.tag_contact_list() == []  # not overridden: the SDK's own call over our connection
     assert SONG in await bot.puppet.contact_list()
     assert str(bot) == f"Wechaty<default_puppet, {bot.self_id}>"
 

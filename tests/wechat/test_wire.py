@@ -1,4 +1,4 @@
-"""One connection's calls: what each way of failing is called, and that nothing waits for ever."""
+"""Calls of a connection: translation of all errors, and no endless waits."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ from errors import (
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
 from protocol import tls as gateway_tls
+from protocol.certificates import WECHATY_CA
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
 from tests.wechat.recording_listener import Heard, settings
 from wechat import filebox, tls
 from wechat.events import Media
+from wechat.received_file import ReceivedFile
 from wechat.wire import Wire, translate
 
 ME = "wxid_weimi1001"
+HERE = frozenset({"127.0.0.1"})  # private hosts that may be fetched from
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ async def test_a_lost_answer_is_unknown(wire: Wire, world: World, effect: str) -
     world.faults.call("MessageSendText", effect, count=1)
     with pytest.raises(WeChatUnknown):
         await wire.call("MessageSendText", _text("到了吗"), 0.3)
-    await wire.call("MessageSendText", _text("到了"), 5)  # the connection itself is well
+    await wire.call("MessageSendText", _text("到了"), 5)  # the connection itself is fine
 
 
 async def test_calls_in_flight_end_with_the_connection(server: PuppetServer, wire: Wire, world: World) -> None:
@@ -92,15 +95,15 @@ async def test_calls_in_flight_end_with_the_connection(server: PuppetServer, wir
     done = await asyncio.gather(*calls, return_exceptions=True)
     kinds = [type(error) for error in done]
     assert kinds[:32] == [WeChatUnknown] * 32  # sent, so it may have happened
-    assert set(kinds[32:]) == {WeChatOffline}  # still waiting for a place
+    assert set(kinds[32:]) == {WeChatOffline}  # still queued
 
 
 async def test_no_more_than_32_calls_at_once(wire: Wire, world: World) -> None:
     world.faults.call("MessageSendText", "hang", count=32)
     calls = [asyncio.ensure_future(wire.call("MessageSendText", _text(str(n)), 60)) for n in range(40)]
     for _ in range(5):
-        assert await asyncio.wait_for(wire.alive(5), 10)  # the watchdog waits for nobody
-    assert not any(call.done() for call in calls)  # a 33rd would have been answered
+        assert await asyncio.wait_for(wire.alive(5), 10)  # the watchdog does not queue
+    assert not any(call.done() for call in calls)  # a 33rd call would have been answered
     for call in calls[:8]:
         call.cancel()
     await asyncio.wait_for(asyncio.gather(*calls[32:]), 10)
@@ -165,12 +168,13 @@ def test_the_server_name_is_what_stands_before_the_last_underscore(token: str, n
 
 async def test_the_context_trusts_one_authority_only(tmp_path: Path) -> None:
     made = gateway_tls.context()
-    assert [dict(x[0] for x in ca["subject"])["organizationName"] for ca in made.get_ca_certs()] == ["Wechaty"]
+    subjects: list[Any] = [ca["subject"] for ca in made.get_ca_certs()]
+    assert [dict(part[0] for part in subject)["organizationName"] for subject in subjects] == ["Wechaty"]
     assert made.check_hostname
     assert made.verify_mode is ssl.CERT_REQUIRED
     assert not made.verify_flags & ssl.VERIFY_X509_STRICT
     own = tmp_path / "ca.pem"
-    own.write_text(gateway_tls.WECHATY_CA)
+    own.write_text(WECHATY_CA)
     assert len(gateway_tls.context(str(own)).get_ca_certs()) == 1
 
 
@@ -183,14 +187,14 @@ async def test_endpoints(endpoint: str, host: str) -> None:
     named = tls.make_channel(settings(endpoint, "x", tls_server_name="own"), secure=True)
     assert named._config.ssl_target_name_override == "own"
     unnamed = tls.make_channel(settings(endpoint, "x"), secure=True)
-    assert unnamed._config.ssl_target_name_override == "insecure"  # as the certificate that gateways bring
+    assert unnamed._config.ssl_target_name_override == "insecure"  # the name in the certificate shipped with gateways
 
 
 async def test_a_file_on_the_way_shows_that_the_gateway_lives(wire: Wire, world: World) -> None:
     id = await wire.upload(b"x" * 3_000_000)
     world.faults.call("Version", "hang")
     assert not await wire.alive(0.1)
-    for move in (lambda: wire.download(id, 3_000_000), lambda: wire.upload(b"y")):
+    for move in (lambda: wire.download(id, ReceivedFile(3_000_000, on_disk=False).write), lambda: wire.upload(b"y")):
         looking = asyncio.create_task(wire.alive(2))
         await asyncio.sleep(0)
         await move()
@@ -242,10 +246,11 @@ async def test_files_behind_addresses(wire: Wire) -> None:
     base = f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     async def fetch(limit: int = 100, **box: Any) -> bytes:
-        return (await filebox.from_box(json.dumps({"type": 2, "name": "a", **box}), wire, limit=limit)).data
+        asked = json.dumps({"type": 2, "name": "a", **box})
+        return (await filebox.from_box(asked, wire, limit=limit, private_hosts=HERE)).data
 
     assert await fetch(url=f"{base}/a") == b"data"
-    assert await fetch(remoteUrl=f"{base}/a") == b"data"  # as gateways before 1.0 say it
+    assert await fetch(remoteUrl=f"{base}/a") == b"data"  # as in gateways before 1.0
     assert await fetch(url=f"{base}/a", headers={"Referer": "k"}) == b"k"
     with pytest.raises(WeChatRefused, match="404"):
         await fetch(url=f"{base}/missing")
@@ -260,6 +265,26 @@ async def test_files_behind_addresses(wire: Wire) -> None:
 
 async def test_a_download_that_is_too_large_is_broken_off(wire: Wire) -> None:
     id = await wire.upload(b"x" * 600_000)
-    assert await wire.download(id, 600_000) == b"x" * 600_000
+    received = ReceivedFile(600_000, on_disk=False)
+    await wire.download(id, received.write)
+    assert (await received.media("a")).data == b"x" * 600_000
     with pytest.raises(WeChatRefused, match="more than"):
-        await wire.download(id, 599_999)
+        await wire.download(id, ReceivedFile(599_999, on_disk=False).write)
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+async def test_a_large_file_comes_on_disk_where_that_is_wanted(wire: Wire, on_disk: bool) -> None:
+    data = bytes(range(256)) * 20_000
+    box = json.dumps({"type": 7, "name": "a", "uuid": await wire.upload(data)})
+    media = await filebox.from_box(box, wire, on_disk=on_disk)
+    assert (media.file is not None) is on_disk
+    assert media.size == len(data)
+    assert b"".join(media.pieces()) == data == b"".join(media.pieces())
+
+
+async def test_a_message_that_is_too_large_is_refused_unread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = await wire.upload(b"x" * 100_000)
+    monkeypatch.setattr("protocol.batched_channel.LARGEST_MESSAGE", 1000)
+    with pytest.raises(WeChatRefused, match="1000 are taken"):
+        await wire.download(id, ReceivedFile(600_000, on_disk=False).write)
+    assert await wire.alive(2), "the connection goes on"

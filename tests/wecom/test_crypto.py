@@ -1,4 +1,4 @@
-"""The encryption of callbacks, both ways against an implementation of somebody else's."""
+"""Encryption of callbacks, tested in both directions against another implementation."""
 
 from __future__ import annotations
 

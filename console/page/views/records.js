@@ -1,8 +1,9 @@
-// 记录: what was done in WeChat's name, and what was sent.
+// 记录: the audit log and the sent messages.
 import { call, query } from "../api.js";
+import { AUDIT } from "../audit-words.js";
 import { Button, Listing, State, Table, Tabs, Time, toast, tryTo, useList } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
-import { t } from "../words.js";
+import { actor, t } from "../words.js";
 
 export function Records({ admin }) {
   const [view, setView] = useState("audit");
@@ -10,25 +11,49 @@ export function Records({ admin }) {
   return html`<div class="heading"><h1>${t("记录")}</h1><${Tabs} label=${t("看什么")} value=${view} onChange=${setView} options=${[["audit", t("操作")], ["messages", t("消息")]]} /></div><${View} admin=${admin} />`;
 }
 
+const kindWords = (kind) => (AUDIT[kind] ? t(AUDIT[kind]) : kind);
+const DETAILS = { number: "群", reason: "理由", count: "数量", address: "地址", changed: "已更新", restart: "需重启", groups: "群数", friends: "好友数", flow: "流程", topic: "群名", wanted: "设为" };
+const SHOWN_APART = ["before", "after", "new", "room"];
+
 function Audit() {
-  const [who, setWho] = useState("");
+  const [q, setQ] = useState("");
   const [kind, setKind] = useState("");
   const [since, setSince] = useState("");
-  const wanted = query({ who, kind, since: since && new Date(since).toISOString() });
+  const wanted = query({ q, kind, since: since && new Date(since).toISOString() });
   const list = useList(`/audit${wanted}`, "actions");
-  const details = (detail) => Object.entries(detail).map(([name, value]) => `${name}: ${value}`).join("\n");
-  return html`<div class="row wrap"><input class="find" type="search" aria-label=${t("谁")} placeholder=${t("谁，如 person:wxid_…")} value=${who} onInput=${(event) => setWho(event.target.value)} /><input class="find" type="search" aria-label=${t("什么")} placeholder=${t("什么，如 topic")} value=${kind} onInput=${(event) => setKind(event.target.value)} /><input class="short" type="datetime-local" aria-label=${t("从什么时候")} value=${since} onInput=${(event) => setSince(event.target.value)} /><a class="button" href=${`/console/api/audit.csv${wanted}`} download>${t("导出 CSV")}</a></div><p></p>
-    <${Listing} list=${list} empty=${t("没有找到。")}><${Table} caption=${t("操作")} heads=${[t("时间"), t("谁"), t("什么"), t("对象"), t("结果"), t("详情")]}>${list.rows.map((one) => html`<tr key=${one.id}><td><${Time} at=${one.at} /></td><td class="mono">${one.who}</td><td>${one.kind}</td><td class="mono">${one.target}</td><td><${State} of=${one.outcome} /></td><td class="text small">${details(one.detail)}${one.seen && `\n${one.seen}`}</td></tr>`)}<//><//>`;
+  const kinds = Object.keys(AUDIT).sort((one, other) => kindWords(one).localeCompare(kindWords(other)));
+  return html`<div class="row wrap filters"><input class="find" type="search" aria-label=${t("谁或对谁")} placeholder=${t("谁或对谁：昵称、微信标识、编号")} value=${q} onInput=${(event) => setQ(event.target.value)} />
+      <select class="short" aria-label=${t("什么")} value=${kind} onChange=${(event) => setKind(event.target.value)}><option value="">${t("所有操作")}</option>${kinds.map((one) => html`<option key=${one} value=${one}>${kindWords(one)}</option>`)}</select>
+      <label class="row">${t("从")}<input class="short" type="datetime-local" aria-label=${t("从什么时候")} value=${since} onInput=${(event) => setSince(event.target.value)} /></label>
+      <a class="button" href=${`/console/api/audit.csv${wanted}`} download>${t("导出 CSV")}</a></div>
+    <${Listing} list=${list} empty=${t("没有找到。")}><${Table} caption=${t("操作")} heads=${[t("时间"), t("谁"), t("什么"), t("对象"), t("结果"), t("详情")]}>${list.rows.map((one) => html`<tr key=${one.id}>
+      <td><${Time} at=${one.at} /></td><td title=${one.who}>${actor(one.who, one.who_name)}</td><td title=${one.kind}>${kindWords(one.kind)}</td>
+      <td title=${one.target}>${one.target_name || html`<span class="mono">${one.target}</span>`}</td><td><${State} of=${one.outcome} /></td><td class="text small"><${Detail} one=${one} /></td></tr>`)}<//><//>`;
+}
+
+function Detail({ one }) {
+  const { before, after } = one.detail;
+  const rest = Object.entries(one.detail).filter(([name, value]) => value && !SHOWN_APART.includes(name));
+  return html`${before !== undefined && before !== "" && html`<div class="was"><span class="quiet">${t("改前")}</span> ${before}</div>`}
+    ${after !== undefined && after !== "" && html`<div><span class="quiet">${t("改后")}</span> ${after}</div>`}
+    ${rest.map(([name, value]) => html`<div key=${name}><span class="quiet">${DETAILS[name] ? t(DETAILS[name]) : name}</span> ${value}</div>`)}${one.seen && html`<div>${one.seen}</div>`}`;
 }
 
 function Messages({ admin }) {
   const [state, setState] = useState("");
-  const list = useList(`/message${query({ state })}`, "messages", (change) => change.kind === "work");
+  const [q, setQ] = useState("");
+  const list = useList(`/message${query({ state, q })}`, "messages", (change) => change.kind === "work");
   const resend = (one) => tryTo(async () => {
     const { sent_again } = await call("POST", `/message/${one.id}/resend`, {});
     toast(sent_again ? t("已重新排队发送") : t("它没有失败，不用重发"));
     await list.reload();
   });
-  return html`<div class="row"><${Tabs} label=${t("状态")} value=${state} onChange=${setState} options=${[["", t("全部")], ["queued", t("排队中")], ["failed", t("失败")], ["unknown", t("结果未知")]]} /></div><p></p>
-    <${Listing} list=${list} empty=${t("没有。")}><${Table} caption=${t("消息")} heads=${[t("时间"), t("发给"), t("内容"), t("状态"), ""]}>${list.rows.map((one) => html`<tr key=${one.id}><td><${Time} at=${one.created_at} /></td><td>${one.name || one.to}</td><td class="text">${one.text}</td><td class="text"><${State} of=${one.state} /> <span class="quiet small">${one.error}</span></td><td class="act">${admin && (one.state === "failed" || one.state === "unknown") && html`<${Button} kind="bare" onClick=${() => resend(one)}>${t("重发")}<//>`}</td></tr>`)}<//><//>`;
+  const again = (one) => admin && (one.state === "failed" || one.state === "unknown");
+  return html`<div class="row wrap filters"><${Tabs} label=${t("状态")} value=${state} onChange=${setState} options=${[["", t("全部")], ["queued", t("排队中")], ["failed", t("失败")], ["unknown", t("结果未知")]]} />
+      <input class="find" type="search" aria-label=${t("发给谁")} placeholder=${t("发给谁：昵称、群名或标识")} value=${q} onInput=${(event) => setQ(event.target.value)} />
+      <a class="button" href=${`/console/api/message.csv${query({ state, q })}`} download>${t("导出 CSV")}</a></div>
+    <${Listing} list=${list} empty=${q ? t("没有找到。") : t("没有。")}><${Table} caption=${t("消息")} heads=${[t("时间"), t("助手"), t("发给"), t("内容"), t("状态"), ""]}>${list.rows.map((one) => html`<tr key=${one.id}>
+      <td><${Time} at=${one.created_at} /></td><td>${one.assistant}</td><td title=${one.to}>${one.name || one.to}</td><td class="text">${one.text}</td>
+      <td class="text"><${State} of=${one.state} /> <span class="quiet small">${one.error}</span></td>
+      <td class="act">${again(one) && html`<${Button} kind="bare" onClick=${() => resend(one)}>${t("重发")}<//>`}</td></tr>`)}<//><//>`;
 }

@@ -1,6 +1,7 @@
 // One ticket: what was said, live; answers, notes, who has it, who else looks at it.
-import { base64, call } from "../api.js";
+import { base64, call, newKey } from "../api.js";
 import { Button, Field, State, Time, sure, toast, tryTo, useLoad } from "../ui.js";
+import { useUnsaved } from "../unsaved.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { t } from "../words.js";
 
@@ -11,15 +12,24 @@ export function Talk({ id, session, card }) {
   const list = useLoad(`/ticket/${id}?limit=${limit}`, (change) => (change.kind === "ticket" || change.kind === "presence") && String(change.id) === id);
   const [all, setAll] = useState(null);
   useEffect(() => { if (list.data) setAll(list.data); }, [list.data]);
+  const others = all?.present.length > 0;
+  useEffect(() => { // whoever closes the lid of their computer says no good-bye
+    if (!others) return undefined;
+    const timer = setInterval(list.reload, 15000);
+    return () => clearInterval(timer);
+  }, [others, list.reload]);
   if (!all) return html`<section class="talk"><div class="empty">${list.error ? list.error.message : t("正在读取…")}</div></section><aside class="customer"></aside>`;
   return html`<section class="talk" aria-label=${t("对话")}>
       <${Head} all=${all} session=${session} card=${card} reload=${list.reload} />
       <${Said} all=${all} more=${all.next && limit < 200 ? () => setLimit(200) : null} session=${session} reload=${list.reload} />
-      ${all.present.length > 0 && html`<div class="presence" role="status">${all.present.map((one) => t(one.doing === "writing" ? "{name} 正在输入…" : "{name} 也在看这个工单", one)).join("　")}</div>`}
+      ${all.present.length > 0 && html`<div class="presence" role="status">${all.present.map((one) => t(one.doing === "writing" ? "{name} 正在输入…" : "{name} 也在看这个工单", { name: one.name || t("管理员") })).join("　")}</div>`}
       <${Write} id=${id} all=${all} session=${session} reload=${list.reload} />
     </section>
     <${Customer} all=${all} id=${id} reload=${list.reload} />`;
 }
+
+/** A ticket that nobody has taken waits for somebody. */
+export const stateOf = (ticket) => (ticket.state === "open" && !ticket.staff_id ? "new" : ticket.state);
 
 function Head({ all, session, card, reload }) {
   const { ticket, staff } = all;
@@ -27,7 +37,7 @@ function Head({ all, session, card, reload }) {
   const others = staff.filter((one) => one.id !== ticket.staff_id);
   const closed = ticket.state === "closed";
   return html`<div class="talk-head"><a class="button back" href="#/tickets" aria-label=${t("返回列表")}>‹</a>
-    <h2>${ticket.name || t("客户")} <span class="quiet number">#${ticket.id}</span></h2><${State} of=${ticket.state} />
+    <h2>${ticket.name || t("客户")} <span class="quiet number">#${ticket.id}</span></h2><${State} of=${stateOf(ticket)} />
     <span class="quiet small">${ticket.staff ? t("由 {staff} 接待", ticket) : t("无人接待")}${ticket.mark ? `　${t("评分 {mark}", ticket)}` : ""}</span>
     <div class="tools">
       <button type="button" class="plain slim card-switch" onClick=${card}>${t("客户")}</button>
@@ -70,7 +80,8 @@ function Bubble({ one, ticket, session, reload }) {
 function Write({ id, all, session, reload }) {
   const [text, setText] = useState(drafts.get(id) ?? "");
   const [noting, setNoting] = useState(false);
-  const key = useRef(crypto.randomUUID?.() ?? String(Math.random()));
+  const key = useRef(newKey());
+  const canned = useLoad("/canned").data?.canned ?? [];
   const file = useRef(null);
   const told = useRef({ doing: "", at: 0 });
   const tell = (doing) => {
@@ -90,7 +101,7 @@ function Write({ id, all, session, reload }) {
     if (!text.trim()) return;
     const sent = await tryTo(() => (writesNote ? call("POST", `/ticket/${id}/note`, { text }) : call("POST", `/ticket/${id}/reply`, { key: key.current, text })));
     if (!sent) return; // the same key again: nothing is said twice
-    key.current = crypto.randomUUID?.() ?? String(Math.random());
+    key.current = newKey();
     put("");
     tell("viewing");
     await reload();
@@ -102,18 +113,18 @@ function Write({ id, all, session, reload }) {
     await tryTo(async () => {
       const part = { name: chosen.name, base64: await base64(chosen) };
       await call("POST", `/ticket/${id}/reply`, { key: key.current, [chosen.type.startsWith("image/") ? "image" : "file"]: part });
-      key.current = crypto.randomUUID?.() ?? String(Math.random());
+      key.current = newKey();
       await reload();
     });
   };
-  const canned = Object.entries(session.canned);
   const press = (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); send(); } };
   return html`<div class=${`write ${writesNote ? "noting" : ""}`}>
     <textarea aria-label=${writesNote ? t("备注") : t("回复")} placeholder=${writesNote ? t("只有同事看得到") : t("回复客户，Ctrl+Enter 发送")} value=${text} onInput=${(event) => put(event.target.value)} onKeyDown=${press}></textarea>
     <div class="row wrap">
       <label class="row"><input type="checkbox" checked=${writesNote} disabled=${closed} onChange=${(event) => setNoting(event.target.checked)} />${t("写备注")}</label>
       ${!writesNote && html`<button type="button" class="plain slim" onClick=${() => file.current.click()}>${t("图片或文件")}</button><input type="file" hidden ref=${file} onChange=${attach} aria-label=${t("图片或文件")} />`}
-      ${!writesNote && canned.length > 0 && html`<select class="short" aria-label=${t("常用语")} value="" onChange=${(event) => event.target.value && put(text + session.canned[event.target.value])}><option value="">${t("常用语…")}</option>${canned.map(([name]) => html`<option key=${name} value=${name}>${name}</option>`)}</select>`}
+      ${!writesNote && canned.length > 0 && html`<select class="short" aria-label=${t("常用语")} value="" onChange=${(event) => event.target.value && put(text + canned.find((one) => one.name === event.target.value).text)}>
+        <option value="">${t("常用语…")}</option>${canned.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}</select>`}
       <span class="grow"></span>
       <${Button} kind="main" onClick=${send} disabled=${!text.trim()}>${writesNote ? t("保存备注") : t("发送")}<//>
     </div></div>`;
@@ -122,10 +133,13 @@ function Write({ id, all, session, reload }) {
 function Customer({ all, id, reload }) {
   const { customer, ticket } = all;
   const [alias, setAlias] = useState(customer.alias);
+  useEffect(() => setAlias(customer.alias), [customer.alias]);
+  const changed = alias !== customer.alias;
+  useUnsaved(changed);
   return html`<aside class="customer" aria-label=${t("客户")}><h2>${t("客户")}</h2>
     <dl class="facts"><dt>${t("昵称")}</dt><dd>${customer.name || "—"}</dd><dt>${t("微信号")}</dt><dd>${customer.weixin || "—"}</dd><dt>${t("助手")}</dt><dd>${ticket.assistant}</dd><dt>${t("工单开始")}</dt><dd><${Time} at=${ticket.opened_at} /></dd></dl>
-    <${Field} label=${t("备注名")}><input type="text" maxlength="30" value=${alias} onInput=${(event) => setAlias(event.target.value)} /><//>
-    <${Button} disabled=${!alias.trim() || alias === customer.alias} onClick=${() => tryTo(async () => { await call("POST", `/ticket/${id}/remark`, { alias }); await reload(); }, t("已保存"))}>${t("保存备注名")}<//>
+    <${Field} label=${t("备注名")} changed=${changed}><input type="text" maxlength="30" value=${alias} onInput=${(event) => setAlias(event.target.value)} /><//>
+    <${Button} disabled=${!alias.trim() || !changed} onClick=${() => tryTo(async () => { await call("POST", `/ticket/${id}/remark`, { alias }); await reload(); }, t("已保存"))}>${t("保存备注名")}<//>
     <div><h2>${t("所在的群")}</h2>${customer.groups.length ? customer.groups.map((one) => html`<div key=${one.number}><a href=${`#/groups/${one.number}`}>${one.topic}</a></div>`) : html`<p class="quiet">${t("不在任何群里")}</p>`}</div>
     <div><h2>${t("以前的工单")}</h2>${customer.earlier.length ? customer.earlier.map((one) => html`<div key=${one.id}><a href=${`#/tickets/${one.id}`}>#${one.id}</a> <span class="quiet"><${Time} at=${one.opened_at} />${one.mark ? ` · ${t("评分 {mark}", one)}` : ""}</span></div>`) : html`<p class="quiet">${t("这是第一次")}</p>`}</div>
   </aside>`;

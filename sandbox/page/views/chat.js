@@ -1,4 +1,4 @@
-// The open chat: its head, what was said, the composer, and its details beside it.
+// The open chat: header, history, composer and details.
 import { openChat, tryTo } from "../actions.js";
 import { Icon, IconButton } from "../icons.js";
 import { loadOlder } from "../load.js";
@@ -9,10 +9,10 @@ import { Composer } from "./composer.js";
 import { Drawer } from "./drawer.js";
 import { Message } from "./message.js";
 
-const PAUSE = 300; // seconds without a word after which the time is shown again
-const NEAR = 80;   // pixels from an end that count as being there
+const PAUSE = 300; // seconds between messages after which the time is shown again
+const NEAR = 80;   // distance in pixels that counts as being at an end
 
-/** The whole of a chat. */
+/** The chat view. */
 export function Chat({ store }) {
   const { chat, detail } = store;
   const line = store.chats.find((one) => one.id === chat);
@@ -45,7 +45,7 @@ function Stranger({ store }) {
     <button type="button" class="small" onClick=${() => update({ dialog: { kind: "add", to: person.id, hello: "" } })}>添加到通讯录</button></p>`;
 }
 
-/** What was said, with the time over each stretch; it stays at its end while one is there. */
+/** The message history, with the time above each group of messages; stays scrolled to the end while it is there. */
 function History({ store }) {
   const messages = store.messages.get(store.chat) ?? [];
   const box = useRef(null);
@@ -65,7 +65,7 @@ function History({ store }) {
     Object.assign(was, { height: node.scrollHeight, first, last });
   }, [first, last, messages.length]);
 
-  useEffect(() => {  // pictures come later than their bubbles, and the composer grows
+  useEffect(() => {  // pictures load later than their bubbles, and the composer grows
     const keep = new ResizeObserver(() => at.current.end && toEnd());
     keep.observe(box.current);
     keep.observe(box.current.firstElementChild);
@@ -73,7 +73,7 @@ function History({ store }) {
   }, []);
 
   const toEnd = () => {
-    if (!box.current) return; // told of a size after the chat was closed
+    if (!box.current) return; // a resize reported after the chat was closed
     box.current.scrollTop = box.current.scrollHeight;
     at.current.end = true;
     setMissed(0);

@@ -7,7 +7,7 @@ import { shortTime } from "../words.js";
 import { Badge } from "./rail.js";
 import { TokenBar } from "./token.js";
 
-/** The chats, the liveliest first, with a search over their names. */
+/** The chats by last activity, with a search by name. */
 export function ChatList({ store }) {
   const [sought, setSought] = useState("");
   const lines = store.chats.filter((line) => (line.last || line.room || line.id === store.chat) && line.name.toLowerCase().includes(sought.trim().toLowerCase()));
@@ -22,7 +22,7 @@ export function ChatList({ store }) {
     </section>`;
 }
 
-/** The search over a list, and what can be begun from there. */
+/** The search field of a list, and the menu of new chats. */
 export function ListHead({ title, sought, onSeek }) {
   return html`
     <header class="list-head">

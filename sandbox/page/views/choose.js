@@ -1,4 +1,4 @@
-// Dialogs in which one chooses among one's friends.
+// Dialogs to select friends.
 import { addMembers, makeRoom, send } from "../actions.js";
 import { html, useState } from "../vendor/preact.js";
 
@@ -18,7 +18,7 @@ function Friends({ store, without = [], chosen, onChoose, many }) {
     ${!fitting.length && html`<p class="empty">没有可以选择的朋友</p>`}`;
 }
 
-/** A list of ids in which a second choice takes back the first. */
+/** A list of ids in which selecting an id again removes it. */
 function useChosen(first) {
   const [chosen, setChosen] = useState(first);
   return [chosen, (id) => setChosen(chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id])];
@@ -29,7 +29,7 @@ function Footer({ close, ready, yes }) {
     <button class="primary" type="submit" disabled=${!ready}>${yes}</button></footer>`;
 }
 
-/** Make a group: WeChat wants three people. */
+/** Create a group: WeChat requires three people. */
 export function NewRoom({ store, dialog, close }) {
   const [chosen, choose] = useChosen(dialog.with ? [dialog.with] : []);
   const [topic, setTopic] = useState("");
@@ -45,7 +45,7 @@ export function NewRoom({ store, dialog, close }) {
     </form>`;
 }
 
-/** Bring friends into a group. */
+/** Add friends to a group. */
 export function InviteMembers({ store, dialog, close }) {
   const [chosen, choose] = useChosen([]);
   const inside = store.detail?.group?.members.map((one) => one.id) ?? [];
@@ -61,7 +61,7 @@ export function InviteMembers({ store, dialog, close }) {
     </form>`;
 }
 
-/** Send somebody's card to the open chat. */
+/** Send a contact card to the open chat. */
 export function ChooseCard({ store, dialog, close }) {
   const [chosen, setChosen] = useState([]);
   const submit = async (event) => {

@@ -1,4 +1,4 @@
-// Where one writes: text, emoji, @, pictures, files and cards.
+// The composer: text, emoji, mentions, pictures, files and cards.
 import { send, sendFile } from "../actions.js";
 import { IconButton } from "../icons.js";
 import { state, update } from "../store.js";
@@ -6,14 +6,14 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/pr
 import { EmojiPicker } from "./emoji.js";
 import { MentionPicker, asked } from "./mention.js";
 
-const AT_END = "\u2005"; // what WeChat puts after an @name
+const AT_END = "\u2005"; // WeChat inserts this character after an @name
 
-/** The composer of the open chat; what stands in it is kept while one is elsewhere. */
+/** The composer of the open chat; its draft is kept when another chat is opened. */
 export function Composer({ store }) {
   const { chat } = store;
   const [text, setText] = useState(() => store.drafts.get(chat) ?? "");
   const [files, setFiles] = useState([]);
-  const [picker, setPicker] = useState(null); // "emoji", or { from, word } while an @ is being written
+  const [picker, setPicker] = useState(null); // "emoji", or { from, word } while a mention is being typed
   const area = useRef(null);
   const caret = useRef(null);
   const mentions = useRef(new Map());
@@ -29,7 +29,7 @@ export function Composer({ store }) {
     caret.current = null;
   }, [text]);
 
-  /** Put something in place of [from, to). */
+  /** Replace the text in [from, to). */
   const insert = (what, from = area.current.selectionStart, to = area.current.selectionEnd) => {
     caret.current = from + what.length;
     setText(text.slice(0, from) + what + text.slice(to));
@@ -58,7 +58,7 @@ export function Composer({ store }) {
     if (words && !(await send(chat, { text: words, mentions: ids }))) takeBack([], text, meant);
     return undefined;
   };
-  /** What was refused stands before what has been written meanwhile. */
+  /** Put a refused text back, before any text typed meanwhile. */
   const takeBack = (unsent, words, meant) => {
     mentions.current = new Map([...meant, ...mentions.current]);
     setFiles((now) => [...unsent, ...now]);

@@ -1,4 +1,4 @@
-// The contact list, and the friend requests that wait.
+// The contact list and the pending friend requests.
 import { answerFriend } from "../actions.js";
 import { update } from "../store.js";
 import { html, useState } from "../vendor/preact.js";
@@ -6,7 +6,7 @@ import { ListHead } from "./chatlist.js";
 
 const MOST = 300;
 
-/** New friends first, then everybody by name. */
+/** New friends first, then all contacts by name. */
 export function Contacts({ store }) {
   const [sought, setSought] = useState("");
   const wanted = sought.trim().toLowerCase();

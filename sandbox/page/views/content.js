@@ -1,4 +1,4 @@
-// What stands in a bubble, by the message's kind.
+// The content of a bubble, by message kind.
 import { update } from "../store.js";
 import { Icon } from "../icons.js";
 import { html } from "../vendor/preact.js";
@@ -49,7 +49,7 @@ function Video({ message }) {
 
 function Audio({ message }) {
   const { url, name } = message.file;
-  if (/\.(silk?|amr)$/i.test(name)) return html`<${File} message=${message} />`; // no browser plays these
+  if (/\.(silk?|amr)$/i.test(name)) return html`<${File} message=${message} />`; // browsers cannot play these
   return html`<audio src=${url} controls preload="metadata" aria-label=${name}></audio>`;
 }
 

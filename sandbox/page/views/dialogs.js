@@ -1,4 +1,4 @@
-// What opens over the page. Esc and a click beside it close it.
+// Dialogs. Escape and a click outside close them.
 import { IconButton } from "../icons.js";
 import { update } from "../store.js";
 import { html, useLayoutEffect, useRef } from "../vendor/preact.js";
@@ -37,10 +37,10 @@ function Frame({ title, className, children }) {
   useLayoutEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
-    // once the dialog is out of the page: until then nothing beside it can have the focus
+    // after the dialog was removed: before that, nothing outside it can have the focus
     return () => queueMicrotask(() => before?.isConnected && before.focus());
   }, []);
-  useLayoutEffect(() => { // one dialog may lead to another
+  useLayoutEffect(() => { // one dialog may open another
     const first = box.current.querySelector("[data-focus]") ?? box.current.querySelector("button");
     first.focus();
   }, [className]);

@@ -1,4 +1,4 @@
-// The open chat's details: a group's members and switches, or the other person.
+// The details of the open chat: members and settings of a group, or the other person.
 import { changeRoom, leaveRoom, removeMember, roomCode, tryTo } from "../actions.js";
 import { Icon } from "../icons.js";
 import { update } from "../store.js";
@@ -7,7 +7,7 @@ import { Switch } from "./switch.js";
 
 const SHOWN = 60;
 
-/** The details, beside the chat (over it, on a phone). */
+/** The details next to the chat (on a phone, over it). */
 export function Drawer({ store }) {
   const { group, person } = store.detail;
   const keys = (event) => event.key === "Escape" && update({ drawer: false });
@@ -69,7 +69,7 @@ function Members({ store, group, removing, onRemoving }) {
     ${group.members.length > SHOWN && html`<p class="empty">共 ${group.members.length} 人</p>`}`;
 }
 
-/** A text to change in place; it is saved when one leaves it or presses Enter. What is refused goes back to what is. */
+/** A text that is edited in place and saved on blur or Enter; if saving fails, the old text is restored. */
 function Field({ label, value, onSave, many, locked }) {
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);

@@ -1,10 +1,10 @@
-// A small picker of emoji.
+// A small emoji picker.
 import { html, useEffect, useRef } from "../vendor/preact.js";
 
 const COLUMNS = 8;
 const EMOJI = [..."😀😄😁😂🤣😊😇🙂😉😍😘😋😜🤔🤗🤫😐😏🙄😴😪😷🤒😎🤓😕😟😮😳🥺😢😭😤😡🤯😱🥳🙏👍👎👌✌🤝👏💪👋🙌💯🌹❤💔🎉🎁🎂🍻☕🍉🌞🌙⭐🔥⚡💰🧧🀄"];
 
-/** The grid; arrows move, Enter chooses, Esc closes. */
+/** The grid; arrows move, Enter selects, Escape closes. */
 export function EmojiPicker({ onChoose, onClose }) {
   const box = useRef(null);
   useEffect(() => {

@@ -1,4 +1,4 @@
-// What goes wrong on purpose: events twice, late, lost; calls that fail, hang, or whose answer is lost.
+// Simulated faults: duplicated, late and lost events; calls that fail, hang, or lose their answer.
 import { turn } from "../actions.js";
 import { html, useState } from "../vendor/preact.js";
 import { Switch } from "./switch.js";
@@ -10,7 +10,7 @@ const FLAWS = [
 ];
 const CHANCES = { late: 1, twice: 1, lost: 0.5 };
 
-/** Events twice, late, lost. */
+/** Faults of events: duplicated, late, lost. */
 export function Events({ faults }) {
   const now = faults.events["*"] ?? { late: 0, twice: 0, lost: 0 };
   const set = (flaw, on) => {
@@ -43,7 +43,7 @@ const EFFECTS = {
   slow: "慢三秒",
 };
 
-/** Calls that fail or hang. */
+/** Faults of calls: failing, hanging. */
 export function Calls({ faults }) {
   const [call, setCall] = useState("MessageSendText");
   const [effect, setEffect] = useState("fail");

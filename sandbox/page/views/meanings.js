@@ -1,8 +1,8 @@
-// What the protocol's names mean, in a few words.
+// Short descriptions of the names of the protocol.
 import { nameOf, state } from "../store.js";
 
 const KINDS = { image: "图片", emoticon: "表情", file: "文件", audio: "语音", video: "视频", card: "名片", link: "链接", mini_program: "小程序", location: "位置" };
-const SEQ_DIGITS = 12; // a message id on the wire ends with the world's own number of the message
+const SEQ_DIGITS = 12; // a message id on the wire ends with the world's sequence number of the message
 
 const EVENTS = {
   message: "听到消息",
@@ -45,12 +45,12 @@ const CALLS = {
   Logout: "退出登录",
 };
 
-/** A trace entry in Chinese; the protocol's own name where there is no better word. */
+/** Describe a trace entry in Chinese; falls back to the name in the protocol. */
 export function meaning({ what, name }) {
   return (what === "event" ? EVENTS[name] : CALLS[name]) ?? "读取";
 }
 
-/** What an entry is about, as far as it can be told: the words, the people, the group. */
+/** The text, people and group that a trace entry is about, as far as known. */
 export function gist({ what, name, payload, request }) {
   const facts = (what === "event" ? payload : request) ?? {};
   if (name === "message") return saidAs(facts.messageId);
@@ -60,7 +60,7 @@ export function gist({ what, name, payload, request }) {
   return [where, people.join("、"), words].filter(Boolean).join("：");
 }
 
-/** A message told to the assistant, where the person at this page can see it too. */
+/** A message event of the assistant, if the person at this page can see the message too. */
 function saidAs(id = "") {
   const seq = Number(id.slice(-SEQ_DIGITS));
   for (const messages of state.messages.values()) {

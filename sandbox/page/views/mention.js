@@ -1,16 +1,16 @@
-// Who is meant by an @.
+// Completion of mentions.
 import { html, useEffect, useLayoutEffect, useState } from "../vendor/preact.js";
 
 const MOST = 50;
 
-/** The @ being written at the caret: { from, word }, or null. */
+/** The mention being typed at the caret: { from, word }, or null. */
 export function asked(text, caret) {
   const from = text.lastIndexOf("@", caret - 1);
   const word = text.slice(from + 1, caret);
   return from >= 0 && !/\s/.test(word) && word.length <= 20 ? { from, word } : null;
 }
 
-/** The group's members whose name fits; arrows and Enter in the text area choose. */
+/** The group members whose names match; arrows and Enter in the text area select. */
 export function MentionPicker({ members, word, area, onChoose }) {
   const [index, setIndex] = useState(0);
   const fitting = members.filter((one) => one.name.toLowerCase().includes(word.toLowerCase())).slice(0, MOST);
@@ -27,7 +27,7 @@ export function MentionPicker({ members, word, area, onChoose }) {
       else onChoose(fitting[at]);
     };
     node.addEventListener("keydown", keys, true);
-    if (fitting.length) node.setAttribute("aria-activedescendant", `mention-${at}`); // what is chosen is read out
+    if (fitting.length) node.setAttribute("aria-activedescendant", `mention-${at}`); // so that screen readers read the selection
     return () => {
       node.removeEventListener("keydown", keys, true);
       node.removeAttribute("aria-activedescendant");

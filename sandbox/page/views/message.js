@@ -1,4 +1,4 @@
-// One message: its bubble or its grey line.
+// One message: a bubble or a system message.
 import { decide, recall, tap } from "../actions.js";
 import { IconButton } from "../icons.js";
 import { remarkOf, toast, update } from "../store.js";
@@ -46,7 +46,7 @@ function Confirmation({ message }) {
     </div>`;
 }
 
-/** What else can be done with a message: copy, take back. */
+/** The menu of a message: copy, recall. */
 function More({ message }) {
   const [open, setOpen] = useState(false);
   const box = useRef(null);

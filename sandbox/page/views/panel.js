@@ -1,4 +1,4 @@
-// Beside the chat: what an assistant was told and what it called, live.
+// The live trace of the events and calls of an assistant.
 import { watch } from "../actions.js";
 import { IconButton, Icon } from "../icons.js";
 import { update } from "../store.js";

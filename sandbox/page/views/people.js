@@ -1,4 +1,4 @@
-// Dialogs about people: find somebody, ask them, see who they are, be somebody else.
+// Dialogs about people: search, friend request, profile, switching to another person.
 import { askFriend, forgetFriend, openChat, scan, setAlias } from "../actions.js";
 import { Icon } from "../icons.js";
 import { update } from "../store.js";
@@ -6,7 +6,7 @@ import { html, useState } from "../vendor/preact.js";
 
 const show = (dialog) => update({ dialog });
 
-/** Find somebody by 微信号 or id (or a QR code's text), or begin a group. */
+/** Find a person by 微信号 or id (or the text of a QR code), or create a group. */
 export function Begin({ store }) {
   const [sought, setSought] = useState("");
   const [missing, setMissing] = useState("");
@@ -36,7 +36,7 @@ export function Begin({ store }) {
     <button type="button" class="plain-line" onClick=${() => show({ kind: "room" })}><${Icon} name="chats" />发起群聊</button>`;
 }
 
-/** Ask somebody to become a friend, with words of one's own. */
+/** Send a friend request with a text. */
 export function AddFriend({ store, dialog, close }) {
   const person = store.people.get(dialog.to);
   const [hello, setHello] = useState(dialog.hello || store.token || `我是${store.me.name}`);
@@ -61,7 +61,7 @@ function Face({ person, alias }) {
         <p class="faint">微信号：${person.weixin}</p></div></div>`;
 }
 
-/** Who somebody is, and what one can do with them. */
+/** The profile of a person, with possible actions. */
 export function Profile({ store, dialog, close }) {
   const person = store.people.get(dialog.id);
   const friend = store.friends.find((one) => one.id === dialog.id);
@@ -86,7 +86,7 @@ function Remark({ friend }) {
     <input value=${alias} placeholder="未设置" onInput=${(event) => setRemark(event.target.value)} onBlur=${save} onKeyDown=${keys} /></label>`;
 }
 
-/** Be somebody else in this tab, or open another tab as them. */
+/** Switch to another person in this tab or a new one. */
 export function Identity({ store }) {
   const people = [...store.people.values()].filter((one) => !one.account && !one.official).slice(0, 60);
   return html`

@@ -1,4 +1,4 @@
-// The narrow bar at the side (below, on a phone): where to go.
+// The navigation bar at the side (on a phone, at the bottom).
 import { loadTrace } from "../load.js";
 import { tryTo } from "../actions.js";
 import { Icon } from "../icons.js";
@@ -7,20 +7,20 @@ import { html } from "../vendor/preact.js";
 
 const PLACES = [["chats", "微信", "chats"], ["contacts", "通讯录", "contacts"], ["tools", "沙箱", "tools"]];
 
-/** A number in a red dot; nothing for none. */
+/** A number in a red dot; nothing for 0. */
 export function Badge({ count, label = "条未读" }) {
   if (!count) return null;
   return html`<span class="badge" aria-label="${count} ${label}">${count > 99 ? "99+" : count}</span>`;
 }
 
-/** Show or hide the trace beside the chat. */
+/** Show or hide the trace next to the chat. */
 export function toggleTrace(store) {
   const panel = store.panel === "trace" ? null : "trace";
   update({ panel });
   if (panel) tryTo(loadTrace);
 }
 
-/** The bar. */
+/** The navigation bar. */
 export function Rail({ store, unread }) {
   const counts = { chats: unread, contacts: store.requests.length };
   return html`

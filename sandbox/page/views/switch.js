@@ -1,7 +1,7 @@
-// A switch as on a phone.
+// A toggle switch.
 import { html, useState } from "../vendor/preact.js";
 
-/** A labelled switch. It stands where one put it until `onChange`'s promise tells how things are. */
+/** A labelled switch. It shows the new position until the promise of `onChange` settles. */
 export function Switch({ label, hint, checked, disabled, onChange }) {
   const [wish, setWish] = useState(null);
   const change = async (event) => {

@@ -1,7 +1,7 @@
-// What is said in passing. It stands in the open dialog, if there is one: nothing else is heard then.
+// Toasts. They are placed in the open dialog, if any, because screen readers ignore everything outside it.
 import { html } from "../vendor/preact.js";
 
-/** The places of what is said, quiet and alarming. */
+/** Live regions of toasts: polite and assertive. */
 export function Toast({ store }) {
   const { toast } = store;
   return html`

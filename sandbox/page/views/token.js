@@ -1,11 +1,11 @@
-// A join token that came along: what one can do with it. The sandbox knows only its shape.
+// A join token in a text or the URL, and its actions. The sandbox knows only its format.
 import { openChat, send } from "../actions.js";
 import { Icon } from "../icons.js";
 import { toast, update } from "../store.js";
 import { html } from "../vendor/preact.js";
 import { copy } from "../words.js";
 
-/** Use a token with an assistant: send it to a friend, else ask to become one with it. */
+/** Use a token with an assistant: send it to a friend, otherwise send a friend request with it. */
 export async function useToken(store, token, account) {
   const isFriend = store.friends.some((one) => one.id === account.id);
   if (!isFriend) return update({ dialog: { kind: "add", to: account.id, hello: token } });
@@ -13,7 +13,7 @@ export async function useToken(store, token, account) {
   return undefined;
 }
 
-/** Copy a token and say so. */
+/** Copy a token and show a toast. */
 export async function copyToken(token) {
   await copy(token);
   toast("令牌已复制");
@@ -31,7 +31,7 @@ export function TokenActions({ store, token }) {
     </span>`;
 }
 
-/** The bar over the list for a token from the address. */
+/** The bar above the list for a token from the URL. */
 export function TokenBar({ store, token }) {
   return html`
     <div class="token-bar" role="group" aria-label="入群令牌">

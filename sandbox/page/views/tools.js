@@ -1,11 +1,11 @@
-// The sandbox's own switches: the assistants' logins, what goes wrong on purpose, and WeChat's numbers.
+// Settings of the sandbox: logins of the assistants, simulated faults, and limits of WeChat.
 import { turn } from "../actions.js";
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { Calls, Events } from "./faults.js";
 import { toggleTrace } from "./rail.js";
 import { Switch } from "./switch.js";
 
-/** All switches. */
+/** All settings. */
 export function Tools({ store }) {
   return html`
     <section class="list-pane tools-pane" aria-label="沙箱">
@@ -58,7 +58,7 @@ function Rules({ rules }) {
       onSave=${(value) => turn("PUT", "/api/rules", { [key]: value })} />`)}`;
 }
 
-/** A number to change; what is refused goes back to what is. */
+/** An editable number; if saving fails, the old value is restored. */
 function Rule({ label, value, onSave }) {
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);

@@ -1,8 +1,8 @@
-// Who do you want to be?
+// The start page: choose a person.
 import { become, makePerson } from "../actions.js";
 import { html, useState } from "../vendor/preact.js";
 
-/** The first page: everybody who is not an assistant, and a form for somebody new. */
+/** All people except the assistants, and a form to create one. */
 export function Who({ store }) {
   const [name, setName] = useState("");
   const [weixin, setWeixin] = useState("");

@@ -1,4 +1,4 @@
-// Shows the book of the stand-ins as it comes over /page/events, and presses the buttons.
+// Shows the requests recorded by the stub systems, live from /page/events, and handles the buttons.
 
 const TITLES = { yunmall: "云商城", hipos: "HiPOS 云" };
 const MODES = { ok: "正常", refuse: "拒绝（422）", error: "故障（503）", garbage: "乱码", hang: "不应答" };
@@ -56,7 +56,7 @@ function showOwed(all) {
 
 let shownModes = "";
 function showModes(modes) {
-  if (shownModes === JSON.stringify(modes)) return; // a select that somebody is using stays as it is
+  if (shownModes === JSON.stringify(modes)) return; // keeps an open select unchanged
   shownModes = JSON.stringify(modes);
   $("modes").replaceChildren(...Object.entries(TITLES).map(([system, title]) => {
     const now = modes[system] ?? "ok";
@@ -110,5 +110,5 @@ events.onmessage = (event) => {
   showOwed(book.asked);
   showModes(book.modes);
   showAsked(book.asked);
-  if (focused) $(focused)?.focus(); // what had the focus has been drawn anew
+  if (focused) $(focused)?.focus(); // the focused element was rendered again
 };

@@ -1,0 +1,110 @@
+"""How many connections are open at a time: from one address, from outside the networks, and in all.
+
+Callers from outside only have the join pages; they never take the descriptors that callers from inside, the gateways
+and the database need.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from api.network import AccessControl, Address
+from api.view_limit import subnet
+from logs import RateLimitedLog
+
+RESERVED: Final = 256  # descriptors for gateways, the database, files and calls to business systems
+MAX_OUTSIDE: Final = 256  # of all addresses outside together
+MAX_OF_ADDRESS: Final = 64  # of one address outside
+MAX_INSIDE: Final = 512  # of one address inside; trusted proxies speak for many and have no limit of their own
+
+refusals = RateLimitedLog(logging.getLogger(__name__))
+
+
+class Connection(Protocol):
+    """One open connection."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request of it is being answered."""
+
+    def drop(self) -> None:
+        """End it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many there may be."""
+
+    outside: int = MAX_OUTSIDE
+    of_address: int = MAX_OF_ADDRESS
+    inside: int = MAX_INSIDE
+    in_all: int = 0  # 0 = what the process may open, less what is reserved
+
+
+class ConnectionLimits:
+    """Admits connections; when those from outside are too many, the one that was idle longest makes room."""
+
+    def __init__(self, access: AccessControl, caps: Caps | None = None) -> None:
+        self._access = access
+        self._caps = caps or Caps()
+        self._in_all = self._caps.in_all or max(RESERVED, _descriptors() - RESERVED)
+        self._by_address: Counter[str] = Counter()
+        self._outside: OrderedDict[Connection, None] = OrderedDict()  # the oldest first
+        self._open: dict[Connection, str] = {}  # and what it is counted under
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, connection: Connection, remote: str) -> bool:
+        """Count a new connection; False when it is one too many."""
+        address = self._access.judge(remote)
+        key = subnet(address.text)
+        if not self._has_room(address, key):
+            refusals.info("connections", "a connection from %s is refused: there are too many", address.text)
+            return False
+        self._open[connection] = key
+        self._by_address[key] += 1
+        if not (address.allowed or address.trusted):
+            self._outside[connection] = None
+        return True
+
+    def left(self, connection: Connection) -> None:
+        """A connection is over."""
+        key = self._open.pop(connection, None)
+        if key is None:
+            return
+        self._outside.pop(connection, None)
+        self._by_address[key] -= 1
+        if not self._by_address[key]:
+            del self._by_address[key]
+
+    def _has_room(self, address: Address, key: str) -> bool:
+        caps, outside = self._caps, not (address.allowed or address.trusted)
+        most = caps.of_address if outside else caps.inside
+        if not address.trusted and self._by_address[key] >= most:
+            return False
+        if outside and len(self._outside) >= caps.outside:
+            return self._drop_idle()
+        return len(self._open) < self._in_all or self._drop_idle()
+
+    def _drop_idle(self) -> bool:
+        """Whether a connection from outside could be ended to make room."""
+        idle = next((one for one in self._outside if one.is_idle), None)
+        if idle is None:
+            return False
+        idle.drop()
+        self.left(idle)
+        return True
+
+
+def _descriptors() -> int:
+    """How many files and connections the process may have open; as many as it can get."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return hard
+    return 65536 if soft == resource.RLIM_INFINITY else soft

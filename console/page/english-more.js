@@ -1,0 +1,157 @@
+// English for the records, the settings and the forms, by the Chinese words.
+export const MORE = `
+，|, 
+：|: 
+、|, 
+引用资料|A passage of the documents
+还没有数据|No data yet
+{n} 天|{n} days
+未保存|not saved
+有修改还没有保存|There are unsaved changes
+放弃没有保存的内容？|Discard what is not saved?
+放弃|Discard
+{account} 已离线（{t}）|{account} has been offline since {t}
+已离线：{t}|Offline since {t}
+最久：{t}|Longest: {t}
+未结束的工单|Open tickets
+今日新增 {n}|{n} new today
+待发送的消息|Messages to be sent
+失败的通知|Failed deliveries
+消息，30 天|Messages, 30 days
+助手发出|Sent by assistants
+已回复|Answered
+首次回复用时，30 天|Time to first answer, 30 days
+首次回复用时|Time to first answer
+中位数|Median
+频率用量峰值，30 天|Peak of the pace used, 30 days
+频率用量峰值|Peak of the pace used
+当前频率用量|Pace used now
+{n} 秒|{n} s
+{n} 分|{n} min
+{n} 时|{n} h
+上线|Online since
+从何时起|Since
+启动时|the start
+已扫码，请在手机上确认登录|Scanned. Confirm on the phone
+二维码已过期，正在等待新的二维码|Expired. Waiting for a new code
+所有群的屏蔽词|Words blocked in all groups
+还没有所有群的屏蔽词|No words are blocked in all groups yet
+配置文件里的屏蔽词|Words of the config file
+警告 {name}？群里会看到。|Warn {name}? The group will see it.
+添加群员|Add member
+不受管理|Exempt
+已入群|Added
+已邀请，等待对方或群主确认|Invited. They, or the owner, must confirm
+还不是好友，成为好友后会自动入群|Not a friend yet; will be added once they are
+已排队|Queued
+查找好友|Find a friend
+查找好友：昵称、备注或微信号|Find a friend by name, remark or account
+还有 {n} 位，输入名字查找。|{n} more. Type a name to find them.
+选择好友|Chosen friends
+{n} 位好友|{n} friends
+好友|Friends
+或者发一张图片、一个文件|Or send a picture or a file
+改发文字|Send text instead
+这个时间已经过去了。|This time has passed.
+已发送 {sent}，失败 {failed}，共 {all}|{sent} sent, {failed} failed, of {all}
+每周二|Every Tuesday
+每周三|Every Wednesday
+每周四|Every Thursday
+每周五|Every Friday
+每周六|Every Saturday
+每周日|Every Sunday
+添加常用语|Add canned reply
+修改常用语|Edit canned reply
+名称，不含空格和 /|Name, without blanks and /
+名称|Name
+还没有常用语。|No canned replies yet.
+删除这条常用语？|Delete this canned reply?
+客服在工单里选用，或在客服群里写 #工单号 /名称。|Staff choose them in a ticket, or write #NUMBER /NAME in the staff room.
+查找|Find
+谁或对谁|Who or to whom
+谁或对谁：昵称、微信标识、编号|Who or to whom: name, id or number
+所有操作|All actions
+从|Since
+发给谁|To whom
+发给谁：昵称、群名或标识|To whom: name, group or id
+改前|Before
+改后|After
+理由|Reason
+数量|Count
+已更新|Changed
+需重启|Needs a restart
+群数|Groups
+好友数|Friends
+设为|Set to
+自动|automatic
+群管理|moderation
+定时任务|job
+接口|API
+系统信号|signal
+绑定码|code
+终端|terminal
+{name}（后台）|{name} (console)
+配置的流程|Configured flows
+所有人|everyone
+说“{word}”开始|starts with “{word}”
+配置文件里还没有 flows。|There are no flows in the config file yet.
+结束流程|End flow
+添加助手|Add assistant
+名称（业务系统用它指明助手）|Name (business systems use it)
+网关地址（host:port）|Gateway (host:port)
+网关令牌|Gateway token
+使用|Yes
+不使用|No
+来自|From
+后台或接口添加|added at run time
+选择客服群|Choose staff room
+退出微信|Log out of WeChat
+已退出微信|Logged out of WeChat
+让 {account} 退出微信？之后要扫码才能再登录。|Log {account} out of WeChat? To log in again its code must be scanned.
+移除助手 {account}？它的群和消息记录会保留。|Remove {account}? Its groups and messages are kept.
+把“{topic}”设为客服群？群里的 {members} 人都能以客服身份登录后台、回复客户。|Make “{topic}” the staff room? All {members} members may log in as staff and answer customers.
+设为客服群|Make staff room
+已绑定|Bound
+{n} 人|{n} members
+现在的客服群|Staff room
+还有更多，输入群名查找。|There are more. Type a name to find them.
+还没有客服群：在群里说 /绑定客服群，或在上面选一个群|No staff room yet: say /绑定客服群 in a group, or choose one above
+已重新加载：{what}|Reloaded: {what}
+添加管理员|Admin added
+移除管理员|Admin removed
+改备注名|Remark
+发群公告|Announcement
+改回群公告|Announcement restored
+设置助手|Assistant set
+移除助手|Assistant removed
+添加屏蔽词|Blocked word added
+删除屏蔽词|Blocked word removed
+改常用语|Canned reply
+删除常用语|Canned reply removed
+取登录链接|Login link
+登录后台|Console login
+退出后台|Console logout
+接受入群邀请|Invitation accepted
+解除拉黑|Forgiven
+改关键词|Keyword
+删除关键词|Keyword removed
+导入关键词|Keywords imported
+重发消息|Message resent
+改问答|Question
+删除问答|Question removed
+导入问答|Questions imported
+重新加载配置|Config reloaded
+移出群|Removed from group
+设置日报|Daily report
+绑定客服群|Staff room bound
+分配工单|Ticket assigned
+结束工单|Ticket closed
+重新打开工单|Ticket reopened
+回复客户|Customer answered
+添加定时消息|Timed message added
+删除定时消息|Timed message removed
+改群名|Group renamed
+重发通知|Delivery resent
+改欢迎语|Welcome
+拉人入群|Added to group
+`;

@@ -1,0 +1,25 @@
+"""A voice message to the assistant: read where a server for that is configured, and handled as a text from then on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from handlers.context import EventContext
+from wechat.events import Event, MessageKind, PrivateMessage
+
+MARK = "🎤"  # before the words of a voice message, wherever they are shown
+
+
+async def read(event: Event, context: EventContext) -> Event:
+    """Return a voice message with its transcript as the text, and any other event unchanged."""
+    container = context.container
+    if not isinstance(event, PrivateMessage) or event.kind is not MessageKind.AUDIO:
+        return event
+    unheard = context.is_old or event.is_official or container.accounts.is_own(event.contact_id)
+    if unheard or not container.transcription.is_on:
+        return event
+    context.voice = await container.media.fetch(context.wechat, event.id, event.kind, event.contact_id)
+    words = await container.transcription.words(context.voice.path) if context.voice else ""
+    if not words:
+        return event
+    return replace(event, kind=MessageKind.TEXT, text=words.rstrip("。. "))

@@ -1,0 +1,165 @@
+"""One call of a client: passed on to the gateway as it comes, or answered by the relay."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final, Protocol
+
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+from h2.errors import ErrorCodes
+
+from relay.http2 import Connection, Headers, Stream
+from relay.rpc import ANSWER, Messages, Unreadable, frame, outcome
+
+LARGEST_READ: Final = 16 * 1024  # bytes of a request that the relay reads; its own calls are far below
+GATEWAY_LOST: Final = "the connection to the gateway was lost"
+
+
+class Owner(Protocol):
+    """Who serves a call."""
+
+    def on_request(self, call: Call, request: bytes | None) -> None:
+        """The request is complete; None when it is not a single message, or too large to be looked at."""
+
+    def on_over(self, call: Call) -> None:
+        """Nothing more happens in this call."""
+
+
+class Call:
+    """Holds what the client sends until it is known where that goes."""
+
+    def __init__(self, owner: Owner, stream: Stream, headers: Headers) -> None:
+        self.stream = stream
+        self.headers = headers
+        self.metadata: dict[str, str] = {key.decode("latin-1"): value.decode("latin-1") for key, value in headers}
+        self.path = self.metadata.get(":path", "")
+        self.is_over = False
+        self._owner = owner
+        self._held: list[tuple[bytes, int, bool]] = []
+        self._reads = False
+        self._gateway: Stream | None = None
+        self._has_answered = False
+
+    # ---- from the client ----
+
+    def on_headers(self, headers: Headers, *, end: bool) -> None:
+        """Trailers of a request: gRPC has none, so that only the end counts."""
+        self.on_data(b"", 0, end=end)
+
+    def on_data(self, data: bytes, size: int, *, end: bool) -> None:
+        """Data of the request."""
+        if self.is_over:
+            self.stream.consumed(size)
+        elif self._gateway is not None:
+            self._gateway.send_data(data, end=end, sent=partial(self.stream.consumed, size))
+        else:
+            self._held.append((data, size, end))
+            if self._reads:
+                self._look()
+
+    def on_reset(self, code: int | None) -> None:
+        """The client gave up, or is gone."""
+        self.over()
+
+    def read_request(self) -> None:
+        """Tell the owner the request once it is here."""
+        self._reads = True
+        self._look()
+
+    def _look(self) -> None:
+        ended = bool(self._held) and self._held[-1][2]
+        if ended or sum(size for _, size, _ in self._held) > LARGEST_READ:
+            self._reads = False
+            self._owner.on_request(self, self._request() if ended else None)
+
+    def _request(self) -> bytes | None:
+        try:
+            messages = Messages(LARGEST_READ).feed(b"".join(data for data, _, _ in self._held))
+        except Unreadable:
+            return None
+        return messages[0] if len(messages) == 1 else None
+
+    # ---- to the client ----
+
+    def pass_on(self, connection: Connection, headers: Headers) -> None:
+        """Let the gateway answer; ConnectionLost, TooManyCalls."""
+        self._gateway = connection.open(headers, partial(_GatewaysAnswer, self))
+        for data, size, end in self._held:
+            self._gateway.send_data(data, end=end, sent=partial(self.stream.consumed, size))
+        self._held.clear()
+
+    def answer(self, metadata: Headers = ()) -> None:
+        """Send the headers of an answer of the relay's own."""
+        self._has_answered = True
+        self.stream.send_headers([*ANSWER, *metadata])
+
+    async def send(self, message: bytes) -> None:
+        """Send a message of an answer, and wait until it is on its way."""
+        self.stream.send_data(frame(message))
+        await self.stream.drain()
+
+    def answer_with(self, framed: bytes) -> None:
+        """The whole answer: messages as they are sent, and success."""
+        self.answer()
+        self.stream.send_data(framed)
+        self.finish(Status.OK)
+
+    def finish(self, status: Status, message: str | None = None) -> None:
+        """End the call."""
+        if self.is_over:
+            return
+        start = () if self._has_answered else ANSWER
+        self.stream.send_headers([*start, *outcome(status, message)], end=True)
+        self.over()
+
+    def refuse(self, error: GRPCError) -> None:
+        """End the call with an error."""
+        self.finish(error.status, error.message)
+
+    def passed(self, headers: Headers | None) -> None:
+        """Headers of the gateway's answer were passed on; None: the answer is complete."""
+        if headers is None:
+            self.over()
+        self._has_answered = True
+
+    def over(self) -> None:
+        """The call is over. The gateway is told when it has not ended it itself."""
+        if self.is_over:
+            return
+        self.is_over = True
+        for _, size, _ in self._held:
+            self.stream.consumed(size)
+        self._held.clear()
+        if self._gateway is not None:
+            self._gateway.reset()
+        if not self.stream.has_ended and not self.stream.is_closed:
+            self.stream.stop_reading()
+        self._owner.on_over(self)
+
+
+class _GatewaysAnswer:
+    """Passes the gateway's answer on."""
+
+    def __init__(self, call: Call, stream: Stream) -> None:
+        self._call = call
+        self._stream = stream
+
+    def on_headers(self, headers: Headers, *, end: bool) -> None:
+        """Headers or trailers."""
+        self._call.stream.send_headers(headers, end=end)
+        self._call.passed(None if end else headers)
+
+    def on_data(self, data: bytes, size: int, *, end: bool) -> None:
+        """Data."""
+        self._call.stream.send_data(data, end=end, sent=partial(self._stream.consumed, size))
+        if end:
+            self._call.passed(None)
+
+    def on_reset(self, code: int | None) -> None:
+        """The gateway gave up, or is gone."""
+        if code is None:
+            self._call.finish(Status.UNAVAILABLE, GATEWAY_LOST)
+        else:
+            self._call.stream.reset(code if code != ErrorCodes.NO_ERROR else ErrorCodes.CANCEL)
+            self._call.over()

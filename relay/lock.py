@@ -1,0 +1,27 @@
+"""One process per data folder."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from pathlib import Path
+
+from relay.journal import JournalError
+
+log = logging.getLogger(__name__)
+
+
+def hold(folder: Path, *, wait: bool) -> None:
+    """Hold the folder until the process ends, and with it its ports. When another relay holds it: JournalError, or
+    `wait` until that one has ended, however."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # never closed: the kernel does
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not wait:
+            os.close(file)
+            raise JournalError(f"{folder}: another relay uses it") from None
+        log.warning("waiting for the other relay to end")
+        fcntl.flock(file, fcntl.LOCK_EX)

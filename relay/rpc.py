@@ -1,0 +1,148 @@
+"""gRPC over HTTP/2: messages with a prefix of five bytes, the outcome of a call in its trailers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Final
+
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+from grpclib.metadata import decode_grpc_message, encode_grpc_message
+
+from protocol import SERVICE
+from relay.http2 import Connection, ConnectionLost, Headers, Stream
+
+PREFIX: Final = 5  # bytes: whether the message is compressed, and its length
+ANSWER: Final[Headers] = ((b":status", b"200"), (b"content-type", b"application/grpc+proto"))
+MOST: Final = 64 * 1024 * 1024
+
+
+class Unreadable(ValueError):
+    """A message that is compressed or larger than the limit."""
+
+
+def path_of(name: str) -> str:
+    """The path of a call of the puppet service."""
+    return f"/{SERVICE}/{name}"
+
+
+def frame(message: bytes) -> bytes:
+    """A message as it is sent."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def outcome(status: Status, message: str | None = None) -> list[tuple[bytes, bytes]]:
+    """The trailers that end a call."""
+    trailers = [(b"grpc-status", b"%d" % status.value)]
+    if message:
+        trailers.append((b"grpc-message", encode_grpc_message(message).encode()))
+    return trailers
+
+
+def error_in(headers: Headers) -> GRPCError | None:
+    """What trailers say: None after a success or where they say nothing."""
+    found = dict(headers)
+    try:
+        status = Status(int(found.get(b"grpc-status", b"0")))
+    except ValueError:
+        status = Status.UNKNOWN
+    if status is Status.OK:
+        return None
+    return GRPCError(status, decode_grpc_message(found.get(b"grpc-message", b"").decode("utf-8", "replace")) or None)
+
+
+class Messages:
+    """Puts messages together from the data of a stream."""
+
+    def __init__(self, limit: int = MOST) -> None:
+        self._limit = limit
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The messages that are whole now; Unreadable."""
+        self._data += data
+        whole = []
+        while len(self._data) >= PREFIX:
+            end = PREFIX + int.from_bytes(self._data[1:PREFIX], "big")
+            if self._data[0] or end > self._limit + PREFIX:
+                raise Unreadable
+            if len(self._data) < end:
+                break
+            whole.append(bytes(self._data[PREFIX:end]))
+            del self._data[:end]
+        return whole
+
+
+class OwnCall:
+    """A call that the relay itself makes: one request, any number of answers."""
+
+    def __init__(self, stream: Stream, limit: int) -> None:
+        self._stream = stream
+        self._messages = Messages(limit)
+        self._heard: deque[tuple[bytes, int]] = deque()
+        self._news = asyncio.Event()
+        self._ended = False
+        self._error: Exception | None = None
+
+    def on_headers(self, headers: Headers, *, end: bool) -> None:
+        """Headers or trailers of the answer."""
+        if dict(headers).get(b":status", b"200") != b"200":
+            self._end(ConnectionLost("no gRPC server"))
+        elif end:
+            self._end(error_in(headers))
+
+    def on_data(self, data: bytes, size: int, *, end: bool) -> None:
+        """Data of the answer."""
+        try:
+            whole = self._messages.feed(data)
+        except Unreadable as error:
+            self._stream.reset()
+            self._end(error)
+            return
+        if not whole:
+            self._stream.consumed(size)
+        for number, message in enumerate(whole, 1):
+            self._heard.append((message, size if number == len(whole) else 0))
+        self._news.set()
+        if end:
+            self._end(None)
+
+    def on_reset(self, code: int | None) -> None:
+        """The gateway gave up, or the connection is lost."""
+        self._end(ConnectionLost("connection lost" if code is None else f"reset with code {code}"))
+
+    def _end(self, error: Exception | None) -> None:
+        if not self._ended:
+            self._ended, self._error = True, error
+            self._news.set()
+
+    async def answers(self) -> AsyncIterator[bytes]:
+        """The answers; GRPCError, ConnectionLost, Unreadable. Whoever stops before the end cancels the call."""
+        try:
+            while True:
+                while self._heard:
+                    message, size = self._heard.popleft()
+                    yield message
+                    self._stream.consumed(size)
+                if self._ended:
+                    break
+                self._news.clear()
+                await self._news.wait()
+        finally:
+            self._stream.reset()
+        if self._error is not None:
+            raise self._error
+
+
+def begin(connection: Connection, headers: Headers, request: bytes, limit: int = MOST) -> OwnCall:
+    """Make a call; ConnectionLost, TooManyCalls."""
+    made: list[OwnCall] = []
+
+    def make(stream: Stream) -> OwnCall:
+        made.append(OwnCall(stream, limit))
+        return made[0]
+
+    connection.open(headers, make).send_data(frame(request), end=True)
+    return made[0]

@@ -1,0 +1,109 @@
+"""Notices about groups: welcomes and other messages in WeChat, and webhook events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlmodel import Session
+
+from config.settings import GroupSettings
+from config.texts import Texts, fill
+from errors import GroupFull, MemberBlacklisted
+from models.durable import Priority
+from models.groups import Membership, MembershipReason, Qun, QunRoom
+from services.accounts.registry import Accounts
+from services.groups.groups import Groups
+from services.groups.membership_rows import membership_of
+from services.messaging.messages import AT_SIGN_END, Messages, text
+from services.messaging.webhook_events import WebhookEvents
+from wechat.interface import Capability
+
+
+class GroupNotices:
+    """Queues notices inside the transaction that records what they are about."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        groups: Groups,
+        messages: Messages,
+        webhook_events: WebhookEvents,
+        settings: GroupSettings,
+        texts: Texts,
+    ) -> None:
+        self._accounts = accounts
+        self._groups = groups
+        self._messages = messages
+        self._webhook_events = webhook_events
+        self._settings = settings
+        self._texts = texts
+
+    # ---- the group ----
+
+    def created(self, session: Session, qun: Qun) -> None:
+        """Notify business systems that a group was created."""
+        data = {"topic": qun.topic, "owner": qun.owner, "url": self._groups.url(qun)}
+        self._webhook_events.tell(session, "qun.created", str(qun.number), {**_of(qun), **data})
+
+    def lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
+        """Notify the owner and business systems that the assistant is no longer in a room."""
+        words = fill(self._texts.group_lost, topic=room.topic, number=qun.number)
+        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
+        self._webhook_events.tell(session, "qun.lost", str(qun.number), self._about(qun, room))
+
+    def found(self, session: Session, qun: Qun, room: QunRoom) -> None:
+        """Notify the owner and business systems that the assistant is in a lost room again."""
+        words = fill(self._texts.group_found, topic=room.topic, number=qun.number)
+        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
+        self._webhook_events.tell(session, "qun.found", str(qun.number), self._about(qun, room))
+
+    def _about(self, qun: Qun, room: QunRoom) -> dict[str, object]:
+        return {**_of(qun), "topic": room.topic, "state": qun.state}
+
+    # ---- its members ----
+
+    def member(self, session: Session, kind: str, qun: Qun, row: Membership, **more: str) -> None:
+        """Notify business systems of a membership; `kind` is the type of the event."""
+        data = {**_of(qun), "membership": row.id, "member": row.name, "contact_id": row.contact_id, **more}
+        self._webhook_events.tell(session, kind, str(qun.number), data)
+
+    def welcome(self, session: Session, qun: Qun, room_id: str, contact_ids: Sequence[str]) -> None:
+        """Welcome people in the room, with an @, unless the group has no welcome."""
+        if Capability.ROOM_MESSAGES not in self._accounts.get(qun.account).capabilities:
+            return
+        welcome = qun.welcome if qun.welcome is not None else self._settings.welcome
+        if not welcome:
+            return
+        named = [f"@{name}{AT_SIGN_END}" for contact_id in contact_ids if (name := self._name(qun, contact_id))]
+        member = "".join(named) or self._texts.newcomer
+        words = fill(welcome, member=member, topic=self._topic(qun, room_id)).replace(f"{AT_SIGN_END} ", AT_SIGN_END)
+        body = text(words, contact_ids)
+        self._messages.say(session, qun.account, room_id, body, priority=Priority.NOTICE)
+
+    def tell_outcome(self, session: Session, qun: Qun, contact_id: str, error: Exception | None) -> None:
+        """Tell a person who asked to join the outcome of the attempt."""
+        row = membership_of(session, qun.number, contact_id)
+        if isinstance(error, GroupFull):
+            words = fill(self._texts.group_full, topic=qun.topic)
+        elif isinstance(error, MemberBlacklisted):
+            words = fill(self._texts.blacklisted, topic=qun.topic)
+        elif error is not None:
+            words = fill(self._texts.join_failed, topic=qun.topic)
+        elif row is not None and row.error == MembershipReason.OWNER_MUST_CONFIRM:
+            words = fill(self._texts.waiting_owner, topic=qun.topic)
+        else:
+            words = fill(self._texts.invited, topic=qun.topic, days=round(self._settings.pending_days))
+        self._messages.say(session, qun.account, contact_id, words)
+
+    def _topic(self, qun: Qun, room_id: str) -> str:
+        room = self._accounts.get(qun.account).directory.rooms.get(room_id)
+        return room.topic if room and room.topic else qun.topic
+
+    def _name(self, qun: Qun, contact_id: str) -> str:
+        contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)
+        return contact.name if contact else ""
+
+
+def _of(qun: Qun) -> dict[str, object]:
+    """Return the event data that identifies a group."""
+    return {"assistant": qun.account, "number": qun.number, "code": qun.code}

@@ -1,0 +1,98 @@
+"""Requests of business systems to let a person, named by them, into a group."""
+
+from __future__ import annotations
+
+from errors import InviteFailed, MemberAmbiguous
+from models.groups import MemberState, Qun, QunState
+from services.accounts.registry import Accounts
+from services.groups.blacklist import Blacklist
+from services.groups.groups import Groups
+from services.groups.membership_states import MembershipStates
+from services.groups.memberships import Approved, JoinResult, Memberships
+from services.groups.roster_refresh import RosterRefresh
+from wechat.events import Contact
+from wechat.interface import Capability
+
+
+class JoinRequests:
+    """Finds the person that is meant, and lets them in."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        groups: Groups,
+        roster: RosterRefresh,
+        blacklist: Blacklist,
+        states: MembershipStates,
+        memberships: Memberships,
+    ) -> None:
+        self._accounts = accounts
+        self._groups = groups
+        self._roster = roster
+        self._blacklist = blacklist
+        self._states = states
+        self._memberships = memberships
+
+    async def join(self, token: str, member: str, who: str, *, later: bool = False) -> JoinResult:
+        """Let the person called `member` in and return what WeChat showed.
+
+        `later`: a friend who is not in yet is only queued. Raises 3001–3006, 1007, 2002.
+        """
+        return await self.join_group(self._groups.joinable_by(token), member, who, later=later)
+
+    async def join_group(self, qun: Qun, member: str, who: str, *, later: bool = False) -> JoinResult:
+        """The same for an active group, whatever its join token is."""
+        if qun.state != QunState.ACTIVE:
+            raise InviteFailed(f"group {qun.number} is {qun.state}")
+        wechat = self._accounts.get(qun.account) if later else self._accounts.online(qun.account)
+        person = self._person(qun, member)
+        if Capability.JOIN_BY_CODE in wechat.capabilities:
+            later = False  # nothing has to be asked of WeChat
+        if later and person and person.friend and not self._groups.room_of(qun, person.id):
+            self._blacklist.refuse(qun, person.id)
+            return await self._queue(qun, person)  # needs nothing of WeChat now: the assistant may be away
+        self._accounts.online(qun.account)
+        await self._roster.of_start(qun)
+        person = self._person(qun, member)
+        if person is None:
+            await wechat.look_for(member)
+            person = self._person(qun, member)
+        namesakes = wechat.directory.find(member)
+        for known in [person] if person else namesakes:
+            if person or member in (known.id, known.weixin):  # a stranger's nickname may be anybody's
+                self._blacklist.refuse(qun, known.id)
+        if person is not None and await self._is_in(qun, person.id):
+            return JoinResult(Approved.OK, qun.account, await self._states.id_of(qun, person.id))
+        if Capability.JOIN_BY_CODE in wechat.capabilities:
+            row = await self._states.invite_by_code(qun, member, person.id if person else None)
+            return JoinResult(Approved.INVITED, qun.account, row.id)
+        if person is None or not person.friend:
+            row = await self._states.wait_for_friend(qun, member, person, namesakes)
+            return JoinResult(Approved.PENDING, qun.account, row.id)
+        if later:  # WeChat told of the friend only now
+            return await self._queue(qun, person)
+        return await self._memberships.let_in(qun, person, source="rest", who=who)
+
+    async def _queue(self, qun: Qun, person: Contact) -> JoinResult:
+        row = await self._states.queue(qun, person)
+        invited = row.state == MemberState.INVITED
+        return JoinResult(Approved.INVITED if invited else Approved.QUEUED, qun.account, row.id)
+
+    def _person(self, qun: Qun, name: str) -> Contact | None:
+        """The friend or member who is called so; MemberAmbiguous when there are several."""
+        crowds = [room.member_ids for room in self._groups.live_rooms(qun)]
+        members = crowds[0] if len(crowds) == 1 else set().union(*crowds)  # hundreds need not be copied for each call
+        found = self._accounts.get(qun.account).directory.find(name, friends=True, also=members)
+        if len(found) > 1:
+            raise MemberAmbiguous(", ".join(contact.id for contact in found))
+        return found[0] if found else None
+
+    async def _is_in(self, qun: Qun, contact_id: str) -> bool:
+        """Whether WeChat shows the person in the group; a leave that no event told of is recorded."""
+        known = self._groups.room_of(qun, contact_id)
+        if known is None:
+            return False
+        if await self._roster.room_of(qun, contact_id):
+            return True
+        await self._states.left(qun, known.id, contact_id)
+        return False

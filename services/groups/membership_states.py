@@ -1,0 +1,278 @@
+"""The membership rows and the steps between their states; nothing here talks to WeChat.
+
+requested → waiting_friend → adding → invited → joined | refused | expired; joined → left | removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sqlmodel import Session, col, select
+
+from config.settings import GroupSettings
+from errors import AssistantOffline, GroupFull, MemberBlacklisted, NotFound, WeChatOffline
+from models.db import Store
+from models.groups import OPEN_STATES, Membership, MembershipReason, MemberState, Qun
+from services.clock import DAY, Clock
+from services.groups.group_notices import GroupNotices
+from services.groups.groups import Groups
+from services.groups.membership_recorder import MembershipRecorder
+from services.groups.membership_rows import adopt_pending, earlier_ids, membership_of, move, put_membership
+from wechat.events import Contact, Room
+
+FIRST_WAIT: Final = 300.0  # seconds before a failed request is tried again; the wait doubles with each failure
+ASYNC: Final = "async"  # the source of a request whose caller does not wait for its result
+REFUSALS: Final[dict[type[Exception], MembershipReason]] = {
+    GroupFull: MembershipReason.GROUP_FULL,
+    MemberBlacklisted: MembershipReason.BLACKLISTED,
+}
+
+
+class MembershipStates:
+    """Reads and writes membership rows."""
+
+    def __init__(
+        self,
+        store: Store,
+        groups: Groups,
+        recorder: MembershipRecorder,
+        notices: GroupNotices,
+        settings: GroupSettings,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._groups = groups
+        self._recorder = recorder
+        self._notices = notices
+        self._settings = settings
+        self._clock = clock
+        self._ids: dict[tuple[int, str], int] = {}  # (group, contact) -> row id, which never changes
+
+    def waits_until(self) -> float:
+        """When a request that begins to wait now expires."""
+        return self._clock() + self._settings.pending_days * DAY
+
+    def is_pending(self, row: Membership | None, *states: MemberState) -> bool:
+        """Whether a row is in one of these states, or any open one, and not past its time."""
+        return row is not None and row.state in (states or OPEN_STATES) and (row.expires_at or 0) > self._clock()
+
+    def days_left(self, row: Membership) -> int:
+        """Whole days until a row expires, at least one."""
+        return max(1, round(((row.expires_at or 0) - self._clock()) / DAY))
+
+    async def invite_by_code(self, qun: Qun, name: str, contact_id: str | None) -> Membership:
+        """Record that a person may join by the group's QR code; an invitation that is still open is returned."""
+
+        def invite(session: Session) -> Membership:
+            row = membership_of(session, qun.number, contact_id or f"name:{name}")
+            if row is not None and self.is_pending(row, MemberState.INVITED):
+                return row
+            row = put_membership(
+                session, qun, self._clock(), name=name, contact_id=contact_id,
+                state=MemberState.INVITED, expires_at=self.waits_until(),
+            )  # fmt: skip
+            self._notices.member(session, "member.invited", qun, row)
+            return row
+
+        return await self._store.write(invite)
+
+    # ---- reading ----
+
+    async def get(self, membership_id: int) -> Membership:
+        """The membership of this id; NotFound.
+
+        A request by name may turn out to be about a person who has a membership already: that one is returned.
+        """
+
+        def read(session: Session) -> Membership | None:
+            row = session.get(Membership, membership_id)
+            if row is None or row.contact_id in (None, row.who):
+                return row
+            return membership_of(session, row.number, row.contact_id or "")
+
+        row = await self._store.read(read)
+        if row is None:
+            raise NotFound(f"membership {membership_id}")
+        return row
+
+    async def find(self, qun: Qun, contact_id: str) -> Membership | None:
+        """The membership of a person in a group."""
+        return await self._store.read(lambda s: membership_of(s, qun.number, contact_id))
+
+    async def id_of(self, qun: Qun, contact_id: str) -> int | None:
+        """The id of a person's membership; read once."""
+        key = (qun.number, contact_id)
+        if key not in self._ids:
+            row = await self.find(qun, contact_id)
+            if row is None:
+                return None
+            self._ids[key] = row.id or 0
+        return self._ids[key]
+
+    async def is_open(self, membership_id: int) -> bool:
+        """Whether the request still wants to be met."""
+        return (await self._store.read(lambda s: s.get_one(Membership, membership_id))).state in OPEN_STATES
+
+    async def former_members(self, qun: Qun) -> list[str]:
+        """The ids of people who left the group or were removed."""
+        gone = (MemberState.LEFT, MemberState.REMOVED)
+        wanted = select(Membership.who).where(Membership.number == qun.number, col(Membership.state).in_(gone))
+        return list(await self._store.read(lambda s: s.exec(wanted).all()))
+
+    async def interrupted(self, account: str) -> Sequence[Membership]:
+        """The requests that a crash or a failure interrupted and that are due to be tried again.
+
+        Callers of the REST API repeat their requests themselves.
+        """
+        wanted = select(Membership).where(
+            Membership.account == account,
+            col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
+            Membership.source != "rest",
+        )
+        return [row for row in await self._store.read(lambda s: s.exec(wanted).all()) if self._is_due(row)]
+
+    def _is_due(self, row: Membership) -> bool:
+        """A failed request is tried again after a wait as long as it has been open."""
+        if not row.error or row.expires_at is None:
+            return True
+        first = row.expires_at - self._settings.pending_days * DAY
+        return self._clock() - row.updated_at >= max(FIRST_WAIT, row.updated_at - first)
+
+    # ---- steps of a request ----
+
+    def ask(self, session: Session, qun: Qun, contact_id: str, name: str, state: MemberState) -> None:
+        """A person asked in WeChat to be let in."""
+        until = self.waits_until() if state is MemberState.WAITING_FRIEND else None
+        put_membership(
+            session, qun, self._clock(), name=name, contact_id=contact_id,
+            state=state, source="message", expires_at=until,
+        )  # fmt: skip
+
+    async def queue(self, qun: Qun, person: Contact) -> Membership:
+        """Keep that a person is to be added later; an open request of theirs is returned as it is."""
+
+        def write(session: Session) -> Membership:
+            row = membership_of(session, qun.number, person.id)
+            if row is not None and self.is_pending(row):
+                return row
+            return put_membership(
+                session, qun, self._clock(), name=person.name, contact_id=person.id,
+                state=MemberState.REQUESTED, source=ASYNC, expires_at=self.waits_until(),
+            )  # fmt: skip
+
+        return await self._store.write(write)
+
+    async def wait_for_friend(
+        self, qun: Qun, name: str, person: Contact | None, strangers: Iterable[Contact]
+    ) -> Membership:
+        """Keep that somebody who is no friend yet is to be added once they are.
+
+        `person` is None when only their name is known; `strangers` are the non-friends who bear it.
+        """
+        keys = [one.id for one in ([person] if person else strangers)] + [f"name:{name}"]
+
+        def write(session: Session) -> Membership:
+            for row in (membership_of(session, qun.number, key) for key in keys):
+                if row is not None and self.is_pending(row, MemberState.WAITING_FRIEND):
+                    return row
+            return put_membership(
+                session, qun, self._clock(), name=name, contact_id=person.id if person else None,
+                state=MemberState.WAITING_FRIEND, expires_at=self.waits_until(),
+            )  # fmt: skip
+
+        return await self._store.write(write)
+
+    async def became_friend(self, account: str, person: Contact, names: Iterable[str]) -> list[Membership]:
+        """Assign what waits for a new friend, by id or by one of `names`, to them; returns what is now to be done."""
+        keys = {f"name:{name}" for name in names}
+        keys |= await self._store.read(lambda s: earlier_ids(s, account, person.id, person.weixin, person.name))
+        return await self._store.write(lambda s: adopt_pending(s, account, person.id, keys, self._clock()))
+
+    async def adding(self, qun: Qun, room: Room, person: Contact, source: str, until: float | None) -> Membership:
+        """WeChat is about to be asked to add the person to the room."""
+        values = {"state": MemberState.ADDING, "source": source, "room_id": room.id}
+        return await self._store.write(
+            lambda s: put_membership(
+                s, qun, self._clock(), name=person.name, contact_id=person.id,
+                expires_at=until or self.waits_until(), **values,
+            )
+        )  # fmt: skip
+
+    async def invited(self, membership_id: int) -> None:
+        """WeChat is about to invite the person."""
+
+        def write(session: Session) -> None:
+            row = session.get_one(Membership, membership_id)
+            if row.state == MemberState.ADDING:
+                move(session, row, self._clock(), MemberState.INVITED, "", self.waits_until())
+
+        await self._store.write(write)
+
+    async def invitation_seen(self, qun: Qun, membership_id: int, *, by_owner: bool) -> None:
+        """WeChat asks the person, or with `by_owner` the group's owner, to confirm."""
+
+        def write(session: Session) -> None:
+            row = session.get_one(Membership, membership_id)
+            if row.state not in OPEN_STATES:  # the join was seen meanwhile, or the request withdrawn
+                return
+            why = MembershipReason.OWNER_MUST_CONFIRM if by_owner else ""
+            move(session, row, self._clock(), MemberState.INVITED, why, self.waits_until())
+            self._notices.member(session, "member.invited", qun, row)
+
+        await self._store.write(write)
+
+    async def joined(self, qun: Qun, room_id: str, contact_id: str) -> None:
+        """WeChat shows the person in the room."""
+        await self._store.write(lambda s: self._recorder.joined(s, qun, room_id, contact_id))
+
+    async def left(self, qun: Qun, room_id: str, contact_id: str) -> None:
+        """WeChat shows the person in the room no more."""
+        await self._store.write(lambda s: self._recorder.left(s, qun, room_id, contact_id))
+
+    async def failed(self, qun: Qun, contact_id: str, error: Exception) -> None:
+        """Adding the person failed: a full group and the blacklist end the request, anything else is tried again."""
+
+        def write(session: Session) -> None:
+            row = membership_of(session, qun.number, contact_id)
+            if row is None or row.state not in OPEN_STATES:
+                return
+            if (reason := REFUSALS.get(type(error))) is not None:
+                self._recorder.refused(session, qun, row, reason)
+                return
+            until = row.expires_at or self.waits_until()
+            why = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)
+            move(session, row, self._clock(), MemberState.REQUESTED, why, until)
+
+        await self._store.write(write)
+
+    async def withdraw(self, qun: Qun, membership_id: int) -> None:
+        """End an open request; a joined person whom WeChat shows in no room is noted as gone."""
+
+        def write(session: Session) -> None:
+            row = session.get_one(Membership, membership_id)
+            if row.state in OPEN_STATES:
+                self._recorder.refused(session, qun, row, MembershipReason.WITHDRAWN)
+            elif row.state == MemberState.JOINED and row.contact_id and not self._groups.room_of(qun, row.contact_id):
+                self._recorder.left(session, qun, row.room_id or "", row.contact_id)
+
+        await self._store.write(write)
+
+    def tell_outcome_soon(self, qun: Qun, contact_id: str, error: Exception | None) -> None:
+        """Tell a person who asked for it themselves what came of their request."""
+        self._store.write_soon(lambda s: self._notices.tell_outcome(s, qun, contact_id, error))
+
+    async def expire(self) -> int:
+        """End the requests and invitations whose time is over; returns how many."""
+
+        def end(session: Session) -> int:
+            late = select(Membership).where(
+                col(Membership.state).in_(OPEN_STATES), col(Membership.expires_at) <= self._clock()
+            )
+            rows = session.exec(late).all()
+            for row in rows:
+                row.state, row.updated_at = MemberState.EXPIRED, self._clock()
+                session.add(row)
+            return len(rows)
+
+        return await self._store.write(end)

@@ -1,0 +1,40 @@
+"""Webhook events about sent and failed messages, with the number of the group they went to."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from services.groups.groups import Groups
+from services.messaging.messages import QUEUE
+from services.messaging.webhook_events import WebhookEvents
+from services.work.delivery_queue import GiveUp, Job
+from services.work.outbox import Outbox
+
+
+class MessageEvents:
+    """Reports the outcome of messages."""
+
+    def __init__(self, outbox: Outbox, groups: Groups, webhook_events: WebhookEvents) -> None:
+        self._groups = groups
+        self._webhook_events = webhook_events
+        outbox.on_failed(self._message_failed)
+        outbox.on_sent(self._message_sent)
+
+    def _message_sent(self, session: Session, work: Job) -> None:
+        queue, _, account = work.queue.partition(":")
+        if queue != QUEUE or work.body["type"] == "leave" or not self._webhook_events.wants("message.sent"):
+            return
+        qun = self._groups.by_room(account, work.key)
+        data = {"message": work.id, "assistant": account, "to": work.key, "kind": work.body["type"]}
+        if qun is not None:
+            data["number"] = qun.number
+        self._webhook_events.tell(session, "message.sent", str(qun.number) if qun else work.key, data)
+
+    def _message_failed(self, session: Session, work: Job, gone: GiveUp) -> None:
+        queue, _, account = work.queue.partition(":")
+        if queue == QUEUE:
+            qun = self._groups.by_room(account, work.key)
+            data = {"message": work.id, "assistant": account, "to": work.key, "error": gone.why}
+            if qun is not None:
+                data["number"] = qun.number
+            self._webhook_events.tell(session, "message.failed", str(qun.number) if qun else work.key, data)

@@ -1,0 +1,31 @@
+"""Queued removals of blacklisted people (queue "remove:ACCOUNT")."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlmodel import Session
+
+from config.texts import Texts
+from models.durable import Priority
+from models.groups import Qun
+from services.work.outbox import Outbox
+
+QUEUE: Final = "remove"
+
+
+class RemovalQueue:
+    """Queues removals inside a transaction."""
+
+    def __init__(self, outbox: Outbox, texts: Texts) -> None:
+        self._outbox = outbox
+        self._texts = texts
+
+    def add(self, session: Session, qun: Qun, contact_id: str, reason: str, who: str) -> None:
+        """Have a blacklisted person removed from the group."""
+        body = {"number": qun.number, "contact": contact_id, "reason": reason, "who": who}
+        self._outbox.add(session, f"{QUEUE}:{qun.account}", contact_id, body, priority=Priority.NOTICE)
+
+    def add_returned(self, session: Session, qun: Qun, contact_id: str) -> None:
+        """Have a blacklisted person removed who came in again."""
+        self.add(session, qun, contact_id, self._texts.reason_blacklisted, "guard")

@@ -1,0 +1,41 @@
+"""Whether the assistant is in the rooms of its groups."""
+
+from __future__ import annotations
+
+from sqlmodel import Session, select
+
+from models.groups import Qun, QunRoom, QunState
+from services.groups.group_notices import GroupNotices
+from services.groups.groups import Groups
+
+
+class RoomPresence:
+    """Marks rooms as lost and found inside a transaction, and notifies owners and business systems."""
+
+    def __init__(self, groups: Groups, notices: GroupNotices) -> None:
+        self._groups = groups
+        self._notices = notices
+
+    def lose_room(self, session: Session, account: str, room_id: str) -> None:
+        """Mark a room as lost, because the assistant is no longer in it. A group without rooms is lost. Idempotent."""
+        room = self._row(session, account, room_id)
+        if room is None or room.state != QunState.ACTIVE:
+            return
+        lost = self._groups.patch_room(session, room, state=QunState.LOST)
+        qun = session.get_one(Qun, room.number)
+        others = select(QunRoom).where(QunRoom.number == room.number, QunRoom.state == QunState.ACTIVE)
+        if not session.exec(others).all():
+            qun = self._groups.patch(session, room.number, state=QunState.LOST)
+        self._notices.lost(session, qun, lost)
+
+    def find_room(self, session: Session, account: str, room_id: str) -> None:
+        """Mark a lost room as active, because the assistant is in it again."""
+        room = self._row(session, account, room_id)
+        if room is None or room.state != QunState.LOST:
+            return
+        found = self._groups.patch_room(session, room, state=QunState.ACTIVE)
+        self._notices.found(session, self._groups.patch(session, room.number, state=QunState.ACTIVE), found)
+
+    def _row(self, session: Session, account: str, room_id: str) -> QunRoom | None:
+        wanted = select(QunRoom).where(QunRoom.account == account, QunRoom.room_id == room_id)
+        return session.exec(wanted).first()

@@ -1,0 +1,101 @@
+"""What one person may cause within an hour: automatic replies, relayed messages, tickets, kept files."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from config.settings import LimitSettings
+from services.clock import HOUR, MINUTE, Clock
+from services.text import normal
+
+MAX_KNOWN: Final = 20_000  # people, and sentences, that are counted at a time
+MEGABYTE: Final = 1024 * 1024
+
+
+class Budget(StrEnum):
+    """What is counted."""
+
+    REPLIES = "replies"
+    RELAYS = "relays"
+    TICKETS = "tickets"
+    BYTES = "bytes"
+    REPEATS = "repeats"  # of one sentence, in a minute
+
+
+class Verdict(StrEnum):
+    """What a count comes to. Who exceeds a budget is told so once; from then on there is silence."""
+
+    ALLOWED = "allowed"
+    EXCEEDED = "exceeded"
+    SILENT = "silent"
+
+
+@dataclass(slots=True)
+class _Spent:
+    entries: deque[tuple[float, int]] = field(default_factory=deque)  # when, how much
+    total: int = 0
+    told: bool = False
+
+
+class Budgets:
+    """Counts in a sliding hour, in memory: after a restart everybody begins anew."""
+
+    def __init__(self, settings: LimitSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._spent: OrderedDict[tuple[Budget, str, str, int], _Spent] = OrderedDict()
+
+    def spend(self, budget: Budget, account: str, contact_id: str, amount: int = 1) -> Verdict:
+        """Count something of a person's, unless it exceeds what they have."""
+        return self._count(budget, account, contact_id, amount, HOUR)
+
+    def repeat(self, account: str, contact_id: str, words: str) -> Verdict:
+        """Count a sentence that is about to be answered; the same one is answered a few times a minute."""
+        return self._count(Budget.REPEATS, account, contact_id, 1, MINUTE, hash(normal(words)))
+
+    def has_left(self, budget: Budget, account: str, contact_id: str) -> bool:
+        """Whether a person has anything left; counts nothing."""
+        spent = self._spent.get((budget, account, contact_id, 0))
+        if spent is None:
+            return True
+        self._forget(spent, HOUR)
+        return spent.total < self._limit(budget)
+
+    def _count(
+        self, budget: Budget, account: str, contact_id: str, amount: int, window: float, which: int = 0
+    ) -> Verdict:
+        key = (budget, account, contact_id, which)
+        spent = self._spent.get(key)
+        if spent is None:
+            spent = self._spent[key] = _Spent()
+            if len(self._spent) > MAX_KNOWN:
+                self._spent.popitem(last=False)
+        self._spent.move_to_end(key)
+        self._forget(spent, window)
+        if spent.total + amount <= self._limit(budget):
+            spent.entries.append((self._clock(), amount))
+            spent.total += amount
+            spent.told = False
+            return Verdict.ALLOWED
+        was_told, spent.told = spent.told, True
+        return Verdict.SILENT if was_told else Verdict.EXCEEDED
+
+    def _forget(self, spent: _Spent, window: float) -> None:
+        """Drop what is older than the window, or of a time that the clock has not come to again."""
+        now = self._clock()
+        while spent.entries and not 0 <= now - spent.entries[0][0] < window:
+            spent.total -= spent.entries.popleft()[1]
+
+    def _limit(self, budget: Budget) -> int:
+        settings = self._settings
+        limits = {
+            Budget.REPLIES: settings.replies,
+            Budget.RELAYS: settings.relays,
+            Budget.TICKETS: settings.tickets,
+            Budget.BYTES: settings.megabytes * MEGABYTE,
+            Budget.REPEATS: settings.repeats,
+        }
+        return limits[budget]

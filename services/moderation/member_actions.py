@@ -1,0 +1,69 @@
+"""What a group's owner or an admin does about members, by command, in the console or over REST."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlmodel import Session
+
+from errors import InvalidParameter
+from models.db import Store
+from models.groups import Qun
+from services.groups.groups import Groups
+from services.groups.removals import Removals
+from services.moderation.sanctions import Sanctions
+from wechat.events import Contact
+
+
+class MemberExempt(InvalidParameter):
+    """Owner, admins, companions and assistants are not warned, removed or blacklisted."""
+
+
+class MemberActions:
+    """Every call raises MemberExempt for people who are exempt; removals also WeChatError and AssistantOffline."""
+
+    def __init__(self, store: Store, groups: Groups, removals: Removals, sanctions: Sanctions) -> None:
+        self._store = store
+        self._groups = groups
+        self._removals = removals
+        self._sanctions = sanctions
+
+    def exempt(self, qun: Qun, people: Iterable[Contact]) -> list[Contact]:
+        """Those of the people who are exempt."""
+        return [person for person in people if self._sanctions.is_exempt(qun, person.id)]
+
+    def warn(self, session: Session, qun: Qun, person: Contact, reason: str, who: str, room_id: str = "") -> int:
+        """Warn a person with an @, inside a transaction; at the limit they are removed and blacklisted.
+
+        Returns how many warnings they have. `room_id`: where to write if the person is in no room of the group;
+        without it that is an InvalidParameter.
+        """
+        self._check(qun, person.id)
+        room = self._groups.room_of(qun, person.id)
+        where = room.id if room else room_id
+        if not where:
+            raise InvalidParameter("not a member")
+        return self._sanctions.warn(session, qun, where, person.id, person.name, reason, who)
+
+    async def remove(self, qun: Qun, contact_id: str, who: str) -> None:
+        """Take a person out of the group; they may come again."""
+        self._check(qun, contact_id)
+        await self._removals.remove(qun, contact_id, who)
+
+    def blacklist(self, session: Session, qun: Qun, person: Contact, reason: str, who: str) -> None:
+        """Keep a person from coming in, inside a transaction. Done first: nobody may come back during the removal."""
+        self._check(qun, person.id)
+        self._sanctions.blacklist(session, qun, person.id, person.name, reason, who)
+
+    async def ban(self, qun: Qun, person: Contact, reason: str, who: str) -> None:
+        """Blacklist a person and take them out of the group."""
+        await self._store.write(lambda s: self.blacklist(s, qun, person, reason, who))
+        await self.remove(qun, person.id, who)
+
+    def forgive(self, session: Session, qun: Qun, contact_id: str, who: str) -> None:
+        """Take a person off the blacklist, inside a transaction; their warnings are forgotten."""
+        self._sanctions.forgive(session, qun, contact_id, who)
+
+    def _check(self, qun: Qun, contact_id: str) -> None:
+        if self._sanctions.is_exempt(qun, contact_id):
+            raise MemberExempt(contact_id)

@@ -1,0 +1,86 @@
+"""Removes the people of the removal queue; if WeChat refuses, tells the group's owner once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlmodel import Session
+
+from config.texts import Texts, fill
+from errors import BotError, WeChatError, WeChatNotDone, WeChatOffline, WeChatTooFast, WeChatUnknown
+from models.durable import Priority
+from models.groups import Qun
+from services.accounts.registry import Accounts
+from services.groups.groups import Groups
+from services.groups.removal_queue import QUEUE
+from services.groups.removals import Removals
+from services.messaging.messages import Messages
+from services.moderation.member_records import MemberRecords
+from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.outbox import Outbox
+
+MAX_TRIES: Final = 4
+
+
+class RemovalWorker:
+    """Removes people one after the other while their account is online."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        groups: Groups,
+        removals: Removals,
+        records: MemberRecords,
+        messages: Messages,
+        outbox: Outbox,
+        texts: Texts,
+    ) -> None:
+        self._accounts = accounts
+        self._groups = groups
+        self._removals = removals
+        self._records = records
+        self._messages = messages
+        self._texts = texts
+        outbox.serve(QUEUE, self._deliver, at_once=1, is_open=accounts.is_online)
+
+    async def _deliver(self, work: Job) -> str | Retry | GiveUp:
+        qun = self._groups.by_number(work.body["number"])
+        contact_id = work.body["contact"]
+        if qun is None or not self._records.is_blacklisted(qun, contact_id):  # forgiven meanwhile
+            return ""
+        if self._groups.room_of(qun, contact_id) is None:
+            return ""
+        try:
+            room_ids = await self._removals.remove(qun, contact_id, work.body["who"])
+        except (WeChatError, BotError) as error:
+            return await self._failed(work, qun, contact_id, error)
+        await self._records.write(lambda s: self._done(s, qun, contact_id, room_ids, work.body["reason"]))
+        return ""
+
+    def _done(self, session: Session, qun: Qun, contact_id: str, room_ids: list[str], reason: str) -> None:
+        self._records.change(session, qun, contact_id, "", removal_told=False)
+        words = fill(self._texts.removed, member=self._name(qun, contact_id), reason=reason)
+        for room_id in room_ids:
+            self._messages.say(session, qun.account, room_id, words, priority=Priority.NOTICE)
+
+    async def _failed(self, work: Job, qun: Qun, contact_id: str, error: Exception) -> Retry | GiveUp:
+        if isinstance(error, WeChatOffline | BotError):
+            return Retry(1.0, str(error), counts=False)
+        if work.attempts < MAX_TRIES and isinstance(error, WeChatTooFast | WeChatUnknown | WeChatNotDone):
+            return Retry(60.0 if isinstance(error, WeChatTooFast) else 2.0, str(error))
+        await self._records.write(lambda s: self._tell_owner(s, qun, contact_id, work.body["reason"]))
+        return GiveUp(str(error))
+
+    def _tell_owner(self, session: Session, qun: Qun, contact_id: str, reason: str) -> None:
+        """Once per person: the assistant is not the group's owner, or WeChat refuses for another reason."""
+        record = self._records.of(session, qun, contact_id)
+        if record is not None and record.removal_told:
+            return
+        name = self._name(qun, contact_id) or (record.name if record else "")
+        self._records.change(session, qun, contact_id, name, removal_told=True)
+        words = fill(self._texts.removal_failed, member=name, topic=qun.topic, reason=reason)
+        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
+
+    def _name(self, qun: Qun, contact_id: str) -> str:
+        contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)
+        return contact.name if contact else ""

@@ -1,0 +1,75 @@
+"""The times of a crontab line where clocks are put forward and back once a year.
+
+A line that names its hours is due once a day, as people mean it: in an hour that comes twice the first time, and at
+the end of an hour that does not come. A line for every hour is due in each hour that comes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+
+LONGEST_SHIFT: Final = timedelta(hours=3)  # that clocks are put back by
+NEXT: Final = timedelta(microseconds=1)
+
+
+class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
+    """The times of five crontab fields in a time zone; ValueError for fields that are none."""
+
+    def __init__(self, fields: list[str], zone: ZoneInfo) -> None:
+        self._cron = CronTrigger.from_crontab(" ".join(fields), timezone=UTC)  # of what clocks on the wall show
+        self._zone = zone
+        self._is_every_hour = fields[1].startswith("*")
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """The first time from now on, or the first after the previous one where that is earlier."""
+        after = now.astimezone(UTC)
+        if previous_fire_time is not None:
+            after = min(after, previous_fire_time.astimezone(UTC) + NEXT)
+        due = self._due(after)
+        if self._is_every_hour and (turned := self._turned_back_soon(after)) is not None:
+            again = self._shown_next(self._shown(turned))
+            due = min(filter(None, (due, again and again.replace(tzinfo=self._zone, fold=1).astimezone(UTC))))
+        return None if due is None else due.astimezone(self._zone)
+
+    def _due(self, after: datetime) -> datetime | None:
+        shown = self._shown(after)
+        while (due := self._shown_next(shown)) is not None:
+            first, second = (due.replace(tzinfo=self._zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+            if first > second:  # such a time is not shown on that day
+                at = None if self._is_every_hour else self._change(second, first)
+            else:
+                at = second if first < after and self._is_every_hour else first
+            if at is not None and at >= after:
+                return at
+            shown = due + NEXT
+        return None
+
+    def _shown(self, at: datetime) -> datetime:
+        """What a clock on the wall shows then, without a time zone."""
+        return at.astimezone(self._zone).replace(tzinfo=None, fold=0)
+
+    def _shown_next(self, shown: datetime) -> datetime | None:
+        due = self._cron.get_next_fire_time(None, shown.replace(tzinfo=UTC))
+        return None if due is None else due.replace(tzinfo=None)
+
+    def _turned_back_soon(self, after: datetime) -> datetime | None:
+        """When the clocks are put back, if that is so soon that hours which come twice are not over before."""
+        end = after + LONGEST_SHIFT
+        return self._change(after, end) if self._offset(end) < self._offset(after) else None
+
+    def _change(self, start: datetime, end: datetime) -> datetime:
+        """The one moment between two (UTC) from which on the zone's offset is that of the end."""
+        low, high = int(start.timestamp()), int(end.timestamp())
+        last = self._offset(end)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._offset(datetime.fromtimestamp(middle, UTC)) == last else (middle, high)
+        return datetime.fromtimestamp(high, UTC)
+
+    def _offset(self, at: datetime) -> timedelta:
+        return at.astimezone(self._zone).utcoffset() or timedelta()

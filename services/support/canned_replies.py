@@ -1,0 +1,63 @@
+"""Canned replies 常用语: those that people added go before those of the config."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from sqlmodel import Session, col, select
+
+from config.customer_service import HandoffSettings
+from errors import InvalidParameter, NotFound
+from models.db import Store, after_commit
+from models.support import CannedReply
+from services.accounts.audit import Audit
+from services.clock import Clock
+
+_NAME: Final = re.compile(r"[^\s/／#＃@]{1,20}")  # it is written as `#12 /NAME` in the staff room
+
+
+class CannedReplies:
+    """Words that the staff need not write again, by a short name. Kept in memory."""
+
+    def __init__(self, store: Store, audit: Audit, settings: HandoffSettings, clock: Clock) -> None:
+        self._store = store
+        self._audit = audit
+        self._settings = settings
+        self._clock = clock
+        self._added: dict[str, str] = {}
+
+    async def load(self) -> None:
+        """Read those that people added."""
+        wanted = select(CannedReply).order_by(col(CannedReply.name))
+        self._added = {row.name: row.text for row in await self._store.read(lambda s: s.exec(wanted).all())}
+
+    @property
+    def all(self) -> dict[str, str]:
+        """Every reply by its name."""
+        return {**self._settings.canned, **self._added}
+
+    def is_added(self, name: str) -> bool:
+        """Whether people added the reply, so that it can be removed."""
+        return name in self._added
+
+    def put(self, session: Session, name: str, text: str, who: str) -> None:
+        """Add or change a reply, inside a transaction; InvalidParameter for a name that cannot be written."""
+        if not _NAME.fullmatch(name):
+            raise InvalidParameter("name")
+        before = self.all.get(name, "")
+        session.merge(CannedReply(name=name, text=text, by=who, updated_at=self._clock()))
+        self._audit.note(session, "", "canned", who, name, "done", before=before, after=text)
+        after_commit(session, lambda: self._added.update({name: text}))
+
+    def remove(self, session: Session, name: str, who: str) -> None:
+        """Forget a reply that was added, inside a transaction; NotFound."""
+        row = session.get(CannedReply, name)
+        if row is None:
+            raise NotFound(f"canned reply {name}")
+        session.delete(row)
+        self._audit.note(session, "", "canned_removed", who, name, "done", before=row.text)
+        after_commit(session, lambda: self._forget(name))
+
+    def _forget(self, name: str) -> None:
+        self._added.pop(name, None)

@@ -1,0 +1,155 @@
+"""A folder of Markdown and text files as passages: each is what stands below one heading, word for word."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from config import ConfigError
+from services.support.faq import Entry
+
+log = logging.getLogger(__name__)
+MARKDOWN: Final = (".md", ".markdown")
+SUFFIXES: Final = (*MARKDOWN, ".txt")
+LONGEST: Final = 1500  # characters of a passage; WeChat takes about 2000
+MAX_FILE: Final = 2 * 1024 * 1024  # bytes
+BETWEEN: Final = " › "  # headings of a title
+_FRONT_MATTER: Final = re.compile(r"\A---[ \t]*\r?\n.*?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_COMMENT: Final = re.compile(r"\s*<!--.*-->\s*", re.DOTALL)
+
+
+class Passage(Entry):
+    """A passage as an entry: its heading is its question, its words are the answer. `title`: the headings above it."""
+
+    title: str
+
+    @property
+    def is_passage(self) -> bool:
+        """It is a text in which questions may find what they ask."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """The blocks of a file below one heading."""
+
+    headings: tuple[str, ...]
+    blocks: tuple[str, ...]
+
+
+def load(folder: str) -> list[Passage]:
+    """The passages of a folder, in the order of its files; none when no folder is named. ConfigError."""
+    if not folder:
+        return []
+    root = Path(folder)
+    if not root.is_dir():
+        raise ConfigError(f"customer_service.knowledge: {folder!r} is not valid: folder not found")
+    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+    passages = _passages([section for path in shown for section in _sections(path)])
+    if not passages:
+        log.warning("customer_service.knowledge: the folder %r holds no Markdown or text", folder)
+    return passages
+
+
+def _sections(path: Path) -> Iterator[_Section]:
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise ConfigError(f"{path}: the file is larger than {MAX_FILE // 1024 // 1024} MB")
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not readable as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    if path.suffix.lower() in MARKDOWN:
+        yield from split_markdown(text, path.stem)
+    else:
+        yield _Section((path.stem,), tuple(block.strip("\n") for block in re.split(r"\n\s*\n", text) if block.strip()))
+
+
+def split_markdown(text: str, name: str) -> Iterator[_Section]:
+    """What stands below each heading; `name` stands for a first heading where there is none."""
+    text = _FRONT_MATTER.sub("", text)
+    lines = text.splitlines()
+    above: list[tuple[int, str]] = []  # level and words of the headings that are open
+    blocks: list[str] = []
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    for at, token in enumerate(tokens):
+        if token.level or token.map is None or token.nesting < 0:
+            continue
+        if token.type == "heading_open":
+            yield _Section(_headings(above, name), tuple(blocks))
+            level, blocks = int(token.tag[1:]), []
+            above = [one for one in above if one[0] < level]
+            above.append((level, _plain(tokens[at + 1])))
+        elif token.type != "hr" and not (token.type == "html_block" and _COMMENT.fullmatch(token.content)):
+            first, last = token.map
+            blocks.append("\n".join(lines[first:last]).strip("\n"))
+    yield _Section(_headings(above, name), tuple(blocks))
+
+
+def _headings(above: Sequence[tuple[int, str]], name: str) -> tuple[str, ...]:
+    words = tuple(words for _, words in above if words)
+    return words if above and above[0][0] == 1 and words else (name, *words)
+
+
+def _plain(inline: Token) -> str:
+    """A heading without its marks."""
+    pieces = (one.content for one in inline.children or () if one.type in ("text", "code_inline"))
+    return " ".join("".join(pieces).split())
+
+
+def _passages(sections: Sequence[_Section]) -> list[Passage]:
+    """Sections in pieces that fit into a message, each with a title of its own."""
+    sections = [section for section in sections if any(block.strip() for block in section.blocks)]
+    leaves = Counter(section.headings[-1] for section in sections)
+    titles: Counter[str] = Counter()
+    made = []
+    for section in sections:
+        for piece in _pieces(section.blocks):
+            title = BETWEEN.join(section.headings)
+            titles[title] += 1
+            leaf = section.headings[-1]
+            if titles[title] > 1:
+                title = f"{title}（{titles[title]}）"
+                questions = [title]
+            else:  # a heading that several sections have names none of them
+                questions = list(dict.fromkeys([title, leaf] if leaves[leaf] == 1 else [title]))
+            made.append(Passage(questions=questions, answer=piece, title=title))
+    return made
+
+
+def _pieces(blocks: Sequence[str]) -> Iterator[str]:
+    piece = ""
+    for part in (part for block in blocks for part in _parts(block)):
+        if piece and len(piece) + len(part) + 2 > LONGEST:
+            yield piece
+            piece = ""
+        piece += ("\n\n" if piece else "") + part
+    if piece.strip():
+        yield piece
+
+
+def _parts(block: str) -> Iterator[str]:
+    """A paragraph, list, table or code as it is; one that is too long for a message by its lines."""
+    if len(block) <= LONGEST:
+        yield block
+        return
+    part = ""
+    for line in block.split("\n"):
+        for at in range(0, len(line) or 1, LONGEST):
+            slice_ = line[at : at + LONGEST]
+            if part and len(part) + len(slice_) + 1 > LONGEST:
+                yield part
+                part = slice_
+            else:
+                part += ("\n" if part else "") + slice_
+    yield part

@@ -1,0 +1,116 @@
+"""Keywords and questions changed by people, with the audit log's line for each change. Inside a transaction."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from config.customer_service import KeywordRule
+from errors import InvalidParameter, NotFound
+from models.faq import Question
+from models.keywords import Keyword
+from services.accounts.audit import Audit
+from services.support.faq import Entry
+from services.support.faq_book import FaqBook
+from services.support.keywords import Keywords
+from services.support.rule_files import import_keywords, import_questions
+
+
+class KnowledgeEditor:
+    """Changes what customers are answered. `number`: one group's keywords, None = those of all conversations."""
+
+    def __init__(self, keywords: Keywords, faq: FaqBook, audit: Audit) -> None:
+        self._keywords = keywords
+        self._faq = faq
+        self._audit = audit
+
+    # ---- keywords ----
+
+    def put_keyword(
+        self, session: Session, account: str, number: int | None, rule: KeywordRule, who: str, old: int | None = None
+    ) -> Keyword:
+        """Add a rule; `old`: the id of the rule whose place it takes. NotFound when that is gone."""
+        before = session.get(Keyword, old) if old is not None else None
+        if old is not None and (before is None or before.account != account):
+            raise NotFound(f"keyword {old}")
+        was = _rule(before) if before else ""
+        if before is not None:
+            self._keywords.remove(session, before.id or 0)
+        row = self._keywords.put(session, account, number, rule, who)
+        self._note(session, "keyword", account, number, row.word, who, before=was, after=_rule(row))
+        return row
+
+    def remove_keyword(self, session: Session, row_id: int, who: str) -> None:
+        """Forget a rule; NotFound."""
+        row = self._keywords.remove(session, row_id)
+        if row is None:
+            raise NotFound(f"keyword {row_id}")
+        self._note(session, "keyword_removed", row.account, row.number, row.word, who, before=_rule(row))
+
+    def set_reply(self, session: Session, account: str, number: int | None, word: str, reply: str, who: str) -> bool:
+        """Have messages that contain a word answered so; True when the word had another answer."""
+        rows = self._keywords.drop(session, account, number, word)
+        row = self._keywords.put(session, account, number, KeywordRule(contains=word, reply=reply), who)
+        before = "\n".join(map(_rule, rows))
+        self._note(session, "keyword", account, number, word, who, before=before, after=_rule(row))
+        return bool(rows)
+
+    def drop_word(self, session: Session, account: str, number: int | None, word: str, who: str) -> bool:
+        """Forget every rule for a word; False when there was none."""
+        rows = self._keywords.drop(session, account, number, word)
+        if rows:
+            before = "\n".join(map(_rule, rows))
+            self._note(session, "keyword_removed", account, number, word, who, before=before)
+        return bool(rows)
+
+    # ---- questions ----
+
+    def put_question(self, session: Session, entry: Entry, who: str, old: int | None = None) -> tuple[Question, bool]:
+        """Add a question, or change the one of the id `old` (NotFound); says whether it is new."""
+        if not entry.questions:
+            raise InvalidParameter("questions")
+        row = session.get(Question, old) if old is not None else self._faq.same(session, entry)
+        if old is not None and row is None:
+            raise NotFound(f"question {old}")
+        before = _entry(row) if row else ""
+        new = row is None
+        if old is not None and row is not None:
+            self._faq.change(session, row, entry, who)
+        else:
+            row, new = self._faq.add(session, entry, who)
+        self._audit.note(session, "", "question", who, str(row.id), "done", before=before, after=_entry(row))
+        return row, new
+
+    def remove_question(self, session: Session, number: int, who: str) -> None:
+        """Forget a question; NotFound."""
+        row = self._faq.remove(session, number)
+        if row is None:
+            raise NotFound(f"question {number}")
+        self._audit.note(session, "", "question_removed", who, str(number), "done", before=_entry(row))
+
+    # ---- files ----
+
+    def import_keywords(self, session: Session, account: str, text: str, who: str) -> int:
+        """Add the rules of a YAML list, all or none; how many. InvalidParameter names what is wrong."""
+        count = import_keywords(session, self._keywords, account, None, text, who)
+        self._audit.note(session, account, "keywords_imported", who, "", "done", count=str(count))
+        return count
+
+    def import_questions(self, session: Session, text: str, who: str) -> int:
+        """Add the entries of a faq.yaml, all or none; how many. InvalidParameter names what is wrong."""
+        count = import_questions(session, self._faq, text, who)
+        self._audit.note(session, "", "questions_imported", who, "", "done", count=str(count))
+        return count
+
+    def _note(
+        self, session: Session, kind: str, account: str, number: int | None, word: str, who: str, **detail: str
+    ) -> None:
+        place = {} if number is None else {"number": str(number)}
+        self._audit.note(session, account, kind, who, word, "done", **place, **detail)
+
+
+def _rule(row: Keyword) -> str:
+    return f"{row.kind}: {row.word} = {row.reply}"
+
+
+def _entry(row: Question) -> str:
+    return f"{'|'.join(row.questions)} = {row.answer}"

@@ -1,0 +1,55 @@
+"""Who looks at which ticket in the console, and who writes. In memory: it is worth nothing after a restart."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from services.changes import ChangeFeed, ChangeKind
+
+SECONDS: Final = 20.0  # that somebody counts as present after their page has said so
+
+
+class Doing(StrEnum):
+    """What somebody does at a ticket."""
+
+    VIEWING = "viewing"
+    WRITING = "writing"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Somebody at a ticket. `at`: monotonic seconds."""
+
+    name: str
+    doing: Doing
+    at: float
+
+
+class Presence:
+    """The people at each ticket, by their sessions."""
+
+    def __init__(self, changes: ChangeFeed) -> None:
+        self._changes = changes
+        self._people: defaultdict[int, dict[str, Present]] = defaultdict(dict)
+
+    def note(self, ticket: int, session_id: str, name: str, doing: Doing) -> None:
+        """Somebody's page says what they do; others are told when that is new."""
+        people = self._people[ticket]
+        before = people.pop(session_id, None)
+        if doing is not Doing.LEFT:
+            people[session_id] = Present(name, doing, time.monotonic())
+        if (before.doing if before else Doing.LEFT) is not doing:
+            self._changes.publish(ChangeKind.PRESENCE, id=ticket)
+
+    def others(self, ticket: int, session_id: str) -> list[Present]:
+        """Who else is at the ticket."""
+        since = time.monotonic() - SECONDS
+        people = {id: one for id, one in self._people.pop(ticket, {}).items() if one.at >= since}
+        if people:
+            self._people[ticket] = people
+        return [one for id, one in people.items() if id != session_id]

@@ -1,0 +1,37 @@
+"""`python -m services.support.silk_worker`: the child process that decodes one voice message, from stdin to stdout.
+
+The decoder is C and what it reads comes from strangers: it may need any amount of memory, loop, or crash.
+"""
+
+from __future__ import annotations
+
+import io
+import resource
+import sys
+import wave
+from typing import Final
+
+import pysilk
+
+RATE: Final = 16_000  # samples a second; what speech models work with
+MAX_MEMORY: Final = 256 * 1024 * 1024  # bytes of address space
+MAX_CPU: Final = 10  # seconds
+
+
+def main() -> None:
+    """Decode SILK into WAV; the exit status is not 0 when it cannot be."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU, MAX_CPU))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    samples = io.BytesIO()
+    pysilk.decode(io.BytesIO(sys.stdin.buffer.read()), samples, RATE)
+    with wave.open(sys.stdout.buffer, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(RATE)
+        sound.setnframes(len(samples.getbuffer()) // 2)  # stdout cannot be rewound to correct it
+        sound.writeframesraw(samples.getbuffer())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Voice messages as text, by any OpenAI-compatible `/audio/transcriptions` server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from config.customer_service import TranscriptionSettings
+from services.clock import Clock
+from services.messaging.http_client import HttpClient, read_bounded
+from services.support.circuit_breaker import CircuitBreaker
+
+log = logging.getLogger(__name__)
+MAX_BYTES: Final = 10 * 1024 * 1024  # of a voice message; a minute of SILK has about 100 KB
+DECODE_SECONDS: Final = 10.0
+AT_ONCE: Final = 4  # voice messages decoded at a time
+LONGEST: Final = 2000  # characters taken of what was said
+ROOT: Final = Path(__file__).parents[2]
+SILK: Final = (b"#!SILK_V3", b"\x02#!SILK_V3")  # the second is Tencent's own
+FORMATS: Final = ((b"RIFF", "wav"), (b"ID3", "mp3"), (b"\xff", "mp3"), (b"OggS", "ogg"), (b"#!AMR", "amr"))
+
+
+class Unreadable(Exception):
+    """A voice message that cannot be decoded."""
+
+
+class TranscriptionClient:
+    """Asks the server; never raises for what the server or the file is."""
+
+    def __init__(self, http: HttpClient, settings: TranscriptionSettings, clock: Clock) -> None:
+        self._http = http
+        self._settings = settings
+        self._breaker = CircuitBreaker(clock)
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a server is configured."""
+        return bool(self._settings.base_url)
+
+    async def words(self, path: str) -> str:
+        """What is said in a file on this machine's disk; nothing when that cannot be had in time."""
+        if not self.is_on or self._breaker.is_open:
+            return ""
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                async with self._turns:
+                    sound, name = await _playable(await asyncio.to_thread(_read, path))
+                words = await self._ask(sound, name)
+        except (Unreadable, OSError) as error:
+            log.warning("a voice message could not be read: %s", type(error).__name__)
+            return ""
+        except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError, RecursionError) as error:
+            log.warning("the transcription server gave no answer: %s", type(error).__name__)
+            self._breaker.failed()
+            return ""
+        self._breaker.succeeded()
+        return words
+
+    async def _ask(self, sound: bytes, name: str) -> str:
+        settings = self._settings
+        form = aiohttp.FormData()
+        form.add_field("model", settings.model)
+        form.add_field("response_format", "json")
+        form.add_field("file", sound, filename=name, content_type="application/octet-stream")
+        headers = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}
+        url = f"{settings.base_url.rstrip('/')}/audio/transcriptions"
+        async with self._http.session.post(url, data=form, headers=headers) as response:
+            response.raise_for_status()
+            answer: Any = json.loads(await read_bounded(response))
+        words = answer["text"]
+        if not isinstance(words, str):
+            raise TypeError("text is no text")
+        return words.replace("\0", "").strip()[:LONGEST] if any(map(str.isalnum, words)) else ""
+
+
+def _read(path: str) -> bytes:
+    if os.path.getsize(path) > MAX_BYTES:  # noqa: PTH202 - a path as it is kept
+        raise Unreadable("too large")
+    return Path(path).read_bytes()
+
+
+async def _playable(data: bytes) -> tuple[bytes, str]:
+    """The sound in a form that servers take, and a file name that says which; Unreadable."""
+    if data.startswith(SILK):
+        return await decoded(data), "voice.wav"
+    suffix = next((suffix for begin, suffix in FORMATS if data.startswith(begin)), "")
+    if not suffix:
+        raise Unreadable("of no known format")
+    return data, f"voice.{suffix}"
+
+
+async def decoded(data: bytes) -> bytes:
+    """SILK as WAV, decoded by a child process; Unreadable."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.support.silk_worker"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=ROOT,
+        env={"PATH": os.defpath},
+    )
+    try:
+        async with asyncio.timeout(DECODE_SECONDS):
+            sound, _ = await child.communicate(data)
+    except TimeoutError:
+        raise Unreadable("the decoder takes too long") from None
+    finally:
+        if child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+    if child.returncode != 0 or len(sound) <= 44:  # a WAV's header
+        raise Unreadable("not to be decoded")
+    return sound

@@ -1,0 +1,96 @@
+"""Whether the clock may be believed when it says that something is old enough to be deleted."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlmodel import Session
+
+from models.db import Store
+from models.durable import Setting
+from services.clock import DAY, HOUR, Clock
+
+log = logging.getLogger(__name__)
+KEY: Final = "clock_trust"
+TOLERANCE: Final = HOUR  # that the clock may gain on the machine's own count of seconds
+LONGEST_AWAY: Final = 7 * DAY  # that a machine may have been switched off
+BELIEVED_AFTER: Final = 7 * DAY  # of a clock that has run evenly since it jumped
+UPTIME: Final = Path("/proc/uptime")
+BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The clock (Unix seconds) beside the machine's own seconds since it was started, and which start that was."""
+
+    clock: float
+    uptime: float
+    boot: str
+
+
+class ClockTrust:
+    """Compares the clock with the seconds the machine itself has counted since what is kept from before.
+
+    A clock that has jumped ahead is believed again once it has run evenly for a week: by then somebody has seen it.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self.jumped_by = 0.0  # seconds, while the clock is not believed
+
+    async def load(self) -> None:
+        """Begin with what an earlier process kept; without it, with what the clock says now."""
+        if await self._store.read(lambda s: s.get(Setting, KEY)) is None:
+            await self._store.write(lambda s: _keep(s, self._read(), None))
+
+    async def is_trusted(self) -> bool:
+        """Whether the clock has moved as it should since the last time it was believed; that is kept."""
+        return await self._store.write(self._judge)
+
+    def _judge(self, session: Session) -> bool:
+        row, now = session.get(Setting, KEY), self._read()
+        if row is None:
+            _keep(session, now, None)
+            return True
+        kept = json.loads(row.value)
+        believed = Reading(**kept["believed"])
+        doubted = Reading(**kept["doubted"]) if kept["doubted"] else None
+        self.jumped_by = _gained(believed, now)
+        if self.jumped_by == 0.0 or (doubted and not _gained(doubted, now) and _spent(doubted, now) > BELIEVED_AFTER):
+            self.jumped_by = 0.0
+            _keep(session, now, None)
+            return True
+        log.error("the clock has jumped ahead by %.1f days: nothing is pruned until it is right", self.jumped_by / DAY)
+        _keep(session, believed, doubted if doubted and not _gained(doubted, now) else now)
+        return False
+
+    def _read(self) -> Reading:
+        try:
+            uptime, boot = float(UPTIME.read_text().split()[0]), BOOT.read_text().strip()
+        except (OSError, ValueError, IndexError):  # not on Linux
+            uptime, boot = time.monotonic(), ""
+        return Reading(self._clock(), uptime, boot)
+
+
+def _spent(before: Reading, now: Reading) -> float:
+    return now.uptime - before.uptime if now.boot == before.boot else now.clock - before.clock
+
+
+def _gained(before: Reading, now: Reading) -> float:
+    """Seconds by which the clock is further than it should be; 0 within what is tolerated, or when it was set back."""
+    moved = now.clock - before.clock
+    if now.boot == before.boot and now.uptime >= before.uptime:
+        extra = moved - (now.uptime - before.uptime)
+        return extra if extra > TOLERANCE else 0.0
+    return moved if moved > LONGEST_AWAY else 0.0
+
+
+def _keep(session: Session, believed: Reading, doubted: Reading | None) -> None:
+    value = {"believed": asdict(believed), "doubted": asdict(doubted) if doubted else None}
+    session.merge(Setting(key=KEY, value=json.dumps(value)))

@@ -1,0 +1,145 @@
+"""Numbers per day for the console's charts. Past days are rolled up into one row each; of today only what an index
+finds is counted when somebody looks. Days are of the config's time zone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from functools import partial
+from statistics import median
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, func, select
+
+from models.db import Store
+from models.durable import OutboxItem, WorkState
+from models.groups import DailyCount
+from models.statistics import DayTotal, PacePeak
+from models.support import Ticket
+from services.accounts.registry import Accounts
+from services.clock import Clock
+from services.messaging.messages import QUEUE
+
+DAYS: Final = 30
+UNSETTLED: Final = 3  # days in which tickets opened then may still get their first answer or a mark
+
+
+class DailyTotals:
+    """Rolls up days, and reads them."""
+
+    def __init__(self, store: Store, accounts: Accounts, zone: ZoneInfo, clock: Clock) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._zone = zone
+        self._clock = clock
+        self._peaks: dict[tuple[str, str, str], float] = {}  # what this process has written today
+
+    async def roll_up(self) -> int:
+        """Count the days that have no row yet and the latest ones again; returns how many."""
+        dates = self._dates(DAYS)
+        known = select(DayTotal.day).where(col(DayTotal.day) >= dates[0].isoformat())
+        there = set(await self._store.read(lambda s: s.exec(known).all()))
+        wanted = [day for day in dates if day.isoformat() not in there or day in dates[-UNSETTLED:]]
+        for day in wanted:
+            total = await self._store.read(partial(self._count, day=day))
+            await self._store.write(partial(_keep, total=total))
+        return len(wanted)
+
+    async def note_pace(self) -> int:
+        """Keep how much of its pace each account uses now, where that is more than before today."""
+        day = self._dates(1)[0].isoformat()
+        self._peaks = {key: ratio for key, ratio in self._peaks.items() if key[0] == day}
+        higher = [
+            PacePeak(day=day, account=account, kind=kind, ratio=ratio)
+            for account in self._accounts.names()
+            for kind, ratio in self._accounts.governor(account).used().items()
+            if ratio > self._peaks.get((day, account, kind), 0.0)
+        ]
+        if higher:
+            await self._store.write(partial(self._keep_peaks, peaks=higher))
+        return len(higher)
+
+    def read(self, session: Session, days: int = DAYS) -> list[DayTotal]:
+        """The last so many days, today being the last; days on which nothing happened are there too."""
+        dates = [day.isoformat() for day in self._dates(days)]
+        rows = {row.day: row for row in session.exec(select(DayTotal).where(col(DayTotal.day) >= dates[0])).all()}
+        totals = [rows.get(day) or DayTotal(day=day) for day in dates]
+        today = self._dates(1)[0]
+        live = self._happened(session, today)
+        live.sent = totals[-1].sent
+        return [*totals[:-1], live]
+
+    def peaks(self, session: Session, days: int = DAYS) -> Sequence[PacePeak]:
+        """How much of their pace the accounts used at most on each of these days; days without use are left out."""
+        first = self._dates(days)[0].isoformat()
+        return session.exec(select(PacePeak).where(col(PacePeak.day) >= first)).all()
+
+    def _dates(self, last: int) -> list[date]:
+        today = datetime.fromtimestamp(self._clock(), self._zone).date()
+        return [today - timedelta(days=back) for back in reversed(range(last))]
+
+    def _count(self, session: Session, day: date) -> DayTotal:
+        total = self._happened(session, day)
+        begin, end = self._span(day)
+        sent = select(func.count()).where(
+            col(OutboxItem.done_at) >= begin,
+            col(OutboxItem.done_at) < end,
+            col(OutboxItem.state) == WorkState.SENT,
+            col(OutboxItem.queue).startswith(f"{QUEUE}:"),
+        )
+        total.sent = session.exec(sent).one()
+        return total
+
+    def _happened(self, session: Session, day: date) -> DayTotal:
+        """All but what was sent: what an index finds quickly."""
+        begin, end = self._span(day)
+        columns = (func.sum(DailyCount.messages), func.sum(DailyCount.joins), func.sum(DailyCount.leaves))
+        messages, joins, leaves = session.exec(select(*columns).where(DailyCount.day == day.isoformat())).one()
+        opened = (col(Ticket.opened_at) >= begin, col(Ticket.opened_at) < end)
+        counts = (
+            func.count(),
+            func.count(col(Ticket.answered_at)),
+            func.count(col(Ticket.mark)),
+            func.sum(Ticket.mark),
+        )
+        tickets, answered, marks, mark_sum = session.exec(select(*counts).where(*opened)).one()
+        return DayTotal(
+            day=day.isoformat(),
+            messages=messages or 0,
+            joins=joins or 0,
+            leaves=leaves or 0,
+            tickets=tickets,
+            answered=answered,
+            first_answer=self._median_wait(session, answered, opened),
+            marks=marks,
+            mark_sum=mark_sum or 0,
+        )
+
+    def _median_wait(self, session: Session, answered: int, opened: tuple[ColumnElement[bool], ...]) -> float | None:
+        """The median of the seconds until the first answer; the database sorts, so that few rows are read."""
+        if not answered:
+            return None
+        wait = (col(Ticket.answered_at) - col(Ticket.opened_at)).label("wait")
+        middle = select(wait).where(*opened, col(Ticket.answered_at).is_not(None)).order_by(wait)
+        waits = session.exec(middle.offset((answered - 1) // 2).limit(2 - answered % 2)).all()
+        return median(float(seconds) for seconds in waits if seconds is not None)
+
+    def _span(self, day: date) -> tuple[float, float]:
+        """When the day begins and ends, in Unix seconds."""
+        begins = (datetime.combine(one, datetime.min.time(), self._zone) for one in (day, day + timedelta(days=1)))
+        first, last = (moment.timestamp() for moment in begins)
+        return first, last
+
+    def _keep_peaks(self, session: Session, peaks: Sequence[PacePeak]) -> None:
+        for peak in peaks:
+            key = (peak.day, peak.account, peak.kind)
+            kept = session.get(PacePeak, key)
+            if kept is None or kept.ratio < peak.ratio:
+                session.merge(peak)
+            self._peaks[key] = max(peak.ratio, kept.ratio if kept else 0.0)
+
+
+def _keep(session: Session, total: DayTotal) -> None:
+    session.merge(total)

@@ -1,0 +1,93 @@
+"""Tells people that an account has been offline for long: business systems, and its admins through another account."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from sqlmodel import Session
+
+from config import Config
+from config.texts import fill
+from models.db import Store
+from models.durable import Priority, Setting
+from services.accounts.registry import Accounts
+from services.clock import MINUTE, Clock
+from services.messaging.messages import Messages
+from services.messaging.webhook_events import WebhookEvents
+
+PREFIX: Final = "offline_alert:"  # of the setting's key; the account's name follows. It is there while people know
+
+
+class OfflineAlerts:
+    """Alerts once for each time that an account is away, over restarts, and says when it is back."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        messages: Messages,
+        webhook_events: WebhookEvents,
+        config: Config,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._messages = messages
+        self._webhook_events = webhook_events
+        self._config = config
+        self._clock = clock
+        self._began = clock()
+
+    def minutes_away(self, account: str) -> float | None:
+        """For how many minutes an account has been offline; None while it is online."""
+        if self._accounts.is_online(account):
+            return None
+        return max(0.0, self._clock() - (self._accounts.away_since(account) or self._began)) / MINUTE
+
+    def is_long(self, account: str) -> bool:
+        """Whether an account has been offline for longer than people accept."""
+        minutes, most = self.minutes_away(account), self._config.offline_alert_minutes
+        return minutes is not None and 0 < most <= minutes
+
+    async def run(self) -> int:
+        """Tell of those that have been away too long, and of those that are back; returns how many."""
+        names = self._accounts.names()
+        known = set(await self._store.read(self._alerted))
+        gone = [name for name in names if self.is_long(name) and name not in known]
+        back = [name for name in names if self._accounts.is_online(name) and name in known]
+        for name in gone:
+            await self._store.write(partial(self._tell_gone, account=name))
+        for name in back:
+            await self._store.write(partial(self._tell_back, account=name))
+        return len(gone) + len(back)
+
+    def _alerted(self, session: Session) -> list[str]:
+        return [name for name in self._accounts.names() if session.get(Setting, PREFIX + name) is not None]
+
+    def _tell_gone(self, session: Session, account: str) -> None:
+        if session.get(Setting, PREFIX + account) is not None:
+            return
+        session.add(Setting(key=PREFIX + account, value=str(self._clock())))
+        wechat, minutes = self._accounts.get(account), int(self.minutes_away(account) or 0)
+        reason = wechat.reason.text(self._config.language) if wechat.reason else ""
+        data = {"assistant": account, "reason": str(wechat.reason or ""), "minutes": minutes}
+        self._webhook_events.tell(session, "assistant.offline", account, data)
+        texts, url = self._config.texts, self._config.api.public_url
+        words = fill(texts.assistant_away, account=account, minutes=minutes, reason=reason or texts.nothing, url=url)
+        self._tell_admins(session, words)
+
+    def _tell_back(self, session: Session, account: str) -> None:
+        kept = session.get(Setting, PREFIX + account)
+        if kept is not None:
+            session.delete(kept)
+            self._tell_admins(session, fill(self._config.texts.assistant_back, account=account))
+
+    def _tell_admins(self, session: Session, words: str) -> None:
+        """Each admin once, through whichever online account knows them."""
+        told = set[str]()
+        for name in filter(self._accounts.is_online, self._accounts.names()):
+            for admin in self._accounts.admins(name):
+                if admin not in told:
+                    told.add(admin)
+                    self._messages.say(session, name, admin, words, priority=Priority.NOTICE)

@@ -1,0 +1,94 @@
+"""Callers from outside never use up what those inside need."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from api.app_keys import CONNECTIONS
+from api.connection_limits import Caps, ConnectionLimits
+from api.network import AccessControl
+from config.settings import ApiSettings
+from tests.api.conftest import OpenDoor
+
+OUTSIDE = "203.0.113.{}"
+
+
+class Line:
+    """A connection."""
+
+    def __init__(self, idle: bool = True) -> None:
+        self.is_idle = idle
+        self.dropped = False
+
+    def drop(self) -> None:
+        self.dropped = True
+
+
+def limits(**caps: int) -> ConnectionLimits:
+    settings = ApiSettings(trusted_proxies=["10.9.0.0/16"])
+    return ConnectionLimits(AccessControl(settings), Caps(**{"outside": 5, "of_address": 2, "inside": 3, **caps}))
+
+
+def admitted(to: ConnectionLimits, remotes: Iterable[str], idle: bool = True) -> tuple[list[Line], list[bool]]:
+    lines, results = [], []
+    for remote in remotes:
+        lines.append(Line(idle))
+        results.append(to.admit(lines[-1], remote))
+    return lines, results
+
+
+def test_one_address_and_an_address_is_a_48() -> None:
+    some = limits()
+    lines, results = admitted(some, ["203.0.113.1"] * 3)
+    assert results == [True, True, False]
+    assert admitted(some, ["2001:db8:1::1", "2001:db8:1:2::2", "2001:db8:1:ffff::3"])[1] == [True, True, False]
+    assert admitted(some, ["10.0.0.1"] * 4)[1] == [True, True, True, False]
+    assert all(admitted(some, ["10.9.0.1"] * 20)[1]), "a trusted proxy speaks for many"
+    some.left(lines[2])  # was never admitted
+    some.left(lines[0])
+    some.left(lines[0])
+    assert admitted(some, ["203.0.113.1"] * 2)[1] == [True, False]
+
+
+def test_all_outside_together_and_the_idle_make_room() -> None:
+    some = limits()
+    busy, _ = admitted(some, [OUTSIDE.format(n) for n in range(3)], idle=False)
+    idle, _ = admitted(some, [OUTSIDE.format(n) for n in range(3, 5)])
+    assert admitted(some, [OUTSIDE.format(9)])[1] == [True]
+    assert [line.dropped for line in (*busy, *idle)] == [False, False, False, True, False]
+    assert admitted(some, [OUTSIDE.format(n) for n in range(10, 12)], idle=False)[1] == [True, True]
+    assert admitted(some, [OUTSIDE.format(20)])[1] == [False], "all are being answered"
+    assert admitted(some, ["10.0.0.1"])[1] == [True]
+
+
+def test_in_all_those_inside_go_first() -> None:
+    some = limits(in_all=6, of_address=9)
+    outside, _ = admitted(some, [OUTSIDE.format(1)] * 4)
+    assert admitted(some, ["10.0.0.1", "10.0.0.2", "10.0.0.3"])[1] == [True] * 3
+    assert outside[0].dropped
+    assert len(some) == 6
+
+
+async def test_on_the_wire(opened: OpenDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silent connections from outside are closed one after the other, and callers inside are answered meanwhile."""
+    door = await opened(api={"allowed_networks": ["127.0.0.2/32"]})
+    monkeypatch.setattr(door.app[CONNECTIONS], "_caps", Caps(outside=5, of_address=50))
+    silent = [await asyncio.open_connection("127.0.0.1", door.port, local_addr=("127.0.0.1", 0)) for _ in range(20)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port, local_addr=("127.0.0.2", 0))
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200")
+    closed = 0
+    for one, _ in silent:
+        try:
+            closed += await asyncio.wait_for(one.read(), 0.05) == b""
+        except ConnectionResetError:
+            closed += 1
+        except TimeoutError:
+            continue
+    assert closed == 15
+    assert len(door.app[CONNECTIONS]) == 6
+    for _, one_writer in (*silent, (reader, writer)):
+        one_writer.close()

@@ -1,0 +1,55 @@
+"""The database file is locked, deleted or linked: callers are told in time, and nothing is lost in silence."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from models.instance_lock import DatabaseInUse, FileLock
+from tests.api.conftest import AccessControl, OpenDoor
+
+MESSAGE = {"assistant": "weimi1001", "to": "宋公明", "text": "你好"}
+
+
+def database_of(door: AccessControl) -> Path:
+    return Path(door.container.store.url.database or "")
+
+
+async def test_a_locked_database_is_told_within_ten_seconds(door: AccessControl) -> None:
+    with closing(sqlite3.connect(database_of(door), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        calls = [door.call("POST", "/wxbot/message", json={**MESSAGE, "text": f"{n}"}) for n in range(8)]
+        answers = await asyncio.gather(*calls)
+        assert time.monotonic() - began < 10
+        for status, body, headers in answers:
+            assert (status, body["error"]["code"]) == (503, 5001)
+            assert int(headers["Retry-After"]) > 0
+        other.execute("ROLLBACK")
+    assert (await door.call("POST", "/wxbot/message", json=MESSAGE))[0] == 202
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+async def test_a_database_file_that_is_gone(door: AccessControl, how: str) -> None:
+    path = database_of(door)
+    path.unlink()
+    if how == "replaced":
+        path.write_bytes(b"")
+    status, body, _ = await door.call("GET", "/readyz")
+    assert (status, body["database"]) == (503, "down")
+    assert (await door.call("POST", "/wxbot/message", json=MESSAGE))[0] == 503, "it would be lost"
+
+
+async def test_a_hard_link_is_no_second_database(opened: OpenDoor, tmp_path: Path) -> None:
+    door = await opened()
+    other = tmp_path / "other.db"
+    other.hardlink_to(database_of(door))
+    with pytest.raises(DatabaseInUse, match="hard link"):
+        FileLock(other)
+    other.unlink()
+    FileLock(database_of(door)).close()

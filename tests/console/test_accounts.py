@@ -1,0 +1,143 @@
+"""Accounts at the console: login codes, log-out, adding, removing, staff rooms; alerts when one is away."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from models.durable import Action, OutboxItem
+from tests.console.conftest import ACCOUNT, SETTINGS, Person, log_in, login_link
+from tests.stories.conftest import MakeTown, Town, make_town, until
+from tests.stories.service import known, staff_room, until_done
+
+__all__ = ["make_town"]
+
+OTHER = "weimi1002"
+CODE = "https://login.weixin.qq.com/l/"
+
+
+async def _account(person: Person, name: str = ACCOUNT) -> dict[str, Any]:
+    accounts = (await person.call("GET", "/overview"))[1]["accounts"]
+    return next(one for one in accounts if one["account"] == name)
+
+
+async def _actions(town: Town, kind: str) -> list[Action]:
+    wanted = select(Action).where(Action.kind == kind)
+    return list(await town.bot.container.store.read(lambda s: s.exec(wanted).all()))
+
+
+async def test_an_account_is_logged_out_and_its_code_is_shown_until_somebody_scans_it(
+    town: Town, admin: Person, agent: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert (await _account(admin))["can_log_out"] is True
+    assert (await admin.call("GET", f"/assistant/{ACCOUNT}/login.svg"))[0] == 404
+    assert (await admin.call("POST", f"/assistant/{ACCOUNT}/logout", json={}))[0] == 204
+
+    async def waits() -> bool:
+        one = await _account(admin)
+        return bool(one["state"] == "logged_out" and one["scan"] == "waiting")
+
+    await until_done(waits, "the console shows the code")
+    status, drawn = await admin.call("GET", f"/assistant/{ACCOUNT}/login.svg")
+    assert status == 200 and drawn.startswith("<svg") and CODE not in drawn
+    assert (await agent.call("GET", f"/assistant/{ACCOUNT}/login.svg"))[0] == 403
+    for person in (admin, agent):
+        assert CODE not in str([(await person.call("GET", path))[1] for path in ("/overview", "/status", "/audit")])
+    assert (await admin.call("POST", f"/assistant/{ACCOUNT}/logout", json={}))[0] == 503  # it is logged out already
+    town.world.accounts.login(ACCOUNT)
+    await town.ready()
+    assert (await _account(admin))["scan"] == "none"
+    assert CODE not in caplog.text
+    (action,) = await _actions(town, "log_out")
+    assert (action.who, action.outcome) == (f"console:{town.id('店长')}", "done")
+
+
+async def test_an_account_is_added_and_removed(town: Town, admin: Person) -> None:
+    town.world.accounts.add(OTHER)
+    wanted = {"account": OTHER, "endpoint": "127.0.0.1:1", "token": "secret-token-xyz", "tls": False}
+    assert (await admin.call("POST", "/assistant", json=wanted))[0] == 201
+    assert (await admin.call("POST", "/assistant", json={**wanted, "endpoint": "127.0.0.1:2"}))[0] == 200
+    assert (await _account(admin, OTHER))["configured"] is False
+    for path in ("/settings", "/overview", "/audit"):
+        assert "secret-token-xyz" not in str((await admin.call("GET", path))[1]), path
+    action = (await _actions(town, "assistant"))[-1]
+    assert (action.detail["before"], action.detail["after"]) == ("127.0.0.1:1", "127.0.0.1:2")
+    assert (await admin.call("DELETE", f"/assistant/{OTHER}"))[0] == 204
+    assert (await admin.call("DELETE", f"/assistant/{OTHER}"))[0] == 404
+    assert (await admin.call("DELETE", f"/assistant/{ACCOUNT}"))[0] == 400  # of config.yaml
+    assert (await admin.call("POST", "/assistant", json={**wanted, "token": "file:/etc/passwd"}))[0] == 400
+    assert (await admin.call("POST", "/assistant", json={"account": OTHER}))[0] == 400
+
+
+async def test_the_staff_room_is_bound(town: Town, admin: Person, agent: Person) -> None:
+    room = town.world.rooms.create(town.id("店长"), [town.id("黑旋风"), town.id("bot")], "新客服群")
+    await known(town, room.id)
+    rooms = (await admin.call("GET", f"/assistant/{ACCOUNT}/room", params={"q": "新客服"}))[1]["rooms"]
+    assert [(one["topic"], one["members"], one["bound"]) for one in rooms] == [("新客服群", 3, False)]
+    path = f"/assistant/{ACCOUNT}/staff-room"
+    assert (await admin.call("POST", path, json={"room": "nowhere@chatroom"}))[0] == 404
+    assert (await agent.call("GET", "/session"))[0] == 200
+    assert (await admin.call("POST", path, json={"room": room.id}))[0] == 204
+    assert (await _account(admin))["staff_room"] == "新客服群"
+    assert (await agent.call("GET", "/session"))[0] == 401  # 宋公明 is not in the new one
+    await (await log_in(town, await login_link(town, "黑旋风"))).http.close()
+
+
+async def test_admins_and_systems_are_told_once_that_an_account_is_away_and_once_that_it_is_back(
+    make_town: MakeTown,
+) -> None:
+    hooks = [{"name": "erp", "url": "http://127.0.0.1:9/", "secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}]
+    town = await make_town((ACCOUNT, OTHER), **{**SETTINGS, "webhooks": hooks, "offline_alert_minutes": 10})
+    town.world.people.befriend(town.id("店长"), town.id(OTHER))
+    await until(lambda: town.bot.container.accounts.admins(OTHER), "the other assistant knows the admin")
+    alerts = town.bot.container.offline_alerts
+    town.world.accounts.logout(ACCOUNT)
+    await until(lambda: not town.bot.container.accounts.is_online(ACCOUNT), "it is away")
+    town.ahead = 9 * 60.0
+    assert await alerts.run() == 0
+    town.ahead = 11 * 60.0
+    assert await alerts.run() == 1
+    await town.hears("店长", f"助手 {ACCOUNT} 已离线 1", OTHER)
+    assert await alerts.run() == 0  # they know
+
+    def told(session: Any) -> list[str]:
+        return [item.body for item in session.exec(select(OutboxItem).where(OutboxItem.queue == "hook:erp")).all()]
+
+    events = await town.bot.container.store.read(told)
+    assert len([body for body in events if '"assistant.offline"' in body and '"minutes"' in body]) == 1
+    town.world.accounts.login(ACCOUNT)
+    await town.ready()
+    assert await town.bot.container.offline_alerts.run() == 1
+    await town.hears("店长", f"助手 {ACCOUNT} 已恢复在线。")
+    assert await town.bot.container.offline_alerts.run() == 0
+
+
+async def test_no_minutes_mean_no_alert(make_town: MakeTown) -> None:
+    town = await make_town(**{**SETTINGS, "offline_alert_minutes": 0})
+    town.world.accounts.logout(ACCOUNT)
+    await until(lambda: not town.bot.container.accounts.is_online(ACCOUNT), "it is away")
+    town.ahead = 100_000.0
+    assert await town.bot.container.offline_alerts.run() == 0
+
+
+async def test_every_page_is_told_who_is_away(town: Town, agent: Person) -> None:
+    assert (await agent.call("GET", "/status"))[1]["status"]["away"] == []
+    town.world.accounts.logout(ACCOUNT)
+    await until(lambda: not town.bot.container.accounts.is_online(ACCOUNT), "it is away")
+    (away,) = (await agent.call("GET", "/status"))[1]["status"]["away"]
+    assert (away["account"], away["long"]) == (ACCOUNT, False)
+    town.ahead = 11 * 60.0
+    (away,) = (await agent.call("GET", "/status"))[1]["status"]["away"]
+    assert away["long"] is True
+
+
+async def test_a_staff_room_stays_bound_over_a_restart(town: Town) -> None:
+    room = staff_room(town, "另一个客服群")
+    await known(town, room)
+    await town.bot.container.store.write(lambda s: town.bot.container.staff_rooms.bind(s, ACCOUNT, room, "console:x"))
+    await town.restart_bot()
+    assert town.bot.container.staff_rooms.bound_id(ACCOUNT) == room

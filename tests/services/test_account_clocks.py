@@ -1,0 +1,142 @@
+"""What is too old to be answered, and how far the clocks differ, whichever of them is wrong."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from services.accounts.account_clocks import WINDOW, AccountClocks
+from services.accounts.registry import Accounts
+from tests.doubles import InMemoryWeChat
+from wechat.interface import State
+
+NOW = 1_700_000_000.0
+HOUR = 3600.0
+MINUTE = 60.0
+
+
+class Machine:
+    """A machine whose clock is `ahead` of the true time, and gateways `a` and `b` that tell their time or do not."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.ahead = 0.0
+        accounts = Accounts({}, [], [])
+        self.gateways = {name: InMemoryWeChat(name) for name in ("a", "b")}
+        for gateway in self.gateways.values():
+            accounts.add(gateway)  # type: ignore[arg-type]
+        self.clocks = AccountClocks(accounts, lambda: NOW + self.passed + self.ahead, lambda: self.passed)
+
+    def online(self, account: str = "a") -> None:
+        self.clocks.state_changed(account, State.SYNCING)
+        self.clocks.state_changed(account, State.ONLINE)
+
+    def tells(self, behind: float = 0.0) -> None:
+        self.gateways["a"].gateway_time = NOW + self.passed - behind
+
+    def is_old(self, ago: float, behind: float = 0.0) -> bool:
+        """Whether what was said so long ago, by a gateway's clock that is so far behind, is old."""
+        return self.clocks.is_old("a", NOW + self.passed - ago - behind)
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+def test_what_was_said_ten_minutes_before_the_login_is_old(machine: Machine) -> None:
+    machine.passed = HOUR  # the account comes online long after the start
+    machine.online()
+    assert not machine.is_old(9 * MINUTE)
+    assert machine.is_old(11 * MINUTE)
+    machine.passed += 5 * MINUTE
+    assert not machine.is_old(14 * MINUTE)
+    assert machine.is_old(16 * MINUTE)
+
+
+def test_a_lost_connection_is_no_login_and_a_logout_is_the_end_of_one(machine: Machine) -> None:
+    machine.online()
+    machine.passed = HOUR
+    machine.clocks.state_changed("a", State.CONNECTING)
+    machine.online()
+    assert not machine.is_old(30 * MINUTE), "said while the connection was lost"
+    machine.clocks.state_changed("a", State.LOGGED_OUT)
+    machine.online()
+    assert machine.is_old(30 * MINUTE), "said while nobody was logged in"
+
+
+@pytest.mark.parametrize("ahead", [20 * MINUTE, 400 * 24 * HOUR])
+def test_a_machine_that_is_ahead_answers(machine: Machine, ahead: float) -> None:
+    machine.ahead = ahead
+    machine.tells()
+    machine.online()
+    assert not machine.is_old(0)
+    assert machine.is_old(11 * MINUTE), "the gateway's own time tells what is old"
+    machine.ahead = 0.0  # the clock is set right
+    assert not machine.is_old(0)
+
+
+def test_a_gateway_that_is_behind_is_answered(machine: Machine) -> None:
+    machine.tells(behind=8 * HOUR)
+    machine.online()
+    assert not machine.is_old(0, behind=8 * HOUR)
+    machine.passed = 5.0
+    machine.tells()  # set right
+    assert not machine.is_old(0)
+
+
+def test_a_gateway_whose_clock_is_set_back_is_answered(machine: Machine) -> None:
+    machine.tells()
+    machine.online()
+    assert not machine.is_old(0)
+    machine.passed = 5.0
+    machine.tells(behind=8 * HOUR)
+    assert not machine.is_old(0, behind=8 * HOUR)
+
+
+def test_without_a_gateways_time_a_few_live_messages_tell(machine: Machine) -> None:
+    machine.ahead = 20 * MINUTE
+    machine.online()
+    answered = []
+    for number in range(5):
+        machine.passed = 2 * MINUTE + number
+        said_at = NOW + machine.passed
+        machine.clocks.heard("a", said_at, said_at + machine.ahead)
+        answered.append(not machine.clocks.is_old("a", said_at))
+    assert answered == [False, False, True, True, True]
+
+
+def test_what_a_gateway_brings_at_the_login_tells_no_time(machine: Machine) -> None:
+    machine.online()
+    for number in range(5):
+        machine.clocks.heard("a", NOW - HOUR + number, NOW)
+    assert machine.is_old(HOUR)
+
+
+def test_the_skew_is_the_gateways_or_that_of_the_fastest_message(machine: Machine) -> None:
+    assert dict(machine.clocks.skews()) == {}
+    for delay in (3600.0, 2.5, 0.4, 30.0):  # an old one, and some that were slow
+        machine.clocks.heard("a", 1000.0, 1000.0 + delay)
+    machine.clocks.heard("b", 1000.0, 1000.0 - 1200)
+    assert dict(machine.clocks.skews()) == {"a": pytest.approx(0.4), "b": -1200.0}
+    assert machine.clocks.wrong() == {"b": -1200.0}
+    machine.tells(behind=300.0)
+    assert dict(machine.clocks.skews()) == {"a": pytest.approx(300.0), "b": -1200.0}
+    for number in range(WINDOW):  # b's clock was set right
+        machine.clocks.heard("b", number, number)
+    assert machine.clocks.skew("b") == 0.0
+
+
+def test_a_wrong_clock_is_logged_once_and_again_when_it_is_right(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    machine.tells(behind=300.0)
+    machine.online()
+    machine.clocks.check()
+    assert caplog.messages == ["a: the clock here is +300 seconds from the gateway's: set it right"]
+    machine.tells()
+    machine.clocks.check()
+    machine.clocks.check()
+    assert caplog.messages[1:] == ["a: the clocks agree again"]

@@ -1,0 +1,263 @@
+"""Adding one person to a room: what WeChat shows decides, and for how long it is waited for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from errors import (
+    AssistantOffline,
+    GroupFull,
+    InviteFailed,
+    TooManyRequests,
+    WeChatError,
+    WeChatNeedsConfirmation,
+    WeChatOffline,
+    WeChatRefused,
+    WeChatTooFast,
+    WeChatUnknown,
+)
+from models.durable import Action
+from models.groups import Qun
+from services.groups.adding import AddResult, Way
+from tests.doubles import InMemoryWeChat
+from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
+from wechat.events import Room
+from wechat.interface import State
+
+ROOM = "room@chatroom"
+
+
+class Watched(InMemoryWeChat):
+    """Adds nobody; `shows` says whether the next look sees them in, `grows_to` how many are in the room by then."""
+
+    def __init__(self) -> None:
+        super().__init__(ACCOUNT)
+        self.shows = False
+        self.grows_to = 0
+        self.waits: list[float] = []
+
+    async def add_member(self, room_id: str, contact_id: str) -> None:
+        await self._call("add_member")
+
+    async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
+        self.waits.append(timeout)
+        room = self.directory.rooms[room_id]
+        room.member_ids.update(f"late{number}" for number in range(self.grows_to - len(room.member_ids)))
+        return self.shows
+
+
+@dataclass
+class Request:
+    """A way in that is watched."""
+
+    is_open: bool = True
+    invited: int = 0
+    order: list[str] = field(default_factory=list)
+
+    @property
+    def way(self) -> Way:
+        async def is_open() -> bool:
+            self.order.append("asked")
+            return self.is_open
+
+        async def invited() -> None:
+            self.invited += 1
+            self.order.append("invited")
+
+        return Way(is_open, invited)
+
+
+async def made(open_parts: OpenParts, members: int = 3, **groups: Any) -> tuple[Parts, Watched, Room]:
+    wechat = Watched()
+    parts = await open_parts(wechat, groups={"direct_add_limit": 5, "confirm_seconds": 8, **groups})
+    room = Room(ROOM, "群", "", (), {f"m{number}" for number in range(members)})
+    wechat.directory.put_room(room)
+    return parts, wechat, room
+
+
+async def add(parts: Parts, room: Room, request: Request | None = None, *, patient: bool = False) -> AddResult:
+    adder = parts.container.memberships._adder
+    who: dict[str, Any] = {
+        "owner_id": "o",
+        "owner": "宋公明",
+        "companion_id": "c",
+        "topic": "群",
+        "token": "t",
+        "public_id": "p",
+    }
+    qun = Qun(number=100001, account=ACCOUNT, code="1", **who)
+    return await adder.add(qun, room, XUAN, "api", (request or Request()).way, patient=patient)
+
+
+async def outcomes(parts: Parts) -> list[tuple[str, str]]:
+    actions = await parts.read(lambda s: s.exec(select(Action).where(Action.kind == "add")).all())
+    return [(action.outcome, action.seen) for action in actions]
+
+
+async def test_who_is_seen_in_the_room_has_joined(open_parts: OpenParts) -> None:
+    parts, wechat, room = await made(open_parts)
+    wechat.shows = True
+    request = Request()
+    assert await add(parts, room, request) is AddResult.JOINED
+    assert wechat.waits == [8]
+    assert request.order == [], "there was nothing to wait for, and nobody is invited"
+    assert await outcomes(parts) == [("done", "joined")]
+
+
+async def test_who_is_not_seen_in_a_small_room_was_not_let_in(open_parts: OpenParts) -> None:
+    parts, _, room = await made(open_parts, members=4)
+    with pytest.raises(InviteFailed, match=f"{XUAN} not seen in {ROOM}"):
+        await add(parts, room)
+    assert await outcomes(parts) == [("failed", "not seen in the room")]
+
+
+@pytest.mark.parametrize(("grown", "invited"), [(4, False), (5, True), (6, True)])
+async def test_the_room_grew_meanwhile(open_parts: OpenParts, grown: int, invited: bool) -> None:
+    """It was below the limit when the call began; WeChat asks the person by the size that it has then."""
+    parts, wechat, room = await made(open_parts, members=4)
+    wechat.grows_to = grown
+    if not invited:
+        with pytest.raises(InviteFailed):
+            await add(parts, room)
+        return
+    assert await add(parts, room) is AddResult.INVITED
+    assert await outcomes(parts) == [("invited", "invited")]
+
+
+async def test_a_room_that_has_gone_meanwhile_counts_as_it_was(open_parts: OpenParts) -> None:
+    parts, wechat, room = await made(open_parts, members=4)
+
+    async def gone(*_given: object) -> bool:
+        wechat.directory.drop_room(ROOM)
+        return False
+
+    wechat.wait_member = gone  # type: ignore[method-assign, assignment]
+    with pytest.raises(InviteFailed, match="not seen"):
+        await add(parts, room)
+
+
+@pytest.mark.parametrize(("confirm", "waited"), [(8, 2.0), (2.5, 2.0), (1.5, 1.5)])
+async def test_a_large_room_is_looked_at_for_the_lower_of_the_two_limits(
+    open_parts: OpenParts, confirm: float, waited: float
+) -> None:
+    parts, wechat, room = await made(open_parts, members=5, confirm_seconds=confirm)
+    request = Request()
+    assert await add(parts, room, request) is AddResult.INVITED
+    assert wechat.waits == [waited]
+    assert request.invited == 1, "it is noted before the look: a crash must not lead to another invitation"
+
+
+async def test_a_large_room_may_take_the_person_in_directly(open_parts: OpenParts) -> None:
+    parts, wechat, room = await made(open_parts, members=5)
+    wechat.shows = True
+    assert await add(parts, room) is AddResult.JOINED
+
+
+@pytest.mark.parametrize(
+    ("words", "result"),
+    [
+        ("需要群主确认", AddResult.OWNER_ASKED),
+        ("errcode -2028", AddResult.OWNER_ASKED),
+        ("需要对方确认", AddResult.INVITED),
+    ],
+)
+async def test_who_must_confirm(open_parts: OpenParts, words: str, result: AddResult) -> None:
+    parts, wechat, room = await made(open_parts)
+    wechat.fails["add_member"] = WeChatNeedsConfirmation("RoomAdd", words)
+    assert await add(parts, room) is result
+    assert wechat.waits == []
+    assert await outcomes(parts) == [("invited", result.value)]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_a_lost_answer_is_settled_by_a_look(open_parts: OpenParts, shown: bool) -> None:
+    parts, wechat, room = await made(open_parts)
+    wechat.fails["add_member"] = WeChatUnknown("RoomAdd", "no answer in time")
+    wechat.shows = shown
+    if shown:
+        assert await add(parts, room) is AddResult.JOINED
+    else:
+        with pytest.raises(InviteFailed, match="no answer in time"):
+            await add(parts, room)
+    assert wechat.waits == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "retry_after"),
+    [
+        (WeChatOffline("RoomAdd"), AssistantOffline, 5.0),
+        (WeChatTooFast("RoomAdd", "操作过于频繁"), TooManyRequests, 60),
+        (WeChatRefused("RoomAdd", "群人数已达上限"), GroupFull, None),
+        (WeChatRefused("RoomAdd", "群已满"), GroupFull, None),
+        (WeChatRefused("RoomAdd", "你无权拉人"), InviteFailed, None),
+    ],
+)
+async def test_what_a_refusal_is_to_a_caller(
+    open_parts: OpenParts, error: WeChatError, raised: type[Exception], retry_after: float | None
+) -> None:
+    parts, wechat, room = await made(open_parts)
+    wechat.fails["add_member"] = error
+    with pytest.raises(raised) as caught:
+        await add(parts, room)
+    assert getattr(caught.value, "retry_after", None) == retry_after
+    assert caught.value.__cause__ is error
+    slow = parts.container.accounts.governor(ACCOUNT).factor
+    assert slow == (2.0 if isinstance(error, WeChatTooFast) else 1.0)
+    assert [outcome for outcome, _ in await outcomes(parts)] == ["failed"]
+
+
+async def test_an_account_that_is_away_tries_nothing(open_parts: OpenParts) -> None:
+    parts, wechat, room = await made(open_parts)
+    wechat.state = State.CONNECTING
+    with pytest.raises(AssistantOffline):
+        await add(parts, room)
+    assert wechat.calls == []
+
+
+# ---- the pace ----
+
+PACE = {"enabled": True, "add_seconds": 0.2, "request_seconds": 0.1}
+
+
+async def paced(open_parts: OpenParts, **pacing: Any) -> tuple[Parts, Watched, Room]:
+    wechat = Watched()
+    wechat.shows = True
+    parts = await open_parts(wechat, pacing={**PACE, **pacing})
+    room = Room(ROOM, "群", "", (), {"m"})
+    wechat.directory.put_room(room)
+    await add(parts, room)
+    return parts, wechat, room
+
+
+async def test_a_request_that_would_wait_too_long_is_refused(open_parts: OpenParts) -> None:
+    parts, wechat, room = await paced(open_parts)
+    with pytest.raises(TooManyRequests) as caught:
+        await add(parts, room)
+    assert caught.value.retry_after == pytest.approx(0.2)
+    assert wechat.calls.count("add_member") == 1
+
+
+async def test_a_request_waits_exactly_as_long_as_it_may(open_parts: OpenParts) -> None:
+    parts, wechat, room = await paced(open_parts, add_seconds=0.125, request_seconds=0.125)
+    request = Request()
+    assert await add(parts, room, request) is AddResult.JOINED
+    assert request.order == ["asked"]
+    assert wechat.calls.count("add_member") == 2
+
+
+async def test_who_does_not_wait_for_an_answer_waits_for_the_turn(open_parts: OpenParts) -> None:
+    parts, wechat, room = await paced(open_parts)
+    assert await add(parts, room, patient=True) is AddResult.JOINED
+    assert wechat.calls.count("add_member") == 2
+
+
+async def test_what_was_taken_back_while_it_waited_is_not_done(open_parts: OpenParts) -> None:
+    parts, wechat, room = await paced(open_parts)
+    with pytest.raises(InviteFailed, match="taken back"):
+        await add(parts, room, Request(is_open=False), patient=True)
+    assert wechat.calls.count("add_member") == 1
+    assert len(await outcomes(parts)) == 1

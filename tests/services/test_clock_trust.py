@@ -1,0 +1,89 @@
+"""When the clock is believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.db import Store
+from services.upkeep import clock_trust
+from services.upkeep.clock_trust import ClockTrust
+
+DAY = 86400.0
+NOW = 1_700_000_000.0
+
+
+class Machine:
+    """What the machine says of itself, in files as Linux has them."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self.uptime, self.boot = folder / "uptime", folder / "boot"
+        self.store = store
+        self.now = NOW
+        self.is_at(1000.0)
+
+    def is_at(self, uptime: float, boot: str = "one") -> None:
+        self.uptime.write_text(f"{uptime} 1.0\n")
+        self.boot.write_text(f"{boot}\n")
+
+    async def is_trusted(self) -> bool:
+        """Asked of a new process each time."""
+        trust = ClockTrust(self.store, lambda: self.now)
+        await trust.load()
+        return await trust.is_trusted()
+
+
+@pytest.fixture
+async def machine(tmp_path: Path, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    machine = Machine(tmp_path, sqlite_store)
+    monkeypatch.setattr(clock_trust, "UPTIME", machine.uptime)
+    monkeypatch.setattr(clock_trust, "BOOT", machine.boot)
+    return machine
+
+
+async def test_a_clock_that_runs_evenly(machine: Machine) -> None:
+    assert await machine.is_trusted()
+    machine.is_at(1000.0 + 30 * DAY)
+    machine.now += 30 * DAY + 600
+    assert await machine.is_trusted(), "up for a month"
+    machine.now -= 400 * DAY
+    assert await machine.is_trusted(), "set back: less is old than there is"
+
+
+async def test_a_jump_while_the_machine_runs(machine: Machine) -> None:
+    await machine.is_trusted()
+    machine.is_at(1060.0)
+    machine.now += 400 * DAY
+    assert not await machine.is_trusted()
+    assert not await machine.is_trusted(), "nor the second time"
+    machine.now -= 400 * DAY - 60
+    assert await machine.is_trusted(), "set right"
+
+
+async def test_a_jump_that_was_right_is_believed_after_a_week(machine: Machine) -> None:
+    await machine.is_trusted()
+    machine.now += 400 * DAY
+    believed = []
+    for day in range(10):
+        machine.is_at(1000.0 + day * DAY)
+        believed.append(await machine.is_trusted())
+        machine.now += DAY
+    assert believed == [False] * 8 + [True] * 2
+
+
+async def test_a_second_jump_begins_the_week_anew(machine: Machine) -> None:
+    await machine.is_trusted()
+    machine.now += 400 * DAY
+    assert not await machine.is_trusted()
+    machine.is_at(1000.0 + 8 * DAY)
+    machine.now += 16 * DAY
+    assert not await machine.is_trusted()
+
+
+@pytest.mark.parametrize(("days", "believed"), [(3, True), (60, False)])
+async def test_a_machine_that_was_off(machine: Machine, days: int, believed: bool) -> None:
+    await machine.is_trusted()
+    machine.is_at(10.0, "two")
+    machine.now += days * DAY
+    assert await machine.is_trusted() is believed

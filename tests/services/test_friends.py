@@ -1,0 +1,240 @@
+"""Accepting friend requests: one after the other, so many a day, whatever the clock does."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from errors import WeChatError, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
+from models.durable import Action
+from services.support.friends import Friends
+from services.work.delivery_queue import GiveUp, Job, Retry
+from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
+
+NEW = "wxid_new"
+
+
+def job(who: str = NEW, **values: Any) -> Job:
+    body = {"friendship": f"fs_{who}", "contact": who, "words": "", "friend_before": False}
+    attempts = values.pop("attempts", 0)
+    return Job(1, f"accept:{ACCOUNT}", who, {**body, **values}, attempts=attempts)
+
+
+async def opened(open_parts: OpenParts, shortest: float = 5, longest: float = 15, **accept: Any) -> Parts:
+    service = {"faq": "", "accept": {"delay_seconds": [shortest, longest], **accept}}
+    parts = await open_parts(customer_service=service)
+    parts.wechat.knows(NEW, "九纹龙", friend=False)
+    return parts
+
+
+async def deliver(parts: Parts, work: Job | None = None) -> str | Retry | GiveUp:
+    friends: Friends = parts.container.friends
+    return await friends._deliver(work or job())
+
+
+async def outcomes(parts: Parts) -> list[str]:
+    actions = await parts.read(lambda s: s.exec(select(Action).where(Action.kind == "accept")).all())
+    return [action.outcome for action in actions]
+
+
+def accepted(parts: Parts) -> int:
+    return parts.wechat.calls.count("accept_friend")
+
+
+# ---- one after the other ----
+
+
+async def test_the_next_waits_a_human_like_while(open_parts: OpenParts) -> None:
+    parts = await opened(open_parts)
+    assert await deliver(parts, job("wxid_1")) == ""
+    put_off = await deliver(parts, job("wxid_2"))
+    assert isinstance(put_off, Retry)
+    assert 5 <= put_off.again_in <= 15
+    assert not put_off.counts, "it is no failure of the request"
+    parts.clock.now += put_off.again_in
+    assert await deliver(parts, job("wxid_2")) == ""
+    assert accepted(parts) == 2
+
+
+async def test_a_clock_that_was_set_back_holds_nobody_up(open_parts: OpenParts) -> None:
+    """The next turn seems hours away: more than any turn can be."""
+    parts = await opened(open_parts)
+    assert await deliver(parts, job("wxid_1")) == ""
+    parts.clock.now -= 3600
+    assert await deliver(parts, job("wxid_2")) == ""
+    put_off = await deliver(parts, job("wxid_3"))
+    assert isinstance(put_off, Retry) and put_off.again_in <= 15, "and the turns go by the new time"
+
+
+@pytest.mark.parametrize(("back", "waits"), [(0.0, True), (0.5, False)])
+async def test_a_wait_is_never_longer_than_the_longest(open_parts: OpenParts, back: float, waits: bool) -> None:
+    parts = await opened(open_parts, 10, 10)
+    await deliver(parts, job("wxid_1"))
+    parts.clock.now -= back
+    assert (await deliver(parts, job("wxid_2")) == Retry(10, "one after the other", counts=False)) is waits
+
+
+async def test_without_a_delay_nobody_waits(open_parts: OpenParts) -> None:
+    parts = await opened(open_parts, 0, 0)
+    assert [await deliver(parts, job(f"wxid_{number}")) for number in range(3)] == ["", "", ""]
+
+
+async def test_accounts_take_turns_each_for_itself(open_parts: OpenParts) -> None:
+    parts = await opened(open_parts)
+    parts.container.friends._next_at["weimi1002"] = parts.clock.now + 10
+    assert await deliver(parts) == ""
+
+
+# ---- so many a day ----
+
+
+async def done(parts: Parts, *ats: float, account: str = ACCOUNT, outcome: str = "done", kind: str = "accept") -> None:
+    await parts.write(
+        lambda s: s.add_all(
+            [Action(at=at, account=account, kind=kind, who="x", target="y", outcome=outcome, detail={}) for at in ats]
+        )
+    )
+
+
+async def test_the_day_s_requests_are_used_up(open_parts: OpenParts) -> None:
+    parts = await opened(open_parts, 0, 0, max_per_day=2)
+    now = parts.clock.now
+    await done(parts, now - 10)
+    await done(parts, now - 9, account="weimi1002")
+    await done(parts, now - 8, outcome="failed")
+    await done(parts, now - 7, kind="add")
+    assert await deliver(parts, job("wxid_1")) == ""
+    put_off = await deliver(parts, job("wxid_2"))
+    assert isinstance(put_off, Retry) and not put_off.counts
+    zone = parts.container.zone
+    at = datetime.fromtimestamp(now + put_off.again_in, zone)
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert at.date() > datetime.fromtimestamp(now, zone).date()
+    assert 60 <= (at - midnight).total_seconds() <= 1800
+    parts.clock.now += put_off.again_in
+    assert await deliver(parts, job("wxid_2")) == ""
+
+
+@pytest.mark.parametrize(("before_midnight", "left"), [(0.0, False), (1.0, True)])
+async def test_the_day_begins_at_midnight(open_parts: OpenParts, before_midnight: float, left: bool) -> None:
+    parts = await opened(open_parts, 0, 0, max_per_day=1)
+    now = datetime.fromtimestamp(parts.clock.now, parts.container.zone)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    await done(parts, midnight - before_midnight)
+    assert (await deliver(parts) == "") is left
+
+
+# ---- what WeChat says ----
+
+
+async def test_a_new_friend_is_greeted_once_and_told_what_is_to_be_said(open_parts: OpenParts) -> None:
+    parts = await opened(open_parts)
+    told: list[tuple[str, str]] = []
+    parts.container.friends.on_accepted = lambda account, who: told.append((account, who))
+    assert await deliver(parts, job(words="令牌无效")) == ""
+    greeting, words = await parts.said(NEW)
+    assert greeting.startswith("您好，我是小微") and words == "令牌无效"
+    await parts.write(lambda s: parts.container.friends.greet(s, ACCOUNT, NEW))
+    assert len(await parts.said(NEW)) == 2
+    assert told == [(ACCOUNT, NEW)]
+    assert await outcomes(parts) == ["done"]
+
+
+async def test_who_is_a_friend_by_now_is_not_accepted_again(open_parts: OpenParts) -> None:
+    parts = await opened(open_parts)
+    assert await deliver(parts, job(XUAN)) == ""
+    assert accepted(parts) == 0
+    assert len(await parts.said(XUAN)) == 1
+    assert await deliver(parts, job(XUAN, friend_before=True)) == "", "who deleted the assistant asks anew"
+    assert accepted(parts) == 1
+
+
+async def test_nobody_greets_official_accounts_and_assistants(open_parts: OpenParts) -> None:
+    parts = await opened(open_parts)
+    paper = parts.wechat.knows("gh_paper", "早报")
+    parts.wechat.directory.put_contact(type(paper)(**{**_fields(paper), "official": True}))
+    for who in ("gh_paper", parts.wechat.self_id):
+        await parts.write(partial(parts.container.friends.greet, account=ACCOUNT, contact_id=who))
+        assert await parts.said(who) == []
+
+
+def _fields(contact: Any) -> dict[str, Any]:
+    return {name: getattr(contact, name) for name in type(contact).__dataclass_fields__}
+
+
+async def test_without_a_greeting_nothing_is_said(open_parts: OpenParts) -> None:
+    parts = await open_parts(customer_service={"faq": "", "greeting": ""})
+    await parts.write(lambda s: parts.container.friends.greet(s, ACCOUNT, XUAN))
+    assert await parts.said(XUAN) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "result"),
+    [
+        (WeChatOffline("Accept"), 9, Retry(1, "", counts=False)),
+        (WeChatTooFast("Accept", "操作过于频繁"), 9, Retry(600.0, "", counts=False)),
+        (WeChatUnknown("Accept", "no answer"), 3, Retry(2, "")),
+        (WeChatRefused("Accept", "no"), 3, Retry(60, "")),
+        (WeChatRefused("Accept", "no"), 4, GiveUp("")),
+        (WeChatUnknown("Accept", "no answer"), 4, GiveUp("")),
+    ],
+)
+async def test_what_fails_is_tried_again_or_not(
+    open_parts: OpenParts, error: WeChatError, attempts: int, result: Retry | GiveUp
+) -> None:
+    parts = await opened(open_parts)
+    parts.wechat.fails["accept_friend"] = error
+    answer = await deliver(parts, job(attempts=attempts))
+    assert isinstance(answer, Retry | GiveUp) and type(answer) is type(result) and answer.why == str(error)
+    if isinstance(answer, Retry) and isinstance(result, Retry):
+        assert (answer.again_in, answer.counts) == (result.again_in, result.counts)
+    assert await outcomes(parts) == ["failed"]
+    assert parts.container.accounts.governor(ACCOUNT).factor == (2 if isinstance(error, WeChatTooFast) else 1)
+    assert await parts.said(NEW) == []
+
+
+async def test_an_error_of_a_call_that_worked_is_no_failure(open_parts: OpenParts) -> None:
+    parts = await opened(open_parts)
+    parts.wechat.fails["accept_friend"] = WeChatUnknown("Accept", "no answer")
+
+    async def contact(contact_id: str, *, fresh: bool = False) -> Any:
+        assert fresh, "what is known is from before"
+        return parts.wechat.knows(contact_id, "九纹龙")
+
+    parts.wechat.contact = contact  # type: ignore[method-assign]
+    assert await deliver(parts) == ""
+    assert await outcomes(parts) == ["done"]
+
+
+async def test_who_cannot_be_read_after_a_failure_is_no_friend(open_parts: OpenParts) -> None:
+    parts = await opened(open_parts)
+    parts.wechat.fails |= {"accept_friend": WeChatRefused("A", "no"), "contact": WeChatRefused("C", "no")}
+    assert isinstance(await deliver(parts), Retry)
+
+
+# ---- the promise ----
+
+
+async def test_a_request_is_accepted_a_while_later(open_parts: OpenParts) -> None:
+    parts = await opened(open_parts)
+    await parts.write(lambda s: parts.container.friends.accept_soon(s, ACCOUNT, "fs_1", NEW, "你好"))
+    await parts.write(lambda s: parts.container.friends.accept_soon(s, ACCOUNT, "fs_2", XUAN))
+    first, second = await parts.promised("accept")
+    assert first.queue == f"accept:{ACCOUNT}" and first.key == NEW
+    assert first.body == {"friendship": "fs_1", "contact": NEW, "words": "你好", "friend_before": False}
+    assert second.body["friend_before"] is True
+    assert all(5 <= one.run_at - parts.clock.now <= 15 for one in (first, second))
+
+
+async def test_which_requests_are_accepted(open_parts: OpenParts) -> None:
+    assert (await opened(open_parts)).container.friends.accepts("whatever")
+    some = await opened(open_parts, words=["加群", "POS"])
+    assert [some.container.friends.accepts(hello) for hello in ("我想加群", "ｐｏｓ机", "认识一下")] == [
+        True,
+        True,
+        False,
+    ]

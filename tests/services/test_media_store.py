@@ -1,0 +1,68 @@
+"""Files are kept while there is room for them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.settings import LimitSettings
+from services.messaging.budgets import Budgets
+from services.messaging.media import MediaFull, MediaStore
+from tests.doubles import InMemoryWeChat
+from wechat.events import Media, MessageKind
+
+MEGABYTE = 1024 * 1024
+
+
+def store(folder: Path, **limits: Any) -> MediaStore:
+    settings = LimitSettings(**{"free_megabytes": 0, **limits})
+    return MediaStore(folder / "media", settings, Budgets(settings, time.time))
+
+
+class Sender(InMemoryWeChat):
+    """Whose every message has a file of half a megabyte, each another one."""
+
+    fetched = 0
+
+    async def file(self, _message_id: str) -> Media:
+        self.fetched += 1
+        return Media(f"{self.fetched}.bin", bytes([self.fetched]) * (MEGABYTE // 2))
+
+
+async def test_all_files_together(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = store(tmp_path, media_gigabytes=1.5 / 1024)
+    await files.keep(Media("a", b"a" * MEGABYTE))
+    for _ in range(2):
+        with pytest.raises(MediaFull, match=r"limits\.media_gigabytes"):
+            await files.keep(Media("b", b"b" * MEGABYTE))
+    assert files.full == "limits.media_gigabytes"
+    assert [record.levelno for record in caplog.records] == [logging.ERROR], "told once"
+    await files.keep(Media("a", b"a" * MEGABYTE))  # it is there already
+    await files.keep(Media("report.png", b"c" * MEGABYTE), always=True)
+    again = store(tmp_path, media_gigabytes=1.5 / 1024)  # another process counts what is there
+    with pytest.raises(MediaFull):
+        await again.keep(Media("d", b"d"))
+    again.prune(time.time() + 10)
+    await again.keep(Media("b", b"b" * MEGABYTE))
+    assert again.full == ""
+
+
+async def test_a_full_disk(tmp_path: Path) -> None:
+    files = store(tmp_path, free_megabytes=10**9)
+    files.check()
+    assert files.full == "limits.free_megabytes"
+    with pytest.raises(MediaFull):
+        await files.keep(Media("a", b"a"))
+    assert not files.folder.exists()
+
+
+async def test_the_files_of_one_person(tmp_path: Path) -> None:
+    files, sender = store(tmp_path, megabytes=1), Sender()
+    kept = [await files.fetch(sender, f"m{n}", MessageKind.FILE, "one") for n in range(5)]  # type: ignore[arg-type]
+    assert [one is not None for one in kept] == [True, True, False, False, False]
+    assert sender.fetched == 2, "what would not be kept is not fetched"
+    assert await files.fetch(sender, "m9", MessageKind.FILE, "other")  # type: ignore[arg-type]

@@ -1,0 +1,290 @@
+"""Joins and leaves: each is counted, told and welcomed once, whoever caused it and however often it is seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from errors import GroupFull, InviteFailed, MemberBlacklisted
+from models.groups import MemberRecord, MemberState, Qun
+from services.groups.membership_rows import put_membership
+from tests.services.parts import ACCOUNT, SONG, XUAN, ZHI, OpenParts, Parts
+from wechat.events import Room
+
+HOOK = {"name": "erp", "url": "http://127.0.0.1:9/hook", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw0hBc7Bqyj8ZCY="}
+DAY = 86400.0
+
+
+async def joined(parts: Parts, qun: Qun, *who: str) -> list[str]:
+    return await parts.write(lambda s: parts.container.recorder.joined(s, qun, parts.room_id(qun), *who))
+
+
+async def left(parts: Parts, qun: Qun, who: str = XUAN, **how: Any) -> bool:
+    room = how.pop("room", parts.room_id(qun))
+    return await parts.write(lambda s: parts.container.recorder.left(s, qun, room, who, **how))
+
+
+def crowd(parts: Parts, many: int) -> list[str]:
+    """The ids of so many people with names."""
+    return [parts.wechat.knows(f"wxid_{number}", f"路人{number}").id for number in range(many)]
+
+
+async def told(parts: Parts) -> list[tuple[str, Any]]:
+    """What business systems are told: the type, and whom it is about."""
+    return [(one.body["type"], one.body["data"].get("contact_id")) for one in await parts.promised("hook")]
+
+
+async def counted(parts: Parts, qun: Qun) -> tuple[int, int]:
+    await parts.container.daily_stats.drain()
+    days = await parts.container.daily_stats.days(qun.number, 1)
+    return sum(day.joins for day in days), sum(day.leaves for day in days)
+
+
+# ---- the welcome ----
+
+
+@pytest.mark.parametrize(("many", "messages"), [(1, 1), (4, 4), (5, 5), (6, 1), (7, 1)])
+async def test_more_than_five_at_once_are_welcomed_together(parts: Parts, many: int, messages: int) -> None:
+    qun = await parts.group()
+    people = crowd(parts, many)
+    assert await joined(parts, qun, *people) == people
+    said = [one for one in await parts.promised() if one.key == parts.room_id(qun)]
+    assert len(said) == messages
+    assert [who for one in said for who in one.body["mentions"]] == people
+    names = "、".join(f"路人{number}" for number in range(many))
+    assert "、".join(one.body["text"].removeprefix("欢迎 ").partition(" ")[0] for one in said) == names
+
+
+async def test_those_who_are_in_already_do_not_make_a_crowd(parts: Parts) -> None:
+    """Six are seen, one of them is known: five are welcomed, each by themselves."""
+    qun = await parts.group()
+    people = crowd(parts, 6)
+    await joined(parts, qun, people[0])
+    assert await joined(parts, qun, *people) == people[1:]
+    assert len(await parts.said(parts.room_id(qun))) == 6
+
+
+async def test_a_person_without_a_name_is_not_named(parts: Parts) -> None:
+    qun = await parts.group()
+    await joined(parts, qun, *crowd(parts, 5), "wxid_nobody_knows")
+    (welcome,) = await parts.said(parts.room_id(qun))
+    assert welcome == "欢迎 路人0、路人1、路人2、路人3、路人4 加入宋公明的群100001！"
+
+
+async def test_the_group_s_own_welcome_and_none(parts: Parts) -> None:
+    qun = await parts.group()
+    for welcome in ("{member}你好", ""):
+        await parts.container.groups.change(qun.number, welcome=welcome)
+        kept = parts.container.groups.by_number(qun.number)
+        assert kept is not None
+        await joined(parts, kept, XUAN if welcome else "wxid_later")
+    assert await parts.said(parts.room_id(qun)) == ["黑旋风你好"]
+
+
+async def test_a_welcome_names_the_room_as_it_is_called_now(parts: Parts) -> None:
+    qun = await parts.group()
+    parts.wechat.directory.retitled(parts.room_id(qun), "新名字")
+    await joined(parts, qun, XUAN)
+    assert await parts.said(parts.room_id(qun)) == ["欢迎 黑旋风 加入新名字！"]
+
+
+async def test_who_is_blacklisted_is_not_welcomed_but_taken_out(parts: Parts) -> None:
+    qun = await parts.group()
+    await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=True)))
+    unwanted: list[str] = []
+    parts.container.recorder.on_unwanted = lambda _session, _qun, who: unwanted.append(who)
+    assert await joined(parts, qun, XUAN, *crowd(parts, 5)) == [XUAN, *(f"wxid_{n}" for n in range(5))]
+    assert unwanted == [XUAN]
+    assert len(await parts.said(parts.room_id(qun))) == 5, "the five are no crowd of six"
+
+
+async def test_who_has_offended_but_is_not_blacklisted_is_welcome(parts: Parts) -> None:
+    qun = await parts.group()
+    await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=False)))
+    await joined(parts, qun, XUAN)
+    assert len(await parts.said(parts.room_id(qun))) == 1
+
+
+# ---- joins ----
+
+
+async def test_a_join_is_told_and_counted_once(open_parts: OpenParts) -> None:
+    parts = await open_parts(webhooks=[HOOK])
+    qun = await parts.group()
+    for _ in range(2):
+        await joined(parts, qun, XUAN)
+    row = await parts.membership(qun, XUAN)
+    assert row is not None and (row.state, row.name, row.room_id) == (MemberState.JOINED, "黑旋风", parts.room_id(qun))
+    assert await told(parts) == [("qun.created", None), ("member.joined", XUAN)]
+    assert await counted(parts, qun) == (1, 0)
+    (event,) = [one.body["data"] for one in await parts.promised("hook") if one.body["type"] == "member.joined"]
+    assert event == {
+        "assistant": ACCOUNT, "number": qun.number, "code": "1",
+        "membership": row.id, "member": "黑旋风", "contact_id": XUAN,
+    }  # fmt: skip
+
+
+async def test_a_join_seen_in_another_room_moves_the_row(parts: Parts) -> None:
+    qun = await parts.group()
+    await joined(parts, qun, XUAN)
+    again = await parts.write(lambda s: parts.container.recorder.joined(s, qun, "room-2@chatroom", XUAN))
+    row = await parts.membership(qun, XUAN)
+    assert again == [] and row is not None and row.room_id == "room-2@chatroom"
+    assert len(await parts.said(parts.room_id(qun))) == 1
+
+
+async def test_a_group_begins_with_those_it_was_made_with(open_parts: OpenParts) -> None:
+    parts = await open_parts(webhooks=[HOOK])
+    qun = await parts.group()
+    for who in (SONG, ZHI):
+        row = await parts.membership(qun, who)
+        assert row is not None and (row.state, row.source, row.room_id) == ("joined", "event", parts.room_id(qun))
+    assert await parts.membership(qun, parts.wechat.self_id) is None
+    assert await parts.said(parts.room_id(qun)) == [], "they are not welcomed"
+    (event,) = await parts.promised("hook")
+    assert event.body["type"] == "qun.created"
+    assert (event.body["data"]["topic"], event.body["data"]["owner"]) == (qun.topic, "宋公明")
+    assert event.body["data"]["url"] == parts.container.groups.url(qun)
+
+
+async def test_a_second_room_is_no_second_group(open_parts: OpenParts) -> None:
+    parts = await open_parts(webhooks=[HOOK])
+    qun = await parts.group()
+    await joined(parts, qun, XUAN)
+    await parts.container.groups.open_next_room(qun, "test")
+    assert [kind for kind, _ in await told(parts)].count("qun.created") == 1
+
+
+# ---- leaves ----
+
+
+async def test_a_leave_is_told_and_counted_once(open_parts: OpenParts) -> None:
+    parts = await open_parts(webhooks=[HOOK])
+    qun = await parts.group()
+    await joined(parts, qun, XUAN)
+    assert [await left(parts, qun), await left(parts, qun)] == [True, False]
+    assert (await told(parts))[-1] == ("member.left", XUAN)
+    assert await counted(parts, qun) == (1, 1)
+    row = await parts.membership(qun, XUAN)
+    assert row is not None and (row.state, row.name) == (MemberState.LEFT, "黑旋风")
+
+
+async def test_who_is_taken_out_was_removed(open_parts: OpenParts) -> None:
+    parts = await open_parts(webhooks=[HOOK])
+    qun = await parts.group()
+    await joined(parts, qun, XUAN, ZHI)
+    assert await left(parts, qun, removed=True)
+    assert not await left(parts, qun), "a leave told after it is the same one"
+    with parts.container.recorder.taking_out(qun, ZHI):
+        await left(parts, qun, ZHI)
+    assert [kind for kind, _ in await told(parts)][-2:] == ["member.removed"] * 2
+    row = await parts.membership(qun, ZHI)
+    assert row is not None and row.state == MemberState.REMOVED
+
+
+async def test_after_a_removal_a_leave_is_a_leave(parts: Parts) -> None:
+    qun = await parts.group()
+    with pytest.raises(RuntimeError), parts.container.recorder.taking_out(qun, XUAN):
+        raise RuntimeError
+    await joined(parts, qun, XUAN)
+    await left(parts, qun)
+    row = await parts.membership(qun, XUAN)
+    assert row is not None and row.state == MemberState.LEFT
+
+
+async def test_a_leave_of_somebody_nobody_knew(parts: Parts) -> None:
+    qun = await parts.group()
+    assert await left(parts, qun)
+    row = await parts.membership(qun, XUAN)
+    assert row is not None and (row.state, row.name) == (MemberState.LEFT, "黑旋风")
+    assert await left(parts, qun, "wxid_nobody_knows")
+
+
+async def test_who_leaves_one_room_and_is_in_another_is_still_a_member(parts: Parts) -> None:
+    qun = await parts.group()
+    await parts.container.groups.open_next_room(qun, "test")
+    second = parts.container.groups.rooms(qun)[1].room_id or ""
+    parts.wechat.directory.put_room(Room(second, "宋公明的群100001·2", "", (), {XUAN, SONG}))
+    await joined(parts, qun, XUAN)
+    assert not await left(parts, qun)
+    row = await parts.membership(qun, XUAN)
+    assert row is not None and (row.state, row.room_id) == (MemberState.JOINED, second)
+    assert await left(parts, qun, room=second), "they are in no other room than the one they leave"
+
+
+@pytest.mark.parametrize(("told_of", "ends"), [(-1.0, False), (0.0, True), (1.0, True)])
+async def test_a_leave_from_before_the_next_way_in_does_not_end_it(parts: Parts, told_of: float, ends: bool) -> None:
+    qun = await parts.group()
+    now = parts.clock.now
+    await parts.write(lambda s: put_membership(s, qun, now, name="黑旋风", contact_id=XUAN, state=MemberState.INVITED))
+    assert await left(parts, qun, told_of=now + told_of) is ends
+    row = await parts.membership(qun, XUAN)
+    assert row is not None and row.state == (MemberState.LEFT if ends else MemberState.INVITED)
+
+
+async def test_a_leave_told_late_still_ends_a_membership(parts: Parts) -> None:
+    qun = await parts.group()
+    await joined(parts, qun, XUAN)
+    assert await left(parts, qun, told_of=parts.clock.now - 5)
+
+
+# ---- what owners and people are told ----
+
+
+async def test_a_lost_and_a_found_room_are_told(open_parts: OpenParts) -> None:
+    parts = await open_parts(webhooks=[HOOK])
+    qun = await parts.group()
+    room, recorder, texts = parts.container.groups.rooms(qun)[0], parts.container.recorder, parts.container.config.texts
+    await parts.write(lambda s: recorder.lost(s, qun, room))
+    await parts.write(lambda s: recorder.found(s, qun, room))
+    facts = {"topic": room.topic, "number": qun.number}
+    assert await parts.said(SONG) == [texts.group_lost.format(**facts), texts.group_found.format(**facts)]
+    events = [one.body for one in await parts.promised("hook")][-2:]
+    assert [event["type"] for event in events] == ["qun.lost", "qun.found"]
+    data = {"assistant": ACCOUNT, "number": qun.number, "code": "1", "topic": room.topic, "state": "active"}
+    assert [event["data"] for event in events] == [data, data]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (GroupFull("1"), "group_full"),
+        (MemberBlacklisted("x"), "blacklisted"),
+        (InviteFailed("no"), "join_failed"),
+    ],
+)
+async def test_why_somebody_was_not_let_in(parts: Parts, error: Exception, text: str) -> None:
+    qun = await parts.group()
+    await parts.write(lambda s: parts.container.recorder.tell_outcome(s, qun, XUAN, error))
+    assert await parts.said(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic)]
+
+
+@pytest.mark.parametrize(("reason", "text"), [("owner", "waiting_owner"), ("", "invited")])
+async def test_who_is_invited_is_told_what_to_do(open_parts: OpenParts, reason: str, text: str) -> None:
+    parts = await open_parts(groups={"pending_days": 4})
+    qun = await parts.group()
+    now = parts.clock.now
+    await parts.write(
+        lambda s: put_membership(s, qun, now, name="", contact_id=XUAN, state=MemberState.INVITED, error=reason)
+    )
+    await parts.write(lambda s: parts.container.recorder.tell_outcome(s, qun, XUAN, None))
+    assert await parts.said(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic, days=4)]
+
+
+async def test_a_refusal_is_kept_and_told_with_its_reason(open_parts: OpenParts) -> None:
+    parts = await open_parts(webhooks=[HOOK])
+    qun = await parts.group()
+    now = parts.clock.now
+    row = await parts.write(
+        lambda s: put_membership(
+            s, qun, now, name="黑旋风", contact_id=XUAN, state=MemberState.INVITED, expires_at=now + DAY
+        )
+    )
+    parts.clock.now += 5
+    await parts.write(lambda s: parts.container.recorder.refused(s, qun, row, "too late"))
+    kept = await parts.membership(qun, XUAN)
+    assert kept is not None
+    assert (kept.state, kept.error, kept.expires_at, kept.updated_at) == ("refused", "too late", None, now + 5)
+    event = (await parts.promised("hook"))[-1].body
+    assert (event["type"], event["data"]["reason"], event["data"]["contact_id"]) == ("member.refused", "too late", XUAN)

@@ -1,0 +1,216 @@
+"""Questions that no keyword answers: listed ones, menus, and how often somebody is told they were not understood."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from models.conversations import FallbackSaid
+from models.faq import FaqMenu, FaqMiss
+from services.decision import Decision
+from services.support.questions import Questions, _Menu, top_misses
+from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
+
+WHO = (ACCOUNT, XUAN, XUAN)
+FALLBACK = "抱歉，我没听懂。"
+FAQ = """
+- questions: [怎么开通会员]
+  answer: 绑定手机号即可。
+- questions: [会员多少钱一年]
+  answer: 一年 99 元。
+- questions: [门店地址在哪里]
+  answer: 人民路 1 号。
+"""
+
+
+async def opened(open_parts: OpenParts, tmp_path: Path, **service: Any) -> Parts:
+    (tmp_path / "faq.yaml").write_text(FAQ, encoding="utf-8")
+    given = {"faq": str(tmp_path / "faq.yaml"), "fallback": FALLBACK, **service}
+    return await open_parts(customer_service=given)
+
+
+@pytest.fixture
+async def shop(open_parts: OpenParts, tmp_path: Path) -> Parts:
+    return await opened(open_parts, tmp_path)
+
+
+def questions(parts: Parts) -> Questions:
+    return parts.container.questions
+
+
+async def ask(parts: Parts, text: str) -> Decision | None:
+    """What a question that is not listed gets, its transaction done."""
+    decision = await questions(parts).other(WHO, text)
+    if decision is not None and decision.write is not None:
+        await parts.write(decision.write)
+    return decision
+
+
+async def misunderstood(parts: Parts, text: str = "今天天气真好", who: str = XUAN) -> str:
+    decision = questions(parts).fallback(ACCOUNT, who, text)
+    assert decision.write is not None
+    await parts.write(decision.write)
+    return decision.words
+
+
+async def misses(parts: Parts) -> dict[str, int]:
+    rows = await parts.read(lambda s: s.exec(select(FaqMiss)).all())
+    return {row.question: row.count for row in rows}
+
+
+# ---- the menu ----
+
+
+async def test_a_listed_question_is_answered(shop: Parts) -> None:
+    assert questions(shop).listed(WHO, "请问怎么开通会员？") == "绑定手机号即可。"
+    assert questions(shop).listed(WHO, "今天天气真好") is None
+
+
+async def test_a_near_question_gets_a_menu_and_its_numbers_answer(shop: Parts) -> None:
+    decision = await ask(shop, "开通会员要钱吗")
+    assert decision is not None
+    first, second = decision.choices[:2]
+    assert f"1. {first}\n2. {second}" in decision.words
+    assert await misses(shop) == {"开通会员要钱吗": 1}
+    faq = questions(shop).faq
+    for text in ("1", "回复1", "选1", "第1个", "一", "第一条"):
+        entry = faq.exact(first)
+        assert entry is not None and questions(shop).listed(WHO, text) == entry.answer, text
+    second_entry = faq.exact(second)
+    assert second_entry is not None and questions(shop).listed(WHO, "2") == second_entry.answer
+    for text in ("4", "0", "11", "1号"):
+        assert questions(shop).listed(WHO, text) is None, text
+
+
+async def test_a_number_beyond_the_menu_is_none_of_it(shop: Parts) -> None:
+    questions(shop)._menus[WHO] = _Menu(("怎么开通会员", "会员多少钱一年"), shop.clock.now)
+    assert questions(shop).listed(WHO, "2") == "一年 99 元。"
+    assert questions(shop).listed(WHO, "3") is None
+    questions(shop)._menus[WHO] = _Menu(("不再有的问题",), shop.clock.now)
+    assert questions(shop).listed(WHO, "1") is None
+
+
+@pytest.mark.parametrize(("after", "waits"), [(599.0, True), (600.0, False)])
+async def test_a_menu_waits_for_ten_minutes_also_over_a_restart(
+    open_parts: OpenParts, tmp_path: Path, after: float, waits: bool
+) -> None:
+    shop = await opened(open_parts, tmp_path)
+    await ask(shop, "开通会员要钱吗")
+    asked_at = shop.clock.now
+    shop.clock.now += after
+    again = await opened(open_parts, tmp_path)
+    for parts in (shop, again):
+        assert questions(parts).menu_since(WHO) == (asked_at if waits else 0.0)
+        assert (questions(parts).listed(WHO, "1") is not None) is waits
+        assert questions(parts).menu_since((ACCOUNT, "room", XUAN)) == 0.0, "each conversation for itself"
+    shop.clock.now = asked_at + 1
+    assert (questions(again).menu_since(WHO) > 0) is waits, "one that had run out was not read"
+
+
+async def test_the_next_menu_replaces_the_one_before(shop: Parts) -> None:
+    await ask(shop, "开通会员要钱吗")
+    shop.clock.now += 300
+    await ask(shop, "你们门店的地址")
+    assert questions(shop).listed(WHO, "1") == "人民路 1 号。"
+    (row,) = await shop.read(lambda s: s.exec(select(FaqMenu)).all())
+    assert (row.asked_at, row.expires_at) == (shop.clock.now, shop.clock.now + 600)
+
+
+async def test_nothing_near_is_no_menu(shop: Parts) -> None:
+    assert await ask(shop, "xyz") is None
+    assert await misses(shop) == {}
+
+
+async def test_memory_of_menus_is_bounded(shop: Parts) -> None:
+    known = questions(shop)
+    for number in range(10_000):
+        known._offered((ACCOUNT, str(number), "x"), _Menu((), shop.clock.now))
+    assert len(known._menus) == 10_000
+    known._offered(WHO, _Menu(("怎么开通会员",), shop.clock.now + 600))
+    assert set(known._menus) == {WHO}
+
+
+# ---- the fallback ----
+
+
+async def test_a_person_is_told_once_in_ten_minutes(shop: Parts) -> None:
+    assert await misunderstood(shop) == FALLBACK
+    assert await misunderstood(shop, "还是天气") == ""
+    assert await misunderstood(shop, who="wxid_zhi") == FALLBACK, "each for themselves"
+    shop.clock.now += 599
+    assert await misunderstood(shop) == ""
+    shop.clock.now += 1
+    assert await misunderstood(shop) == FALLBACK
+    assert await misses(shop) == {"今天天气真好": 4, "还是天气": 1}
+    rows = await shop.read(lambda s: s.exec(select(FallbackSaid).where(FallbackSaid.contact_id == XUAN)).all())
+    assert [row.at for row in rows] == [shop.clock.now]
+
+
+@pytest.mark.parametrize(("after", "told"), [(599.0, ""), (600.0, FALLBACK)])
+async def test_a_restart_does_not_tell_again(open_parts: OpenParts, tmp_path: Path, after: float, told: str) -> None:
+    shop = await opened(open_parts, tmp_path)
+    await misunderstood(shop)
+    shop.clock.now += after
+    assert await misunderstood(await opened(open_parts, tmp_path)) == told
+
+
+async def test_without_a_fallback_the_question_is_still_counted(open_parts: OpenParts, tmp_path: Path) -> None:
+    shop = await opened(open_parts, tmp_path, fallback="")
+    assert await misunderstood(shop) == ""
+    assert await misses(shop) == {"今天天气真好": 1}
+    assert await shop.read(lambda s: s.exec(select(FallbackSaid)).all()) == []
+
+
+async def test_memory_of_fallbacks_is_bounded(shop: Parts) -> None:
+    known = questions(shop)
+    for number in range(10_000):
+        known._remember((ACCOUNT, str(number)), shop.clock.now)
+    known._remember((ACCOUNT, XUAN), shop.clock.now + 600)
+    assert set(known._fallbacks) == {(ACCOUNT, XUAN)}
+
+
+# ---- what nobody had listed ----
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"), [("问" * 100, True), ("问" * 101, False), ("？！", False), ("问？", True)]
+)
+async def test_what_is_counted_as_a_question(shop: Parts, text: str, counted: bool) -> None:
+    await shop.write(lambda s: questions(shop).missed(s, ACCOUNT, text))
+    assert bool(await misses(shop)) is counted
+
+
+async def test_the_questions_asked_most(shop: Parts) -> None:
+    zone = shop.container.zone
+    first_day = datetime.fromtimestamp(shop.clock.now, zone).date().isoformat()
+    for question, times in (("甲", 2), ("乙", 3), ("丙", 2)):
+        for _ in range(times):
+            await shop.write(partial(questions(shop).missed, account=ACCOUNT, text=question))
+    await shop.write(lambda s: questions(shop).missed(s, "weimi1002", "丁"))
+    shop.clock.now += 86400
+    await shop.write(lambda s: questions(shop).missed(s, ACCOUNT, "甲"))
+    next_day = datetime.fromtimestamp(shop.clock.now, zone).date().isoformat()
+    assert await shop.read(lambda s: top_misses(s, 3)) == [("乙", 3), ("甲", 3), ("丙", 2)]
+    assert await shop.read(lambda s: top_misses(s, 9, account="weimi1002")) == [("丁", 1)]
+    assert await shop.read(lambda s: top_misses(s, 9, since=next_day)) == [("甲", 1)]
+    assert len(await shop.read(lambda s: top_misses(s, 9, since=first_day))) == 4
+
+
+async def test_old_questions_menus_and_fallbacks_are_forgotten(shop: Parts) -> None:
+    await ask(shop, "开通会员要钱吗")
+    await misunderstood(shop)
+    shop.clock.now += 600
+    await questions(shop).prune(shop.clock.now - 86400)
+    assert len(await shop.read(lambda s: s.exec(select(FaqMenu)).all())) == 1, "it has run out only now"
+    assert len(await shop.read(lambda s: s.exec(select(FallbackSaid)).all())) == 1
+    assert len(await misses(shop)) == 2
+    shop.clock.now += 1
+    await questions(shop).prune(shop.clock.now + 86400)
+    assert await shop.read(lambda s: s.exec(select(FaqMenu)).all()) == []
+    assert await shop.read(lambda s: s.exec(select(FallbackSaid)).all()) == []
+    assert await misses(shop) == {}

@@ -1,0 +1,180 @@
+"""Tickets in memory and in the database, and for how long a mark may be given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from models.db import Store
+from models.support import Ticket, TicketState
+from services.changes import ChangeFeed
+from services.support.tickets import MarkAsked, Tickets
+from tests.services.clock import Clock
+
+DAY = 24 * 3600.0
+WHO: dict[str, Any] = {"account": "a", "contact_id": "x", "name": "黑旋风", "state": TicketState.OPEN}
+
+
+@pytest.fixture
+def tickets(sqlite_store: Store, clock: Clock) -> Tickets:
+    return Tickets(sqlite_store, ChangeFeed(), clock)
+
+
+async def opened(store: Store, tickets: Tickets, **values: Any) -> int:
+    """A ticket; its number."""
+    ticket = await store.write(lambda s: tickets.add(s, **{**WHO, **values}))
+    assert ticket.id is not None
+    return ticket.id
+
+
+async def closed(store: Store, tickets: Tickets, clock: Clock, number: int) -> bool:
+    now = clock.now
+    return await store.write(lambda s: tickets.change(s, number, state=TicketState.CLOSED, closed_at=now))
+
+
+async def restarted(store: Store, clock: Clock) -> Tickets:
+    tickets = Tickets(store, ChangeFeed(), clock)
+    await tickets.load()
+    return tickets
+
+
+async def test_a_mark_may_be_given_for_24_hours(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+    number = await opened(sqlite_store, tickets, room_id="room")
+    assert tickets.mark_asked("a", "x") is None, "not before it is closed"
+    began = clock.now
+    assert await closed(sqlite_store, tickets, clock, number)
+    assert tickets.mark_asked("a", "x") == MarkAsked(number, "黑旋风", "room", began)
+    clock.now = began + DAY - 1
+    assert tickets.mark_asked("a", "x") is not None
+    clock.now = began + DAY
+    assert tickets.mark_asked("a", "x") is None
+
+
+@pytest.mark.parametrize(("after", "asked"), [(DAY - 1, True), (DAY, False), (DAY + 1, False)])
+async def test_the_24_hours_go_on_over_a_restart(
+    sqlite_store: Store, tickets: Tickets, clock: Clock, after: float, asked: bool
+) -> None:
+    began = clock.now
+    number = await opened(sqlite_store, tickets, room_id="room")
+    await closed(sqlite_store, tickets, clock, number)
+    clock.now = began + after
+    again = await restarted(sqlite_store, clock)
+    assert (again.mark_asked("a", "x") == MarkAsked(number, "黑旋风", "room", began)) is asked
+    clock.now = began + after - 2  # what was too old at the start is not read, so a clock set back finds nothing
+    assert (again.mark_asked("a", "x") is not None) is asked
+
+
+async def test_one_mark_for_the_newest_ticket(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+    first = await opened(sqlite_store, tickets)
+    await closed(sqlite_store, tickets, clock, first)
+    clock.now += 60
+    second = await opened(sqlite_store, tickets)
+    await closed(sqlite_store, tickets, clock, second)
+    asked = tickets.mark_asked("a", "x")
+    assert asked is not None and asked.ticket == second
+    assert await sqlite_store.write(lambda s: tickets.mark(s, asked, "a", "x", 4))
+    assert tickets.mark_asked("a", "x") is None
+    assert not await sqlite_store.write(lambda s: tickets.mark(s, asked, "a", "x", 5)), "there is one already"
+    marks = await sqlite_store.read(lambda s: [s.get_one(Ticket, number).mark for number in (first, second)])
+    assert marks == [None, 4]
+    assert (await restarted(sqlite_store, clock)).mark_asked("a", "x") is None, "the first is not asked for again"
+
+
+async def test_of_two_tickets_closed_at_once_the_later_gets_the_mark(
+    sqlite_store: Store, tickets: Tickets, clock: Clock
+) -> None:
+    numbers = []
+    for _ in range(2):
+        numbers.append(await opened(sqlite_store, tickets))
+        await closed(sqlite_store, tickets, clock, numbers[-1])
+    asked = (await restarted(sqlite_store, clock)).mark_asked("a", "x")
+    assert asked is not None and asked.ticket == numbers[1]
+
+
+async def test_memory_and_rows_say_the_same(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+    waiting = await opened(sqlite_store, tickets, state=TicketState.WAITING)
+    other = await opened(sqlite_store, tickets, contact_id="y")
+    gone = await opened(sqlite_store, tickets, contact_id="z")
+    await closed(sqlite_store, tickets, clock, gone)
+    for shown in (tickets, await restarted(sqlite_store, clock)):
+        assert sorted(ticket.id or 0 for ticket in shown) == [waiting, other]
+        first = shown.of("a", "x")
+        assert first is not None and first.id == waiting and (first.opened_at, first.last_at) == (clock.now, clock.now)
+        assert shown.get(other) is shown.of("a", "y")
+        assert shown.get(gone) is None and shown.of("a", "z") is None
+        assert shown.of("b", "x") is None
+        assert (shown.has_open("a", "x"), shown.has_open("a", "y"), shown.has_open("a", "z")) == (False, True, False)
+
+
+async def test_a_change_is_in_memory_and_in_the_row(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+    number = await opened(sqlite_store, tickets)
+    assert await sqlite_store.write(lambda s: tickets.change(s, number, staff_id="w", quiet_seconds=7))
+    ticket = tickets.get(number)
+    assert ticket is not None and (ticket.staff_id, ticket.quiet_seconds) == ("w", 7)
+    assert (await sqlite_store.read(lambda s: s.get_one(Ticket, number))).staff_id == "w"
+    await closed(sqlite_store, tickets, clock, number)
+    assert not await sqlite_store.write(lambda s: tickets.change(s, number, staff_id="late")), "it is closed"
+    assert (await sqlite_store.read(lambda s: s.get_one(Ticket, number))).staff_id == "w"
+
+
+async def test_a_transaction_that_fails_leaves_memory_as_it_was(sqlite_store: Store, tickets: Tickets) -> None:
+    await opened(sqlite_store, tickets)
+    with pytest.raises(IntegrityError):
+        await opened(sqlite_store, tickets)
+    assert len(list(tickets)) == 1
+
+
+async def test_a_closed_ticket_is_opened_again(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+    number = await opened(sqlite_store, tickets, staff_id="w", answered_at=1.0, reminders=3, quiet_seconds=9)
+    assert not await sqlite_store.write(lambda s: tickets.reopen(s, number)), "it is open"
+    assert not await sqlite_store.write(lambda s: tickets.reopen(s, 99)), "there is none"
+    await closed(sqlite_store, tickets, clock, number)
+    clock.now += 100
+    assert await sqlite_store.write(lambda s: tickets.reopen(s, number))
+    ticket = tickets.of("a", "x")
+    assert ticket is not None and ticket is tickets.get(number)
+    stored = await sqlite_store.read(lambda s: s.get_one(Ticket, number))
+    for one in (ticket, stored):
+        assert (one.state, one.staff_id, one.closed_at, one.closed_by) == (TicketState.OPEN, "w", None, "")
+        assert (one.last_at, one.reminded_at, one.answered_at) == (clock.now, clock.now, None)
+        assert (one.reminders, one.quiet_seconds) == (0, 0)
+    assert tickets.mark_asked("a", "x") is None
+
+
+async def test_a_ticket_stays_closed_while_its_person_has_another(
+    sqlite_store: Store, tickets: Tickets, clock: Clock
+) -> None:
+    number = await opened(sqlite_store, tickets)
+    await closed(sqlite_store, tickets, clock, number)
+    await opened(sqlite_store, tickets)
+    assert not await sqlite_store.write(lambda s: tickets.reopen(s, number))
+    assert (await sqlite_store.read(lambda s: s.get_one(Ticket, number))).state == TicketState.CLOSED
+
+
+async def test_pages_are_told_of_every_change(sqlite_store: Store, clock: Clock) -> None:
+    changes = ChangeFeed()
+    tickets = Tickets(sqlite_store, changes, clock)
+    number = await opened(sqlite_store, tickets)
+    await sqlite_store.write(lambda s: tickets.change(s, number, staff_id="w"))
+    await closed(sqlite_store, tickets, clock, number)
+    asked = tickets.mark_asked("a", "x")
+    assert asked is not None
+    await sqlite_store.write(lambda s: tickets.mark(s, asked, "a", "x", 5))
+    await sqlite_store.write(lambda s: tickets.reopen(s, number))
+    told = [(change.kind, change.facts) for change in changes._changes]
+    assert told == [("ticket", {"id": number})] * 5
+
+
+async def test_memory_of_marks_is_bounded(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+    """Those who may give none any more are forgotten once there are ten thousand."""
+    for person in range(10_000):
+        tickets._ask_mark(Ticket(id=person, contact_id=f"old{person}", **_rest()), clock.now)
+    assert len(tickets._marks) == 10_000
+    tickets._ask_mark(Ticket(id=10_000, contact_id="new", **_rest()), clock.now + DAY)
+    assert set(tickets._marks) == {("a", "new")}
+
+
+def _rest() -> dict[str, Any]:
+    return {"account": "a", "state": TicketState.CLOSED, "opened_at": 0.0, "last_at": 0.0}

@@ -1,0 +1,314 @@
+"""A join token that a person sends: what they are told, what is kept, and who is not heard any more."""
+
+from __future__ import annotations
+
+import pytest
+from sqlmodel import Session, select
+
+from models.groups import MemberRecord, Membership, MemberState, Qun, QunState, TokenMiss
+from services.decision import Decision
+from services.groups.groups import new_token
+from services.groups.membership_rows import put_membership
+from services.groups.token_joins import TokenJoins
+from tests.services.conftest import until
+from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
+from wechat.interface import State
+
+HOUR, DAY = 3600.0, 86400.0
+BAD = "入群令牌无效，请核对后重新发送。"
+
+
+async def sent(parts: Parts, token: str, who: str = XUAN, account: str = ACCOUNT) -> Decision:
+    """Decide about a token, and do what an event's transaction does."""
+    decision = await parts.container.token_joins.token_sent(account, who, token)
+    if decision.write is not None:
+        await parts.write(decision.write)
+    if decision.then is not None:
+        decision.then()
+    return decision
+
+
+async def requested(parts: Parts, token: str, who: str = XUAN) -> Decision:
+    decision = await parts.container.token_joins.token_in_request(ACCOUNT, who, "黑旋风", token)
+    if decision.write is not None:
+        await parts.write(decision.write)
+    return decision
+
+
+async def wrong(parts: Parts, *ages: float, who: str = XUAN, account: str = ACCOUNT) -> None:
+    """Wrong tokens of so many seconds ago."""
+    now = parts.clock.now
+    await parts.write(lambda s: s.add_all([TokenMiss(account=account, contact_id=who, at=now - age) for age in ages]))
+
+
+# ---- five wrong tokens within an hour ----
+
+
+async def test_the_fifth_wrong_token_is_the_last_that_is_answered(parts: Parts) -> None:
+    qun = await parts.group()
+    for _ in range(5):
+        assert (await sent(parts, new_token())).words == BAD
+        parts.clock.now += 1
+    assert (await sent(parts, new_token())).words == ""
+    assert (await sent(parts, qun.token)).words == ""
+    assert await parts.membership(qun, XUAN) is None
+    assert (await sent(parts, qun.token, "wxid_zhi")).words != "", "nobody else is meant"
+
+
+@pytest.mark.parametrize(
+    ("between", "heard"),
+    [(HOUR - 1, False), (HOUR, True), (HOUR + 1, True)],
+)
+async def test_five_that_took_an_hour_or_longer_are_forgiven(parts: Parts, between: float, heard: bool) -> None:
+    await wrong(parts, between, 300, 200, 100, 0)
+    assert ((await sent(parts, new_token())).words == BAD) is heard
+
+
+async def test_the_last_five_count(parts: Parts) -> None:
+    await wrong(parts, 5 * HOUR, 4 * HOUR, 400, 300, 200, 100, 0)
+    assert (await sent(parts, new_token())).words == ""
+
+
+@pytest.mark.parametrize(("after", "heard"), [(HOUR - 1, False), (HOUR, True)])
+async def test_nothing_is_heard_for_an_hour_after_the_fifth(parts: Parts, after: float, heard: bool) -> None:
+    qun = await parts.group()
+    await wrong(parts, 40, 30, 20, 10, 0)
+    parts.clock.now += after
+    assert bool((await sent(parts, qun.token)).words) is heard
+    assert bool((await requested(parts, qun.token)).opens) is heard
+
+
+async def test_four_are_no_reason(parts: Parts) -> None:
+    await wrong(parts, 3, 2, 1, 0)
+    assert (await sent(parts, new_token())).words == BAD
+
+
+async def test_another_account_counts_for_itself(parts: Parts) -> None:
+    await wrong(parts, 4, 3, 2, 1, 0, account="weimi1002")
+    assert (await sent(parts, new_token())).words == BAD
+
+
+async def test_a_wrong_token_in_a_friend_request_counts_too(parts: Parts) -> None:
+    await wrong(parts, 4, 3, 2, 1)
+    assert (await requested(parts, new_token())).words == BAD
+    assert (await sent(parts, new_token())).words == ""
+
+
+async def test_an_expired_or_closed_token_is_no_wrong_one(parts: Parts) -> None:
+    qun = await parts.group()
+    await wrong(parts, 4, 3, 2, 1)
+    await parts.container.groups.change(qun.number, token_expires_at=1.0)
+    for _ in range(3):
+        assert "已过期" in (await sent(parts, qun.token)).words
+    await parts.container.groups.change(qun.number, token_expires_at=None, state=QunState.LOST)
+    closed = parts.container.config.texts.join_closed
+    for _ in range(3):
+        assert (await sent(parts, qun.token)).words == closed
+    assert len(await parts.read(lambda s: s.exec(select(TokenMiss)).all())) == 4
+
+
+# ---- a token from a friend ----
+
+
+async def test_a_friend_is_let_in_after_the_answer(parts: Parts) -> None:
+    qun = await parts.group()
+    assert "正在拉您进群“宋公明的群100001”" in (await sent(parts, qun.token)).words
+    await until(lambda: not parts.container.token_joins._tasks, "added")
+    assert XUAN in parts.members(qun)
+    row = await parts.membership(qun, XUAN)
+    assert row is not None and (row.state, row.source, row.name) == (MemberState.JOINED, "message", "黑旋风")
+
+
+async def test_before_the_commit_nothing_is_done(parts: Parts) -> None:
+    qun = await parts.group()
+    decision = await parts.container.token_joins.token_sent(ACCOUNT, XUAN, qun.token)
+    assert decision.write is not None and decision.then is not None
+    assert XUAN not in parts.members(qun)
+    await parts.write(decision.write)
+    row = await parts.membership(qun, XUAN)
+    assert row is not None and (row.state, row.expires_at) == (MemberState.REQUESTED, None)
+
+
+async def test_a_group_of_another_account_is_no_group(parts: Parts) -> None:
+    qun = await parts.group()
+    kept = parts.container.groups.by_number(qun.number)
+    assert kept is not None
+    kept.account = "weimi1002"
+    assert (await sent(parts, qun.token)).words == BAD
+
+
+async def test_who_is_in_already_is_told_so(parts: Parts) -> None:
+    qun = await parts.group()
+    parts.members(qun).add(XUAN)
+    assert (await sent(parts, qun.token)).words == "您已经在“宋公明的群100001”里了。"
+    assert (await requested(parts, qun.token)).opens
+
+
+async def test_who_is_blacklisted_is_told_so_and_not_accepted(parts: Parts) -> None:
+    qun = await parts.group()
+    await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=True)))
+    await parts.container.blacklist.load()
+    expected = parts.container.config.texts.blacklisted.format(topic="宋公明的群100001")
+    assert (await sent(parts, qun.token)).words == expected
+    answer = await requested(parts, qun.token)
+    assert (answer.words, answer.opens) == (expected, False)
+
+
+async def invite(parts: Parts, qun: Qun, expires_in: float, error: str = "") -> None:
+    now = parts.clock.now
+    await parts.write(
+        lambda s: put_membership(
+            s,
+            qun,
+            now,
+            name="黑旋风",
+            contact_id=XUAN,
+            state=MemberState.INVITED,
+            expires_at=now + expires_in,
+            error=error,
+        )
+    )
+
+
+@pytest.mark.parametrize(("left", "days"), [(3 * DAY, "3"), (1.6 * DAY, "2"), (1.0, "1")])
+async def test_who_is_invited_already_is_told_for_how_long(parts: Parts, left: float, days: str) -> None:
+    qun = await parts.group()
+    await invite(parts, qun, left)
+    texts = parts.container.config.texts
+    assert (await sent(parts, qun.token)).words == texts.invited.format(topic=qun.topic, days=days)
+    assert parts.wechat.calls.count("add_member") == 0
+
+
+async def test_who_waits_for_the_owner_is_told_so(parts: Parts) -> None:
+    qun = await parts.group()
+    await invite(parts, qun, DAY, "owner")
+    assert (await sent(parts, qun.token)).words == parts.container.config.texts.waiting_owner.format(topic=qun.topic)
+
+
+@pytest.mark.parametrize("left", [0.0, -1.0])
+async def test_an_invitation_that_has_run_out_is_made_again(parts: Parts, left: float) -> None:
+    qun = await parts.group()
+    await invite(parts, qun, left)
+    assert "正在拉您进群" in (await sent(parts, qun.token)).words
+
+
+async def test_an_open_way_in_that_is_no_invitation_begins_again(parts: Parts) -> None:
+    qun = await parts.group()
+    assert (await requested(parts, qun.token)).words == ""
+    assert "正在拉您进群" in (await sent(parts, qun.token)).words
+
+
+# ---- a token in a friend request ----
+
+
+async def test_a_request_with_a_token_is_kept_until_they_are_a_friend(open_parts: OpenParts) -> None:
+    parts = await open_parts(groups={"pending_days": 3})
+    qun = await parts.group()
+    decision = await requested(parts, qun.token, "wxid_new")
+    assert (decision.words, decision.opens) == ("", True)
+    row = await parts.membership(qun, "wxid_new")
+    assert row is not None
+    assert (row.state, row.expires_at) == (MemberState.WAITING_FRIEND, parts.clock.now + 3 * DAY)
+
+
+async def test_a_new_friend_is_let_in_once_wechat_shows_them_as_one(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take seconds; the directory is asked first, then WeChat itself."""
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            parts.wechat.knows("wxid_new", "九纹龙")
+
+    parts.wechat.knows("wxid_new", "九纹龙", friend=False)
+    qun = await parts.group()
+    await requested(parts, qun.token, "wxid_new")
+    monkeypatch.setattr("services.groups.token_joins.asyncio.sleep", sleep)
+    await parts.container.token_joins._became_friend(ACCOUNT, "wxid_new")
+    assert pauses[:3] == [0.0, 0.5, 2.0]
+    assert 5.0 not in pauses
+    assert "wxid_new" in parts.members(qun)
+
+
+async def test_who_never_shows_as_a_friend_is_tried_all_the_same(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    parts.wechat.knows("wxid_new", "九纹龙", friend=False)
+    qun = await parts.group()
+    await requested(parts, qun.token, "wxid_new")
+    monkeypatch.setattr("services.groups.token_joins.asyncio.sleep", sleep)
+    await parts.container.token_joins._became_friend(ACCOUNT, "wxid_new")
+    assert pauses[:4] == [0.0, 0.5, 2.0, 5.0]
+    assert "wxid_new" in parts.members(qun)
+
+
+# ---- going on ----
+
+
+async def keep(parts: Parts, qun: Qun, state: str, who: str = XUAN) -> int:
+    now = parts.clock.now
+    row = await parts.write(
+        lambda s: put_membership(
+            s, qun, now, name=who, contact_id=who, state=state, source="message", expires_at=now + DAY
+        )
+    )
+    return row.id or 0
+
+
+@pytest.mark.parametrize("state", [MemberState.REQUESTED, MemberState.ADDING])
+async def test_what_a_crash_left_open_is_gone_on_with(parts: Parts, state: str) -> None:
+    qun = await parts.group()
+    await keep(parts, qun, state)
+    parts.clock.now += 3600
+    assert await parts.container.token_joins.resume_all() == 1
+    await until(lambda: XUAN in parts.members(qun), "added")
+
+
+async def test_an_account_that_is_away_is_not_resumed(parts: Parts) -> None:
+    qun = await parts.group()
+    await keep(parts, qun, MemberState.REQUESTED)
+    parts.clock.now += 3600
+    parts.wechat.state = State.CONNECTING
+    assert await parts.container.token_joins.resume_all() == 0
+
+
+@pytest.mark.parametrize(("state", "added"), [(MemberState.REQUESTED, True), (MemberState.REFUSED, False)])
+async def test_only_a_kept_request_is_gone_on_with(parts: Parts, state: str, added: bool) -> None:
+    qun = await parts.group()
+    number = await keep(parts, qun, state)
+    await parts.container.token_joins._go_on_with(number)
+    await parts.container.token_joins._go_on_with(number + 1)  # there is none
+    assert (XUAN in parts.members(qun)) is added
+
+
+async def test_a_failure_is_logged_and_stops_nothing(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
+    qun = await parts.group()
+    parts.wechat.fails["contact"] = ValueError("bug")
+    number = await keep(parts, qun, MemberState.REQUESTED)
+    parts.container.token_joins.go_on_soon(number)
+    await until(lambda: "a way into a group failed" in caplog.text, "logged")
+    assert not parts.container.token_joins._tasks
+
+
+async def test_a_stop_ends_what_runs(parts: Parts) -> None:
+    joins: TokenJoins = parts.container.token_joins
+    joins.became_friend_soon(ACCOUNT, XUAN)
+    await joins.stop()
+    assert not [task for task in joins._tasks if not task.done()]
+
+
+async def test_a_row_of_another_account_is_left_to_it(parts: Parts) -> None:
+    qun = await parts.group()
+    number = await keep(parts, qun, MemberState.REQUESTED)
+
+    def give_away(session: Session) -> None:
+        session.get_one(Membership, number).account = "weimi1002"
+
+    await parts.write(give_away)
+    await parts.container.token_joins._go_on(ACCOUNT, XUAN, qun.number)
+    assert XUAN not in parts.members(qun)

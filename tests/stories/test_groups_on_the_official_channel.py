@@ -1,0 +1,200 @@
+"""客户群: staff make groups, wxbot binds them to codes, people join by a QR code, staff confirm what is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from app.lifecycle import Bot
+from config import Config
+from sandbox.wecom.groups import PICTURE, GroupService
+from tests.stories.conftest import until
+from tests.stories.test_support_on_the_official_channel import ACCOUNT, OPEN_KFID, Shop
+
+OWNER = "SongGongMing"
+
+
+class GroupShop(Shop):
+    """A bot whose assistant has a pool of groups."""
+
+    groups: GroupService
+    overflow = False
+    pool: list[str]
+
+    async def start_bot(self) -> None:
+        corp = self.server.corp
+        callback = {"token": corp.callback_token, "aes_key": corp.aes_key}
+        assistant = {
+            "account": ACCOUNT, "kind": "wecom", "corp_id": corp.corp_id, "secret": corp.secret, "agent": 1000002,
+            "open_kfid": OPEN_KFID, "api_url": self.server.url, "callback": callback,
+            "groups": {"pool": self.pool, "room_base_name": "梁山群", "room_base_id": 2},
+        }  # fmt: skip
+        config = Config(
+            assistants=[assistant],
+            database=f"sqlite:///{self.folder}/wxbot.db",
+            api={"port": 0},
+            admins=["wm_nobody"],
+            groups={"overflow": self.overflow},
+        )
+        self.bot = Bot(config, clock=self.clock)
+        await self.bot.start()
+
+    async def request(self, method: str, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
+        url = f"http://127.0.0.1:{self.bot.port}{path}"
+        async with aiohttp.ClientSession() as http, http.request(method, url, json=body or None) as response:
+            return response.status, await response.json() if response.status != 204 else {}
+
+    async def until_shown(self, path: str, key: str, check: Callable[[Any], bool]) -> Any:
+        """Wait until what the API shows under this key is as it should be."""
+        async with asyncio.timeout(20):
+            while not check(shown := (await self.request("GET", path))[1][key]):  # noqa: ASYNC110 - over HTTP
+                await asyncio.sleep(0.1)
+        return shown
+
+    async def until_members(self, count: int) -> None:
+        await self.until_shown("/wxbot/qun?code=c1", "qun", lambda qun: qun["members"] == count)
+
+    async def qun(self, code: str = "c1") -> dict[str, Any]:
+        status, _ = await self.request("POST", "/wxbot/qun", code=code, owner=OWNER, assistant=ACCOUNT)
+        assert status == 201
+        found: dict[str, Any] = (await self.request("GET", f"/wxbot/qun?code={code}"))[1]["qun"]
+        return found
+
+    async def changed(self, chat_id: str) -> None:
+        url = f"http://127.0.0.1:{self.bot.port}/wecom/callback/{ACCOUNT}"
+        assert await self.server.call_back_group(url, chat_id) == 200
+
+    def way(self) -> str:
+        (config_id,) = self.groups.ways
+        return config_id
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[GroupShop]:
+    shop = GroupShop(tmp_path)
+    shop.overflow = getattr(request, "param", False)
+    shop.groups = shop.server.groups = GroupService(shop.clock, capacity=3)
+    shop.pool = [shop.groups.make("梁山一群", OWNER, "宋公明")]
+    await shop.open()
+    await shop.online()
+    yield shop
+    await shop.bot.stop()
+    await shop.server.stop()
+
+
+async def test_a_group_of_the_pool_is_bound_once_and_its_page_shows_the_join_code(shop: GroupShop) -> None:
+    qun = await shop.qun()
+    assert (qun["topic"], qun["state"], qun["members"]) == ("梁山一群", "active", 1)
+    assert (await shop.request("POST", "/wxbot/qun", code="c1", owner="宋公明", assistant=ACCOUNT))[0] == 200
+    assert len(shop.groups.ways) == 1
+    picture = base64.b64encode(PICTURE).decode()
+    path = "/weiqun/" + qun["url"].rpartition("/")[2]
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{shop.bot.port}{path}") as response:
+        assert picture in await response.text()
+    status, answer = await shop.request("POST", "/wxbot/qun", code="c2", owner=OWNER, assistant=ACCOUNT)
+    assert (status, answer["error"]["code"]) == (502, 2006), "the pool has no other group"
+    status, answer = await shop.request("POST", "/wxbot/qun", code="c3", owner="无名氏", assistant=ACCOUNT)
+    assert (status, answer["error"]["code"]) == (404, 2003)
+
+
+async def test_who_is_let_in_is_invited_and_in_once_the_list_shows_them(shop: GroupShop) -> None:
+    qun = await shop.qun()
+    body = {"token": qun["token"], "member": "黑旋风"}
+    for _ in range(2):
+        status, answer = await shop.request("POST", "/wxbot/qun/membership", **body)
+        assert (status, answer["membership_join_response"]) == (202, {"approved": "invited"})
+    shop.groups.lag = 1
+    shop.groups.scan(shop.way(), "wm_heixuanfeng", "黑旋风")
+    await shop.changed(shop.pool[0])
+    members = f"/wxbot/qun/{qun['number']}/members"
+    await shop.until_shown(
+        members, "members", lambda rows: {row["state"] for row in rows} == {"joined"} and len(rows) == 2
+    )
+    status, answer = await shop.request("POST", "/wxbot/qun/membership", **body)
+    assert (status, answer["membership_join_response"]) == (200, {"approved": "ok"})
+    shop.groups.leave(shop.pool[0], "wm_heixuanfeng")
+    await shop.changed(shop.pool[0])
+    await shop.until_members(1)
+    assert (await shop.request("POST", "/wxbot/qun/membership", **body))[0] == 202
+
+
+async def test_a_token_said_to_the_assistant_is_answered_with_the_page(shop: GroupShop) -> None:
+    qun = await shop.qun()
+    await shop.say("黑旋风", qun["token"])
+    await until(lambda: shop.seen("黑旋风"), "an answer")
+    assert qun["url"] in shop.seen("黑旋风")[0]
+
+
+@pytest.mark.parametrize("shop", [True], indirect=True)
+async def test_the_next_group_opens_by_itself_and_belongs_to_the_same_qun(shop: GroupShop) -> None:
+    await shop.qun()
+    chats = {shop.groups.scan(shop.way(), f"wm_{n}", f"人{n}") for n in range(3)}
+    assert len(chats) == 2
+    for chat_id in chats:
+        await shop.changed(chat_id)
+    await shop.until_members(4)
+
+
+async def test_what_is_said_to_a_group_is_sent_once_staff_confirm_it(shop: GroupShop) -> None:
+    qun = await shop.qun()
+    _, answer = await shop.request("POST", "/wxbot/broadcast", quns=[qun["number"]], text="今晚开会")
+    path = f"/wxbot/broadcast/{answer['broadcast']['id']}"
+    await until(lambda: shop.groups.tasks, "a task for the owner")
+    (task,) = shop.groups.tasks.values()
+    assert (task.sender, task.content) == (OWNER, {"text": {"content": "今晚开会"}})
+    assert (await shop.request("GET", path))[1]["broadcast"]["state"] != "done"
+    shop.groups.confirm(task.msgid)
+    shop.bot.container.outbox.retry_now(f"wx:{ACCOUNT}")
+    await shop.until_shown(path, "broadcast", lambda shown: shown["state"] == "done")
+    assert shop.groups.chats[shop.pool[0]].seen == [{"text": {"content": "今晚开会"}}]
+    assert len(shop.groups.tasks) == 1
+
+
+async def test_what_the_platform_does_not_send_has_failed(shop: GroupShop) -> None:
+    qun = await shop.qun()
+    _, answer = await shop.request("POST", "/wxbot/message", assistant=ACCOUNT, qun=qun["code"], text="第五次")
+    await until(lambda: shop.groups.tasks, "a task")
+    shop.groups.confirm(next(iter(shop.groups.tasks)), status=3)
+    shop.bot.container.outbox.retry_now(f"wx:{ACCOUNT}")
+    path = f"/wxbot/message/{answer['message']['id']}"
+    await shop.until_shown(path, "message", lambda shown: shown["state"] == "failed")
+
+
+async def test_what_groups_cannot_do_is_501(shop: GroupShop) -> None:
+    qun = await shop.qun()
+    await shop.request("POST", "/wxbot/qun/membership", token=qun["token"], member="黑旋风")
+    shop.groups.scan(shop.way(), "wm_heixuanfeng", "黑旋风")
+    await shop.changed(shop.pool[0])
+    members = f"/wxbot/qun/{qun['number']}/members"
+    listed = await shop.until_shown(members, "members", lambda rows: len(rows) == 2)
+    joined = next(one for one in listed if one["contact_id"] == "wm_heixuanfeng")
+    for method, path, body in (
+        ("PATCH", f"/wxbot/qun/{qun['number']}", {"topic": "新群名"}),
+        ("PATCH", f"/wxbot/qun/{qun['number']}", {"announcement": "公告"}),
+        ("DELETE", f"/wxbot/qun/membership/{joined['id']}", {}),
+    ):
+        status, answer = await shop.request(method, path, **body)
+        assert (status, answer["error"]["code"]) == (501, 2007), (method, body)
+    assert (await shop.request("DELETE", f"/wxbot/qun/{qun['number']}"))[0] == 204
+    await until(lambda: not shop.groups.ways, "nobody joins any more")
+
+
+async def test_a_restart_finds_groups_codes_and_tasks_again(shop: GroupShop) -> None:
+    qun = await shop.qun()
+    await shop.request("POST", "/wxbot/message", assistant=ACCOUNT, qun=qun["code"], text="明天见")
+    await until(lambda: shop.groups.tasks, "a task")
+    await shop.bot.stop()
+    shop.groups.scan(shop.way(), "wm_9", "九纹龙")
+    await shop.start_bot()
+    await shop.online()
+    await shop.until_members(2)
+    shop.groups.confirm(next(iter(shop.groups.tasks)))
+    shop.bot.container.outbox.retry_now(f"wx:{ACCOUNT}")
+    await until(lambda: shop.groups.chats[shop.pool[0]].seen, "the message")
+    assert (len(shop.groups.tasks), len(shop.groups.ways)) == (1, 1)

@@ -1,0 +1,69 @@
+"""For how long things count in customer service: a mark, and whom a picture is for."""
+
+from __future__ import annotations
+
+from sandbox.world.model import Kind
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.service import answers, known, service, staff_room, words
+
+THANKS = "感谢您的评价！"
+DAY = 24 * 3600.0
+
+
+async def opened(make_town: MakeTown) -> tuple[Town, str]:
+    """A town with a staff room and the ticket #1 of 黑旋风."""
+    town = await make_town(customer_service=service(handoff={"idle_minutes": 100_000}))
+    room = staff_room(town)
+    await known(town, room)
+    town.say("黑旋风", "人工")
+    await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
+    return town, room
+
+
+async def test_a_mark_is_taken_for_24_hours(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    town.say("宋公明", "#1 结束", room)
+    await town.hears("黑旋风", "请回复 1–5 为本次服务打分")
+    town.say("智多星", "人工")
+    await town.hears("宋公明", "【#2 智多星】请求人工服务", room)
+    town.say("宋公明", "#2 结束", room)
+    await town.hears("智多星", "请回复 1–5 为本次服务打分")
+    town.ahead = DAY - 60
+    assert await answers(town, "黑旋风", "5") == [THANKS]
+    town.ahead = DAY + 1
+    assert THANKS not in await answers(town, "智多星", "5")
+
+
+async def test_a_picture_goes_to_the_ticket_named_in_the_last_two_minutes(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+
+    def pictures() -> int:
+        return sum(message.kind is Kind.IMAGE for message in town.seen("黑旋风"))
+
+    def send(name: str) -> None:
+        town.world.chats.send_media(town.id("宋公明"), room, Kind.IMAGE, name, b"\x89PNG")
+
+    town.say("宋公明", "#1 请看图", room)
+    await town.hears("黑旋风", "请看图")
+    town.ahead = 110
+    send("in-time.png")
+    await until(lambda: pictures() == 1, "the picture is for #1")
+    await town.hears("宋公明", "已", room)
+    town.ahead = 110 + 110  # a picture sent on names the ticket once more
+    send("next.png")
+    await until(lambda: pictures() == 2, "it goes on")
+    await town.quiet()
+    town.ahead = 220 + 121
+    send("for-colleagues.png")
+    await town.quiet()
+    assert pictures() == 2
+    assert len(words(town.seen("店长", room))) >= 2
+
+
+async def test_a_picture_of_a_colleague_is_for_nobody(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    town.say("宋公明", "#1 请看图", room)
+    await town.hears("黑旋风", "请看图")
+    town.world.chats.send_media(town.id("店长"), room, Kind.IMAGE, "lunch.png", b"\x89PNG")
+    await town.quiet()
+    assert not [message for message in town.seen("黑旋风") if message.kind is Kind.IMAGE]

@@ -1,0 +1,217 @@
+"""Voice messages: read by a server at the wire, out of real SILK, and handled as text; else staff get the file."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import math
+import struct
+import wave
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pysilk
+import pytest
+from aiohttp import web
+
+from sandbox.world.model import Kind
+from services.support.transcription import Unreadable, decoded
+from tests.stories.business import Receiver, receiving, serving
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.service import answers, known, service, staff_room, words
+
+UNREAD = "抱歉，我没听懂。回复“人工”转人工客服。\n我还听不懂语音，请改用文字发送。"
+WHO = "黑旋风"
+
+
+def silk(seconds: float = 1.0, *, tencent: bool = True) -> bytes:
+    """A tone as a voice message."""
+    rate = 24_000
+    samples = (int(8000 * math.sin(2 * math.pi * 440 * n / rate)) for n in range(int(rate * seconds)))
+    sound = io.BytesIO(b"".join(struct.pack("<h", sample) for sample in samples))
+    message = io.BytesIO()
+    pysilk.encode(sound, message, rate, 24_000, tencent=tencent)
+    return message.getvalue()
+
+
+class Transcriber:
+    """A transcription server; `said` is what it hears in the next file, `status` how it answers."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.said: Any = "营业时间。"
+        self.status = 200
+        self.asked: list[dict[str, Any]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        assert request.path == "/v1/audio/transcriptions"
+        form = await request.post()
+        sound = form["file"]
+        assert isinstance(sound, web.FileField)
+        fields = {name: value for name, value in form.items() if name != "file"}
+        key = request.headers.get("Authorization", "")
+        self.asked.append({**fields, "key": key, "name": sound.filename, "sound": sound.file.read()})
+        await self.open.wait()
+        return web.json_response({"text": self.said}, status=self.status)
+
+
+@pytest.fixture
+async def transcriber() -> AsyncIterator[Transcriber]:
+    one = Transcriber()
+    async with serving(one.handle) as url:
+        one.url = f"{url}/v1"
+        yield one
+        one.open.set()
+
+
+def with_ears(transcriber: Transcriber, **more: Any) -> dict[str, Any]:
+    settings = {"base_url": transcriber.url, "model": "whisper", "key": "sk-secret", "timeout": 5}
+    section: dict[str, Any] = service(transcription=settings, **more)
+    section["keywords"].append({"equals": "营业时间", "reply": "九点到六点。"})
+    return section
+
+
+def speak(town: Town, data: bytes, name: str = "voice.sil", who: str = WHO) -> None:
+    town.world.chats.send_media(town.id(who), town.id("bot"), Kind.AUDIO, name, data)
+
+
+async def test_what_is_said_is_answered_as_text(make_town: MakeTown, transcriber: Transcriber) -> None:
+    town = await make_town(customer_service=with_ears(transcriber))
+    speak(town, silk(1.5))
+    await town.hears(WHO, "九点到六点。")
+    (asked,) = transcriber.asked
+    assert (asked["model"], asked["key"], asked["name"]) == ("whisper", "Bearer sk-secret", "voice.wav")
+    with wave.open(io.BytesIO(asked["sound"])) as sound:
+        assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 16_000)
+        assert sound.getnframes() / 16_000 == pytest.approx(1.5, abs=0.1)
+        assert max(struct.unpack("<1000h", sound.readframes(2000)[:2000])) > 4000
+
+
+async def test_the_staff_reads_what_was_said(make_town: MakeTown, transcriber: Transcriber) -> None:
+    """Before the ticket, in it, and in its history; and a person may be asked for."""
+    town = await make_town(customer_service=with_ears(transcriber))
+    room = staff_room(town)
+    await known(town, room)
+    transcriber.said = "我的快递丢了"
+    speak(town, silk())
+    await until(lambda: transcriber.asked, "asked")
+    transcriber.said = "转人工。"
+    speak(town, silk())
+    opened = await town.hears("店长", "【#1 黑旋风】请求人工服务", room)
+    assert "黑旋风：🎤 我的快递丢了" in opened.text
+    transcriber.said = "在吗？"
+    speak(town, silk())
+    await town.hears("店长", "【#1 黑旋风】🎤 在吗？", room)
+    town.say("店长", "#1 历史", room)
+    await town.hears("店长", "黑旋风：🎤 在吗？", room)
+    await town.quiet()
+    assert all(message.kind is not Kind.FILE for message in town.seen("店长", room))
+
+
+async def test_a_mark_may_be_spoken_and_a_flow_answered(make_town: MakeTown, transcriber: Transcriber) -> None:
+    flow = {"name": "试", "start": ["开始"], "allow": "everyone", "steps": [{"ask": {"a": "甲？"}}, {"say": "{a}好"}]}
+    town = await make_town(customer_service=with_ears(transcriber), flows=[flow])
+    room = staff_room(town)
+    await known(town, room)
+    town.say(WHO, "开始")
+    await town.hears(WHO, "甲？")
+    transcriber.said = "一店。"
+    speak(town, silk())
+    await town.hears(WHO, "一店好")
+    town.say(WHO, "人工")
+    await town.hears("店长", "请求人工服务", room)
+    town.say("店长", "#1 结束", room)
+    await town.hears("店长", "#1 黑旋风 已结束", room)
+    transcriber.said = "五星好评！"
+    speak(town, silk())
+    await town.hears("店长", "评分：5", room)
+
+
+@pytest.mark.parametrize("trouble", ["off", "refuses", "silence", "no text", "slow", "broken file", "no sound"])
+async def test_voice_that_is_not_read_goes_to_the_staff_as_a_file(
+    make_town: MakeTown, transcriber: Transcriber, trouble: str
+) -> None:
+    section = with_ears(transcriber)
+    section["transcription"]["timeout"] = 0.5 if trouble == "slow" else 5
+    if trouble == "off":
+        section["transcription"] = {}
+    transcriber.status = 500 if trouble == "refuses" else 200
+    transcriber.said = {"silence": " 。", "no text": None}.get(trouble, "营业时间")
+    if trouble == "slow":
+        transcriber.open.clear()
+    data = {"broken file": silk()[:9] + b"\xff" * 500, "no sound": b"PNG"}.get(trouble, silk())
+    town = await make_town(customer_service=section)
+    room = staff_room(town)
+    await known(town, room)
+    speak(town, data)
+    await town.hears(WHO, UNREAD)
+    town.say(WHO, "人工")
+    opened = await town.hears("店长", "请求人工服务", room)
+    assert "[语音]" in opened.text
+    await until(lambda: any(m.kind in (Kind.FILE, Kind.AUDIO) for m in town.seen("店长", room)), "the file comes")
+    before = len(words(town.seen(WHO)))
+    speak(town, data)
+    await until(lambda: len([m for m in town.seen("店长", room) if m.kind in (Kind.FILE, Kind.AUDIO)]) == 2, "both")
+    await town.hears("店长", "【#1 黑旋风】[语音]", room)
+    assert len(words(town.seen(WHO))) == before  # the staff has them
+
+
+async def test_who_speaks_often_is_told_twice(make_town: MakeTown) -> None:
+    town = await make_town(customer_service=service())
+    for _ in range(4):
+        speak(town, silk(0.2))
+    again = "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。\n我还听不懂语音，请改用文字发送。"
+    assert await answers(town, WHO) == [UNREAD, again]
+
+
+async def test_a_server_that_fails_is_left_alone_for_a_while(make_town: MakeTown, transcriber: Transcriber) -> None:
+    town = await make_town(customer_service=with_ears(transcriber))
+    transcriber.status = 503
+    for _ in range(5):
+        speak(town, silk(0.2))
+    await town.quiet()
+    assert len(transcriber.asked) == 3
+    transcriber.status, town.ahead = 200, 31
+    speak(town, silk(0.2))
+    await town.hears(WHO, "九点到六点。")
+
+
+async def test_it_can_be_configured_while_the_bot_runs(make_town: MakeTown, transcriber: Transcriber) -> None:
+    town = await make_town(customer_service=service(keywords=with_ears(transcriber)["keywords"]))
+    speak(town, silk())
+    await town.hears(WHO, UNREAD)
+    town.extra["customer_service"]["transcription"] = with_ears(transcriber)["transcription"]
+    status, _, _ = await town.call("POST", "/wxbot/config/reload")
+    assert status == 200
+    speak(town, silk())
+    await town.hears(WHO, "九点到六点。")
+
+
+async def test_business_systems_hear_the_words(make_town: MakeTown, transcriber: Transcriber) -> None:
+    receiver: Receiver
+    async with receiving() as receiver:
+        hook = {**receiver.config, "events": ["message.received"]}
+        town = await make_town(customer_service=with_ears(transcriber), webhooks=[hook])
+        speak(town, silk())
+        (heard,) = await until(lambda: receiver.of("message.received"), "told")
+        assert (heard["kind"], heard["text"]) == ("audio", "营业时间")
+
+
+async def test_other_formats_go_as_they_are(make_town: MakeTown, transcriber: Transcriber) -> None:
+    town = await make_town(customer_service=with_ears(transcriber))
+    for begin, name in ((b"ID3", "mp3"), (b"#!AMR\n", "amr"), (b"OggS", "ogg")):
+        speak(town, begin + b"sound", f"voice.{name}")
+    await until(lambda: len(transcriber.asked) == 3, "asked")
+    assert [one["name"] for one in transcriber.asked] == ["voice.mp3", "voice.amr", "voice.ogg"]
+    assert transcriber.asked[1]["sound"] == b"#!AMR\nsound"
+
+
+async def test_silk_with_and_without_tencents_mark(tmp_path: Path) -> None:
+    for tencent in (True, False):
+        assert (await decoded(silk(tencent=tencent)))[:4] == b"RIFF"
+    for broken in (b"", b"#!SILK_V3", silk()[:9] + b"\xff" * 500):
+        with pytest.raises(Unreadable):
+            await decoded(broken)

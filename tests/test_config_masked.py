@@ -1,0 +1,97 @@
+"""The config as it is shown: every secret of every section is hidden, by its type; all else is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from config import Config
+from config.masked import HIDDEN, masked
+from config.section import Mask
+from config.texts import Texts
+
+SECRETS = (
+    "tok-1", "corp-1", "cb-token-1", "A" * 43, "key-all-1", "key-one-1", "pass-1", "llm-1", "emb-1", "hook-path-1",
+    "hdr-1", "whsec_c2VjcmV0c2VjcmV0",
+)  # fmt: skip
+
+
+def _config() -> Config:
+    data: dict[str, Any] = {
+        "assistants": [
+            {"account": "a", "endpoint": "10.0.0.1:8788", "token": "tok-1"},
+            {
+                "account": "b", "kind": "wecom", "corp_id": "ww1", "secret": "corp-1", "open_kfid": "wk1",
+                "callback": {"token": "cb-token-1", "aes_key": "A" * 43},
+            },
+        ],
+        "database": "postgresql://wxbot:pass-1@db.example/wxbot",
+        "api": {"keys": ["key-all-1", {"name": "erp", "key": "key-one-1"}]},
+        "customer_service": {
+            "llm": {"base_url": "http://llm", "model": "m", "key": "llm-1"},
+            "embeddings": {"base_url": "http://emb", "model": "m", "key": "emb-1"},
+        },
+        "webhooks": [{"name": "erp", "url": "https://erp.example/hook-path-1", "secret": "whsec_c2VjcmV0c2VjcmV0"}],
+        "systems": {"erp": {"base_url": "http://erp.example/api", "headers": {"Authorization": "Bearer hdr-1"}}},
+    }  # fmt: skip
+    return Config(**data)
+
+
+def test_no_secret_is_shown() -> None:
+    shown = masked(_config())
+    for secret in SECRETS:
+        assert secret not in str(shown), secret
+    assert shown["assistants"][0]["token"] == HIDDEN
+    assert shown["api"]["keys"] == [HIDDEN, {**shown["api"]["keys"][1], "name": "erp", "key": HIDDEN}]
+    assert shown["systems"]["erp"]["headers"] == {"Authorization": HIDDEN}
+    assert shown["database"] == f"postgresql://{HIDDEN}@db.example/wxbot"
+    assert shown["webhooks"][0]["url"] == f"https://erp.example/{HIDDEN}"
+
+
+def test_all_else_is_shown_as_in_the_file() -> None:
+    config = _config()
+    shown = masked(config)
+    plain = config.model_dump(mode="json", by_alias=True)
+    assert _paths(shown) == _paths(plain)
+    assert shown["systems"]["erp"]["base_url"] == "http://erp.example/api"
+    assert (
+        shown["texts"] == plain["texts"] and shown["groups"] == plain["groups"] and shown["pacing"] == plain["pacing"]
+    )
+    assert masked(Config())["assistants"][0]["token"] == ""  # what is empty stays so
+
+
+def _paths(value: Any, path: str = "") -> set[str]:
+    if isinstance(value, dict):
+        return {path}.union(*(_paths(one, f"{path}.{key}") for key, one in value.items()))
+    return {path}.union(*(_paths(one, f"{path}[]") for one in value)) if isinstance(value, list) else {path}
+
+
+def _sections(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
+    if model in seen:
+        return
+    seen.add(model)
+    yield model
+    for field in model.model_fields.values():
+        for kind in _models(field.annotation):
+            yield from _sections(kind, seen)
+
+
+def _models(kind: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for one in get_args(kind):
+        yield from _models(one)
+
+
+SECTIONS = [section for section in _sections(Config, set()) if section is not Texts]
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
+def test_whatever_sounds_like_a_secret_is_marked_as_one(section: type[BaseModel]) -> None:
+    for name, field in section.model_fields.items():
+        sounds = any(word in name for word in ("token", "secret", "password", "key"))
+        if sounds and str in (field.annotation, *get_args(field.annotation)):
+            assert Mask.WHOLE in field.metadata, f"{section.__name__}.{name}"

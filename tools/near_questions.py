@@ -1,0 +1,51 @@
+"""What `make keywords` says of near questions: from when on they are offered, and which are near a sentence."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+
+from config import Config
+from models.db import Store
+from services.messaging.http_client import HttpClient
+from services.support.embeddings import EmbeddingClient
+from services.support.faq import NEAR, Faq, Near, load
+from services.support.knowledge import load as load_knowledge
+from services.support.meaning import MeaningIndex
+
+
+async def report(config: Config, sentence: str) -> list[str]:
+    """Lines for the terminal; `sentence` may be empty. ConfigError for files that cannot be read."""
+    service = config.customer_service
+    entries, passages = load(service.faq), load_knowledge(service.knowledge)
+    faq = Faq([*entries, *passages])
+    lines = [f"{len(entries)} questions, {len(passages)} passages; by words near from {NEAR:.3f} on"]
+    if sentence:
+        lines += _shown("words", faq.nearest(sentence))
+    if not service.embeddings.base_url or not faq.entries:
+        return lines
+    http = HttpClient()
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(f"sqlite:///{folder}/embeddings.db")
+        await store.open()
+        try:
+            client = EmbeddingClient(store, http, service.embeddings, time.time)
+            return lines + await _by_meaning(client, faq, sentence)
+        finally:
+            await store.close()
+            await http.close()
+
+
+async def _by_meaning(client: EmbeddingClient, faq: Faq, sentence: str) -> list[str]:
+    vectors = await client.of_listed(MeaningIndex.texts(faq))
+    if vectors is None:
+        return [f"{client.model}: the server does not answer"]
+    index = MeaningIndex(faq, vectors)
+    lines = [f"{client.model}: near from {index.threshold:.3f} on"]
+    asked = await client.of_question(sentence) if sentence else None
+    return lines + (_shown("meaning", index.nearest(sentence, asked)) if asked is not None else [])
+
+
+def _shown(by: str, found: Sequence[Near]) -> list[str]:
+    return [f"by {by}: {one.score:.3f} {one.question}" for one in found] or [f"by {by}: nothing is near"]

@@ -1,0 +1,111 @@
+"""Fetches what a gateway names by an address, without becoming its way into the private network."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from errors import WeChatRefused, WeChatUnknown
+from wechat.received_file import ReceivedFile
+
+SECONDS: Final = 60.0
+MAX_REDIRECTS: Final = 3  # within one host; to another host none is followed
+HEADERS: Final = frozenset({"accept", "cookie", "referer", "user-agent"})  # those of a gateway's that are sent
+REDIRECTS: Final = (301, 302, 303, 307, 308)
+# Addresses in which another one stands: NAT64 and 6to4.
+WRAPPING: Final = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
+
+
+class PrivateAddress(OSError):
+    """A name leads to an address that is not on the internet."""
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names to addresses on the internet only; what is checked here is what is connected to."""
+
+    def __init__(self) -> None:
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a name; PrivateAddress when one of them is private."""
+        found = await self._resolver.resolve(host, port, family)
+        if not all(is_public(one["host"]) for one in found):
+            raise PrivateAddress(f"{host} has a private address")
+        return found
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one on the internet."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return is_public(str(ip.ipv4_mapped))
+        if any(ip in network for network in WRAPPING):
+            return False
+    return ip.is_global and not ip.is_multicast
+
+
+async def fetch(address: str, headers: Any, into: ReceivedFile, private_hosts: Collection[str] = ()) -> None:
+    """The bytes at an address of a gateway's choice: with the headers that a download needs, from one host, and from a
+    private address only where its host is named."""
+    url = _usable(address)
+    allowed = url.host in private_hosts
+    if not allowed and _is_private_literal(url.host or ""):
+        raise WeChatRefused("file", "its address is a private one")
+    given = headers if isinstance(headers, Mapping) else {}
+    sent = {str(name): str(value) for name, value in given.items() if str(name).lower() in HEADERS}
+    connector = aiohttp.TCPConnector(resolver=None if allowed else PublicResolver())
+    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    try:
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            await _follow(session, url, sent, into)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        if isinstance(error.__cause__, PrivateAddress):
+            raise WeChatRefused("file", "its address is a private one") from None
+        raise WeChatUnknown("file", f"its address could not be read ({type(error).__name__})") from None
+
+
+async def _follow(session: aiohttp.ClientSession, url: URL, headers: dict[str, str], into: ReceivedFile) -> None:
+    for _ in range(MAX_REDIRECTS + 1):
+        async with session.get(url, headers=headers, allow_redirects=False) as answer:
+            if answer.status not in REDIRECTS:
+                return await _read(answer, into)
+            leads_to = url.join(URL(answer.headers.get("Location", "")))
+        if leads_to.origin() != url.origin():
+            raise WeChatRefused("file", "its address leads to another host")
+        url = leads_to
+    raise WeChatRefused("file", f"its address leads on more than {MAX_REDIRECTS} times")
+
+
+async def _read(answer: aiohttp.ClientResponse, into: ReceivedFile) -> None:
+    if answer.status != 200:
+        raise WeChatRefused("file", f"its address answered {answer.status}")
+    async for chunk in answer.content.iter_chunked(64 * 1024):
+        await into.write(chunk)
+
+
+def _usable(address: str) -> URL:
+    url = URL(address)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise WeChatRefused("file", "its address is no web address")
+    return url
+
+
+def _is_private_literal(host: str) -> bool:
+    """Whether the host is itself a private IP address: aiohttp resolves no such."""
+    try:
+        return not is_public(host)
+    except ValueError:
+        return False

@@ -1,0 +1,32 @@
+"""What the clock of a gateway shows, by the Date header of its answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+
+class GatewayClock:
+    """Node.js dates every answer, and so every gateway of Wechaty's own; other servers may not."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._shown: tuple[float, float] | None = None  # Unix seconds, and the monotonic time at which they were read
+
+    def read(self, headers: Mapping[str, Any] | None) -> None:
+        """Take the date of an answer, where it has a usable one."""
+        text = str((headers or {}).get("date", ""))
+        if not text or text == self._text:
+            return
+        self._text = text
+        try:
+            self._shown = parsedate_to_datetime(text).timestamp(), time.monotonic()
+        except (ValueError, OverflowError):
+            return
+
+    @property
+    def now(self) -> float | None:
+        """What it shows now, in Unix seconds (to about a second); None while nothing is known."""
+        return None if self._shown is None else self._shown[0] + time.monotonic() - self._shown[1]

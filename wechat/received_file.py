@@ -1,0 +1,53 @@
+"""The bytes of a file as they come in: few in memory, many in a temporary file."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from typing import IO, Final
+
+from errors import WeChatRefused
+from wechat.events import Media
+
+IN_MEMORY: Final = 25 * 1024 * 1024  # bytes of a file that is wanted in memory
+PIECE: Final = 2 * 1024 * 1024  # written to disk at a time
+
+
+class ReceivedFile:
+    """Takes at most `limit` bytes; WeChatRefused for more. `on_disk`: more than a piece goes to a temporary file."""
+
+    def __init__(self, limit: int, *, on_disk: bool) -> None:
+        self._limit = limit
+        self._on_disk = on_disk
+        self._size = 0
+        self._piece = bytearray()
+        self._file: IO[bytes] | None = None
+
+    async def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._size += len(data)
+        if self._size > self._limit:
+            self.close()
+            raise WeChatRefused("file", f"more than {self._limit} bytes")
+        self._piece += data
+        if self._on_disk and len(self._piece) > PIECE:
+            await asyncio.to_thread(self._flush)
+
+    def _flush(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it belongs to the Media
+        self._file.write(self._piece)
+        self._piece.clear()
+
+    async def media(self, name: str) -> Media:
+        """All of it."""
+        if self._file is None:
+            return Media(name, bytes(self._piece))
+        await asyncio.to_thread(self._flush)
+        return Media(name, b"", self._file)
+
+    def close(self) -> None:
+        """Forget it."""
+        self._piece.clear()
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,212 @@
+"""客户群: groups that staff make. The API reads them, hands out a QR code to join by, and writes to them through tasks
+that a member of staff confirms (developer.work.weixin.qq.com, documents 92122, 92229, 92135, 92136)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from typing import Any, Final
+
+from config.wecom import GroupPoolSettings
+from errors import WeChatError, WeChatRefused
+from wechat.directory import CachedDirectory
+from wechat.events import Contact, Room
+from wecom import codes
+from wecom.api import ApiRefused, WecomApi
+from wecom.storage import Chat, Storage
+
+log = logging.getLogger(__name__)
+READ_EVERY: Final = 600.0  # seconds between two readings of all groups, for what no callback told
+LAGS: Final = (0.0, 2.0, 10.0, 60.0)  # seconds after a callback: the list of members may be behind it (96338)
+BY_CODE: Final = 2  # the scene of a join way: a QR code
+
+
+class MemberKind(IntEnum):
+    """Who a member of a group is."""
+
+    STAFF = 1
+    CUSTOMER = 2
+
+
+class Change(StrEnum):
+    """What a callback says has happened to a group."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DISMISS = "dismiss"
+
+
+class CustomerGroups:
+    """The groups of one account: those of its pool, and those that WeCom opened because one of them was full."""
+
+    def __init__(
+        self,
+        api: WecomApi,
+        storage: Storage,
+        directory: CachedDirectory,
+        settings: GroupPoolSettings,
+        told: Callable[[Sequence[str]], Awaitable[None]],
+    ) -> None:
+        self._api = api
+        self._storage = storage
+        self._directory = directory
+        self._settings = settings
+        self._told = told  # the ids of groups whose members are not the same as before
+        self._following: dict[str, asyncio.Task[None]] = {}
+
+    def __contains__(self, chat_id: str) -> bool:
+        return chat_id in self._directory.rooms
+
+    # ---- reading ----
+
+    async def run(self) -> None:
+        """Read all groups now and then, until cancelled."""
+        try:
+            while True:
+                changed = await self.read_all()
+                if changed:
+                    await self._told(changed)
+                await asyncio.sleep(READ_EVERY)
+        finally:
+            for task in self._following.values():
+                task.cancel()
+
+    async def read_all(self) -> list[str]:
+        """Read every group; the ids of those that changed. One that cannot be read is tried again the next time."""
+        chats = {chat.id: chat for chat in await self._storage.chats()}
+        for chat in list(chats.values()):
+            for id in await self._opened_by(chat):
+                chats.setdefault(id, Chat(id, chat.state))
+        changed = []
+        for id in dict.fromkeys([*self._settings.pool, *chats]):
+            before = self._directory.rooms.get(id)
+            try:
+                await self.read(id)
+            except WeChatError as error:
+                log.info("group %s could not be read: %s", id, error)
+            if self._directory.rooms.get(id) != before:
+                changed.append(id)
+        return changed
+
+    async def _opened_by(self, chat: Chat) -> list[str]:
+        """The groups behind a join way: WeCom opens the next one when all are full."""
+        if not chat.config_id:
+            return []
+        try:
+            answer = await self._api.call("externalcontact/groupchat/get_join_way", {"config_id": chat.config_id})
+        except WeChatError as error:
+            log.info("a join way could not be read: %s", error)
+            return []
+        return [str(id) for id in (answer.get("join_way") or {}).get("chat_id_list") or ()]
+
+    async def read_new(self) -> list[Room]:
+        """Read the groups of the pool that are not known yet."""
+        new = []
+        for id in self._settings.pool:
+            if id not in self._directory.rooms:
+                try:
+                    new.append(await self.read(id))
+                except WeChatRefused as error:
+                    log.warning("group %s of the pool cannot be read: %s", id, error)
+        return new
+
+    async def read(self, chat_id: str) -> Room:
+        """A group as the API shows it now; WeChatRefused when there is none."""
+        began = datetime.now(UTC)
+        try:
+            answer = await self._api.call("externalcontact/groupchat/get", {"chat_id": chat_id, "need_name": 1})
+        except ApiRefused as error:
+            if error.code in codes.NO_GROUP:
+                self._directory.drop_room(chat_id)
+            raise
+        chat: dict[str, Any] = answer.get("group_chat") or {}
+        members = [one for one in chat.get("member_list") or () if isinstance(one, dict) and one.get("userid")]
+        for one in members:
+            self._meet(one)
+        room = Room(
+            chat_id,
+            topic=str(chat.get("name") or ""),
+            owner_id=str(chat.get("owner") or ""),
+            admin_ids=tuple(str(one.get("userid")) for one in chat.get("admin_list") or ()),
+            member_ids={str(one["userid"]) for one in members} | {self._directory.owner_id},
+            join_state=await self._state_of(chat_id, members),
+        )
+        self._directory.put_room(room, began)
+        return room
+
+    def _meet(self, member: dict[str, Any]) -> None:
+        """Staff can be written to at any time, and count as friends; customers only once they have spoken."""
+        id = str(member["userid"])
+        known = self._directory.contacts.get(id)
+        name = str(member.get("name") or member.get("group_nickname") or (known.name if known else ""))
+        is_friend = member.get("type") == MemberKind.STAFF or (known is not None and known.friend)
+        self._directory.put_contact(Contact(id, name, friend=is_friend, avatar=known.avatar if known else ""))
+
+    async def _state_of(self, chat_id: str, members: Sequence[dict[str, Any]]) -> str:
+        """The state of the join way that leads here. A group that WeCom opened shows it on its members only."""
+        chats = {chat.id: chat.state for chat in await self._storage.chats()}
+        if chats.get(chat_id) or chat_id in self._settings.pool:
+            return chats.get(chat_id, "")
+        shown = {str(one["state"]) for one in members if one.get("state")} & set(chats.values())
+        if len(shown) != 1:
+            return ""
+        state = shown.pop()
+        await self._storage.keep_chat(Chat(chat_id, state))
+        return state
+
+    def changed(self, chat_id: str) -> None:
+        """A callback told of a group: read it until it has changed."""
+        if (running := self._following.pop(chat_id, None)) is not None:
+            running.cancel()
+        self._following[chat_id] = asyncio.create_task(self._follow(chat_id))
+
+    async def _follow(self, chat_id: str) -> None:
+        before = self._directory.rooms.get(chat_id)
+        for wait in LAGS:
+            await asyncio.sleep(wait)
+            try:
+                await self.read(chat_id)
+            except WeChatError as error:
+                log.info("group %s could not be read: %s", chat_id, error)
+            if self._directory.rooms.get(chat_id) != before:
+                await self._told([chat_id])
+                return
+
+    # ---- the code to join by ----
+
+    async def open(self, chat_id: str, state: str, *, grows: bool) -> None:
+        """Have a QR code under which people join the group; `state` shows who came by it. `grows`: when the group is
+        full WeCom opens the next one. A second code of a call that was lost leads to the same group."""
+        if any(chat.id == chat_id and chat.config_id for chat in await self._storage.chats()):
+            return
+        body: dict[str, Any] = {"scene": BY_CODE, "chat_id_list": [chat_id], "state": state}
+        body["auto_create_room"] = int(grows)
+        if grows and self._settings.room_base_name:
+            body |= {"room_base_name": self._settings.room_base_name, "room_base_id": self._settings.room_base_id}
+        answer = await self._api.call("externalcontact/groupchat/add_join_way", body)
+        config_id = str(answer["config_id"])
+        way = await self._api.call("externalcontact/groupchat/get_join_way", {"config_id": config_id})
+        picture = await self._api.picture(str((way.get("join_way") or {}).get("qr_code") or ""))
+        await self._storage.keep_chat(Chat(chat_id, state, config_id, picture))
+
+    async def picture(self, chat_id: str) -> bytes:
+        """The QR code to join by, as a picture; b"" when there is none."""
+        return next((chat.picture for chat in await self._storage.chats() if chat.id == chat_id), b"")
+
+    async def close(self, chat_id: str) -> None:
+        """Nobody joins by the code any more; the group itself stays with the staff."""
+        chat = next((chat for chat in await self._storage.chats() if chat.id == chat_id), None)
+        if chat is None:
+            return
+        if chat.config_id:
+            try:
+                await self._api.call("externalcontact/groupchat/del_join_way", {"config_id": chat.config_id})
+            except ApiRefused as error:  # it is gone already
+                log.info("the join way of group %s could not be deleted: %s", chat_id, error)
+        await self._storage.drop_chat(chat_id)
+        room = self._directory.rooms.get(chat_id)
+        if room is not None:
+            self._directory.put_room(Room(room.id, room.topic, room.owner_id, room.admin_ids, room.member_ids))
