@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
@@ -32,7 +33,14 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_decode: Final = json.JSONDecoder(parse_constant=_no_constant).decode
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError("a number beyond any")  # 1e999: written out again it would be Infinity, which is no JSON
+    return value
+
+
+_decode: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:

@@ -65,6 +65,7 @@ from services.messaging.webhook_delivery import WebhookDelivery
 from services.messaging.webhook_events import WebhookEvents
 from services.moderation.blocked_words import BlockedWords
 from services.moderation.exemptions import Exemptions
+from services.moderation.later_looks import LaterLooks
 from services.moderation.member_actions import MemberActions
 from services.moderation.member_records import MemberRecords
 from services.moderation.moderator import Moderator
@@ -81,6 +82,7 @@ from services.support.embeddings import EmbeddingClient
 from services.support.explanation import Explainer
 from services.support.faq import load
 from services.support.faq_book import FaqBook
+from services.support.file_relay import FileRelay
 from services.support.friends import Friends
 from services.support.handover import Handover
 from services.support.idle_tickets import IdleTickets
@@ -205,6 +207,7 @@ class Container:
         self.member_actions = MemberActions(store, groups, self.removals, self.sanctions)
         self.blocked_words = BlockedWords(store, audit, settings.blocked_words, clock)
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
+        self.later_looks = LaterLooks(store, accounts, self.outbox, groups, self.moderator, self.sanctions)
         self.reconcile = Reconciler(store, accounts, groups, self.room_presence, self.recorder)
         self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved)
         self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
@@ -241,9 +244,12 @@ class Container:
         self.staffing = Staffing(self.accounts, self.staff_rooms, service.handoff, clock)
         history = TicketHistory(self.conversations, self.staffing, texts, clock)
         talk, telling = (self.tickets, self.conversations, history), (self.messages, self.webhook_events)
-        self.handover = Handover(store, self.accounts, self.staffing, *talk, self.media, *telling, texts, clock)
+        self.handover = Handover(store, self.accounts, self.staffing, *talk, *telling, texts, clock)
         self.canned_replies = CannedReplies(store, self.audit, service.handoff, clock)
         self.ticket_actions = TicketActions(*talk, *telling, service.handoff, texts, clock)
+        self.files = FileRelay(
+            store, self.accounts, self.outbox, self.media, self.conversations, self.messages, self.ticket_actions
+        )
         self.reminders = TicketReminders(store, self.tickets, self.staffing, *telling, texts, clock)
         self.idle_tickets = IdleTickets(store, self.tickets, self.ticket_actions, self.staffing, texts, clock)
         self.outbox.on_failed(self.handover.refused)

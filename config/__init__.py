@@ -174,15 +174,31 @@ def load(path: str | Path | None = None) -> Config:
         raise ConfigError(one_line(error, tree, sources)) from None
 
 
+class UniqueKeyLoader(yaml.SafeLoader):
+    """YAML in which no key stands twice in one mapping: the second would silently replace the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping; ConstructorError for a key that comes twice."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, "a key stands here twice", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: str | Path) -> Any:
     """Parse a YAML file; raise ConfigError with one line."""
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return yaml.load(Path(path).read_text(encoding="utf-8"), UniqueKeyLoader)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except yaml.MarkedYAMLError as error:  # the error's own text quotes the file, which may contain secrets
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise ConfigError(f"{path}: invalid YAML: {where}{error.problem or error.context}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8: save the file as UTF-8") from None
+    except yaml.YAMLError as error:
         raise ConfigError(f"{path}: invalid YAML: {type(error).__name__}") from None

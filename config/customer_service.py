@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
+import re2
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from config.section import NonEmpty, Pattern, Seconds, Secret, Section, TimeZone, WebAddress, check_names, wrong
 
 
 def _sexagesimal(value: object) -> object:
-    """Convert numbers: YAML reads 18:00 without quotes as 1080."""
-    return f"{value // 60:02}:{value % 60:02}" if type(value) is int and value >= 0 else value
+    """YAML takes 18:00 without quotes for the number 1080."""
+    if type(value) is not int or value < 0:
+        return value
+    if value < 60:  # 9, where 09:00 is meant: no time that YAML reads so begins with 0
+        raise ValueError('expected a time like "09:00"')
+    return f"{value // 60:02}:{value % 60:02}"
 
 
 def _clock(value: str) -> str:
@@ -61,6 +66,12 @@ class KeywordRule(Section):
     def _exactly_one(self) -> KeywordRule:
         if sum(map(bool, (self.equals, self.contains, self.regex))) != 1:
             raise ValueError("exactly one of equals, contains, regex is required")
+        groups = re2.compile(self.regex).groups if self.regex else 0
+        replies = [self.reply] if isinstance(self.reply, str) else self.reply
+        texts = [one if isinstance(one, str) else one.text for one in replies]
+        used = [int(number) for words in texts for number in re.findall(r"\{(\d{1,4})\}", words)]
+        if self.regex and max(used, default=0) > groups:
+            raise ValueError(f"the reply takes {{{max(used)}}}, and the regex has {groups} groups")
         return self
 
 

@@ -17,6 +17,11 @@ SETTING: Final = re.compile(r"""(?:^|[{,]\s*)["']?language["']?:\s*["']?(zh|en)\
 
 # (pattern of the English text, Chinese text). All matching patterns are applied in order.
 CHINESE: Final[tuple[tuple[str, str], ...]] = (
+    (r"\bnot UTF-8: save the file as UTF-8", "不是 UTF-8 编码，请另存为 UTF-8"),
+    (r"\ba key stands here twice", "同一个键写了两次"),
+    (r"('.*?') has two answers", r"\1 有两个不同的答案"),
+    (r"\bthe reply takes (\{\w+\}), and the regex has (\w+) groups", r"回复里用了 \1，而正则表达式只有 \2 个分组"),
+    (r"\bone name is wanted; names are separated by , and not by ，", "每项只能是一个名字，名字之间用英文逗号隔开"),
     (r"\bis not valid: ", "不行："),
     (r"\(no value\)", "（空）"),
     # types of values

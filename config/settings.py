@@ -174,10 +174,20 @@ class BlockSettings(Section):
     mini_programs: bool = True
 
 
+def _one_name(value: str) -> str:
+    """A list in YAML is written with the comma of an English keyboard; with the other it is one long name."""
+    if "，" in value or "、" in value:
+        raise ValueError("one name is wanted; names are separated by , and not by ，")
+    return value
+
+
+OneName = Annotated[NonEmpty, AfterValidator(_one_name)]
+
+
 class GroupSettings(Section):
     """微信群自动管理."""
 
-    companions: list[NonEmpty] = Field(["智多星"], min_length=1)
+    companions: list[OneName] = Field(["智多星"], min_length=1)
     topic: NonEmpty = "{owner}的群{number}"
     direct_add_limit: int = Field(40, ge=1)
     capacity: int = Field(500, ge=3)

@@ -107,6 +107,7 @@ CONFIRM, CANCEL = "确认", "取消"
 _COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
+_SHORT_NUMBER: Final = re.compile(r"\d{1,5}(?=\s|$)")  # of no group, but meant as one
 
 
 def parse(said: str) -> tuple[Command, str] | None:
@@ -207,6 +208,9 @@ async def _run(command: Command, request: CommandRequest) -> CommandReply:
 def _group(context: EventContext, command: Command, account: str, rest: str) -> tuple[Qun | None, str, str]:
     """Split a leading group number from the arguments; return the group, the number and the rest."""
     match = _NUMBER.match(rest) if command.about in (About.GROUP, About.WORDS) else None
+    short = _SHORT_NUMBER.match(rest) if command.about is About.GROUP else None
+    if match is None and short is not None:
+        return None, short[0], ""
     if match is None:
         return None, "", rest
     qun = context.container.groups.by_number(int(match[1]))

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 from handlers.context import EventContext
 from services.messaging.messages import QUEUE
 from wechat.events import MessageFailed, StaffMessage
 
+NOTE_WITHIN: Final = 120.0  # seconds after a message in which WeChat says that it was not delivered
+TRIES: Final = 10
+PAUSE: Final = 0.2  # seconds
+
 
 async def failed(event: MessageFailed, context: EventContext) -> bool:
-    """Mark a message that was accepted but not delivered as failed."""
-    if event.message_id:
-        number, queue = int(event.message_id), f"{QUEUE}:{event.account}"
-        context.write(lambda s: context.container.outbox.fail_sent(s, number, queue, event.reason))
+    """A message that was taken did not reach its receiver: it has failed, and whoever relies on it is told."""
+    outbox, queue = context.container.outbox, f"{QUEUE}:{event.account}"
+    number = int(event.message_id) if event.message_id else await _sent_last(event, context, queue)
+    if number:
+        context.write(lambda s: outbox.fail_sent(s, number, queue, event.reason))
+    if event.unfriended:
+        context.after(lambda: context.wechat.directory.unfriend(event.contact_id))
     return True
+
+
+async def _sent_last(event: MessageFailed, context: EventContext, queue: str) -> int:
+    """The number of what the person was sent last; 0 when that is too long ago. WeChat's note may come before the
+    message's own end is written."""
+    outbox, since = context.container.outbox, context.container.clock() - NOTE_WITHIN
+    for _ in range(TRIES):
+        number = await outbox.last_sent(queue, event.contact_id, since)
+        if number:
+            return number
+        await asyncio.sleep(PAUSE)
+    return 0
 
 
 async def answered_elsewhere(event: StaffMessage, context: EventContext) -> bool:

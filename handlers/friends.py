@@ -17,6 +17,7 @@ async def requested(event: FriendRequested, context: EventContext) -> bool:
     token = find_token(event.hello)
     token_joins, friends = context.container.token_joins, context.container.friends
     words, let_in = "", False
+    friends.asked(event.account, event.contact_id, event.hello)
     if token is not None:
         decision = await token_joins.token_in_request(event.account, event.contact_id, event.name, token)
         words, let_in = decision.words, decision.opens

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from functools import partial
 from typing import Final
 
@@ -9,7 +11,10 @@ from errors import WeChatError
 from handlers.context import EventContext
 from wechat.events import MemberJoined, MemberLeft, RoomEvent, RoomInvited, TopicChanged
 
-LIST_BEHIND: Final = 2.0  # seconds by which WeChat's member list may lag behind its join event
+log = logging.getLogger(__name__)
+NAME_PAUSES: Final = (1.0, 2.0, 3.0)  # seconds between looks at newcomers without a name
+FEW: Final = 5  # newcomers who are looked at
+LIST_BEHIND: Final = 2.0  # seconds that WeChat's member list may be behind its join event
 
 
 async def joined(event: MemberJoined, context: EventContext) -> bool:
@@ -22,8 +27,8 @@ async def joined(event: MemberJoined, context: EventContext) -> bool:
         await _look_again(event, context)
         return True
     if not container.groups.is_active(event.account, event.room_id):
-        return True  # being created, which records its members
-    if not _are_known(event, context):
+        return True  # being made: whoever it is made with is taken in by that
+    if not event.contact_ids or not _are_known(event, context):
         await _look_again(event, context)
     for contact_id in event.contact_ids:
         # they have left already, or WeChat's list does not show them yet
@@ -31,6 +36,7 @@ async def joined(event: MemberJoined, context: EventContext) -> bool:
             break
     there = _members(event, context)
     came = [contact_id for contact_id in event.contact_ids if contact_id in there]
+    await _learn_names(came, context)
     context.write(lambda s: container.recorder.joined(s, qun, event.room_id, *came))
     return True
 
@@ -41,7 +47,8 @@ async def left(event: MemberLeft, context: EventContext) -> bool:
     if qun is None:
         return False
     gone = set(event.contact_ids)
-    if context.wechat.self_id in gone or gone & _members(event, context) or not _are_known(event, context):
+    is_unclear = not gone or context.wechat.self_id in gone or not _are_known(event, context)
+    if is_unclear or gone & _members(event, context):
         await _look_again(event, context)
         gone &= context.wechat.directory.contacts.keys() - _members(event, context) - {context.wechat.self_id}
     leave = partial(context.container.recorder.left, qun=qun, room_id=event.room_id, told_of=event.at.timestamp())
@@ -70,6 +77,21 @@ async def invited(event: RoomInvited, context: EventContext) -> bool:
     who = f"person:{event.inviter_id}"
     context.write(lambda s: container.audit.note(s, account, "enter", who, event.invitation_id, outcome, seen=seen))
     return True
+
+
+async def _learn_names(contact_ids: list[str], context: EventContext) -> None:
+    """Wait a moment for the names of newcomers, which gateways have a little later than their joins."""
+    contacts = context.wechat.directory.contacts
+    for pause in NAME_PAUSES:
+        nameless = [id for id in contact_ids if id not in contacts or not contacts[id].name]
+        if not nameless:
+            return
+        await asyncio.sleep(pause)
+        for contact_id in nameless[:FEW]:
+            try:
+                await context.wechat.contact(contact_id, fresh=True)
+            except WeChatError as error:
+                log.info("%s: a newcomer could not be read: %s", context.event.account, error)
 
 
 def _are_known(event: MemberJoined | MemberLeft, context: EventContext) -> bool:

@@ -13,8 +13,12 @@ async def watch(event: GroupMessage, context: EventContext) -> bool:
     if qun is None:
         return False
     container.daily_stats.message(qun.number)
-    offence = None if context.is_old else await container.moderator.offence(event, qun)
+    if context.is_old:
+        return False
+    offence = container.moderator.offence(event, qun)
     if offence is None:
+        if container.moderator.must_look(event, qun):
+            context.write(lambda s: container.later_looks.promise(s, event))
         return False
     reason = container.moderator.reason(offence)
     context.write(

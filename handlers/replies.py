@@ -22,7 +22,7 @@ def said_to_me(event: Message, context: EventContext) -> str:
     if not isinstance(event, GroupMessage):
         return words
     me = context.wechat.directory.contacts.get(context.wechat.self_id)
-    return without_mention(words, me.name if me else "")
+    return without_mention(words, event.own_name, me.name if me else "")
 
 
 async def keyword(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
@@ -77,6 +77,8 @@ async def question(event: PrivateMessage | GroupMessage, context: EventContext) 
         context.reply(choices(decision.words, decision.choices) if offered else decision.words, mentions=mentions)
         if decision.write:
             context.write(decision.write)
+        return True
+    if not mentions and await context.container.friends.asked_with(event.account, event.contact_id, words):
         return True
     return _not_understood(event, context)
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 
 from config.texts import fill
 from errors import WeChatError
 from handlers.context import EventContext
 from models.support import Ticket, TicketState
-from services.messaging.conversations import WORDS
 from services.messaging.media import may_hold_file
 from services.messaging.messages import Body, contact, file, link, text
 from services.support.staff_syntax import StaffCommand, StaffVerb, parse
@@ -130,16 +130,16 @@ async def _sent_file(event: GroupMessage, context: EventContext) -> bool:
     ticket = container.ticket_actions.called(event.account, event.contact_id, PICTURE_WITHIN)
     if ticket is None:
         return False
-    event, kept = await container.media.of(context.wechat, event)
-    if event.kind is MessageKind.OTHER:  # it has no file
+    event, kept, follows = await container.files.at_once(context.wechat, event)
+    if follows:
+        context.write(partial(container.files.later, message=event, ticket=ticket.id or 0, name=event.name))
+        return True
+    if event.kind is MessageKind.OTHER:  # no file after all
         return False
     body = file(kept.path, kept.name) if kept else await _card(event, context)
-    texts, facts = container.config.texts, {"number": ticket.id, "name": ticket.name, "kind": WORDS[event.kind]}
-    if body is None:
-        context.reply(fill(texts.ticket_file_lost, **facts))
-        return True
-    _answer(ticket, event, context, body)
-    context.reply(fill(texts.ticket_file_sent, **facts))
+    if body is not None:
+        _answer(ticket, event, context, body)
+    context.reply(container.ticket_actions.about_file(ticket, event.kind, is_sent=body is not None))
     return True
 
 
@@ -161,6 +161,7 @@ async def _card(event: GroupMessage, context: EventContext) -> Body | None:
 def _without_bot(event: GroupMessage, context: EventContext) -> str:
     """Return the text without a leading mention of the assistant; mentions of colleagues are kept."""
     me = context.wechat.directory.contacts.get(context.wechat.self_id)
-    name = f"@{me.name}" if me and me.name else ""
-    words = event.text.strip().removeprefix(name).strip()
+    words = event.text.strip()
+    for name in filter(None, (event.own_name, me.name if me else "")):
+        words = words.removeprefix(f"@{name}").strip()
     return _AT_AHEAD.sub("", words) if event.mentions == (context.wechat.self_id,) else words

@@ -38,12 +38,16 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
     if ticket.state == TicketState.OPEN and not _may_relay(event, context, ticket):
         context.write(partial(container.conversations.heard, message=event, kept=context.voice, ticket=ticket.id))
         return False
-    event, kept = (event, context.voice) if context.voice else await container.media.of(context.wechat, event)
+    kept, follows = context.voice, False
+    if kept is None:
+        event, kept, follows = await container.files.at_once(context.wechat, event)
+    if follows:
+        context.write(partial(container.files.later, message=event))
     spoken = event.kind is MessageKind.TEXT
     line = in_full(event, kept.name if kept and not spoken else await _described(event, context))
     context.write(partial(container.conversations.heard, message=event, kept=kept, ticket=ticket.id))
     relay = partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, name=event.name)
-    context.write(partial(relay, kept=None if spoken else kept))
+    context.write(partial(relay, kept=None if spoken else kept, follows=follows))
     return False
 
 
@@ -133,8 +137,9 @@ async def asked(event: PrivateMessage, context: EventContext) -> bool:
                 context.reply(context.container.config.texts.too_many_tickets)
             return True
     await support.look_for_room(event.account)
-    await support.fetch_recent(event.account, event.contact_id)
     name = event.name or "客户"
+    if context.container.tickets.of(event.account, event.contact_id) is None:
+        context.write(lambda s: context.container.files.recent(s, event.account, event.contact_id))
     context.write(lambda s: support.open(s, event.account, event.contact_id, name))
     return True
 

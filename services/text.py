@@ -10,6 +10,9 @@ _MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is the character th
 # the last dashes count.
 _QUOTE = re.compile(r"「(.*)」\s*\n(?:[-—] ?){5,}\s*\n(.*\S.*)", re.DOTALL)
 
+# Where a long text may be cut, the best place first.
+_ENDS = tuple(map(re.compile, (r"\n+", r"[。！？!?…]+[”’」』）)]*|\.(?=\s)", r"[；;，,、]", r"\s")))
+
 
 def normal(text: str) -> str:
     """Normalise a text for comparison: NFKC, casefolded, stripped."""
@@ -24,15 +27,32 @@ def without_quote(text: str) -> tuple[str, str]:
     return (quote[2].strip(), quote[1]) if quote else (text, "")
 
 
+def in_pieces(text: str, longest: int, first: int = 0) -> list[str]:
+    """A text in pieces of at most `longest` characters (the first of at most `first`), cut at ends of lines or of
+    sentences where there are any; together they are the whole text."""
+    pieces, at, most = [], 0, first or longest
+    while len(text) - at > most:
+        window = text[at : at + most]
+        ends = (
+            max(found.end() for found in end.finditer(window, most // 2))
+            for end in _ENDS
+            if end.search(window, most // 2)
+        )
+        cut = next(ends, most)
+        pieces.append(window[:cut])
+        at, most = at + cut, longest
+    return [*pieces, text[at:]]
+
+
 def with_quote(text: str, quoted: str) -> str:
     """What somebody says with what they quote, as WeChat's clients write it."""
     return f"「{quoted}」\n{'- ' * 14}-\n{text}" if quoted else text
 
 
-def without_mention(text: str, name: str) -> str:
-    """Remove mentions from a text addressed to `name`."""
+def without_mention(text: str, *names: str) -> str:
+    """What is said to somebody of these names in a group, without the @s."""
     text = _MENTION.sub("", text)
-    if name:
-        text = text.replace(f"@{name}", "")
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        text = re.sub(f"@{re.escape(name)}[,，:：、]?", "", text)
     text = text.strip()
     return text.partition(" ")[2].strip() if text.startswith("@") else text

@@ -66,9 +66,10 @@ class Control:
     async def set(self, **settings: Any) -> None:
         """Change settings: direct_add_limit (40), capacity (500), and switches that are on by default.
 
-        echo: own messages come back as events; list_strangers: ContactList includes non-friends; auto_login: log in at
-        the start; dirty_events: report stale payloads; pictures: MessageImage returns the picture, otherwise a
-        placeholder (a QR code).
+        echo: the account's own messages come back as events; list_strangers: ContactList names non-friends too;
+        auto_login: the account logs in at the start; dirty_events: the gateway says what is stale; pictures:
+        MessageImage brings a message's picture, else a stand-in (a QR code). short_lists (0): so many readings of a
+        group's members bring nobody.
         """
         await self.do("set", **settings)
 

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from errors import WeChatError, WeChatNotDone, WeChatRefused, WeChatUnknown
@@ -17,7 +18,7 @@ from wechat.connection import Timing
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, patiently
 from wechat.directory_sync import DirectorySync
-from wechat.events import Contact, Link, Media, MiniProgram, Room
+from wechat.events import Contact, Link, Media, MiniProgram, Room, gateway_id
 from wechat.gateway_events import GatewayEvents
 from wechat.names import same_name
 from wechat.puppet import MendedPuppet
@@ -102,12 +103,12 @@ class Sending(AccountCalls):
 
     async def media(self, message_id: str) -> Media:
         """Return the file of a message."""
-        box = await patiently(lambda: self._mended.message_box(message_id))
+        box = await patiently(lambda: self._mended.message_box(gateway_id(message_id)))
         return await self._opened(box, "MessageFile", IN_MEMORY)
 
     async def file(self, message_id: str) -> Media:
         """The file of a message, which may be large: then it comes as a temporary file."""
-        box = await patiently(lambda: self._mended.message_box(message_id))
+        box = await patiently(lambda: self._mended.message_box(gateway_id(message_id)))
         return await self._opened(box, "MessageFile", filebox.LARGEST, on_disk=True)
 
     async def _opened(self, box: str, call: str, limit: int, *, on_disk: bool = False) -> Media:
@@ -122,12 +123,12 @@ class Sending(AccountCalls):
         try:
             return await self.media(message_id)
         except WeChatRefused:
-            box = await patiently(lambda: self._mended.message_image_box(message_id, HD))
+            box = await patiently(lambda: self._mended.message_image_box(gateway_id(message_id), HD))
             return await self._opened(box, "MessageImage", IN_MEMORY)
 
     async def link(self, message_id: str) -> Link:
-        """Return the link card of a message."""
-        answer = await patiently(lambda: self._mended.message_link(message_id))
+        """The link card a message is."""
+        answer = await patiently(lambda: self._mended.message_link(gateway_id(message_id)))
         if answer.HasField("url_link"):
             payload = answer.url_link
             return Link(*map(clean, (payload.title, payload.url, payload.description, payload.thumbnail_url)))
@@ -138,12 +139,12 @@ class Sending(AccountCalls):
             raise WeChatRefused("MessageUrl", "the gateway returned an invalid link") from None
 
     async def card(self, message_id: str) -> str:
-        """Return the contact id of a card message."""
-        return await patiently(lambda: self._mended.message_contact(message_id))
+        """The id of the person whose card a message is."""
+        return await patiently(lambda: self._mended.message_contact(gateway_id(message_id)))
 
     async def program_title(self, message_id: str) -> str:
-        """Return the title of a mini-program message."""
-        answer = await patiently(lambda: self._mended.message_program(message_id))
+        """What the mini-program that a message is says of itself."""
+        answer = await patiently(lambda: self._mended.message_program(gateway_id(message_id)))
         if answer.HasField("mini_program"):
             return clean(answer.mini_program.title)
         try:
@@ -152,8 +153,8 @@ class Sending(AccountCalls):
             raise WeChatRefused("MessageMiniProgram", "the gateway returned an invalid mini-program") from None
 
     async def place(self, message_id: str) -> str:
-        """Return name and address of a location message."""
-        place = await patiently(lambda: self._mended.message_place(message_id))
+        """The place a message is: its name and address."""
+        place = await patiently(lambda: self._mended.message_place(gateway_id(message_id)))
         return clean(" ".join(filter(None, dict.fromkeys((place.name, place.address)))))
 
 
@@ -229,11 +230,12 @@ class GroupCalls(AccountCalls):
         return [self.directory.rooms[id] for id in await self._sync.read_new_rooms() if id in self.directory.rooms]
 
     async def is_in_room(self, room_id: str) -> bool:
-        """Whether the account's current list of groups has this one. If not, it is removed from the directory."""
-        if room_id in await patiently(self._mended.room_list):
-            return True
-        self.directory.drop_room(room_id)
-        return False
+        """Whether the account is in a group: its list of groups, read now, has it, or it is not certain yet that the
+        list is right. A group that it is not in is forgotten."""
+        return await self._is_listed(room_id) or not self.directory.not_listed(room_id, datetime.now(UTC))
+
+    async def _is_listed(self, room_id: str) -> bool:
+        return room_id in await patiently(self._mended.room_list)
 
     async def names_in(self, room_id: str) -> dict[str, set[str]]:
         """Read the names shown in a group: members by their group alias and by their nickname."""
@@ -282,15 +284,17 @@ class GroupCalls(AccountCalls):
             return contact_id not in (await self._reader.read_room(room_id, fresh=True)).member_ids
 
         await self._change("RoomDel", self._mended.room_delete(room_id, contact_id), is_so)
+        self.directory.left(room_id, (contact_id,), datetime.now(UTC))
 
     async def leave_room(self, room_id: str) -> None:
         """Leave a group. Idempotent."""
 
         async def is_so() -> bool:
-            return not await self.is_in_room(room_id)
+            return not await self._is_listed(room_id)
 
-        if await self.is_in_room(room_id):
+        if await self._is_listed(room_id):
             await self._change("RoomQuit", self._mended.room_quit(room_id), is_so)
+        self.directory.drop_room(room_id)
 
     async def set_topic(self, room_id: str, topic: str) -> None:
         """Rename a group."""

@@ -65,12 +65,12 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         )
         Wechaty.__init__(self, options)
         self.contact_id = ""
+        self._private_hosts = frozenset(settings.media_hosts)
         self.qr_code = ""
         self.scan_state = ScanState.NONE
         self._timing = timing or Timing()
         self._listener = listener
-        self.directory = CachedDirectory()
-        self._private_hosts = frozenset(settings.media_hosts)
+        self.directory = CachedDirectory(self._timing.apart)
         self._reader = DirectoryReader(self._mended, self.directory)
         self._sync = DirectorySync(self._mended, self.directory, self._reader, self._timing.reread_pause)
         self._own = SentMessages()
@@ -115,8 +115,8 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         return self._gateway_clock.now
 
     async def start(self) -> None:
-        """Start connecting; the listener is called on changes."""
-        runs = (self._connection.run(), self._hearing.refresh(), self._store())
+        """Begin to connect; the listener hears how it goes."""
+        runs = (self._connection.run(), self._hearing.refresh(), self._hearing.settle_doubts(), self._store())
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def stop(self) -> None:

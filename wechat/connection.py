@@ -48,8 +48,9 @@ class Timing:
     refused_first: float = 60.0
     refused_most: float = 600.0
     read_back: float = 2.0
-    look: float = 3.0  # for reading contacts of an unknown name, while a caller waits
-    reread_pause: float = 0.1  # between two groups read in the background
+    look: float = 3.0  # for somebody whom nobody told of, while a caller waits
+    apart: float = 6.0  # between readings of a member list that must agree before somebody counts as gone
+    reread_pause: float = 0.1  # between two groups that are read again in the background
 
 
 class ConnectionLost(Exception):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from wechat.absences import Absences
 from wechat.events import Contact, Room
 
 TIERS: Final = ("weixin", "alias", "name")  # after the id; the first tier with a match decides
@@ -19,9 +21,10 @@ class CachedDirectory:
     callers.
     """
 
-    def __init__(self) -> None:
-        self.owner_id = ""  # the account's own id
-        self.version = 0  # changes with every modification
+    def __init__(self, apart: float = 6.0) -> None:
+        self.absences = Absences(apart)
+        self.owner_id = ""  # whose contacts these are
+        self.version = 0  # another number whenever something changed
         self.contacts: dict[str, Contact] = {}
         self.rooms: dict[str, Room] = {}
         # Entries of the first contact list that are not read yet: they are old friends. None: no list was read yet.
@@ -29,7 +32,9 @@ class CachedDirectory:
         self._index: dict[str, Index] = {tier: {} for tier in TIERS}
         self._topics: Index = {}
         self._read: dict[str, datetime] = {}  # room -> when its member list was read
-        self._moved: dict[str, dict[str, datetime]] = {}  # room -> contact -> last join or leave after that
+        self._moved: dict[str, dict[str, datetime]] = {}  # room -> person -> their last join or leave since then
+        self._hearsay: dict[str, set[str]] = {}  # room -> people whom events told of, and no member list yet
+        self._befriended: set[str] = set()  # friends whom their payloads do not call so
 
     def find(
         self, name: str, *, among: Collection[str] | None = None, friends: bool = False, also: Collection[str] = ()
@@ -66,7 +71,15 @@ class CachedDirectory:
         return self._read.get(room_id), self._moved.get(room_id, {}).get(contact_id)
 
     def put_contact(self, contact: Contact) -> None:
-        """Add or update a contact."""
+        """Take a person in, or what is new about them. A name that is known is not lost to an empty one; whom the
+        account accepted or greeted is a friend, though gateways do not always say so."""
+        known = self.contacts.get(contact.id)
+        if known is not None and known.name and not contact.name:
+            contact = replace(contact, name=known.name)
+        if contact.id in self._befriended:
+            if contact.friend:
+                self._befriended.discard(contact.id)  # from now on the gateway tells it
+            contact = replace(contact, friend=True)
         if self.contacts.get(contact.id) == contact:
             return
         self.drop_contact(contact.id)
@@ -78,6 +91,36 @@ class CachedDirectory:
             if value := getattr(contact, tier):
                 self._index[tier].setdefault(value, {})[contact.id] = None
 
+    def known_as(self, id: str) -> str:
+        """The id by which a person is known whom a gateway also calls by their 微信号, which nobody else can have."""
+        bearers = self._index["weixin"].get(id, {})
+        return next(iter(bearers)) if id not in self.contacts and len(bearers) == 1 else id
+
+    def befriend(self, id: str) -> None:
+        """The person is a friend, whatever their payload says."""
+        known = self.contacts.get(id, Contact(id))
+        if not known.friend:
+            self._befriended.add(id)
+            self.put_contact(replace(known, friend=True))
+
+    def trust_list(self, listed: Collection[str]) -> list[str]:
+        """Where no payload calls anybody a friend, who is on the list of contacts is one; returns those who were not
+        known to be."""
+        known = [self.contacts[id] for id in listed if id in self.contacts and id != self.owner_id]
+        people = [contact for contact in known if not contact.official]
+        if any(contact.friend and contact.id not in self._befriended for contact in people):
+            return []
+        new = [contact.id for contact in people if not contact.friend]
+        for id in new:
+            self.befriend(id)
+        return new
+
+    def unfriend(self, id: str) -> None:
+        """The person is no friend any more."""
+        self._befriended.discard(id)
+        if (known := self.contacts.get(id)) is not None:
+            self.put_contact(replace(known, friend=False))
+
     def drop_contact(self, id: str) -> None:
         """Remove a contact."""
         contact = self.contacts.pop(id, None)
@@ -87,11 +130,17 @@ class CachedDirectory:
                 _unlist(self._index[tier], getattr(contact, tier), id)
 
     def put_room(self, room: Room, read: datetime | None = None) -> None:
-        """Add or update a group. `read`: when reading its members began."""
+        """Take a group in, or what is new about it. `read`: when the reading of its members began; who is missing from
+        it stays a member until another reading agrees."""
+        if read is not None:
+            room = self._with_doubtful(room, read)
+            if self.absences.is_believed(room.id, self.owner_id):
+                self.drop_room(room.id)
+                return
         changed = self.rooms.get(room.id) != room
         version = self.version
         moved = self._moved.get(room.id, {})
-        self.drop_room(room.id)
+        self._take_out(room.id)
         self.version = version + changed
         if read is not None:  # later joins and leaves are kept, to recognise late events
             self._moved[room.id] = {id: stamp for id, stamp in moved.items() if stamp >= read - COARSE}
@@ -101,8 +150,44 @@ class CachedDirectory:
         if read is not None:
             self._read[room.id] = read
 
+    def _with_doubtful(self, room: Room, read: datetime) -> Room:
+        """The group as it was read, with the people of whom it is not certain that they are gone."""
+        known = self.rooms.get(room.id)
+        before = known.member_ids if known is not None else {self.owner_id} - {""}
+        self.absences.seen(room.id, room.member_ids)
+        hearsay = self._hearsay.pop(room.id, set()) - room.member_ids
+        unsure = {id for id in hearsay if id not in self.contacts}  # gateways also tell names for ids
+        missing = before - room.member_ids - unsure
+        doubtful = self.absences.missed(room.id, missing, read, self.owner_id, whole=True)
+        self._hearsay[room.id] = hearsay & doubtful
+        return replace(room, member_ids=room.member_ids | doubtful) if doubtful else room
+
+    def expect(self, room_id: str, ids: Collection[str]) -> None:
+        """These people are members as far as the database knows: whoever is missing stays one until it is certain."""
+        room, read = self.rooms.get(room_id), self._read.get(room_id)
+        if room is None or read is None:
+            return
+        new = {id for id in ids if id not in room.member_ids and not self.absences.is_noted(room_id, id)}
+        if new:
+            room.member_ids |= self.absences.missed(room_id, new, read, self.owner_id)
+            self.version += 1
+
+    def not_listed(self, room_id: str, at: datetime) -> bool:
+        """A group that cannot be read is not on the account's list of groups. Whether it is certain that the account
+        is not in it; then it is forgotten."""
+        if self.absences.missed(room_id, {self.owner_id}, at, self.owner_id):
+            return False
+        self.drop_room(room_id)
+        return True
+
     def drop_room(self, id: str) -> None:
-        """Remove a group."""
+        """Forget a group that the account is not in."""
+        self._take_out(id)
+        self.absences.forget(id)
+        self.absences.told(id, (self.owner_id,))
+        self._hearsay.pop(id, None)
+
+    def _take_out(self, id: str) -> None:
         room = self.rooms.pop(id, None)
         if room is not None:
             self.version += 1
@@ -115,8 +200,10 @@ class CachedDirectory:
         again.
         """
         room = self.rooms.get(room_id)
+        self.absences.seen(room_id, ids)
         if room is None or self._is_late(room_id, ids, at):
             return False
+        self._hearsay.setdefault(room_id, set()).update(set(ids) - room.member_ids)
         room.member_ids.update(ids)
         self.version += 1
         return True
@@ -125,7 +212,9 @@ class CachedDirectory:
         """Remove members from a group, or the group if the account itself left. Return False as in `joined`."""
         room = self.rooms.get(room_id)
         if room is None or self._is_late(room_id, ids, at):
+            self.absences.told(room_id, (id for id in ids if id != self.owner_id), sure=False)
             return False
+        self.absences.told(room_id, ids)
         if self.owner_id in ids:
             self.drop_room(room_id)
         else:
@@ -145,7 +234,9 @@ class CachedDirectory:
     def clear(self) -> None:
         """Remove everything, because another account logged in."""
         self.owner_id, self.unread = "", None
-        tables: list[dict[str, Any]] = [self.contacts, self.rooms, self._topics, self._read, self._moved]
+        self.absences.clear()
+        self._befriended.clear()
+        tables: list[dict[str, Any]] = [self.contacts, self.rooms, self._topics, self._read, self._moved, self._hearsay]
         for table in (*tables, *self._index.values()):
             table.clear()
 
@@ -154,6 +245,7 @@ class CachedDirectory:
         return {
             "owner": self.owner_id,
             "unread": None if self.unread is None else sorted(self.unread),
+            "befriended": sorted(self._befriended),
             "contacts": [
                 [c.id, c.name, c.alias, c.weixin, c.friend, c.official, c.avatar] for c in self.contacts.values()
             ],
@@ -168,6 +260,7 @@ class CachedDirectory:
         self.owner_id = rows.get("owner", "")
         unread = rows.get("unread", ())
         self.unread = None if unread is None else set(unread)
+        self._befriended = set(rows.get("befriended", ()))
         for row in rows.get("contacts", ()):
             self.put_contact(Contact(*row))
         for id, topic, owner_id, admin_ids, member_ids in rows.get("rooms", ()):

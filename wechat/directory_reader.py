@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OFFICIAL: Final = 2  # ContactType of the protocol: 1 individual, 2 official, 3 corporation
-# WeChat's own accounts, which some gateways report as people: 微信团队, 朋友推荐消息, 文件传输助手, 腾讯新闻, …
+# WeChat's own accounts, which gateways tell as friends like any other. Nobody is behind them.
 SYSTEM_IDS: Final = frozenset((
     "weixin", "filehelper", "fmessage", "medianote", "floatbottle", "qqmail", "tmessage", "qmessage", "qqsync",
     "newsapp", "notifymessage", "weixinreminder", "mphelper", "feedsapp", "brandsessionholder", "blogappweixin",
@@ -32,6 +33,8 @@ SYSTEM_IDS: Final = frozenset((
 ))  # fmt: skip
 READERS: Final = 24  # concurrent reads; the wire allows 32 calls, the others are for requests that people wait for
 ATTEMPTS: Final = 3
+LOOK_EVERY: Final = 2.0  # seconds, at people without a name
+MAX_LOOKED_AT: Final = 10_000
 
 
 def is_transient(error: Exception) -> bool:
@@ -61,20 +64,37 @@ class DirectoryReader:
         self._puppet = puppet
         self._directory = directory
         self._reading = SingleFlight[str, Contact]()
+        self._looked_at: dict[str, float] = {}  # people without a name, and when they were last read anew
 
     async def contact(self, id: str) -> Contact:
-        """Return a contact from the directory, reading it if it is unknown."""
-        if known := self._directory.contacts.get(id):
-            return known
-        return await self._reading.run(id, lambda: patiently(lambda: self.read_contact(id)))
+        """The person as the directory knows them; read when it does not, and now and then while they have no name."""
+        known = self._directory.contacts.get(id)
+        if known is None:
+            return await self._reading.run(id, lambda: patiently(lambda: self.read_contact(id)))
+        return known if known.name else await self.named(known)
+
+    async def named(self, nameless: Contact) -> Contact:
+        """A person who had no name when they were read, read anew; gateways tell of people before they have them."""
+        now = time.monotonic()
+        if now - self._looked_at.get(nameless.id, -LOOK_EVERY) < LOOK_EVERY:
+            return nameless
+        if len(self._looked_at) >= MAX_LOOKED_AT:
+            self._looked_at.clear()
+        self._looked_at[nameless.id] = now
+        try:
+            return await self.read_contact(nameless.id, fresh=True)
+        except WeChatOffline:
+            raise
+        except WeChatError as error:
+            log.info("%s: a person without a name could not be read again: %s", self._puppet.name, error)
+            return nameless
 
     async def read_contact(self, id: str, *, fresh: bool = False) -> Contact:
         """Read a contact; `fresh`: without the gateway's cache."""
         if fresh:
             await self._forget(pb.DIRTY_CONTACT, id)
-        contact = contact_of(id, await self._puppet.contact_payload(id))
-        self._directory.put_contact(contact)
-        return contact
+        self._directory.put_contact(contact_of(id, await self._puppet.contact_payload(id)))
+        return self._directory.contacts[id]
 
     async def room(self, id: str) -> Room:
         """Return a group from the directory, reading it if it is unknown."""
@@ -82,7 +102,8 @@ class DirectoryReader:
         return known if known is not None else await patiently(lambda: self.read_room(id))
 
     async def read_room(self, id: str, *, fresh: bool = False) -> Room:
-        """Read a group, and its member list if the payload has none; `fresh`: without the gateway's cache."""
+        """Read a group's payload, and its member list where the payload has none. Returned is what was read; the
+        directory keeps who is missing until that is certain (wechat.absences)."""
         began, was_known = datetime.now(UTC), id in self._directory.rooms
         if fresh:
             await self._forget(pb.DIRTY_ROOM, id)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Final
 
 from errors import WeChatError, WeChatOffline, WeChatRefused
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, patiently
-from wechat.events import Room
 from wechat.puppet import MendedPuppet
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ class DirectorySync:
                 self.found.add(id)
 
         await self._reader.each(strangers, meet)
+        self.found.update(id for id in known.trust_list(listed) if id not in old)
         if known.owner_id not in known.contacts:
             await self._reader.each([known.owner_id], self._reader.read_contact)
         new_rooms = await self.read_new_rooms()
@@ -91,26 +92,49 @@ class DirectorySync:
                 self.found.add(id)
             await asyncio.sleep(self._pause / 10)
 
+    async def look_twice(self) -> None:
+        """Read again, in their time, the groups of which a reading was not believed."""
+        absences = self._directory.absences
+        while True:
+            waiting = absences.next()
+            if waiting is None:
+                absences.arose.clear()
+                await absences.arose.wait()
+                continue
+            room_id, at = waiting
+            left = (at - datetime.now(UTC)).total_seconds()
+            if left > 0:
+                await asyncio.sleep(left)
+            else:
+                began = datetime.now(UTC)
+                changed = await self._room_changed(room_id)
+                absences.looked(room_id, began)
+                if changed:
+                    self.found.add(room_id)
+                    return
+
     async def _room_changed(self, id: str) -> bool:
-        before = self._directory.rooms.get(id)
+        """Read a group again; whether its members differ, or it is certain that the account is not in it."""
+        known = self._directory
+        before = known.rooms.get(id)
         members = set(before.member_ids) if before else set()
         try:
-            after = await self._room_now(id)
+            if not await self._read_room(id):
+                known.not_listed(id, datetime.now(UTC))
         except WeChatOffline:
             raise
         except WeChatError as error:
             log.warning("%s: could not read a group again: %s", self._puppet.name, error)
             return False
-        if after is None or self._directory.owner_id not in after.member_ids:
-            self._directory.drop_room(id)
-            return True
-        return after.member_ids != members
+        after = known.rooms.get(id)
+        return known.absences.is_believed(id, known.owner_id) if after is None else after.member_ids != members
 
-    async def _room_now(self, id: str) -> Room | None:
-        """Read a group; return None if that is rejected and the group is not on the list of groups."""
+    async def _read_room(self, id: str) -> bool:
+        """Read a group anew; False when it is refused and not on the list of groups either."""
         try:
-            return await patiently(lambda: self._reader.read_room(id, fresh=True))
+            await patiently(lambda: self._reader.read_room(id, fresh=True))
         except WeChatRefused:
             if id in await patiently(self._puppet.room_list):
                 raise
-            return None
+            return False
+        return True

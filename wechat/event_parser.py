@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final
@@ -35,7 +36,8 @@ CONTROL: Final[dict[int, str]] = {
 ID_KEYS: Final = {"message": "messageId", "friendship": "friendshipId", "room-invite": "roomInvitationId"}
 PEOPLE_KEYS: Final = {"room-join": "inviteeIdList", "room-leave": "removeeIdList"}
 LONGEST_ID: Final = 400
-EARLIEST: Final = datetime(2010, 1, 1, tzinfo=UTC)  # before WeChat existed
+_ID: Final = re.compile(r"[A-Za-z0-9_@.:+=/-]{2,}")
+EARLIEST: Final = datetime(2010, 1, 1, tzinfo=UTC)  # before WeChat
 
 
 class OddEvent(ValueError):
@@ -81,14 +83,16 @@ def text_or_empty(data: dict[str, Any], key: str) -> str:
 
 
 def people_of(data: dict[str, Any], key: str) -> tuple[str, ...]:
-    """Return the distinct ids under `key`; raise OddEvent if there is none."""
+    """The ids under `key`, each once. There are gateways that tell of no people, and some that tell their names."""
     value = data.get(key)
     if not isinstance(value, list):
-        raise OddEvent(f"no usable {key}")
-    ids = tuple(dict.fromkeys(id for id in value if isinstance(id, str) and 0 < len(id) <= LONGEST_ID))
-    if not ids:
-        raise OddEvent(f"no usable {key}")
-    return ids
+        return ()
+    return tuple(dict.fromkeys(id for id in value if isinstance(id, str) and 0 < len(id) <= LONGEST_ID))
+
+
+def may_be_id(text: str) -> bool:
+    """Whether this can be a WeChat id; names may look like one too."""
+    return _ID.fullmatch(text) is not None
 
 
 def moment(value: Any, now: datetime) -> datetime:

@@ -10,10 +10,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from errors import WeChatError, WeChatOffline
+from protocol import puppet_pb2 as pb
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, is_official, patiently
-from wechat.event_parser import OddEvent, moment, people_of, text_of, text_or_empty
+from wechat.event_parser import OddEvent, may_be_id, moment, people_of, text_of, text_or_empty
 from wechat.events import (
+    AGAIN,
     Contact,
     Event,
     FriendAdded,
@@ -21,15 +23,17 @@ from wechat.events import (
     GroupMessage,
     MemberJoined,
     MemberLeft,
+    MessageFailed,
     MessageKind,
     PrivateMessage,
     RawEvent,
     RoomInvited,
     TopicChanged,
 )
-from wechat.mentions import called, is_called
+from wechat.mentions import called, is_called, is_to_everybody
 from wechat.message_content import hello_of, read_content
 from wechat.names import clean_name
+from wechat.notes import Note, note_in
 from wechat.puppet import MendedPuppet
 from wechat.sent_messages import SentMessages
 
@@ -57,7 +61,8 @@ KINDS: Final = (
     MessageKind.VIDEO,
     MessageKind.OTHER,  # Post
 )
-CONFIRMED, REQUESTED = 1, 2  # FriendshipType; 3 is "verify": the assistant's own request was rejected
+UNDELIVERED: Final = (Note.REFUSED, Note.NO_FRIEND)
+CONFIRMED, REQUESTED = 1, 2  # FriendshipType; 3 is "verify": the assistant's own request was refused
 
 
 Placed = Callable[[str], None]
@@ -104,12 +109,21 @@ class EventResolver:
         id = text_of(raw.data, "messageId")
         if id in self._own:
             return None
+        if raw.data.get(AGAIN):  # told a second time: what the gateway remembers may be the first
+            await self._puppet.dirty_payload(pb.DIRTY_MESSAGE, id)
         payload = await patiently(lambda: self._puppet.message_payload(id))
         talker_id, room_id = payload.talker_id, payload.room_id
+        if not room_id and (note := note_in(payload.text)) is not None:
+            who = payload.listener_id if talker_id == self._directory.owner_id else talker_id
+            if note in UNDELIVERED and who:
+                placed(who)
+                return MessageFailed(raw.account, raw.id, _received(payload, raw.at), who, "", note.value, True)
+            return None
         if not talker_id or talker_id == self._directory.owner_id:
             return None
+        talker_id = self._directory.known_as(talker_id)
         placed(room_id or talker_id)
-        talker = self._directory.contacts.get(talker_id) or await self._stranger(talker_id)
+        talker = await self._person(talker_id)
         at = _received(payload, raw.at)
         kind = KINDS[payload.type] if 0 <= payload.type < len(KINDS) else MessageKind.OTHER
         content = read_content(payload.text, kind)
@@ -121,15 +135,19 @@ class EventResolver:
             return PrivateMessage(**said, is_friend=talker.friend, is_official=talker.official)
         if room_id not in self._directory.rooms:
             await self._new_room(room_id)
-        mentions, mentioned = tuple(payload.mention_ids), self._directory.owner_id in payload.mention_ids
+        mentions = () if is_to_everybody(content.text) else tuple(payload.mention_ids)
+        mentioned = self._directory.owner_id in mentions
         by_name = not mentions and "@" in content.text and content.kind is MessageKind.TEXT
         if by_name:
             mentions, mentioned = await self._mentions(room_id, content.text)
-        said |= {"room_id": room_id, "mentions": mentions, "mentioned": mentioned, "by_name": by_name}
-        return GroupMessage(**said, arrived_at=raw.at.timestamp())
+        own_name = await self._name_in(room_id) if mentioned and "@" in content.text else ""
+        said |= {"arrived_at": raw.at.timestamp()}
+        return GroupMessage(
+            **said, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name, own_name=own_name
+        )
 
-    async def _stranger(self, id: str) -> Contact:
-        """Read an unknown contact. If that fails, the message is still handled."""
+    async def _person(self, id: str) -> Contact:
+        """Who speaks or asks. When they are not known and cannot be read the event still counts."""
         try:
             return await self._reader.contact(id)
         except WeChatOffline:
@@ -189,15 +207,27 @@ class EventResolver:
     async def _friendship(self, raw: RawEvent) -> Event | None:
         id = text_of(raw.data, "friendshipId")
         payload = await patiently(lambda: self._puppet.friendship_payload(id))
-        who = payload.contact_id
+        who = self._directory.known_as(payload.contact_id)
         if not who or payload.type not in (CONFIRMED, REQUESTED):
             log.info("%s: friendship of type %s dropped", raw.account, payload.type)
             return None
-        if payload.type == CONFIRMED:  # the cached contact is from before they became a friend
-            contact = await patiently(lambda: self._reader.read_contact(who, fresh=True))
+        if payload.type == CONFIRMED:  # what is known of them is from before: read them anew
+            contact = await self._new_friend(who)
             return FriendAdded(raw.account, raw.id, raw.at, who, contact.name)
-        contact = await self._stranger(who)
+        contact = await self._person(who)
         return FriendRequested(raw.account, raw.id, raw.at, who, id, hello_of(payload.hello), contact.name)
+
+    async def _new_friend(self, id: str) -> Contact:
+        """Read a person who has become a friend. One who cannot be read, or is not called one, is a friend all the
+        same: the event says so."""
+        try:
+            await patiently(lambda: self._reader.read_contact(id, fresh=True))
+        except WeChatOffline:
+            raise
+        except WeChatError as error:
+            log.warning("%s: a new friend could not be read: %s", self._puppet.name, error)
+        self._directory.befriend(id)
+        return self._directory.contacts[id]
 
     async def _invitation(self, raw: RawEvent) -> Event | None:
         id = text_of(raw.data, "roomInvitationId")
@@ -223,7 +253,9 @@ class EventResolver:
         came = people_of(data, "inviteeIdList")
         if room_id not in self._directory.rooms:
             await self._new_room(room_id)
-        await self._reader.each([id for id in came if id not in self._directory.contacts], self._reader.contact)
+        contacts = self._directory.contacts
+        unknown = [id for id in came if may_be_id(id) and not (id in contacts and contacts[id].name)]
+        await self._reader.each(unknown, self._reader.contact)
         return MemberJoined(raw.account, raw.id, raw.at, room_id, came, text_or_empty(data, "inviterId"))
 
 

@@ -31,6 +31,15 @@ class MessageKind(StrEnum):
     OTHER = "other"
 
 
+AGAIN = "again"  # in the data of an event whose id came before: read it past the gateway's cache
+REUSED = "#again:"  # in the id of an event, behind the gateway's id, which came before with another content
+
+
+def gateway_id(message_id: str) -> str:
+    """The id by which the gateway knows a message."""
+    return message_id.partition(REUSED)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class RawEvent:
     """An event as sent by the gateway, before its payload was read. The inbox stores these.
@@ -128,11 +137,13 @@ class StaffMessage(Event):
 
 @dataclass(frozen=True, slots=True)
 class MessageFailed(Event):
-    """A message accepted by the platform was not delivered. `message_id`: the id of our job, or ""."""
+    """A message of ours that was taken did not reach its receiver. `message_id`: the number of our work, or "" where
+    WeChat does not say which; `unfriended`: the receiver is no friend any more."""
 
     contact_id: str
     message_id: str
     reason: str = ""
+    unfriended: bool = False
 
     @property
     def conversation(self) -> str:
@@ -151,6 +162,7 @@ class GroupMessage(Message):
     mentioned: bool = False
     by_name: bool = False
     arrived_at: float = 0.0  # Unix seconds, by the clock here
+    own_name: str = ""  # what the assistant is called in the group, if that is a name of its own
 
     @property
     def conversation(self) -> str:

@@ -99,13 +99,17 @@ class GatewayEvents:
 
     def _apply(self, raw: RawEvent) -> None:
         room_id = raw.data.get("roomId", "")
-        if raw.kind == "room-join":
-            if not self._directory.joined(room_id, intake.people_of(raw.data, "inviteeIdList"), raw.at):
-                self._read_again("late-room", room_id)
-            self._assistant.someone_joined()
-        elif raw.kind == "room-leave":
-            gone = intake.people_of(raw.data, "removeeIdList")
-            if room_id in self._directory.rooms and not self._directory.left(room_id, gone, raw.at):
+        if raw.kind in intake.PEOPLE_KEYS:
+            people = intake.people_of(raw.data, intake.PEOPLE_KEYS[raw.kind])
+            ids = [id for id in people if id in self._directory.contacts or intake.may_be_id(id)]
+            if raw.kind == "room-join":
+                in_time = self._directory.joined(room_id, ids, raw.at)
+                self._assistant.someone_joined()
+            else:
+                in_time = room_id not in self._directory.rooms or self._directory.left(room_id, ids, raw.at)
+                if not ids or len(ids) < len(people):
+                    self._directory.absences.hint(room_id)
+            if not in_time or not ids or len(ids) < len(people):
                 self._read_again("late-room", room_id)
         elif raw.kind == "room-topic":
             self._directory.retitled(room_id, raw.data["newTopic"])
@@ -250,6 +254,18 @@ class GatewayEvents:
                 log.debug("%s: changed data will be read after the next login", self._assistant.account)
             except WeChatError as error:
                 log.warning("%s: could not read a %s again: %s", self._assistant.account, what, error)
+
+    async def settle_doubts(self) -> None:
+        """Read again, while the account is online, what one reading alone is not believed of; what turns out to be
+        so is told."""
+        while True:
+            await self._online.wait()
+            try:
+                await self._assistant._sync.look_twice()
+            except WeChatOffline:
+                await asyncio.sleep(self._timing.backoff_first)
+                continue
+            self._read_again(*NEWS)
 
     async def _read(self, what: str, id: str) -> None:
         """Read a stale entry.

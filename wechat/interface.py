@@ -93,6 +93,19 @@ class Directory(Protocol):
     def room_by_topic(self, topic: str) -> list[Room]:
         """Return the groups with exactly this topic."""
 
+    def befriend(self, id: str) -> None:
+        """The person is a friend, whatever WeChat's payload says."""
+
+    def unfriend(self, id: str) -> None:
+        """The person is no friend any more."""
+
+    def expect(self, room_id: str, ids: Collection[str]) -> None:
+        """These people are members as far as the database knows: who is missing on one reading stays a member until
+        another one agrees."""
+
+    def left(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
+        """It is certain that these people are not in a group."""
+
     def was_read(self, room_id: str) -> bool:
         """Whether a group's members were read since the start, not only loaded from the database."""
 
@@ -160,7 +173,9 @@ class WeChat(Protocol):
 
     # Groups
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str: ...
-    async def room(self, room_id: str, *, fresh: bool = False) -> Room: ...
+    async def room(self, room_id: str, *, fresh: bool = False) -> Room:
+        """A group; `fresh`: what WeChat shows now. The directory keeps who is missing until another reading agrees."""
+
     async def read_new_rooms(self) -> list[Room]:
         """Read the list of groups and the unknown ones on it; return those."""
 
@@ -168,7 +183,8 @@ class WeChat(Protocol):
         """Read the names shown in a group: members by their group alias and by their nickname."""
 
     async def is_in_room(self, room_id: str) -> bool:
-        """Whether the account's current list of groups has this one. If not, it is removed from the directory."""
+        """Whether the account is in a group: its list, read now, has it, or it is not certain yet that the list is
+        right. A group that it is not in is forgotten."""
 
     async def add_member(self, room_id: str, contact_id: str) -> None: ...
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-SEPARATOR: Final = "\u2005"  # the character that WeChat puts after a mention
-ENDS: Final = (SEPARATOR, " ", "\n")
+SEPARATOR: Final = "\u2005"  # what WeChat puts after a mention it made itself
+ENDS: Final = (SEPARATOR, " ", "\n", "，", ",", "。", "：", ":", "！", "!", "？", "?", "、")
+_EVERYBODY: Final = re.compile("@(?:所有人|全体成员|all\\b|everyone\\b)", re.IGNORECASE)
 LONGEST_NAME: Final = 64
 MAX_MARKS: Final = 100  # number of @ in a message that are considered
 _BLANKS: Final = re.compile(r"\s+")
@@ -21,6 +22,11 @@ def is_called(text: str, names: list[str]) -> bool:
             if name and text.startswith(name, start) and (after == len(text) or text[after] in ENDS):
                 return True
     return False
+
+
+def is_to_everybody(text: str) -> bool:
+    """Whether everybody is @-ed, which is to nobody in particular; some gateways then list every member."""
+    return _EVERYBODY.search(text) is not None
 
 
 def called(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable
 from typing import Final
 
@@ -14,6 +15,8 @@ from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, Change, No
 
 OFF: Final = "关"
 USUAL: Final = "默认"
+PLACEHOLDERS: Final = ("member", "topic")
+_PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
 
 
 async def welcome(request: CommandRequest) -> CommandReply:
@@ -25,6 +28,9 @@ async def welcome(request: CommandRequest) -> CommandReply:
         )
     if len(request.rest) > MAX:
         return CommandReply(fill(request.texts.too_long, most=MAX))
+    unknown = next((name for name in _PLACEHOLDER.findall(request.rest) if name not in PLACEHOLDERS), None)
+    if unknown is not None:
+        return CommandReply(fill(request.texts.welcome_unknown, name=f"{{{unknown}}}"))
     wanted = {OFF: "", USUAL: None}.get(request.rest, request.rest)
 
     def act(session: Session) -> str:

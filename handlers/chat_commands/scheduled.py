@@ -13,6 +13,7 @@ from errors import NotFound
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
 from handlers.chat_commands.words import ADD, DROP
 from services.outreach.broadcasts import MINUTES
+from services.outreach.spoken_times import cron_of
 from services.outreach.timed_messages import MAX_PER_GROUP, TooManyTimed, wrong_parts
 
 CRON_FIELDS: Final = 5
@@ -25,6 +26,10 @@ async def timed(request: CommandRequest) -> CommandReply:
     what, words = first_word(request.rest)
     if what == DROP and (timed_id := whole(words)) is not None:
         return _drop(request, timed_id)
+    spoken = cron_of(words if what == ADD else request.rest)
+    if spoken is not None:
+        what, (cron, text) = ADD, spoken
+        words = f"{cron} {text}"
     *fields, text = words.split(None, CRON_FIELDS) or [""]
     if what != ADD or len(fields) != CRON_FIELDS:
         return request.misuse()

@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Final
 
-from sandbox.world import model
+from sandbox.world import journal, model
 from sandbox.world.model import ChatMessage, Kind, MediaFile, Member, Person, WorldRoom, WorldState
 
 FORMAT: Final = 1
+SMALL: Final = 600  # people and messages, up to which a world is saved at each change
+_WRITING: Final = threading.Lock()
 log = logging.getLogger(__name__)
 PLAIN: Final = {
     "accounts": model.Account,
@@ -36,20 +39,29 @@ def snapshot(state: WorldState) -> dict[str, Any]:
     return data
 
 
-def write(data: dict[str, Any], media: list[MediaFile], path: Path) -> None:
-    """Write a snapshot atomically."""
+def write(
+    data: dict[str, Any], media: list[MediaFile], path: Path, is_newest: Callable[[], bool] = lambda: True
+) -> None:
+    """Write a snapshot, if it is still the newest; a crash leaves the old file or the new one, never a half."""
     folder = media_folder(path)
     folder.mkdir(parents=True, exist_ok=True)
     for thing in media:
-        target = folder / thing.id
-        if not target.exists():
-            _replace(target, thing.data)
-    _replace(path, json.dumps(data, ensure_ascii=False).encode())
+        _keep_media(folder, thing)
+    content = json.dumps(data, ensure_ascii=False).encode()
+    with _WRITING:
+        if is_newest():
+            _replace(path, content)
 
 
 def save(state: WorldState, path: Path) -> None:
     """Write the state to `path`."""
     write(snapshot(state), list(state.media.values()), path)
+
+
+def _keep_media(folder: Path, media: MediaFile) -> None:
+    target = folder / media.id
+    if not target.exists():
+        _replace(target, media.data)
 
 
 def load(path: Path) -> WorldState:
@@ -68,6 +80,13 @@ def load(path: Path) -> WorldState:
     state.media = {
         row["id"]: MediaFile(row["id"], row["name"], (folder / row["id"]).read_bytes()) for row in data["media"]
     }
+    for row in journal.read(path):
+        message = _message(row["message"])
+        state.messages.setdefault(message.seq, message)
+        state.last_id = max(state.last_id, message.seq)
+        if (named := row["media"]) is not None and named["id"] not in state.media:
+            data_of = (folder / named["id"]).read_bytes()
+            state.media[named["id"]] = MediaFile(named["id"], named["name"], data_of)
     return state
 
 
@@ -88,19 +107,41 @@ def media_folder(path: Path) -> Path:
 
 
 class StateStore:
-    """Saves a world after each change: a small one within milliseconds, a large one less often."""
+    """Saves a world after each change: what is said at once, to a journal; all else at once while the world is small,
+    soon after when it is big. A process that is killed has told nobody of what it forgets."""
 
     def __init__(self, state: WorldState, path: Path) -> None:
         self._state = state
         self._path = path
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._saves = 0  # begun so far; one that a newer one has overtaken is dropped
+        self._journal = journal.MessageJournal(path, _plain)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> Callable[[], None]:
         """Start saving; return the function to call on a change."""
         self._task = asyncio.create_task(self._run(), name="sandbox-keeper")
-        return self._changed.set
+        return self._on_change
+
+    def _on_change(self) -> None:
+        self._changed.set()
+        try:
+            self._keep_now()
+        except OSError:
+            log.exception("the sandbox's state could not be kept; the next change tries again")
+
+    def _keep_now(self) -> None:
+        if not self._journal.is_open:
+            save(self._state, self._path)
+            self._journal.open(self._state)
+            return
+        folder = media_folder(self._path)
+        said = self._journal.add_new(self._state, lambda media: _keep_media(folder, media))
+        if not said and len(self._state.messages) + len(self._state.people) < SMALL:
+            self._saves += 1
+            save(self._state, self._path)
+            self._journal.drop()
 
     async def stop(self) -> None:
         """Save once more and stop."""
@@ -108,6 +149,7 @@ class StateStore:
         self._changed.set()
         if self._task is not None:
             await self._task
+        self._journal.close()
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -120,11 +162,16 @@ class StateStore:
         await self._save()
 
     async def _save(self) -> None:
-        data, media = snapshot(self._state), list(self._state.media.values())
+        data, media, size = snapshot(self._state), list(self._state.media.values()), self._journal.size
+        self._saves += 1
+        mine = self._saves
         try:
-            await asyncio.to_thread(write, data, media, self._path)
+            await asyncio.to_thread(write, data, media, self._path, lambda: mine == self._saves)
         except OSError:
-            log.exception("could not store the sandbox state; retrying at the next change")
+            log.exception("the sandbox's state could not be kept; the next change tries again")
+        else:
+            if mine == self._saves:
+                self._journal.drop(size)
 
 
 def _plain(thing: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from models.groups import Membership, MembershipReason, Qun, QunRoom
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
 from services.groups.membership_rows import membership_of
-from services.messaging.messages import Messages, text
+from services.messaging.messages import AT_SIGN_END, Messages, text
 from services.messaging.webhook_events import WebhookEvents
 from wechat.interface import Capability
 
@@ -74,8 +74,9 @@ class GroupNotices:
         welcome = qun.welcome if qun.welcome is not None else self._settings.welcome
         if not welcome:
             return
-        names = "、".join(name for contact_id in contact_ids if (name := self._name(qun, contact_id)))
-        words = fill(welcome, member=names, topic=self._topic(qun, room_id))
+        named = [f"@{name}{AT_SIGN_END}" for contact_id in contact_ids if (name := self._name(qun, contact_id))]
+        member = "".join(named) or self._texts.newcomer
+        words = fill(welcome, member=member, topic=self._topic(qun, room_id)).replace(f"{AT_SIGN_END} ", AT_SIGN_END)
         body = text(words, contact_ids)
         self._messages.say(session, qun.account, room_id, body, priority=Priority.NOTICE)
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
+from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
 
 from models.groups import Membership, MemberState, Qun
+
+STRANGER: Final = "@stranger"  # how the ids end by which gateways know people who are no friends
+# Who waits to become a friend; whom a gateway said to be one, under such an id, and could not add.
+_IS_PENDING: Final = or_(
+    col(Membership.state) == MemberState.WAITING_FRIEND,
+    and_(
+        col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
+        col(Membership.who).endswith(STRANGER),
+    ),
+)
 
 
 def membership_of(session: Session, number: int, who: str) -> Membership | None:
@@ -45,7 +56,7 @@ def adopt_pending(
     """
     waiting = select(Membership).where(
         Membership.account == account,
-        Membership.state == MemberState.WAITING_FRIEND,
+        _IS_PENDING,
         col(Membership.who).in_({contact_id, *names}),
         col(Membership.expires_at) > now,
     )
@@ -58,6 +69,21 @@ def adopt_pending(
             session.add(theirs)
             mine[theirs.id or 0] = theirs
     return list(mine.values())
+
+
+def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, name: str) -> set[str]:
+    """The ids under which a new friend had asked to be let in: gateways call people by their 微信号, or, until they
+    are friends, by an id that is never seen again. Of the latter only one may bear the name."""
+    waiting = select(Membership.contact_id, Membership.name).where(
+        Membership.account == account,
+        _IS_PENDING,
+        Membership.source == "message",  # they asked themselves
+        col(Membership.contact_id) != contact_id,
+    )
+    rows = session.exec(waiting).all()
+    sure = {id for id, _ in rows if id and id == weixin}
+    likely = {id for id, called in rows if id and id.endswith(STRANGER) and called and called == name}
+    return sure | (likely if len(likely) == 1 else set())
 
 
 def make_theirs(session: Session, number: int, contact_id: str, *called: str) -> None:
@@ -75,8 +101,8 @@ def make_theirs(session: Session, number: int, contact_id: str, *called: str) ->
 
 
 def _made_theirs(session: Session, row: Membership, contact_id: str) -> Membership | None:
-    """Assign a membership to the person; return the row to continue with, or None if another one is further ahead."""
-    if row.contact_id is not None:
+    """The row through which the person now comes in; None when one of theirs is further already."""
+    if row.contact_id == contact_id:
         return row
     row.contact_id = contact_id
     known = membership_of(session, row.number, contact_id)

@@ -18,7 +18,7 @@ from services.clock import DAY, Clock
 from services.groups.group_notices import GroupNotices
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
-from services.groups.membership_rows import adopt_pending, membership_of, move, put_membership
+from services.groups.membership_rows import adopt_pending, earlier_ids, membership_of, move, put_membership
 from wechat.events import Contact, Room
 
 FIRST_WAIT: Final = 300.0  # seconds before a failed request is tried again; the wait doubles with each failure
@@ -186,6 +186,7 @@ class MembershipStates:
     async def became_friend(self, account: str, person: Contact, names: Iterable[str]) -> list[Membership]:
         """Assign what waits for a new friend, by id or by one of `names`, to them; returns what is now to be done."""
         keys = {f"name:{name}" for name in names}
+        keys |= await self._store.read(lambda s: earlier_ids(s, account, person.id, person.weixin, person.name))
         return await self._store.write(lambda s: adopt_pending(s, account, person.id, keys, self._clock()))
 
     async def adding(self, qun: Qun, room: Room, person: Contact, source: str, until: float | None) -> Membership:

@@ -82,7 +82,8 @@ class Reconciler:
             if await wechat.is_in_room(room_id):
                 raise
             room = None
-        if room is None or wechat.self_id not in room.member_ids:
+        live = wechat.directory.rooms.get(room_id)  # it keeps who is missing on one reading only
+        if room is None or live is None or wechat.self_id not in live.member_ids:
             log.warning("group %s: the assistant is no longer in room %s", qun.number, room_id)
             await self._store.write(lambda s: self._presence.lose_room(s, account, room_id))
             return None
@@ -99,6 +100,8 @@ class Reconciler:
             log.warning("could not read room %s: %s", room_id, error)
 
     async def _compare(self, qun: Qun, room: Room) -> None:
+        known = await self._store.read(lambda s: self._known(s, qun, room.id))
+        self._accounts.get(qun.account).directory.expect(room.id, known)
         await self._learn_names(qun, room)
         await self._store.write(lambda s: self._true_up(s, qun, room.id))
 

@@ -14,9 +14,9 @@ from services.groups.groups import Groups
 from wechat.events import Room
 from wechat.interface import WeChat
 
-LIST_HOLDS: Final = timedelta(seconds=2)  # how long a list that was read is considered current
-# how long an event takes precedence over WeChat's list, which may lag behind
-EVENT_HOLDS: Final = timedelta(seconds=10)
+LIST_HOLDS: Final = timedelta(seconds=2)  # for so long a list that was read is not read again
+SECOND_LOOK: Final = 1.0  # seconds until a list that misses somebody is read again: the first may be only a part
+EVENT_HOLDS: Final = timedelta(seconds=10)  # and an event is believed: WeChat's lists may be behind it
 
 
 class RosterRefresh:
@@ -49,7 +49,11 @@ class RosterRefresh:
                 return None
             read, moved = wechat.directory.last_told(room.id, contact_id)
             if not _holds(read, LIST_HOLDS) and not _holds(moved, EVENT_HOLDS):
-                await _read(wechat, room.id)
+                shown = await _read(wechat, room.id)
+                if contact_id not in shown.member_ids and self._groups.room_of(qun, contact_id) is not None:
+                    await asyncio.sleep(SECOND_LOOK)
+                    if contact_id not in (await _read(wechat, room.id)).member_ids:
+                        wechat.directory.left(room.id, (contact_id,), datetime.now(UTC))
             return self._groups.room_of(qun, contact_id)
 
 
@@ -58,9 +62,9 @@ def _holds(at: datetime | None, span: timedelta) -> bool:
     return at is not None and abs(datetime.now(UTC) - at) < span
 
 
-async def _read(wechat: WeChat, room_id: str) -> None:
+async def _read(wechat: WeChat, room_id: str) -> Room:
     try:
-        await wechat.room(room_id, fresh=True)
+        return await wechat.room(room_id, fresh=True)
     except WeChatOffline:
         raise
     except WeChatError as error:

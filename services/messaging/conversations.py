@@ -166,6 +166,10 @@ class Conversations:
         noted = select(Said.text).where(Said.account == account, Said.conversation == contact_id, col(Said.internal))
         return list(session.exec(noted.order_by(col(Said.id).desc()).limit(limit)).all())[::-1]
 
-    def has_media(self, session: Session, row: int, kept: Kept) -> None:
-        """Record where the file of a message is stored."""
-        session.connection().execute(update(Said).where(col(Said.id) == row).values(media=kept.path, text=kept.name))
+    def media_of(self, session: Session, account: str, message_id: str, kept: Kept) -> None:
+        """Note where the file of something said was kept."""
+        write_bulk(session)
+        theirs = update(Said).where(col(Said.account) == account, col(Said.message_id) == message_id)
+        session.connection().execute(theirs.values(media=kept.path, text=kept.name))
+        other = theirs.where(col(Said.kind) == MessageKind.OTHER)
+        session.connection().execute(other.values(kind=MessageKind.FILE))

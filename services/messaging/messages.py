@@ -11,8 +11,10 @@ from typing import Any
 from sqlmodel import Session
 
 from errors import WeChatError, WeChatNotYet, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
+from models.bulk_insert import write_bulk
 from models.durable import Priority
 from services.accounts.registry import Accounts
+from services.text import in_pieces
 from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 from wechat.events import Link, Media, MiniProgram
@@ -25,8 +27,10 @@ WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between attempts if WeChat rejects t
 # Seconds between attempts if the response is lost, such as when the gateway is killed. Any attempt may have succeeded.
 LOST_WAITS = (1.0, 2.0, 5.0, 30.0, 300.0, 900.0)
 SLOW_WAITS = (30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)  # after 操作过于频繁, which may last longer than an hour
-NOT_YET_WAIT = 60.0  # seconds between checks whether the customer has written again; writing triggers a check, too
-FILE_WAITS = (2.0, 10.0)  # files, sent or fetched: the rest of the conversation does not wait longer
+NOT_YET_WAIT = 60.0  # seconds between two looks at whether a customer has spoken again; it is looked at then, too
+LONGEST_TEXT = 2000  # characters of one message
+LONGEST_NAME = 36  # characters of an @name
+FILE_WAITS = (2.0, 10.0)  # of a file, either way: a conversation does not wait so long behind it
 
 Body = dict[str, Any]
 
@@ -34,6 +38,20 @@ Body = dict[str, Any]
 def text(words: str, mentions: Sequence[str] = ()) -> Body:
     """Create the body of a text; `mentions` are the WeChat ids to mention with @."""
     return {"type": "text", "text": words, "mentions": list(mentions)} if mentions else {"type": "text", "text": words}
+
+
+def _pieces(body: Body) -> list[Body]:
+    """A text that is too long for WeChat as several, in order; the mentions are in the first."""
+    mentions = body.get("mentions", ())
+    first = max(LONGEST_TEXT // 2, LONGEST_TEXT - LONGEST_NAME * len(mentions))  # names may be put in front
+    if body["type"] != "text" or len(body["text"]) <= first:
+        return [body]
+    words = in_pieces(body["text"], LONGEST_TEXT, first)
+    bare = {name: value for name, value in body.items() if name not in ("mentions", "choices", "also", "text")}
+    made = [{**bare, "text": piece.strip("\n") or piece} for piece in words]
+    made[0] |= {"mentions": mentions} if mentions else {}
+    made[-1] |= {name: body[name] for name in ("choices", "also") if name in body}
+    return made
 
 
 def choices(words: str, options: Sequence[str]) -> Body:
@@ -81,7 +99,13 @@ class Messages:
         """Queue a message inside a transaction. `how`: keyword arguments of Outbox.add."""
         full = text(body) if isinstance(body, str) else body
         self._said(session, account, to, full)
-        return self._outbox.add(session, f"{QUEUE}:{account}", to, full, **how)
+        *first, last = _pieces(full)
+        once = {name: how.pop(name) for name in ("idempotency_key", "fingerprint") if name in how}
+        before = [self._outbox.add(session, f"{QUEUE}:{account}", to, piece, **how) for piece in first]
+        if before:
+            write_bulk(session)  # which gives them their ids
+            last["also"] = [*last.get("also", ()), *(piece.id for piece in before)]
+        return self._outbox.add(session, f"{QUEUE}:{account}", to, last, **how, **once)
 
     def leave(self, session: Session, account: str, room_id: str) -> Job:
         """Queue leaving a room after the messages queued before, inside a transaction."""

@@ -20,7 +20,7 @@ from services.moderation.sanctions import Sanctions
 from wechat.events import GroupMessage, MessageKind
 
 log = logging.getLogger(__name__)
-SECONDS: Final = 10.0  # timeout for fetching an image or link; the group's later messages wait for it
+SECONDS: Final = 15.0  # that a picture or a link may take to be fetched
 UNCOUNTED: Final = (MessageKind.SYSTEM, MessageKind.RECALLED)
 SPOKEN: Final = (MessageKind.TEXT, MessageKind.CHAT_HISTORY)  # where links are looked for in the text
 
@@ -62,8 +62,8 @@ class Moderator:
         """Replace the hosts that count as own ones."""
         self._own: Sequence[str] = [host for url in (self._public_url, *own_hosts) if (host := host_of(url))]
 
-    async def offence(self, event: GroupMessage, qun: Qun) -> Offence | None:
-        """Return the offence of a message, if any. Only images and link cards require calls to WeChat."""
+    def offence(self, event: GroupMessage, qun: Qun) -> Offence | None:
+        """What is wrong with a message, as far as the message itself tells."""
         if event.kind in UNCOUNTED or self._sanctions.is_exempt(qun, event.contact_id):
             return None
         if self._flood.hit((event.account, event.room_id, event.contact_id), event.arrived_at, event.at.timestamp()):
@@ -74,11 +74,34 @@ class Moderator:
             return Offence.CARD
         if event.kind is MessageKind.MINI_PROGRAM and self._block.mini_programs:
             return Offence.MINI_PROGRAM
-        if event.kind is MessageKind.IMAGE and self._block.qr_codes:
-            return await self._in_picture(event)
-        if event.kind is MessageKind.LINK and (self._block.links or self._words.filter(qun)):
-            return await self._in_link(event, qun)
+        if event.kind is MessageKind.LINK and event.target:  # the message says itself where it leads
+            return Offence.LINK if self._block.links and not self._is_ours(event.target) else None
         return None
+
+    def must_look(self, event: GroupMessage, qun: Qun) -> bool:
+        """Whether more has to be fetched to judge a message that `offence` has nothing against."""
+        if event.kind in UNCOUNTED or self._sanctions.is_exempt(qun, event.contact_id):
+            return False
+        if event.kind is MessageKind.IMAGE:
+            return self._block.qr_codes
+        is_hidden = event.kind is MessageKind.LINK and not event.target
+        return is_hidden and (self._block.links or bool(self._words.filter(qun)))
+
+    async def look(self, account: str, message_id: str, kind: str, qun: Qun) -> Offence | None:
+        """Fetch a picture or a link card, and judge it; what cannot be fetched in time passes."""
+        wechat = self._accounts.get(account)
+        try:
+            async with asyncio.timeout(SECONDS):
+                if kind == MessageKind.IMAGE:
+                    codes = await self._qr.read((await wechat.image(message_id)).data)
+                    return Offence.QR_CODE if any(not self._is_ours(code) for code in codes) else None
+                link = await wechat.link(message_id)
+        except (WeChatError, TimeoutError) as error:
+            log.info("%s %s could not be looked at: %s", kind, message_id, type(error).__name__)
+            return None
+        if any(self._words.filter(qun).hit(shown) for shown in (link.title, link.description)):
+            return Offence.WORD
+        return Offence.LINK if self._block.links and not self._is_ours(link.url) else None
 
     async def close(self) -> None:
         """Stop the process that decodes images."""
@@ -94,32 +117,6 @@ class Moderator:
         if links and self._block.links and foreign_link(text, self._own) is not None:
             return Offence.LINK
         return None
-
-    async def _in_picture(self, event: GroupMessage) -> Offence | None:
-        try:
-            async with asyncio.timeout(SECONDS):
-                # after a restart, events may be handled before the account is online
-                await self._accounts.all_online(SECONDS, event.account)
-                media = await self._accounts.get(event.account).image(event.id)
-                codes = await self._qr.read(media.data)
-        except (WeChatError, TimeoutError) as error:
-            log.info("could not check picture %s: %s", event.id, type(error).__name__)
-            return None
-        return Offence.QR_CODE if any(not self._is_ours(code) for code in codes) else None
-
-    async def _in_link(self, event: GroupMessage, qun: Qun) -> Offence | None:
-        if event.target:  # the message says itself where it leads
-            return Offence.LINK if self._block.links and not self._is_ours(event.target) else None
-        try:
-            async with asyncio.timeout(SECONDS):
-                await self._accounts.all_online(SECONDS, event.account)
-                link = await self._accounts.get(event.account).link(event.id)
-        except (WeChatError, TimeoutError) as error:
-            log.info("could not check link %s: %s", event.id, type(error).__name__)
-            return None
-        if any(self._words.filter(qun).hit(shown) for shown in (link.title, link.description)):
-            return Offence.WORD
-        return Offence.LINK if self._block.links and not self._is_ours(link.url) else None
 
     def _is_ours(self, url: str) -> bool:
         return is_own(host_of(url), self._own)

@@ -92,9 +92,15 @@ def load(path: str) -> list[Entry]:
         return []
     data = read_yaml(path)
     try:
-        return TypeAdapter(list[Entry]).validate_python(data or [])
+        entries = TypeAdapter(list[Entry]).validate_python(data or [])
     except ValidationError as error:
         raise ConfigError(f"{path}: {one_line(error, data)}") from None
+    answers: dict[str, str] = {}
+    for entry in entries:
+        for question in entry.questions:
+            if answers.setdefault(plain(question), entry.answer) != entry.answer:
+                raise ConfigError(f"{path}: {question!r} has two answers")
+    return entries
 
 
 class Faq:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 from collections.abc import Callable
@@ -16,8 +17,8 @@ from config.customer_service import CustomerService
 from config.texts import fill
 from errors import WeChatError, WeChatOffline, WeChatTooFast, WeChatUnknown
 from models.conversations import Greeted
-from models.db import Store
-from models.durable import Action, Priority
+from models.db import Store, after_commit
+from models.durable import Action, OutboxItem, Priority
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import Clock
@@ -29,6 +30,8 @@ from services.work.outbox import Outbox
 log = logging.getLogger(__name__)
 QUEUE = "accept"
 MAX_TRIES = 4
+MAX_HELLOS = 1_000
+HELLO_SECONDS = 86_400.0  # after which the words of a friend request are words like any other
 TOO_FAST_WAIT = 600.0  # seconds
 
 
@@ -55,7 +58,8 @@ class Friends:
         self._zone = zone
         self._clock = clock
         self._rng = random.Random()
-        self._next_at: dict[str, float] = {}  # earliest time of the next acceptance, by account
+        self._hellos: dict[tuple[str, str], str] = {}  # what people wrote who asked to become friends
+        self._next_at: dict[str, float] = {}  # by account: when the next may be accepted
         self.on_accepted: Callable[[str, str], None] = lambda _account, _contact_id: None
         outbox.serve(QUEUE, self._deliver, at_once=1, is_open=accounts.is_online)
 
@@ -68,8 +72,28 @@ class Friends:
         """Queue the acceptance of a request after a random delay, inside a transaction; `words` are sent then."""
         run_at = self._clock() + self._rng.uniform(*self._settings.accept.delay_seconds)
         body: dict[str, Any] = {"friendship": friendship_id, "contact": contact_id, "words": words}
+        body["hello"] = self._hellos.get((account, contact_id), "")
         body["friend_before"] = self._knows_as_friend(account, contact_id)
         self._outbox.add(session, f"{QUEUE}:{account}", contact_id, body, priority=Priority.NOTICE, run_at=run_at)
+
+    async def asked_with(self, account: str, contact_id: str, words: str) -> bool:
+        """Whether these are the words of the person's friend request, which come again as their first message."""
+        hello = self._hellos.get((account, contact_id))
+        if hello is None:
+            hello = await self._store.read(lambda s: self._hello_kept(s, account, contact_id))
+        return hello != "" and normal(hello) == normal(words)
+
+    def asked(self, account: str, contact_id: str, hello: str) -> None:
+        """Remember what a person wrote who asked to become a friend."""
+        self._hellos[account, contact_id] = hello
+        if len(self._hellos) > MAX_HELLOS:
+            del self._hellos[next(iter(self._hellos))]
+
+    def _hello_kept(self, session: Session, account: str, contact_id: str) -> str:
+        since = self._clock() - HELLO_SECONDS
+        mine = select(OutboxItem.body).where(OutboxItem.queue == f"{QUEUE}:{account}", OutboxItem.key == contact_id)
+        body = session.exec(mine.where(OutboxItem.created_at >= since).order_by(col(OutboxItem.id).desc())).first()
+        return str(json.loads(body).get("hello", "")) if body else ""
 
     def greet(self, session: Session, account: str, contact_id: str) -> None:
         """Greet a new friend, once ever. Official accounts are not greeted."""
@@ -106,7 +130,9 @@ class Friends:
         return known is not None and known.friend
 
     def _now_friends(self, session: Session, account: str, work: Job) -> None:
-        self.greet(session, account, work.body["contact"])
+        contact_id = work.body["contact"]
+        after_commit(session, lambda: self._accounts.get(account).directory.befriend(contact_id))
+        self.greet(session, account, contact_id)
         if work.body.get("words"):
             self._messages.say(session, account, work.body["contact"], work.body["words"])
 

@@ -17,7 +17,7 @@ from models.support import Ticket, TicketState
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.messaging.conversations import Conversations
-from services.messaging.media import FETCHED, Kept, MediaStore
+from services.messaging.media import FETCHED, Kept
 from services.messaging.messages import Messages, file, text
 from services.messaging.webhook_events import WebhookEvents
 from services.support.hours import OfficeHours
@@ -61,7 +61,6 @@ class Handover:
         tickets: Tickets,
         conversations: Conversations,
         history: TicketHistory,
-        media: MediaStore,
         messages: Messages,
         webhook_events: WebhookEvents,
         texts: Texts,
@@ -73,7 +72,6 @@ class Handover:
         self.tickets = tickets
         self._conversations = conversations
         self._history = history
-        self._media = media
         self._messages = messages
         self._webhook_events = webhook_events
         self.settings = staffing.settings
@@ -100,15 +98,6 @@ class Handover:
                 log.warning("%s: could not read the groups: %s", account, error)
 
     # ---- opening ----
-
-    async def fetch_recent(self, account: str, contact_id: str) -> None:
-        """Fetch the files of recent messages: people often send a picture before they ask for a person."""
-        rows = await self._store.read(lambda s: self._conversations.last(s, account, contact_id, BEFORE))
-        for row in rows:
-            if row.by and row.kind in FETCHED and not row.media:
-                kept = await self._media.fetch(self._accounts.get(account), row.message_id, row.kind, contact_id)
-                if kept:
-                    await self._store.write(partial(self._conversations.has_media, row=row.id or 0, kept=kept))
 
     def open(self, session: Session, account: str, contact_id: str, name: str) -> None:
         """Open a ticket, or tell the customer the state of their waiting one."""
@@ -171,10 +160,19 @@ class Handover:
 
     # ---- relaying ----
 
-    def relay(self, session: Session, ticket: Ticket, kind: str, line: str, kept: Kept | None, name: str) -> None:
-        """Relay a message of the customer, now called `name`, to staff. Messages of a waiting ticket are only
-        stored.
-        """
+    def relay(
+        self,
+        session: Session,
+        ticket: Ticket,
+        kind: str,
+        line: str,
+        kept: Kept | None,
+        name: str,
+        *,
+        follows: bool = False,
+    ) -> None:
+        """Pass on to the staff what the customer, now called `name`, says; while the ticket waits it is only kept.
+        `follows`: the message's file comes later."""
         if name and name != ticket.name and self.tickets.change(session, ticket.id or 0, name=name):
             ticket = Ticket(**{**ticket.model_dump(), "name": name})
         row = session.get(Ticket, ticket.id)  # read again, because the ticket may be announced in this same commit
@@ -192,7 +190,7 @@ class Handover:
                 self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff_waiting)
             return
         self.tickets.change(session, number, last_at=now, room_id=room_id, quiet_seconds=0)
-        lost = "（没能取得）" if kept is None and kind in FETCHED else ""
+        lost = "（没能取得）" if kept is None and kind in FETCHED and not follows else ""
         for part in packed([f"{self._history.shown(session, ticket, kind, line)}{lost}"]):
             self._messages.say(session, ticket.account, room_id, relay(ticket, f"{head(ticket)}{part}"))
         if kept is not None:

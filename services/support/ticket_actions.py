@@ -11,13 +11,14 @@ from config.customer_service import HandoffSettings
 from config.texts import Texts, fill
 from models.support import Ticket, TicketState
 from services.clock import Clock
-from services.messaging.conversations import Conversations, shown
+from services.messaging.conversations import WORDS, Conversations, shown
 from services.messaging.messages import Body, Messages, choices, text
 from services.messaging.webhook_events import WebhookEvents
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_texts import facts, packed, relay
 from services.support.tickets import MarkAsked, Tickets
 from services.work.delivery_queue import GiveUp, Job
+from wechat.events import MessageKind
 
 MARKS = ("5分", "4分", "3分", "2分", "1分")
 MAX_QUOTED = 60  # characters quoted of an undelivered message
@@ -101,6 +102,12 @@ class TicketActions:
         said = shown(body["type"], body.get("text") or body.get("title") or body.get("name") or "")[:MAX_QUOTED]
         words = fill(told, number=ticket.id, name=ticket.name, words=said)
         self._messages.say(session, ticket.account, ticket.room_id, relay(ticket, words))
+
+    def about_file(self, ticket: Ticket, kind: MessageKind, *, is_sent: bool) -> str:
+        """What a member of staff is told whose picture, file or card went to the customer, or could not be had."""
+        word = WORDS[MessageKind.FILE if kind is MessageKind.OTHER else kind]
+        told = self._texts.ticket_file_sent if is_sent else self._texts.ticket_file_lost
+        return fill(told, number=ticket.id, name=ticket.name, kind=word)
 
     def unknown(self, number: int) -> str:
         """Return the reply for the number of a ticket that is not open."""

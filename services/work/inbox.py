@@ -25,6 +25,7 @@ from models.durable import EventState
 from services.work import event_codec, relay_position
 from services.work.arrival_sequencer import Arrival, ArrivalSequencer
 from services.work.inbox_table import InboxRows, end_event
+from services.work.repeated_ids import RepeatedIds
 from services.work.write_batcher import WriteBatcher
 from wechat.events import Event, RawEvent
 
@@ -58,6 +59,7 @@ class Inbox:
         self._rows = WriteBatcher[RawEvent](store, self._store_rows, lambda _raw: self._leave())
         self._bodies = WriteBatcher[dict[str, Any]](store, self._table.keep_bodies)
         self._ends = WriteBatcher[dict[str, Any]](store, self._table.end)
+        self._repeats = RepeatedIds(store, lambda raw: resolve(raw, lambda _conversation: None))
         self._in_memory = 0
         self._space = asyncio.Event()
         self._order = ArrivalSequencer(self._line_up)
@@ -172,10 +174,19 @@ class Inbox:
         for raw in raws:
             row = new.pop(raw.id, None)
             if row is None:
-                self._log(raw.id, raw.kind, "-", "repeated", time.perf_counter())
-                self._leave()
+                self._hold(self._repeated(raw), self._tasks)
             else:
                 self._arrive(Arrival(raw, row))
+
+    async def _repeated(self, raw: RawEvent) -> None:
+        """Look whether an event that came before has another content now."""
+        began = time.perf_counter()
+        async with self._reading:
+            other = await self._repeats.new_in(raw)
+        self._log(raw.id, raw.kind, "-", "repeated" if other is None else "an id used again", began)
+        self._leave()
+        if other is not None:
+            await self.take(other)
 
     def _arrive(self, arrival: Arrival, event: Event | None = None) -> None:
         self._order.add(arrival)

@@ -251,6 +251,13 @@ class Outbox:
             )
         )
 
+    async def last_sent(self, queue: str, key: str, since: float) -> int:
+        """The number of the newest work of a key that was done since a moment; 0 when there is none."""
+        done = select(OutboxItem.id).where(OutboxItem.queue == queue, OutboxItem.key == key)
+        done = done.where(OutboxItem.state == WorkState.SENT, col(OutboxItem.done_at) >= since)
+        newest = done.order_by(col(OutboxItem.id).desc()).limit(1)
+        return await self._store.read(lambda s: s.exec(newest).first()) or 0
+
     def fail_sent(self, session: Session, number: int, queue: str, why: str) -> bool:
         """Mark a sent message as failed after all, inside a transaction; return False if it is not in state sent."""
         item = session.get(OutboxItem, number)

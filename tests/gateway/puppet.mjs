@@ -105,8 +105,8 @@ export class WeChatPuppet extends PuppetMock {
 
   // ---- rooms ----
   async roomList () { return this.world.list('rooms').filter((one) => one.memberIdList.includes(this.world.self)).map((one) => one.id) }
-  async roomRawPayload (id) { return { ...rooms.mine(this.world, id) } }
-  async roomMemberList (id) { return rooms.mine(this.world, id).memberIdList }
+  async roomRawPayload (id) { return { ...rooms.mine(this.world, id), memberIdList: rooms.members(this.world, id) } }
+  async roomMemberList (id) { return rooms.members(this.world, id, true) }
 
   async roomMemberRawPayload (id, contact) {
     const room = rooms.mine(this.world, id)

@@ -30,7 +30,15 @@ export function mine (world, id) {
   return room
 }
 
-/** The account creates a group: WeChat requires at least two others, all of them friends. */
+/** The members as a reading shows them: nobody as long as lists are short (`again`: the same reading goes on). */
+export function members (world, id, again = false) {
+  const all = mine(world, id).memberIdList
+  if (world.settings.short_lists <= 0) return all
+  if (again) world.settings.short_lists--
+  return []
+}
+
+/** The account makes a group: it takes two others at least, all of them friends. */
 export function create (world, contactIds, topic) {
   const people = others(world, contactIds)
   if (people.length < 2) throw new Error('发起群聊失败: 至少需要三个人')

@@ -21,8 +21,9 @@ export class World {
       echo: true, // the account's own messages are reported as events
       list_strangers: true, // ContactList includes people who are not friends
       auto_login: true,
-      pictures: true, // MessageImage returns the picture; otherwise a placeholder, as PuppetMock does
-      dirty_events: true, // a change sends a dirty event and is dropped from the gateway's cache
+      pictures: true, // MessageImage brings the picture; else a stand-in, as PuppetMock itself answers
+      short_lists: 0, // so many readings of a group's members bring nobody, as right after a gateway's start
+      dirty_events: true, // a change is told as a dirty event, besides being dropped from the gateway's cache
     }
     this.tables = {}
     for (const name of ['contacts', 'rooms', 'messages', 'friendships', 'invitations', 'room_invitations', 'sent', 'tags']) {

@@ -112,4 +112,35 @@ async def test_a_state_that_cannot_be_kept_fails_no_stop(
     keeper.start()
     path.parent.write_text("a full disk would do as well")
     await keeper.stop()
-    assert "could not store" in caplog.text
+    assert "could not be kept" in caplog.text
+
+
+async def test_a_killed_sandbox_has_forgotten_nothing_it_told(tmp_path: Path) -> None:
+    """Whatever is told, by an event or an answer, is there after a kill -9: message ids never begin anew."""
+    path = tmp_path / "world.json"
+    world = World.default([ACCOUNT], seed=1)
+    store = StateStore(world.state, path)
+    world.on_change = store.start()
+    newcomer = world.people.create("史进")
+    world.people.befriend(newcomer.id, BOT)
+    said = [world.chats.say(newcomer.id, BOT, f"第{n}句") for n in range(5)]
+    picture = world.chats.send_media(SONG, BOT, Kind.IMAGE, "a.png", b"png")
+    again = World.load(path)  # nothing of the process was awaited: as if it had been killed here
+    assert [again.state.messages[one.seq].text for one in said] == [one.text for one in said]
+    assert again.state.media[again.state.messages[picture.seq].media].data == b"png"
+    assert again.chats.say(SONG, BOT, "neu").seq > picture.seq
+    assert newcomer.id in again.people.get(BOT).friends
+    await store.stop()
+    assert World.load(path).state.messages == world.state.messages
+
+
+async def test_a_torn_line_ends_the_journal(tmp_path: Path) -> None:
+    path = tmp_path / "world.json"
+    world = World.default([ACCOUNT], seed=1)
+    store = StateStore(world.state, path)
+    world.on_change = store.start()
+    said = world.chats.say(SONG, BOT, "eins")
+    with (tmp_path / "world.json.journal").open("ab") as file:
+        file.write(b'{"message": {"se')
+    assert World.load(path).state.messages[said.seq].text == "eins"
+    await store.stop()

@@ -57,7 +57,7 @@ async def test_a_join_and_a_leave_are_told_once(container: Container) -> None:
     room = container.groups.rooms(qun)[0].room_id or ""
     told = await many(container, lambda s: container.recorder.joined(s, qun, room, XUAN))
     assert sorted(map(len, told)) == [0] * 11 + [1]
-    assert await promised(container, "欢迎 黑旋风") == 1
+    assert await promised(container, "欢迎 @黑旋风") == 1
     gone = await many(container, lambda s: container.recorder.left(s, qun, room, XUAN))
     assert sorted(gone) == [False] * 11 + [True]
     rows = await container.store.read(lambda s: s.exec(select(Membership).where(Membership.contact_id == XUAN)).all())

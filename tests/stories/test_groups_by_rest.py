@@ -36,7 +36,7 @@ async def test_the_two_calls_of_the_contract(town: Town) -> None:
     status, answer, _ = await town.join(qun["token"], "黑旋风")
     assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
     assert town.id("黑旋风") in room.members
-    welcome = await town.hears("宋公明", "欢迎 黑旋风 加入宋公明的群100001！", qun["room"])
+    welcome = await town.hears("宋公明", "欢迎 @黑旋风\u2005加入宋公明的群100001！", qun["room"])
     assert welcome.mentions == [town.id("黑旋风")]
     assert "@黑旋风" in welcome.text
 
@@ -58,7 +58,7 @@ async def test_twenty_requests_at_once_add_one_person_once(town: Town) -> None:
     qun = await town.make_group()
     answers = await asyncio.gather(*(town.join(qun["token"], "黑旋风") for _ in range(20)))
     assert {status for status, _, _ in answers} == {200}
-    await town.hears("宋公明", "欢迎 黑旋风", qun["room"])
+    await town.hears("宋公明", "欢迎 @黑旋风", qun["room"])
     await town.quiet()
     assert sum("欢迎" in m.text for m in town.seen("宋公明", qun["room"])) == 1
 
@@ -101,7 +101,7 @@ async def test_pending_until_a_friend(town: Town) -> None:
     assert again[2]["Location"] == headers["Location"]
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), "你好")
     await until(lambda: town.id("九纹龙") in town.room(qun["room"]).members, "九纹龙 is in the group")
-    await town.hears("宋公明", "欢迎 九纹龙", qun["room"])
+    await town.hears("宋公明", "欢迎 @九纹龙", qun["room"])
     _, answer, _ = await town.call("GET", headers["Location"])
     assert answer["membership"]["state"] == "joined"
 
@@ -120,7 +120,7 @@ async def test_from_forty_on_an_invitation(town: Town) -> None:
     cards = [m for m in town.seen("黑旋风") if m.kind == "invitation"]
     assert len(cards) == 1, "never invited twice"
     town.world.joins.tap(town.id("黑旋风"), cards[0].data["invitation"])
-    await town.hears("宋公明", "欢迎 黑旋风", qun["room"])
+    await town.hears("宋公明", "欢迎 @黑旋风", qun["room"])
     _, answer, _ = await town.call("GET", headers["Location"])
     assert answer["membership"]["state"] == "joined"
 

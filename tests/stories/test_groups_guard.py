@@ -11,7 +11,7 @@ from PIL import Image
 
 from sandbox.world.model import Kind
 from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.group_life import audit, becomes, bring, hand_over, settled, standing, state_of, texts
+from tests.stories.group_life import audit, becomes, bring, hand_over, settled, standing, texts
 
 
 async def guarded(town: Town) -> dict[str, Any]:
@@ -61,7 +61,7 @@ async def test_the_ladder(make_town: MakeTown) -> None:
     bring(town, qun, "黑旋风", by="宋公明")
     await until(lambda: town.id("黑旋风") not in town.room(qun["room"]).members, "taken out again")
     await town.hears("宋公明", "在本群黑名单中", qun["room"])
-    assert not texts(town, "宋公明", qun["room"], "欢迎 黑旋风")[1:], "not welcomed again"
+    assert not texts(town, "宋公明", qun["room"], "欢迎 @黑旋风")[1:], "not welcomed again"
     assert [line.target for line in await audit(town, "warn")] == [town.id("黑旋风")] * 3
     assert [line.who for line in await audit(town, "blacklist")] == ["guard"]
     assert [line.outcome for line in await audit(town, "remove")] == ["done", "done"]
@@ -237,7 +237,7 @@ async def test_a_removal_is_one_whoever_sees_it_first(make_town: MakeTown) -> No
     town.say("黑旋风", "坏话", qun["room"])
     await until(lambda: town.id("黑旋风") not in town.room(qun["room"]).members, "out")
     await town.bot.container.reconcile.room(town.accounts[0], qun["room"])
-    assert await state_of(town, qun, "黑旋风") == "removed"
+    await becomes(town, qun, "黑旋风", "removed")
 
 
 async def test_messages_are_counted(town: Town) -> None:

@@ -36,7 +36,7 @@ class Square(Street):
         self.number = (await self.group())["number"]
         self.room = (await self.gateway.rooms())[0]["id"]
         await self.gateway.join(self.room, "wxid_xuan")
-        await self.hears("欢迎 黑旋风")
+        await self.hears("欢迎 @黑旋风")
 
     @property
     def directory(self) -> Directory:
@@ -84,13 +84,13 @@ async def test_joins_leaves_and_removals(square: Square) -> None:
     await square.gateway.leave(square.room, "wxid_xuan")
     await square.state("wxid_xuan", "left")
     await square.gateway.join(square.room, "wxid_xuan", inviter="wxid_song", times=2)
-    await square.hears("欢迎 黑旋风")
+    await square.hears("欢迎 @黑旋风")
     await square.command("/踢 @黑旋风\u2005", mentions=["wxid_xuan"])
     await square.hears("已移出：黑旋风。")
     assert "wxid_xuan" not in (await square.shown())["memberIdList"]
     await square.state("wxid_xuan", "removed")
     await square.gateway.join(square.room, "wxid_xuan")
-    await square.hears("欢迎 黑旋风")
+    await square.hears("欢迎 @黑旋风")
     await square.gateway.fault("roomDel", "ignore", times=1)
     await square.command("/踢 @黑旋风\u2005")
     await square.hears("没能移出 黑旋风：微信没有生效")
@@ -140,7 +140,7 @@ async def test_joins_and_leaves_told_by_names(square: Square) -> None:
         await square.gateway.join(square.room, "wxid_xuan", emit=False)
         names = {"inviteeIdList": ["黑旋风"], "inviterId": "宋公明", "roomId": square.room, "timestamp": time.time()}
         await square.gateway.emit_raw("room-join", names, times=number + 1)
-        welcome = await square.hears("欢迎 黑旋风")
+        welcome = await square.hears("欢迎 @黑旋风")
         assert welcome["mentions"] == ["wxid_xuan"]
     rows = await square.bot.container.store.read(lambda s: s.exec(select(Membership.who)).all())
     assert sorted(rows) == ["wxid_song", "wxid_xuan", "wxid_zhi"]

@@ -40,7 +40,7 @@ class Street:
                 customer_service={"accept": {"delay_seconds": (0, 0)}, "faq": "", **service},
                 pacing={"enabled": False},
             ),
-            timing=Timing(create=3.0),
+            timing=Timing(create=3.0, apart=0.5),
         )
 
     async def call(self, method: str, path: str, json: Any = None, **more: Any) -> tuple[int, Any]:
@@ -86,7 +86,7 @@ async def test_a_group_its_members_and_its_welcome(street: Street) -> None:
         {"membership_join_response": {"approved": "ok"}},
     )
     sent = await street.gateway.wait_sent(1, rooms[0]["id"])
-    assert "欢迎 黑旋风 加入宋公明的群100001！" in sent[0]["text"]
+    assert "欢迎 @黑旋风\u2005加入宋公明的群100001！" in sent[0]["text"]
     assert sent[0]["mentions"] == ["wxid_xuan"]
     assert await street.call("POST", "/wxbot/qun/membership", join) == (
         200,
@@ -97,7 +97,7 @@ async def test_a_group_its_members_and_its_welcome(street: Street) -> None:
     assert (status, answer["membership_join_response"]["approved"]) == (202, "pending")
     await street.gateway.friend_request("wxid_wen", "你好")
     sent = await street.gateway.wait_sent(2, rooms[0]["id"])
-    assert "欢迎 九纹龙" in sent[1]["text"]
+    assert "欢迎 @九纹龙" in sent[1]["text"]
     assert len(await street.gateway.rooms()) == 1
 
 

@@ -83,7 +83,7 @@ async def test_names_in_the_group_that_are_never_told(town: Town, monkeypatch: p
 async def test_names_that_begin_with_an_at(town: Town) -> None:
     qun = await group(town)
     bring(town, qun, town.newcomer("@好汉"))
-    await town.hears("宋公明", "欢迎 @好汉", qun["room"])
+    await town.hears("宋公明", "欢迎 @@好汉", qun["room"])
     await town.quiet()
     assert "请注意：吵。" in await asks(town, "宋公明", "/警告 @@好汉 吵", qun["room"])
     assert await asks(town, "店长", "/踢 100001 @ @好汉") == "已移出：@好汉。"
@@ -214,3 +214,21 @@ async def test_people_of_a_lost_group(town: Town) -> None:
     await town.hears("宋公明", "助手已不在")
     for command in ("/踢", "/警告", "/拉黑"):
         assert await asks(town, "店长", f"{command} 100001 黑旋风") == "微信没有执行：助手不在群里。"
+
+
+async def test_times_as_people_write_them(town: Town) -> None:
+    """Added at once, and answered with when they are next due; a crontab line is taken as before."""
+    await group(town)
+    assert "09:00" in await asks(town, "店长", "/定时 100001 加 每天9点 早上好")
+    assert "08:30" in await asks(town, "店长", "/定时 100001 每周一 8:30 开会")
+    listed = await asks(town, "店长", "/定时 100001")
+    assert "#1 0 9 * * * 下次" in listed
+    assert "#2 30 8 * * 1 下次" in listed
+
+
+async def test_a_group_that_there_is_not_and_words_that_nothing_fills(town: Town) -> None:
+    await group(town)
+    assert "999" in await asks(town, "店长", "/群信息 999")
+    assert await asks(town, "店长", "/群信息 999") == await asks(town, "店长", "/群信息 999")
+    assert "{membr}" in await asks(town, "店长", "/欢迎 100001 你好{membr}")
+    assert "欢迎 {member}" in await asks(town, "店长", "/欢迎 100001")

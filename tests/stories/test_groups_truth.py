@@ -89,7 +89,7 @@ async def test_a_leave_that_nobody_told_of(town: Town) -> None:
     status, answer, _ = await town.join(qun["token"], "黑旋风")
     assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
     assert town.id("黑旋风") in town.room(qun["room"]).members
-    await until(lambda: len(texts(town, "宋公明", qun["room"], "欢迎 黑旋风")) == 2, "a new join is welcomed")
+    await until(lambda: len(texts(town, "宋公明", qun["room"], "欢迎 @黑旋风")) == 2, "a new join is welcomed")
 
 
 async def test_a_leave_told_after_the_next_invitation(town: Town) -> None:
@@ -250,7 +250,7 @@ async def test_asked_for_again_before_the_promise_came_due(town: Town) -> None:
     await holds(told, lambda: "the promise is kept")
     await town.bot.container.memberships.became_friend("weimi1001", town.id("九纹龙"))
     await town.quiet()
-    assert len(texts(town, "宋公明", qun["room"], "欢迎 九纹龙")) == 1
+    assert len(texts(town, "宋公明", qun["room"], "欢迎 @九纹龙")) == 1
 
 
 async def test_who_is_no_friend_any_more_is_waited_for(town: Town) -> None:

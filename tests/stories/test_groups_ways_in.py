@@ -67,7 +67,7 @@ async def test_a_token_in_a_friend_request(town: Town) -> None:
     qun = await town.make_group()
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), f"入群 {qun['token']}")
     await becomes(town, qun, "九纹龙", "joined")
-    await town.hears("宋公明", "欢迎 九纹龙", qun["room"])
+    await town.hears("宋公明", "欢迎 @九纹龙", qun["room"])
     stranger = town.newcomer("没头脑", friend=False)
     town.world.people.ask(stranger, town.id("bot"), new_token())
     await town.hears(stranger, "令牌无效")
@@ -78,12 +78,12 @@ async def test_joins_and_leaves_that_others_cause(town: Town) -> None:
     qun = await town.make_group()
     bring(town, qun, "黑旋风", by="宋公明")
     await becomes(town, qun, "黑旋风", "joined")
-    await town.hears("宋公明", "欢迎 黑旋风", qun["room"])
+    await town.hears("宋公明", "欢迎 @黑旋风", qun["room"])
     town.world.rooms.leave(town.id("黑旋风"), qun["room"])
     await becomes(town, qun, "黑旋风", "left")
     bring(town, qun, "黑旋风", by="宋公明")
     await becomes(town, qun, "黑旋风", "joined")
-    await until(lambda: len(texts(town, "宋公明", qun["room"], "欢迎 黑旋风")) == 2, "a new join is welcomed again")
+    await until(lambda: len(texts(town, "宋公明", qun["room"], "欢迎 @黑旋风")) == 2, "a new join is welcomed again")
     town.world.rooms.remove(town.id("bot"), qun["room"], town.id("黑旋风"))
     await becomes(town, qun, "黑旋风", "removed")
 
@@ -120,8 +120,8 @@ async def test_events_that_come_twice_late_or_never(make_town: MakeTown) -> None
     await town.bot.container.policy.check()
     assert await members(town, qun) == set(town.room(qun["room"]).members) - {town.id("bot")}
     await town.quiet()
-    assert len(texts(town, "宋公明", qun["room"], "欢迎 黑旋风")) == 1
-    assert len(texts(town, "宋公明", qun["room"], "欢迎 九纹龙")) == 1
+    assert len(texts(town, "宋公明", qun["room"], "欢迎 @黑旋风")) == 1
+    assert len(texts(town, "宋公明", qun["room"], "欢迎 @九纹龙")) == 1
 
 
 async def test_what_happened_while_the_bot_was_down(town: Town) -> None:
@@ -135,7 +135,7 @@ async def test_what_happened_while_the_bot_was_down(town: Town) -> None:
     await town.start_bot()
     await becomes(town, qun, "黑旋风", "left")
     await becomes(town, qun, "店长", "joined")
-    await town.hears("宋公明", "欢迎 店长", qun["room"])
+    await town.hears("宋公明", "欢迎 @店长", qun["room"])
 
 
 async def test_a_full_group(make_town: MakeTown) -> None:
@@ -201,7 +201,7 @@ async def test_the_owner_must_confirm(town: Town, approve: bool) -> None:
     await town.quiet()
     if approve:
         await becomes(town, qun, "黑旋风", "joined")
-        await town.hears("宋公明", "欢迎 黑旋风", qun["room"])
+        await town.hears("宋公明", "欢迎 @黑旋风", qun["room"])
     else:
         town.say("黑旋风", qun["token"])
         await until(lambda: len(texts(town, "黑旋风", words="请等群主同意")) == 2, "told where it stands")

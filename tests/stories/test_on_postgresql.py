@@ -34,7 +34,7 @@ async def test_a_new_friend_is_greeted_and_let_in_once(make_town: MakeTown, data
     qun = await town.make_group()
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), f"我是九纹龙 {qun['token']}")
     await until(lambda: town.id("九纹龙") in town.room(qun["room"]).members, "九纹龙 is in the group")
-    await town.hears("宋公明", "欢迎 九纹龙", qun["room"])
+    await town.hears("宋公明", "欢迎 @九纹龙", qun["room"])
     await town.restart_bot()
     town.say("九纹龙", qun["token"])
     await town.hears("九纹龙", "您已经在")

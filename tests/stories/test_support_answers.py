@@ -74,8 +74,8 @@ async def test_a_reply_of_several_parts(shop: Town) -> None:
 async def test_keywords_in_a_group_only_when_called(shop: Town) -> None:
     room = (await shop.make_group())["room"]
     await shop.join((await shop.make_group())["token"], "黑旋风")
-    await shop.hears("宋公明", "欢迎 黑旋风", room)
-    shop.say("黑旋风", "群规是什么", room)  # without a mention
+    await shop.hears("宋公明", "欢迎 @黑旋风", room)
+    shop.say("黑旋风", "群规是什么", room)  # nobody was called
     heard = await answers(shop, "黑旋风", "群规是什么", room)
     assert heard == ["@黑旋风\u2005请文明发言。"]
     assert await answers(shop, "黑旋风", "发票", room) == []  # private only; and no fallback in groups
@@ -177,7 +177,7 @@ async def test_keywords_of_chat_come_first_and_outlive_a_restart(shop: Town) -> 
 async def test_the_faq_in_a_group_when_called(shop: Town) -> None:
     qun = await shop.make_group()
     await shop.join(qun["token"], "黑旋风")
-    await shop.hears("宋公明", "欢迎 黑旋风", qun["room"])
+    await shop.hears("宋公明", "欢迎 @黑旋风", qun["room"])
     assert await answers(shop, "黑旋风", "门店地址在哪里？", qun["room"]) == ["@黑旋风\u2005人民路 1 号。"]
     (menu,) = await answers(shop, "黑旋风", "会员怎么弄呀", qun["room"])
     assert menu.startswith("@黑旋风\u2005您是不是想问：\n1. ")

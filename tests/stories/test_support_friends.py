@@ -85,7 +85,7 @@ async def test_words_decide_and_a_valid_token_does(make_town: MakeTown) -> None:
     wanted, held = ask(town, "张横", "想加群呀"), ask(town, "张顺", qun["token"])
     await town.hears(wanted, "您好，我是")
     await town.hears(held, "您好，我是")
-    await town.hears("宋公明", "欢迎 张顺", qun["room"])
+    await town.hears("宋公明", "欢迎 @张顺", qun["room"])
     await town.quiet()
     assert not is_friend(town, stranger)
     assert not is_friend(town, wrong)

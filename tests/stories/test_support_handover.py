@@ -200,7 +200,7 @@ async def test_a_token_still_works_while_a_ticket_is_open(make_town: MakeTown) -
     qun = await town.make_group()
     await ask_person(town, room)
     town.say("黑旋风", qun["token"])
-    await town.hears("宋公明", "欢迎 黑旋风", qun["room"])
+    await town.hears("宋公明", "欢迎 @黑旋风", qun["room"])
 
 
 async def test_all_of_it_over_a_restart(make_town: MakeTown) -> None:

@@ -33,7 +33,7 @@ async def test_a_token_in_a_friend_request(town: Town) -> None:
     qun = await town.make_group()
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), f"我是九纹龙 {qun['token']}")
     await until(lambda: town.id("九纹龙") in town.room(qun["room"]).members, "九纹龙 is in the group")
-    await town.hears("宋公明", "欢迎 九纹龙", qun["room"])
+    await town.hears("宋公明", "欢迎 @九纹龙", qun["room"])
     await town.hears("九纹龙", "您好，我是weimi1001")
     await town.quiet()
     assert sum("您好，我是" in m.text for m in town.seen("九纹龙")) == 1
@@ -46,7 +46,7 @@ async def test_a_member_asks_to_be_a_friend_with_the_token(make_town: MakeTown) 
     stranger = town.newcomer("没头脑", friend=False)
     people = [town.id("九纹龙"), stranger]
     town.world.rooms.let_in(town.room(qun["room"]), people, town.id("宋公明"))
-    await town.hears("宋公明", "欢迎 没头脑", qun["room"])
+    await town.hears("宋公明", "欢迎 @没头脑", qun["room"])
     town.say("宋公明", "/拉黑 @没头脑", qun["room"])
     await town.hears("宋公明", "已拉黑", qun["room"])
     for who in people:
@@ -69,7 +69,7 @@ async def test_a_friend_sends_the_token(town: Town) -> None:
     qun = await town.make_group()
     town.say("黑旋风", qun["token"])
     await town.hears("黑旋风", "正在拉您进群")
-    await town.hears("宋公明", "欢迎 黑旋风", qun["room"])
+    await town.hears("宋公明", "欢迎 @黑旋风", qun["room"])
     town.say("黑旋风", qun["token"])
     await town.hears("黑旋风", "您已经在")
     await town.quiet()

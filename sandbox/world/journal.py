@@ -1,0 +1,91 @@
+"""What was said since the state was last saved, one JSON line each: in the kernel's hands before anybody is told."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.world.model import ChatMessage, MediaFile, WorldState
+
+SUFFIX: Final = ".journal"
+
+
+class MessageJournal:
+    """The file beside a state file."""
+
+    def __init__(self, path: Path, plain: Callable[[ChatMessage], dict[str, Any]]) -> None:
+        self._path = path.with_name(path.name + SUFFIX)
+        self._plain = plain
+        self._last = 0  # the number of the newest message that is kept
+        self._file = -1
+
+    def open(self, state: WorldState) -> None:
+        """Begin; all there is now is in the state file."""
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        self._last = max(state.messages, default=0)
+
+    def add_new(self, state: WorldState, keep_media: Callable[[MediaFile], None]) -> int:
+        """Keep what was said since the last call; how much that is."""
+        new: list[ChatMessage] = []
+        for seq in reversed(state.messages):
+            if seq <= self._last:
+                break
+            new.append(state.messages[seq])
+        lines = []
+        for message in reversed(new):
+            media = state.media.get(message.media) if message.media else None
+            if media is not None:
+                keep_media(media)
+            named = {"id": media.id, "name": media.name} if media is not None else None
+            lines.append(json.dumps({"message": self._plain(message), "media": named}, ensure_ascii=False) + "\n")
+        if lines:
+            os.write(self._file, "".join(lines).encode())
+            self._last = new[0].seq
+        return len(new)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has begun."""
+        return self._file >= 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return os.fstat(self._file).st_size if self.is_open else 0
+
+    def drop(self, size: int | None = None) -> None:
+        """The first so many bytes, or all of it, are in the state file now."""
+        if not self.is_open:
+            return
+        if size is None:
+            os.ftruncate(self._file, 0)
+            return
+        rest = self._path.read_bytes()[size:]
+        half = self._path.with_name(self._path.name + ".tmp")
+        half.write_bytes(rest)
+        half.replace(self._path)
+        os.close(self._file)
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+
+    def close(self) -> None:
+        """End."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """What a state file's journal has; a line that a crash tore ends it."""
+    journal = path.with_name(path.name + SUFFIX)
+    rows: list[dict[str, Any]] = []
+    if not journal.exists():
+        return rows
+    for line in journal.read_bytes().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows

@@ -1,0 +1,63 @@
+"""Pictures and link cards said in groups, judged beside the conversation: no other message waits for them.
+
+A look is promised work (queue "look:ACCOUNT"), so it is taken up after a crash as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlmodel import Session
+
+from models.db import Store
+from models.durable import Priority
+from services.accounts.registry import Accounts
+from services.groups.groups import Groups
+from services.moderation.moderator import Moderator
+from services.moderation.sanctions import Sanctions
+from services.work.delivery_queue import Job
+from services.work.outbox import Outbox
+from wechat.events import GroupMessage
+
+QUEUE: Final = "look"
+AT_ONCE: Final = 4  # pictures and links of an account
+
+
+class LaterLooks:
+    """Judges what has to be fetched first."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        outbox: Outbox,
+        groups: Groups,
+        moderator: Moderator,
+        sanctions: Sanctions,
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._groups = groups
+        self._moderator = moderator
+        self._sanctions = sanctions
+        outbox.serve(QUEUE, self._deliver, at_once=AT_ONCE, is_open=accounts.is_online)
+
+    def promise(self, session: Session, event: GroupMessage) -> None:
+        """Promise, inside a transaction, to look at a message."""
+        body: dict[str, Any] = {"message": event.id, "kind": str(event.kind), "room": event.room_id}
+        body |= {"from": event.contact_id, "name": event.name}
+        self._outbox.add(session, f"{QUEUE}:{event.account}", event.id, body, priority=Priority.NOTICE)
+
+    async def _deliver(self, work: Job) -> str:
+        account, body = work.queue.partition(":")[2], work.body
+        qun = self._groups.by_room(account, body["room"])
+        if qun is None:
+            return ""
+        offence = await self._moderator.look(account, body["message"], body["kind"], qun)
+        if offence is not None:
+            reason = self._moderator.reason(offence)
+            who = (body["from"], body["name"])
+            await self._store.write(
+                lambda s: self._sanctions.warn(s, qun, body["room"], *who, reason, "guard", rule=offence)
+            )
+        return ""

@@ -1,0 +1,37 @@
+"""When something is to be said, as people write it: 每天9点, 每周一 8:30, 工作日 18:00; as a crontab line."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+_DAYS: Final = {"一": "1", "二": "2", "三": "3", "四": "4", "五": "5", "六": "6", "日": "0", "天": "0", "末": "6,0"}
+_HALVES: Final = {"": 0, "早上": 0, "上午": 0, "凌晨": 0, "中午": 12, "下午": 12, "傍晚": 12, "晚上": 12}
+_SPOKEN: Final = re.compile(
+    r"(?P<days>每天|每日|工作日|周末|每?(?:周|星期|礼拜)(?P<week>[一二三四五六日天末](?:[、,和]?[一二三四五六日天])*)|每月(?P<month>\d{1,2})[号日])"
+    r"\s*(?P<half>早上|上午|凌晨|中午|下午|傍晚|晚上|)\s*(?P<hour>\d{1,2})(?:\s*[点时:]\s*(?:(?P<minute>\d{1,2})分?|(?P<thirty>半)|整)?)"
+    r"\s*(?P<text>\S.*)",
+    re.DOTALL,
+)
+
+
+def cron_of(words: str) -> tuple[str, str] | None:
+    """The crontab line and the text of what begins with a time; None when it begins with none."""
+    found = _SPOKEN.fullmatch(_narrow(words.strip()))
+    if found is None:
+        return None
+    hour, minute = int(found["hour"]), 30 if found["thirty"] else int(found["minute"] or 0)
+    later = _HALVES[found["half"]]
+    hour += later if hour + later < 24 and not (found["half"] == "中午" and hour >= 10) else 0
+    if hour > 23 or minute > 59:
+        return None
+    weekdays = {"工作日": "1-5", "周末": "6,0"}.get(found["days"], "*")
+    if found["week"]:
+        weekdays = ",".join(dict.fromkeys(_DAYS[day] for day in found["week"] if day in _DAYS))
+    return f"{minute} {hour} {found['month'] or '*'} * {weekdays}", words.strip()[-len(found["text"]) :]
+
+
+def _narrow(words: str) -> str:
+    """Digits and colons as they are typed without a Chinese keyboard; as many characters as before."""
+    return "".join(c if len(n := unicodedata.normalize("NFKC", c)) != 1 else n for c in words)

@@ -1,0 +1,144 @@
+"""Gateways that tell less than there is: short lists, events about nobody, people without names or flags."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from models.groups import Membership, MemberState
+from tests.official import Start, official  # noqa: F401 - a fixture
+from tests.stories.conftest import until
+from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
+
+pytestmark = pytest.mark.gateway
+PEOPLE = ("wxid_song", "宋公明"), ("wxid_xuan", "黑旋风"), ("wxid_zhi", "智多星"), ("wxid_hua", "小李广")
+
+
+@pytest.fixture
+async def street(official: Start, tmp_path: Path) -> AsyncIterator[Street]:  # noqa: F811
+    """A bot, four friends, and a group of three with a fourth."""
+    gateway = await official(tls=False, state=tmp_path / "state")
+    for id, name in PEOPLE:
+        await gateway.contact(id, name)
+    street = Street(gateway, tmp_path, False)
+    await street.bot.start()
+    await until(lambda: street.bot.container.accounts.is_online(ACCOUNT), "online")
+    yield street
+    await street.bot.stop()
+
+
+async def group(street: Street) -> str:
+    """A group with 黑旋风 in it; its room."""
+    await street.group()
+    room: str = (await street.gateway.rooms())[0]["id"]
+    await street.gateway.join(room, "wxid_xuan")
+    await street.gateway.wait_sent(1, room)
+    return room
+
+
+async def state_of(street: Street, contact_id: str) -> str:
+    """How the person's membership stands."""
+    wanted = select(Membership).where(Membership.contact_id == contact_id)
+    row = await street.bot.container.store.read(lambda s: s.exec(wanted).first())
+    return row.state if row else ""
+
+
+async def becomes(street: Street, contact_id: str, state: str) -> None:
+    deadline = asyncio.get_running_loop().time() + 15
+    while (now := await state_of(street, contact_id)) != state:
+        assert asyncio.get_running_loop().time() < deadline, now
+        await asyncio.sleep(0.05)
+
+
+async def reconnected(street: Street) -> None:
+    """After a gateway's restart."""
+    await street.gateway.restart()
+    await street.gateway.wait_connected()
+
+
+async def test_short_lists_after_a_restart_are_not_believed(street: Street) -> None:
+    """Nobody left, nobody is welcomed again, the group is not lost; who really left meanwhile is noted."""
+    room = await group(street)
+    await street.gateway.set(short_lists=1)
+    await street.gateway.leave(room, "wxid_zhi", emit=False)
+    await reconnected(street)
+    await becomes(street, "wxid_zhi", MemberState.LEFT)
+    assert await state_of(street, "wxid_xuan") == MemberState.JOINED
+    assert len(await street.gateway.sent(room)) == 1
+    assert not [sent for sent in await street.gateway.sent("wxid_song") if "不在" in sent["text"]]
+    status, _ = await street.call("GET", "/wxbot/qun", params={"code": "1"})
+    assert status == 200
+
+
+async def test_the_assistant_is_gone_when_three_readings_say_so(street: Street) -> None:
+    room = await group(street)
+    me = (await street.gateway.status())["self"]
+    await street.gateway.leave(room, me, emit=False)
+    await reconnected(street)
+    told = await street.gateway.wait_sent(1, "wxid_song")
+    assert "100001" in told[-1]["text"]
+    assert len([one for one in await street.gateway.calls("roomPayload") if one["args"] == [room]]) >= 3
+
+
+@pytest.mark.parametrize("people", [None, [], ["小李广"], ["Li Guang"]])
+async def test_joins_and_leaves_of_nobody_have_the_room_read(street: Street, people: list[str] | None) -> None:
+    room = await group(street)
+    named: dict[str, Any] = {} if people is None else {"inviteeIdList": people}
+    await street.gateway.join(room, "wxid_hua", emit=False)
+    await street.gateway.emit_raw("room-join", {"roomId": room, "inviterId": "wxid_song", **named})
+    welcome = (await street.gateway.wait_sent(2, room))[1]
+    assert welcome["mentions"] == ["wxid_hua"]
+    assert "小李广" in welcome["text"]
+    await street.gateway.leave(room, "wxid_hua", emit=False)
+    gone = {} if people is None else {"removeeIdList": people}
+    await street.gateway.emit_raw("room-leave", {"roomId": room, "removerId": "", **gone})
+    await becomes(street, "wxid_hua", MemberState.LEFT)
+    assert len(await street.gateway.sent(room)) == 2
+
+
+async def test_a_newcomer_whose_name_comes_later_is_welcomed_by_it(street: Street) -> None:
+    room = await group(street)
+    await street.gateway.contact("wxid_new", "", friend=False)
+    before = len(await street.gateway.calls("contactPayload"))
+    await street.gateway.join(room, "wxid_new")
+    await street.gateway.wait_calls("contactPayload", before + 1)
+    await street.gateway.contact("wxid_new", "病尉迟", dirty=False)
+    welcome = (await street.gateway.wait_sent(2, room))[1]
+    assert "病尉迟" in welcome["text"]
+    await street.gateway.contact("wxid_new", "")
+    await street.gateway.say("wxid_new", "有人吗", room=room, mentions=["wxid_bot"])
+    assert street.bot.container.accounts.get(ACCOUNT).directory.contacts["wxid_new"].name == "病尉迟"
+
+
+async def test_where_nobody_is_called_a_friend_the_listed_are_friends(
+    official: Start,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    gateway = await official(tls=False)
+    for id, name in PEOPLE:
+        await gateway.contact(id, name, friend=False)
+    street = Street(gateway, tmp_path, False)
+    await street.bot.start()
+    await until(lambda: street.bot.container.accounts.is_online(ACCOUNT), "online")
+    try:
+        directory = street.bot.container.accounts.get(ACCOUNT).directory
+        await until(lambda: all(directory.contacts[id].friend for id, _ in PEOPLE), "friends")
+        await gateway.contact("wxid_new", "病尉迟", friend=False)
+        await gateway.contact("wxid_song", friend=True)
+        await gateway.emit_raw("friendship", {"friendshipId": "f1"})
+    finally:
+        await street.bot.stop()
+
+
+async def test_who_was_accepted_is_a_friend_whatever_their_payload_says(street: Street) -> None:
+    await street.gateway.friend_request("wxid_wen", "你好")
+    await street.gateway.fault("friendshipAccept", "ignore")  # the gateway answers well, and never says: a friend
+    await street.gateway.wait_sent(1, "wxid_wen")
+    directory = street.bot.container.accounts.get(ACCOUNT).directory
+    await until(lambda: directory.contacts["wxid_wen"].friend, "a friend")
+    assert directory.find("wxid_wen", friends=True)

@@ -1,0 +1,113 @@
+"""Who is addressed, who speaks, and what comes under an id that was used before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.official import Start, official  # noqa: F401 - a fixture
+from tests.stories.conftest import until
+from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
+
+pytestmark = pytest.mark.gateway
+HOURS = "我们每天 9:00-18:00 营业。"
+
+
+@pytest.fixture
+async def street(official: Start, tmp_path: Path) -> AsyncIterator[Street]:  # noqa: F811
+    """A group of three, in which the assistant has a name of its own."""
+    gateway = await official(tls=False)
+    for id, name in (("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_admin", "店长"), ("wxid_xuan", "黑旋风")):
+        await gateway.contact(id, name)
+    await gateway.contact("wxid_wu", "武松", weixin="wusong_1")
+    keywords = [{"equals": "营业时间", "reply": HOURS}]
+    street = Street(gateway, tmp_path, False, keywords=keywords)
+    await street.bot.start()
+    await until(lambda: street.bot.container.accounts.is_online(ACCOUNT), "online")
+    yield street
+    await street.bot.stop()
+
+
+async def group(street: Street) -> str:
+    await street.group()
+    room: str = (await street.gateway.rooms())[-1]["id"]
+    await street.gateway.room(room, aliases={"wxid_bot": "客服 小微"})
+    return room
+
+
+async def let_in(street: Street, room: str) -> None:
+    """Wait until 九纹龙 is in the group."""
+    deadline = asyncio.get_running_loop().time() + 20
+    while asyncio.get_running_loop().time() < deadline:
+        rooms = {one["id"]: one["memberIdList"] for one in await street.gateway.rooms()}
+        if "wxid_wen" in rooms[room]:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("not let in")
+
+
+async def test_an_announcement_to_everybody_is_not_answered(street: Street) -> None:
+    room = await group(street)
+    everybody = ["wxid_bot", "wxid_zhi"]
+    await street.gateway.say("wxid_song", "@所有人\u2005营业时间", room=room, mentions=everybody)
+    await street.gateway.say("wxid_song", "@微秘\u2005营业时间", room=room, mentions=["wxid_bot"])
+    await street.gateway.wait_sent(1, room)
+    await street.gateway.say("wxid_xuan", "营业时间")
+    await street.gateway.wait_sent(1, "wxid_xuan")
+    assert len(await street.gateway.sent(room)) == 1
+
+
+@pytest.mark.parametrize("mentions", [[], ["wxid_bot"]])
+@pytest.mark.parametrize("text", [
+    "@客服 小微\u2005营业时间", "@客服 小微 营业时间", "营业时间 @客服 小微", "@客服 小微，营业时间", "@微秘 营业时间",
+])  # fmt: skip
+async def test_the_assistant_is_understood_by_its_name_in_the_group(
+    street: Street, text: str, mentions: list[str]
+) -> None:
+    room = await group(street)
+    await street.gateway.say("wxid_song", text, room=room, mentions=mentions)
+    (answer,) = await street.gateway.wait_sent(1, room)
+    assert HOURS in answer["text"]
+
+
+async def test_other_words_under_a_used_id_are_no_repeat(street: Street) -> None:
+    """A gateway that begins to count anew; the same words again are a repeat."""
+    await street.gateway.say("wxid_xuan", "营业时间", id="1", times=3)
+    await street.gateway.wait_sent(1, "wxid_xuan")
+    await street.gateway.say("wxid_xuan", "人工", id="1", times=2)
+    said = [one["text"] for one in await street.gateway.wait_sent(2, "wxid_xuan")]
+    assert said[0] == HOURS
+    await street.gateway.say("wxid_song", "营业时间", id="1")
+    await street.gateway.wait_sent(1, "wxid_song")
+    assert len(await street.gateway.sent("wxid_xuan")) == 2
+
+
+async def test_a_person_told_by_their_handle_is_the_same_person(street: Street) -> None:
+    """A message from a 微信号 is its bearer's."""
+    await street.gateway.contact("wusong_1", "武松", friend=False)
+    await street.gateway.say("wusong_1", "营业时间")
+    (answer,) = await street.gateway.wait_sent(1, "wxid_wu")
+    assert answer["text"] == HOURS
+
+
+async def test_who_asked_as_a_stranger_is_let_in_under_their_later_id(street: Street) -> None:
+    room = await group(street)
+    _, answer = await street.call("GET", "/wxbot/qun", params={"code": "1"})
+    await street.gateway.contact("v1_abc@stranger", "九纹龙", friend=False)
+    await street.gateway.fault("friendshipAccept", "ignore")
+    await street.gateway.friend_request("v1_abc@stranger", answer["qun"]["token"])
+    await street.gateway.wait_calls("friendshipAccept", 1)
+    await street.gateway.contact("wxid_wen", "九纹龙", friend=True)
+    await street.gateway.befriend("wxid_wen")
+    await let_in(street, room)
+
+
+async def test_a_new_friend_who_cannot_be_read_is_let_in(street: Street) -> None:
+    room = await group(street)
+    _, answer = await street.call("GET", "/wxbot/qun", params={"code": "1"})
+    await street.gateway.fault("contactPayload", "throw", times=40)
+    await street.gateway.friend_request("wxid_wen", answer["qun"]["token"])
+    await let_in(street, room)

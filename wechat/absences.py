@@ -1,0 +1,105 @@
+"""Who is missing from member lists. One reading is not believed: right after its start a gateway gives part of a list,
+or an empty one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+READINGS: Final = 2  # that must agree before a person counts as gone
+OWN_READINGS: Final = 3  # before the account itself does
+MOST_HINTED: Final = 3  # people whom an event that names nobody may stand for
+
+
+@dataclass(slots=True)
+class Absence:
+    """A person who is missing: how many readings have said so, and when the last of these was."""
+
+    readings: int
+    last: datetime
+    believed: bool = False
+
+
+class Absences:
+    """The people who are missing, by room. Readings count when they are `apart` seconds from each other."""
+
+    def __init__(self, apart: float) -> None:
+        self.apart = timedelta(seconds=apart)
+        self.arose = asyncio.Event()  # set while there may be something to read again
+        self._rooms: dict[str, dict[str, Absence]] = {}
+        self._hinted: set[str] = set()  # rooms that somebody left, nobody knows who
+
+    def missed(self, room_id: str, ids: Iterable[str], at: datetime, own_id: str, *, whole: bool = False) -> set[str]:
+        """A reading does not have these people. Returns those of whom that is not believed yet. `whole`: of nobody
+        else is there any doubt."""
+        people, ids = self._rooms.setdefault(room_id, {}), set(ids)
+        for id in [id for id, entry in people.items() if whole and not entry.believed and id not in ids]:
+            del people[id]
+        hinted = room_id in self._hinted and len(ids) <= MOST_HINTED
+        self._hinted.discard(room_id)
+        doubtful = set()
+        for id in ids:
+            entry = people.setdefault(id, Absence(0, at))
+            if entry.readings == 0 or at - entry.last >= self.apart * 0.9:
+                entry.readings, entry.last = entry.readings + 1, at
+            needed = OWN_READINGS if id == own_id else READINGS
+            entry.believed = entry.believed or hinted or entry.readings >= needed
+            if not entry.believed:
+                doubtful.add(id)
+        if doubtful:
+            self.arose.set()
+        return doubtful
+
+    def seen(self, room_id: str, ids: Iterable[str]) -> None:
+        """These people are in the room."""
+        people = self._rooms.get(room_id)
+        if people:
+            for id in ids:
+                people.pop(id, None)
+
+    def told(self, room_id: str, ids: Iterable[str], *, sure: bool = True) -> None:
+        """An event says that these people went. Not `sure`: it came late, and the next reading decides."""
+        people = self._rooms.setdefault(room_id, {})
+        for id in ids:
+            people[id] = Absence(OWN_READINGS - 1, datetime.now(UTC) - self.apart, believed=sure)
+
+    def hint(self, room_id: str) -> None:
+        """An event says that somebody went, and not who: the next reading does."""
+        self._hinted.add(room_id)
+
+    def is_believed(self, room_id: str, id: str) -> bool:
+        """Whether the person counts as gone."""
+        entry = self._rooms.get(room_id, {}).get(id)
+        return entry is not None and entry.believed
+
+    def is_noted(self, room_id: str, id: str) -> bool:
+        """Whether the person is missing, believed or not."""
+        return id in self._rooms.get(room_id, {})
+
+    def next(self) -> tuple[str, datetime] | None:
+        """The room that is to be read again first, and when; None when there is none."""
+        waiting = [
+            (min(entry.last for entry in doubts) + self.apart, room_id)
+            for room_id, people in self._rooms.items()
+            if (doubts := [entry for entry in people.values() if not entry.believed])
+        ]
+        return (min(waiting)[1], min(waiting)[0]) if waiting else None
+
+    def looked(self, room_id: str, at: datetime) -> None:
+        """The room was read again, or could not be: whoever is still doubtful is looked for later."""
+        for entry in self._rooms.get(room_id, {}).values():
+            if not entry.believed and entry.last < at:
+                entry.last = at
+
+    def forget(self, room_id: str) -> None:
+        """The room is no longer known, or its people are another's."""
+        self._rooms.pop(room_id, None)
+        self._hinted.discard(room_id)
+
+    def clear(self) -> None:
+        """Another person logged in."""
+        self._rooms.clear()
+        self._hinted.clear()
