@@ -191,7 +191,8 @@ KEYS = {"keys": ["first-key-1234567", "second-key-123456"]}
 
 
 @pytest.mark.parametrize("given", [None, "", "first-key-1234567", "Basic first-key-1234567", "Bearer", "Bearer ",
-                                   "Bearer first-key", "Bearer first-key-12345672", "Bearer ÿ", "Bearer 群"])  # fmt: skip
+                                   "Bearer first-key", "Bearer first-key-12345672",
+                                   "Bearer ÿ", "Bearer 群"])  # fmt: skip
 async def test_without_a_key(opened: OpenDoor, given: str | None) -> None:
     door = await opened(api=KEYS)
     headers = {} if given is None else {"Authorization": given}

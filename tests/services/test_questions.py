@@ -13,7 +13,7 @@ from sqlmodel import select
 from models.conversations import FallbackSaid
 from models.faq import FaqMenu, FaqMiss
 from services.decision import Decision
-from services.support.questions import Questions, _Menu, top_misses
+from services.support.questions import Questions, _Fallback, _Menu, top_misses
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
 
 WHO = (ACCOUNT, XUAN, XUAN)
@@ -169,8 +169,8 @@ async def test_without_a_fallback_the_question_is_still_counted(open_parts: Open
 async def test_memory_of_fallbacks_is_bounded(shop: Parts) -> None:
     known = questions(shop)
     for number in range(10_000):
-        known._remember((ACCOUNT, str(number)), shop.clock.now)
-    known._remember((ACCOUNT, XUAN), shop.clock.now + 600)
+        known._remember((ACCOUNT, str(number)), _Fallback(shop.clock.now, 1))
+    known._remember((ACCOUNT, XUAN), _Fallback(shop.clock.now + 600, 1))
     assert set(known._fallbacks) == {(ACCOUNT, XUAN)}
 
 

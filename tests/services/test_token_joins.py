@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sqlmodel import Session, select
+from sqlmodel import select
 
-from models.groups import MemberRecord, Membership, MemberState, Qun, QunState, TokenMiss
+from models.groups import MemberRecord, MemberState, Qun, QunState, TokenMiss
 from services.decision import Decision
-from services.groups.groups import new_token
+from services.groups.lifecycle import new_token
 from services.groups.membership_rows import put_membership
 from services.groups.token_joins import TokenJoins
 from tests.services.conftest import until
@@ -281,8 +281,7 @@ async def test_an_account_that_is_away_is_not_resumed(parts: Parts) -> None:
 async def test_only_a_kept_request_is_gone_on_with(parts: Parts, state: str, added: bool) -> None:
     qun = await parts.group()
     number = await keep(parts, qun, state)
-    await parts.container.token_joins._go_on_with(number)
-    await parts.container.token_joins._go_on_with(number + 1)  # there is none
+    await parts.container.token_joins._resume_one(number)
     assert (XUAN in parts.members(qun)) is added
 
 
@@ -290,7 +289,7 @@ async def test_a_failure_is_logged_and_stops_nothing(parts: Parts, caplog: pytes
     qun = await parts.group()
     parts.wechat.fails["contact"] = ValueError("bug")
     number = await keep(parts, qun, MemberState.REQUESTED)
-    parts.container.token_joins.go_on_soon(number)
+    parts.container.token_joins.resume_soon(number)
     await until(lambda: "a way into a group failed" in caplog.text, "logged")
     assert not parts.container.token_joins._tasks
 
@@ -300,15 +299,3 @@ async def test_a_stop_ends_what_runs(parts: Parts) -> None:
     joins.became_friend_soon(ACCOUNT, XUAN)
     await joins.stop()
     assert not [task for task in joins._tasks if not task.done()]
-
-
-async def test_a_row_of_another_account_is_left_to_it(parts: Parts) -> None:
-    qun = await parts.group()
-    number = await keep(parts, qun, MemberState.REQUESTED)
-
-    def give_away(session: Session) -> None:
-        session.get_one(Membership, number).account = "weimi1002"
-
-    await parts.write(give_away)
-    await parts.container.token_joins._go_on(ACCOUNT, XUAN, qun.number)
-    assert XUAN not in parts.members(qun)
