@@ -165,7 +165,7 @@ class Questions:
     def _remember(self, who: tuple[str, str], said: _Fallback) -> None:
         self._fallbacks[who] = said
         if len(self._fallbacks) > 10_000:
-            since = self._clock() - FALLBACK_SECONDS
+            since = said.at - FALLBACK_SECONDS
             self._fallbacks = {k: one for k, one in self._fallbacks.items() if one.at > since}
 
     # ---- menus ----
