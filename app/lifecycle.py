@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ from app.cluster import Cluster
 from app.cluster_assistants import ClusterAssistants
 from app.container import Container
 from app.listener import EventListener
+from app.listening import bind, named
 from app.reload import prepare
 from config import Config, ConfigError
 from config.settings import AssistantSettings
@@ -66,6 +68,7 @@ class Bot:
         self.container: Container
         self.accounts: Assistants
         self.port = 0
+        self._listening: list[socket.socket] = []
         self.stopping = asyncio.Event()  # set to stop the process
         self.database_lost = ""  # why the database must not be used any more
         self.fenced = False  # the other processes consider this one dead
@@ -82,6 +85,8 @@ class Bot:
             shared = self.config.cluster.enabled
             lock = await acquire_instance_lock(self.config.database, self._on_lock_lost, shared=shared)
             stack.callback(lock.close)
+            with named("api"):  # before WeChat is logged in to
+                self._listening = await bind(self.config.api.host, self.config.api.port, stack)
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if a.is_sandboxed]
             self.container = Container(self.config, sandboxed=sandboxed, clock=self.clock, source=self.source)
@@ -168,7 +173,7 @@ class Bot:
 
         where = self.config.sandbox
         staff_room = self.config.customer_service.handoff.staff_room
-        with _named("sandbox"):
+        with named("sandbox"):
             self.sandbox = await sandbox.start(
                 without_gateway,
                 host=where.host,
@@ -273,15 +278,6 @@ class Bot:
         runner = Runner(app, access_log=None, shutdown_timeout=GRACE / 2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        with _named("api"):
-            await web.TCPSite(runner, self.config.api.host, self.config.api.port).start()
+        for listening in self._listening:
+            await web.SockSite(runner, listening).start()
         self.port = runner.addresses[0][1]
-
-
-@contextmanager
-def _named(section: str) -> Iterator[None]:
-    """Name the config section in the error of binding a port."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(f"{section}: {error.strerror or error}") from error

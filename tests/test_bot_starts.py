@@ -106,6 +106,7 @@ async def test_an_address_that_is_taken_is_named_with_its_section(tmp_path: Path
     address = f"('127.0.0.1', {ports[section]})"
     told = f"cannot start: {section}: error while attempting to bind on address {address}: address already in use"
     assert (status, line) == (1, told)
+    assert "online" not in said, "nobody is logged in to WeChat before"
 
 
 async def test_a_second_one_on_the_same_database_does_not_start(tmp_path: Path) -> None:
