@@ -27,5 +27,5 @@ class ClusterSettings(Section):
     @model_validator(mode="after")
     def _reachable(self) -> ClusterSettings:
         if self.enabled and not self.advertise:
-            raise wrong("advertise", "an address like http://10.0.0.5:8080 is wanted where cluster.enabled is true")
+            raise wrong("advertise", "expected a URL like http://10.0.0.5:8080, because cluster.enabled is true")
         return self

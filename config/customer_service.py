@@ -160,7 +160,7 @@ class TranscriptionSettings(Section):
     @model_validator(mode="after")
     def _both(self) -> TranscriptionSettings:
         if self.base_url and not self.model:
-            raise wrong("model", "the name of a model is wanted where base_url is set")
+            raise wrong("model", "the name of a model is required if base_url is set")
         return self
 
 

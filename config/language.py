@@ -52,6 +52,7 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bunknown placeholder (\{\S+\}); allowed: ", r"这里不认识 \1，只有 "),
     # single settings
     (r"\bexpected a base URL, without \? and #", "要填后面还能接路径的网址，不带 ? 和 #"),
+    (r"\bexpected a URL like (\S+), because (\S+) is true", r"\2 为 true 时要填网址，例如 \1"),
     (r"\bexpected a URL like (\S+)", r"要填网址，例如 \1"),
     (r"\bexpected a time zone like (\S+)", r"要填时区，例如 \1"),
     (r"\bexpected a network like (\S+), without host bits", r"要填网段，例如 \1，掩码之后的位必须是 0"),

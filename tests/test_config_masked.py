@@ -14,7 +14,7 @@ from config.section import Mask
 from config.texts import Texts
 
 SECRETS = (
-    "tok-1", "corp-1", "cb-token-1", "A" * 43, "key-all-1", "key-one-1", "pass-1", "llm-1", "emb-1", "hook-path-1",
+    "tok-1", "corp-1", "cb-token-1", "A" * 43, "key-all-1-0123456789", "key-one-1-0123456789", "pass-1", "llm-1", "emb-1", "hook-path-1",
     "hdr-1", "whsec_c2VjcmV0c2VjcmV0",
 )  # fmt: skip
 
@@ -29,7 +29,7 @@ def _config() -> Config:
             },
         ],
         "database": "postgresql://wxbot:pass-1@db.example/wxbot",
-        "api": {"keys": ["key-all-1", {"name": "erp", "key": "key-one-1"}]},
+        "api": {"keys": ["key-all-1-0123456789", {"name": "erp", "key": "key-one-1-0123456789"}]},
         "customer_service": {
             "llm": {"base_url": "http://llm", "model": "m", "key": "llm-1"},
             "embeddings": {"base_url": "http://emb", "model": "m", "key": "emb-1"},

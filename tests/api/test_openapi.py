@@ -67,7 +67,7 @@ async def test_every_code_of_the_contract_is_described(door: AccessControl) -> N
 
 
 async def test_keys_are_described_where_they_are_set(opened: OpenDoor) -> None:
-    door = await opened(api={"keys": ["k"]})
+    door = await opened(api={"keys": ["k" * 16]})
     document = (await door.call("GET", "/openapi.json"))[1]
     assert document["paths"]["/wxbot/qun"]["post"]["security"] == [{"key": []}]
     assert "401" in document["paths"]["/wxbot/qun"]["post"]["responses"]
@@ -88,7 +88,7 @@ async def test_every_event_is_described(door: AccessControl) -> None:
 
 
 async def test_docs_for_people(opened: OpenDoor) -> None:
-    door = await opened(api={"keys": ["top-secret"], "public_url": "http://bot.example"})
+    door = await opened(api={"keys": ["top-secret-0123456789"], "public_url": "http://bot.example"})
     status, html, _ = await door.call("GET", "/docs")
     assert status == 200
     for operation in OPERATIONS:

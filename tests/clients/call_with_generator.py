@@ -32,7 +32,7 @@ def main(folder: str, url: str, **known: str) -> None:
     """Stop at the first call with an unexpected result."""
     sys.path.insert(0, folder)
     made: Any = importlib.import_module("openapi_client")
-    api = made.WxbotApi(made.ApiClient(made.Configuration(host=url, access_token="key")))
+    api = made.WxbotApi(made.ApiClient(made.Configuration(host=url, access_token="key-0123456789abc")))
     for call in CALLS:
         given = {snake(name): filled(value, known) for name, value in call.given.items()}
         if call.takes:

@@ -23,7 +23,7 @@ def main(folder: str, url: str, **known: str) -> None:
     """Stop at the first call with an unexpected result."""
     sys.path.insert(0, folder)
     models: Any = importlib.import_module("client.models")
-    client = importlib.import_module("client").AuthenticatedClient(base_url=url, token="key")
+    client = importlib.import_module("client").AuthenticatedClient(base_url=url, token="key-0123456789abc")
     for call in CALLS:
         module = importlib.import_module(f"client.api.wxbot.{snake(call.name)}")
         given = {snake(name): _filled(value, known) for name, value in call.given.items()}

@@ -298,7 +298,7 @@ async def test_a_reply_cut_off_is_sent_again_a_broadcast_is_not(open_store: Open
     await second.promise("after", key="y", priority=Priority.BROADCAST)
     await second.ended(2)
     assert sorted(second.done) == ["after", "reply"]
-    assert second.failed == ["broadcast: cut off while sending"]
+    assert second.failed == ["broadcast: interrupted while sending"]
     assert (await second.rows())["broadcast"] == "unknown"
 
 
@@ -461,7 +461,7 @@ async def test_a_reply_cut_off_is_not_told_as_failed_and_a_broadcast_is(open_sto
     second = await move_in(await open_store())
     await second.ended(1)
     assert second.done == ["reply"]
-    assert second.failed == ["broadcast: cut off while sending"]
+    assert second.failed == ["broadcast: interrupted while sending"]
     await until(lambda: not second.outbox._open)
     assert await second.rows() == {"reply": "sent", "broadcast": "unknown"}
 

@@ -135,7 +135,7 @@ async def test_welcome(town: Town) -> None:
     assert "欢迎 {member} 加入{topic}！" in await asks(town, "宋公明", "/欢迎", qun["room"])
     assert "{member}你好" in await asks(town, "宋公明", "/欢迎 {member}你好，看{公告}", qun["room"])
     bring(town, qun, "黑旋风")
-    await town.hears("宋公明", "黑旋风你好，看{公告}", qun["room"])
+    await town.hears("宋公明", "@黑旋风\u2005你好，看{公告}", qun["room"])
     assert await asks(town, "店长", "/欢迎 100001 关") == "不再发送欢迎语。"
     assert "欢迎 {member} 加入" in await asks(town, "店长", "/欢迎 100001 默认")
     assert "最多 500 个字" in await asks(town, "店长", f"/欢迎 100001 {'长' * 501}")

@@ -20,14 +20,14 @@ async def test_a_friend_sends_the_token(town: Town) -> None:
     await town.bot.container.groups.change(qun["number"], welcome="{member}你好，这里是{topic}")
     town.say("黑旋风", f"我的令牌 {qun['token']}")
     await town.hears("黑旋风", "正在拉您进群“宋公明的群100001”")
-    welcome = await town.hears("宋公明", "黑旋风你好，这里是宋公明的群100001", qun["room"])
+    welcome = await town.hears("宋公明", "@黑旋风\u2005你好，这里是宋公明的群100001", qun["room"])
     assert welcome.mentions == [town.id("黑旋风")]
     await becomes(town, qun, "黑旋风", "joined")
     town.say("黑旋风", qun["token"])
     await town.hears("黑旋风", "您已经在“宋公明的群100001”里了")
     await town.restart_bot()
     await town.quiet()
-    assert len(texts(town, "宋公明", qun["room"], "黑旋风你好")) == 1
+    assert len(texts(town, "宋公明", qun["room"], "@黑旋风\u2005你好")) == 1
 
 
 async def test_no_welcome_where_it_is_switched_off(town: Town) -> None:
