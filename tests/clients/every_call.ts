@@ -4,7 +4,7 @@ import type { components, paths } from './api.js'
 
 declare const process: { argv: string[] }
 const [url, token, , message] = process.argv.slice(2) as [string, string, string, string]
-const client = createClient<paths>({ baseUrl: url, headers: { Authorization: 'Bearer key' } })
+const client = createClient<paths>({ baseUrl: url, headers: { Authorization: 'Bearer key-0123456789abc' } })
 
 function check (condition: boolean, what: unknown): void {
   if (!condition) throw new Error(JSON.stringify(what))

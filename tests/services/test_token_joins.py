@@ -290,7 +290,7 @@ async def test_a_failure_is_logged_and_stops_nothing(parts: Parts, caplog: pytes
     parts.wechat.fails["contact"] = ValueError("bug")
     number = await keep(parts, qun, MemberState.REQUESTED)
     parts.container.token_joins.resume_soon(number)
-    await until(lambda: "a way into a group failed" in caplog.text, "logged")
+    await until(lambda: "joining a group failed" in caplog.text, "logged")
     assert not parts.container.token_joins._tasks
 
 
