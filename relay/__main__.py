@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -81,4 +82,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # the files contain private conversations: readable by the owner only
     sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -72,4 +73,5 @@ def main(given: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # the files contain private conversations: readable by the owner only
     sys.exit(main(sys.argv[1:]))

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.bot_process import ROOT, free_port
 
 
@@ -53,3 +55,12 @@ def test_backups(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, umask=0o022, stdout=subprocess.DEVNULL)
     assert len(list(copies.iterdir())) == 1
     assert modes(copies) == {}
+
+
+@pytest.mark.parametrize("module", ["sandbox", "relay"])
+def test_umask_of_the_other_programs(module: str) -> None:
+    start = "import atexit, os, runpy, sys; atexit.register(lambda: print('umask', oct(os.umask(0))));"
+    command = [sys.executable, "-c", f"{start} runpy.run_module({module!r}, run_name='__main__')", "--help"]
+    done = subprocess.run(command, check=False, cwd=ROOT, umask=0o022, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "umask 0o77" in done.stdout
