@@ -119,7 +119,7 @@ async def test_a_second_one_on_the_same_database_does_not_start(tmp_path: Path) 
     )
     try:
         assert running.stdout is not None
-        assert b"wxbot is up" in await asyncio.wait_for(running.stdout.readline(), SECONDS)
+        assert b"wxbot is running" in await asyncio.wait_for(running.stdout.readline(), SECONDS)
         line = f"cannot start: another wxbot (process {running.pid}) runs on the database {tmp_path}/wxbot.db"
         assert await ends(write(tmp_path, database=database)) == (1, line)
         assert running.returncode is None
@@ -139,7 +139,7 @@ async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
     )
     try:
         assert running.stdout is not None
-        assert b"wxbot is up" in await asyncio.wait_for(running.stdout.readline(), SECONDS)
+        assert b"wxbot is running" in await asyncio.wait_for(running.stdout.readline(), SECONDS)
         running.terminate()
         assert await asyncio.wait_for(running.wait(), 10) == 0
     finally:
@@ -182,7 +182,10 @@ async def _starts(config: Path) -> tuple[asyncio.subprocess.Process, asyncio.Str
     ("language", "lines"),
     [
         ("zh", ("wxbot 已启动：", "还没有管理员：", "管理后台（", "api.public_url 还是 ", "weimi1001 不在线：连不上")),
-        ("en", ("wxbot is up: ", "no admin yet: ", "the console (", "api.public_url is still ", "weimi1001 is not")),
+        (
+            "en",
+            ("wxbot is running: ", "no admin yet: ", "the console (", "api.public_url is still ", "weimi1001 is not"),
+        ),
     ],
 )
 async def test_what_is_not_right_is_told_at_the_start(tmp_path: Path, language: str, lines: tuple[str, ...]) -> None:

@@ -14,7 +14,8 @@ from config.section import Mask
 from config.texts import Texts
 
 SECRETS = (
-    "tok-1", "corp-1", "cb-token-1", "A" * 43, "key-all-1-0123456789", "key-one-1-0123456789", "pass-1", "llm-1", "emb-1", "hook-path-1",
+    "tok-1", "corp-1", "cb-token-1", "A" * 43, "key-all-1-0123456789", "key-one-1-0123456789",
+    "pass-1", "llm-1", "emb-1", "hook-path-1",
     "hdr-1", "whsec_c2VjcmV0c2VjcmV0",
 )  # fmt: skip
 

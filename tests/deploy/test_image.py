@@ -187,7 +187,7 @@ def test_it_runs_and_stops(builder: Builder, container: str, tmp_path: Path) -> 
             running.wait(20)
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)
-    assert "wxbot is up" in (tmp_path / "log").read_text()
+    assert "wxbot is running" in (tmp_path / "log").read_text()
 
 
 def _wait_until_ready(url: str, running: subprocess.Popen[bytes], log: Path) -> None:

@@ -75,7 +75,9 @@ async def test_a_wait_is_never_longer_than_the_longest(open_parts: OpenParts, ba
     parts = await opened(open_parts, 10, 10)
     await deliver(parts, job("wxid_1"))
     parts.clock.now -= back
-    assert (await deliver(parts, job("wxid_2")) == Retry(10, "one after the other", counts=False)) is waits
+    assert (
+        await deliver(parts, job("wxid_2")) == Retry(10, "the daily limit of friend requests is reached", counts=False)
+    ) is waits
 
 
 async def test_without_a_delay_nobody_waits(open_parts: OpenParts) -> None:
@@ -225,7 +227,7 @@ async def test_a_request_is_accepted_a_while_later(open_parts: OpenParts) -> Non
     await parts.write(lambda s: parts.container.friends.accept_soon(s, ACCOUNT, "fs_2", XUAN))
     first, second = await parts.promised("accept")
     assert first.queue == f"accept:{ACCOUNT}" and first.key == NEW
-    assert first.body == {"friendship": "fs_1", "contact": NEW, "words": "你好", "friend_before": False}
+    assert first.body == {"friendship": "fs_1", "contact": NEW, "words": "你好", "hello": "", "friend_before": False}
     assert second.body["friend_before"] is True
     assert all(5 <= one.run_at - parts.clock.now <= 15 for one in (first, second))
 

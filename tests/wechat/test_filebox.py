@@ -71,7 +71,7 @@ async def test_base64_counts_against_the_limit() -> None:
 
 
 async def test_a_box_nested_without_end_is_refused() -> None:
-    with pytest.raises(WeChatRefused, match="not usable"):
+    with pytest.raises(WeChatRefused, match="invalid file box"):
         await from_box("[" * 100_000 + "]" * 100_000, NO_WIRE)
 
 
