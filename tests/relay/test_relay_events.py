@@ -202,7 +202,7 @@ async def test_a_full_disk_is_reported_and_live_events_pass(official: Start, tmp
             pytest.fail("the disk never filled up")
         said = [await gateway.say("c0", "full") for _ in range(3)]
         assert [(await following())[0] for _ in said] == said
-    assert "live events are passed on" in relay.log()
+    assert "live events are forwarded" in relay.log()
     client.close()
 
 

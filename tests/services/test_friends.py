@@ -76,7 +76,7 @@ async def test_a_wait_is_never_longer_than_the_longest(open_parts: OpenParts, ba
     await deliver(parts, job("wxid_1"))
     parts.clock.now -= back
     assert (
-        await deliver(parts, job("wxid_2")) == Retry(10, "the daily limit of friend requests is reached", counts=False)
+        await deliver(parts, job("wxid_2")) == Retry(10, "requests are accepted one at a time", counts=False)
     ) is waits
 
 

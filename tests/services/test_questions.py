@@ -32,7 +32,7 @@ FAQ = """
 async def opened(open_parts: OpenParts, tmp_path: Path, **service: Any) -> Parts:
     (tmp_path / "faq.yaml").write_text(FAQ, encoding="utf-8")
     given = {"faq": str(tmp_path / "faq.yaml"), "fallback": FALLBACK, **service}
-    return await open_parts(customer_service=given, texts={"fallback_again": ""})
+    return await open_parts(customer_service=given)
 
 
 @pytest.fixture

@@ -122,13 +122,14 @@ async def test_what_happened_while_away_is_reported(server: PuppetServer, world:
         made.append(world.hall(SONG, [ME, XUANFENG], "新来的").id)
 
     await restart(server, heard, meanwhile)
-    assert changed(heard) == {grown.id, shrunk.id, lost.id, WENLONG, *made}
+    assert changed(heard) == {grown.id, WENLONG, *made}
     since, _ = heard.listener.syncs[-1]
     assert since is not None
     directory = heard.assistant.directory
     assert ADMIN in directory.rooms[grown.id].member_ids
-    assert XUANFENG not in directory.rooms[shrunk.id].member_ids
-    assert lost.id not in directory.rooms
+    # losses are believed when several readings agree
+    await eventually(lambda: XUANFENG not in directory.rooms[shrunk.id].member_ids)
+    await eventually(lambda: lost.id not in directory.rooms)
     assert same.id in directory.rooms
     assert [c.id for c in directory.find("九纹龙", friends=True)] == [WENLONG]
     await restart(server, heard, lambda: None)

@@ -86,7 +86,7 @@ async def test_a_certificate_of_another_name_is_not_taken_and_plaintext_not_trie
     gateway = await official(tls=True)
     heard = await connect(gateway.endpoint, gateway.token, tls_server_name="elsewhere")
     reason = await heard.listener.until(lambda: heard.listener.states and heard.listener.states[-1][1])
-    assert "certificate is not accepted" in reason
+    assert "certificate is not trusted" in reason
     assert heard.assistant.reason is not None
     assert heard.assistant.reason.problem is Problem.SERVER_NAME
     assert "elsewhere" in heard.assistant.reason.text("zh")
