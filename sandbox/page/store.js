@@ -18,7 +18,7 @@ export const state = {
   mentioned: new Set(),// chats in which somebody said @me and it is unread
   drafts: new Map(),   // by chat: text in the composer
   view: "chats",       // chats | contacts | tools: content of the narrow column (or of a phone)
-  panel: null,          faults: what stands beside the chat|// trace | faults: panel next to the chat| faults: what stands beside the chat
+  panel: null,         // "trace" or "faults": the panel next to the chat
   trace: [],
   watched: "",         // assistant whose trace is shown
   drawer: false,       // whether the details of the open chat are shown

@@ -52,7 +52,7 @@ def test_new_things_get_new_ids_after_a_load(tmp_path: Path) -> None:
 def test_a_strange_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "w.json"
     path.write_text(content)
-    with pytest.raises(OSError, match="to begin anew"):
+    with pytest.raises(OSError, match="to start with a new world"):
         World.load(path)
 
 

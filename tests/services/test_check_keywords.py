@@ -35,7 +35,7 @@ def test_a_whole_config_and_the_place(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main([str(path), "开发票"]) == 0
     out = capsys.readouterr().out
     assert "private: rule 2, contains '发票' -> 请发抬头。" in out
-    assert "group: no rule answers" in out
+    assert "group: no rule matches" in out
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_whole_config_and_the_place(tmp_path: Path, capsys: pytest.CaptureFixt
         ("- {equals: a, reply: b}\n- {regex: '(', reply: c}", "rule 2 (regex)"),
         ("- {equals: a}", "rule 1 (reply)"),
         ("a: [", "rules.yaml"),
-        ("- {equals: A, reply: b}\n- {equals: a, reply: c}", "rule 2 never answers: rule 1 has the same equals 'a'"),
+        ("- {equals: A, reply: b}\n- {equals: a, reply: c}", "rule 2 never matches: rule 1 has the same equals 'a'"),
         ("- {equals: a, reply: [{image: none.png}]}", "file not found: 'none.png'"),
     ],
 )

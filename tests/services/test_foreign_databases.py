@@ -46,7 +46,7 @@ async def refusal(url: str) -> str:
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_CN"])
 async def test_another_encoding(encoded: Encoded, encoding: str) -> None:
     line = await refusal(encoded(encoding))
-    assert line == f"its encoding is {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0"
+    assert line == f"its encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0"
 
 
 @pytest.mark.postgres
@@ -68,15 +68,15 @@ async def test_the_clients_encoding_is_set(database: str) -> None:
 @pytest.mark.parametrize(
     ("statements", "line"),
     [
-        (["CREATE TABLE orders (id INTEGER)"], "it holds the tables of another program (orders, …)"),
+        (["CREATE TABLE orders (id INTEGER)"], "it contains tables of another program (orders, …)"),
         (
             ["CREATE TABLE alembic_version (version_num VARCHAR(32))", "INSERT INTO alembic_version VALUES ('abc')"],
-            "it holds the tables of another program (alembic_version, …)",
+            "it contains tables of another program (alembic_version, …)",
         ),
         (
             ["CREATE TABLE alembic_version (version_num VARCHAR(32))", "INSERT INTO alembic_version VALUES ('9999')",
              "CREATE TABLE inboxevent (id INTEGER)"],
-            "a newer wxbot has used it (its tables are of version 9999); install that one",
+            "it was used by a newer wxbot (schema version 9999); install that version",
         ),
     ],
 )  # fmt: skip

@@ -88,7 +88,7 @@ def test_the_order_of_the_kinds_and_the_place() -> None:
 
 def test_captured_groups_fill_texts_and_links() -> None:
     parts = [
-        ReplyPart(text="订单 {1}，{2}，{3}，{0}"),
+        ReplyPart(text="订单 {1}，{2}，{0}"),
         ReplyPart(link=LinkPart(title="订单 {1}", url="https://x.example/?q={1}&n={2}")),
         "其余 {2} 不变",
     ]
@@ -96,7 +96,7 @@ def test_captured_groups_fill_texts_and_links() -> None:
     found = rules.find("我的订单A&b")
     assert found is not None
     text, link, rest = found.parts()
-    assert text.text == "订单 A&b，，{3}，订单A&b"  # a group that did not match is empty; an unknown one is kept
+    assert text.text == "订单 A&b，，订单A&b"  # a group that did not match is empty
     assert link.link is not None
     assert (link.link.title, link.link.url) == ("订单 A&b", "https://x.example/?q=A%26b&n=")
     assert rest.text == "其余  不变"

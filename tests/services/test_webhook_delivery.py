@@ -91,11 +91,11 @@ async def test_redirects_on_the_same_host_are_followed_three_times(
     assert await delivery._deliver(job(clock)) == Retry(5.0, "too many redirects")
     assert receiver.paths == ["/hook", "/other", "/other"]
     receiver.headers = {"Location": "http://localhost:1/else"}
-    assert await delivery._deliver(job(clock)) == Retry(5.0, "HTTP 307 to another host")
+    assert await delivery._deliver(job(clock)) == Retry(5.0, "HTTP 307 redirect to another host")
 
 
 async def test_a_webhook_that_is_gone_from_the_config(delivery: WebhookDelivery, clock: Clock) -> None:
     answer = await delivery._deliver(job(clock, name="old"))
-    assert answer == GiveUp("no webhook of this name is configured any more")
+    assert answer == GiveUp("no webhook with this name is configured")
     assert delivery.address_of("old") == "old"
     assert delivery.address_of("erp").endswith("/hook")

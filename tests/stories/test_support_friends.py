@@ -120,7 +120,7 @@ async def test_what_exceeds_the_day_waits_for_tomorrow_over_a_restart(make_town:
 
     async def both_put_off() -> bool:
         rows = await container.store.read(lambda s: s.exec(open_work).all())
-        return {row.key for row in rows if "used up" in row.error} == {left, late}
+        return {row.key for row in rows if "daily limit" in row.error} == {left, late}
 
     assert await until_done(both_put_off, "both wait for tomorrow")
 
