@@ -79,7 +79,7 @@ async def test_a_copy_made_while_the_bot_writes_goes_into_an_empty_server(new: N
 
 async def test_what_is_no_backup_is_refused(new: New, tmp_path: Path) -> None:
     database = new()
-    with pytest.raises(BackupError, match="no such file"):
+    with pytest.raises(BackupError, match="file not found"):
         postgres_backup.restore(database, tmp_path / "none")
     (tmp_path / "text").write_text("not a copy")
     with pytest.raises(BackupError, match="pg_restore"):

@@ -14,6 +14,8 @@ import pytest
 
 from tests.bot_process import ROOT, free_port
 
+FIRST, SECOND = "first-0123456789ab", "second-0123456789ab"
+
 
 def bot(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -54,22 +56,22 @@ async def test_sighup_reloads_and_never_ends_the_process(tmp_path: Path) -> None
         f"database: sqlite:///{tmp_path}/wxbot.db\napi: {{port: {port}, keys: [KEY]}}\n"
         "sandbox: {port: 0}\nsystems: {}\nflows: []\ncustomer_service: {faq: ''}\n"
     )
-    file.write_text(config.replace("KEY", "first"))
+    file.write_text(config.replace("KEY", FIRST))
     command = (sys.executable, "bot.py", "--config", str(file))
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        assert await _answers(port, "first", 200)
+        assert await _answers(port, FIRST, 200)
         file.write_text("api: [broken\n")
         process.send_signal(signal.SIGHUP)
         await asyncio.sleep(0.5)
-        assert await _answers(port, "first", 200)
-        file.write_text(config.replace("KEY", "first, second"))
+        assert await _answers(port, FIRST, 200)
+        file.write_text(config.replace("KEY", f"{FIRST}, {SECOND}"))
         process.send_signal(signal.SIGHUP)
-        assert await _answers(port, "second", 200)
-        assert await _answers(port, "first", 200)
-        file.write_text(config.replace("KEY", "second"))
+        assert await _answers(port, SECOND, 200)
+        assert await _answers(port, FIRST, 200)
+        file.write_text(config.replace("KEY", SECOND))
         process.send_signal(signal.SIGHUP)
-        assert await _answers(port, "first", 401)
+        assert await _answers(port, FIRST, 401)
         ended = process.returncode
         assert ended is None
     finally:

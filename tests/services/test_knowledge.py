@@ -110,7 +110,7 @@ def test_nothing_that_is_written_is_lost_or_changed(text: str) -> None:
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no such folder"):
+    with pytest.raises(ConfigError, match="folder not found"):
         load(str(tmp_path / "nowhere"))
     (tmp_path / "latin.md").write_bytes(b"caf\xe9")
     with pytest.raises(ConfigError, match=r"latin\.md: not readable as UTF-8"):
