@@ -76,7 +76,7 @@ def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BackupError):
         restore(database, tmp_path / "text.db")
     sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE t (x)").connection.close()
-    with pytest.raises(BackupError, match="no whole database of wxbot"):
+    with pytest.raises(BackupError, match="not a complete wxbot database"):
         restore(database, tmp_path / "other.db")
     assert not database.exists()
 

@@ -40,7 +40,7 @@ async def run(*command: str | Path, cwd: Path = ROOT) -> str:
 async def prepared(opened: OpenDoor, folder: Path) -> tuple[AccessControl, Path, list[str]]:
     """A running API, its document in a file, and values for the calls."""
     door = await opened(api={"keys": ["key-0123456789abc"]})
-    headers = {"Authorization": "Bearer key"}
+    headers = {"Authorization": "Bearer key-0123456789abc"}
     body = {"code": "a", "owner": "宋公明", "assistant": "weimi1001"}
     ticket = Ticket(account="weimi1001", contact_id="wxid_hei", state=TicketState.OPEN, opened_at=1, last_at=1)
     await door.container.store.write(lambda s: s.add(ticket))
