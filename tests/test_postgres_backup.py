@@ -84,7 +84,7 @@ async def test_what_is_no_backup_is_refused(new: New, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not a copy")
     with pytest.raises(BackupError, match="pg_restore"):
         postgres_backup.restore(database, tmp_path / "text")
-    with pytest.raises(BackupError, match="no copy of a database of wxbot"):  # an empty database has no tables
+    with pytest.raises(BackupError, match="not a backup of a wxbot database"):  # an empty database has no tables
         postgres_backup.make(database, tmp_path / "empty")
     assert not (tmp_path / "empty").exists()
     store = Store(database)

@@ -39,6 +39,7 @@ class Street:
                 groups={"confirm_seconds": 2},
                 customer_service={"accept": {"delay_seconds": (0, 0)}, "faq": "", **service},
                 pacing={"enabled": False},
+                limits={"repeats": 1000},
             ),
             timing=Timing(create=3.0, apart=0.5),
         )
