@@ -44,6 +44,7 @@ class BotProcess:
             "groups": {"confirm_seconds": 2},
             "customer_service": {"faq": "", "keywords": [{"regex": r"^问(.*)$", "reply": "答{1}"}]},
             "pacing": {"enabled": False},
+            "limits": {"replies": 1_000_000, "repeats": 1_000_000},  # a few people say very much
         }
         (folder / "config.yaml").write_text(json.dumps(data | config, ensure_ascii=False))
 
