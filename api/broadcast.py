@@ -15,7 +15,7 @@ from api.message import idempotency_key
 from api.responses import iso, reply
 from errors import InvalidParameter
 from services.messaging.messages import Body
-from services.outreach.broadcasts import BroadcastRequest
+from services.outreach.broadcast_types import BroadcastRequest
 
 PATH: Final = "/wxbot/broadcast"
 WHERE: Final = ("quns", "tags", "all")

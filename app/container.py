@@ -107,7 +107,7 @@ from services.upkeep.offline_alerts import OfflineAlerts
 from services.upkeep.pruning import Pruning
 from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
-from services.work.delivery_queue import Job
+from services.work.job import Job
 from services.work.outbox import Outbox
 from services.work.ownership import Ownership
 from wechat.pacing import Governor

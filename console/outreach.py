@@ -20,7 +20,7 @@ from console.names import actor_name, person_name
 from errors import InvalidParameter, NotFound
 from models.rules import Broadcast, BroadcastState
 from services.clock import DAY
-from services.outreach.broadcasts import BroadcastRequest, Friend
+from services.outreach.broadcast_types import BroadcastRequest, Friend
 from services.paging import page_of
 
 MAX_NAMED: Final = 10_000

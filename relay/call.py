@@ -9,8 +9,9 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from h2.errors import ErrorCodes
 
-from relay.http2 import Connection, Headers, Stream
+from relay.http2 import Connection
 from relay.rpc import ANSWER, Messages, Unreadable, frame, outcome
+from relay.streams import Headers, Stream
 
 LARGEST_READ: Final = 16 * 1024  # bytes of a request that the relay reads; its own calls are far below
 GATEWAY_LOST: Final = "the connection to the gateway was lost"

@@ -12,7 +12,8 @@ from grpclib.exceptions import GRPCError
 from grpclib.metadata import decode_grpc_message, encode_grpc_message
 
 from protocol import SERVICE
-from relay.http2 import Connection, ConnectionLost, Headers, Stream
+from relay.http2 import Connection, ConnectionLost
+from relay.streams import Headers, Stream
 
 PREFIX: Final = 5  # bytes: whether the message is compressed, and its length
 ANSWER: Final[Headers] = ((b":status", b"200"), (b"content-type", b"application/grpc+proto"))

@@ -17,11 +17,12 @@ from protocol.server import AUTHORITY, shows_token
 from relay.call import Call
 from relay.feed import Feed
 from relay.fence import Fence
-from relay.http2 import ConnectionLost, Headers, Stream, TooManyCalls
+from relay.http2 import ConnectionLost, TooManyCalls
 from relay.journal import Journal
 from relay.keeper import KEPT_CALLS, Keeper
 from relay.rpc import frame, path_of
 from relay.stock import Delivered
+from relay.streams import Headers, Stream
 from relay.upstream import Upstream
 
 log = logging.getLogger(__name__)

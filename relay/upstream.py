@@ -13,9 +13,10 @@ from grpclib.exceptions import GRPCError
 
 from protocol.supervision import TlsChoice, backoff, end
 from protocol.tls import GatewayAddress, authority, context, may_be_plain
-from relay.http2 import Connection, ConnectionLost, Headers, TooManyCalls
+from relay.http2 import Connection, ConnectionLost, TooManyCalls
 from relay.journal import Fact, Journal
 from relay.rpc import MOST, OwnCall, Unreadable, begin, path_of
+from relay.streams import Headers
 
 log = logging.getLogger(__name__)
 EMPTY: Final = b""

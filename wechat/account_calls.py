@@ -8,7 +8,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from errors import WeChatError, WeChatNotDone, WeChatRefused, WeChatUnknown
@@ -18,7 +17,7 @@ from wechat.connection import Timing
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, patiently
 from wechat.directory_sync import DirectorySync
-from wechat.events import Contact, Link, Media, MiniProgram, Room, gateway_id
+from wechat.events import Contact, Link, Media, MiniProgram, gateway_id
 from wechat.gateway_events import GatewayEvents
 from wechat.names import same_name
 from wechat.puppet import MendedPuppet
@@ -210,127 +209,3 @@ class PeopleCalls(AccountCalls):
     async def self_qr_code(self) -> str:
         """Return the content of the account's QR code."""
         return await self._mended.contact_self_qr_code()
-
-
-class GroupCalls(AccountCalls):
-    """Operations on groups and their members."""
-
-    async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:
-        """Create a group of the account and these people; return its id."""
-        return await self._mended.room_create(contact_ids, topic, self._timing.create)
-
-    async def room(self, room_id: str, *, fresh: bool = False) -> Room:
-        """Return a group; `fresh`: read it without any cache."""
-        if fresh:
-            return await patiently(lambda: self._reader.read_room(room_id, fresh=True))
-        return await self._reader.room(room_id)
-
-    async def read_new_rooms(self) -> list[Room]:
-        """Read the list of groups and the unknown ones on it; return those."""
-        return [self.directory.rooms[id] for id in await self._sync.read_new_rooms() if id in self.directory.rooms]
-
-    async def is_in_room(self, room_id: str) -> bool:
-        """Whether the account is in a group: its list of groups, read now, has it, or it is not certain yet that the
-        list is right. A group that it is not in is forgotten."""
-        return await self._is_listed(room_id) or not self.directory.not_listed(room_id, datetime.now(UTC))
-
-    async def _is_listed(self, room_id: str) -> bool:
-        return room_id in await patiently(self._mended.room_list)
-
-    async def names_in(self, room_id: str) -> dict[str, set[str]]:
-        """Read the names shown in a group: members by their group alias and by their nickname."""
-        called: dict[str, set[str]] = {}
-
-        async def read(contact_id: str) -> None:
-            payload = await self._mended.room_member_payload(room_id, contact_id)
-            for name in filter(None, (payload.room_alias, payload.name)):
-                called.setdefault(name, set()).add(contact_id)
-
-        await self._reader.each((await self.room(room_id)).member_ids, read)
-        return called
-
-    async def add_member(self, room_id: str, contact_id: str) -> None:
-        """Add a person, or invite them where WeChat requires that. `wait_member` tells whether they joined."""
-        await self._mended.room_add(room_id, contact_id)
-
-    async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
-        """Wait for a person to join, by a join event or by reading the member list repeatedly; return whether
-        they did.
-        """
-        loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + timeout, 0.5
-        while not self._is_member(room_id, contact_id):
-            left = deadline - loop.time()
-            if left <= 0:
-                return False
-            try:
-                await asyncio.wait_for(self._join_seen.wait(), min(pause, left))
-            except TimeoutError:
-                pause = min(pause * 2, 5.0)
-                try:
-                    await self._reader.read_room(room_id, fresh=True)
-                except WeChatError as error:
-                    log.debug("%s: %s", self.account, error)
-        return True
-
-    def _is_member(self, room_id: str, contact_id: str) -> bool:
-        room = self.directory.rooms.get(room_id)
-        return room is not None and contact_id in room.member_ids
-
-    async def remove_member(self, room_id: str, contact_id: str) -> None:
-        """Remove a member."""
-
-        async def is_so() -> bool:
-            return contact_id not in (await self._reader.read_room(room_id, fresh=True)).member_ids
-
-        await self._change("RoomDel", self._mended.room_delete(room_id, contact_id), is_so)
-        self.directory.left(room_id, (contact_id,), datetime.now(UTC))
-
-    async def leave_room(self, room_id: str) -> None:
-        """Leave a group. Idempotent."""
-
-        async def is_so() -> bool:
-            return not await self._is_listed(room_id)
-
-        if await self._is_listed(room_id):
-            await self._change("RoomQuit", self._mended.room_quit(room_id), is_so)
-        self.directory.drop_room(room_id)
-
-    async def set_topic(self, room_id: str, topic: str) -> None:
-        """Rename a group."""
-
-        async def is_so() -> bool:
-            return same_name((await self._reader.read_room(room_id, fresh=True)).topic, topic)
-
-        await self._change("RoomTopic", self._mended.room_topic(room_id, topic), is_so)
-
-    async def announcement(self, room_id: str) -> str:
-        """Return the group's announcement."""
-        return await self._mended.room_announce(room_id)
-
-    async def set_announcement(self, room_id: str, text: str) -> bool:
-        """Set the group's announcement; return False if it was accepted but none can be read back."""
-        shown, lost = "", None
-
-        async def is_so() -> bool:
-            nonlocal shown
-            shown = await self._mended.room_announce(room_id)
-            return same_name(shown, text)
-
-        try:
-            await self._mended.room_announce(room_id, text)
-        except WeChatUnknown as error:
-            lost = error
-        try:
-            await self._seen("RoomAnnounce", is_so)
-        except (WeChatNotDone, WeChatRefused, WeChatUnknown) as error:
-            if lost is not None:
-                raise lost from None
-            if isinstance(error, WeChatNotDone) and shown.strip():
-                raise
-            return False
-        return True
-
-    async def accept_invitation(self, invitation_id: str) -> None:
-        """Accept an invitation to a group; the event MemberJoined follows."""
-        await self._mended.room_invitation_accept(invitation_id)

@@ -12,7 +12,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from errors import WeChatUnsupported
 from protocol.supervision import end
-from wechat.account_calls import GroupCalls, PeopleCalls, Sending
+from wechat.account_calls import PeopleCalls, Sending
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
 from wechat.connection import Connection, Timing, TlsSeen
 from wechat.directory import CachedDirectory
@@ -22,6 +22,7 @@ from wechat.event_resolver import EventResolver, Placed
 from wechat.events import Event, RawEvent
 from wechat.gateway_clock import GatewayClock
 from wechat.gateway_events import GatewayEvents
+from wechat.group_calls import GroupCalls
 from wechat.interface import PUPPET, Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wechat.puppet import MendedPuppet

@@ -25,6 +25,7 @@ from wecom.api import ApiRefused, NotLetIn, WecomApi
 from wecom.group_tasks import GroupTasks
 from wecom.groups import CustomerGroups
 from wecom.kf import CustomerService, job_of
+from wecom.received_content import ReceivedContent
 from wecom.storage import Storage
 from wecom.unsupported import UnsupportedCalls
 
@@ -49,7 +50,7 @@ CAPABILITIES: Final = frozenset(
 GROUP_CAPABILITIES: Final = frozenset({Capability.CREATE_ROOM, Capability.JOIN_BY_CODE, Capability.GROUP_TASKS})
 
 
-class WecomAccount(UnsupportedCalls):
+class WecomAccount(ReceivedContent, UnsupportedCalls):
     """An account. `start` returns at once; messages are read at each callback, and once a minute."""
 
     def __init__(
@@ -328,29 +329,3 @@ class WecomAccount(UnsupportedCalls):
     async def leave_room(self, room_id: str) -> None:
         """Delete the QR code; the group itself stays with the staff."""
         await self._groups.close(room_id)
-
-    # ---- content of received messages ----
-
-    async def media(self, message_id: str) -> Media:
-        """Return the file of a message; the platform keeps it for three days."""
-        return await self._api.download(kf_messages.media_id_of(await self._storage.payload(message_id)))
-
-    async def file(self, message_id: str) -> Media:
-        """The same: the platform has no large ones."""
-        return await self.media(message_id)
-
-    async def image(self, message_id: str) -> Media:
-        """Return the image of a message."""
-        return await self.media(message_id)
-
-    async def link(self, message_id: str) -> Link:
-        """Return the link card of a message."""
-        return kf_messages.link_of(await self._storage.payload(message_id))
-
-    async def program_title(self, message_id: str) -> str:
-        """Return the title of a mini-program message."""
-        return kf_messages.text_of(await self._storage.payload(message_id))
-
-    async def place(self, message_id: str) -> str:
-        """Return name and address of a location message."""
-        return kf_messages.text_of(await self._storage.payload(message_id))

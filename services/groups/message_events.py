@@ -7,7 +7,7 @@ from sqlmodel import Session
 from services.groups.groups import Groups
 from services.messaging.messages import QUEUE
 from services.messaging.webhook_events import WebhookEvents
-from services.work.delivery_queue import GiveUp, Job
+from services.work.job import GiveUp, Job
 from services.work.outbox import Outbox
 
 

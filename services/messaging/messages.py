@@ -15,7 +15,7 @@ from models.bulk_insert import write_bulk
 from models.durable import Priority
 from services.accounts.registry import Accounts
 from services.text import in_pieces
-from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.job import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 from wechat.events import Link, Media, MiniProgram
 from wechat.interface import WeChat

@@ -30,7 +30,7 @@ from services.messaging.http_client import HttpClient, describe, let_go
 from services.messaging.status_line import forget_status, status_begun
 from services.messaging.webhook_events import QUEUE
 from services.paging import Page, PageRequest, page_of
-from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.job import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from services.accounts.registry import Accounts
 from services.groups.groups import Groups
 from services.moderation.moderator import Moderator
 from services.moderation.sanctions import Sanctions
-from services.work.delivery_queue import Job
+from services.work.job import Job
 from services.work.outbox import Outbox
 from wechat.events import GroupMessage
 

@@ -16,7 +16,7 @@ from services.groups.removal_queue import QUEUE
 from services.groups.removals import Removals
 from services.messaging.messages import Messages
 from services.moderation.member_records import MemberRecords
-from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.job import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 
 MAX_TRIES: Final = 4

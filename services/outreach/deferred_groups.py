@@ -11,7 +11,7 @@ from models.groups import Qun, QunState
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
 from services.groups.lifecycle import GroupLifecycle
-from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.job import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 
 QUEUE = "make"

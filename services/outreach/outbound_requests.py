@@ -20,7 +20,7 @@ from models.groups import QunState
 from services.accounts.registry import RETRY_AFTER, Accounts
 from services.groups.groups import Groups
 from services.messaging.messages import QUEUE, Body, Messages, text
-from services.work.delivery_queue import Job
+from services.work.job import Job
 from services.work.read_batcher import ReadBatcher
 from wechat.events import Contact
 

@@ -21,7 +21,7 @@ from services.messaging.media import FETCHED, Kept, MediaStore, may_hold_file
 from services.messaging.messages import Messages, file
 from services.support.ticket_actions import TicketActions
 from services.support.ticket_texts import head, relay
-from services.work.delivery_queue import Job, Retry
+from services.work.job import Job, Retry
 from services.work.outbox import Outbox
 from wechat.events import GroupMessage, Message, MessageKind
 from wechat.interface import WeChat

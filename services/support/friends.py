@@ -24,7 +24,7 @@ from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.messaging.messages import Messages
 from services.text import normal
-from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.job import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 
 log = logging.getLogger(__name__)

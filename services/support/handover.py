@@ -26,7 +26,7 @@ from services.support.ticket_history import TicketHistory
 from services.support.ticket_texts import facts, head, packed, relay
 from services.support.tickets import Tickets
 from services.text import normal
-from services.work.delivery_queue import GiveUp, Job
+from services.work.job import GiveUp, Job
 from wechat.events import MessageKind, Room
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from services.messaging.webhook_events import WebhookEvents
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_texts import facts, packed, relay
 from services.support.tickets import MarkAsked, Tickets
-from services.work.delivery_queue import GiveUp, Job
+from services.work.job import GiveUp, Job
 from wechat.events import MessageKind
 
 MARKS = ("5分", "4分", "3分", "2分", "1分")

@@ -6,55 +6,17 @@ import asyncio
 import heapq
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from models.db import is_away
 from models.durable import Priority, WorkState
 from services.clock import DAY, Clock
+from services.work.job import Deliver, GiveUp, Job, Retry
 
 log = logging.getLogger(__name__)
 DATABASE_AWAY = 2.0  # seconds until a job is retried after a database failure
-
-
-@dataclass(slots=True)
-class Job:
-    """A queued job, as kept in memory until it is finished."""
-
-    id: int
-    queue: str
-    key: str
-    body: dict[str, Any]
-    priority: str = Priority.REPLY
-    run_at: float = 0
-    created_at: float = 0
-    attempts: int = 0
-    state: str = WorkState.QUEUED
-    due_at: float = 0  # when it should have been done; set when the outbox takes it in
-    account: str = ""  # whose holder does it
-    dropped: bool = False  # it is another process's now
-
-    def has_id(self, row: tuple[int]) -> None:
-        """Set the id from the inserted row."""
-        (self.id,) = row
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Result of a delivery that failed and is retried after `again_in` seconds."""
-
-    again_in: float
-    why: str
-    counts: bool = True  # whether the attempt counts towards the limit
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """Result of a delivery that failed finally; `unknown` if it may have succeeded."""
-
-    why: str
-    unknown: bool = False
 
 
 class Pace(Protocol):
@@ -83,9 +45,6 @@ class NoPace:
 
     def spend(self, key: str) -> None:
         """Do nothing."""
-
-
-Deliver = Callable[[Job], Awaitable[str | Retry | GiveUp]]
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from models.durable import Priority
-from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.job import GiveUp, Job, Retry
 
 LATE_SECONDS: Final = 60.0  # after the planned time; broadcasts are slow by design and never late
 

@@ -13,33 +13,21 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from models.bulk_insert import in_bulk
 from models.db import Store, after_commit
 from models.durable import OutboxItem, Priority, WorkState
 from services.clock import Clock
-from services.work.delivery_queue import Deliver, DeliveryQueue, GiveUp, Job, Pace, Retry
+from services.work.delivery_queue import DeliveryQueue, Pace
 from services.work.delivery_results import DeliveryResults
+from services.work.job import Deliver, GiveUp, Job, Retry
+from services.work.outbox_rows import END, INSERT, job_of, open_items
 from services.work.ownership import Ownership
 from services.work.write_batcher import WriteBatcher
 
 log = logging.getLogger(__name__)
-_INSERT = insert(OutboxItem).returning(col(OutboxItem.id), sort_by_parameter_order=True)
-_END = (
-    update(OutboxItem)
-    .where(col(OutboxItem.id) == bindparam("item"))
-    .values(
-        state=bindparam("to"),
-        result=bindparam("what"),
-        error=bindparam("why"),
-        attempts=bindparam("tries"),
-        done_at=bindparam("ended"),
-        run_at=bindparam("again_at"),
-    )
-    .execution_options(synchronize_session=False)
-)
 
 
 class Outbox:
@@ -101,12 +89,12 @@ class Outbox:
     async def refresh(self, account: str) -> None:
         """Take up what other processes have promised of an account that is held here."""
         # By the writer: what it shows as open and is not known here was not ended by this process either.
-        self._take_all(await self._store.write(lambda s: _open_items(s, account)))
+        self._take_all(await self._store.write(lambda s: open_items(s, account)))
 
     def _take_all(self, items: Sequence[OutboxItem]) -> None:
         for item in items:
             try:
-                self._take(_work(item))
+                self._take(job_of(item))
             except LookupError:  # its account or receiver is no longer configured
                 log.warning("job %s is waiting: queue %s has no worker", item.id, item.queue)
 
@@ -168,7 +156,7 @@ class Outbox:
             "created_at": now,
         }
         work = Job(0, queue, key, body, priority, run_at, now, account=account)
-        in_bulk(session, _INSERT, values, work.has_id)
+        in_bulk(session, INSERT, values, work.has_id)
         if not self._ownership.holds(account):
             self._ownership.promised(session, account)
         after_commit(session, lambda: self._take(work))
@@ -180,7 +168,7 @@ class Outbox:
         item.created_at = self._clock()  # the age limit of retries starts again
         session.add(item)
         session.flush()
-        work = _work(item)
+        work = job_of(item)
         if not self._ownership.holds(work.account):
             self._ownership.promised(session, work.account)
         after_commit(session, lambda: self._take(work))
@@ -267,7 +255,7 @@ class Outbox:
         session.add(item)
         session.flush()
         for listener in self._on_failed:
-            listener(session, _work(item), GiveUp(why))
+            listener(session, job_of(item), GiveUp(why))
         return True
 
     # ---- results ----
@@ -299,13 +287,13 @@ class Outbox:
 
     def _settle_and_load(self, session: Session, account: str | None) -> Sequence[OutboxItem]:
         """What an earlier process was sending when it died is unknown: broadcasts end here, all else is done again."""
-        items = _open_items(session, account)
+        items = open_items(session, account)
         cut_off = [i for i in items if i.state == WorkState.SENDING and i.priority == Priority.BROADCAST]
         gone = GiveUp("interrupted while sending", unknown=True)
         for item in cut_off:
             item.sqlmodel_update({"state": WorkState.UNKNOWN, "error": gone.why, "done_at": self._clock()})
             for listener in self._on_failed:  # listeners may add jobs in this transaction, which are not among `items`
-                listener(session, _work(item), gone)
+                listener(session, job_of(item), gone)
         for item in items:
             if item.state == WorkState.SENDING:
                 item.state = WorkState.QUEUED
@@ -313,7 +301,7 @@ class Outbox:
         return [item for item in items if item.state == WorkState.QUEUED]
 
     def _write_ends(self, session: Session, ends: list[_End]) -> None:
-        session.connection().execute(_END, [end.values for end in ends])
+        session.connection().execute(END, [end.values for end in ends])
         for end in ends:
             if not isinstance(end.result, Retry):
                 after_commit(session, partial(self._open.pop, end.work.id, None))
@@ -325,29 +313,7 @@ class Outbox:
                     told(session, end.work)
 
 
-def _open_items(session: Session, account: str | None) -> Sequence[OutboxItem]:
-    """The rows that are open, of one account or of all, the oldest first."""
-    wanted = select(OutboxItem).where(col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING)))
-    if account is not None:
-        wanted = wanted.where(OutboxItem.account == account)
-    return session.exec(wanted.order_by(col(OutboxItem.id))).all()
-
-
 class _End(NamedTuple):
     work: Job
     result: str | Retry | GiveUp
     values: dict[str, Any]
-
-
-def _work(item: OutboxItem) -> Job:
-    return Job(
-        item.id or 0,
-        item.queue,
-        item.key,
-        json.loads(item.body),
-        item.priority,
-        item.run_at,
-        item.created_at,
-        item.attempts,
-        account=item.account,
-    )

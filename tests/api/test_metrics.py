@@ -14,8 +14,8 @@ from sqlalchemy import event
 from api.loop_lag import LoopLag
 from models.durable import Action, EventState, InboxEvent, Priority
 from models.support import Ticket, TicketState
-from services.work.delivery_queue import GiveUp, Job, Retry
 from services.work.delivery_results import LATE_SECONDS, DeliveryResults, Result
+from services.work.job import GiveUp, Job, Retry
 from tests.api.conftest import AccessControl, OpenDoor
 from wechat.interface import State
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from models.durable import Priority, WorkState
-from services.work.delivery_queue import DeliveryQueue, GiveUp, Job, NoPace, Retry
+from services.work.delivery_queue import DeliveryQueue, NoPace
+from services.work.job import GiveUp, Job, Retry
 from tests.services.clock import Clock
 from tests.services.conftest import until
 

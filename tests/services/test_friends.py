@@ -12,7 +12,7 @@ from sqlmodel import select
 from errors import WeChatError, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
 from models.durable import Action
 from services.support.friends import Friends
-from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.job import GiveUp, Job, Retry
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
 
 NEW = "wxid_new"

@@ -16,7 +16,7 @@ from sqlmodel import Session, select
 from models.db import Store
 from models.durable import OutboxItem, Priority
 from services.work import delivery_queue
-from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.job import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 from tests.services.clock import Clock
 from tests.services.conftest import OpenStore, until

@@ -10,7 +10,7 @@ import pytest
 from models.support import Ticket, TicketState
 from services.messaging.messages import text
 from services.support.ticket_actions import TicketActions
-from services.work.delivery_queue import GiveUp, Job
+from services.work.job import GiveUp, Job
 from tests.services.parts import ACCOUNT, SONG, STAFF, XUAN, ZHI, OpenParts, Parts
 
 ROOM = "staff@chatroom"

@@ -13,7 +13,7 @@ from models.db import Store
 from services.accounts.audit import Audit
 from services.messaging.http_client import HttpClient
 from services.messaging.webhook_delivery import WebhookDelivery
-from services.work.delivery_queue import GiveUp, Job, Retry
+from services.work.job import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 from tests.services.clock import Clock
 from tests.stories.business import SECRET, serving

@@ -1,0 +1,51 @@
+"""The rows of the outbox: the statements that write them, and jobs made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import bindparam, insert, update
+from sqlmodel import Session, col, select
+
+from models.durable import OutboxItem, WorkState
+from services.work.job import Job
+
+INSERT: Final = insert(OutboxItem).returning(col(OutboxItem.id), sort_by_parameter_order=True)
+END: Final = (
+    update(OutboxItem)
+    .where(col(OutboxItem.id) == bindparam("item"))
+    .values(
+        state=bindparam("to"),
+        result=bindparam("what"),
+        error=bindparam("why"),
+        attempts=bindparam("tries"),
+        done_at=bindparam("ended"),
+        run_at=bindparam("again_at"),
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
+def open_items(session: Session, account: str | None) -> Sequence[OutboxItem]:
+    """Return the open rows of one account, or of all, the oldest first."""
+    wanted = select(OutboxItem).where(col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING)))
+    if account is not None:
+        wanted = wanted.where(OutboxItem.account == account)
+    return session.exec(wanted.order_by(col(OutboxItem.id))).all()
+
+
+def job_of(item: OutboxItem) -> Job:
+    """Return the job of a row."""
+    return Job(
+        item.id or 0,
+        item.queue,
+        item.key,
+        json.loads(item.body),
+        item.priority,
+        item.run_at,
+        item.created_at,
+        item.attempts,
+        account=item.account,
+    )
