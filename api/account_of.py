@@ -1,5 +1,7 @@
-"""Which account a request is about: of several processes the one that holds it answers. What is not listed here is
-answered by whichever process is asked."""
+"""The account that a request is about.
+
+In a cluster its holder answers; routes not listed here are answered by any process.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,11 @@ Find = Callable[[web.Request], Awaitable[str | None]]
 
 
 class Forwarding(NamedTuple):
-    """How a route is passed on. `repeatable`: doing it twice is doing it once, so that it may be tried at the next
-    holder; `patience`: seconds to wait for a holder; `alone`: without one it is answered from the database;
-    `large`: a file may stand in its body."""
+    """How a route is forwarded.
+
+    `repeatable`: idempotent, so it may be retried at the next holder; `patience`: seconds to wait for a holder;
+    `alone`: answered from the database if there is none; `large`: the body may contain a file.
+    """
 
     find: Find
     repeatable: bool = True
@@ -68,7 +72,7 @@ def _stored(look: Callable[[Session, web.Request], str | None]) -> Find:
 
 
 def _row(table: Any, name: str = "id") -> Find:
-    """The account of the row whose number is in the path."""
+    """Return the account of the row whose number is in the path."""
 
     def look(session: Session, request: web.Request) -> str | None:
         number = int(request.match_info[name])
@@ -132,7 +136,7 @@ def _timed(session: Session, request: web.Request) -> str | None:
 
 
 async def _knowledge(request: web.Request) -> str | None:
-    """The assistant that is named, or the first there is."""
+    """Return the named assistant, or the first one."""
     named = request.query.get("assistant")
     if named:
         return named

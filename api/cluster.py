@@ -1,4 +1,4 @@
-"""What the processes of a cluster ask each other."""
+"""Requests between the processes of a cluster."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ COUNTS_PATH: Final = "/cluster/counts"
 
 
 async def assistants(request: web.Request) -> web.Response:
-    """GET /cluster/assistants: those that this process serves."""
+    """GET /cluster/assistants: the assistants of this process."""
     return reply({"assistants": [asdict(status) for status in request.app[ASSISTANTS].listed_here()]})
 
 
 async def counts(request: web.Request) -> web.Response:
-    """GET /cluster/counts?numbers=1,2: how many people are in groups of accounts that this process serves."""
+    """GET /cluster/counts?numbers=1,2: the numbers of members of groups of this process."""
     container = request.app[HOUSE]
     numbers = [int(one) for one in request.query.get("numbers", "").split(",") if one.isdecimal()]
     quns = [qun for number in numbers if (qun := container.groups.by_number(number)) is not None]
@@ -42,7 +42,9 @@ async def staff(request: web.Request) -> web.Response:
 
 
 async def counts_elsewhere(request: web.Request, quns: Sequence[Qun]) -> dict[int, GroupCounts]:
-    """The numbers of those groups whose accounts other processes serve, as far as these answer."""
+    """Return the member counts of groups that other processes serve; groups of processes that do not respond are left
+    out.
+    """
     container = request.app[HOUSE]
     peers = container.peers
     away = [qun for qun in quns if not container.ownership.holds(qun.account)]

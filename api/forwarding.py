@@ -1,4 +1,4 @@
-"""Passes a request on to the process that holds its account, and takes what others pass on."""
+"""Forwards a request to the process that holds its account, and accepts forwarded requests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NOT_REPEATED: Final = OF_ONE_HOP | {"set-cookie", "date", "server"}
 
 
 class Door:
-    """Of a process that is one of several."""
+    """Forwards the requests of one process of a cluster."""
 
     def __init__(self, container: Container, parts: ClusterParts, peers: Peers) -> None:
         self._container = container
@@ -47,7 +47,7 @@ class Door:
         self.passed_on = 0
 
     def admit(self, request: web.Request) -> bool:
-        """Whether another process passes the request on, which has checked it; OutsideNetwork for who pretends."""
+        """Whether the request was forwarded, and so already checked; raise OutsideNetwork if the secret is wrong."""
         secret = request.headers.get(SECRET_HEADER)
         if secret is None:
             return False
@@ -60,7 +60,7 @@ class Door:
     async def answer(
         self, request: web.Request, route: str, handler: Handler, *, passed_on: bool
     ) -> web.StreamResponse:
-        """The answer of the handler here, or of the account's holder."""
+        """Return the response of the local handler or of the account's holder."""
         if route.startswith(INTERNAL) and not passed_on:
             raise OutsideNetwork("for the processes of the cluster")
         how = FORWARDINGS.get((request.method, route))
@@ -82,7 +82,7 @@ class Door:
     async def _elsewhere(
         self, request: web.Request, account: str, how: Forwarding, *, passed_on: bool
     ) -> web.StreamResponse:
-        """A request that failed here because its account was given up while it ran."""
+        """Retry a request that failed because its account was given up meanwhile."""
         if passed_on and how.repeatable:
             return web.Response(status=MOVED)
         answer = await self._pass_on(request, account, how) if how.repeatable and not passed_on else None
@@ -94,7 +94,7 @@ class Door:
         return self._container.ownership.holds(account) and account in self._container.accounts.names()
 
     async def _comes_here(self, account: str) -> bool:
-        """Whether an account that is just being taken is here within a moment."""
+        """Wait a moment for an account that is being taken over; return whether it is served here."""
         until = time.monotonic() + 2.0
         while self._container.ownership.holds(account) and time.monotonic() < until:
             if self._is_here(account):
@@ -130,7 +130,7 @@ class Door:
     async def _ask(
         self, holder: str, account: str, request: web.Request, headers: Mapping[str, str], body: bytes
     ) -> PeerAnswer:
-        """What the holder answers; Unreachable once it is the holder no more and has not answered."""
+        """Return the holder's response; raise Unreachable if it has not responded and is no longer the holder."""
         path = request.raw_path if request.raw_path.startswith("/") else request.path_qs
         asking = asyncio.create_task(self._peers.send(holder, request.method, path, headers, body, SECONDS))
         try:
@@ -143,7 +143,7 @@ class Door:
 
 
 def _headers(request: web.Request) -> dict[str, str]:
-    """What the holder is told; a message gets a key of its own, so that it can be asked for again."""
+    """Return the headers for the holder. A message gets an Idempotency-Key, so that it can be retried."""
     headers = {name: value for name, value in request.headers.items() if name.lower() not in OF_ONE_HOP}
     headers[CLIENT_HEADER] = request[CLIENT]
     headers[KEY_HEADER] = quote(request.get(KEY_NAME) or "")

@@ -1,4 +1,4 @@
-"""What a process keeps in memory of one account: read when the account is taken, forgotten when it is given up."""
+"""The data of one account in memory: loaded when the account is taken over, dropped when it is given up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from config.settings import AssistantSettings
 
 
 async def load_account(container: Container, settings: AssistantSettings) -> None:
-    """Read what handlers, queues and jobs need of an account; before its events are taken."""
+    """Load what handlers, queues and jobs need of an account, before its events are received."""
     account = settings.account
     await container.tls_seen.load()
     await container.groups.load(account)
@@ -21,14 +21,14 @@ async def load_account(container: Container, settings: AssistantSettings) -> Non
 
 
 async def stop_account(container: Container, account: str, grace: float) -> None:
-    """Begin nothing more for an account; calls and deliveries that run may finish for `grace` seconds."""
+    """Start nothing more for an account; running calls and deliveries get `grace` seconds to finish."""
     await container.flows.drop(account, grace)
     await container.outbox.drop(account, grace)
     await container.token_joins.drop(account)
 
 
 def forget_account(container: Container, account: str) -> None:
-    """Let go of what is in memory of an account."""
+    """Drop the data of an account."""
     container.accounts.remove(account)
     container.questions.drop(account)
     container.tickets.drop(account)

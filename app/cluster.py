@@ -1,5 +1,6 @@
-"""Serves the accounts that this process has leases on: starts their parts when a lease is taken, stops them when it is
-given up or lost."""
+"""Serves the accounts that this process holds a lease on: starts them when a lease is taken, and stops them when it is
+given up or lost.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ BALANCING: Final = 5.0  # seconds that what runs may take when an account is giv
 
 
 class Cause(StrEnum):
-    """Why an account moves."""
+    """The reason why an account moves."""
 
     TAKEN = "taken"
     DRAIN = "drain"  # this process is about to stop
@@ -43,7 +44,7 @@ class Cause(StrEnum):
 
 
 class Cluster:
-    """One process of several. `on_fenced`: told when others have taken this process for dead."""
+    """One process of a cluster. `on_fenced` is called when the other processes have declared this one dead."""
 
     def __init__(
         self,
@@ -73,11 +74,11 @@ class Cluster:
     # ---- life ----
 
     async def begin(self) -> None:
-        """Note what others may change; before it is read."""
+        """Record the versions of the shared data, before it is loaded."""
         await self.news.begin()
 
     async def start(self) -> None:
-        """Take accounts from now on."""
+        """Start to take accounts."""
         await self._learn()
         loops = (
             self._member.run(self._known_accounts, self._changed),
@@ -89,7 +90,7 @@ class Cluster:
         self._tasks = [asyncio.create_task(loop) for loop in loops]
 
     async def drain(self) -> None:
-        """Give every account to the other processes, one after the other; what runs is finished."""
+        """Give up all accounts one after the other, finishing running work."""
         self._draining = True
         if not self._member.fenced:
             await self._tell_draining()
@@ -104,7 +105,7 @@ class Cluster:
             log.warning("the other processes were not told of the stop: %s", type(error).__name__)
 
     async def stop(self) -> None:
-        """Beat no more."""
+        """Stop the heartbeat."""
         for task in (*self._tasks, *self._busy.values()):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._busy.values(), return_exceptions=True)
@@ -142,7 +143,7 @@ class Cluster:
                 self._move(account, self._hand_over(account, Cause.BALANCE))
 
     def _move(self, account: str, work: Coroutine[Any, Any, None]) -> None:
-        """One at a time for each account; looked at again when it is done."""
+        """Start or stop an account, one change at a time, and check again afterwards."""
         if account in self._busy:
             work.close()
             return
@@ -233,7 +234,7 @@ class Cluster:
             log.error("another process has reloaded its config; here it is wrong: %s", error)  # noqa: TRY400
 
     async def _learn(self) -> None:
-        """Know which assistants there are, and serve those that were changed with their new settings."""
+        """Reload the list of assistants, and restart those whose settings changed."""
         stored = await self._container.stored_assistants.load()
         configured = {one.account: one for one in self._container.config.assistants}
         known = {one.account: one for one in stored} | configured
@@ -252,4 +253,4 @@ class Cluster:
 
 
 def _nothing(_session: Session) -> None:
-    """A write that only waits for those before it."""
+    """Do nothing: a write that waits for the writes before it."""

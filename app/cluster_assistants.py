@@ -1,4 +1,4 @@
-"""The assistants of all processes: listed, added and removed at whichever of them is asked."""
+"""The assistants of all processes, listed, added and removed at any of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOOK_EVERY: Final = 0.1
 
 
 class ClusterAssistants(Assistants):
-    """The accounts that this process serves, and what the others say of theirs."""
+    """The accounts of this process, and the status of those of the others."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class ClusterAssistants(Assistants):
         self._peers = peers
 
     async def listed(self) -> list[AssistantStatus]:
-        """Every account of the cluster, each as its holder sees it."""
+        """Return the status of every account of the cluster, as reported by its holder."""
         holders = await self._peers.all_holders()
         others = sorted(set(holders.values()) - {self._parts.address, ""})
         answers = await asyncio.gather(*(self._peers.ask(address, PATH) for address in others))
@@ -50,7 +50,7 @@ class ClusterAssistants(Assistants):
         return [found.get(account) or _unseen(account, holder) for account, holder in holders.items()]
 
     async def put(self, settings: AssistantSettings, who: str) -> tuple[AssistantStatus, bool]:
-        """As of one process; a process with room serves it within a moment."""
+        """Add or change an account; a process with free capacity takes it over."""
         self._check_added(settings.account)
         if settings.is_sandboxed:
             raise InvalidParameter("endpoint")
@@ -64,7 +64,7 @@ class ClusterAssistants(Assistants):
         return status or _unseen(settings.account, ""), new
 
     async def remove(self, account: str, who: str) -> None:
-        """As of one process; its holder lets go of it within a beat."""
+        """Remove an account; its holder stops it within one heartbeat."""
         self._check_added(account)
         if not await self._container.stored_assistants.remove(account, who):
             raise AssistantUnknown(account)
@@ -72,5 +72,5 @@ class ClusterAssistants(Assistants):
 
 
 def _unseen(account: str, holder: str) -> AssistantStatus:
-    """An account whose holder has not answered, or that has none."""
+    """Return the status of an account without a holder, or whose holder did not respond."""
     return AssistantStatus(account, State.CONNECTING, holder, 0, 0, 0)

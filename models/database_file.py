@@ -1,4 +1,4 @@
-"""The identity of SQLite's file: writes to a file that was deleted or replaced would be lost without an error."""
+"""The identity of the SQLite file: writes to a deleted or replaced file would be lost without an error."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class DatabaseFile:
         self._identity: tuple[int, int] | None = None
 
     def remember(self) -> None:
-        """Take the file as it is now for the right one."""
+        """Remember the identity of the current file."""
         if self._path is not None:
             self._identity = _identity(self._path)
 
     @property
     def is_lost(self) -> bool:
-        """Whether another file, or none, has its place."""
+        """Whether the file was deleted or replaced."""
         return self._path is not None and self._identity is not None and _identity(self._path) != self._identity
 
     def check(self) -> None:

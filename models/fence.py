@@ -1,4 +1,4 @@
-"""Refuses the writes of a process that is no longer a member: its accounts may be served by others by now."""
+"""Rejects the writes of a process that is no longer a member, because others may serve its accounts."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ IDLE_LIMIT: Final = 2000  # milliseconds that a transaction may be idle: a froze
 
 
 def session_name(member: str) -> str:
-    """What a member's sessions that write are called in pg_stat_activity, so that others can end them."""
+    """Return the application_name of a member's writing sessions, by which others can terminate them."""
     return f"wxbot-{member}"
 
 
 class Fenced(Exception):
-    """This process is not a member any more; nothing of the transaction was written."""
+    """This process is no longer a member; nothing of the transaction was written."""
 
 
 class TransactionGuard(Protocol):
-    """What a group commit asks before its writes, and tells after each flush."""
+    """Hooks of a group commit: before its writes and after each flush."""
 
     def begin(self, connection: Connection) -> None:
-        """Called first in every transaction that writes; Fenced."""
+        """Check at the start of every writing transaction; raise Fenced."""
 
     def flushed(self, session: Session) -> None:
-        """Called within the transaction after the session has written its objects."""
+        """Handle the end of a flush, within the transaction."""
 
 
 class MemberFence:
-    """Checks that the member's row is there and keeps it there until the transaction ends."""
+    """Checks that the member's row exists, and locks it until the transaction ends."""
 
     def __init__(self, member: str) -> None:
         self._member = member
         self.refused = 0  # transactions
 
     def begin(self, connection: Connection) -> None:
-        """Fenced when the row is gone."""
+        """Raise Fenced if the row is gone."""
         if connection.execute(ALIVE, {"id": self._member}).first() is None:
             self.refused += 1
             raise Fenced(self._member)

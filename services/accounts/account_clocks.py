@@ -1,4 +1,4 @@
-"""The clocks of this machine and of each account's gateway: what is too old to be answered, and how far they differ."""
+"""Compares the clocks of this machine and of each gateway, and decides which messages are too old to be answered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ MAX_SKEW: Final = 2 * MINUTE  # more than this is told to a person
 
 
 class AccountClocks:
-    """Either clock may be wrong or be set while the bot runs, so no single reading decides that a message is old."""
+    """Tracks the clocks of all accounts.
+
+    Either clock may be wrong or be set, so no single reading decides that a message is old.
+    """
 
     def __init__(self, accounts: Accounts, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._accounts = accounts
@@ -36,7 +39,7 @@ class AccountClocks:
         self._told: set[str] = set()  # accounts whose skew is logged
 
     def state_changed(self, account: str, state: State) -> None:
-        """An account's state: it comes online with a login. A connection that is lost and made again is none."""
+        """Handle an account's state. Only a login counts as coming online, not a reconnection."""
         if state is State.LOGGED_OUT:
             self._online_since.pop(account, None)
         elif state in (State.SYNCING, State.ONLINE) and account not in self._online_since:
@@ -46,13 +49,13 @@ class AccountClocks:
         self.check()
 
     def heard(self, account: str, said_at: float, arrived_at: float) -> None:
-        """A message: when WeChat says it was said, and when it arrived by the clock here (both Unix seconds)."""
+        """Record a message: its time according to WeChat, and its arrival by the local clock (both Unix seconds)."""
         self._delays[account].append(arrived_at - said_at)
         if self._monotonic() - self._online_since.get(account, math.inf) > SETTLED:
             self._live[account].append(arrived_at - said_at)
 
     def is_old(self, account: str, said_at: float) -> bool:
-        """Whether a message is from so long before the account came online that it is not answered."""
+        """Whether a message was sent too long before the account came online to be answered."""
         passed = self._monotonic() - self._online_since.get(account, self._began)
         here = self._clock() - passed
         readings = [self._limits.get(account, math.inf), here]
@@ -64,9 +67,9 @@ class AccountClocks:
         return said_at < self._limits[account] - OLD_AFTER
 
     def skew(self, account: str) -> float | None:
-        """Seconds that this machine is ahead of the gateway, behind when negative; None while nothing is known.
+        """Return the seconds by which this machine is ahead of the gateway, or None.
 
-        Where the gateway does not tell its time: of several messages, the one that was fastest tells.
+        If the gateway does not report its time, the fastest of several messages is used.
         """
         shown = self._gateway_time(account)
         if shown is not None:
@@ -74,17 +77,17 @@ class AccountClocks:
         return min(self._delays[account], default=None)
 
     def skews(self) -> Iterator[tuple[str, float]]:
-        """The known skew of each account."""
+        """Return the known skew of each account."""
         for account in self._accounts.names():
             if (skew := self.skew(account)) is not None:
                 yield account, skew
 
     def wrong(self) -> dict[str, float]:
-        """The accounts whose skew a person should see to."""
+        """Return the accounts whose skew needs attention."""
         return {account: skew for account, skew in self.skews() if abs(skew) > MAX_SKEW}
 
     def check(self) -> None:
-        """Log a clock that has become wrong, or right again."""
+        """Log when a clock becomes wrong or right again."""
         wrong = self.wrong()
         for account, skew in wrong.items():
             if account not in self._told:

@@ -1,1 +1,1 @@
-"""Several processes on one PostgreSQL: who serves which account, and how the others hear of changes."""
+"""Several processes on one PostgreSQL: leases on accounts, and notifications of changes."""

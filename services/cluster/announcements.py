@@ -1,4 +1,4 @@
-"""What this process has to tell the others, until it is told."""
+"""Pending notifications of this process to the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Told = tuple[str, dict[str, Any]]
 
 
 class Announcements:
-    """Collects; on the event loop only."""
+    """Collects notifications. To be used on the event loop only."""
 
     def __init__(self) -> None:
         self._changes: list[Told] = []
@@ -21,17 +21,17 @@ class Announcements:
         self.sent = 0  # NOTIFYs
 
     def announce(self, _kind: str) -> None:
-        """Something that all have in memory has changed; the database says what."""
+        """Record that shared data has changed; the version numbers in the database tell which."""
         self._there.set()
 
     def publish(self, kind: ChangeKind, facts: dict[str, Any]) -> None:
-        """A change for the pages that are open at other processes."""
+        """Add a change for the pages open at other processes."""
         if len(self._changes) < MAX_WAITING:
             self._changes.append((kind, facts))
         self._there.set()
 
     async def take(self, most: int) -> list[Told]:
-        """The oldest changes; waits until there is something to tell, which may be no change."""
+        """Wait for something to notify, and return the oldest changes, which may be none."""
         await self._there.wait()
         some, self._changes = self._changes[:most], self._changes[most:]
         if not self._changes:

@@ -1,5 +1,7 @@
-"""The rows by which processes share accounts. Every call is one short transaction on a connection of its own; times
-are compared on PostgreSQL's clock only."""
+"""The lease rows.
+
+Every call is one short transaction on a separate connection; times are compared by PostgreSQL's clock only.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,7 @@ _VERSIONS = text("SELECT kind, version FROM sharedversion")
 
 @dataclass(frozen=True, slots=True)
 class MemberView:
-    """A process as the others see it. `held`: how many accounts it has."""
+    """A member as seen by the others. `held`: number of its accounts."""
 
     id: str
     advertise: str
@@ -84,7 +86,7 @@ class MemberView:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The cluster at one moment. `orphans`: accounts that nobody serves."""
+    """A snapshot of the cluster. `orphans`: number of accounts without a holder."""
 
     members: Sequence[MemberView]
     accounts: int
@@ -92,7 +94,7 @@ class View:
     jobs_free: bool  # nobody has the lease of the jobs that run at one process
 
     def fair_share(self, member: str) -> int:
-        """How many accounts a member should have, by its part of all capacity; rounded up, so that all are taken."""
+        """Return a member's fair number of accounts by its share of the capacity, rounded up."""
         active = {one.id: one.capacity for one in self.members if not one.draining}
         if member not in active:
             return 0
@@ -100,17 +102,17 @@ class View:
         return min(share, active[member])
 
     def held_by(self, member: str) -> int:
-        """How many a member has."""
+        """Return the number of accounts of a member."""
         return next((one.held for one in self.members if one.id == member), 0)
 
     @property
     def is_uneven(self) -> bool:
-        """Whether some member has fewer accounts than its share."""
+        """Whether any member has fewer accounts than its share."""
         return any(one.held < self.fair_share(one.id) for one in self.members)
 
 
 class Leases:
-    """Used from one thread. Errors of the driver are passed on; the next call opens another connection."""
+    """Reads and writes the leases, from one thread. After a driver error the next call opens a new connection."""
 
     def __init__(self, url: str, member: str, advertise: str, capacity: int, version: str) -> None:
         parsed = parse(url)
@@ -125,7 +127,7 @@ class Leases:
     # ---- membership ----
 
     def join(self) -> str:
-        """Become a member; the secret that members show each other."""
+        """Join the cluster; return the secret shared by its members."""
         self._run(_JOIN, id=self.member, **self._values)
         fresh = {"key": SECRET, "value": secrets.token_urlsafe(32)}
         self._run(text("INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING"), **fresh)
@@ -133,23 +135,26 @@ class Leases:
         return str(self._run(text("SELECT value FROM setting WHERE key = :key"), key=SECRET)[0][0])
 
     def beat(self) -> dict[str, int]:
-        """Say that this process lives; the epochs of the accounts it holds. Fenced when its row is gone."""
+        """Renew the leases; return the epochs of the accounts held. Raises Fenced if the member's row is gone."""
         if not self._run(_BEAT, id=self.member):
             raise Fenced(self.member)
         return {row.account: row.epoch for row in self._run(_HELD, id=self.member)}
 
     def drain(self) -> None:
-        """Take no accounts from now on."""
+        """Stop taking accounts."""
         self._run(text("UPDATE member SET draining = true WHERE id = :id RETURNING id"), id=self.member)
 
     def leave(self) -> None:
-        """Stop being a member: what it still holds is free at once."""
+        """Leave the cluster; the accounts still held are free at once."""
         self._run(text("DELETE FROM member WHERE id = :id RETURNING id"), id=self.member)
         self.notify({})
 
     def bury(self, lease_seconds: float) -> list[str]:
-        """Remove the members that were silent for a lease; their ids. What they hold is free then. One whose row is
-        still locked by a transaction has its sessions ended, and is removed the next time."""
+        """Remove the members without a heartbeat for one lease, freeing their accounts; return their ids.
+
+        If a transaction still locks a member's row, its sessions are terminated and it is removed the next
+        time.
+        """
         for row in self._run(_SILENT, id=self.member, seconds=lease_seconds):
             self._run(_END_SESSIONS, name=session_name(row.id))
         return [row.id for row in self._run(_BURY, id=self.member, seconds=lease_seconds)]
@@ -157,22 +162,22 @@ class Leases:
     # ---- accounts ----
 
     def know(self, accounts: Collection[str]) -> None:
-        """Have a row for each of these accounts; an epoch goes on from that of a process without others."""
+        """Insert a row for each of these accounts, continuing the epoch of a single process."""
         for account in accounts:
             self._run(_KNOWN, account=account)
 
     def forget(self, account: str) -> None:
-        """The account is served by nobody any more."""
+        """Delete the row of an account that is no longer served."""
         self._run(_FORGET, account=account)
 
     def view(self) -> View:
-        """How the cluster stands."""
+        """Return a snapshot of the cluster."""
         members = [MemberView(**row._mapping) for row in self._run(_MEMBERS)]
         ((accounts, orphans, jobs),) = self._run(_COUNT)
         return View(members, accounts, orphans, bool(jobs))
 
     def claim(self, known: Collection[str], most: int) -> dict[str, int]:
-        """Take free accounts, at most so many of those that are known here; their epochs."""
+        """Take up to this many free accounts; return their epochs."""
         if most <= 0 or not known:
             return {}
         connection = self._connected()
@@ -183,29 +188,29 @@ class Leases:
         return {row.account: row.epoch for row in rows}
 
     def release(self, account: str) -> None:
-        """Give an account up, and tell the others at once."""
+        """Release an account and notify the others."""
         self._run(_RELEASE, account=account, id=self.member)
         self.notify({"free": 1})
 
     def holders(self) -> dict[str, str]:
-        """Every account with the address of its holder; "" while it has none."""
+        """Return the address of the holder of every account, "" if it has none."""
         return {row.account: row.advertise or "" for row in self._run(_HOLDERS)}
 
     # ---- changes ----
 
     def versions(self) -> dict[str, int]:
-        """How often each kind of what all keep in memory was changed."""
+        """Return the version of each kind of shared data."""
         return {row.kind: row.version for row in self._run(_VERSIONS)}
 
     def notify(self, news: dict[str, Any]) -> None:
-        """Tell every process."""
+        """Send a NOTIFY to all processes."""
         payload = json.dumps({"from": self.member, **news}, ensure_ascii=False, separators=(",", ":"))
         self._run(text("SELECT pg_notify(:channel, :payload)"), channel=CHANNEL, payload=payload)
 
     # ---- the connection ----
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -229,7 +234,7 @@ class Leases:
 
 
 class _Transaction:
-    """BEGIN and COMMIT by hand: the connection is in autocommit."""
+    """Run one transaction on the autocommit connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""This process as one of several: it beats, takes free accounts, gives some away, and stops when its leases end."""
+"""The membership of this process: heartbeat, taking and releasing accounts, and the local lease deadline."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ MOVED_AT_ONCE: Final = 5  # accounts given to others between two looks, when som
 
 
 def boot_time() -> float:
-    """Seconds since the machine started, those in which it or this process was suspended included."""
+    """Return the seconds since boot, including time suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class ClusterMember:
-    """Knows the accounts that this process has a lease on. `changed` is awaited whenever they are others."""
+    """Tracks the accounts held. `changed` is awaited whenever they change."""
 
     def __init__(self, leases: Leases, capacity: int, lease_seconds: float) -> None:
         self._leases = leases
@@ -50,11 +50,11 @@ class ClusterMember:
 
     @property
     def id(self) -> str:
-        """Which member this is."""
+        """The id of this member."""
         return self._leases.member
 
     def valid(self) -> bool:
-        """Whether the leases hold at this moment, whatever others have done meanwhile."""
+        """Whether the local lease deadline has not passed."""
         return boot_time() < self._deadline
 
     def lease_age(self) -> float:
@@ -62,22 +62,25 @@ class ClusterMember:
         return max(0.0, boot_time() - (self._deadline - self._lease_seconds + SAFETY)) if self._deadline else 0.0
 
     async def call(self, fn: Callable[..., T], *args: Any) -> T:
-        """Run something of the leases on their thread."""
+        """Run a call of Leases on its thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(fn, *args))
 
     def wake(self) -> None:
-        """Look now: an account was given up, or the process is to stop."""
+        """Check now instead of at the next heartbeat."""
         self._wake.set()
 
     async def join(self) -> str:
-        """Become a member; the secret of the cluster."""
+        """Join the cluster; return its secret."""
         began = boot_time()
         secret = await self.call(self._leases.join)
         self._renewed(began)
         return secret
 
     async def run(self, known: Callable[[], Collection[str]], changed: Callable[[], Awaitable[None]]) -> None:
-        """Beat, look and take accounts until cancelled, or fenced. `known`: the accounts that can be served here."""
+        """Send heartbeats and take accounts until cancelled or fenced.
+
+        `known`: the accounts that can be served here.
+        """
         pause = self._lease_seconds / LOOKS
         while not self.fenced:
             before = dict(self.held) if self.valid() else {}
@@ -99,17 +102,17 @@ class ClusterMember:
             self._wake.clear()
 
     async def release(self, account: str) -> None:
-        """Give an account up that is not served here any more."""
+        """Release an account that has been stopped."""
         self.held.pop(account, None)
         await self.call(self._leases.release, account)
 
     async def drain(self) -> None:
-        """Take nothing more."""
+        """Stop taking accounts."""
         self.draining = True
         await self.call(self._leases.drain)
 
     async def leave(self) -> None:
-        """Be no member any more; nothing of this process may be written after it."""
+        """Leave the cluster. Nothing may be written afterwards."""
         self.held, self._deadline = {}, 0.0
         try:
             await asyncio.wait_for(self.call(self._leases.leave), SAFETY)
@@ -117,7 +120,7 @@ class ClusterMember:
             log.warning("the cluster was not left in order: %s", type(error).__name__)
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Close the connection."""
         try:
             await asyncio.wait_for(self.call(self._leases.close), SAFETY)
         except (SQLAlchemyError, TimeoutError) as error:
@@ -144,8 +147,11 @@ class ClusterMember:
             self._beating_since = began
 
     async def _bury(self) -> None:
-        """Remove silent members. Who was cut off itself judges nobody until it has beaten for a whole lease: after a
-        restart of PostgreSQL everybody looks silent."""
+        """Remove silent members.
+
+        A member that was cut off removes nobody until it has sent heartbeats for a whole lease: after a restart
+        of PostgreSQL everybody looks silent.
+        """
         gone = await self.call(self._leases.bury, self._lease_seconds)
         self.takeovers += len(gone)
         for member in gone:
@@ -162,7 +168,9 @@ class ClusterMember:
             self.held |= await self.call(self._leases.claim, known, wanted)
 
     def surplus(self) -> list[str]:
-        """Accounts to give away now, because this process has more than its share and another one far less."""
+        """Return the accounts to release now, because this process has more than its share and another one has far
+        less.
+        """
         view = self.view
         mine = sorted(self.held.keys() - {GLOBAL})
         too_many = len(mine) - view.fair_share(self.id)

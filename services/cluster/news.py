@@ -1,5 +1,7 @@
-"""How processes hear of each other's changes: NOTIFY says that there is something, the numbers in the database say
-what. A NOTIFY may be lost; the numbers are looked at every second as well."""
+"""Notifications between processes: NOTIFY announces that something changed, version numbers in the database tell what.
+
+Because a NOTIFY may be lost, the numbers are also polled every second.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ Payload = dict[str, Any]
 
 
 class ClusterNews:
-    """Tells the others and listens to them. `changed` is awaited for each kind that has another number."""
+    """Sends and receives notifications. `changed` is awaited for each kind with a new version."""
 
     def __init__(self, url: str, parts: ClusterParts, feed: ChangeFeed, changed: Changed) -> None:
         self._url = parse(url)
@@ -43,13 +45,13 @@ class ClusterNews:
         self._look = asyncio.Event()
 
     async def begin(self) -> None:
-        """Note the numbers; before what they count is read."""
+        """Record the versions, before the data is loaded."""
         self._versions = await self._member.call(self._leases.versions)
 
     # ---- telling ----
 
     async def tell_forever(self) -> None:
-        """Send what there is to tell, at most one NOTIFY in PAUSE."""
+        """Send pending notifications, at most one NOTIFY per PAUSE."""
         while True:
             some = await self._announcements.take(MAX_CHANGES)
             try:
@@ -62,7 +64,7 @@ class ClusterNews:
     # ---- hearing ----
 
     async def listen_forever(self) -> None:
-        """Take in what others tell."""
+        """Handle notifications of other processes."""
         while True:
             try:
                 await self._listen()
@@ -89,7 +91,7 @@ class ClusterNews:
                 self._feed.receive(ChangeKind(kind), facts)
 
     async def look_forever(self) -> None:
-        """Look at the numbers, when somebody tells and every second."""
+        """Poll the versions, on a notification and every second."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY):

@@ -1,4 +1,4 @@
-"""What a process that is one of several has more than others."""
+"""The parts of the container that only a cluster has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from version import VERSION
 
 
 class ClusterParts:
-    """Built once; nothing runs yet."""
+    """Builds the parts without starting them."""
 
     def __init__(self, config: Config, member: str, store: Store) -> None:
         settings = config.cluster
@@ -30,10 +30,10 @@ class ClusterParts:
 
     @property
     def unheld(self) -> int:
-        """How many accounts nobody served when this process last looked."""
+        """The number of accounts without a holder at the last check."""
         return self.member.view.orphans
 
     async def join(self, store: Store) -> None:
-        """Become a member; before the first write to the database."""
+        """Join the cluster, before the first write to the database."""
         self.secret = await self.member.join()
         store.guard(self.tables)

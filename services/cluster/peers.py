@@ -1,4 +1,4 @@
-"""The other processes, over HTTP: who holds an account, and what is asked of them."""
+"""HTTP client of the other processes, and lookup of the holder of an account."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_CONNECTIONS: Final = 100  # to one process
 
 
 class Unreachable(Exception):
-    """A process does not answer. `sent`: whether it may have begun to do what was asked."""
+    """A process does not respond. `sent`: whether it may have started to process the request."""
 
     def __init__(self, why: str, *, sent: bool) -> None:
         super().__init__(why)
@@ -33,7 +33,7 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PeerAnswer:
-    """What a process answered."""
+    """The response of a process."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,7 +42,7 @@ class PeerAnswer:
 
 
 class Peers:
-    """Knows the addresses; opens its session when it is first needed."""
+    """Looks up holders and calls them. The session is opened on first use."""
 
     def __init__(self, parts: ClusterParts, store: Store) -> None:
         self._parts = parts
@@ -53,11 +53,11 @@ class Peers:
     # ---- who is who ----
 
     def is_member(self, secret: str) -> bool:
-        """Whether somebody shows the cluster's secret."""
+        """Whether this is the cluster's secret."""
         return bool(self._parts.secret) and hmac.compare_digest(secret.encode(), self._parts.secret.encode())
 
     async def holder(self, account: str, *, fresh: bool = False) -> str | None:
-        """The address of who holds an account; "" while nobody does, None when there is no such account."""
+        """Return the address of an account's holder: "" if it has none, None if there is no such account."""
         kept = self._holders.get(account)
         if kept is not None and not fresh and time.monotonic() - kept[0] < FRESH:
             return kept[1]
@@ -69,13 +69,13 @@ class Peers:
         return found
 
     async def all_holders(self) -> dict[str, str]:
-        """Every account with the address of its holder; "" while it has none."""
+        """Return the address of the holder of every account, "" if it has none."""
         return await self._store.read(_holders)
 
     # ---- asking ----
 
     async def is_staff(self, account: str, contact_id: str) -> bool:
-        """Whether a person is in the staff room of an account that another process serves."""
+        """Whether a person is in the staff room of an account of another process."""
         holder = await self.holder(account)
         if holder in (None, "", self._parts.address):
             return False
@@ -83,7 +83,7 @@ class Peers:
         return bool(answer and answer["staff"])
 
     async def ask(self, address: str, path: str, params: Mapping[str, str] | None = None) -> Any:
-        """What a process says of itself; None when it does not say it in time."""
+        """Return the JSON of a process, or None if it does not respond in time."""
         try:
             async with self._open().get(
                 address + path,
@@ -98,7 +98,7 @@ class Peers:
     async def send(
         self, address: str, method: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float
     ) -> PeerAnswer:
-        """Have a process do a request; Unreachable."""
+        """Forward a request to a process; raise Unreachable."""
         timeout = aiohttp.ClientTimeout(seconds, sock_connect=CONNECT_SECONDS)
         try:
             async with self._open().request(
@@ -117,7 +117,7 @@ class Peers:
             raise Unreachable(type(error).__name__, sent=True) from error
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None

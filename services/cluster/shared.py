@@ -1,5 +1,8 @@
-"""What every process keeps in memory: a change of it raises a number in the same transaction, which the others look
-at. Nothing is lost when the process dies before it could tell them."""
+"""Data that every process keeps in memory.
+
+A change increments a version in the same transaction, which the others poll, so no change is lost if the process dies
+before it notifies them.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ WORK: Final = "work:"  # and an account: other processes have promised work of i
 
 
 class Shared(StrEnum):
-    """A kind of what every process keeps in memory."""
+    """A kind of shared data."""
 
     KEYWORDS = "keywords"
     QUESTIONS = "questions"
@@ -42,7 +45,7 @@ TABLES: Final[dict[type[object], Shared]] = {
 
 
 class SharedTables(MemberFence):
-    """The guard of a process that is one of several. `announce` is told, after the commit, what was changed."""
+    """The transaction guard of a cluster member. `announce` is called after the commit with what changed."""
 
     def __init__(self, member: str, store: Store, announce: Callable[[str], None]) -> None:
         super().__init__(member)
@@ -50,18 +53,18 @@ class SharedTables(MemberFence):
         self._announce = announce
 
     def flushed(self, session: Session) -> None:
-        """Count the changes of what all have in memory."""
+        """Increment the versions of the shared data that was changed."""
         written: Iterable[object] = chain(session.new, session.dirty, session.deleted)
         kinds = {kind for one in written if (kind := TABLES.get(type(one))) is not None}
         for kind in sorted(kinds):  # in one order: no deadlock
             self.changed(session, kind)
 
     def promised(self, session: Session, account: str) -> None:
-        """Count that there is work of an account that another process holds."""
+        """Record that there is new work for an account of another process."""
         self.changed(session, WORK + account)
 
     def changed(self, session: Session, kind: str) -> None:
-        """Count a change, once in a transaction."""
+        """Increment a version, once per transaction."""
         counted: set[str] = session.info.setdefault("shared", set())
         if kind in counted:
             return

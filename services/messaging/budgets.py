@@ -1,4 +1,4 @@
-"""What one person may cause within an hour: automatic replies, relayed messages, tickets, kept files."""
+"""Limits per person and hour: automatic replies, relayed messages, tickets, stored files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEGABYTE: Final = 1024 * 1024
 
 
 class Budget(StrEnum):
-    """What is counted."""
+    """A limited quantity."""
 
     REPLIES = "replies"
     RELAYS = "relays"
@@ -26,7 +26,7 @@ class Budget(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a count comes to. Who exceeds a budget is told so once; from then on there is silence."""
+    """The result of counting. A person who exceeds a limit is told once, and then gets no more replies."""
 
     ALLOWED = "allowed"
     EXCEEDED = "exceeded"
@@ -41,7 +41,7 @@ class _Spent:
 
 
 class Budgets:
-    """Counts in a sliding hour, in memory: after a restart everybody begins anew."""
+    """Counts in a sliding hour, in memory; a restart resets the counts."""
 
     def __init__(self, settings: LimitSettings, clock: Clock) -> None:
         self._settings = settings
@@ -49,15 +49,15 @@ class Budgets:
         self._spent: OrderedDict[tuple[Budget, str, str, int], _Spent] = OrderedDict()
 
     def spend(self, budget: Budget, account: str, contact_id: str, amount: int = 1) -> Verdict:
-        """Count something of a person's, unless it exceeds what they have."""
+        """Count for a person, unless it exceeds the limit."""
         return self._count(budget, account, contact_id, amount, HOUR)
 
     def repeat(self, account: str, contact_id: str, words: str) -> Verdict:
-        """Count a sentence that is about to be answered; the same one is answered a few times a minute."""
+        """Count a message that is about to be answered; the same text is answered a few times a minute only."""
         return self._count(Budget.REPEATS, account, contact_id, 1, MINUTE, hash(normal(words)))
 
     def has_left(self, budget: Budget, account: str, contact_id: str) -> bool:
-        """Whether a person has anything left; counts nothing."""
+        """Whether a person is below the limit, without counting."""
         spent = self._spent.get((budget, account, contact_id, 0))
         if spent is None:
             return True
@@ -84,7 +84,7 @@ class Budgets:
         return Verdict.SILENT if was_told else Verdict.EXCEEDED
 
     def _forget(self, spent: _Spent, window: float) -> None:
-        """Drop what is older than the window, or of a time that the clock has not come to again."""
+        """Drop entries older than the window, and those in the future after the clock was set back."""
         now = self._clock()
         while spent.entries and not 0 <= now - spent.entries[0][0] < window:
             spent.total -= spent.entries.popleft()[1]

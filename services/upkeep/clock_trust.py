@@ -1,4 +1,4 @@
-"""Whether the clock may be believed when it says that something is old enough to be deleted."""
+"""Decides whether the clock can be trusted for deleting old data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The clock (Unix seconds) beside the machine's own seconds since it was started, and which start that was."""
+    """A reading of the clock (Unix seconds) with the seconds since boot and the id of that boot."""
 
     clock: float
     uptime: float
@@ -34,9 +34,9 @@ class Reading:
 
 
 class ClockTrust:
-    """Compares the clock with the seconds the machine itself has counted since what is kept from before.
+    """Compares the clock with the monotonic time since the stored reading.
 
-    A clock that has jumped ahead is believed again once it has run evenly for a week: by then somebody has seen it.
+    A clock that jumped ahead is trusted again after it has run evenly for a week.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -45,12 +45,12 @@ class ClockTrust:
         self.jumped_by = 0.0  # seconds, while the clock is not believed
 
     async def load(self) -> None:
-        """Begin with what an earlier process kept; without it, with what the clock says now."""
+        """Start with the stored reading, or with the current one."""
         if await self._store.read(lambda s: s.get(Setting, KEY)) is None:
             await self._store.write(lambda s: _keep(s, self._read(), None))
 
     async def is_trusted(self) -> bool:
-        """Whether the clock has moved as it should since the last time it was believed; that is kept."""
+        """Whether the clock has moved as expected since the last trusted reading, which is then replaced."""
         return await self._store.write(self._judge)
 
     def _judge(self, session: Session) -> bool:
@@ -83,7 +83,9 @@ def _spent(before: Reading, now: Reading) -> float:
 
 
 def _gained(before: Reading, now: Reading) -> float:
-    """Seconds by which the clock is further than it should be; 0 within what is tolerated, or when it was set back."""
+    """Return the seconds by which the clock is ahead of the expected time; 0 within the tolerance or if it was set
+    back.
+    """
     moved = now.clock - before.clock
     if now.boot == before.boot and now.uptime >= before.uptime:
         extra = moved - (now.uptime - before.uptime)

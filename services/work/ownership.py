@@ -1,4 +1,4 @@
-"""Which accounts this process serves."""
+"""The accounts that this process serves."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ GLOBAL: Final = ""  # the account of what belongs to no account: jobs that run a
 
 
 class Ownership:
-    """A process without others: it serves every account."""
+    """The only process: it serves every account."""
 
     def holds(self, account: str) -> bool:
-        """Whether work of the account is taken up here."""
+        """Whether this process executes work of the account."""
         return True
 
     def may_act(self) -> bool:
-        """Whether anything may be done in WeChat at this moment."""
+        """Whether calls to WeChat are allowed now."""
         return True
 
     def promised(self, session: Session, account: str) -> None:
-        """Work of an account that is not held here is promised in this transaction: its holder is to hear of it."""
+        """Notify the holder of an account, within this transaction, that work was queued for it."""
 
 
 class LeasedAccounts(Ownership):
-    """One process of several: it serves the accounts that it has a lease on. `valid`: whether leases still hold;
-    `tell`: tells the holder of an account, within a transaction, that there is work for it."""
+    """A member of a cluster: it serves the accounts it holds a lease on.
+
+    `valid`: whether the leases still hold; `tell`: notifies the holder of an account, within a transaction, of new
+    work.
+    """
 
     def __init__(self, valid: Callable[[], bool], tell: Callable[[Session, str], None]) -> None:
         self._valid = valid
@@ -35,21 +38,21 @@ class LeasedAccounts(Ownership):
         self._held: set[str] = set()
 
     def holds(self, account: str) -> bool:
-        """Whether work of the account is taken up here."""
+        """Whether this process executes work of the account."""
         return account in self._held
 
     def may_act(self) -> bool:
-        """Whether the leases hold at this moment; a process that was frozen finds out here."""
+        """Whether the leases still hold; a process that was frozen finds out here."""
         return self._valid()
 
     def promised(self, session: Session, account: str) -> None:
-        """Tell the account's holder."""
+        """Notify the account's holder."""
         self._tell(session, account)
 
     def take(self, account: str) -> None:
-        """Serve the account from now on."""
+        """Start to serve the account."""
         self._held.add(account)
 
     def drop(self, account: str) -> None:
-        """Serve it no longer."""
+        """Stop serving the account."""
         self._held.discard(account)
