@@ -175,10 +175,10 @@ def load(path: str | Path | None = None) -> Config:
 
 
 class UniqueKeyLoader(yaml.SafeLoader):
-    """YAML in which no key stands twice in one mapping: the second would silently replace the first."""
+    """YAML loader that rejects duplicate keys, of which the second would silently replace the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping; ConstructorError for a key that comes twice."""
+        """Return the mapping; raise ConstructorError for a duplicate key."""
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":

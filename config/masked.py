@@ -1,4 +1,4 @@
-"""The config in force as people may see it: what its types mark as secret (config.section.Mask) is hidden."""
+"""The effective config with its secrets hidden, which are marked in its types (config.section.Mask)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HIDDEN: Final = "••••••"
 
 
 def masked(config: BaseModel) -> dict[str, Any]:
-    """The config as plain values, by its keys in config.yaml. What is empty stays so."""
+    """Return the config as plain values, with the keys of config.yaml. Empty secrets stay empty."""
     shown: dict[str, Any] = {}
     for name, field in type(config).model_fields.items():
         marks = [mark for mark in field.metadata if isinstance(mark, Mask)]
@@ -41,7 +41,7 @@ def _shown(value: Any, kind: Any, marks: list[Mask]) -> Any:
 
 
 def _marks(kind: Any) -> Iterator[Mask]:
-    """The marks of a type, and of what it may be one of; not those of its parts."""
+    """Return the marks of a type or of the members of a union, not of its parts."""
     origin = get_origin(kind)
     if origin is Annotated:
         inner, *metadata = get_args(kind)
@@ -53,7 +53,7 @@ def _marks(kind: Any) -> Iterator[Mask]:
 
 
 def _part(kind: Any, place: int) -> Any:
-    """The type of what a list (0) or the values of a mapping (1) hold; Any where that is not said."""
+    """Return the item type of a list (0) or the value type of a mapping (1); Any if unspecified."""
     origin = get_origin(kind)
     if origin is Annotated:
         return _part(get_args(kind)[0], place)

@@ -65,7 +65,7 @@ Pattern = Annotated[str, AfterValidator(_pattern)]  # in the syntax of RE2
 
 
 class Mask(Enum):
-    """Marks, in a type, what of a value nobody is shown (config.masked)."""
+    """Marks in a type which part of a value is hidden (config.masked)."""
 
     WHOLE = "whole"
     PATH = "path"  # of an address: anything behind the host

@@ -22,7 +22,7 @@ MAX_SHOWN: Final = 50  # people or rooms in one answer; who looks for more types
 
 
 def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
-    """An account as the page shows it; what its QR code says is not in it."""
+    """Return an account as shown on the page, without the content of its QR code."""
     wechat = container.accounts.get(status.account)
     language = container.config.language
     room = container.staff_rooms.of(status.account)
@@ -45,7 +45,7 @@ def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
 
 
 async def login_code(request: web.Request) -> web.Response:
-    """GET /console/api/assistant/{account}/login.svg: what is to be scanned; 404 while there is nothing."""
+    """GET /console/api/assistant/{account}/login.svg: the login QR code; 404 if there is none."""
     code = request.app[HOUSE].accounts.get(request.match_info["account"]).qr_code
     if not code:
         raise NotFound("no login QR code")

@@ -1,4 +1,4 @@
-"""What people and groups behind ids are called, as the console shows them."""
+"""Names of people and groups by id, as shown in the console."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BY_ID: Final = ("person", "console")  # prefixes of who acted, before a WeChat i
 
 
 def person_name(container: Container, contact_id: str) -> str:
-    """What a person is called on whichever account knows them; "" when none does."""
+    """Return the name of a person on any account that knows them, or ""."""
     for wechat in container.accounts:
         contact = wechat.directory.contacts.get(contact_id)
         if contact is not None and contact.name:
@@ -21,7 +21,7 @@ def person_name(container: Container, contact_id: str) -> str:
 
 
 def actor_name(container: Container, who: str) -> str:
-    """What the person is called who acted; "" for machines and for those whom nobody knows."""
+    """Return the name of the acting person; "" for machines and unknown people."""
     prefix, _, contact_id = who.partition(":")
     return person_name(container, contact_id) if prefix in BY_ID and contact_id != TERMINAL else ""
 
@@ -38,7 +38,7 @@ def ids_called(container: Container, part: str) -> list[str]:
 
 
 def target_name(container: Container, account: str, target: str) -> str:
-    """What the person, the group or the WeChat room is called that something was done to; "" for anything else."""
+    """Return the name of the person, group or room that was acted on, or ""."""
     if not target or " " in target:
         return ""
     if account in container.accounts.names():

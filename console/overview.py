@@ -1,4 +1,4 @@
-"""概览: the accounts, what waits, and the numbers of the last days; and what every page shows at its edge."""
+"""概览: accounts, pending work and daily numbers, and the status shown on every page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""QR codes, drawn here: what they say is sent to nobody else."""
+"""QR codes, drawn locally so that their content is not sent to anyone."""
 
 from __future__ import annotations
 

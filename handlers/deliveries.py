@@ -15,7 +15,7 @@ PAUSE: Final = 0.2  # seconds
 
 
 async def failed(event: MessageFailed, context: EventContext) -> bool:
-    """A message that was taken did not reach its receiver: it has failed, and whoever relies on it is told."""
+    """Mark an accepted message that was not delivered as failed, and notify those who depend on it."""
     outbox, queue = context.container.outbox, f"{QUEUE}:{event.account}"
     number = int(event.message_id) if event.message_id else await _sent_last(event, context, queue)
     if number:
@@ -26,8 +26,10 @@ async def failed(event: MessageFailed, context: EventContext) -> bool:
 
 
 async def _sent_last(event: MessageFailed, context: EventContext, queue: str) -> int:
-    """The number of what the person was sent last; 0 when that is too long ago. WeChat's note may come before the
-    message's own end is written."""
+    """Return the id of the message last sent to the person, 0 if it is too old.
+
+    WeChat's note may arrive before the result of the message is stored.
+    """
     outbox, since = context.container.outbox, context.container.clock() - NOTE_WITHIN
     for _ in range(TRIES):
         number = await outbox.last_sent(queue, event.contact_id, since)

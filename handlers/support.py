@@ -85,7 +85,7 @@ def tell_received(event: PrivateMessage | GroupMessage, context: EventContext) -
 
 
 async def _described(event: PrivateMessage, context: EventContext) -> str:
-    """What a message that is neither text nor file says: as it says itself, else as far as WeChat tells."""
+    """Return a description of a message that is neither a text nor a file."""
     wechat = context.wechat
     if event.target:
         lines = event.text.splitlines()

@@ -69,7 +69,7 @@ def lively(url: URL) -> dict[str, Any]:
 
 
 class Store:
-    """One database; built once and passed around. `member`: which one this process is of several that write to it."""
+    """A database. `member`: the id of this process in a cluster, or ""."""
 
     def __init__(self, url: str, *, member: str = "") -> None:
         self.url = parse(url)
@@ -142,7 +142,7 @@ class Store:
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def one_at_a_time(self, session: Session, what: str) -> None:
-        """No other process does this until the transaction ends: for what is read before it is written."""
+        """Lock `what` among all processes until the transaction ends, for a read that is followed by a write."""
         if self.is_shared:
             session.connection().execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
 

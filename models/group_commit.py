@@ -53,7 +53,7 @@ class _Unsure(NamedTuple):
 
 
 class GroupCommit:
-    """Commits what the writer brings, on one thread. `guard`: of a process that is one of several."""
+    """Commits the writer's batches on one thread. `guard`: hooks of a cluster member."""
 
     def __init__(self, engine: Engine, guard: TransactionGuard | None = None) -> None:
         self._engine = engine

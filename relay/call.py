@@ -18,7 +18,7 @@ GATEWAY_LOST: Final = "the connection to the gateway was lost"
 
 
 class Owner(Protocol):
-    """Who serves a call."""
+    """The party that serves a call."""
 
     def on_request(self, call: Call, request: bytes | None) -> None:
         """The request is complete; None when it is not a single message, or too large to be looked at."""
@@ -28,7 +28,7 @@ class Owner(Protocol):
 
 
 class Call:
-    """Holds what the client sends until it is known where that goes."""
+    """Buffers what the client sends until the destination is known."""
 
     def __init__(self, owner: Owner, stream: Stream, headers: Headers) -> None:
         self.stream = stream
@@ -125,7 +125,7 @@ class Call:
         self._has_answered = True
 
     def over(self) -> None:
-        """The call is over. The gateway is told when it has not ended it itself."""
+        """End the call, and reset it at the gateway unless the gateway ended it."""
         if self.is_over:
             return
         self.is_over = True

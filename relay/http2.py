@@ -1,8 +1,7 @@
-"""HTTP/2 connections whose streams can be joined: what comes on one is sent on another as it is, at the pace of the
-slower side.
+"""HTTP/2 connections whose streams can be forwarded to each other with end-to-end flow control.
 
-h2 keeps the rules of the protocol. grpclib is not used: it takes every message of a call apart and puts it together
-again, at about twice the cost (python -m benchmarks.relay_cost).
+The protocol is implemented by h2. grpclib is not used, because it decodes and encodes every message of a call, at about
+twice the cost (python -m benchmarks.relay_cost).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class ConnectionLost(OSError):
 
 
 class TooManyCalls(Exception):
-    """The peer takes no more streams at the moment."""
+    """The peer accepts no more streams at the moment."""
 
 
 Accept = Callable[["Stream", Headers], Receiver]
@@ -41,10 +40,10 @@ class _H2(H2Connection):
 
 
 class Connection(asyncio.Protocol):
-    """One connection. What is written in a turn of the event loop is sent together.
+    """A connection.
 
-    `accept` serves the peer's calls; None makes it a client. `keepalive`: the seconds between pings, and those a peer
-    may be silent after one; 0 sends none.
+    Data written in one turn of the event loop is sent together. `accept` serves the peer's calls; None makes it a
+    client. `keepalive`: seconds between pings, and the time a peer has to respond; 0 = no pings.
     """
 
     def __init__(self, accept: Accept | None = None, keepalive: float = 0) -> None:
@@ -159,7 +158,7 @@ class Connection(asyncio.Protocol):
         return stream
 
     async def echo(self) -> bool:
-        """Wait until the peer has read what was sent so far; False when the connection is lost before."""
+        """Wait until the peer has read everything sent so far; return False if the connection is lost before."""
         if self.is_lost:
             return False
         echo: asyncio.Future[bool] = self._loop.create_future()
@@ -284,7 +283,7 @@ _HANDLERS: Final[dict[type[events.Event], Callable[[Connection, Any], None]]] = 
 
 
 def _configuration(*, is_client: bool) -> H2Configuration:
-    """What is sent was received by h2 before, or is made here: only the headers of clients are checked."""
+    """Return the configuration: only headers from clients are validated, all others come from h2 or this package."""
     return H2Configuration(
         client_side=is_client,
         validate_inbound_headers=not is_client,

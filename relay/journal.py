@@ -41,7 +41,7 @@ Row = tuple[int, float, bytes]  # number, time of arrival (Unix seconds), EventR
 
 
 class Fact(StrEnum):
-    """What the journal remembers besides events."""
+    """Values that the journal stores besides events."""
 
     TAKEN = "taken"
     EPOCH = "epoch"
@@ -109,7 +109,7 @@ class Journal:
         (self.answers,) = connection.execute("select count(*) from reply").fetchone()
 
     async def close(self) -> None:
-        """Finish what waits to be written."""
+        """Write what is pending."""
         if self._taking is not None:
             self._taking.cancel()
             self._write_taken()
@@ -136,7 +136,10 @@ class Journal:
         self.answers += 1
 
     def take(self, number: int) -> None:
-        """The client has everything up to here. It is written soon: until then a kill has the client told again."""
+        """Record that the client has everything up to this number.
+
+        Written with a delay; after a kill before that, events are sent again.
+        """
         if number <= self.taken:
             return
         self.taken = min(number, self.last)

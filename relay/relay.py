@@ -43,7 +43,7 @@ class Relay:
 
     @property
     def fence(self) -> Fence:
-        """Who may call."""
+        """The credentials of clients."""
         return self.service.fence
 
     async def start(self) -> None:
@@ -56,13 +56,13 @@ class Relay:
         log.info("%s: listening on %s", self.title, self._settings.listen)
 
     async def stop(self) -> None:
-        """Hang up on both sides and finish what waits to be written."""
+        """Close both sides and write what is pending."""
         await self._server.stop()
         await end(self._tasks)
         await self.journal.close()
 
     async def failed(self) -> None:
-        """Wait until a part ends, which none may; its exception."""
+        """Wait until a part ends, which is always an error; return its exception."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()

@@ -30,7 +30,7 @@ def path_of(name: str) -> str:
 
 
 def frame(message: bytes) -> bytes:
-    """A message as it is sent."""
+    """Return a message in gRPC framing."""
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
@@ -43,7 +43,7 @@ def outcome(status: Status, message: str | None = None) -> list[tuple[bytes, byt
 
 
 def error_in(headers: Headers) -> GRPCError | None:
-    """What trailers say: None after a success or where they say nothing."""
+    """Return the error in trailers, or None if there is none."""
     found = dict(headers)
     try:
         status = Status(int(found.get(b"grpc-status", b"0")))

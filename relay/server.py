@@ -23,7 +23,9 @@ KEEPALIVE: Final = 10.0  # seconds; a client whose machine is gone keeps nobody 
 
 
 async def bound(bind: Callable[[], Made]) -> Made:
-    """What `bind` makes. A port that is taken may be that of a process which is just ending: OSError after a while."""
+    """Return what `bind` returns, retrying for a while if the port is in use by a process that is ending; raise
+    OSError.
+    """
     for _ in range(PORT_TRIES):
         try:
             return bind()

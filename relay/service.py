@@ -150,7 +150,7 @@ class RelayService:
         return min(position.number, self._journal.last)
 
     async def confirm(self) -> None:
-        """Find out what a client that acknowledges nothing has read."""
+        """Determine what a client without acknowledgements has read."""
         holder, number = self.fence.holder, self._delivered.sent_a_while_ago()
         if holder is not None and number and await holder.stream.connection.echo() and self.fence.holder is holder:
             self._delivered.arrived(number)
@@ -158,7 +158,7 @@ class RelayService:
     # ---- other calls ----
 
     def on_request(self, call: Call, request: bytes | None) -> None:
-        """The request of one of READ_CALLS is here; None: it is not what this relay knows."""
+        """Handle the request of one of READ_CALLS, or None if it cannot be decoded."""
         if request is not None and call.path in PAYLOAD_CALLS:
             self._delivered.asked(request)
         if request is not None and self._journal.answers and call.path in KEPT_CALLS:

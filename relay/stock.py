@@ -19,8 +19,11 @@ ID_KEYS: Final[dict[int, str]] = {
 
 
 class Delivered:
-    """What was sent to such a client lately. It has what it asks about, with all that came before, and what it has read
-    and had time to act on. The rest is sent again to the next client."""
+    """The events sent recently to such a client.
+
+    An event counts as delivered if the client requested its payload or that of a later event, or if it has read it
+    and had time to handle it. The others are sent again to the next client.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -31,7 +34,7 @@ class Delivered:
         self._sent.append((number, time.monotonic(), _id_of(body)))
 
     def sent_a_while_ago(self) -> int:
-        """The last number that a client which has read it has acted on; 0: none."""
+        """Return the last number that the client has handled; 0 = none."""
         before = time.monotonic() - WORK_SECONDS
         return max((number for number, at, _ in self._sent if at < before), default=0)
 

@@ -1,4 +1,4 @@
-"""Streams of an HTTP/2 connection: what is sent on one waits for the peer's flow control."""
+"""Streams of an HTTP/2 connection, with flow control."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Receiver(Protocol):
-    """Is told what the peer does on a stream."""
+    """Callbacks for what arrives on a stream."""
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
         """Headers or, after them, trailers."""
@@ -40,7 +40,7 @@ class Piece:
 
 
 class Stream:
-    """One stream of a connection. What is sent waits for the peer's flow control."""
+    """A stream of a connection. Sending obeys the peer's flow control."""
 
     def __init__(self, connection: Connection, id: int) -> None:
         self.id = id
@@ -77,7 +77,7 @@ class Stream:
             self.close()
 
     def close(self) -> None:
-        """The stream is over: what waits is dropped."""
+        """Close the stream and drop pending data."""
         self.is_closed = True
         while self._waiting:
             self._done(self._waiting.popleft())

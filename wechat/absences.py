@@ -1,5 +1,7 @@
-"""Who is missing from member lists. One reading is not believed: right after its start a gateway gives part of a list,
-or an empty one."""
+"""People missing from member lists.
+
+A single reading is not trusted, because a gateway returns partial or empty lists right after its start.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ MOST_HINTED: Final = 3  # people whom an event that names nobody may stand for
 
 @dataclass(slots=True)
 class Absence:
-    """A person who is missing: how many readings have said so, and when the last of these was."""
+    """A missing person, with the number and time of the readings that lacked them."""
 
     readings: int
     last: datetime
@@ -24,7 +26,7 @@ class Absence:
 
 
 class Absences:
-    """The people who are missing, by room. Readings count when they are `apart` seconds from each other."""
+    """Missing people by room. Readings count if they are `apart` seconds from each other."""
 
     def __init__(self, apart: float) -> None:
         self.apart = timedelta(seconds=apart)
@@ -33,8 +35,10 @@ class Absences:
         self._hinted: set[str] = set()  # rooms that somebody left, nobody knows who
 
     def missed(self, room_id: str, ids: Iterable[str], at: datetime, own_id: str, *, whole: bool = False) -> set[str]:
-        """A reading does not have these people. Returns those of whom that is not believed yet. `whole`: of nobody
-        else is there any doubt."""
+        """Record that a reading lacks these people; return those whose absence is not confirmed yet.
+
+        `whole`: the reading lacks nobody else.
+        """
         people, ids = self._rooms.setdefault(room_id, {}), set(ids)
         for id in [id for id, entry in people.items() if whole and not entry.believed and id not in ids]:
             del people[id]
@@ -54,20 +58,23 @@ class Absences:
         return doubtful
 
     def seen(self, room_id: str, ids: Iterable[str]) -> None:
-        """These people are in the room."""
+        """Record that these people are in the room."""
         people = self._rooms.get(room_id)
         if people:
             for id in ids:
                 people.pop(id, None)
 
     def told(self, room_id: str, ids: Iterable[str], *, sure: bool = True) -> None:
-        """An event says that these people went. Not `sure`: it came late, and the next reading decides."""
+        """Record that an event reports these people as gone.
+
+        If not `sure`, because it came late, the next reading decides.
+        """
         people = self._rooms.setdefault(room_id, {})
         for id in ids:
             people[id] = Absence(OWN_READINGS - 1, datetime.now(UTC) - self.apart, believed=sure)
 
     def hint(self, room_id: str) -> None:
-        """An event says that somebody went, and not who: the next reading does."""
+        """Record that an event reports a leave without saying who; the next reading decides."""
         self._hinted.add(room_id)
 
     def is_believed(self, room_id: str, id: str) -> bool:
@@ -80,7 +87,7 @@ class Absences:
         return id in self._rooms.get(room_id, {})
 
     def next(self) -> tuple[str, datetime] | None:
-        """The room that is to be read again first, and when; None when there is none."""
+        """Return the room to be read again next, and when; None if there is none."""
         waiting = [
             (min(entry.last for entry in doubts) + self.apart, room_id)
             for room_id, people in self._rooms.items()

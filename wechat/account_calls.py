@@ -106,7 +106,7 @@ class Sending(AccountCalls):
         return await self._opened(box, "MessageFile", IN_MEMORY)
 
     async def file(self, message_id: str) -> Media:
-        """The file of a message, which may be large: then it comes as a temporary file."""
+        """Return the file of a message; a large one is a temporary file on disk."""
         box = await patiently(lambda: self._mended.message_box(gateway_id(message_id)))
         return await self._opened(box, "MessageFile", filebox.LARGEST, on_disk=True)
 
@@ -142,7 +142,7 @@ class Sending(AccountCalls):
         return await patiently(lambda: self._mended.message_contact(gateway_id(message_id)))
 
     async def program_title(self, message_id: str) -> str:
-        """What the mini-program that a message is says of itself."""
+        """Return the title of a mini-program message."""
         answer = await patiently(lambda: self._mended.message_program(gateway_id(message_id)))
         if answer.HasField("mini_program"):
             return clean(answer.mini_program.title)
@@ -200,7 +200,7 @@ class PeopleCalls(AccountCalls):
         self._hearing.befriended(id for id in friends if id not in old)
 
     async def log_out(self) -> None:
-        """Log the account out at its gateway, which then shows a code to log in again."""
+        """Log the account out at its gateway, which then shows a login QR code."""
         await self._change("Logout", self._mended.log_out(), self._is_logged_out)
 
     async def _is_logged_out(self) -> bool:

@@ -112,7 +112,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
 
     @property
     def gateway_time(self) -> float | None:
-        """What the gateway's clock shows, in Unix seconds; None where it does not tell."""
+        """The time of the gateway's clock in Unix seconds, or None if unknown."""
         return self._gateway_clock.now
 
     async def start(self) -> None:

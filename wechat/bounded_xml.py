@@ -44,9 +44,9 @@ class _Builder(TreeBuilder):
 
 
 def parse(text: str) -> Element | None:
-    """The document's root; of one that is cut off what there is. None for what is no XML or too much of it.
+    """Return the root of a document, also of a truncated one; None if it is not XML or too large.
 
-    Gateways put in control characters and & as they stand, which no parser takes: these are mended first.
+    Unescaped control characters and &, which gateways insert, are repaired first.
     """
     text = text.strip()
     if not text.startswith("<") or len(text) > MAX_LENGTH:
@@ -64,6 +64,6 @@ def parse(text: str) -> Element | None:
 
 
 def text_at(element: Element | None, path: str) -> str:
-    """The text of the first element at a path below; "" when there is none."""
+    """Return the text of the first element at a path, or ""."""
     found = None if element is None else element.find(path)
     return (found.text or "").strip() if found is not None else ""

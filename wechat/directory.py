@@ -71,8 +71,11 @@ class CachedDirectory:
         return self._read.get(room_id), self._moved.get(room_id, {}).get(contact_id)
 
     def put_contact(self, contact: Contact) -> None:
-        """Take a person in, or what is new about them. A name that is known is not lost to an empty one; whom the
-        account accepted or greeted is a friend, though gateways do not always say so."""
+        """Add or update a person.
+
+        An empty name does not replace a known one. People whom the account accepted or greeted are friends,
+        although gateways do not always report that.
+        """
         known = self.contacts.get(contact.id)
         if known is not None and known.name and not contact.name:
             contact = replace(contact, name=known.name)
@@ -92,20 +95,19 @@ class CachedDirectory:
                 self._index[tier].setdefault(value, {})[contact.id] = None
 
     def known_as(self, id: str) -> str:
-        """The id by which a person is known whom a gateway also calls by their 微信号, which nobody else can have."""
+        """Return the id of a person whom a gateway names by their unique 微信号."""
         bearers = self._index["weixin"].get(id, {})
         return next(iter(bearers)) if id not in self.contacts and len(bearers) == 1 else id
 
     def befriend(self, id: str) -> None:
-        """The person is a friend, whatever their payload says."""
+        """Mark a person as a friend, regardless of the payload."""
         known = self.contacts.get(id, Contact(id))
         if not known.friend:
             self._befriended.add(id)
             self.put_contact(replace(known, friend=True))
 
     def trust_list(self, listed: Collection[str]) -> list[str]:
-        """Where no payload calls anybody a friend, who is on the list of contacts is one; returns those who were not
-        known to be."""
+        """Treat the whole contact list as friends if no payload marks anybody as one; return those who are new."""
         known = [self.contacts[id] for id in listed if id in self.contacts and id != self.owner_id]
         people = [contact for contact in known if not contact.official]
         if any(contact.friend and contact.id not in self._befriended for contact in people):
@@ -116,7 +118,7 @@ class CachedDirectory:
         return new
 
     def unfriend(self, id: str) -> None:
-        """The person is no friend any more."""
+        """Mark a person as no longer a friend."""
         self._befriended.discard(id)
         if (known := self.contacts.get(id)) is not None:
             self.put_contact(replace(known, friend=False))
@@ -130,8 +132,10 @@ class CachedDirectory:
                 _unlist(self._index[tier], getattr(contact, tier), id)
 
     def put_room(self, room: Room, read: datetime | None = None) -> None:
-        """Take a group in, or what is new about it. `read`: when the reading of its members began; who is missing from
-        it stays a member until another reading agrees."""
+        """Add or update a group.
+
+        `read`: when reading its members began. Missing members stay until another reading agrees.
+        """
         if read is not None:
             room = self._with_doubtful(room, read)
             if self.absences.is_believed(room.id, self.owner_id):
@@ -151,7 +155,7 @@ class CachedDirectory:
             self._read[room.id] = read
 
     def _with_doubtful(self, room: Room, read: datetime) -> Room:
-        """The group as it was read, with the people of whom it is not certain that they are gone."""
+        """Return the group as read, plus the members whose absence is not confirmed."""
         known = self.rooms.get(room.id)
         before = known.member_ids if known is not None else {self.owner_id} - {""}
         self.absences.seen(room.id, room.member_ids)

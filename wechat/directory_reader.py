@@ -74,7 +74,7 @@ class DirectoryReader:
         return known if known.name else await self.named(known)
 
     async def named(self, nameless: Contact) -> Contact:
-        """A person who had no name when they were read, read anew; gateways tell of people before they have them."""
+        """Read a person without a name again: gateways report people before their data is available."""
         now = time.monotonic()
         if now - self._looked_at.get(nameless.id, -LOOK_EVERY) < LOOK_EVERY:
             return nameless

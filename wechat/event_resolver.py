@@ -147,7 +147,7 @@ class EventResolver:
         )
 
     async def _person(self, id: str) -> Contact:
-        """Who speaks or asks. When they are not known and cannot be read the event still counts."""
+        """Return the sender. The event is handled even if the sender is unknown and cannot be read."""
         try:
             return await self._reader.contact(id)
         except WeChatOffline:

@@ -36,7 +36,7 @@ REUSED = "#again:"  # in the id of an event, behind the gateway's id, which came
 
 
 def gateway_id(message_id: str) -> str:
-    """The id by which the gateway knows a message."""
+    """Return the gateway's id of a message."""
     return message_id.partition(REUSED)[0]
 
 
@@ -137,8 +137,11 @@ class StaffMessage(Event):
 
 @dataclass(frozen=True, slots=True)
 class MessageFailed(Event):
-    """A message of ours that was taken did not reach its receiver. `message_id`: the number of our work, or "" where
-    WeChat does not say which; `unfriended`: the receiver is no friend any more."""
+    """An accepted message was not delivered.
+
+    `message_id`: the id of our job, or "" if WeChat does not say which; `unfriended`: the receiver is no longer a
+    friend.
+    """
 
     contact_id: str
     message_id: str

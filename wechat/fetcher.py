@@ -1,4 +1,4 @@
-"""Fetches what a gateway names by an address, without becoming its way into the private network."""
+"""Downloads files from URLs given by a gateway, without exposing the private network to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PrivateAddress(OSError):
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names to addresses on the internet only; what is checked here is what is connected to."""
+    """Resolver that returns public addresses only. The checked address is the one that is connected to."""
 
     def __init__(self) -> None:
         self._resolver = ThreadedResolver()

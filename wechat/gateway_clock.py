@@ -1,4 +1,4 @@
-"""What the clock of a gateway shows, by the Date header of its answers."""
+"""The clock of a gateway, from the Date header of its responses."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ class GatewayClock:
 
     @property
     def now(self) -> float | None:
-        """What it shows now, in Unix seconds (to about a second); None while nothing is known."""
+        """The current time in Unix seconds, accurate to about a second; None if unknown."""
         return None if self._shown is None else self._shown[0] + time.monotonic() - self._shown[1]

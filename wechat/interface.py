@@ -94,14 +94,16 @@ class Directory(Protocol):
         """Return the groups with exactly this topic."""
 
     def befriend(self, id: str) -> None:
-        """The person is a friend, whatever WeChat's payload says."""
+        """Mark a person as a friend, regardless of the payload."""
 
     def unfriend(self, id: str) -> None:
-        """The person is no friend any more."""
+        """Mark a person as no longer a friend."""
 
     def expect(self, room_id: str, ids: Collection[str]) -> None:
-        """These people are members as far as the database knows: who is missing on one reading stays a member until
-        another one agrees."""
+        """Set the members known to the database.
+
+        A member missing from one reading stays until another reading agrees.
+        """
 
     def left(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
         """It is certain that these people are not in a group."""
@@ -136,7 +138,7 @@ class WeChat(Protocol):
 
     @property
     def gateway_time(self) -> float | None:
-        """What the gateway's clock shows, in Unix seconds; None where it does not tell."""
+        """The time of the gateway's clock in Unix seconds, or None if unknown."""
 
     def begin(self, epoch: int, position: str) -> None:
         """Set the epoch of this process and the stored position in a relay's events ("" = unknown), before `start`."""
@@ -169,12 +171,15 @@ class WeChat(Protocol):
 
     async def self_qr_code(self) -> str: ...
     async def log_out(self) -> None:
-        """Log the account out at its gateway, which then shows a code to log in again."""
+        """Log the account out at its gateway, which then shows a login QR code."""
 
     # Groups
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str: ...
     async def room(self, room_id: str, *, fresh: bool = False) -> Room:
-        """A group; `fresh`: what WeChat shows now. The directory keeps who is missing until another reading agrees."""
+        """Return a group; `fresh`: read it without any cache.
+
+        The directory keeps missing members until another reading agrees.
+        """
 
     async def read_new_rooms(self) -> list[Room]:
         """Read the list of groups and the unknown ones on it; return those."""
@@ -191,11 +196,13 @@ class WeChat(Protocol):
         """Wait up to `timeout` seconds for a person to join; return whether they did."""
 
     async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
-        """Have a QR code to join the group by (JOIN_BY_CODE); who joins by it carries `state`. `grows`: when the group
-        is full the next one opens by itself."""
+        """Create a QR code to join the group (JOIN_BY_CODE); members who join by it carry `state`.
+
+        `grows`: a full group is followed by another one.
+        """
 
     async def join_picture(self, room_id: str) -> bytes:
-        """The QR code to join the group by, as a picture; b"" when there is none."""
+        """Return the QR code to join the group as a picture, or b""."""
 
     async def remove_member(self, room_id: str, contact_id: str) -> None: ...
     async def leave_room(self, room_id: str) -> None: ...
@@ -209,7 +216,7 @@ class WeChat(Protocol):
     # Content of received messages
     async def media(self, message_id: str) -> Media: ...
     async def file(self, message_id: str) -> Media:
-        """As `media`, which may be large: `Media.file` instead of `Media.data` then."""
+        """Like `media`, for large files: these have `Media.file` instead of `Media.data`."""
 
     async def image(self, message_id: str) -> Media: ...
     async def link(self, message_id: str) -> Link: ...

@@ -1,8 +1,8 @@
-"""What a message is, read from what it holds.
+"""Determines what a message is from its content.
 
-Gateways label messages as they like: a reply that quotes comes as a text, a file, a link or of an unknown kind, and its
-text is the XML that WeChat's clients exchange (`<msg><appmsg>`, `<sysmsg>`). The numbers of `appmsg/type` are those of
-WeChat's clients, as wechaty-puppet-padlocal and wechat4u know them.
+The labels of gateways are unreliable: a quoting reply is reported as a text, a file, a link or as unknown, and its text
+is the XML that WeChat's clients exchange (`<msg><appmsg>`, `<sysmsg>`). The values of `appmsg/type` are those known to
+wechaty-puppet-padlocal and wechat4u.
 """
 
 from __future__ import annotations
@@ -65,9 +65,11 @@ PARTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a message is. `text`: what is said, or what a card shows (its title, then its description in a new line);
-    `target`: where a card leads (a link's URL, a contact's id, a mini-program's id, a place's coordinates); `quoted`:
-    what a reply quotes, which is of `quoted_kind`."""
+    """The content of a message.
+
+    `text`: the text, or a card's title and description on separate lines; `target`: the URL of a link, id of a
+    contact or mini-program, or coordinates of a place; `quoted`: the quoted text, of kind `quoted_kind`.
+    """
 
     kind: MessageKind
     text: str = ""
@@ -77,7 +79,7 @@ class Content:
 
 
 def read_content(text: str, kind: MessageKind) -> Content:
-    """What a message is that the gateway calls `kind`. Never raises; what cannot be read keeps its label."""
+    """Return the content of a message labelled `kind`. Never raises; content that cannot be parsed keeps its label."""
     text = clean(text)
     found = _of_note(text.strip(), kind) or _of_xml(text, kind)
     if found is not None:
@@ -89,13 +91,13 @@ def read_content(text: str, kind: MessageKind) -> Content:
 
 
 def hello_of(text: str) -> str:
-    """What a person writes who asks to become a friend: some gateways give the XML around it."""
+    """Return the text of a friend request; some gateways return it as XML."""
     root = parse(text)
     return clean(root.get("content", text) if root is not None and root.tag == "msg" else text)
 
 
 def _of_note(text: str, kind: MessageKind) -> Content | None:
-    """A pat, or that something was taken back, where WeChat tells it as a sentence."""
+    """Recognise a pat or a recalled message that WeChat reports as a sentence."""
     if text.startswith("<") or len(text) > MAX_QUOTED:
         return None
     if _PAT.fullmatch(text) or (kind in LOOSE and _PATTED.search(text)):
@@ -169,7 +171,7 @@ def _of_app(app: Element, depth: int) -> Content | None:
 
 
 def _quoted(refer: Element | None, depth: int) -> Content:
-    """What a reply quotes: a text, or the XML of what is no text."""
+    """Return what a reply quotes, a text or the content of its XML."""
     text = text_at(refer, "content")
     root = parse(text) if depth == 0 else None
     inner = _of_element(root, depth + 1) if root is not None and root.tag in _ROOTS else None

@@ -1,6 +1,6 @@
-"""What WeChat itself says in a conversation, as a sentence: not delivered, no friend any more, now friends.
+"""Notes of WeChat itself in a conversation: not delivered, no longer friends, now friends.
 
-Gateways give these notes as system messages (GroupNote) or as texts of the person they are about.
+Gateways report them as system messages (GroupNote) or as texts of the person concerned.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Note(StrEnum):
-    """What a note means; the first two are why a message of ours was not delivered."""
+    """The meaning of a note. The first two mean that our message was not delivered."""
 
     REFUSED = "refused by the receiver"
     NO_FRIEND = "the receiver is no friend any more"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def address_of(settings: AssistantSettings, endpoint: str = "") -> GatewayAddress:
-    """Where the account's gateway is; `endpoint`: what the authority last answered."""
+    """The address of the account's gateway. `endpoint`: the last response of the authority."""
     return GatewayAddress(endpoint or settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
 
 

@@ -99,7 +99,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
 
     @property
     def gateway_time(self) -> float | None:
-        """What the platform's clock shows, in Unix seconds."""
+        """The time of the platform's clock in Unix seconds."""
         return self._api.platform_clock.now
 
     async def start(self) -> None:

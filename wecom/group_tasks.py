@@ -26,7 +26,7 @@ class TaskStatus(IntEnum):
 
 
 class GroupTasks:
-    """Says things where 微信客服 cannot."""
+    """Sends messages to groups and staff, which 微信客服 cannot."""
 
     def __init__(
         self, api: WecomApi, storage: Storage, directory: CachedDirectory, agent: int, clock: Callable[[], float]

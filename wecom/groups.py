@@ -26,14 +26,14 @@ BY_CODE: Final = 2  # the scene of a join way: a QR code
 
 
 class MemberKind(IntEnum):
-    """Who a member of a group is."""
+    """The kind of a group member."""
 
     STAFF = 1
     CUSTOMER = 2
 
 
 class Change(StrEnum):
-    """What a callback says has happened to a group."""
+    """A change of a group reported by a callback."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -115,7 +115,7 @@ class CustomerGroups:
         return new
 
     async def read(self, chat_id: str) -> Room:
-        """A group as the API shows it now; WeChatRefused when there is none."""
+        """Read a group; raise WeChatRefused if there is none."""
         began = datetime.now(UTC)
         try:
             answer = await self._api.call("externalcontact/groupchat/get", {"chat_id": chat_id, "need_name": 1})
@@ -159,7 +159,7 @@ class CustomerGroups:
         return state
 
     def changed(self, chat_id: str) -> None:
-        """A callback told of a group: read it until it has changed."""
+        """Read a group after a callback until it shows the change."""
         if (running := self._following.pop(chat_id, None)) is not None:
             running.cancel()
         self._following[chat_id] = asyncio.create_task(self._follow(chat_id))
@@ -183,8 +183,11 @@ class CustomerGroups:
     # ---- the code to join by ----
 
     async def open(self, chat_id: str, state: str, *, grows: bool) -> None:
-        """Have a QR code under which people join the group; `state` shows who came by it. `grows`: when the group is
-        full WeCom opens the next one. A second code of a call that was lost leads to the same group."""
+        """Create a QR code to join the group; members who join by it carry `state`.
+
+        `grows`: WeCom adds another group when it is full. A duplicate code after a lost response leads to the
+        same group.
+        """
         if any(chat.id == chat_id and chat.config_id for chat in await self._storage.chats()):
             return
         body: dict[str, Any] = {"scene": BY_CODE, "chat_id_list": [chat_id], "state": state}
@@ -199,11 +202,11 @@ class CustomerGroups:
         self._set_state(chat_id, state)
 
     async def picture(self, chat_id: str) -> bytes:
-        """The QR code to join by, as a picture; b"" when there is none."""
+        """Return the QR code to join as a picture, or b""."""
         return next((chat.picture for chat in await self._storage.chats() if chat.id == chat_id), b"")
 
     async def close(self, chat_id: str) -> None:
-        """Nobody joins by the code any more; the group itself stays with the staff."""
+        """Delete the QR code; the group itself stays with the staff."""
         chat = next((chat for chat in await self._storage.chats() if chat.id == chat_id), None)
         if chat is None:
             return

@@ -39,7 +39,7 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A group that people join by a QR code. `state`: what its members carry who did; `picture`: the QR code."""
+    """A group that people join by a QR code. `state`: carried by members who did; `picture`: the QR code."""
 
     id: str
     state: str

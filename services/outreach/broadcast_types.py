@@ -1,4 +1,4 @@
-"""What is asked of a broadcast, where it goes, and its result."""
+"""The request, the targets and the result of a broadcast."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Broadcasts:
         *,
         all_in_memory: bool = True,
     ) -> None:
-        """`all_in_memory`: whether the groups of every account are."""
+        """`all_in_memory`: whether the groups of all accounts are in memory."""
         self._all_in_memory = all_in_memory
         self._store = store
         self._accounts = accounts
@@ -105,10 +105,10 @@ class Broadcasts:
     # ---- by a business system, or in the console ----
 
     async def promise(self, request: BroadcastRequest, who: str, key: str | None) -> int:
-        """Promise it to every group and friend it names; returns its id. A key that came before promises nothing again.
+        """Queue the broadcast for every named group and friend; return its id.
 
-        NotFound for a group or friend there is not; InvalidParameter when no group is left, or the key came with
-        another request.
+        A repeated key queues nothing again. Raises NotFound for an unknown group or friend, and
+        InvalidParameter if there is no target or the key was used for another request.
         """
         if key is None:
             return await self._store.write(lambda s: self._write(s, request, who, None))
@@ -181,7 +181,7 @@ class Broadcasts:
         return Target(account, NO_GROUP, contact_id)
 
     def _promise(self, session: Session, broadcast: Broadcast, body: Body, targets: Sequence[Target], who: str) -> int:
-        """Promise the message in every conversation; returns to how many groups and friends."""
+        """Queue the message for every target; return the number of groups and friends."""
         how: dict[str, Any] = {"priority": Priority.BROADCAST, "run_at": broadcast.run_at}
         jobs = [self._messages.say(session, one.account, one.conversation, dict(body), **how) for one in targets]
         write_bulk(session)  # which gives the messages their ids
@@ -240,7 +240,7 @@ class Broadcasts:
 
 
 def _meant_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
-    """The groups that are meant, of every account, whichever process serves it."""
+    """Return the selected groups of all accounts, from the database."""
     if request.everywhere:
         return list(every_group(session))
     if request.tags:

@@ -1,4 +1,4 @@
-"""Who looks at which ticket in the console, and who writes. In memory: it is worth nothing after a restart."""
+"""Who is viewing and writing which ticket in the console. Kept in memory only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECONDS: Final = 20.0  # that somebody counts as present after their page has sa
 
 
 class Doing(StrEnum):
-    """What somebody does at a ticket."""
+    """An activity at a ticket."""
 
     VIEWING = "viewing"
     WRITING = "writing"
@@ -23,7 +23,7 @@ class Doing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """Somebody at a ticket. `at`: monotonic seconds."""
+    """A person at a ticket. `at`: monotonic seconds."""
 
     name: str
     doing: Doing
@@ -38,7 +38,7 @@ class Presence:
         self._people: defaultdict[int, dict[str, Present]] = defaultdict(dict)
 
     def note(self, ticket: int, session_id: str, name: str, doing: Doing) -> None:
-        """Somebody's page says what they do; others are told when that is new."""
+        """Record a person's activity, and publish it if it changed."""
         people = self._people[ticket]
         before = people.pop(session_id, None)
         if doing is not Doing.LEFT:
@@ -47,7 +47,7 @@ class Presence:
             self._changes.publish(ChangeKind.PRESENCE, id=ticket)
 
     def others(self, ticket: int, session_id: str) -> list[Present]:
-        """Who else is at the ticket."""
+        """Return the other people at the ticket."""
         since = time.monotonic() - SECONDS
         people = {id: one for id, one in self._people.pop(ticket, {}).items() if one.at >= since}
         if people:

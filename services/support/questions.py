@@ -91,7 +91,7 @@ class Questions:
         self._near.prepare()
 
     def drop(self, account: str) -> None:
-        """Forget what is of an account."""
+        """Drop the data of an account."""
         self._menus = {who: menu for who, menu in self._menus.items() if who[0] != account}
         self._fallbacks = {who: at for who, at in self._fallbacks.items() if who[0] != account}
 
@@ -142,8 +142,10 @@ class Questions:
         return entry.answer
 
     def fallback(self, account: str, contact_id: str, text: str, *, hint: str = "") -> Decision:
-        """The person is told they were not understood, at most once in ten minutes; the second time within those they
-        are offered a person in other words, then there is silence. The question is counted."""
+        """Reply to a question that was not understood, and count it.
+
+        Within ten minutes, the second reply offers a person in other words; after that there is none.
+        """
         now, who = self._clock(), (account, contact_id)
         last = self._fallbacks.get(who)
         if last is None or now - last.at >= FALLBACK_SECONDS:

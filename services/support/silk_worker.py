@@ -1,6 +1,6 @@
-"""`python -m services.support.silk_worker`: the child process that decodes one voice message, from stdin to stdout.
+"""`python -m services.support.silk_worker`: child process that decodes one voice message from stdin to stdout.
 
-The decoder is C and what it reads comes from strangers: it may need any amount of memory, loop, or crash.
+The decoder is C code and its input is untrusted: it may use any amount of memory, loop or crash.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Unreadable(Exception):
 
 
 class TranscriptionClient:
-    """Asks the server; never raises for what the server or the file is."""
+    """Client of the transcription server. Failures of the server or an unreadable file never raise."""
 
     def __init__(self, http: HttpClient, settings: TranscriptionSettings, clock: Clock) -> None:
         self._http = http
@@ -47,7 +47,7 @@ class TranscriptionClient:
         return bool(self._settings.base_url)
 
     async def words(self, path: str) -> str:
-        """What is said in a file on this machine's disk; nothing when that cannot be had in time."""
+        """Return the transcript of a file on disk, or "" if it is not available in time."""
         if not self.is_on or self._breaker.is_open:
             return ""
         try:
@@ -89,7 +89,7 @@ def _read(path: str) -> bytes:
 
 
 async def _playable(data: bytes) -> tuple[bytes, str]:
-    """The sound in a form that servers take, and a file name that says which; Unreadable."""
+    """Return the audio in a format that servers accept, with a matching file name; raise Unreadable."""
     if data.startswith(SILK):
         return await decoded(data), "voice.wav"
     suffix = next((suffix for begin, suffix in FORMATS if data.startswith(begin)), "")

@@ -1,5 +1,8 @@
-"""Numbers per day for the console's charts. Past days are rolled up into one row each; of today only what an index
-finds is counted when somebody looks. Days are of the config's time zone."""
+"""Daily numbers for the console's charts.
+
+Past days are rolled up into one row each; today's numbers are counted on demand, by indexed queries only. Days are
+those of the configured time zone.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ class DailyTotals:
         return len(higher)
 
     def read(self, session: Session, days: int = DAYS) -> list[DayTotal]:
-        """The last so many days, today being the last; days on which nothing happened are there too."""
+        """Return the last days up to today, including days without data."""
         dates = [day.isoformat() for day in self._dates(days)]
         rows = {row.day: row for row in session.exec(select(DayTotal).where(col(DayTotal.day) >= dates[0])).all()}
         totals = [rows.get(day) or DayTotal(day=day) for day in dates]
@@ -93,7 +96,7 @@ class DailyTotals:
         return total
 
     def _happened(self, session: Session, day: date) -> DayTotal:
-        """All but what was sent: what an index finds quickly."""
+        """Return the numbers that indexed queries can count."""
         begin, end = self._span(day)
         columns = (func.sum(DailyCount.messages), func.sum(DailyCount.joins), func.sum(DailyCount.leaves))
         messages, joins, leaves = session.exec(select(*columns).where(DailyCount.day == day.isoformat())).one()

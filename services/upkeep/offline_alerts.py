@@ -1,4 +1,4 @@
-"""Tells people that an account has been offline for long: business systems, and its admins through another account."""
+"""Alerts business systems, and the admins through another account, when an account has been offline for long."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREFIX: Final = "offline_alert:"  # of the setting's key; the account's name fol
 
 
 class OfflineAlerts:
-    """Alerts once for each time that an account is away, over restarts, and says when it is back."""
+    """Alerts once per outage, across restarts, and reports when the account is back."""
 
     def __init__(
         self,

@@ -70,7 +70,7 @@ class ConfigReloader:
         return _result(changes, prepared)
 
     async def reload(self, who: str) -> ReloadResult:
-        """Take what the source says now; ConfigError, and then nothing has changed. `who`: as in the audit log."""
+        """Reload the config from its source. On ConfigError nothing has changed. `who`: actor for the audit log."""
         result = await self.follow()
         log.info("config reloaded by %s: %s", who, ", ".join(result.changed) or "nothing changed")
         if result.restart:
@@ -80,7 +80,7 @@ class ConfigReloader:
         return result
 
     async def follow(self) -> ReloadResult:
-        """Take what the source says now, as another process has done; ConfigError, and then nothing has changed."""
+        """Reload the config after another process did. On ConfigError nothing has changed."""
         async with self._turn:
             changes, prepared = await asyncio.to_thread(self._prepare)
             for one in prepared:  # without a pause between them: nobody sees half of it

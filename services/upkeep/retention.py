@@ -28,7 +28,7 @@ class Retention:
         self._keep = keep_days * DAY
 
     async def run(self) -> int | str:
-        """Forget what is old, unless the clock is not to be believed; how many files."""
+        """Delete old data, unless the clock cannot be trusted; return the number of files."""
         if not await self._clock_trust.is_trusted():
             return REFUSED
         before = self._clock() - self._keep

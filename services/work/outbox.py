@@ -82,12 +82,13 @@ class Outbox:
         self._on_sent.append(listener)
 
     async def load(self, account: str | None = None) -> None:
-        """Take up what an earlier process left open, of one account or of all; before anything new is promised, so
-        that the order holds."""
+        """Load the open jobs of an earlier process, of one account or of all, before new jobs are added, so that the
+        order is kept.
+        """
         self._take_all(await self._store.write(lambda s: self._settle_and_load(s, account)))
 
     async def refresh(self, account: str) -> None:
-        """Take up what other processes have promised of an account that is held here."""
+        """Load the jobs that other processes added for an account of this process."""
         # By the writer: what it shows as open and is not known here was not ended by this process either.
         self._take_all(await self._store.write(lambda s: open_items(s, account)))
 
@@ -99,7 +100,7 @@ class Outbox:
                 log.warning("job %s is waiting: queue %s has no worker", item.id, item.queue)
 
     async def drop(self, account: str, grace: float) -> None:
-        """Leave the work of an account to another process; what of it runs may finish for `grace` seconds."""
+        """Drop the jobs of an account, which another process takes over; running ones get `grace` seconds to finish."""
         for work in self._open.values():
             work.dropped = work.dropped or work.account == account
         own = [name for name in self._queues if account and name.partition(":")[2] == account]
@@ -136,8 +137,10 @@ class Outbox:
         fingerprint: str = "",
         account: str | None = None,
     ) -> Job:
-        """Promise a piece of work inside a transaction; begun once that is in, and only then does it have its id.
-        `account`: whose work it is, where the queue's name does not say it."""
+        """Add a job inside a transaction; it starts, and gets its id, after the commit.
+
+        `account`: the account it belongs to, if the name of the queue does not tell.
+        """
         now = self._clock()
         account = queue.partition(":")[2] if account is None else account
         values = {
@@ -240,7 +243,7 @@ class Outbox:
         )
 
     async def last_sent(self, queue: str, key: str, since: float) -> int:
-        """The number of the newest work of a key that was done since a moment; 0 when there is none."""
+        """Return the id of the newest job of a key done since this time, or 0."""
         done = select(OutboxItem.id).where(OutboxItem.queue == queue, OutboxItem.key == key)
         done = done.where(OutboxItem.state == WorkState.SENT, col(OutboxItem.done_at) >= since)
         newest = done.order_by(col(OutboxItem.id).desc()).limit(1)
@@ -286,7 +289,10 @@ class Outbox:
         self._ends.put(_End(work, result, end))
 
     def _settle_and_load(self, session: Session, account: str | None) -> Sequence[OutboxItem]:
-        """What an earlier process was sending when it died is unknown: broadcasts end here, all else is done again."""
+        """Settle and load open jobs.
+
+        Deliveries interrupted by a crash are repeated, except broadcasts, which end as unknown.
+        """
         items = open_items(session, account)
         cut_off = [i for i in items if i.state == WorkState.SENDING and i.priority == Priority.BROADCAST]
         gone = GiveUp("interrupted while sending", unknown=True)
