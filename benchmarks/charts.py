@@ -6,19 +6,16 @@ SQLite, and PostgreSQL where WXBOT_BENCH_POSTGRES names an empty database.
 
 from __future__ import annotations
 
-import os
 import statistics
-import tempfile
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import create_engine, make_url, text
 from sqlmodel import Session
 
-from benchmarks.tables import table
+from benchmarks.tables import on_each_database, table
 from models.db import Store
 from services.accounts.registry import Accounts
 from services.upkeep.daily_totals import DailyTotals
@@ -49,11 +46,7 @@ FILL: Final = (
 
 async def run() -> str:
     """A table for each database."""
-    with tempfile.TemporaryDirectory() as folder:
-        made = [await _measure("SQLite", f"sqlite:///{Path(folder)}/wxbot.db")]
-    if url := os.environ.get("WXBOT_BENCH_POSTGRES"):
-        made.append(await _measure("PostgreSQL", url))
-    return "\n".join(made)
+    return await on_each_database(_measure)
 
 
 async def _measure(name: str, url: str) -> str:

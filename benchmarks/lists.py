@@ -5,18 +5,15 @@ On SQLite, and on PostgreSQL if WXBOT_BENCH_POSTGRES names an empty database.
 
 from __future__ import annotations
 
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import text
 from sqlmodel import Session
 
-from benchmarks.tables import table
+from benchmarks.tables import on_each_database, table
 from models.db import Store
 from models.durable import WorkState
 from models.groups import MemberState, QunState
@@ -80,11 +77,7 @@ def _reads(rows: int) -> dict[str, Read]:
 
 async def run() -> str:
     """Return a table per database."""
-    with tempfile.TemporaryDirectory() as folder:
-        made = [await _measure("SQLite", f"sqlite:///{Path(folder)}/wxbot.db")]
-    if url := os.environ.get("WXBOT_BENCH_POSTGRES"):
-        made.append(await _measure("PostgreSQL", url))
-    return "\n".join(made)
+    return await on_each_database(_measure)
 
 
 async def _measure(name: str, url: str) -> str:
