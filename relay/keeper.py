@@ -12,7 +12,7 @@ from grpclib.exceptions import GRPCError
 
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
-from relay.http2 import TooManyCalls
+from relay.http2 import ConnectionLost, TooManyCalls
 from relay.journal import Journal, JournalError
 from relay.rpc import frame, path_of
 from relay.upstream import Upstream
@@ -64,17 +64,20 @@ class Keeper:
             if not due or self._upstream.connection is None:
                 await asyncio.sleep(PATIENCE / 2)
                 continue
-            await asyncio.gather(*(self._keep(number, body) for number, _, body in due))
-            if self._upstream.connection is not None:  # else they are read again when the gateway is back
+            done = await asyncio.gather(*(self._keep(number, body) for number, _, body in due))
+            if all(done):  # else the connection was lost, and they are read again
                 at = due[-1][0]
 
-    async def _keep(self, number: int, body: bytes) -> None:
-        """Read and keep what one event is about."""
+    async def _keep(self, number: int, body: bytes) -> bool:
+        """Read and store the payload of an event; return False if the connection was lost meanwhile."""
         try:
             async with self._slots:
                 await self._read(number, body)
+        except ConnectionLost:
+            return False
         except (GRPCError, JournalError, TimeoutError, ValueError, OSError, TooManyCalls) as error:
-            log.info("the payload of event %d is not kept: %s", number, type(error).__name__)
+            log.info("the payload of event %d is not stored: %s", number, type(error).__name__)
+        return True
 
     async def _read(self, number: int, body: bytes) -> None:
         event = pb.EventResponse.FromString(body)

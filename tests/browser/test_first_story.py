@@ -124,8 +124,8 @@ async def they_are_in_the_group(shop: Shop, guest: Page) -> None:
     """The friend request is accepted, the person added and welcomed once with an @."""
     await guest.get_by_role("button", name=GROUP).click()
     log = guest.get_by_role("log")
-    await expect(log).to_contain_text(f"欢迎 九纹龙 加入{GROUP}！")
-    await expect(log.get_by_role("article").filter(has_text="欢迎 九纹龙")).to_have_count(1)
+    await expect(log).to_contain_text(f"欢迎 @九纹龙\u2005加入{GROUP}！")
+    await expect(log.get_by_role("article").filter(has_text="欢迎 @九纹龙")).to_have_count(1)
     assert shop.bot.sandbox is not None
     world = shop.bot.sandbox.world
     group = next(room for room in world.state.rooms.values() if room.topic == GROUP)

@@ -96,8 +96,14 @@ class Life:
         await asyncio.sleep(0.1)  # for delayed events
         await self.town.quiet()
         await holds(self._idle, lambda: "the ways in go on")
-        await self.town.bot.container.policy.check()
+        await holds(self._agrees, lambda: "readings agree on who is gone")
         await self.town.quiet()
+
+    async def _agrees(self) -> bool:
+        await self.town.bot.container.policy.check()
+        return await members(self.town, self.qun) == set(self.town.room(self.qun["room"]).members) - {
+            self.town.id("bot")
+        }
 
     async def _idle(self) -> bool:
         return not self.town.bot.container.token_joins._tasks
