@@ -34,7 +34,7 @@ async def send(request: web.Request) -> web.Response:
         container.accounts.get(where["account"])
     key = idempotency_key(request, "broadcast")
     content: Body = await read_content(body, container.attachments)
-    broadcast_id = await container.broadcasts.promise(BroadcastRequest(content, **where), caller(request), key)
+    broadcast_id = await container.broadcasts.submit(BroadcastRequest(content, **where), caller(request), key)
     answer = {"broadcast": {"id": broadcast_id, "state": "queued"}}
     return reply(answer, 202, {"Location": f"{PATH}/{broadcast_id}"})
 
@@ -69,7 +69,7 @@ def _moment(body: Mapping[str, Any], now: float) -> float:
 
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/broadcast/{id}: the result for each group."""
-    result = await request.app[HOUSE].broadcasts.result(number(request))
+    result = await request.app[HOUSE].broadcast_results.get(number(request))
     broadcast = result.broadcast
     shown = {
         "id": broadcast.id,

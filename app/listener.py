@@ -146,5 +146,5 @@ class EventListener:
         one.
         """
         if greet:
-            self._container.friends.greet(session, self._account, person.id)
+            self._container.greetings.greet(session, self._account, person.id)
         self._container.webhook_events.friend_added(session, self._account, person.id, person.name)

@@ -14,7 +14,6 @@ from api.responses import iso, listing, reply
 from console.access import VISITOR
 from console.names import person_name
 from models.durable import OutboxItem, WorkState
-from services.flows.flows import end_run
 from services.messaging.webhook_delivery import list_deliveries
 from services.messaging.webhook_events import QUEUE
 
@@ -51,7 +50,7 @@ async def resend(request: web.Request) -> web.Response:
 async def overview(request: web.Request) -> web.Response:
     """GET /console/api/connections: webhooks, systems and open flows."""
     container = request.app[HOUSE]
-    runs = await container.flows.open_runs()
+    runs = await container.flow_runs.open()
     webhooks = [
         {
             "name": hook.name,
@@ -86,5 +85,5 @@ async def overview(request: web.Request) -> web.Response:
 async def end_flow(request: web.Request) -> web.Response:
     """POST /console/api/flow/{id}/end: cancel a flow and tell its person."""
     container, who, run_id = request.app[HOUSE], request[VISITOR].actor, number(request)
-    await container.store.write(lambda s: end_run(s, container.flows, container.audit, run_id, who))
+    await container.store.write(lambda s: container.flow_runs.cancel(s, run_id, who))
     return web.Response(status=204)

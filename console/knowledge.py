@@ -22,7 +22,7 @@ from models.faq import Question
 from models.keywords import Keyword
 from models.schema import MAX_ID
 from services.support.faq import Entry
-from services.support.questions import top_misses
+from services.support.missed_questions import most_missed
 from services.support.rule_files import export_keywords, export_questions
 
 MISS_DAYS = 30
@@ -36,7 +36,7 @@ async def read(request: web.Request) -> web.Response:
 
     def load(session: Session) -> Any:
         keywords = container.keywords.listed(session, account, None)
-        return keywords, container.faq.listed(session), top_misses(session, MISSES, account=account, since=since)
+        return keywords, container.faq.listed(session), most_missed(session, MISSES, account=account, since=since)
 
     keywords, questions, misses = await container.store.read(load)
     return reply(

@@ -56,7 +56,7 @@ def _shown(container: Container, row: Broadcast) -> dict[str, Any]:
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/broadcast/{id}: the result of each group and friend."""
     container = request.app[HOUSE]
-    result = await container.broadcasts.result(number(request))
+    result = await container.broadcast_results.get(number(request))
     groups = [
         {"number": number, "topic": _topic(container, number), "state": state}
         for number, state in result.groups.items()
@@ -90,7 +90,7 @@ async def send(request: web.Request) -> web.Response:
         friends=_friends(body),
         run_at=_moment(body, container.clock()),
     )
-    broadcast_id = await container.broadcasts.promise(order, who, f"console:{key}")
+    broadcast_id = await container.broadcasts.submit(order, who, f"console:{key}")
     return reply({"broadcast": {"id": broadcast_id}}, 202)
 
 

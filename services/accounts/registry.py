@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from errors import AssistantOffline, AssistantUnknown, NotSupported, WeChatTooFast
@@ -20,7 +20,7 @@ class Accounts:
 
     def __init__(
         self,
-        governors: dict[str, Governor],
+        governors: Mapping[str, Governor],
         admins: Collection[str],
         sandboxed: Collection[str],
         ownership: Ownership | None = None,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from config.customer_service import HoursSettings
 from services.messaging.conversations import shown
 from services.messaging.loop_detector import ROUNDS, SECONDS, LoopDetector
-from services.support.handover import asking
 from services.support.hours import OfficeHours
+from services.support.person_requests import request_pattern
 from services.support.staff_syntax import StaffCommand, StaffVerb, parse
 from services.support.ticket_texts import LONGEST, packed
 from services.text import normal
@@ -158,10 +158,10 @@ def test_lines_are_packed_whole(lines: list[str]) -> None:
     ],
 )
 def test_which_sentences_ask_for_a_person(text: str, asks: bool) -> None:
-    pattern = asking(("人工", "转人工"))
+    pattern = request_pattern(("人工", "转人工"))
     assert pattern is not None
     assert (pattern.fullmatch(normal(text)) is not None) == asks
-    assert asking(()) is None
+    assert request_pattern(()) is None
 
 
 def test_what_goes_round_is_let_go_after_a_while() -> None:

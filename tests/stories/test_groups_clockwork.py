@@ -193,7 +193,7 @@ async def test_drift_is_repaired(town: Town) -> None:
     """A changed topic and announcement are restored and logged; correct ones are not touched."""
     qun = await group(town)
     await asks(town, "店长", "/公告 100001 聚义")
-    check = town.bot.container.policy.check
+    check = town.bot.container.group_policy.check
     assert await check() == "1 rooms, 0 drifted, 0 repaired"
     town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
     town.room(qun["room"]).announcement = "乱改的公告"
@@ -210,7 +210,7 @@ async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
     for number in (100001, 100002):
         await asks(town, "店长", f"/公告 {number} 旧公告")
     town.world.faults.call("RoomAnnounce", "slow", ms=2000, count=1)
-    checking = asyncio.create_task(town.bot.container.policy.check())
+    checking = asyncio.create_task(town.bot.container.group_policy.check())
     await until(lambda: not town.world.faults.calls, "the check has begun")
     await asks(town, "店长", "/公告 100002 新公告")
     await asks(town, "店长", "/群名 100002 新群名")
@@ -221,7 +221,7 @@ async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
     town.world.faults.call("RoomAnnounce", "lose_silently", count=1)
     town.say("店长", "/公告 100002 更新的公告")
     await until(lambda: room.announcement == "更新的公告", "published")
-    assert await town.bot.container.policy.check() == "2 rooms, 0 drifted, 0 repaired"
+    assert await town.bot.container.group_policy.check() == "2 rooms, 0 drifted, 0 repaired"
     assert room.announcement == "更新的公告"
 
 
@@ -232,7 +232,7 @@ async def test_drift_that_comes_back_is_told(town: Town) -> None:
     town.world.faults.call("RoomTopic", "fail")
     town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
     for _ in range(5):
-        await town.bot.container.policy.check()
+        await town.bot.container.group_policy.check()
     await town.hears("宋公明", "“宋公明的群100001”（100001）的群名被改动")
     await town.quiet()
     assert len(texts(town, "宋公明", words="被改动")) == 1
@@ -245,7 +245,7 @@ async def test_a_room_that_cannot_be_read_is_not_lost(town: Town) -> None:
     qun = await group(town)
     for method in ("RoomPayload", "RoomMemberList"):
         town.world.faults.call(method, "fail")
-    await town.bot.container.policy.check()
+    await town.bot.container.group_policy.check()
     assert qun_of(town, qun).state == "active"
     town.world.faults.clear()
     await town.quiet()
@@ -262,7 +262,7 @@ async def test_lost_without_a_word(town: Town) -> None:
     town.world.rooms.remove(town.id("宋公明"), qun["room"], town.id("bot"))
     town.world.faults.clear()
     for _ in range(2):
-        await town.bot.container.policy.check()
+        await town.bot.container.group_policy.check()
     await town.hears("宋公明", "助手已不在“宋公明的群100001”")
     assert qun_of(town, qun).state == "lost"
     assert "助手不在群里" in await asks(town, "店长", "/群名 100001 别的")

@@ -1,0 +1,78 @@
+"""Repairs deviations of groups a limited number of times a day. After that the owner is notified, once a day."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from config.texts import Texts, fill
+from errors import WeChatError
+from models.db import Store
+from models.durable import Action, Priority
+from services.accounts.audit import UNCONFIRMED, Audit
+from services.accounts.registry import Accounts
+from services.clock import DAY, Clock
+from services.groups.drift import Drift, DriftKind
+from services.messaging.messages import Messages
+
+log = logging.getLogger(__name__)
+WHO: Final = "job:drift_check"
+MAX_TRIES: Final = 3  # per day, room and kind
+
+
+class DriftRepair:
+    """Restores what differs. The audit log is the counter."""
+
+    def __init__(
+        self, store: Store, accounts: Accounts, messages: Messages, audit: Audit, texts: Texts, clock: Clock
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._messages = messages
+        self._audit = audit
+        self._texts = texts
+        self._clock = clock
+
+    async def repair(self, drift: Drift) -> bool:
+        """Repair a deviation, or notify the owner; return whether it was repaired."""
+        if await self._store.read(lambda s: self._count_today(s, drift, drift.kind)) >= MAX_TRIES:
+            await self._store.write(lambda s: self._notify_owner(s, drift))
+            return False
+        account, room_id = drift.qun.account, drift.room.room_id or ""
+        wechat, confirmed = self._accounts.get(account), True
+        action = await self._audit.tried(account, drift.kind, WHO, room_id, number=str(drift.qun.number))
+        try:
+            if drift.kind is DriftKind.TOPIC:
+                await wechat.set_topic(room_id, drift.wanted)
+            else:
+                confirmed = await wechat.set_announcement(room_id, drift.wanted)
+        except WeChatError as error:
+            self._accounts.heed(account, error)
+            await self._audit.ended(action, "failed", str(error))
+            log.warning("group %s: could not restore %s: %s", drift.qun.number, drift.kind, error)
+            return False
+        await self._audit.ended(action, "done" if confirmed else UNCONFIRMED)
+        return True
+
+    def _count_today(self, session: Session, drift: Drift, kind: str) -> int:
+        count = select(func.count(col(Action.id))).where(
+            Action.account == drift.qun.account,
+            Action.kind == kind,
+            Action.who == WHO,
+            Action.target == (drift.room.room_id or ""),
+            col(Action.at) > self._clock() - DAY,
+        )
+        return session.exec(count).one()
+
+    def _notify_owner(self, session: Session, drift: Drift) -> None:
+        kind = f"drift_{drift.kind}"
+        if self._count_today(session, drift, kind):
+            return
+        qun, texts = drift.qun, self._texts
+        self._audit.note(session, qun.account, kind, WHO, drift.room.room_id or "", "failed", number=str(qun.number))
+        what = texts.what_topic if drift.kind is DriftKind.TOPIC else texts.what_announcement
+        words = fill(texts.drift_unrepaired, topic=drift.room.topic, number=qun.number, what=what)
+        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)

@@ -1,0 +1,87 @@
+"""The content of daily reports: the numbers of groups, of customer service, and a chart of the last days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlmodel import Session
+
+from config.texts import Texts, fill
+from models.groups import Qun
+from services.clock import LocalTime
+from services.groups.daily_stats import DailyStats, DayStats
+from services.groups.groups import Groups
+from services.messaging.media import Kept, MediaStore
+from services.support.missed_questions import most_missed
+from services.support.service_levels import described, opened_between
+from wechat.events import Media
+
+DAYS: Final = 14  # days in the chart
+MISSES: Final = 5  # unlisted questions in a report
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report for one person."""
+
+    text: str
+    chart: Kept | None
+
+
+class ReportBuilder:
+    """Creates the reports of yesterday."""
+
+    def __init__(
+        self, groups: Groups, daily_stats: DailyStats, media: MediaStore, texts: Texts, local_time: LocalTime
+    ) -> None:
+        self._groups = groups
+        self._daily_stats = daily_stats
+        self._media = media
+        self._texts = texts
+        self._local_time = local_time
+
+    def yesterday(self) -> str:
+        """Return the date of the report, YYYY-MM-DD."""
+        return (self._local_time.today() - timedelta(days=1)).isoformat()
+
+    async def build(self, quns: Sequence[Qun], service_section: str = "") -> Report | None:
+        """Create a report about groups; None if there is nothing to report."""
+        days = {qun.number: await self._daily_stats.days(qun.number, DAYS + 1) for qun in quns}
+        lines = [self._group_line(qun, days[qun.number][-2]) for qun in quns]
+        if not lines and not service_section:
+            return None
+        title = fill(self._texts.report_title, day=self.yesterday())
+        text = "\n".join([title, *lines, *filter(None, [service_section])])
+        return Report(text, await self._chart(list(days.values())) if quns else None)
+
+    def service_section(self, session: Session, account: str) -> str:
+        """Return the customer service section of an admin's report, or ""."""
+        today = self._local_time.start_of_day()
+        since = (today - timedelta(days=1)).timestamp()
+        levels = described(opened_between(session, account, since, today.timestamp()), self._texts)
+        misses = most_missed(session, MISSES, account=account, since=self.yesterday())
+        asked = [fill(self._texts.report_miss, question=question, times=times) for question, times in misses]
+        return "\n".join(filter(None, [levels, *([self._texts.report_misses, *asked] if asked else [])]))
+
+    def _group_line(self, qun: Qun, day: DayStats) -> str:
+        return fill(
+            self._texts.report_group,
+            topic=qun.topic,
+            joins=day.joins,
+            leaves=day.leaves,
+            messages=day.messages,
+            members=self._groups.member_count(qun),
+        )
+
+    async def _chart(self, groups: list[list[DayStats]]) -> Kept:
+        """Create the chart of the days before today, for all groups together."""
+        total = [
+            DayStats(same[0].date, *(sum(getattr(d, what) for d in same) for what in ("joins", "leaves", "messages")))
+            for same in zip(*groups, strict=True)
+        ]
+        from services.outreach.charts import draw  # late: drawing is needed once a day, and its library is large
+
+        return await self._media.keep(Media(f"report-{self.yesterday()}.png", draw(total[:-1])), always=True)
