@@ -19,7 +19,6 @@ import console
 import handlers
 from api import Runner, make_app
 from app.assistants import Assistants
-from app.cluster import Cluster
 from app.cluster_assistants import ClusterAssistants
 from app.container import Container
 from app.listener import EventListener
@@ -40,6 +39,7 @@ from wechat.connection import Timing
 from wecom.account import WecomAccount
 
 if TYPE_CHECKING:
+    from app.cluster import Cluster
     from sandbox import Sandbox
     from sandbox.systems import Systems
 
@@ -256,6 +256,8 @@ class Bot:
         stack.push_async_callback(lambda: container.flow_runs.stop(self._grace()))
 
     def _make_cluster(self, parts: ClusterParts, peers: Peers) -> Cluster:
+        from app.cluster import Cluster  # loads psycopg (5 MB), which SQLite does not need
+
         container = self.container
         handle = functools.partial(handlers.handle, container)
         self.accounts = assistants = ClusterAssistants(container, handle, self._grace, self.timing, parts, peers)
