@@ -1,11 +1,10 @@
 """A message to many groups or friends: by an admin in WeChat, who is asked first, in the console, or by a business
-system; with its results."""
+system."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import update
@@ -16,7 +15,7 @@ from concurrency import SingleFlight
 from errors import InvalidParameter, NotFound
 from models.bulk_insert import write_bulk
 from models.db import Store
-from models.durable import OutboxItem, Priority, WorkState
+from models.durable import Priority
 from models.groups import Qun, QunState, QunTag
 from models.rules import Broadcast, BroadcastState, BroadcastTarget
 from services.accounts.audit import Audit
@@ -25,10 +24,9 @@ from services.clock import Clock
 from services.groups.group_rows import active_rooms, every_group, named_group
 from services.groups.groups import Groups
 from services.messaging.messages import Body, Messages, text
-from services.outreach.broadcast_types import NO_GROUP, BroadcastRequest, BroadcastResult, Friend, Target
+from services.outreach.broadcast_types import NO_GROUP, BroadcastRequest, Friend, Target
 
 MINUTES: Final = 10  # that an admin has for 确认
-BATCH: Final = 500  # ids in one query
 
 
 class Broadcasts:
@@ -40,7 +38,6 @@ class Broadcasts:
         accounts: Accounts,
         groups: Groups,
         messages: Messages,
-        state_of: Callable[[OutboxItem], str],
         audit: Audit,
         clock: Clock,
         *,
@@ -52,7 +49,6 @@ class Broadcasts:
         self._accounts = accounts
         self._groups = groups
         self._messages = messages
-        self._state_of = state_of
         self._audit = audit
         self._clock = clock
         self._writing = SingleFlight[str, int]()  # by idempotency key
@@ -208,36 +204,6 @@ class Broadcasts:
             return active_rooms(session, qun)
         return [room.room_id for room in self._groups.rooms(qun) if room.room_id]
 
-    # ---- how it stands ----
-
-    async def result(self, broadcast_id: int) -> BroadcastResult:
-        """Return the broadcast with the result of each group; raise NotFound."""
-        found = await self._store.read(lambda s: self._result(s, broadcast_id))
-        if found is None:
-            raise NotFound(f"broadcast {broadcast_id}")
-        return found
-
-    def _result(self, session: Session, broadcast_id: int) -> BroadcastResult | None:
-        broadcast = session.get(Broadcast, broadcast_id)
-        if broadcast is None or broadcast.state != BroadcastState.SENT:
-            return None
-        wanted = select(BroadcastTarget).where(BroadcastTarget.broadcast == broadcast_id)
-        targets = session.exec(wanted.order_by(col(BroadcastTarget.number))).all()
-        messages: dict[int, str] = {}
-        for at in range(0, len(targets), BATCH):
-            ids = [target.message for target in targets[at : at + BATCH]]
-            items = session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids))).all()
-            messages |= {item.id or 0: self._state_of(item) for item in items}
-        states: defaultdict[int, set[str]] = defaultdict(set)
-        friends: dict[Friend, str] = {}
-        for target in targets:
-            state = messages.get(target.message, WorkState.SENT)  # one that was pruned since was done long ago
-            if target.number == NO_GROUP:
-                friends[target.account, target.room_id] = state
-            else:
-                states[target.number].add(state)
-        return BroadcastResult(broadcast, {number: _together(found) for number, found in states.items()}, friends)
-
 
 def _meant_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
     """Return the selected groups of all accounts, from the database."""
@@ -247,10 +213,3 @@ def _meant_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
         tagged = select(QunTag.number).where(col(QunTag.tag).in_(request.tags)).distinct()
         return [session.get_one(Qun, number) for number in session.exec(tagged).all()]
     return list({qun.number: qun for qun in (named_group(session, name) for name in request.quns)}.values())
-
-
-def _together(states: set[str]) -> str:
-    """Combine the states of a group's rooms."""
-    if states & {WorkState.FAILED, WorkState.UNKNOWN}:
-        return WorkState.FAILED
-    return next(iter(states)) if len(states) == 1 else WorkState.SENDING
