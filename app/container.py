@@ -20,13 +20,13 @@ from services.flows.start_rules import StartRules
 from services.flows.steps import FlowSteps
 from services.messaging.attachments import Attachments
 from services.messaging.webhook_delivery import WebhookDelivery
-from services.outreach.broadcast_results import BroadcastResults
 from services.outreach.broadcast_targets import BroadcastTargets
 from services.outreach.broadcasts import Broadcasts
 from services.outreach.deferred_groups import DeferredGroups
 from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.report_builder import ReportBuilder
 from services.outreach.reports import Reports
+from services.outreach.sent_broadcasts import SentBroadcasts
 from services.outreach.timed_messages import TimedMessages
 from services.upkeep.clock_trust import ClockTrust
 from services.upkeep.daily_totals import DailyTotals
@@ -79,7 +79,7 @@ class Container(SupportParts):
         self.timed_messages = TimedMessages(store, groups, messages, self.audit, self.zone, clock)
         self.broadcast_targets = BroadcastTargets(accounts, groups, all_in_memory=self.cluster is None)
         self.broadcasts = Broadcasts(store, self.broadcast_targets, messages, self.audit, clock)
-        self.broadcast_results = BroadcastResults(store, state_of)
+        self.sent_broadcasts = SentBroadcasts(store, self.outbox, self.audit, clock)
         builder = ReportBuilder(groups, self.daily_stats, self.media, config.texts, self.local_time)
         self.reports = Reports(store, accounts, groups, builder, messages)
 

@@ -6,7 +6,6 @@ import json
 from typing import Any, Final
 
 from aiohttp import web
-from sqlmodel import Session, col, select
 
 from api.app_keys import HOUSE
 from api.body import field, number, read_large_object, read_object, text
@@ -21,7 +20,6 @@ from errors import InvalidParameter, NotFound
 from models.rules import Broadcast, BroadcastState
 from services.clock import DAY
 from services.outreach.broadcast_types import BroadcastRequest, Friend
-from services.paging import page_of
 
 MAX_NAMED: Final = 10_000
 MAX_AHEAD: Final = 366 * DAY  # seconds
@@ -30,15 +28,8 @@ MAX_AHEAD: Final = 366 * DAY  # seconds
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/broadcast: those that were sent, newest first."""
     container, asked = request.app[HOUSE], page(request)
-
-    def load(session: Session) -> Any:
-        query = select(Broadcast).where(Broadcast.state == BroadcastState.SENT)
-        if asked.before is not None:
-            query = query.where(col(Broadcast.id) < asked.before)
-        rows = session.exec(query.order_by(col(Broadcast.id).desc()).limit(asked.limit + 1)).all()
-        return page_of(rows, asked, lambda row: row.id)
-
-    return listing("broadcasts", (await container.store.read(load)).map(lambda row: _shown(container, row)))
+    found = await container.store.read(lambda s: container.sent_broadcasts.listed(s, asked))
+    return listing("broadcasts", found.map(lambda row: _shown(container, row)))
 
 
 def _shown(container: Container, row: Broadcast) -> dict[str, Any]:
@@ -50,13 +41,15 @@ def _shown(container: Container, row: Broadcast) -> dict[str, Any]:
         "by_name": actor_name(container, row.by) or person_name(container, row.by),
         "created_at": iso(row.created_at),
         "run_at": iso(row.run_at) if row.run_at else None,
+        "scheduled": row.run_at > container.clock() and row.state == BroadcastState.SENT,
+        "cancelled": row.state == BroadcastState.WITHDRAWN,
     }
 
 
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/broadcast/{id}: the result of each group and friend."""
     container = request.app[HOUSE]
-    result = await container.broadcast_results.get(number(request))
+    result = await container.sent_broadcasts.result(number(request))
     groups = [
         {"number": number, "topic": _topic(container, number), "state": state}
         for number, state in result.groups.items()
@@ -109,6 +102,13 @@ def _moment(body: dict[str, Any], now: float) -> float:
     if type(at) not in (int, float) or not now <= at <= now + MAX_AHEAD:
         raise InvalidParameter("at")
     return float(at)
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """POST /console/api/broadcast/{id}/cancel: how many messages are not sent because of it."""
+    container, who, broadcast_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    count = await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, who))
+    return reply({"cancelled": count})
 
 
 # ---- timed messages ----

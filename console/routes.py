@@ -94,6 +94,7 @@ ROUTES: Final = (
     Route("GET", f"{API}/broadcast", outreach.find, AGENT),
     Route("GET", f"{API}/broadcast/{ID}", outreach.read, AGENT),
     Route("POST", f"{API}/broadcast", outreach.send, ADMIN),
+    Route("POST", f"{API}/broadcast/{ID}/cancel", outreach.cancel, ADMIN),
     Route("GET", f"{API}/timed", outreach.find_timed, AGENT),
     Route("POST", f"{API}/timed", outreach.add_timed, ADMIN),
     Route("DELETE", f"{API}/timed/{ID}", outreach.remove_timed, ADMIN),

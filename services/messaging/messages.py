@@ -15,7 +15,7 @@ from models.bulk_insert import write_bulk
 from models.durable import Priority
 from services.accounts.registry import Accounts
 from services.text import in_pieces
-from services.work.job import GiveUp, Job, Retry
+from services.work.job import Cancelled, GiveUp, Job, Result, Retry
 from services.work.outbox import Outbox
 from wechat.events import Link, Media, MiniProgram
 from wechat.interface import WeChat
@@ -111,11 +111,11 @@ class Messages:
         """Queue leaving a room after the messages queued before, inside a transaction."""
         return self._outbox.add(session, f"{QUEUE}:{account}", room_id, {"type": "leave"}, priority=Priority.NOTICE)
 
-    async def _deliver(self, work: Job) -> str | Retry | GiveUp:
+    async def _deliver(self, work: Job) -> Result:
         account = work.queue.partition(":")[2]
         wechat = self._accounts.get(account)
-        if work.priority == Priority.BROADCAST:
-            await self._outbox.mark_sending(work)
+        if work.priority == Priority.BROADCAST and not await self._outbox.mark_sending(work):
+            return Cancelled()
         try:
             return await _send(wechat, work.key, work.body, str(work.id))
         except WeChatOffline as error:
