@@ -6,8 +6,10 @@ import gc
 import os
 import signal
 
+from file_modes import make_files_private
+
 if __name__ == "__main__":
-    os.umask(0o077)  # the files contain private conversations: readable by the owner only
+    make_files_private()
     # before `run` installs its handlers there is nothing to clean up
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nor anything to reload

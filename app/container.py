@@ -35,6 +35,7 @@ from services.groups.blacklist import Blacklist
 from services.groups.closing import GroupClosing
 from services.groups.daily_stats import DailyStats
 from services.groups.group_notices import GroupNotices
+from services.groups.group_owners import GroupOwners
 from services.groups.groups import Groups
 from services.groups.join_requests import JoinRequests
 from services.groups.lifecycle import GroupLifecycle
@@ -183,6 +184,7 @@ class Container:
         config, settings, clock, texts = self.config, self.config.groups, self.clock, self.config.texts
         store, accounts, audit, messages = self.store, self.accounts, self.audit, self.messages
         self.groups = groups = Groups(store, accounts, config.api.public_url, clock)
+        self.group_owners = GroupOwners(accounts, groups)
         self.daily_stats = DailyStats(store, self.zone, clock)
         notices = GroupNotices(accounts, groups, messages, self.webhook_events, settings, texts)
         removal_queue = RemovalQueue(self.outbox, texts)
@@ -282,7 +284,7 @@ class Container:
         self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
         calls = RunningCalls(store, steps, self.system_caller, config.texts, clock, self.ownership)
         wants_person = self.handover.wants_person
-        self.flows = Flows(store, self.accounts, self.groups, steps, calls, config, wants_person, clock)
+        self.flows = Flows(store, self.accounts, self.group_owners, steps, calls, config, wants_person, clock)
 
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock

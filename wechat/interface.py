@@ -87,7 +87,8 @@ class Directory(Protocol):
     ) -> list[Contact]:
         """Find contacts by name: WeChat id, 微信号, alias, nickname, each exact; the first tier with a match decides.
 
-        `among`: restrict to these ids; `friends`: restrict to friends; `also`: ids that match regardless.
+        `among`: restrict to these ids; `friends`: restrict to friends; `also`: ids that match regardless. A friend's
+        微信号 that is another friend's alias or nickname matches both.
         """
 
     def room_by_topic(self, topic: str) -> list[Room]:
