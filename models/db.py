@@ -25,7 +25,7 @@ from sqlmodel import Session, SQLModel
 
 from models.database_file import DatabaseFile, FileLost
 from models.durable import Setting
-from models.fence import IDLE_LIMIT, TransactionGuard, session_name
+from models.fence import TransactionGuard, session_name
 from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob, failed
 from models.latency import COMMIT, READ, database_seconds
 from models.schema import bring_up_to_date
@@ -99,7 +99,6 @@ class Store:
         if not self.is_sqlite:
             arguments = lively(self.url)
             if self.is_shared:
-                arguments["options"] = f"-c idle_in_transaction_session_timeout={IDLE_LIMIT}"
                 arguments["application_name"] = session_name(self._member)
             alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": arguments}
             return create_engine(self.url, pool_size=10, max_overflow=10, **alive, **usual)
@@ -154,12 +153,22 @@ class Store:
             await self.write(lambda session: session.merge(Setting(key=PING, value=str(time.time()))))
 
     async def read(self, fn: Callable[[Session], T]) -> T:
-        """Run `fn` in a session of its own on the read pool and return its value."""
+        """Run `fn` in a session of its own on the read pool and return its value.
+
+        If PostgreSQL closes the connection meanwhile, such as at its restart, `fn` runs once more on another one.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
 
     def _read(self, fn: Callable[[Session], T]) -> T:
-        with self.seconds.labels(READ).time(), Session(self._engine, expire_on_commit=False) as session:
-            return fn(session)
+        with self.seconds.labels(READ).time():
+            try:
+                with Session(self._engine, expire_on_commit=False) as session:
+                    return fn(session)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            with Session(self._engine, expire_on_commit=False) as session:
+                return fn(session)
 
     def write_soon(self, fn: Callable[[Session], T]) -> asyncio.Future[T]:
         """Queue a write. Writes are committed in the order in which they were queued."""
