@@ -132,11 +132,11 @@ class Container:
         source: Callable[[], Config] | None = None,
     ) -> None:
         self.config = config = config.model_copy(deep=True)  # a reload changes it in place
-        self.clock = clock
         self.zone = ZoneInfo(config.timezone)
         member = secrets.token_hex(8) if config.cluster.enabled else ""  # another one at every start
         self.store = Store(config.database, member=member)
-        self.cluster = ClusterParts(config, member, self.store) if member else None
+        self.cluster = ClusterParts(config, member, self.store, clock) if member else None
+        self.clock = self.cluster.clock if self.cluster else clock
         self.peers = Peers(self.cluster, self.store) if self.cluster else None
         self.ownership = self.cluster.ownership if self.cluster else Ownership()
         self.changes = ChangeFeed(self.cluster.announcements.publish if self.cluster else None)
