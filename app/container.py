@@ -95,6 +95,7 @@ from services.support.near_questions import NearQuestions
 from services.support.presence import Presence
 from services.support.questions import Questions
 from services.support.reminders import TicketReminders
+from services.support.staff_client import StaffClient
 from services.support.staff_rooms import StaffRooms
 from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
@@ -249,6 +250,7 @@ class Container:
         self.handover = Handover(store, self.accounts, self.staffing, *talk, *telling, texts, clock)
         self.canned_replies = CannedReplies(store, self.audit, service.handoff, clock)
         self.ticket_actions = TicketActions(*talk, *telling, service.handoff, texts, clock)
+        self.staff_client = StaffClient(self.accounts, self.handover, self.ticket_actions, self.conversations, clock)
         self.files = FileRelay(
             store, self.accounts, self.outbox, self.media, self.conversations, self.messages, self.ticket_actions
         )
