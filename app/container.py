@@ -66,7 +66,7 @@ class Container(SupportParts):
         calls = RunningCalls(store, steps, open_runs, self.system_caller, texts, clock, self.ownership)
         self.flow_expiry = FlowExpiry(store, self.accounts, steps, open_runs, texts, clock)
         self.flow_runs = FlowRuns(store, steps, calls, open_runs, self.flow_expiry, self.audit, clock)
-        rules = StartRules(self.accounts, self.groups, clock)
+        rules = StartRules(self.accounts, self.group_owners, clock)
         self.flows = Flows(store, steps, open_runs, rules, config, self.person_requests.match, clock)
 
     def _create_outreach(self) -> None:

@@ -14,6 +14,7 @@ from api.responses import iso, listing, reply
 from console.access import VISITOR
 from console.names import person_name
 from models.durable import OutboxItem, WorkState
+from models.row_id import MAX_ROW_ID
 from services.messaging.webhook_delivery import list_deliveries
 from services.messaging.webhook_events import QUEUE
 
@@ -42,7 +43,7 @@ def _delivery(item: OutboxItem) -> dict[str, Any]:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/webhook/{id}/resend; `sent_again` is false if it had not failed."""
-    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
     resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
     return reply({"sent_again": resent.again, "state": resent.item.state}, 202)
 

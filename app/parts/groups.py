@@ -14,6 +14,7 @@ from services.groups.daily_stats import DailyStats
 from services.groups.drift import DriftFinder
 from services.groups.drift_repair import DriftRepair
 from services.groups.group_notices import GroupNotices
+from services.groups.group_owners import GroupOwners
 from services.groups.groups import Groups
 from services.groups.join_requests import JoinRequests
 from services.groups.lifecycle import GroupLifecycle
@@ -55,6 +56,7 @@ class GroupParts(MessagingParts):
         config, settings, clock, texts = self.config, self.config.groups, self.clock, self.config.texts
         store, accounts, audit, messages = self.store, self.accounts, self.audit, self.messages
         self.groups = groups = Groups(store, accounts, config.api.public_url, clock)
+        self.group_owners = GroupOwners(accounts, groups)
         self.daily_stats = DailyStats(store, self.zone, clock)
         notices = GroupNotices(accounts, groups, messages, self.webhook_events, settings, texts)
         removal_queue = RemovalQueue(self.outbox, texts)
@@ -76,7 +78,7 @@ class GroupParts(MessagingParts):
         self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved)
         self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
         finder = DriftFinder(store, accounts, groups, self.reconcile, clock)
-        repair = DriftRepair(store, accounts, messages, audit, texts, clock)
+        repair = DriftRepair(store, accounts, groups, messages, audit, texts, clock)
         self.group_policy = GroupPolicy(accounts, groups, finder, repair)
 
     def _create_moderation(self) -> None:

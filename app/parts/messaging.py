@@ -41,12 +41,12 @@ class MessagingParts:
 
     def __init__(self, config: Config, sandboxed: Collection[str], clock: Clock) -> None:
         self.config = config = config.model_copy(deep=True)  # a reload changes it in place
-        self.clock = clock
         self.zone = ZoneInfo(config.timezone)
-        self.local_time = LocalTime(self.zone, clock)
         member = secrets.token_hex(8) if config.cluster.enabled else ""  # another one at every start
         self.store = Store(config.database, member=member)
-        self.cluster = ClusterParts(config, member, self.store) if member else None
+        self.cluster = ClusterParts(config, member, self.store, clock) if member else None
+        self.clock = clock = self.cluster.clock if self.cluster else clock
+        self.local_time = LocalTime(self.zone, clock)
         self.peers = Peers(self.cluster, self.store) if self.cluster else None
         self.ownership = self.cluster.ownership if self.cluster else Ownership()
         self.changes = ChangeFeed(self.cluster.announcements.publish if self.cluster else None)

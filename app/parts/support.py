@@ -38,6 +38,7 @@ from services.support.question_menus import QuestionMenus
 from services.support.questions import Questions
 from services.support.reminders import TicketReminders
 from services.support.request_texts import RequestTexts
+from services.support.staff_client import StaffClient
 from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
 from services.support.ticket_history import TicketHistory
@@ -120,6 +121,9 @@ class SupportParts(GroupParts):
             self.conversations,
             self.messages,
             self.ticket_actions,
+        )
+        self.staff_client = StaffClient(
+            self.accounts, self.tickets, self.handover, self.ticket_actions, self.conversations, self.clock
         )
         self.presence = Presence(self.changes)
         handoff = self.config.customer_service.handoff

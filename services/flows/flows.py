@@ -52,7 +52,7 @@ class Flows:
         word = spoken(text or "")
         flow = self._by_start_word.get(word)
         run = await self._open_run(account, person)
-        if flow is not None and not self._rules.may_start(account, person, flow):
+        if flow is not None and not await self._rules.may_start(account, person, flow):
             return Decision(self._texts.not_allowed)
         if run is None and flow is not None:
             return Decision(write=partial(self._start, account=account, person=person, flow=flow))
@@ -97,7 +97,7 @@ class Flows:
         failed = await self._store.read(lambda s: retries.last_failed(s, account, person, now))
         if failed is None:
             return None
-        if not self._rules.may_start(account, person, FlowSettings.model_validate_json(failed.spec)):
+        if not await self._rules.may_start(account, person, FlowSettings.model_validate_json(failed.spec)):
             return Decision(self._texts.not_allowed)
 
         def write(session: Session) -> None:

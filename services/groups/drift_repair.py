@@ -16,6 +16,7 @@ from services.accounts.audit import UNCONFIRMED, Audit
 from services.accounts.registry import Accounts
 from services.clock import DAY, Clock
 from services.groups.drift import Drift, DriftKind
+from services.groups.groups import Groups
 from services.messaging.messages import Messages
 
 log = logging.getLogger(__name__)
@@ -27,10 +28,18 @@ class DriftRepair:
     """Restores what differs. The audit log is the counter."""
 
     def __init__(
-        self, store: Store, accounts: Accounts, messages: Messages, audit: Audit, texts: Texts, clock: Clock
+        self,
+        store: Store,
+        accounts: Accounts,
+        groups: Groups,
+        messages: Messages,
+        audit: Audit,
+        texts: Texts,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._accounts = accounts
+        self._groups = groups
         self._messages = messages
         self._audit = audit
         self._texts = texts
@@ -75,4 +84,4 @@ class DriftRepair:
         self._audit.note(session, qun.account, kind, WHO, drift.room.room_id or "", "failed", number=str(qun.number))
         what = texts.what_topic if drift.kind is DriftKind.TOPIC else texts.what_announcement
         words = fill(texts.drift_unrepaired, topic=drift.room.topic, number=qun.number, what=what)
-        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
+        self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)

@@ -1,4 +1,4 @@
-"""Announces tickets in the staff room."""
+"""Announces tickets to staff."""
 
 from __future__ import annotations
 
@@ -48,12 +48,18 @@ class TicketAnnouncements:
         self._clock = clock
 
     def announce(self, session: Session, ticket: Ticket, room_id: str) -> None:
-        """Announce the ticket in the staff room and tell the customer."""
+        """Announce the ticket in the staff room and tell the customer.
+
+        Without a room ("") staff see it in the console, or the customer is handed to them in their own client.
+        """
         now = self._clock()
         rows = self._conversations.last(session, ticket.account, ticket.contact_id, MAX_SHOWN, ticket.told)
         last_shown = max((row.id or 0 for row in rows), default=ticket.told)
         values = {"room_id": room_id, "told": last_shown, "last_at": now, "announced_at": now, "quiet_seconds": 0}
         if not self._tickets.change(session, ticket.id or 0, state=TicketState.OPEN, **values):
+            return
+        if not room_id:
+            self._announce_without_room(session, ticket)
             return
         *first, last = packed(self._lines(session, ticket, rows))
         for part in first:
@@ -68,6 +74,15 @@ class TicketAnnouncements:
         if not ticket.refusals:
             self._outgoing.to_customer(session, ticket, self._texts.handoff)
 
+    def _announce_without_room(self, session: Session, ticket: Ticket) -> None:
+        if not ticket.refusals:
+            self._outgoing.to_customer(session, ticket, self._texts.handoff)
+        if self._staffing.has_client(ticket.account):
+            self._outgoing.hand_over(session, ticket)
+        else:
+            words = fill(self._texts.ticket_in_console, number=ticket.id, name=ticket.name or "客户")
+            self._outgoing.to_admins(session, ticket.account, words)
+
     def _lines(self, session: Session, ticket: Ticket, rows: list[Said]) -> list[str]:
         total = self._conversations.count(session, ticket.account, ticket.contact_id, ticket.told)
         omitted = [f"（更早的 {total - len(rows)} 条略）"] if total > len(rows) else []
@@ -81,10 +96,11 @@ class TicketAnnouncements:
         self._outgoing.to_admins(session, ticket.account, words)
 
     def delivery_failed(self, session: Session, job: Job, failure: GiveUp) -> None:
-        """Set a ticket that the staff room rejected to waiting; customer and admins are told once."""
+        """Set a ticket that the staff room or client rejected to waiting; customer and admins are told once."""
         number: int = job.body.get("relays") or 0
-        ticket = session.get(Ticket, number) if number and job.body["type"] == "text" else None
-        if ticket is None or ticket.state != TicketState.OPEN or job.key != ticket.room_id:
+        to_client = job.body["type"] == "hand_over"
+        ticket = session.get(Ticket, number) if number and (to_client or job.body["type"] == "text") else None
+        if ticket is None or ticket.state != TicketState.OPEN or (job.key != ticket.room_id and not to_client):
             return
         last_shown = job.body.get("told", max(0, self._conversations.first_of(session, number) - 1))
         values = {
@@ -96,4 +112,5 @@ class TicketAnnouncements:
         if self._tickets.change(session, number, state=TicketState.WAITING, **values) and is_first:
             self._outgoing.to_customer(session, ticket, self._texts.handoff_waiting)
             facts = {"number": number, "name": ticket.name or "客户", "reason": failure.why}
-            self._outgoing.to_admins(session, ticket.account, fill(self._texts.ticket_room_refused, **facts))
+            template = self._texts.ticket_client_refused if to_client else self._texts.ticket_room_refused
+            self._outgoing.to_admins(session, ticket.account, fill(template, **facts))

@@ -14,7 +14,7 @@ from services.messaging.messages import Messages
 
 
 class Greetings:
-    """Greets each friend once ever."""
+    """Greets new friends."""
 
     def __init__(
         self, store: Store, accounts: Accounts, messages: Messages, settings: CustomerService, clock: Clock
@@ -25,8 +25,8 @@ class Greetings:
         self._settings = settings
         self._clock = clock
 
-    def greet(self, session: Session, account: str, contact_id: str) -> None:
-        """Greet a new friend, inside a transaction. Official accounts are not greeted."""
+    def greet(self, session: Session, account: str, contact_id: str, *, again: bool = False) -> None:
+        """Greet a new friend, inside a transaction; once ever unless `again`. Official accounts are not greeted."""
         directory = self._accounts.get(account).directory
         contact = directory.contacts.get(contact_id)
         is_official = contact is not None and contact.official
@@ -34,7 +34,8 @@ class Greetings:
             return
         row = self._store.insert(Greeted).values(account=account, contact_id=contact_id, at=self._clock())
         # not rowcount: psycopg reports -1 for an insert that did nothing
-        if session.connection().execute(row.on_conflict_do_nothing().returning(col(Greeted.contact_id))).first():
+        inserted = row.on_conflict_do_nothing().returning(col(Greeted.contact_id))
+        if session.connection().execute(inserted).first() or again:
             own = directory.contacts.get(self._accounts.get(account).self_id)
             words = fill(self._settings.greeting, assistant=own.name if own else account)
             self._messages.say(session, account, contact_id, words)

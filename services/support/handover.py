@@ -39,20 +39,22 @@ class Handover:
     def open(self, session: Session, account: str, contact_id: str, name: str) -> None:
         """Open a ticket, or tell the customer the state of their waiting one."""
         room, in_hours = self._staffing.room(account), self._staffing.in_hours()
+        needs_room = self._staffing.needs_room(account)
         ticket = self._tickets.of(account, contact_id)
         if ticket is None:
-            ticket = self._add(session, account, contact_id, name)
-            if room is None and self._staffing.accounts.is_online(account):
+            ticket = self.add(session, account, contact_id, name)
+            if room is None and needs_room and self._staffing.accounts.is_online(account):
                 self._announcements.report_missing_room(session, ticket)
-        if room is not None and in_hours:
-            self._announcements.announce(session, ticket, room.id)
+        if in_hours and (room is not None or not needs_room):
+            self._announcements.announce(session, ticket, room.id if room else "")
             return
         words = self._texts.handoff_waiting
         if not in_hours:
             words = fill(self._texts.handoff_away, time=self._staffing.next_opening())
         self._outgoing.to_customer(session, ticket, words)
 
-    def _add(self, session: Session, account: str, contact_id: str, name: str) -> Ticket:
+    def add(self, session: Session, account: str, contact_id: str, name: str) -> Ticket:
+        """Create a waiting ticket."""
         recent = self._conversations.last(session, account, contact_id, SHOWN_BEFORE)
         last_shown = (recent[0].id or 1) - 1 if recent else 0
         ticket = self._tickets.add(

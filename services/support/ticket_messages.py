@@ -35,6 +35,10 @@ class TicketMessages:
         for admin in self._accounts.admins(account):
             self._messages.say(session, account, admin, words, priority=Priority.NOTICE)
 
+    def hand_over(self, session: Session, ticket: Ticket) -> None:
+        """Hand the customer to staff in their own client."""
+        self._messages.hand_over(session, ticket.account, ticket.contact_id, ticket.id or 0)
+
     def event(self, session: Session, kind: str, ticket: Ticket, **data: Any) -> None:
         """Emit a webhook event about the ticket."""
         self._webhook_events.tell(session, kind, f"ticket {ticket.id}", {**facts(ticket), **data})

@@ -64,6 +64,9 @@ class TicketRelay:
         if row is None or row.state == TicketState.WAITING:
             return
         room_id = self._room_id(ticket)
+        if not room_id and not self._staffing.needs_room(ticket.account):
+            self._tickets.change(session, ticket.id or 0, last_at=self._clock(), quiet_seconds=0)
+            return
         if not room_id:
             self._wait_for_room(session, ticket)
             return

@@ -45,18 +45,20 @@ class WaitingTickets:
             await self.find_room(account)
         for ticket in waiting:
             room = self._staffing.room(ticket.account)
-            if room is not None:
-                await self._store.write(partial(self._announce, ticket=ticket, room_id=room.id))
+            if room is not None or not self._staffing.needs_room(ticket.account):
+                await self._store.write(partial(self._announce, ticket=ticket, room_id=room.id if room else ""))
                 announced += 1
         return announced
 
     async def find_room(self, account: str) -> None:
-        """Read the account's groups if it has no staff room: some gateways do not report new groups."""
-        if self._staffing.room(account) is None and self._staffing.accounts.is_online(account):
-            try:
-                await self._staffing.accounts.get(account).read_new_rooms()
-            except WeChatError as error:
-                log.warning("%s: could not read the groups: %s", account, error)
+        """Read the account's groups if its staff room is missing: some gateways do not report new groups."""
+        staffing, accounts = self._staffing, self._staffing.accounts
+        if not staffing.needs_room(account) or staffing.room(account) is not None or not accounts.is_online(account):
+            return
+        try:
+            await accounts.get(account).read_new_rooms()
+        except WeChatError as error:
+            log.warning("%s: could not read the groups: %s", account, error)
 
     def _announce(self, session: Session, ticket: Ticket, room_id: str) -> None:
         row = session.get(Ticket, ticket.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, case, insert, update
 from sqlmodel import Session, col, select
@@ -47,6 +47,21 @@ def cancel_items(session: Session, ids: Sequence[int], now: float) -> list[int]:
     sending = update(OutboxItem).where(these, col(OutboxItem.state) == WorkState.SENDING)
     session.connection().execute(sending.values(error=CANCEL_REQUESTED))
     return found
+
+
+def keep_body(session: Session, number: int, body: dict[str, Any]) -> None:
+    """Replace the body of a job."""
+    values = {"body": json.dumps(body, ensure_ascii=False)}
+    session.connection().execute(update(OutboxItem).where(col(OutboxItem.id) == number).values(**values))
+
+
+def joined_items(session: Session, work: Job) -> list[OutboxItem]:
+    """Return the rows of the jobs that were joined to this one, and to those."""
+    ids = work.body.get("joined")
+    if not ids:
+        return []
+    items = list(session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids)).order_by(col(OutboxItem.id))))
+    return [one for item in items for one in (item, *joined_items(session, job_of(item)))]
 
 
 def job_of(item: OutboxItem) -> Job:

@@ -13,9 +13,10 @@ from sqlmodel import Session
 from sandbox.world.model import Kind
 from services.messaging.media import MediaStore
 from services.support.ticket_relay import CustomerMessage
-from tests.stories.conftest import PATIENCE, MakeTown, until
+from tests.stories.conftest import MakeTown, until
 from tests.stories.service import known, service, staff_room, words
 from tests.stories.test_support_handover import ask_person, opened
+from tests.waiting import SECONDS
 from wechat.events import MessageKind, PrivateMessage
 
 
@@ -95,7 +96,7 @@ async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_t
 
     writer_is_busy = threading.Event()
     writes: list[asyncio.Future[Any]] = [
-        container.store.write_soon(lambda _: writer_is_busy.wait(PATIENCE)),
+        container.store.write_soon(lambda _: writer_is_busy.wait(SECONDS)),
         container.store.write_soon(lambda s: container.announcements.announce(s, ticket, room)),
         container.store.write_soon(said),
     ]

@@ -27,6 +27,7 @@ from protocol import tls as gateway_tls
 from protocol.certificates import WECHATY_CA
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
+from tests.waiting import SECONDS
 from tests.wechat.recording_listener import Heard, settings
 from wechat import filebox, tls
 from wechat.events import Media
@@ -102,11 +103,11 @@ async def test_no_more_than_32_calls_at_once(wire: Wire, world: World) -> None:
     world.faults.call("MessageSendText", "hang", count=32)
     calls = [asyncio.ensure_future(wire.call("MessageSendText", _text(str(n)), 60)) for n in range(40)]
     for _ in range(5):
-        assert await asyncio.wait_for(wire.alive(5), 10)  # the watchdog does not queue
+        assert await asyncio.wait_for(wire.alive(5), SECONDS)  # the watchdog does not queue
     assert not any(call.done() for call in calls)  # a 33rd call would have been answered
     for call in calls[:8]:
         call.cancel()
-    await asyncio.wait_for(asyncio.gather(*calls[32:]), 10)
+    await asyncio.wait_for(asyncio.gather(*calls[32:]), SECONDS)
     for call in calls:
         call.cancel()
 
