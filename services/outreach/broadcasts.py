@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 from concurrency import SingleFlight
 from errors import InvalidParameter, NotFound
 from models.bulk_insert import write_bulk
+from models.cluster import AccountLease
 from models.db import Store
 from models.durable import Priority
 from models.groups import Qun, QunState, QunTag
@@ -128,7 +129,8 @@ class Broadcasts:
 
     def _write(self, session: Session, request: BroadcastRequest, who: str, key: str | None) -> int:
         quns = [qun for qun in self._meant(session, request) if request.account in ("", qun.account)]
-        targets = [*self._targets(session, quns), *map(self._friend, dict.fromkeys(request.friends))]
+        friends = [self._friend(session, friend) for friend in dict.fromkeys(request.friends)]
+        targets = [*self._targets(session, quns), *friends]
         broadcast = Broadcast(
             account=request.account,
             by=who,
@@ -169,8 +171,10 @@ class Broadcasts:
         active = [qun for qun in quns if qun.state == QunState.ACTIVE]
         return [Target(qun.account, qun.number, id) for qun in active for id in self._room_ids(session, qun)]
 
-    def _friend(self, friend: Friend) -> Target:
+    def _friend(self, session: Session, friend: Friend) -> Target:
         account, contact_id = friend
+        if not self._all_in_memory and self._accounts.find(account) is None and session.get(AccountLease, account):
+            return Target(account, NO_GROUP, contact_id)  # only the process that serves the account knows its friends
         contact = self._accounts.get(account).directory.contacts.get(contact_id)
         if contact is None or not contact.friend or contact.official:
             raise NotFound(f"friend {contact_id}")
