@@ -76,6 +76,7 @@ from services.outreach.broadcasts import Broadcasts
 from services.outreach.deferred_groups import DeferredGroups
 from services.outreach.outbound_requests import OutboundRequests
 from services.outreach.reports import Reports
+from services.outreach.sent_broadcasts import SentBroadcasts
 from services.outreach.timed_messages import TimedMessages
 from services.support.agent_desk import AgentDesk
 from services.support.canned_replies import CannedReplies
@@ -292,9 +293,10 @@ class Container:
         config, store, clock = self.config, self.store, self.clock
         self.timed_messages = TimedMessages(store, self.groups, self.messages, self.audit, self.zone, clock)
         self.broadcasts = Broadcasts(
-            store, self.accounts, self.groups, self.messages, self.outbox.state_of, self.audit, clock,
+            store, self.accounts, self.groups, self.messages, self.audit, clock,
             all_in_memory=self.cluster is None,
         )  # fmt: skip
+        self.sent_broadcasts = SentBroadcasts(store, self.outbox, self.audit, clock)
         self.daily_totals = DailyTotals(store, self.accounts, self.zone, clock)
         self.offline_alerts = OfflineAlerts(store, self.accounts, self.messages, self.webhook_events, config, clock)
         self.reports = Reports(

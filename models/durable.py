@@ -28,6 +28,7 @@ class WorkState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"  # interrupted by a crash, and not repeated by its policy
+    CANCELLED = "cancelled"  # before it was attempted
 
 
 class Priority(StrEnum):

@@ -39,7 +39,8 @@ class BroadcastState(StrEnum):
 
     ASKED = "asked"  # waits for 确认 from its admin
     SENT = "sent"  # queued for every group
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled"  # before it was confirmed
+    WITHDRAWN = "withdrawn"  # after it was queued
 
 
 class Broadcast(SQLModel, table=True):

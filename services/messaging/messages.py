@@ -16,7 +16,7 @@ from models.durable import Priority
 from services.accounts.registry import Accounts
 from services.messaging.joining import join_waiting
 from services.text import in_pieces
-from services.work.job import GiveUp, Job, Retry
+from services.work.job import Cancelled, GiveUp, Job, Result, Retry
 from services.work.outbox import Outbox
 from wechat.events import Link, Media, MiniProgram
 from wechat.interface import Capability, WeChat
@@ -122,11 +122,11 @@ class Messages:
         if wechat is not None and Capability.SESSIONS in wechat.capabilities:
             self._outbox.add(session, f"{QUEUE}:{account}", contact_id, {"type": "end_session"})
 
-    async def _deliver(self, work: Job) -> str | Retry | GiveUp:
+    async def _deliver(self, work: Job) -> Result:
         account = work.queue.partition(":")[2]
         wechat = self._accounts.get(account)
-        if work.priority == Priority.BROADCAST:
-            await self._outbox.mark_sending(work)
+        if work.priority == Priority.BROADCAST and not await self._outbox.mark_sending(work):
+            return Cancelled()
         if Capability.WRITE_FIRST not in wechat.capabilities and self._outbox.behind(work):
             await join_waiting(self._outbox, work, await wechat.messages_left(work.key, str(work.id)))
         try:

@@ -13,7 +13,7 @@ from typing import Protocol
 from models.db import is_away
 from models.durable import Priority, WorkState
 from services.clock import DAY, Clock
-from services.work.job import Deliver, GiveUp, Job, Retry
+from services.work.job import Deliver, GiveUp, Job, Result, Retry
 
 log = logging.getLogger(__name__)
 DATABASE_AWAY = 2.0  # seconds until a job is retried after a database failure
@@ -68,7 +68,7 @@ class DeliveryQueue:
         self,
         name: str,
         deliver: Deliver,
-        finished: Callable[[Job, str | Retry | GiveUp], None],
+        finished: Callable[[Job, Result], None],
         *,
         pace: Pace | None = None,
         at_once: int = 16,
@@ -118,6 +118,10 @@ class DeliveryQueue:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.forget_dropped()
+
+    def forget_dropped(self) -> None:
+        """Forget the jobs that are marked as dropped."""
         for line in list(self._lines.values()):
             self._forget_dropped(line)
 
