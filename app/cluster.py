@@ -237,6 +237,8 @@ class Cluster:
             await container.faq.load()
         elif kind == Shared.BLOCKED_WORDS:
             await container.blocked_words.load()
+        elif kind == Shared.CANNED_REPLIES:
+            await container.canned_replies.load()
         elif kind == Shared.ADMINS:
             await container.admins.reload()
         elif kind == Shared.ASSISTANTS:

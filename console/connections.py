@@ -12,7 +12,8 @@ from api.body import number
 from api.query import choice, page, word
 from api.responses import iso, listing, reply
 from console.access import VISITOR
-from console.names import person_name
+from console.accounts import served_anywhere
+from console.names import names_of
 from models.durable import OutboxItem, WorkState
 from models.row_id import MAX_ROW_ID
 from services.messaging.webhook_delivery import list_deliveries
@@ -52,12 +53,13 @@ async def overview(request: web.Request) -> web.Response:
     """GET /console/api/connections: webhooks, systems and open flows."""
     container = request.app[HOUSE]
     runs = await container.flow_runs.open()
+    names, served = await names_of(request, [run.person for run in runs]), await served_anywhere(request)
     webhooks = [
         {
             "name": hook.name,
             "url": hook.shown_url,
             "events": list(hook.events),
-            "waiting": container.outbox.waiting().get(f"{QUEUE}:{hook.name}", 0),
+            "waiting": served["queues"].get(f"{QUEUE}:{hook.name}", 0),
         }
         for hook in container.config.webhooks
     ]
@@ -67,7 +69,7 @@ async def overview(request: web.Request) -> web.Response:
             "id": run.id,
             "flow": run.flow,
             "person": run.person,
-            "name": person_name(container, run.person),
+            "name": names.person(run.person),
             "assistant": run.account,
             "state": run.state,
             "step": run.step + 1,

@@ -58,6 +58,8 @@ export const MORE = `
 已取消，{n} 条不再发送|Cancelled: {n} messages are not sent
 已经全部发出，没有可取消的|Everything has been sent; there is nothing to cancel
 已取消|Cancelled
+进程|Process
+没有进程服务|No process serves it
 到时发送|Scheduled
 取消群发|Broadcast cancelled
 已发送 {sent}，失败 {failed}，共 {all}|{sent} sent, {failed} failed, of {all}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from sqlmodel import Session, col, select
 
 from errors import NotFound
+from models.cluster import AccountLease
 from models.groups import Qun, QunState, QunTag
 from services.accounts.registry import Accounts
 from services.groups.group_rows import active_rooms, every_group, named_group
@@ -32,7 +33,10 @@ class BroadcastTargets:
     def of_request(self, session: Session, request: BroadcastRequest) -> list[Target]:
         """Return the rooms and friends that a request names; raise NotFound for an unknown group or friend."""
         quns = [qun for qun in self._selected(session, request) if request.account in ("", qun.account)]
-        return [*self._rooms(session, quns), *map(self._friend, dict.fromkeys(request.friends))]
+        return [
+            *self._rooms(session, quns),
+            *(self._friend(session, friend) for friend in dict.fromkeys(request.friends)),
+        ]
 
     def group_count(self, account: str) -> int:
         """Return the number of groups that a broadcast of the account reaches."""
@@ -48,8 +52,10 @@ class BroadcastTargets:
             return active_rooms(session, qun)
         return [room.room_id for room in self._groups.rooms(qun) if room.room_id]
 
-    def _friend(self, friend: Friend) -> Target:
+    def _friend(self, session: Session, friend: Friend) -> Target:
         account, contact_id = friend
+        if not self._all_in_memory and self._accounts.find(account) is None and _is_served(session, account):
+            return Target(account, NO_GROUP, contact_id)  # only the process that serves the account knows its friends
         contact = self._accounts.get(account).directory.contacts.get(contact_id)
         if contact is None or not contact.friend or contact.official:
             raise NotFound(f"friend {contact_id}")
@@ -84,3 +90,8 @@ def _selected_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
 def _tagged(session: Session, request: BroadcastRequest) -> Sequence[int]:
     """Return the numbers of the groups with one of the request's tags."""
     return session.exec(select(QunTag.number).where(col(QunTag.tag).in_(request.tags)).distinct()).all()
+
+
+def _is_served(session: Session, account: str) -> bool:
+    """Whether the account belongs to the cluster."""
+    return session.exec(select(AccountLease).where(AccountLease.account == account)).first() is not None

@@ -38,17 +38,6 @@ def open_items(session: Session, account: str | None) -> Sequence[OutboxItem]:
     return session.exec(wanted.order_by(col(OutboxItem.id))).all()
 
 
-def cancel_items(session: Session, ids: Sequence[int], now: float) -> list[int]:
-    """Cancel the rows that have not been attempted, and return their ids; those being sent now are not retried."""
-    these = col(OutboxItem.id).in_(ids)
-    queued = update(OutboxItem).where(these, col(OutboxItem.state) == WorkState.QUEUED)
-    cancelled = queued.values(state=WorkState.CANCELLED, done_at=now).returning(col(OutboxItem.id))
-    found = [int(id) for (id,) in session.connection().execute(cancelled) if id is not None]
-    sending = update(OutboxItem).where(these, col(OutboxItem.state) == WorkState.SENDING)
-    session.connection().execute(sending.values(error=CANCEL_REQUESTED))
-    return found
-
-
 def keep_body(session: Session, number: int, body: dict[str, Any]) -> None:
     """Replace the body of a job."""
     values = {"body": json.dumps(body, ensure_ascii=False)}
@@ -62,6 +51,17 @@ def joined_items(session: Session, work: Job) -> list[OutboxItem]:
         return []
     items = list(session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids)).order_by(col(OutboxItem.id))))
     return [one for item in items for one in (item, *joined_items(session, job_of(item)))]
+
+
+def cancel_items(session: Session, ids: Sequence[int], now: float) -> list[int]:
+    """Cancel the rows that have not been attempted, and return their ids; those being sent now are not retried."""
+    these = col(OutboxItem.id).in_(ids)
+    queued = update(OutboxItem).where(these, col(OutboxItem.state) == WorkState.QUEUED)
+    cancelled = queued.values(state=WorkState.CANCELLED, done_at=now).returning(col(OutboxItem.id))
+    found = [int(id) for (id,) in session.connection().execute(cancelled) if id is not None]
+    sending = update(OutboxItem).where(these, col(OutboxItem.state) == WorkState.SENDING)
+    session.connection().execute(sending.values(error=CANCEL_REQUESTED))
+    return found
 
 
 def job_of(item: OutboxItem) -> Job:

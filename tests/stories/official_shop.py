@@ -18,8 +18,8 @@ from models.support import Ticket
 from sandbox.wecom.server import WecomServer
 from sandbox.wecom.service import KfService
 from tests.stories.conftest import MakeTown, Town, until
-from tests.waiting import SECONDS
 from tests.stories.service import service, words
+from tests.waiting import SECONDS
 
 ACCOUNT, OPEN_KFID = "kefu1", "wkAJ2GCAAASSm4_FhToWMFea0xAFfd3Q"
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
