@@ -53,7 +53,7 @@ async def bind_admin(event: PrivateMessage, context: EventContext) -> bool:
     if sent is None or context.is_old:
         return False
     admins = context.container.admins
-    if not admins.fits(sent[1], event.contact_id):
+    if not admins.is_valid_code(sent[1], event.contact_id):
         context.reply(context.container.config.texts.admin_not_bound)
         return True
     context.write(lambda s: admins.bind(s, event.contact_id))

@@ -129,4 +129,4 @@ def _exceeds(event: Message, context: EventContext) -> bool:
 
 
 def _goes_round(event: Message, context: EventContext) -> bool:
-    return context.container.loop_detector.goes_round(event.account, event.conversation, event.contact_id, event.text)
+    return context.container.loop_detector.is_looping(event.account, event.conversation, event.contact_id, event.text)

@@ -34,10 +34,12 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
         event = replace(event, text=f"{MARK} {event.text}")
     ticket = container.tickets.of(event.account, event.contact_id)
     if ticket is None or event.kind in NOT_SHOWN:
-        context.write(partial(container.conversations.heard, message=event, kept=context.voice))
+        context.write(partial(container.conversations.record_incoming, message=event, kept=context.voice))
         return event.is_official or container.accounts.is_own(event.contact_id)
     if ticket.state == TicketState.OPEN and not _may_relay(event, context, ticket):
-        context.write(partial(container.conversations.heard, message=event, kept=context.voice, ticket=ticket.id))
+        context.write(
+            partial(container.conversations.record_incoming, message=event, kept=context.voice, ticket=ticket.id)
+        )
         return False
     kept, follows = context.voice, False
     if kept is None:
@@ -46,7 +48,7 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
         context.write(partial(container.files.fetch_later, message=event))
     spoken = event.kind is MessageKind.TEXT
     line = in_full(event, kept.name if kept and not spoken else await _described(event, context))
-    context.write(partial(container.conversations.heard, message=event, kept=kept, ticket=ticket.id))
+    context.write(partial(container.conversations.record_incoming, message=event, kept=kept, ticket=ticket.id))
     message = CustomerMessage(event.kind, line, event.name, None if spoken else kept, follows)
     context.write(partial(container.ticket_relay.relay, ticket=ticket, message=message))
     return False
@@ -111,7 +113,7 @@ async def heard_in_group(event: GroupMessage, context: EventContext) -> bool:
     """Store a group message to the assistant; messages of assistants get no reply."""
     own = context.container.accounts.is_own(event.contact_id)
     if event.mentioned:
-        context.write(partial(context.container.conversations.heard, message=event))
+        context.write(partial(context.container.conversations.record_incoming, message=event))
         if not own:
             tell_received(event, context)
     return own

@@ -34,8 +34,8 @@ from services.groups.seat_reservations import SeatReservations
 from services.groups.token_joins import TokenJoins
 from services.groups.token_misses import TokenMisses
 from services.moderation.blocked_words import BlockedWords
+from services.moderation.deferred_checks import DeferredChecks
 from services.moderation.exemptions import Exemptions
-from services.moderation.later_looks import LaterLooks
 from services.moderation.member_actions import MemberActions
 from services.moderation.member_records import MemberRecords
 from services.moderation.moderator import Moderator
@@ -92,7 +92,7 @@ class GroupParts(MessagingParts):
         self.member_actions = MemberActions(store, groups, self.removals, self.sanctions)
         self.blocked_words = BlockedWords(store, audit, settings.blocked_words, clock)
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
-        self.later_looks = LaterLooks(store, accounts, self.outbox, groups, self.moderator, self.sanctions)
+        self.deferred_checks = DeferredChecks(store, accounts, self.outbox, groups, self.moderator, self.sanctions)
 
     def _create_token_joins(self) -> None:
         self.token_joins = TokenJoins(

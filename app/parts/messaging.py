@@ -55,7 +55,7 @@ class MessagingParts:
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
         self.loop_detector = LoopDetector(clock)
         self.conversations = Conversations(clock, self.loop_detector, self.changes)
-        self.messages = Messages(self.outbox, self.accounts, self.conversations.spoken)
+        self.messages = Messages(self.outbox, self.accounts, self.conversations.record_outgoing)
         self.budgets = Budgets(config.limits, clock)
         self.media = MediaStore(config.folder / "media", config.limits, self.budgets)
         self.http_client = HttpClient()
@@ -86,7 +86,7 @@ class MessagingParts:
         if replace or account not in self.governors:
             governor = self.governors.create(account, self._pacing(settings))
             await self.governors.restore(account)
-            self.outbox.repace(f"wx:{account}", governor)
+            self.outbox.set_pace(f"wx:{account}", governor)
 
     def _pacing(self, settings: AssistantSettings) -> PacingSettings:
         return self.config.pacing if settings.kind == "wechaty" else UNLIMITED

@@ -59,7 +59,7 @@ class DriftRepair:
             else:
                 confirmed = await wechat.set_announcement(room_id, drift.wanted)
         except WeChatError as error:
-            self._accounts.heed(account, error)
+            self._accounts.handle_rate_limit(account, error)
             await self._audit.ended(action, "failed", str(error))
             log.warning("group %s: could not restore %s: %s", drift.qun.number, drift.kind, error)
             return False

@@ -22,7 +22,7 @@ MAX_WELCOME: Final = 500
 Keep = Callable[[Session], None]  # stores a change that WeChat has accepted, inside a transaction
 
 
-class Change(NamedTuple):
+class PresentationChange(NamedTuple):
     """A change accepted by WeChat. `confirmed` is False if it cannot be read back."""
 
     keep: Keep
@@ -57,7 +57,7 @@ class GroupPresentation:
         self._audit = audit
         self._is_reserved = is_reserved
 
-    async def set_topic(self, qun: Qun, name: str, who: str) -> Change:
+    async def set_topic(self, qun: Qun, name: str, who: str) -> PresentationChange:
         """Rename every room of the group. Raises TopicReserved."""
         self._accounts.require(qun.account, Capability.SET_TOPIC)
         if self._is_reserved(name):
@@ -72,9 +72,9 @@ class GroupPresentation:
             for room in self._groups.rooms(qun):  # not unfinished rooms, which are found by the topic used at creation
                 self._groups.patch_room(session, room, topic=room_topic(name, room))
 
-        return Change(keep)
+        return PresentationChange(keep)
 
-    async def announce(self, qun: Qun, words: str, who: str) -> Change:
+    async def announce(self, qun: Qun, words: str, who: str) -> PresentationChange:
         """Publish an announcement in every room of the group; the drift check maintains it from then on."""
         self._accounts.require(qun.account, Capability.SET_ANNOUNCEMENT)
         wanted = {room.room_id or "": words for room in self._groups.rooms(qun)}
@@ -85,7 +85,7 @@ class GroupPresentation:
             self._end(session, actions)
             self._groups.patch(session, qun.number, announcement=words)
 
-        return Change(keep, confirmed)
+        return PresentationChange(keep, confirmed)
 
     def welcome(self, qun: Qun, words: str | None, who: str) -> Keep:
         """Set the welcome text; "" = none, None = that of the config."""
@@ -120,7 +120,7 @@ class GroupPresentation:
             try:
                 confirmed = await change(room_id, words) is not False
             except WeChatError as error:
-                self._accounts.heed(qun.account, error)
+                self._accounts.handle_rate_limit(qun.account, error)
                 await self._audit.ended(action, "failed", str(error))
                 await self._store.write(lambda s: self._end(s, actions))
                 raise

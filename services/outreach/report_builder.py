@@ -14,7 +14,7 @@ from models.groups import Qun
 from services.clock import LocalTime
 from services.groups.daily_stats import DailyStats, DayStats
 from services.groups.groups import Groups
-from services.messaging.media import Kept, MediaStore
+from services.messaging.media import MediaStore, StoredFile
 from services.support.missed_questions import most_missed
 from services.support.service_levels import described, opened_between
 from wechat.events import Media
@@ -28,7 +28,7 @@ class Report:
     """A report for one person."""
 
     text: str
-    chart: Kept | None
+    chart: StoredFile | None
 
 
 class ReportBuilder:
@@ -76,7 +76,7 @@ class ReportBuilder:
             members=self._groups.member_count(qun),
         )
 
-    async def _chart(self, groups: list[list[DayStats]]) -> Kept:
+    async def _chart(self, groups: list[list[DayStats]]) -> StoredFile:
         """Create the chart of the days before today, for all groups together."""
         total = [
             DayStats(same[0].date, *(sum(getattr(d, what) for d in same) for what in ("joins", "leaves", "messages")))

@@ -16,7 +16,7 @@ from services.messaging.messages import file, text
 from services.support.staffing import Staffing
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_messages import TicketMessages
-from services.support.ticket_texts import head, packed
+from services.support.ticket_texts import head, join_lines
 from services.support.tickets import Tickets
 from services.work.job import GiveUp, Job
 from wechat.events import MessageKind
@@ -61,7 +61,7 @@ class TicketAnnouncements:
         if not room_id:
             self._announce_without_room(session, ticket)
             return
-        *first, last = packed(self._lines(session, ticket, rows))
+        *first, last = join_lines(self._lines(session, ticket, rows))
         for part in first:
             self._outgoing.to_staff(session, ticket, room_id, f"{head(ticket)}\n{part}", told=ticket.told)
         opened = fill(self._texts.ticket_opened, history=last, number=ticket.id)

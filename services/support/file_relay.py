@@ -17,7 +17,7 @@ from models.db import Store
 from models.support import TicketState
 from services.accounts.registry import Accounts
 from services.messaging.conversations import WORDS, Conversations
-from services.messaging.media import FETCHED, Kept, MediaStore, may_hold_file
+from services.messaging.media import FETCHED, MediaStore, StoredFile, may_hold_file
 from services.messaging.messages import Messages, file
 from services.support.ticket_actions import TicketActions
 from services.support.ticket_relay import UNAVAILABLE
@@ -60,7 +60,7 @@ class FileRelay:
         self._slow_until = 0.0
         outbox.serve(QUEUE, self._deliver, at_once=CONCURRENT, is_open=accounts.is_online)
 
-    async def fetch_quickly(self, wechat: WeChat, message: AnyMessage) -> tuple[AnyMessage, Kept | None, bool]:
+    async def fetch_quickly(self, wechat: WeChat, message: AnyMessage) -> tuple[AnyMessage, StoredFile | None, bool]:
         """Return the message, its file if it is available at once, and whether to call `fetch_later`."""
         if not may_hold_file(message):
             return message, None, False
@@ -107,7 +107,7 @@ class FileRelay:
         await self._store.write(lambda s: self._finish(s, account, job.body, kept))
         return ""
 
-    def _finish(self, session: Session, account: str, body: dict[str, Any], kept: Kept | None) -> None:
+    def _finish(self, session: Session, account: str, body: dict[str, Any], kept: StoredFile | None) -> None:
         """Send a file to staff or the customer, or report that it is missing."""
         if "ticket" in body:
             self._answer(session, account, body, kept)
@@ -125,7 +125,7 @@ class FileRelay:
             return
         self._messages.say(session, account, ticket.room_id, words)
 
-    def _answer(self, session: Session, account: str, body: dict[str, Any], kept: Kept | None) -> None:
+    def _answer(self, session: Session, account: str, body: dict[str, Any], kept: StoredFile | None) -> None:
         ticket = self._ticket_actions.tickets.get(body["ticket"])
         kind = MessageKind(body["kind"])
         if ticket is None or (kept is None and kind is MessageKind.OTHER):  # no file after all

@@ -92,7 +92,7 @@ class FriendRequests:
     def _retry(self, account: str, job: Job, error: WeChatError) -> Retry | GiveUp:
         if isinstance(error, WeChatOffline):
             return Retry(1, str(error), counts=False)
-        self._accounts.heed(account, error)
+        self._accounts.handle_rate_limit(account, error)
         if isinstance(error, WeChatTooFast):
             return Retry(TOO_FAST_WAIT, str(error), counts=False)  # the limit may last an hour or the rest of the day
         if job.attempts >= MAX_TRIES:

@@ -14,7 +14,7 @@ from services.messaging.conversations import WORDS, Conversations, shown
 from services.messaging.messages import Body, Messages, choices, text
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_messages import TicketMessages
-from services.support.ticket_texts import packed
+from services.support.ticket_texts import join_lines
 from services.support.tickets import MarkAsked, Tickets
 from services.work.job import GiveUp, Job
 from wechat.events import MessageKind
@@ -121,7 +121,7 @@ class TicketActions:
         """Post earlier tickets, notes and recent messages in the staff room."""
         words = "\n".join(self._history.lines(session, ticket))
         full = fill(self._texts.ticket_history, number=ticket.id, name=ticket.name, history=words)
-        for part in packed(full.split("\n")):
+        for part in join_lines(full.split("\n")):
             self._outgoing.to_staff(session, ticket, room_id, part)
 
     def malformed(self, number: int, words: str) -> str:

@@ -11,13 +11,13 @@ from config.texts import Texts
 from models.conversations import Said
 from models.support import Ticket, TicketState
 from services.clock import Clock
-from services.messaging.media import FETCHED, Kept
+from services.messaging.media import FETCHED, StoredFile
 from services.messaging.messages import file
 from services.support.announcements import TicketAnnouncements
 from services.support.staffing import Staffing
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_messages import TicketMessages
-from services.support.ticket_texts import head, packed
+from services.support.ticket_texts import head, join_lines
 from services.support.tickets import Tickets
 
 UNAVAILABLE: Final = "（没能取得）"  # after a message whose file could not be fetched
@@ -30,7 +30,7 @@ class CustomerMessage:
     kind: str
     line: str
     name: str
-    media: Kept | None = None
+    media: StoredFile | None = None
     media_follows: bool = False  # the file is still being fetched
 
 
@@ -74,7 +74,7 @@ class TicketRelay:
         line = self._history.shown(session, ticket, message.kind, message.line)
         if message.media is None and message.kind in FETCHED and not message.media_follows:
             line += UNAVAILABLE
-        for part in packed([line]):
+        for part in join_lines([line]):
             self._outgoing.to_staff(session, ticket, room_id, f"{head(ticket)}{part}")
         if message.media is not None:
             self._outgoing.to_staff(session, ticket, room_id, file(message.media.path, message.media.name))

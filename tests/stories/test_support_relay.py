@@ -91,7 +91,7 @@ async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_t
     message = PrivateMessage(account, "m1", datetime.now(UTC), town.id("黑旋风"), "黑旋风", "等等")
 
     def said(session: Session) -> None:
-        container.conversations.heard(session, message, ticket=1)
+        container.conversations.record_incoming(session, message, ticket=1)
         container.ticket_relay.relay(session, ticket, CustomerMessage(MessageKind.TEXT, "等等", "黑旋风"))
 
     writer_is_busy = threading.Event()
