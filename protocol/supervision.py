@@ -55,9 +55,9 @@ class TlsChoice:
 
         Plaintext exposes the token: unless `may_be_plain`, a reset during the TLS handshake does not cause a fallback.
         """
-        known = self._known if self._configured == "auto" else self._configured
-        if known is not None:
-            return await session(known)
+        secure = self._known if self._configured == "auto" else self._configured
+        if secure is not None:
+            return await session(secure)
         try:
             await session(True)
         except (ssl.SSLCertVerificationError, ConnectionRefusedError):

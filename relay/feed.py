@@ -60,8 +60,8 @@ class AccountStatus:
 
     def first_events(self) -> list[bytes]:
         """Return the first events for a new client."""
-        known = self._login or self._scan
-        return [HEARTBEAT.SerializeToString(), *([known] if known else [])]
+        state = self._login or self._scan
+        return [HEARTBEAT.SerializeToString(), *([state] if state else [])]
 
     def later_events(self) -> list[bytes]:
         """Return the events that follow: the Node client misses a ready event too close to the first events."""

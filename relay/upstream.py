@@ -75,15 +75,15 @@ class Upstream:
     def forwarded(self, headers: Headers) -> Headers:
         """The headers for a call of a client that is passed on."""
         key = (self._scheme, headers)
-        known = self._forwarded.get(key)
-        if known is None:
+        cached = self._forwarded.get(key)
+        if cached is None:
             path = next((value for name, value in headers if name == b":path"), b"").decode("latin-1")
             passed = [(name, value) for name, value in headers if name not in NOT_FORWARDED and name[:1] != b":"]
-            known = tuple(self.headers(path, passed))
+            cached = tuple(self.headers(path, passed))
             if len(self._forwarded) >= FORWARDED:
                 self._forwarded.clear()
-            self._forwarded[key] = known
-        return known
+            self._forwarded[key] = cached
+        return cached
 
     async def ask(self, name: str, request: bytes, timeout: float, limit: int) -> list[bytes]:
         """One call of the relay's own; its answers. GRPCError, TimeoutError, ConnectionLost, TooManyCalls, Unreadable:

@@ -186,7 +186,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
             new_cursor = str(answer.get("next_cursor") or cursor)
             more = bool(answer.get("has_more")) and new_cursor != cursor
             if raws or new_cursor != cursor:
-                await self._storage.take_page(raws, heard, new_cursor)
+                await self._storage.store_page(raws, heard, new_cursor)
             cursor = new_cursor
 
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = lambda _conversation: None) -> Event | None:
@@ -235,9 +235,9 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
         """Return a customer; `fresh`: read it from the API."""
-        known = self.directory.contacts.get(contact_id)
-        if known is not None and not fresh:
-            return known
+        contact = self.directory.contacts.get(contact_id)
+        if contact is not None and not fresh:
+            return contact
         answer = await self._api.call("kf/customer/batchget", {"external_userid_list": [contact_id]})
         found: dict[str, Any] = next(iter(answer.get("customer_list") or ()), {})
         customer = Contact(contact_id, str(found.get("nickname") or ""), friend=True)
@@ -309,8 +309,8 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
 
     async def room(self, room_id: str, *, fresh: bool = False) -> Room:
         """Return a group; `fresh`: read it from the API."""
-        known = self.directory.rooms.get(room_id)
-        return known if known is not None and not fresh else await self._groups.read(room_id)
+        room = self.directory.rooms.get(room_id)
+        return room if room is not None and not fresh else await self._groups.read(room_id)
 
     async def read_new_rooms(self) -> list[Room]:
         """Read the groups of the pool that are not known yet."""

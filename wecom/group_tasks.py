@@ -44,11 +44,11 @@ class GroupTasks:
         task = await self._storage.task(key)
         if task is None:
             task = GroupTask(key, "", self._clock())
-            await self._storage.keep_task(task)
+            await self._storage.store_task(task)
         if not task.msgid:
             msgid = await self._made(task, owner, content) or await self._make(chat_id, owner, content)
             task = GroupTask(key, msgid, task.asked_at)
-            await self._storage.keep_task(task)
+            await self._storage.store_task(task)
         status = await self._status(task.msgid, owner, chat_id)
         if status is TaskStatus.SENT:
             return task.msgid

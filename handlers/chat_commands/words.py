@@ -78,8 +78,8 @@ async def keywords(request: CommandRequest) -> CommandReply:
     editor, texts = request.container.knowledge_editor, request.texts
 
     def act(session: Session) -> str:
-        known = editor.set_reply(session, request.account, request.number, word, reply[0], request.actor)
-        return fill(texts.keyword_changed if known else texts.keyword_added, scope=request.scope, word=word)
+        existed = editor.set_reply(session, request.account, request.number, word, reply[0], request.actor)
+        return fill(texts.keyword_changed if existed else texts.keyword_added, scope=request.scope, word=word)
 
     return CommandReply(act=act)
 
@@ -88,8 +88,8 @@ def _drop(request: CommandRequest, word: str) -> CommandReply:
     editor, texts = request.container.knowledge_editor, request.texts
 
     def act(session: Session) -> str:
-        known = editor.drop_word(session, request.account, request.number, word, request.actor)
-        return fill(texts.keyword_removed if known else texts.keyword_unknown, scope=request.scope, word=word)
+        existed = editor.drop_word(session, request.account, request.number, word, request.actor)
+        return fill(texts.keyword_removed if existed else texts.keyword_unknown, scope=request.scope, word=word)
 
     return CommandReply(act=act)
 

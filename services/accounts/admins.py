@@ -147,9 +147,9 @@ class Admins:
         return new
 
     def _bind(self, session: Session, contact_id: str, name: str, by: str) -> bool:
-        known = self._accounts.is_configured_admin(contact_id) or not self._insert(session, contact_id, name, by)
+        is_admin = self._accounts.is_configured_admin(contact_id) or not self._insert(session, contact_id, name, by)
         after_commit(session, lambda: self._accounts.bind_admin(contact_id))
-        return not known
+        return not is_admin
 
     def remove(self, session: Session, number: int, who: str) -> Admin:
         """End a person's being an admin, and write it to the audit log; NotFound, LastAdmin."""

@@ -163,8 +163,8 @@ class Accounts:
 
     def is_admin(self, account: str, contact_id: str) -> bool:
         """Whether the person may command this assistant."""
-        known = contact_id in self._configured_admins or contact_id in self._bound_admins
-        return known or (account in self._sandboxed and contact_id == SANDBOX_ADMIN)
+        is_admin = contact_id in self._configured_admins or contact_id in self._bound_admins
+        return is_admin or (account in self._sandboxed and contact_id == SANDBOX_ADMIN)
 
     def admins(self, account: str) -> list[str]:
         """Return the admins among the contacts of this assistant."""

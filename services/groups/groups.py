@@ -119,8 +119,8 @@ class Groups:
 
     def live_rooms(self, qun: Qun) -> list[Room]:
         """Return the group's rooms as shown by WeChat."""
-        known = self._accounts.get(qun.account).directory.rooms
-        return [known[room.room_id] for room in self.rooms(qun) if room.room_id in known]
+        rooms = self._accounts.get(qun.account).directory.rooms
+        return [rooms[room.room_id] for room in self.rooms(qun) if room.room_id in rooms]
 
     def can(self, qun: Qun, capability: Capability) -> bool:
         """Whether the group's channel supports this."""
@@ -153,7 +153,7 @@ class Groups:
     def owner_to_tell(self, qun: Qun) -> str:
         """Return whom notices go to: an owner who is a friend, else the person the group was made for."""
         contacts = self._accounts.get(qun.account).directory.contacts
-        friends = (id for id in self.owners(qun) if (known := contacts.get(id)) is not None and known.friend)
+        friends = (id for id in self.owners(qun) if (contact := contacts.get(id)) is not None and contact.friend)
         return next(friends, qun.owner_id)
 
     def url(self, qun: Qun) -> str:

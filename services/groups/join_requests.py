@@ -89,10 +89,10 @@ class JoinRequests:
 
     async def _is_in(self, qun: Qun, contact_id: str) -> bool:
         """Whether WeChat shows the person in the group; a leave that no event told of is recorded."""
-        known = self._groups.room_of(qun, contact_id)
-        if known is None:
+        room = self._groups.room_of(qun, contact_id)
+        if room is None:
             return False
         if await self._roster.room_of(qun, contact_id):
             return True
-        await self._states.left(qun, known.id, contact_id)
+        await self._states.left(qun, room.id, contact_id)
         return False

@@ -105,10 +105,10 @@ def _made_theirs(session: Session, row: Membership, contact_id: str) -> Membersh
     if row.contact_id == contact_id:
         return row
     row.contact_id = contact_id
-    known = membership_of(session, row.number, contact_id)
-    if known is None:
+    existing = membership_of(session, row.number, contact_id)
+    if existing is None:
         row.who = contact_id
         return row
     row.state = MemberState.EXPIRED
     session.add(row)
-    return None if known.state in (MemberState.ADDING, MemberState.INVITED, MemberState.JOINED) else known
+    return None if existing.state in (MemberState.ADDING, MemberState.INVITED, MemberState.JOINED) else existing

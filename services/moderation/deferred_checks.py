@@ -48,8 +48,8 @@ class DeferredChecks:
         body |= {"from": event.contact_id, "name": event.name}
         self._outbox.add(session, f"{QUEUE}:{event.account}", event.id, body, priority=Priority.NOTICE)
 
-    async def _deliver(self, work: Job) -> str:
-        account, body = work.queue.partition(":")[2], work.body
+    async def _deliver(self, job: Job) -> str:
+        account, body = job.queue.partition(":")[2], job.body
         qun = self._groups.by_room(account, body["room"])
         if qun is None:
             return ""

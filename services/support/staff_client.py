@@ -59,8 +59,8 @@ class StaffClient:
     ) -> Ticket:
         ticket = self._tickets.of(account, contact_id)
         if ticket is None:
-            known = self._accounts.get(account).directory.contacts.get(contact_id)
-            ticket = self._handover.add(session, account, contact_id, known.name if known else "")
+            contact = self._accounts.get(account).directory.contacts.get(contact_id)
+            ticket = self._handover.add(session, account, contact_id, contact.name if contact else "")
         values: dict[str, Any] = {"state": TicketState.OPEN, "last_at": self._clock(), "quiet_seconds": 0.0}
         if staff_id and staff_id != ticket.staff_id:
             values |= {"staff_id": staff_id, "staff_name": self._name_of(account, staff_id)}
@@ -70,5 +70,5 @@ class StaffClient:
         return ticket
 
     def _name_of(self, account: str, staff_id: str) -> str:
-        known = self._accounts.get(account).directory.contacts.get(staff_id)
-        return (known.name if known else "") or staff_id
+        contact = self._accounts.get(account).directory.contacts.get(staff_id)
+        return (contact.name if contact else "") or staff_id

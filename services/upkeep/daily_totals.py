@@ -42,8 +42,8 @@ class DailyTotals:
     async def roll_up(self) -> int:
         """Count the days that have no row yet and the latest ones again; returns how many."""
         dates = self._dates(DAYS)
-        known = select(DayTotal.day).where(col(DayTotal.day) >= dates[0].isoformat())
-        there = set(await self._store.read(lambda s: s.exec(known).all()))
+        stored_days = select(DayTotal.day).where(col(DayTotal.day) >= dates[0].isoformat())
+        there = set(await self._store.read(lambda s: s.exec(stored_days).all()))
         wanted = [day for day in dates if day.isoformat() not in there or day in dates[-UNSETTLED:]]
         for day in wanted:
             total = await self._store.read(partial(self._count, day=day))

@@ -53,9 +53,9 @@ class OfflineAlerts:
     async def run(self) -> int:
         """Tell of those that have been away too long, and of those that are back; returns how many."""
         names = self._accounts.names()
-        known = set(await self._store.read(self._alerted))
-        gone = [name for name in names if self.is_long(name) and name not in known]
-        back = [name for name in names if self._accounts.is_online(name) and name in known]
+        alerted = set(await self._store.read(self._alerted))
+        gone = [name for name in names if self.is_long(name) and name not in alerted]
+        back = [name for name in names if self._accounts.is_online(name) and name in alerted]
         for name in gone:
             await self._store.write(partial(self._report_offline, account=name))
         for name in back:

@@ -91,12 +91,12 @@ class ArrivalSequencer:
         loop = asyncio.get_running_loop()
         while self._waiting:
             first = self._waiting[0]
-            known = first.conversation is not None or first.settled
-            if not known and loop.time() < first.at + first.patience:
+            is_placed = first.conversation is not None or first.settled
+            if not is_placed and loop.time() < first.at + first.patience:
                 self._timer = loop.call_at(first.at + first.patience, self._move)
                 return
             self._waiting.popleft()
-            if known:
+            if is_placed:
                 self._pass_on(first)
             else:
                 first.late = True
