@@ -126,7 +126,7 @@ async def _started(bot: Bot) -> bool:
 
 
 def _begin_anew() -> None:
-    """Become a new process, with the same id, so that no supervisor need know of it."""
+    """Replace the process by a new one with the same id, so that supervisors do not notice."""
     log.warning("starting again as a new member of the cluster")
     logging.shutdown()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -93,7 +93,7 @@ class AccessControl:
             raise OutsideNetwork(f"request from another origin: {origin}")
 
     def judge(self, text: str) -> Address:
-        """What the config says of an address."""
+        """Return what the config allows an address."""
         cached = self._known.get(text)
         if cached is not None:
             return cached

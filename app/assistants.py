@@ -174,7 +174,7 @@ class Assistants:
         await container.audit.ended(action, "done")
 
     def _check_added(self, account: str) -> None:
-        """InvalidParameter for an account of the config: only those that were added can be changed here."""
+        """Raise InvalidParameter for an account of the config: only added ones can be changed here."""
         if account in self.configured():
             raise InvalidParameter(f"{account} is configured in config.yaml")
 

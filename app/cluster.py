@@ -1,6 +1,4 @@
-"""Serves the accounts that this process holds a lease on: starts them when a lease is taken, and stops them when it is
-given up or lost.
-"""
+"""Serves the accounts that this process holds a lease on: starts and stops them as leases are taken and released."""
 
 from __future__ import annotations
 

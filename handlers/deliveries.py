@@ -46,7 +46,7 @@ async def record_staff_message(event: StaffMessage, context: EventContext) -> bo
 
 
 async def session_changed(event: SessionChanged, context: EventContext) -> bool:
-    """Follow a session that staff took over in their own client, or that has ended."""
+    """Update the ticket of a session that staff took over in their own client or that has ended."""
     client = context.container.staff_client
     ended = event.step is SessionStep.ENDED
     context.write(lambda s: client.ended(s, event) if ended else client.taken(s, event))

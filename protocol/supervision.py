@@ -43,7 +43,7 @@ class TlsChoice:
         return self._known is None and self._configured == "auto"
 
     def worked(self, secure: bool) -> None:
-        """Remember that a session was opened with (or without) TLS."""
+        """Record that a session was opened with or without TLS."""
         self._known = secure
 
     def forget(self) -> None:

@@ -113,7 +113,7 @@ class Feed:
             self._news.set()
 
     async def subscribe(self, after: int) -> AsyncGenerator[tuple[int, float, bytes], None]:
-        """The events after a number, for ever: number (0: not kept), when it came (0: now), event."""
+        """Yield the events after a number, without end: number (0: not stored), time of arrival (0: now), event."""
         self._passing.clear()
         self._follower = follower = object()
         try:

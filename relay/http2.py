@@ -202,7 +202,7 @@ class Http2Connection(asyncio.Protocol):
         self._write(frame(frames.RST_STREAM, 0, id, code.to_bytes(4, "big")))
 
     def forget(self, stream: Stream) -> None:
-        """A stream is over."""
+        """Remove a stream that has ended."""
         self._streams.pop(stream.id, None)
 
     def _pump_all(self) -> None:

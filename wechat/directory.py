@@ -174,7 +174,7 @@ class CachedDirectory:
         return replace(room, member_ids=room.member_ids | doubtful) if doubtful else room
 
     def expect(self, room_id: str, ids: Collection[str]) -> None:
-        """These people are members as far as the database knows: whoever is missing stays one until it is certain."""
+        """Record members from the database; a missing one remains a member until the absence is certain."""
         room, read = self.rooms.get(room_id), self._read.get(room_id)
         if room is None or read is None:
             return
@@ -184,8 +184,10 @@ class CachedDirectory:
             self.version += 1
 
     def not_listed(self, room_id: str, at: datetime) -> bool:
-        """A group that cannot be read is not on the account's list of groups. Whether it is certain that the account
-        is not in it; then it is forgotten."""
+        """Record that an unreadable group is not in the account's list; return whether the account has certainly left.
+
+        In that case the group is removed from the directory.
+        """
         if self.absences.missed(room_id, {self.owner_id}, at, self.owner_id):
             return False
         self.drop_room(room_id)

@@ -67,7 +67,7 @@ class DirectoryReader:
         self._looked_at: dict[str, float] = {}  # people without a name, and when they were last read anew
 
     async def contact(self, id: str) -> Contact:
-        """The person as the directory knows them; read when it does not, and now and then while they have no name."""
+        """Return a person from the directory; read them if unknown, and occasionally while they have no name."""
         contact = self._directory.contacts.get(id)
         if contact is None:
             return await self._reading.run(id, lambda: patiently(lambda: self.read_contact(id)))

@@ -83,7 +83,7 @@ def text_or_empty(data: dict[str, Any], key: str) -> str:
 
 
 def people_of(data: dict[str, Any], key: str) -> tuple[str, ...]:
-    """The ids under `key`, each once. There are gateways that tell of no people, and some that tell their names."""
+    """Return the ids under `key`, each once. Some gateways omit people, and some send their names."""
     value = data.get(key)
     if not isinstance(value, list):
         return ()

@@ -93,7 +93,7 @@ class CustomerGroups:
         return changed
 
     async def _opened_by(self, chat: Chat) -> list[str]:
-        """The groups behind a join way: WeCom opens the next one when all are full."""
+        """Return the groups of a join way: WeCom opens another one when all are full."""
         if not chat.config_id:
             return []
         try:
@@ -139,7 +139,7 @@ class CustomerGroups:
         return room
 
     def _add_member(self, member: dict[str, Any]) -> None:
-        """Staff can be written to at any time, and count as friends; customers only once they have spoken."""
+        """Add a member to the directory. Staff can be written to at any time and count as friends."""
         id = str(member["userid"])
         contact = self._directory.contacts.get(id)
         name = str(member.get("name") or member.get("group_nickname") or (contact.name if contact else ""))
@@ -147,7 +147,7 @@ class CustomerGroups:
         self._directory.put_contact(Contact(id, name, friend=is_friend, avatar=contact.avatar if contact else ""))
 
     async def _state_of(self, chat_id: str, members: Sequence[dict[str, Any]]) -> str:
-        """The state of the join way that leads here. A group that WeCom opened shows it on its members only."""
+        """Return the state of a group's join way. In a group that WeCom opened, only its members show it."""
         chats = {chat.id: chat.state for chat in await self._storage.chats()}
         if chats.get(chat_id) or chat_id in self._settings.pool:
             return chats.get(chat_id, "")

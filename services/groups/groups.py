@@ -1,4 +1,4 @@
-"""All groups, looked up from memory. Changes are written to the database, and the memory follows each commit."""
+"""All groups, cached in memory. Changes are written to the database; the cache follows each commit."""
 
 from __future__ import annotations
 
@@ -81,9 +81,8 @@ class Groups:
         return self._quns.get(self._by_token.get(token, 0))
 
     def joinable_by(self, token: str) -> Qun:
-        """The group that a join token lets people into.
-
-        Raises TokenInvalid, TokenExpired, and InviteFailed while WeChat shows no such group.
+        """Return the group of a join token. Raises TokenInvalid, TokenExpired, or InviteFailed while it is not in
+        WeChat.
         """
         qun = self.by_token(token)
         if qun is None:

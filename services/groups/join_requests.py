@@ -41,7 +41,7 @@ class JoinRequests:
         return await self.join_group(self._groups.joinable_by(token), member, who, later=later)
 
     async def join_group(self, qun: Qun, member: str, who: str, *, later: bool = False) -> JoinResult:
-        """The same for an active group, whatever its join token is."""
+        """Do the same for an active group, regardless of its join token."""
         if qun.state != QunState.ACTIVE:
             raise InviteFailed(f"group {qun.number} is {qun.state}")
         wechat = self._accounts.get(qun.account) if later else self._accounts.online(qun.account)
@@ -79,7 +79,7 @@ class JoinRequests:
         return JoinResult(Approved.INVITED if invited else Approved.QUEUED, qun.account, row.id)
 
     def _person(self, qun: Qun, name: str) -> Contact | None:
-        """The friend or member who is called so; MemberAmbiguous when there are several."""
+        """Return the friend or member of this name; raise MemberAmbiguous."""
         crowds = [room.member_ids for room in self._groups.live_rooms(qun)]
         members = crowds[0] if len(crowds) == 1 else set().union(*crowds)  # hundreds need not be copied for each call
         found = self._accounts.get(qun.account).directory.find(name, friends=True, also=members)

@@ -91,7 +91,7 @@ class Reconciler:
         return room
 
     async def try_room(self, account: str, room_id: str) -> None:
-        """Like `room`, but log errors; the drift check tries again."""
+        """Like `room`, but log errors; the drift check retries."""
         try:
             await self.room(account, room_id)
         except WeChatOffline:

@@ -1,4 +1,4 @@
-"""Joins texts that wait for a person who may only be sent a few messages before they write again."""
+"""Joins waiting texts to a person who may only be sent a few messages until they write again."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def text(words: str, mentions: Sequence[str] = ()) -> Body:
 
 
 def _pieces(body: Body) -> list[Body]:
-    """A text that is too long for WeChat as several, in order; the mentions are in the first."""
+    """Split a text that is too long for WeChat, in order; the mentions are in the first part."""
     mentions = body.get("mentions", ())
     first = max(LONGEST_TEXT // 2, LONGEST_TEXT - LONGEST_NAME * len(mentions))  # names may be put in front
     if body["type"] != "text" or len(body["text"]) <= first:
@@ -88,7 +88,7 @@ def mini_program(program: MiniProgram) -> Body:
 
 
 class Messages:
-    """Queues messages to WeChat and sends them. `said` records each in the transaction that queues it."""
+    """Queues messages to WeChat and sends them. `said` is called in the transaction that queues a message."""
 
     def __init__(self, outbox: Outbox, accounts: Accounts, said: Callable[[Session, str, str, Body], None]) -> None:
         self._outbox = outbox

@@ -46,7 +46,7 @@ class _WrongWay(aiohttp.ClientError):
 
 
 class Resent(NamedTuple):
-    """An event that was asked to be sent again; `again` is False for one that had not failed."""
+    """An event whose repetition was requested; `again` is False if it had not failed."""
 
     item: OutboxItem
     again: bool
@@ -157,8 +157,10 @@ class WebhookDelivery:
         return (await self._store.read(lambda s: list_deliveries(s, "", WorkState(state), page))).rows
 
     def send_again(self, session: Session, item_id: int, who: str) -> Resent:
-        """Promise a given-up event anew, inside a transaction, behind what its group has open; one that is open or
-        was received stays as it is. NotFound."""
+        """Queue a failed event again, inside a transaction, after its group's open events. Raises NotFound.
+
+        An event that is open or was received is left unchanged.
+        """
         item = session.exec(_hooks().where(OutboxItem.id == item_id)).first()
         if item is None:
             raise NotFound(f"webhook {item_id}")

@@ -1,6 +1,6 @@
-"""Pictures and link cards said in groups, judged beside the conversation: no other message waits for them.
+"""Checks pictures and link cards of groups in the background, so that other messages do not wait.
 
-A look is promised work (queue "look:ACCOUNT"), so it is taken up after a crash as well.
+A check is a job (queue "look:ACCOUNT"), which survives a crash.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class DeferredChecks:
         outbox.serve(QUEUE, self._deliver, at_once=CONCURRENT, is_open=accounts.is_online)
 
     def queue(self, session: Session, event: GroupMessage) -> None:
-        """Promise, inside a transaction, to look at a message."""
+        """Queue the check of a message, inside a transaction."""
         body: dict[str, Any] = {"message": event.id, "kind": str(event.kind), "room": event.room_id}
         body |= {"from": event.contact_id, "name": event.name}
         self._outbox.add(session, f"{QUEUE}:{event.account}", event.id, body, priority=Priority.NOTICE)

@@ -63,7 +63,7 @@ class Moderator:
         self._own: Sequence[str] = [host for url in (self._public_url, *own_hosts) if (host := host_of(url))]
 
     def offence(self, event: GroupMessage, qun: Qun) -> Offence | None:
-        """What is wrong with a message, as far as the message itself tells."""
+        """Return the offence of a message, as far as it can be seen without fetching anything."""
         if event.kind in UNCOUNTED or self._sanctions.is_exempt(qun, event.contact_id):
             return None
         if self._flood.hit((event.account, event.room_id, event.contact_id), event.arrived_at, event.at.timestamp()):

@@ -1,4 +1,4 @@
-"""Removes the people of the removal queue; if WeChat refuses, tells the group's owner once."""
+"""Removes the people of the removal queue; if WeChat refuses, the group's owner is notified once."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class RemovalWorker:
         return GiveUp(str(error))
 
     def _tell_owner(self, session: Session, qun: Qun, contact_id: str, reason: str) -> None:
-        """Once per person: the assistant is not the group's owner, or WeChat refuses for another reason."""
+        """Notify the owner, once per person, that WeChat refuses, such as when the assistant does not own the group."""
         record = self._records.of(session, qun, contact_id)
         if record is not None and record.removal_told:
             return

@@ -51,7 +51,7 @@ class FaqBook:
         return session.exec(select(Question).order_by(col(Question.id))).all()
 
     def same(self, session: Session, entry: Entry) -> Question | None:
-        """The row that lists the first question of an entry."""
+        """Return the row that lists the first question of an entry."""
         first = plain(entry.questions[0])
         return next((row for row in self.listed(session) if first in map(plain, row.questions)), None)
 

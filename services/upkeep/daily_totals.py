@@ -75,7 +75,7 @@ class DailyTotals:
         return [*totals[:-1], live]
 
     def peaks(self, session: Session, days: int = DAYS) -> Sequence[PacePeak]:
-        """How much of their pace the accounts used at most on each of these days; days without use are left out."""
+        """Return the highest use of the rate limits on each of these days; days without use are left out."""
         first = self._dates(days)[0].isoformat()
         return session.exec(select(PacePeak).where(col(PacePeak.day) >= first)).all()
 
@@ -121,7 +121,7 @@ class DailyTotals:
         )
 
     def _median_wait(self, session: Session, answered: int, opened: tuple[ColumnElement[bool], ...]) -> float | None:
-        """The median of the seconds until the first answer; the database sorts, so that few rows are read."""
+        """Return the median of the seconds until the first answer; the database sorts, so that few rows are read."""
         if not answered:
             return None
         wait = (col(Ticket.answered_at) - col(Ticket.opened_at)).label("wait")
@@ -130,7 +130,7 @@ class DailyTotals:
         return median(float(seconds) for seconds in waits if seconds is not None)
 
     def _span(self, day: date) -> tuple[float, float]:
-        """When the day begins and ends, in Unix seconds."""
+        """Return the begin and end of a day, in Unix seconds."""
         begins = (datetime.combine(one, datetime.min.time(), self._zone) for one in (day, day + timedelta(days=1)))
         first, last = (moment.timestamp() for moment in begins)
         return first, last

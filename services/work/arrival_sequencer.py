@@ -14,7 +14,7 @@ MAX_WAIT_AFTER_LEAVING: Final = 10.0  # of an event left by an earlier process, 
 
 
 class Arrival:
-    """An event on its way to its conversation: the raw event, its row, its conversation and its payload, once known."""
+    """A stored event that is not yet in the queue of its conversation."""
 
     __slots__ = ("_event", "_waiter", "at", "conversation", "late", "patience", "raw", "retried", "row", "settled")
 

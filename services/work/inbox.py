@@ -126,7 +126,7 @@ class Inbox:
         return self._in_memory
 
     def wake(self) -> None:
-        """The gateway is connected again: retry waiting reads at once."""
+        """Retry waiting reads immediately, since the gateway is connected again."""
         self._poked.set()
         self._poked = asyncio.Event()
 
