@@ -25,6 +25,7 @@ from handlers.chat_commands import (
     words,
 )
 from handlers.chat_commands.request import CommandReply, CommandRequest, why
+from handlers.chat_commands.words import CANCEL
 from handlers.context import EventContext
 from models.groups import Qun
 from services.messaging.messages import text
@@ -84,7 +85,7 @@ COMMANDS: Final = (
     Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked),
     Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, words.keywords),
     Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
-    Command("/群发", "文本", "发到所有群", About.ACCOUNT, scheduled.broadcast),
+    Command("/群发", "文本 | 取消 [编号]", "发到所有群", About.ACCOUNT, scheduled.broadcast),
     Command("/群列表", "[词]", "看所有群", About.ACCOUNT, administration.group_list),
     Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "", About.ADMINS, administration.admins),
     Command("/问答", "[加 问题=答案 | 删 编号]", "", About.ACCOUNT, administration.questions),
@@ -103,7 +104,7 @@ ADMINS_ONLY: Final = (About.STAFF_ROOM, About.ADMINS)
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
 ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for the account to be online
-CONFIRM, CANCEL = "确认", "取消"
+CONFIRM: Final = "确认"
 _COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
