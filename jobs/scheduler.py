@@ -135,12 +135,15 @@ class Jobs:
 
     async def _run_what_was_due(self) -> None:
         await asyncio.sleep(SETTLED)
-        since = self._container.clock() - MOVING
+        await self._container.job_log.load()  # what other processes have run
         for name in list(self._triggers):
-            due = self._next_after(name, since)
             job = self._known[name]
-            if job.made_up and not job.once and due is not None and due <= self._container.clock():
+            if job.made_up and (self._missed(name) is not None if job.once else self._was_due_lately(name)):
                 await self.run(name)
+
+    def _was_due_lately(self, name: str) -> bool:
+        due = self._next_after(name, self._container.clock() - MOVING)
+        return due is not None and due <= self._container.clock()
 
     async def made_up(self) -> None:
         """Wait until the missed runs are made up."""

@@ -18,9 +18,9 @@ from sqlalchemy import text
 
 from models.db import Store
 from tests.bot_process import ROOT, free_port
+from tests.waiting import SECONDS
 from version import VERSION
 
-SECONDS = 60.0
 HANGS = """
 import asyncio, sys, time
 import bot
@@ -141,7 +141,7 @@ async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
         assert running.stdout is not None
         assert b"wxbot is running" in await asyncio.wait_for(running.stdout.readline(), SECONDS)
         running.terminate()
-        assert await asyncio.wait_for(running.wait(), 10) == 0
+        assert await asyncio.wait_for(running.wait(), SECONDS) == 0
     finally:
         if running.returncode is None:
             running.kill()
@@ -158,7 +158,7 @@ async def test_sigterm_in_the_middle_of_the_imports_ends_it(tmp_path: Path) -> N
                 break
             await asyncio.sleep(0.001)
         running.terminate()
-        _, said = await asyncio.wait_for(running.communicate(), 10)
+        _, said = await asyncio.wait_for(running.communicate(), SECONDS)
         assert (running.returncode, said) == (0, b"")
     finally:
         if running.returncode is None:

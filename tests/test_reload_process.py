@@ -13,13 +13,14 @@ import aiohttp
 import pytest
 
 from tests.bot_process import ROOT, free_port
+from tests.waiting import SECONDS
 
 FIRST, SECOND = "first-0123456789ab", "second-0123456789ab"
 
 
 def bot(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        (sys.executable, "bot.py", *arguments), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        (sys.executable, "bot.py", *arguments), cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False
     )
 
 

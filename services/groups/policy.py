@@ -173,4 +173,4 @@ class GroupPolicy:
             return
         qun = drift.qun
         self._audit.note(session, qun.account, kind, WHO, drift.room.room_id or "", outcome, number=str(qun.number))
-        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
+        self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)

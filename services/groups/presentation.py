@@ -89,7 +89,7 @@ class GroupPresentation:
         Only that of the group's owner or an admin, and none with `groups.topic_lock`. The drift check sets back others.
         """
         room = next((one for one in self._groups.rooms(qun) if one.room_id == room_id), None)
-        may = by == qun.owner_id or self._accounts.is_admin(qun.account, by)
+        may = by in self._groups.owners(qun) or self._accounts.is_admin(qun.account, by)
         if room is None or not may or self._settings.topic_lock or not topic or self._is_reserved(topic):
             return False
         if same_name(topic, room.topic):

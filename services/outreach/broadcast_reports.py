@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from config.texts import Texts, fill
 from models.durable import OutboxItem, Priority, WorkState
 from models.groups import Qun
-from models.rules import Broadcast, BroadcastTarget
+from models.rules import Broadcast, BroadcastState, BroadcastTarget
 from services.messaging.messages import Messages
 from services.outreach.broadcasts import MARK
 from services.work.job import GiveUp, Job
@@ -41,6 +41,7 @@ class BroadcastReports:
         if session.exec(select(OutboxItem.id).where(*of_it, col(OutboxItem.state).in_(OPEN)).limit(1)).first():
             return
         first = (col(Broadcast.id) == broadcast_id) & col(Broadcast.reported).is_(False)
+        first &= col(Broadcast.state) == BroadcastState.SENT  # who has cancelled it has been told
         if not session.connection().execute(update(Broadcast).where(first).values(reported=True)).rowcount:
             return
         broadcast = session.get_one(Broadcast, broadcast_id)
