@@ -28,6 +28,7 @@ from services.messaging.messages import Body, Messages, text
 from services.outreach.broadcast_types import NO_GROUP, BroadcastRequest, Friend, Target
 
 MINUTES: Final = 10  # that an admin has for 确认
+MARK: Final = "broadcast"  # in the messages of a broadcast whose admin is told the result: its id
 
 
 class Broadcasts:
@@ -92,7 +93,8 @@ class Broadcasts:
             return 0
         quns = [qun for qun in self._groups if qun.account == broadcast.account]
         targets = self._targets(session, quns)
-        return self._promise(session, broadcast, text(broadcast.text), targets, f"person:{broadcast.by}")
+        body = text(broadcast.text) | {MARK: broadcast.id}
+        return self._promise(session, broadcast, body, targets, f"person:{broadcast.by}")
 
     def _end(self, session: Session, account: str, by: str, state: str) -> bool:
         mine = (col(Broadcast.account) == account) & (col(Broadcast.by) == by)
