@@ -52,7 +52,7 @@ async def served_anywhere(request: web.Request) -> dict[str, Any]:
 def _unserved(account: str, configured: Collection[str]) -> dict[str, Any]:
     texts = dict.fromkeys(("holder", "reason", "staff_room"), "")
     numbers = dict.fromkeys(("friends", "groups", "waiting"), 0)
-    about = {"account": account, "since": None, "away_since": None, "away_long": False, "pace": {}}
+    about: dict[str, Any] = {"account": account, "since": None, "away_since": None, "away_long": False, "pace": {}}
     return {**about, **texts, **numbers, **UNSERVED, "configured": account in configured}
 
 

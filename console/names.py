@@ -120,4 +120,4 @@ def _group_number(target: str) -> int | None:
 
 def _topics(session: Session, numbers: Iterable[int]) -> dict[int, str]:
     found = session.exec(select(Qun.number, Qun.topic).where(col(Qun.number).in_(numbers))).all()
-    return dict(found)  # type: ignore[arg-type]
+    return dict(found)

@@ -63,7 +63,7 @@ def _yaml(value: Any) -> str:
 
 def _admins(container: Container, added: Sequence[Admin], names: Names) -> list[dict[str, Any]]:
     configured = container.accounts.configured_admins()
-    shown = [{"id": None, "contact_id": id, "name": names.person(id) or id} for id in configured]
+    shown: list[dict[str, Any]] = [{"id": None, "contact_id": id, "name": names.person(id) or id} for id in configured]
     for row in added:
         name = row.name or names.person(row.contact_id) or row.contact_id
         shown.append({"id": row.id, "contact_id": row.contact_id, "name": name})

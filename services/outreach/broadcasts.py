@@ -173,7 +173,8 @@ class Broadcasts:
 
     def _friend(self, session: Session, friend: Friend) -> Target:
         account, contact_id = friend
-        if not self._all_in_memory and self._accounts.find(account) is None and session.get(AccountLease, account):
+        is_away = not self._all_in_memory and self._accounts.find(account) is None
+        if is_away and session.get(AccountLease, account) is not None:
             return Target(account, NO_GROUP, contact_id)  # only the process that serves the account knows its friends
         contact = self._accounts.get(account).directory.contacts.get(contact_id)
         if contact is None or not contact.friend or contact.official:

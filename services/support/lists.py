@@ -34,7 +34,7 @@ class UnfinishedTickets(NamedTuple):
 
 def count_unfinished(session: Session) -> UnfinishedTickets:
     """Count the unfinished tickets of all accounts."""
-    unassigned = Ticket.staff_id == ""
+    unassigned = col(Ticket.staff_id) == ""
     waiting = func.count().filter(unassigned), func.min(Ticket.opened_at).filter(unassigned)
     states = [state for state in TicketState if state is not TicketState.CLOSED]
     query = select(func.count(), *waiting).select_from(Ticket).where(col(Ticket.state).in_(states))
