@@ -111,6 +111,7 @@ from services.upkeep.offline_alerts import OfflineAlerts
 from services.upkeep.pruning import Pruning
 from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
+from services.work.event_gate import EventGate
 from services.work.job import Job
 from services.work.outbox import Outbox
 from services.work.ownership import Ownership
@@ -150,7 +151,8 @@ class Container:
         self._serving_business()
         self._keeping_house()
         tell = partial(self.cluster.tables.changed, kind=Shared.CONFIG) if self.cluster else None
-        self.reloader = ConfigReloader(config, source, self.store, self.audit, tell)
+        self.event_gate = EventGate()
+        self.reloader = ConfigReloader(config, source, self.store, self.audit, self.event_gate, tell)
 
     def _speaking(self, sandboxed: Collection[str]) -> None:
         config, clock = self.config, self.clock
