@@ -34,7 +34,7 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.PrivateMessage, commands.confirmed),
     (events.PrivateMessage, support.held),
     (events.PrivateMessage, support.marked),
-    (events.PrivateMessage, flows.talked),  # before tokens: an answer may look like one
+    (events.PrivateMessage, flows.handle),  # before tokens: an answer may look like one
     (events.PrivateMessage, tokens.sent),
     (events.GroupMessage, support.asked_in_group),
     (events.PrivateMessage, support.asked),

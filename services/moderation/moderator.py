@@ -87,7 +87,7 @@ class Moderator:
             return Offence.LINK if self._block.links and not self._is_ours(event.target) else None
         return None
 
-    def must_look(self, event: GroupMessage, qun: Qun) -> bool:
+    def needs_check(self, event: GroupMessage, qun: Qun) -> bool:
         """Whether more has to be fetched to judge a message that `offence` has nothing against."""
         if _is_uncounted(event) or self._sanctions.is_exempt(qun, event.contact_id):
             return False
