@@ -20,6 +20,7 @@ from services.flows.start_rules import StartRules
 from services.flows.steps import FlowSteps
 from services.messaging.attachments import Attachments
 from services.messaging.webhook_delivery import WebhookDelivery
+from services.outreach.broadcast_reports import BroadcastReports
 from services.outreach.broadcast_targets import BroadcastTargets
 from services.outreach.broadcasts import Broadcasts
 from services.outreach.deferred_groups import DeferredGroups
@@ -35,6 +36,7 @@ from services.upkeep.offline_alerts import OfflineAlerts
 from services.upkeep.pruning import Pruning
 from services.upkeep.reload import ConfigReloader
 from services.upkeep.retention import Retention
+from services.work.event_gate import EventGate
 
 
 class Container(SupportParts):
@@ -56,7 +58,8 @@ class Container(SupportParts):
         self._create_outreach()
         self._create_upkeep()
         announce = partial(self.cluster.tables.changed, kind=Shared.CONFIG) if self.cluster else None
-        self.reloader = ConfigReloader(self.config, source, self.store, self.audit, announce)
+        self.event_gate = EventGate()
+        self.reloader = ConfigReloader(self.config, source, self.store, self.audit, self.event_gate, announce)
 
     def _create_flows(self) -> None:
         config, store, clock, texts = self.config, self.store, self.clock, self.config.texts
@@ -79,8 +82,11 @@ class Container(SupportParts):
         self.timed_messages = TimedMessages(store, groups, messages, self.audit, self.zone, clock)
         self.broadcast_targets = BroadcastTargets(accounts, groups, all_in_memory=self.cluster is None)
         self.broadcasts = Broadcasts(store, self.broadcast_targets, messages, self.audit, clock)
+        broadcast_reports = BroadcastReports(messages, config.texts)
+        self.outbox.on_sent(broadcast_reports.sent)
+        self.outbox.on_failed(broadcast_reports.failed)
         self.sent_broadcasts = SentBroadcasts(store, self.outbox, self.audit, clock)
-        builder = ReportBuilder(groups, self.daily_stats, self.media, config.texts, self.local_time)
+        builder = ReportBuilder(groups, self.daily_stats, self.media, config, self.local_time)
         self.reports = Reports(store, accounts, groups, builder, messages)
 
     def _create_upkeep(self) -> None:

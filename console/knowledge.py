@@ -48,6 +48,10 @@ async def read(request: web.Request) -> web.Response:
             ],
             "questions": [_question(row) for row in questions],
             "configured_questions": [entry.model_dump() for entry in container.faq.entries],
+            "faq_file": container.config.customer_service.faq,
+            "passages": [
+                {"title": one.title, "text": one.answer, "source": one.source} for one in container.faq.passages
+            ],
             "misses": [{"question": question, "count": count} for question, count in misses],
         }
     )

@@ -57,6 +57,7 @@ async def handle(container: Container, event: Event, row: int) -> str:
     """Handle one event of the inbox and end it: one transaction for all that comes of it."""
     context = EventContext(container, event, row)
     context.event = await voice.read(event, context)
-    name = await dispatch(context.event, context)
-    await context.end(name)
+    async with container.event_gate.event():
+        name = await dispatch(context.event, context)
+        await context.end(name)
     return name

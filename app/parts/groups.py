@@ -75,7 +75,7 @@ class GroupParts(MessagingParts):
         self.join_requests = JoinRequests(accounts, groups, roster, self.blacklist, states, self.memberships)
         self.removals = Removals(accounts, groups, self.recorder, roster, states, self.memberships, audit)
         self.reconcile = Reconciler(store, accounts, groups, self.room_presence, self.recorder)
-        self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved)
+        self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved, settings)
         self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
         finder = DriftFinder(store, accounts, groups, self.reconcile, clock)
         repair = DriftRepair(store, accounts, groups, messages, audit, texts, clock)

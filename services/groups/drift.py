@@ -40,6 +40,7 @@ class Drift:
     room: QunRoom
     kind: DriftKind
     wanted: str
+    shown: str  # what WeChat shows instead
 
 
 class DriftFinder:
@@ -71,7 +72,7 @@ class DriftFinder:
             return []
         found = []
         if not same_name(live.topic, room.topic):
-            found.append(Drift(qun, room, DriftKind.TOPIC, room.topic))
+            found.append(Drift(qun, room, DriftKind.TOPIC, room.topic, live.topic))
         # An empty announcement may exist but be unreadable; setting it again would notify everyone again.
         if (
             announced is not None
@@ -79,7 +80,7 @@ class DriftFinder:
             and not same_name(announced, qun.announcement)
             and (announced or not await self._store.read(lambda s: self._was_unreadable(s, room_id)))
         ):
-            found.append(Drift(qun, room, DriftKind.ANNOUNCEMENT, qun.announcement))
+            found.append(Drift(qun, room, DriftKind.ANNOUNCEMENT, qun.announcement, announced))
         changing = await self._store.read(lambda s: self._changing(s, room_id)) if found else frozenset()
         return [drift for drift in found if drift.kind not in changing]
 

@@ -48,7 +48,7 @@ class DriftRepair:
     async def repair(self, drift: Drift) -> bool:
         """Repair a deviation, or notify the owner; return whether it was repaired."""
         if await self._store.read(lambda s: self._count_today(s, drift, drift.kind)) >= MAX_TRIES:
-            await self._store.write(lambda s: self._notify_owner(s, drift))
+            await self._store.write(lambda s: self._report_failure(s, drift))
             return False
         account, room_id = drift.qun.account, drift.room.room_id or ""
         wechat, confirmed = self._accounts.get(account), True
@@ -64,6 +64,8 @@ class DriftRepair:
             log.warning("group %s: could not restore %s: %s", drift.qun.number, drift.kind, error)
             return False
         await self._audit.ended(action, "done" if confirmed else UNCONFIRMED)
+        if drift.kind is DriftKind.TOPIC and drift.shown:
+            await self._store.write(lambda s: self._report_restored_topic(s, drift))
         return True
 
     def _count_today(self, session: Session, drift: Drift, kind: str) -> int:
@@ -76,12 +78,23 @@ class DriftRepair:
         )
         return session.exec(count).one()
 
-    def _notify_owner(self, session: Session, drift: Drift) -> None:
-        kind = f"drift_{drift.kind}"
+    def _report_failure(self, session: Session, drift: Drift) -> None:
+        """Tell the owner that a deviation could not be repaired."""
+        texts = self._texts
+        what = texts.what_topic if drift.kind is DriftKind.TOPIC else texts.what_announcement
+        words = fill(texts.drift_unrepaired, topic=drift.room.topic, number=drift.qun.number, what=what)
+        self._notify_owner(session, drift, f"drift_{drift.kind}", "failed", words)
+
+    def _report_restored_topic(self, session: Session, drift: Drift) -> None:
+        """Tell the owner that a new name of the group was set back, and how to rename it."""
+        texts, number = self._texts, drift.qun.number
+        words = fill(texts.topic_restored, topic=drift.wanted, number=number, shown=drift.shown)
+        self._notify_owner(session, drift, "topic_restored", "done", words)
+
+    def _notify_owner(self, session: Session, drift: Drift, kind: str, outcome: str, words: str) -> None:
+        """Tell the owner, at most once a day."""
         if self._count_today(session, drift, kind):
             return
-        qun, texts = drift.qun, self._texts
-        self._audit.note(session, qun.account, kind, WHO, drift.room.room_id or "", "failed", number=str(qun.number))
-        what = texts.what_topic if drift.kind is DriftKind.TOPIC else texts.what_announcement
-        words = fill(texts.drift_unrepaired, topic=drift.room.topic, number=qun.number, what=what)
+        qun = drift.qun
+        self._audit.note(session, qun.account, kind, WHO, drift.room.room_id or "", outcome, number=str(qun.number))
         self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)

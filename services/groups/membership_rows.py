@@ -74,8 +74,8 @@ def adopt_pending(
 def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, name: str) -> set[str]:
     """Return the ids under which a new friend may have requested to join.
 
-    Gateways identify people by their 微信号 or, until they are friends, by a temporary id. Of the latter only one may have
-    the name.
+    Gateways identify people by their 微信号 or, until they are friends, by a temporary id. Of the latter only one may
+    have the name.
     """
     waiting = select(Membership.contact_id, Membership.name).where(
         Membership.account == account,

@@ -54,7 +54,8 @@ class BroadcastTargets:
 
     def _friend(self, session: Session, friend: Friend) -> Target:
         account, contact_id = friend
-        if not self._all_in_memory and self._accounts.find(account) is None and _is_served(session, account):
+        is_away = not self._all_in_memory and self._accounts.find(account) is None
+        if is_away and session.get(AccountLease, account) is not None:
             return Target(account, NO_GROUP, contact_id)  # only the process that serves the account knows its friends
         contact = self._accounts.get(account).directory.contacts.get(contact_id)
         if contact is None or not contact.friend or contact.official:
@@ -90,8 +91,3 @@ def _selected_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
 def _tagged(session: Session, request: BroadcastRequest) -> Sequence[int]:
     """Return the numbers of the groups with one of the request's tags."""
     return session.exec(select(QunTag.number).where(col(QunTag.tag).in_(request.tags)).distinct()).all()
-
-
-def _is_served(session: Session, account: str) -> bool:
-    """Whether the account belongs to the cluster."""
-    return session.exec(select(AccountLease).where(AccountLease.account == account)).first() is not None

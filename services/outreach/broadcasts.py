@@ -24,6 +24,7 @@ from services.outreach.broadcast_targets import BroadcastTargets
 from services.outreach.broadcast_types import NO_GROUP, BroadcastRequest, Target
 
 CONFIRM_MINUTES: Final = 10  # that an admin has for 确认
+MARK: Final = "broadcast"  # in the messages of a broadcast whose admin is told the result: its id
 
 
 class Broadcasts:
@@ -65,7 +66,8 @@ class Broadcasts:
         if not self._end(session, broadcast.account, broadcast.by, BroadcastState.SENT):
             return 0
         targets = self._targets.of_account(session, broadcast.account)
-        return self._queue(session, broadcast, text(broadcast.text), targets, f"person:{broadcast.by}")
+        body = text(broadcast.text) | {MARK: broadcast.id}
+        return self._queue(session, broadcast, body, targets, f"person:{broadcast.by}")
 
     def _end(self, session: Session, account: str, by: str, state: BroadcastState) -> bool:
         mine = (col(Broadcast.account) == account) & (col(Broadcast.by) == by)

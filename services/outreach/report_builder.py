@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from sqlmodel import Session
 
-from config.texts import Texts, fill
+from config import Config
+from config.texts import fill
 from models.groups import Qun
 from services.clock import LocalTime
 from services.groups.daily_stats import DailyStats, DayStats
@@ -32,37 +33,39 @@ class Report:
 
 
 class ReportBuilder:
-    """Creates the reports of yesterday."""
+    """Creates the reports of a day."""
 
     def __init__(
-        self, groups: Groups, daily_stats: DailyStats, media: MediaStore, texts: Texts, local_time: LocalTime
+        self, groups: Groups, daily_stats: DailyStats, media: MediaStore, config: Config, local_time: LocalTime
     ) -> None:
         self._groups = groups
         self._daily_stats = daily_stats
         self._media = media
-        self._texts = texts
+        self._config = config
+        self._texts = config.texts
         self._local_time = local_time
 
-    def yesterday(self) -> str:
-        """Return the date of the report, YYYY-MM-DD."""
-        return (self._local_time.today() - timedelta(days=1)).isoformat()
+    def day_before(self, due: float | None) -> date:
+        """Return the day of a report that was due at a time (Unix seconds, None = now)."""
+        return (self._local_time.now() if due is None else self._local_time.at(due)).date() - timedelta(days=1)
 
-    async def build(self, quns: Sequence[Qun], service_section: str = "") -> Report | None:
+    async def build(self, quns: Sequence[Qun], day: date, service_section: str = "") -> Report | None:
         """Create a report about groups; None if there is nothing to report."""
-        days = {qun.number: await self._daily_stats.days(qun.number, DAYS + 1) for qun in quns}
-        lines = [self._group_line(qun, days[qun.number][-2]) for qun in quns]
+        days = {qun.number: await self._daily_stats.days(qun.number, DAYS, day) for qun in quns}
+        lines = [self._group_line(qun, days[qun.number][-1]) for qun in quns]
         if not lines and not service_section:
             return None
-        title = fill(self._texts.report_title, day=self.yesterday())
+        title = fill(self._texts.report_title, day=day.isoformat())
         text = "\n".join([title, *lines, *filter(None, [service_section])])
-        return Report(text, await self._chart(list(days.values())) if quns else None)
+        return Report(text, await self._chart(list(days.values()), day) if quns else None)
 
-    def service_section(self, session: Session, account: str) -> str:
+    def service_section(self, session: Session, account: str, day: date) -> str:
         """Return the customer service section of an admin's report, or ""."""
-        today = self._local_time.start_of_day()
-        since = (today - timedelta(days=1)).timestamp()
-        levels = described(opened_between(session, account, since, today.timestamp()), self._texts)
-        misses = most_missed(session, MISSES, account=account, since=self.yesterday())
+        since, until = (
+            datetime.combine(one, time(), self._local_time.zone).timestamp() for one in (day, day + timedelta(days=1))
+        )
+        levels = described(opened_between(session, account, since, until), self._texts)
+        misses = most_missed(session, MISSES, account=account, since=day.isoformat(), until=day.isoformat())
         asked = [fill(self._texts.report_miss, question=question, times=times) for question, times in misses]
         return "\n".join(filter(None, [levels, *([self._texts.report_misses, *asked] if asked else [])]))
 
@@ -76,12 +79,13 @@ class ReportBuilder:
             members=self._groups.member_count(qun),
         )
 
-    async def _chart(self, groups: list[list[DayStats]]) -> StoredFile:
-        """Create the chart of the days before today, for all groups together."""
+    async def _chart(self, groups: list[list[DayStats]], day: date) -> StoredFile:
+        """Create the chart of the days up to the report's, for all groups together."""
         total = [
             DayStats(same[0].date, *(sum(getattr(d, what) for d in same) for what in ("joins", "leaves", "messages")))
             for same in zip(*groups, strict=True)
         ]
         from services.outreach.charts import draw  # late: drawing is needed once a day, and its library is large
 
-        return await self._media.keep(Media(f"report-{self.yesterday()}.png", draw(total[:-1])), always=True)
+        picture = draw(total, self._config.language)
+        return await self._media.keep(Media(f"report-{day.isoformat()}.png", picture), always=True)

@@ -6,6 +6,7 @@ A text followed by a chart of the last days, queued once a day even across resta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from functools import partial
 from typing import Final
 
@@ -23,7 +24,7 @@ KEY: Final = "report:"
 
 
 class Reports:
-    """Queues the reports of yesterday."""
+    """Queues the reports of a day."""
 
     def __init__(
         self, store: Store, accounts: Accounts, groups: Groups, builder: ReportBuilder, messages: Messages
@@ -34,8 +35,11 @@ class Reports:
         self._builder = builder
         self._messages = messages
 
-    async def send(self) -> int:
-        """Queue yesterday's reports, once a day; return the number of recipients."""
+    async def send(self, due: float | None = None) -> int:
+        """Queue the reports of the day before they were due (Unix seconds, None = now), once per day; return the
+        number of recipients.
+        """
+        day = self._builder.day_before(due)
         sent = 0
         for account in self._accounts.names():
             quns = [q for q in self._groups if q.account == account and q.state == QunState.ACTIVE]
@@ -43,24 +47,24 @@ class Reports:
             wanted = [(q, self._groups.owners(q)) for q in quns if q.wants_report]
             for owner in sorted({owner for _, owners in wanted for owner in owners} - set(admins)):
                 own = [q for q, owners in wanted if owner in owners]
-                sent += await self._send(account, owner, own)
+                sent += await self._send(account, owner, own, day)
             for admin in admins:
-                section = await self._store.read(partial(self._builder.service_section, account=account))
-                sent += await self._send(account, admin, quns, section)
+                section = await self._store.read(partial(self._builder.service_section, account=account, day=day))
+                sent += await self._send(account, admin, quns, day, section)
         return sent
 
-    async def _send(self, account: str, person: str, quns: Sequence[Qun], service_section: str = "") -> int:
-        report = await self._builder.build(quns, service_section)
+    async def _send(self, account: str, person: str, quns: Sequence[Qun], day: date, service_section: str = "") -> int:
+        report = await self._builder.build(quns, day, service_section)
         if report is None:
             return 0
-        return int(await self._store.write(lambda s: self._queue(s, account, person, report)))
+        return int(await self._store.write(lambda s: self._queue(s, account, person, report, day)))
 
-    def _queue(self, session: Session, account: str, person: str, report: Report) -> bool:
-        key, day = f"{KEY}{account}:{person}", self._builder.yesterday()
+    def _queue(self, session: Session, account: str, person: str, report: Report, day: date) -> bool:
+        key = f"{KEY}{account}:{person}"
         last = session.get(Setting, key)
-        if last is not None and last.value >= day:
+        if last is not None and last.value >= day.isoformat():
             return False
-        session.merge(Setting(key=key, value=day))
+        session.merge(Setting(key=key, value=day.isoformat()))
         self._messages.say(session, account, person, report.text, priority=Priority.NOTICE)
         if report.chart is not None:
             body = file(report.chart.path, report.chart.name)
