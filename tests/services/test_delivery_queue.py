@@ -39,7 +39,7 @@ class SetPace:
 class Bench:
     """A queue whose deliveries end when and as a test says; a body is {"n": NAME}."""
 
-    def __init__(self, clock: Clock, at_once: int = 16) -> None:
+    def __init__(self, clock: Clock, concurrency: int = 16) -> None:
         self.pace = SetPace()
         self.began: list[str] = []
         self.ended: list[tuple[str, Result]] = []
@@ -52,7 +52,7 @@ class Bench:
             self.deliver,
             self.finished,
             pace=self.pace,
-            concurrency=at_once,
+            concurrency=concurrency,
             clock=clock,
             is_open=lambda: self.is_open,
         )

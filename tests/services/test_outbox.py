@@ -28,7 +28,7 @@ QUEUE = "wx:a"
 class Post:
     """An outbox with configurable deliveries; a body is {"n": NAME}."""
 
-    def __init__(self, store: Store, clock: Clock, at_once: int = 16) -> None:
+    def __init__(self, store: Store, clock: Clock, concurrency: int = 16) -> None:
         self.store = store
         self.done: list[str] = []
         self.began: list[str] = []
@@ -37,7 +37,7 @@ class Post:
         self.open = True
         self.failed: list[str] = []
         self.outbox = Outbox(store, clock)
-        self.outbox.serve("wx", self.deliver, concurrency=at_once, is_open=lambda _name: self.open)
+        self.outbox.serve("wx", self.deliver, concurrency=concurrency, is_open=lambda _name: self.open)
         self.outbox.results.on_failed(lambda _session, work, gone: self.failed.append(f"{work.body['n']}: {gone.why}"))
 
     async def deliver(self, work: Job) -> Result:
