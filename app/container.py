@@ -45,6 +45,7 @@ from services.groups.memberships import Memberships
 from services.groups.message_events import MessageEvents
 from services.groups.policy import GroupPolicy
 from services.groups.presentation import GroupPresentation
+from services.groups.recognition import GroupRecognition
 from services.groups.reconciliation import Reconciler
 from services.groups.removal_queue import RemovalQueue
 from services.groups.removals import Removals
@@ -214,6 +215,7 @@ class Container:
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
         self.later_looks = LaterLooks(store, accounts, self.outbox, groups, self.moderator, self.sanctions)
         self.reconcile = Reconciler(store, accounts, groups, self.room_presence, self.recorder)
+        self.recognition = GroupRecognition(store, accounts, groups, self.room_presence, self.recorder, messages, texts)
         self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved, settings)
         self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
         self.policy = GroupPolicy(store, accounts, groups, self.reconcile, messages, audit, texts, clock)
