@@ -28,7 +28,7 @@ from services.work.ownership import GLOBAL
 log = logging.getLogger(__name__)
 AT_ONCE: Final = 8  # accounts that are being taken or given up
 TAKEN_AT_ONCE: Final = 32
-AGAIN: Final = 1.0  # seconds until an account that could not be taken is tried again
+RETRY_SECONDS: Final = 1.0  # seconds until an account that could not be taken is tried again
 AT_LOSS: Final = 0.2  # seconds that what runs may still take once the leases are lost
 BALANCING: Final = 5.0  # seconds that what runs may take when an account is given to another process
 
@@ -134,7 +134,7 @@ class Cluster:
     async def _follow(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(AGAIN):
+                async with asyncio.timeout(RETRY_SECONDS):
                     await self._wake.wait()
             self._wake.clear()
             if self._member.fenced:
@@ -187,7 +187,7 @@ class Cluster:
             except Exception:  # the database, mostly; the lease stays, and it is tried again
                 log.exception("account %s cannot be served yet", account)
                 await self._drop(account, AT_LOSS)
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RETRY_SECONDS)
                 return
             self._told(account, Cause.TAKEN, epoch, began)
             self._jobs.account_taken()

@@ -18,7 +18,7 @@ from wechat.interface import State
 
 PATH: Final = "/cluster/assistants"
 UNTIL_HELD: Final = 5.0  # seconds that a new account may take to have a holder
-LOOK_EVERY: Final = 0.1
+POLL_INTERVAL: Final = 0.1
 
 
 class ClusterAssistants(Assistants):
@@ -57,10 +57,10 @@ class ClusterAssistants(Assistants):
             raise InvalidParameter("endpoint")
         new = await self._container.stored_assistants.put(settings, who)
         await self._parts.member.call(self._parts.leases.know, [settings.account])
-        for _ in range(int(UNTIL_HELD / LOOK_EVERY)):
+        for _ in range(int(UNTIL_HELD / POLL_INTERVAL)):
             if await self._peers.holder(settings.account, fresh=True):
                 break
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL)
         status = next((one for one in await self.listed() if one.account == settings.account), None)
         return status or _unseen(settings.account, ""), new
 

@@ -57,7 +57,7 @@ class EventListener:
         """Resolve an event, and measure the clock skew with messages."""
         event = await wechat.resolve(raw, placed)
         if isinstance(event, Message):
-            self._container.account_clocks.heard(self._account, event.at.timestamp(), raw.at.timestamp())
+            self._container.account_clocks.record_message(self._account, event.at.timestamp(), raw.at.timestamp())
         return event
 
     @property
@@ -96,13 +96,13 @@ class EventListener:
     async def state_changed(self, account: str, state: State, reason: str) -> None:
         """Handle a change of the connection's state: wake queues, notify console and webhooks."""
         if state in (State.SYNCING, State.ONLINE):
-            self.inbox.poke()
+            self.inbox.wake()
         self._container.accounts.state_changed(account, self._container.clock())
         self._container.account_clocks.state_changed(account, state)
         self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         online = state is State.ONLINE
         if online:
-            self._container.outbox.poke_account(account)
+            self._container.outbox.wake_account(account)
         gone = self._was_online and state in (State.CONNECTING, State.LOGGED_OUT, State.REFUSED)
         if online != self._was_online and (online or gone):
             self._was_online = online
@@ -147,5 +147,5 @@ class EventListener:
         one.
         """
         if greet:
-            self._container.friends.greet(session, self._account, person.id)
+            self._container.greetings.greet(session, self._account, person.id)
         self._container.webhook_events.friend_added(session, self._account, person.id, person.name)

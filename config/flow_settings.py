@@ -126,12 +126,12 @@ class FlowStep(Section):
         return {**(self.ask or {}), **(self.choose or {})}
 
     @property
-    def hands_out(self) -> bool:
-        """Whether it tells somebody an address to call back at."""
+    def sends_callback_url(self) -> bool:
+        """Whether it passes on a callback address."""
         return any(name == CALLBACK_URL for name, _ in placeholders(self.model_dump(exclude_none=True)))
 
     @property
-    def brings(self) -> tuple[str, ...]:
+    def provides(self) -> tuple[str, ...]:
         """The names later steps may use."""
         if self.call:
             return (self.call.into,)
@@ -162,7 +162,7 @@ class FlowSettings(Section):
             where, place = f"flow {self.name}, step {number}", ("steps", number - 1)
             if step.call and step.call.system not in systems:
                 raise FlowMistake(place, f"{where}: unknown system {step.call.system!r}")
-            taken = next((name for name in step.brings if name in ALWAYS_KNOWN | {"error"}), None)
+            taken = next((name for name in step.provides if name in ALWAYS_KNOWN | {"error"}), None)
             if taken:
                 raise FlowMistake(place, f"{where}: {taken!r} is a reserved name")
             for name, question in step.questions.items():
@@ -170,29 +170,29 @@ class FlowSettings(Section):
                 known[name] = False
             if not step.questions:
                 _check_names(step.model_dump(exclude_none=True), known, where, place)
-                known.update(dict.fromkeys(step.brings, True))
+                known.update(dict.fromkeys(step.provides, True))
         _check_names(self.failed, {**known, "error": False}, f"flow {self.name}, failed", ("failed",))
         self._check_callbacks()
 
-    def hands_out(self, wait: int) -> int:
-        """Which step, by its index, hands out the address at which a waiting step is called back."""
-        return max(index for index, step in enumerate(self.steps[:wait]) if step.hands_out)
+    def callback_sender(self, wait: int) -> int:
+        """Return the index of the step that sends the callback address of a waiting step."""
+        return max(index for index, step in enumerate(self.steps[:wait]) if step.sends_callback_url)
 
     def _check_callbacks(self) -> None:
         """Check that every step using callback_url is followed by a waiting step, and vice versa."""
-        handed_out = 0
+        sender = 0
         for number, step in enumerate(self.steps, 1):
-            if step.hands_out:
-                handed_out = number
-            if step.wait and not handed_out:
+            if step.sends_callback_url:
+                sender = number
+            if step.wait and not sender:
                 raise FlowMistake(
                     ("steps", number - 1), f"flow {self.name}, step {number}: no earlier step uses {{{CALLBACK_URL}}}"
                 )
-            handed_out = 0 if step.wait else handed_out
-        if handed_out:
+            sender = 0 if step.wait else sender
+        if sender:
             raise FlowMistake(
-                ("steps", handed_out - 1),
-                f"flow {self.name}, step {handed_out}: no later step waits for {{{CALLBACK_URL}}}",
+                ("steps", sender - 1),
+                f"flow {self.name}, step {sender}: no later step waits for {{{CALLBACK_URL}}}",
             )
 
 

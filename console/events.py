@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from console.access import visitor_of
 
 KEEPALIVE: Final = 15.0
@@ -17,7 +17,7 @@ STREAMS: Final = web.AppKey("console_streams", set[asyncio.Task[object]])
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /console/api/events. The event `reset` means that changes were lost and everything must be loaded again."""
-    feed = request.app[HOUSE].changes
+    feed = request.app[CONTAINER].changes
     given = request.headers.get("Last-Event-ID") or request.query.get("after", "")
     known = feed.number_of(given)
     number = feed.last if known is None else known

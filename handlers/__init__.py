@@ -34,7 +34,7 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.PrivateMessage, commands.confirmed),
     (events.PrivateMessage, support.held),
     (events.PrivateMessage, support.marked),
-    (events.PrivateMessage, flows.talked),  # before tokens: an answer may look like one
+    (events.PrivateMessage, flows.handle),  # before tokens: an answer may look like one
     (events.PrivateMessage, tokens.sent),
     (events.GroupMessage, support.asked_in_group),
     (events.PrivateMessage, support.asked),
@@ -57,6 +57,7 @@ async def handle(container: Container, event: Event, row: int) -> str:
     """Handle one event of the inbox and end it: one transaction for all that comes of it."""
     context = EventContext(container, event, row)
     context.event = await voice.read(event, context)
-    name = await dispatch(context.event, context)
-    await context.end(name)
+    async with container.event_gate.event():
+        name = await dispatch(context.event, context)
+        await context.end(name)
     return name

@@ -31,7 +31,7 @@ from handlers.chat_commands.words import CANCEL
 from handlers.context import EventContext
 from models.groups import Qun
 from services.messaging.messages import text
-from services.outreach.broadcasts import MINUTES
+from services.outreach.broadcasts import CONFIRM_MINUTES
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
 
@@ -245,14 +245,14 @@ async def confirmed(event: PrivateMessage, context: EventContext) -> bool:
     if said not in (CONFIRM, CANCEL) or not context.container.accounts.is_admin(event.account, event.contact_id):
         return False
     broadcasts, texts = context.container.broadcasts, context.container.config.texts
-    waiting = await broadcasts.waiting(event.account, event.contact_id)
+    waiting = await broadcasts.unconfirmed(event.account, event.contact_id)
     if waiting is None or context.is_old:
         return False
     if await context.container.flows.asked_at(event.account, event.contact_id) > waiting.created_at:
         return False  # a flow has asked for it since then
-    if said == CANCEL or broadcasts.is_late(waiting):
+    if said == CANCEL or broadcasts.has_expired(waiting):
         context.write(lambda s: broadcasts.cancel(s, waiting))
-        late = fill(texts.broadcast_expired, minutes=MINUTES)
+        late = fill(texts.broadcast_expired, minutes=CONFIRM_MINUTES)
         context.reply(texts.broadcast_cancelled if said == CANCEL else late)
         return True
     answer(context, CommandReply(act=lambda s: fill(texts.broadcast_sent, count=broadcasts.send(s, waiting))))

@@ -10,8 +10,8 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from h2.errors import ErrorCodes
 
-from relay.http2 import Connection
-from relay.rpc import ANSWER, Messages, Unreadable, frame, outcome
+from relay.http2 import Http2Connection
+from relay.rpc import ANSWER, MessageDecoder, UndecodableMessage, frame, outcome
 from relay.streams import Headers, Stream
 
 LARGEST_READ: Final = 16 * 1024  # bytes of a request that the relay reads; its own calls are far below
@@ -23,7 +23,7 @@ def _decoded(headers: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
     return {key.decode("latin-1"): value.decode("latin-1") for key, value in headers}
 
 
-class Owner(Protocol):
+class CallHandler(Protocol):
     """The party that serves a call."""
 
     def on_request(self, call: Call, request: bytes | None) -> None:
@@ -36,7 +36,7 @@ class Owner(Protocol):
 class Call:
     """Buffers what the client sends until the destination is known."""
 
-    def __init__(self, owner: Owner, stream: Stream, headers: Headers) -> None:
+    def __init__(self, owner: CallHandler, stream: Stream, headers: Headers) -> None:
         self.stream = stream
         self.headers = headers
         self.metadata = _decoded(tuple(headers))
@@ -82,16 +82,16 @@ class Call:
 
     def _request(self) -> bytes | None:
         try:
-            messages = Messages(LARGEST_READ).feed(b"".join(data for data, _, _ in self._held))
-        except Unreadable:
+            messages = MessageDecoder(LARGEST_READ).feed(b"".join(data for data, _, _ in self._held))
+        except UndecodableMessage:
             return None
         return messages[0] if len(messages) == 1 else None
 
     # ---- to the client ----
 
-    def pass_on(self, connection: Connection, headers: Headers) -> None:
+    def forward(self, connection: Http2Connection, headers: Headers) -> None:
         """Let the gateway answer; ConnectionLost, TooManyCalls."""
-        self._gateway = connection.open(headers, partial(_GatewaysAnswer, self))
+        self._gateway = connection.open(headers, partial(_GatewayResponse, self))
         for data, size, end in self._held:
             self._gateway.send_data(data, end=end, sent=partial(self.stream.consumed, size))
         self._held.clear()
@@ -106,7 +106,7 @@ class Call:
         self.stream.send_data(frame(message))
         await self.stream.drain()
 
-    def answer_with(self, framed: bytes) -> None:
+    def answer_framed(self, framed: bytes) -> None:
         """The whole answer: messages as they are sent, and success."""
         self.answer()
         self.stream.send_data(framed)
@@ -145,7 +145,7 @@ class Call:
         self._owner.on_over(self)
 
 
-class _GatewaysAnswer:
+class _GatewayResponse:
     """Passes the gateway's answer on."""
 
     def __init__(self, call: Call, stream: Stream) -> None:

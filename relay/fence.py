@@ -38,7 +38,7 @@ class Fence:
         """The event stream of the client that has it."""
         return self._holder
 
-    def admit(self, call: Call, epoch: int | None) -> asyncio.Future[None] | None:
+    def register(self, call: Call, epoch: int | None) -> asyncio.Future[None] | None:
         """Refuse an older epoch (GRPCError). A newer one ends every call of the older ones, and the call that brings
         it must wait until the epoch is on disk: the future says when."""
         stored = None
@@ -53,7 +53,7 @@ class Fence:
         self._calls[call] = epoch
         return stored
 
-    def hold(self, call: Call) -> None:
+    def take_stream(self, call: Call) -> None:
         """A call takes the event stream. ALREADY_EXISTS when one has it that this epoch does not replace; the same
         epoch again is the same client, whose old connection is gone."""
         if self._holder is not None:

@@ -12,7 +12,7 @@ from relay.journal import JournalError
 log = logging.getLogger(__name__)
 
 
-def hold(folder: Path, *, wait: bool) -> None:
+def acquire(folder: Path, *, wait: bool) -> None:
     """Hold the folder until the process ends, and with it its ports. When another relay holds it: JournalError, or
     `wait` until that one has ended, however."""
     folder.mkdir(parents=True, exist_ok=True)

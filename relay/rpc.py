@@ -12,7 +12,7 @@ from grpclib.exceptions import GRPCError
 from grpclib.metadata import decode_grpc_message, encode_grpc_message
 
 from protocol import SERVICE
-from relay.http2 import Connection, ConnectionLost
+from relay.http2 import GatewayLost, Http2Connection
 from relay.streams import Headers, Stream
 
 PREFIX: Final = 5  # bytes: whether the message is compressed, and its length
@@ -20,7 +20,7 @@ ANSWER: Final[Headers] = ((b":status", b"200"), (b"content-type", b"application/
 MOST: Final = 64 * 1024 * 1024
 
 
-class Unreadable(ValueError):
+class UndecodableMessage(ValueError):
     """A message that is compressed or larger than the limit."""
 
 
@@ -54,7 +54,7 @@ def error_in(headers: Headers) -> GRPCError | None:
     return GRPCError(status, decode_grpc_message(found.get(b"grpc-message", b"").decode("utf-8", "replace")) or None)
 
 
-class Messages:
+class MessageDecoder:
     """Puts messages together from the data of a stream."""
 
     def __init__(self, limit: int = MOST) -> None:
@@ -68,7 +68,7 @@ class Messages:
         while len(self._data) >= PREFIX:
             end = PREFIX + int.from_bytes(self._data[1:PREFIX], "big")
             if self._data[0] or end > self._limit + PREFIX:
-                raise Unreadable
+                raise UndecodableMessage
             if len(self._data) < end:
                 break
             whole.append(bytes(self._data[PREFIX:end]))
@@ -81,8 +81,8 @@ class OwnCall:
 
     def __init__(self, stream: Stream, limit: int) -> None:
         self._stream = stream
-        self._messages = Messages(limit)
-        self._heard: deque[tuple[bytes, int]] = deque()
+        self._messages = MessageDecoder(limit)
+        self._received: deque[tuple[bytes, int]] = deque()
         self._news = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
@@ -90,7 +90,7 @@ class OwnCall:
     def on_headers(self, headers: Headers, *, end: bool) -> None:
         """Headers or trailers of the answer."""
         if dict(headers).get(b":status", b"200") != b"200":
-            self._end(ConnectionLost("no gRPC server"))
+            self._end(GatewayLost("no gRPC server"))
         elif end:
             self._end(error_in(headers))
 
@@ -98,21 +98,21 @@ class OwnCall:
         """Data of the answer."""
         try:
             whole = self._messages.feed(data)
-        except Unreadable as error:
+        except UndecodableMessage as error:
             self._stream.reset()
             self._end(error)
             return
         if not whole:
             self._stream.consumed(size)
         for number, message in enumerate(whole, 1):
-            self._heard.append((message, size if number == len(whole) else 0))
+            self._received.append((message, size if number == len(whole) else 0))
         self._news.set()
         if end:
             self._end(None)
 
     def on_reset(self, code: int | None) -> None:
         """The gateway gave up, or the connection is lost."""
-        self._end(ConnectionLost("connection lost" if code is None else f"reset with code {code}"))
+        self._end(GatewayLost("connection lost" if code is None else f"reset with code {code}"))
 
     def _end(self, error: Exception | None) -> None:
         if not self._ended:
@@ -123,8 +123,8 @@ class OwnCall:
         """The answers; GRPCError, ConnectionLost, Unreadable. Whoever stops before the end cancels the call."""
         try:
             while True:
-                while self._heard:
-                    message, size = self._heard.popleft()
+                while self._received:
+                    message, size = self._received.popleft()
                     yield message
                     self._stream.consumed(size)
                 if self._ended:
@@ -137,7 +137,7 @@ class OwnCall:
             raise self._error
 
 
-def begin(connection: Connection, headers: Headers, request: bytes, limit: int = MOST) -> OwnCall:
+def begin(connection: Http2Connection, headers: Headers, request: bytes, limit: int = MOST) -> OwnCall:
     """Make a call; ConnectionLost, TooManyCalls."""
     made: list[OwnCall] = []
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from h2.errors import ErrorCodes
 
 if TYPE_CHECKING:
-    from relay.http2 import Connection
+    from relay.http2 import Http2Connection
 
 Headers = Sequence[tuple[bytes, bytes]]
 WINDOW: Final = 2**16 - 1  # bytes that a peer may send on a stream before they are consumed
@@ -57,7 +57,7 @@ class Stream:
         "room",
     )
 
-    def __init__(self, connection: Connection, id: int, room: int) -> None:
+    def __init__(self, connection: Http2Connection, id: int, room: int) -> None:
         self.id = id
         self.connection = connection
         self.room = room  # bytes that the peer takes on this stream

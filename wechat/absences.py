@@ -95,7 +95,7 @@ class Absences:
         ]
         return (min(waiting)[1], min(waiting)[0]) if waiting else None
 
-    def looked(self, room_id: str, at: datetime) -> None:
+    def checked(self, room_id: str, at: datetime) -> None:
         """The room was read again, or could not be: whoever is still doubtful is looked for later."""
         for entry in self._rooms.get(room_id, {}).values():
             if not entry.believed and entry.last < at:

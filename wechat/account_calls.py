@@ -20,7 +20,7 @@ from wechat.directory_sync import DirectorySync
 from wechat.events import Contact, Link, Media, MiniProgram, gateway_id
 from wechat.gateway_events import GatewayEvents
 from wechat.names import same_name
-from wechat.puppet import MendedPuppet
+from wechat.puppet import PatchedPuppet
 from wechat.received_file import IN_MEMORY
 from wechat.sent_messages import SentMessages
 
@@ -36,7 +36,7 @@ class AccountCalls:
     directory: CachedDirectory
     _hearing: GatewayEvents
     _join_seen: asyncio.Event  # set and replaced when somebody joins a group
-    _mended: MendedPuppet
+    _mended: PatchedPuppet
     _own: SentMessages
     _private_hosts: frozenset[str]
     _reader: DirectoryReader
@@ -178,7 +178,7 @@ class PeopleCalls(AccountCalls):
             return await patiently(lambda: self._reader.read_contact(contact_id, fresh=True))
         return await self._reader.contact(contact_id)
 
-    async def look_for(self, name: str) -> None:
+    async def search_contacts(self, name: str) -> None:
         """Read contacts that may be a friend of this name but are not known as one.
 
         These are new entries of the contact list and strangers of this name. If that takes too long, the directory

@@ -25,7 +25,7 @@ from wechat.gateway_events import GatewayEvents
 from wechat.group_calls import GroupCalls
 from wechat.interface import PUPPET, Listener, ScanState, State
 from wechat.problems import Problem, Reason
-from wechat.puppet import MendedPuppet
+from wechat.puppet import PatchedPuppet
 from wechat.relay_progress import RelayProgress
 from wechat.sent_messages import SentMessages
 
@@ -56,7 +56,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self.account = settings.account
         self._state = State.CONNECTING
         self._reason: Reason | None = None
-        self._mended = MendedPuppet(settings.account)
+        self._mended = PatchedPuppet(settings.account)
         # with a scheduler of its own, the SDK's plugin manager would create a job database
         options = WechatyOptions(
             name=settings.account,
@@ -117,7 +117,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
 
     async def start(self) -> None:
         """Begin to connect; the listener hears how it goes."""
-        runs = (self._connection.run(), self._hearing.refresh(), self._hearing.settle_doubts(), self._store())
+        runs = (self._connection.run(), self._hearing.refresh(), self._hearing.recheck_absences(), self._store())
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def stop(self) -> None:
@@ -126,7 +126,8 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         await end(connecting)
         try:
             if rest:
-                await asyncio.wait_for(self._queue.join(), DRAIN_SECONDS)
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await self._queue.join()
         except TimeoutError:
             log.error(  # noqa: TRY400 - the traceback has no information
                 "%s: could not store %d events before stopping", self.account, self._queue.qsize()
@@ -156,7 +157,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         """Queue an event to be stored; waits while the queue is full."""
         await self._queue.put(raw)
 
-    async def become(self, state: State, reason: Reason | None = None) -> None:
+    async def set_state(self, state: State, reason: Reason | None = None) -> None:
         """Change the state of the connection or its reason, and notify the listener."""
         if (state, reason) == (self._state, self._reason):
             return
@@ -179,7 +180,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         if qr_code:
             await self._listener.scanned(self.account, qr_code)
 
-    async def scan_goes_on(self, scan_state: ScanState) -> None:
+    async def is_scan_pending(self, scan_state: ScanState) -> None:
         """Set the progress of a login by QR code."""
         if scan_state is not self.scan_state:
             self.scan_state = scan_state
@@ -197,7 +198,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             await asyncio.sleep(0.1 * 2**attempt)
         return False
 
-    def someone_joined(self) -> None:
+    def member_joined(self) -> None:
         """Wake the tasks that wait for a member."""
         self._join_seen.set()
         self._join_seen = asyncio.Event()

@@ -78,7 +78,7 @@ def _get_host(url: str) -> tuple[str, str | None, int | None]:
     return parsed.scheme or "http", parsed.hostname, parsed.port
 
 
-def mend() -> None:
+def install_patches() -> None:
     """Restore what the SDK needs and current libraries no longer have. Idempotent."""
     if not hasattr(pyee, "AsyncIOEventEmitter"):  # moved in pyee 12
         pyee.AsyncIOEventEmitter = AsyncIOEventEmitter  # type: ignore[attr-defined]
@@ -87,7 +87,7 @@ def mend() -> None:
 
 
 @contextmanager
-def stand_ins() -> Iterator[None]:
+def patched_modules() -> Iterator[None]:
     """Context in which the unused and late modules are stand-ins; they are removed from sys.modules afterwards."""
     absent: dict[str, ModuleType] = {name: StandInModule(name) for name in UNUSED if name not in sys.modules}
     absent |= {name: LateModule(name) for name in LATE if name not in sys.modules}
@@ -119,8 +119,8 @@ def silence() -> None:
                     value.setLevel(logging.CRITICAL)
 
 
-mend()
-with stand_ins(), _no_traces(), warnings.catch_warnings(action="ignore"):  # it uses deprecated features
+install_patches()
+with patched_modules(), _no_traces(), warnings.catch_warnings(action="ignore"):  # it uses deprecated features
     # Required by the following import: since Python 3.11 a dataclass default must be hashable, and
     # wechaty.WechatyOptions has a PuppetOptions as default.
     from wechaty_puppet.schemas.puppet import PuppetOptions

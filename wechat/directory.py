@@ -73,7 +73,7 @@ class CachedDirectory:
         """Whether a group's members were read since the start, not only loaded from the database."""
         return room_id in self._read
 
-    def last_told(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
+    def last_reported(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
         """Return when the group's members were last read, and when the contact's last join or leave after that was."""
         return self._read.get(room_id), self._moved.get(room_id, {}).get(contact_id)
 
@@ -101,7 +101,7 @@ class CachedDirectory:
             if value := getattr(contact, tier):
                 self._index[tier].setdefault(value, {})[contact.id] = None
 
-    def known_as(self, id: str) -> str:
+    def resolve_id(self, id: str) -> str:
         """Return the id of a person whom a gateway names by their unique 微信号."""
         bearers = self._index["weixin"].get(id, {})
         return next(iter(bearers)) if id not in self.contacts and len(bearers) == 1 else id
@@ -233,7 +233,7 @@ class CachedDirectory:
             self.version += 1
         return True
 
-    def retitled(self, room_id: str, topic: str) -> None:
+    def set_topic_of(self, room_id: str, topic: str) -> None:
         """Change the topic of a group."""
         room = self.rooms.get(room_id)
         if room is not None and room.topic != topic:

@@ -18,7 +18,7 @@ from protocol import puppet_pb2 as pb
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Room
 from wechat.names import clean_name
-from wechat.puppet import MendedPuppet
+from wechat.puppet import PatchedPuppet
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -60,7 +60,7 @@ async def patiently(read: Callable[[], Awaitable[T]]) -> T:
 class DirectoryReader:
     """Reads contacts and groups; concurrent reads of the same contact are shared."""
 
-    def __init__(self, puppet: MendedPuppet, directory: CachedDirectory) -> None:
+    def __init__(self, puppet: PatchedPuppet, directory: CachedDirectory) -> None:
         self._puppet = puppet
         self._directory = directory
         self._reading = SingleFlight[str, Contact]()

@@ -11,7 +11,7 @@ from typing import Final
 from errors import WeChatError, WeChatOffline, WeChatRefused
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, patiently
-from wechat.puppet import MendedPuppet
+from wechat.puppet import PatchedPuppet
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,9 @@ FEW: Final = 50
 class DirectorySync:
     """Reads the contacts and groups of an account."""
 
-    def __init__(self, puppet: MendedPuppet, directory: CachedDirectory, reader: DirectoryReader, pause: float) -> None:
+    def __init__(
+        self, puppet: PatchedPuppet, directory: CachedDirectory, reader: DirectoryReader, pause: float
+    ) -> None:
         self._puppet = puppet
         self._directory = directory
         self._reader = reader
@@ -42,12 +44,12 @@ class DirectorySync:
         # a gateway that never reports friends would cause all contacts to be read uncached
         fresh = len(strangers) <= FEW
 
-        async def meet(id: str) -> None:
+        async def add_contact(id: str) -> None:
             contact = await self._reader.read_contact(id, fresh=fresh and id in known.contacts)
             if contact.friend and id not in old:
                 self.found.add(id)
 
-        await self._reader.each(strangers, meet)
+        await self._reader.each(strangers, add_contact)
         self.found.update(id for id in known.trust_list(listed) if id not in old)
         if known.owner_id not in known.contacts:
             await self._reader.each([known.owner_id], self._reader.read_contact)
@@ -92,7 +94,7 @@ class DirectorySync:
                 self.found.add(id)
             await asyncio.sleep(self._pause / 10)
 
-    async def look_twice(self) -> None:
+    async def recheck_rooms(self) -> None:
         """Read again, in their time, the groups of which a reading was not believed."""
         absences = self._directory.absences
         while True:
@@ -108,7 +110,7 @@ class DirectorySync:
             else:
                 began = datetime.now(UTC)
                 changed = await self._room_changed(room_id)
-                absences.looked(room_id, began)
+                absences.checked(room_id, began)
                 if changed:
                     self.found.add(room_id)
                     return

@@ -58,7 +58,7 @@ class GatewayEvents:
         """The gateway has started the account. If it is logged in, the login event has arrived or will shortly."""
         await asyncio.sleep(self._timing.login_grace)
         if not self._puppet.login_user_id:
-            await self._assistant.become(State.LOGGED_OUT, Reason(Problem.NOT_LOGGED_IN))
+            await self._assistant.set_state(State.LOGGED_OUT, Reason(Problem.NOT_LOGGED_IN))
 
     async def closed(self, state: State, reason: Reason) -> None:
         """The connection is closed."""
@@ -66,9 +66,9 @@ class GatewayEvents:
         self._puppet.detach()
         self._scanned = self._assistant.qr_code = ""  # a code of a gateway that is gone logs nobody in
         self._assistant.scan_state = ScanState.NONE
-        await self._assistant.become(state, reason)
+        await self._assistant.set_state(state, reason)
 
-    async def heard(self, number: int, payload: str, relay_number: int = 0) -> None:
+    async def received(self, number: int, payload: str, relay_number: int = 0) -> None:
         """Handle an event. Never raises, so that one invalid event does not stop the stream."""
         if not await self._to_be_stored(number, payload, relay_number):
             self._assistant.relay.passed(relay_number)
@@ -104,7 +104,7 @@ class GatewayEvents:
             ids = [id for id in people if id in self._directory.contacts or intake.may_be_id(id)]
             if raw.kind == "room-join":
                 in_time = self._directory.joined(room_id, ids, raw.at)
-                self._assistant.someone_joined()
+                self._assistant.member_joined()
             else:
                 in_time = room_id not in self._directory.rooms or self._directory.left(room_id, ids, raw.at)
                 if not ids or len(ids) < len(people):
@@ -112,7 +112,7 @@ class GatewayEvents:
             if not in_time or not ids or len(ids) < len(people):
                 self._read_again("late-room", room_id)
         elif raw.kind == "room-topic":
-            self._directory.retitled(room_id, raw.data["newTopic"])
+            self._directory.set_topic_of(room_id, raw.data["newTopic"])
 
     # ---- control events ----
 
@@ -129,11 +129,11 @@ class GatewayEvents:
         self._directory.owner_id = self._assistant.contact_id = self._puppet.login_user_id = id
         self._scanned = self._assistant.qr_code = ""
         self._assistant.scan_state = ScanState.NONE
-        self._bringing_up = asyncio.create_task(self._bring_up())
+        self._bringing_up = asyncio.create_task(self._prepare())
 
     async def _logout(self, data: dict[str, Any]) -> None:
         self._leave()
-        await self._assistant.become(State.LOGGED_OUT, Reason(Problem.LOGGED_OUT))
+        await self._assistant.set_state(State.LOGGED_OUT, Reason(Problem.LOGGED_OUT))
 
     async def _ready(self, data: dict[str, Any]) -> None:
         self._read_again(*LISTS)
@@ -153,7 +153,7 @@ class GatewayEvents:
             self._scanned = code
             log.warning("%s: a login QR code is waiting to be scanned; the console shows it", self._assistant.account)
             await self._assistant.show_code(code)
-        await self._assistant.scan_goes_on(SCAN_STATES.get(data.get("status", 0), ScanState.WAITING))
+        await self._assistant.is_scan_pending(SCAN_STATES.get(data.get("status", 0), ScanState.WAITING))
 
     async def _error(self, data: dict[str, Any]) -> None:
         log.warning("%s: the gateway reports an error", self._assistant.account)
@@ -172,25 +172,25 @@ class GatewayEvents:
 
     # ---- reading again ----
 
-    async def _bring_up(self) -> None:
+    async def _prepare(self) -> None:
         """After a login, read new entries, become ONLINE, then read the others."""
         assistant, since = self._assistant, self._lost_at
         rooms, contacts = list(self._directory.rooms), list(self._directory.contacts)
-        await assistant.become(State.SYNCING)
+        await assistant.set_state(State.SYNCING)
         try:
-            await self._until_read()
-            await assistant.become(State.ONLINE)
+            await self._read_with_retries()
+            await assistant.set_state(State.ONLINE)
             self._online.set()
             await self._tell(since)
             if rooms or contacts:
                 await assistant._sync.read_again(rooms, contacts)
                 await self._tell(since)
             self._lost_at = None
-            await self._read_the_rest()
+            await self._retry_reading()
         except WeChatOffline:
             log.debug("%s: the sync ended with the connection", assistant.account)
 
-    async def _read_the_rest(self) -> None:
+    async def _retry_reading(self) -> None:
         """Retry reading the listed entries that failed, with growing waits."""
         pause = UNREAD_PAUSE
         while self._assistant._sync.unread:
@@ -205,7 +205,7 @@ class GatewayEvents:
                 continue
             await self._tell_news()
 
-    async def _until_read(self) -> None:
+    async def _read_with_retries(self) -> None:
         pause = 0.5
         while True:
             try:
@@ -255,13 +255,13 @@ class GatewayEvents:
             except WeChatError as error:
                 log.warning("%s: could not read a %s again: %s", self._assistant.account, what, error)
 
-    async def settle_doubts(self) -> None:
+    async def recheck_absences(self) -> None:
         """Read again, while the account is online, what one reading alone is not believed of; what turns out to be
         so is told."""
         while True:
             await self._online.wait()
             try:
-                await self._assistant._sync.look_twice()
+                await self._assistant._sync.recheck_rooms()
             except WeChatOffline:
                 await asyncio.sleep(self._timing.backoff_first)
                 continue

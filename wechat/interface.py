@@ -116,7 +116,7 @@ class Directory(Protocol):
     def was_read(self, room_id: str) -> bool:
         """Whether a group's members were read since the start, not only loaded from the database."""
 
-    def last_told(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
+    def last_reported(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
         """Return when the group's members were last read, and when the contact's last join or leave after that was."""
 
 
@@ -182,7 +182,7 @@ class WeChat(Protocol):
     async def accept_friend(self, friendship_id: str) -> None: ...
     async def set_alias(self, contact_id: str, alias: str) -> None: ...
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact: ...
-    async def look_for(self, name: str) -> None:
+    async def search_contacts(self, name: str) -> None:
         """Read contacts that may be a friend of this name but are not known as one."""
 
     async def self_qr_code(self) -> str: ...

@@ -32,7 +32,7 @@ class MemberKind(IntEnum):
     CUSTOMER = 2
 
 
-class Change(StrEnum):
+class GroupChange(StrEnum):
     """A change of a group reported by a callback."""
 
     CREATE = "create"

@@ -39,7 +39,7 @@ def job_of(message_id: str) -> int | None:
     return int(match[1]) if match else None
 
 
-class CustomerService:
+class KfSender:
     """Sends messages as one customer service account."""
 
     def __init__(self, api: WecomApi, storage: Storage, open_kfid: str, clock: Callable[[], float]) -> None:

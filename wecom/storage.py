@@ -20,7 +20,7 @@ class Allowance(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class IncomingMessage:
     """An event that grants messages to a customer. `code`: of a welcome or of a session's end, for one message."""
 
     contact_id: str
@@ -95,7 +95,7 @@ class Storage(GroupStorage, Protocol):
     async def cursor(self) -> str:
         """Return the cursor from which to read; "" at first."""
 
-    async def take_page(self, raws: Sequence[RawEvent], heard: Sequence[Heard], cursor: str) -> None:
+    async def take_page(self, raws: Sequence[RawEvent], heard: Sequence[IncomingMessage], cursor: str) -> None:
         """Store a page's events, the allowances they grant, and the cursor in one transaction."""
 
     async def token(self) -> AccessToken | None:

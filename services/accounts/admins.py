@@ -95,7 +95,7 @@ class Admins:
 
     # ---- the one-time code ----
 
-    def fits(self, code: str, contact_id: str) -> bool:
+    def is_valid_code(self, code: str, contact_id: str) -> bool:
         """Check the code. It is valid until it expires, for the first person who sends it."""
         if not self.code or self._clock() > self._code_until:
             self.code = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from errors import AssistantOffline, AssistantUnknown, NotSupported, WeChatTooFast
@@ -20,7 +20,7 @@ class Accounts:
 
     def __init__(
         self,
-        governors: dict[str, Governor],
+        governors: Mapping[str, Governor],
         admins: Collection[str],
         sandboxed: Collection[str],
         ownership: Ownership | None = None,
@@ -97,7 +97,7 @@ class Accounts:
         """Return when the account entered its state (Unix seconds); None if that was at the start."""
         return self._since.get(account)
 
-    def away_since(self, account: str) -> float | None:
+    def offline_since(self, account: str) -> float | None:
         """Since when the account is not online, whatever states it went through; None: it is, or never was."""
         return self._away.get(account)
 
@@ -117,7 +117,7 @@ class Accounts:
         """Return the governor of an account."""
         return self._governors[account]
 
-    def heed(self, account: str, error: Exception) -> None:
+    def handle_rate_limit(self, account: str, error: Exception) -> None:
         """Halve the account's pace for a while if the error is 操作过于频繁."""
         if isinstance(error, WeChatTooFast):
             self.governor(account).slow_down()

@@ -16,7 +16,7 @@ from services.accounts.wecom_group_storage import WecomGroupStorage
 from services.clock import DAY, Clock
 from wechat.events import RawEvent
 from wecom.kf_messages import CODE_SECONDS
-from wecom.storage import AccessToken, Allowance, Heard, TakenCode
+from wecom.storage import AccessToken, Allowance, IncomingMessage, TakenCode
 
 ALLOWED: Final = 5  # messages to a customer after their last one
 WINDOW: Final = 2 * DAY
@@ -63,7 +63,7 @@ class WecomStorage(WecomGroupStorage):
         row = await self._store.read(lambda s: s.get(WecomAccountRow, self._account))
         return row.cursor if row else ""
 
-    async def take_page(self, raws: Sequence[RawEvent], heard: Sequence[Heard], cursor: str) -> None:
+    async def take_page(self, raws: Sequence[RawEvent], heard: Sequence[IncomingMessage], cursor: str) -> None:
         """Store events, the allowances they grant, and the cursor in one transaction."""
 
         def keep(session: Session) -> None:
@@ -71,13 +71,13 @@ class WecomStorage(WecomGroupStorage):
             row.cursor = cursor
             session.add(row)
             for one in heard:
-                self._hear(session, one)
+                self._record(session, one)
             if any(one.spoke for one in heard):
                 after_commit(session, self._spoke)
 
         await self._store_events(raws, keep)
 
-    def _hear(self, session: Session, heard: Heard) -> None:
+    def _record(self, session: Session, heard: IncomingMessage) -> None:
         row = self._customer(session, heard.contact_id)
         if heard.spoke and heard.at >= row.heard_at:  # the platform's timestamps are whole seconds
             row.heard_at = heard.at

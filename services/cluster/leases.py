@@ -18,7 +18,7 @@ import psycopg
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from models.db import lively, parse
+from models.db import parse, with_keepalives
 from models.fence import Fenced, session_name
 from services.work.ownership import GLOBAL
 
@@ -130,7 +130,7 @@ class Leases:
 
     def __init__(self, url: str, member: str, advertise: str, capacity: int, version: str) -> None:
         parsed = parse(url)
-        settings = lively(parsed) | {"options": OPTIONS, "connect_timeout": CONNECT_SECONDS}
+        settings = with_keepalives(parsed) | {"options": OPTIONS, "connect_timeout": CONNECT_SECONDS}
         self._engine = create_engine(
             parsed, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=settings, hide_parameters=True
         )

@@ -112,7 +112,7 @@ class MemberAdder:
     def _refusal(self, account: str, error: WeChatError) -> Exception:
         if isinstance(error, WeChatOffline):
             return AssistantOffline(str(error), retry_after=RETRY_AFTER)
-        self._accounts.heed(account, error)
+        self._accounts.handle_rate_limit(account, error)
         if isinstance(error, WeChatTooFast):
             return TooManyRequests(str(error), retry_after=60)
         if any(word in error.text for word in FULL_WORDS):

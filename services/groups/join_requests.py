@@ -55,7 +55,7 @@ class JoinRequests:
         await self._roster.of_start(qun)
         person = self._person(qun, member)
         if person is None:
-            await wechat.look_for(member)
+            await wechat.search_contacts(member)
             person = self._person(qun, member)
         namesakes = wechat.directory.find(member)
         for known in [person] if person else namesakes:
@@ -71,7 +71,7 @@ class JoinRequests:
             return JoinResult(Approved.PENDING, qun.account, row.id)
         if later:  # WeChat told of the friend only now
             return await self._queue(qun, person)
-        return await self._memberships.let_in(qun, person, source="rest", who=who)
+        return await self._memberships.admit(qun, person, source="rest", who=who)
 
     async def _queue(self, qun: Qun, person: Contact) -> JoinResult:
         row = await self._states.queue(qun, person)

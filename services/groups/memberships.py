@@ -69,7 +69,7 @@ class Memberships:
         self._seats = seats
         self._adding = SingleFlight[tuple[int, str], JoinResult](_log_not_added)
 
-    async def let_in(self, qun: Qun, person: Contact, *, source: str, who: str) -> JoinResult:
+    async def admit(self, qun: Qun, person: Contact, *, source: str, who: str) -> JoinResult:
         """Add a friend of the assistant to the group, or invite them; a call for the same person joins this one."""
         return await self._adding.run((qun.number, person.id), lambda: self._let_in(qun, person, source, who))
 
@@ -161,7 +161,7 @@ class Memberships:
             return None
         person = await self._accounts.get(row.account).contact(row.contact_id)
         try:
-            answer = await self.let_in(qun, person, source=row.source, who=f"person:{person.id}")
+            answer = await self.admit(qun, person, source=row.source, who=f"person:{person.id}")
         except (AssistantOffline, WeChatOffline):
             return None  # tried again at the next sync
         except (BotError, WeChatError) as error:

@@ -103,7 +103,7 @@ class Reconciler:
         known = await self._store.read(lambda s: self._known(s, qun, room.id))
         self._accounts.get(qun.account).directory.expect(room.id, known)
         await self._learn_names(qun, room)
-        await self._store.write(lambda s: self._true_up(s, qun, room.id))
+        await self._store.write(lambda s: self._correct_members(s, qun, room.id))
 
     async def _learn_names(self, qun: Qun, room: Room) -> None:
         """Read unknown members, so that the welcome message can name them."""
@@ -118,7 +118,7 @@ class Reconciler:
             except WeChatError as error:
                 log.info("could not read a member of room %s: %s", room.id, error)
 
-    def _true_up(self, session: Session, qun: Qun, room_id: str) -> None:
+    def _correct_members(self, session: Session, qun: Qun, room_id: str) -> None:
         wechat = self._accounts.get(qun.account)
         live = wechat.directory.rooms.get(room_id)  # read now, because it may have changed while this write was queued
         if live is None or wechat.self_id not in live.member_ids:

@@ -70,7 +70,7 @@ class Removals:
         if rooms:
             self._accounts.require(qun.account, Capability.REMOVE_MEMBER)
         for room_id in rooms:
-            with self._recorder.taking_out(qun, contact_id):
+            with self._recorder.removing(qun, contact_id):
                 await self._remove_from(wechat, qun, room_id, contact_id, who)
         return rooms
 
@@ -79,7 +79,7 @@ class Removals:
         try:
             await wechat.remove_member(room_id, contact_id)
         except WeChatError as error:
-            self._accounts.heed(qun.account, error)
+            self._accounts.handle_rate_limit(qun.account, error)
             if not await _is_gone(wechat, room_id, contact_id):
                 await self._audit.ended(action, "failed", str(error))
                 raise

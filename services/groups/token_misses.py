@@ -25,7 +25,7 @@ class TokenMisses:
         """A person sent a wrong token."""
         session.add(TokenMiss(account=account, contact_id=contact_id, at=self._clock()))
 
-    async def is_shut_out(self, account: str, contact_id: str) -> bool:
+    async def is_blocked(self, account: str, contact_id: str) -> bool:
         """Whether a person sent five wrong tokens within an hour, the last of them less than an hour ago."""
         wanted = (
             select(TokenMiss.at)

@@ -16,7 +16,7 @@ from yarl import URL
 from config.settings import ApiSettings
 from errors import BodyTooLarge, InvalidParameter, StorageFull
 from services.messaging.http_client import HttpClient, TooLong, read_bounded
-from services.messaging.media import Kept, MediaFull, MediaStore
+from services.messaging.media import MediaFull, MediaStore, StoredFile
 from wechat.events import Media
 
 LARGEST: Final = 20 * 1024 * 1024  # bytes
@@ -50,7 +50,7 @@ class Attachments:
         self._http = http
         self._settings = settings
 
-    async def keep(self, given: Attachment) -> Kept:
+    async def keep(self, given: Attachment) -> StoredFile:
         """Store the file on disk; raise InvalidParameter or BodyTooLarge."""
         if given.url:
             data, name = await self._fetch(given.url), given.name or unquote(URL(given.url).name)

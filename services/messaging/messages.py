@@ -143,7 +143,7 @@ class Messages:
                 return GiveUp(str(error), unknown=True)
             return _again(work, error, LOST_WAITS)
         except WeChatTooFast as error:
-            self._accounts.heed(account, error)
+            self._accounts.handle_rate_limit(account, error)
             return _again(work, error, SLOW_WAITS)
         except (WeChatRefused, OSError) as error:
             return _again(work, error, WAITS)

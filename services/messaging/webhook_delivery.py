@@ -26,7 +26,7 @@ from models.db import Store
 from models.durable import IS_WEBHOOK, OutboxItem, WorkState
 from services.accounts.audit import Audit
 from services.clock import DAY, Clock
-from services.messaging.http_client import HttpClient, describe, let_go
+from services.messaging.http_client import HttpClient, describe, discard
 from services.messaging.status_line import forget_status, status_begun
 from services.messaging.webhook_events import QUEUE
 from services.paging import Page, PageRequest, page_of
@@ -124,7 +124,7 @@ class WebhookDelivery:
                 )
             async with response:  # the status line decides; errors after it do not matter
                 if response.status not in (307, 308):
-                    await let_go(response)
+                    await discard(response)
                     return response.status
                 target = url.join(URL(response.headers.get("Location", "")))
             if target.origin() != url.origin():

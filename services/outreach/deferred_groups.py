@@ -38,10 +38,10 @@ class DeferredGroups:
         """
         qun = await self._lifecycle.prepare(code, owner, account)
         if qun.state == QunState.MAKING:
-            await self._store.write(lambda s: self._promise(s, qun, who))
+            await self._store.write(lambda s: self._queue(s, qun, who))
         return qun
 
-    def _promise(self, session: Session, qun: Qun, who: str) -> None:
+    def _queue(self, session: Session, qun: Qun, who: str) -> None:
         key = f"{QUEUE}:{qun.number}"
         item = session.exec(select(OutboxItem).where(OutboxItem.idempotency_key == key)).first()
         if item is None:

@@ -6,7 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,9 +27,13 @@ _COMMENT: Final = re.compile(r"\s*<!--.*-->\s*", re.DOTALL)
 
 
 class Passage(Entry):
-    """A passage as an entry: its heading is its question, its words are the answer. `title`: the headings above it."""
+    """A passage as an entry: its heading is its question, its words are the answer.
+
+    `title`: the headings above it; `source`: its file, relative to the folder.
+    """
 
     title: str
+    source: str = ""
 
     @property
     def is_passage(self) -> bool:
@@ -43,6 +47,7 @@ class _Section:
 
     headings: tuple[str, ...]
     blocks: tuple[str, ...]
+    source: str = ""
 
 
 def load(folder: str) -> list[Passage]:
@@ -54,7 +59,8 @@ def load(folder: str) -> list[Passage]:
         raise ConfigError(f"customer_service.knowledge: {folder!r} is not valid: folder not found")
     files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(root).parts)]
-    passages = _passages([section for path in shown for section in _sections(path)])
+    sections = (replace(one, source=str(path.relative_to(root))) for path in shown for one in _sections(path))
+    passages = _passages(list(sections))
     if not passages:
         log.warning("customer_service.knowledge: the folder %r holds no Markdown or text", folder)
     return passages
@@ -125,7 +131,7 @@ def _passages(sections: Sequence[_Section]) -> list[Passage]:
                 questions = [title]
             else:  # a heading that several sections have names none of them
                 questions = list(dict.fromkeys([title, leaf] if leaves[leaf] == 1 else [title]))
-            made.append(Passage(questions=questions, answer=piece, title=title))
+            made.append(Passage(questions=questions, answer=piece, title=title, source=section.source))
     return made
 
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from wechat.events import Event, RawEvent
 
-PATIENCE: Final = 1.0  # seconds for which an event of unknown conversation may delay later events
-LEFT_PATIENCE: Final = 10.0  # the same of an event that an earlier process left: the gateway is still being connected
+MAX_WAIT: Final = 1.0  # seconds for which an event of unknown conversation may delay later events
+MAX_WAIT_AFTER_LEAVING: Final = 10.0  # of an event left by an earlier process, before the gateway is connected
 
 
 class Arrival:
@@ -21,7 +21,7 @@ class Arrival:
     def __init__(self, raw: RawEvent, row: int, *, retried: bool = False) -> None:
         self.raw = raw
         self.row = row
-        self.patience = LEFT_PATIENCE if retried else PATIENCE
+        self.patience = MAX_WAIT_AFTER_LEAVING if retried else MAX_WAIT
         self.retried = retried  # stored by an earlier process, which may have crashed while handling it
         self.conversation: str | None = None
         self.late = False  # no longer delays later events

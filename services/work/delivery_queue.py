@@ -95,7 +95,7 @@ class DeliveryQueue:
     def start(self) -> None:
         """Start delivering."""
         self._runs = True
-        self.poke()
+        self.wake()
 
     async def stop(self, grace: float) -> None:
         """Stop starting jobs; give running ones `grace` seconds to finish."""
@@ -154,7 +154,7 @@ class DeliveryQueue:
         """Return the number of jobs that are due."""
         return sum(len(line.works) for line in self._lines.values())
 
-    def poke(self) -> None:
+    def wake(self) -> None:
         """Check for jobs to start, because the account is online again or the rate limit has changed."""
         if self._look is None and self._runs:
             self._look = asyncio.get_running_loop().call_soon(self._start_what_may_go)
@@ -194,7 +194,7 @@ class DeliveryQueue:
         # A line that is new takes part from this turn on: those with much to say do not make it wait behind them.
         line.turn = max(line.turn, self._turns.get(line.offered_as, 0))
         heapq.heappush(self._ready, (line.offered_as, line.turn, line.works[0].id, line.ticket, line))
-        self.poke()
+        self.wake()
 
     def _wait(self, line: _Line, seconds: float) -> None:
         """Offer a line later, unless it is offered before."""
@@ -234,7 +234,7 @@ class DeliveryQueue:
                 continue
             wait = self.pace.queue_delay()
             if wait > 0:
-                self._look_again = asyncio.get_running_loop().call_later(wait, self.poke)
+                self._look_again = asyncio.get_running_loop().call_later(wait, self.wake)
                 return
             heapq.heappop(self._ready)
             line.ticket = 0
@@ -276,7 +276,7 @@ class DeliveryQueue:
             self._offer(line, result.again_in if isinstance(result, Retry) else 0)
         else:
             del self._lines[line.key]
-        self.poke()
+        self.wake()
 
     def _broken(self, work: Job, error: Exception) -> Retry | GiveUp:
         """Return the result for an unexpected exception; database failures are retried without counting."""

@@ -125,7 +125,7 @@ class Inbox:
     def __len__(self) -> int:
         return self._in_memory
 
-    def poke(self) -> None:
+    def wake(self) -> None:
         """The gateway is connected again: retry waiting reads at once."""
         self._poked.set()
         self._poked = asyncio.Event()
@@ -251,7 +251,8 @@ class Inbox:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._poked.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()
         except TimeoutError:
             return
 

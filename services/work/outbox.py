@@ -269,21 +269,21 @@ class Outbox:
         if queue in self._queues:
             self._queues[queue].retry_now()
 
-    def repace(self, queue: str, pace: Pace | None) -> None:
+    def set_pace(self, queue: str, pace: Pace | None) -> None:
         """Replace the rate limiter of a queue."""
         if queue in self._queues and pace is not None:
             self._queues[queue].pace = pace
 
-    def poke(self, queue: str) -> None:
+    def wake(self, queue: str) -> None:
         """Tell a queue to check for jobs to start."""
         if queue in self._queues:
-            self._queues[queue].poke()
+            self._queues[queue].wake()
 
-    def poke_account(self, account: str) -> None:
+    def wake_account(self, account: str) -> None:
         """Tell all queues of an account to check for jobs to start."""
         for name, queue in self._queues.items():
             if name.partition(":")[2] == account:
-                queue.poke()
+                queue.wake()
 
     async def mark_sending(self, work: Job) -> bool:
         """Mark a job as being sent before the call, for jobs that must not be repeated; False if it was cancelled."""

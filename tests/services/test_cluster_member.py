@@ -213,7 +213,7 @@ async def test_changes_of_a_later_version_are_skipped_and_the_known_ones_are_not
     member = cast("Any", type("", (), {"id": "me", "wake": woken.set})())
     parts = cast("ClusterParts", type("", (), {"leases": None, "member": member, "announcements": None})())
     news = ClusterNews("postgresql://x/y", parts, heard, lambda _kind: nothing())
-    news._heard('{"from":"other","changes":[["of a later version",{}],["ticket",{"id":1}]],"free":1}')
+    news._received('{"from":"other","changes":[["of a later version",{}],["ticket",{"id":1}]],"free":1}')
     assert [one.kind for one in heard._changes] == [ChangeKind.TICKET]
     assert woken.is_set()
 

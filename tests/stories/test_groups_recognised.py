@@ -54,7 +54,7 @@ async def test_a_group_under_another_id_goes_on_after_confirmation(town: Town) -
     assert await asks(town, "店长", "/认领") == "没有等待认领的群。"
     assert qun_of(town, qun).owner_id == town.id("宋公明")
     assert "群编号：100001" in await asks(town, "宋公明", "/群信息", qun["room"])
-    await town.bot.container.policy.check()
+    await town.bot.container.group_policy.check()
     everybody = {town.id(one) for one in ("宋公明", "智多星", "黑旋风", "九纹龙")}
     assert await members(town, qun) == everybody
     row = await town.bot.container.store.read(lambda s: membership_of(s, 100001, town.id("黑旋风")))

@@ -24,7 +24,7 @@ SOON = 5.0  # seconds
 @pytest.fixture
 async def street(official: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Street]:  # noqa: F811
     """A customer, and one member of the staff; a file may take two seconds instead of fifteen."""
-    monkeypatch.setattr("services.support.file_relay.SECONDS", 2.0)
+    monkeypatch.setattr("services.support.file_relay.TIMEOUT", 2.0)
     monkeypatch.setattr("services.moderation.moderator.SECONDS", 2.0)
     gateway = await official(tls=False)
     for id, name in (("wxid_xuan", "黑旋风"), ("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_admin", "店长")):

@@ -20,10 +20,10 @@ from services.work.outbox import Outbox
 from wechat.events import GroupMessage
 
 QUEUE: Final = "look"
-AT_ONCE: Final = 4  # pictures and links of an account
+CONCURRENT: Final = 4  # pictures and links of an account
 
 
-class LaterLooks:
+class DeferredChecks:
     """Judges what has to be fetched first."""
 
     def __init__(
@@ -40,9 +40,9 @@ class LaterLooks:
         self._groups = groups
         self._moderator = moderator
         self._sanctions = sanctions
-        outbox.serve(QUEUE, self._deliver, at_once=AT_ONCE, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._deliver, at_once=CONCURRENT, is_open=accounts.is_online)
 
-    def promise(self, session: Session, event: GroupMessage) -> None:
+    def queue(self, session: Session, event: GroupMessage) -> None:
         """Promise, inside a transaction, to look at a message."""
         body: dict[str, Any] = {"message": event.id, "kind": str(event.kind), "room": event.room_id}
         body |= {"from": event.contact_id, "name": event.name}
