@@ -14,9 +14,11 @@ from sqlmodel import Session, select
 from api.app_keys import HOUSE
 from api.body import read_ahead, read_object
 from errors import InvalidParameter
+from models.conversations import Said
 from models.durable import OutboxItem
 from models.flows import FlowCallback, FlowRun
 from models.groups import Membership, Qun
+from models.row_id import MAX_ROW_ID
 from models.rules import TimedMessage
 from models.schema import MAX_ID
 from models.support import Ticket
@@ -71,12 +73,12 @@ def _stored(look: Callable[[Session, web.Request], str | None]) -> Find:
     return find
 
 
-def _row(table: Any, name: str = "id") -> Find:
+def _row(table: Any, name: str = "id", most: int = MAX_ID) -> Find:
     """Return the account of the row whose number is in the path."""
 
     def look(session: Session, request: web.Request) -> str | None:
         number = int(request.match_info[name])
-        row = session.get(table, number) if number <= MAX_ID else None
+        row = session.get(table, number) if number <= most else None
         return (row.account or None) if row is not None else None
 
     return _stored(look)
@@ -122,6 +124,12 @@ async def _by_number_in_body(request: web.Request) -> str | None:
     )
 
 
+def _said(session: Session, request: web.Request) -> str | None:
+    number = int(request.match_info["id"])
+    row = session.get(Said, number) if number <= MAX_ID else None
+    return row.account if row is not None else None
+
+
 def _callback(session: Session, request: web.Request) -> str | None:
     secret = request.match_info["secret"]
     joined = select(FlowRun.account).join(FlowCallback, FlowCallback.run_id == FlowRun.id)  # type: ignore[arg-type]
@@ -141,10 +149,11 @@ async def _knowledge(request: web.Request) -> str | None:
     if named:
         return named
     container = request.app[HOUSE]
-    return next(iter(sorted(container.accounts.names())), None) or container.config.assistants[0].account
+    mine = next(iter(sorted(container.accounts.names())), None)
+    return mine or next((one.account for one in container.config.assistants), None)
 
 
-_QUN, _TICKET, _ITEM = _group(Qun.number, _number), _row(Ticket), _row(OutboxItem)
+_QUN, _TICKET, _ITEM = _group(Qun.number, _number), _row(Ticket), _row(OutboxItem, most=MAX_ROW_ID)
 _API: Final = "/console/api"
 CALLBACK_PATIENCE: Final = 12.0  # seconds: a business system may call only once
 
@@ -165,6 +174,13 @@ FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
     ("POST", "/wecom/callback/{account}"): Forwarding(_in_path(), patience=CALLBACK_PATIENCE),
     ("GET", "/weiqun/{id}"): Forwarding(_group(Qun.public_id, lambda request: request.match_info["id"])),
     ("GET", f"{_API}/assistant/{{account}}/login.svg"): Forwarding(_in_path()),
+    ("GET", f"{_API}/assistant/{{account}}/room"): Forwarding(_in_path()),
+    ("POST", f"{_API}/assistant/{{account}}/logout"): Forwarding(_in_path(), repeatable=False),
+    ("POST", f"{_API}/assistant/{{account}}/staff-room"): Forwarding(_in_path()),
+    ("GET", f"{_API}/blocked-word"): Forwarding(_knowledge),
+    ("POST", f"{_API}/blocked-word"): Forwarding(_knowledge, repeatable=False),
+    ("POST", f"{_API}/blocked-word/remove"): Forwarding(_knowledge, repeatable=False),
+    ("GET", f"{_API}/media/{{id}}"): Forwarding(_stored(_said)),  # its file is on the holder's disk
     ("GET", f"{_API}/ticket/{{id}}"): Forwarding(_TICKET, alone=True),
     **{
         ("POST", f"{_API}/ticket/{{id}}/{action}"): Forwarding(_TICKET, repeatable=False)

@@ -55,6 +55,7 @@ ROUTES = (
     web.get(f"/wxbot/message/{{id:{NUMBER}}}", message.read),
     web.post("/wxbot/broadcast", broadcast.send),
     web.get(f"/wxbot/broadcast/{{id:{NUMBER}}}", broadcast.read),
+    web.post(f"/wxbot/broadcast/{{id:{NUMBER}}}/cancel", broadcast.cancel),
     web.post("/wxbot/callback/{secret}", callback.receive),
     web.get("/wxbot/ticket", ticket.find),
     web.get(f"/wxbot/ticket/{{id:{NUMBER}}}", ticket.read),

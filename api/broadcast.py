@@ -69,7 +69,18 @@ def _moment(body: Mapping[str, Any], now: float) -> float:
 
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/broadcast/{id}: the result for each group."""
-    result = await request.app[HOUSE].broadcasts.result(number(request))
+    return await _shown(request, number(request))
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """POST /wxbot/broadcast/{id}/cancel: messages not sent yet are not sent; the result for each group. Idempotent."""
+    container, who, broadcast_id = request.app[HOUSE], caller(request), number(request)
+    await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, who))
+    return await _shown(request, broadcast_id)
+
+
+async def _shown(request: web.Request, broadcast_id: int) -> web.Response:
+    result = await request.app[HOUSE].sent_broadcasts.result(broadcast_id)
     broadcast = result.broadcast
     shown = {
         "id": broadcast.id,

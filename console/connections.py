@@ -12,8 +12,10 @@ from api.body import number
 from api.query import choice, page, word
 from api.responses import iso, listing, reply
 from console.access import VISITOR
-from console.names import person_name
+from console.accounts import served_anywhere
+from console.names import names_of
 from models.durable import OutboxItem, WorkState
+from models.row_id import MAX_ROW_ID
 from services.flows.flows import end_run
 from services.messaging.webhook_delivery import list_deliveries
 from services.messaging.webhook_events import QUEUE
@@ -43,7 +45,7 @@ def _delivery(item: OutboxItem) -> dict[str, Any]:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/webhook/{id}/resend; `sent_again` is false if it had not failed."""
-    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
     resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
     return reply({"sent_again": resent.again, "state": resent.item.state}, 202)
 
@@ -52,12 +54,13 @@ async def overview(request: web.Request) -> web.Response:
     """GET /console/api/connections: webhooks, systems and open flows."""
     container = request.app[HOUSE]
     runs = await container.flows.open_runs()
+    names, served = await names_of(request, [run.person for run in runs]), await served_anywhere(request)
     webhooks = [
         {
             "name": hook.name,
             "url": hook.shown_url,
             "events": list(hook.events),
-            "waiting": container.outbox.waiting().get(f"{QUEUE}:{hook.name}", 0),
+            "waiting": served["queues"].get(f"{QUEUE}:{hook.name}", 0),
         }
         for hook in container.config.webhooks
     ]
@@ -67,7 +70,7 @@ async def overview(request: web.Request) -> web.Response:
             "id": run.id,
             "flow": run.flow,
             "person": run.person,
-            "name": person_name(container, run.person),
+            "name": names.person(run.person),
             "assistant": run.account,
             "state": run.state,
             "step": run.step + 1,

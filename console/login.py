@@ -10,6 +10,7 @@ from api.app_keys import CLIENT, HOUSE
 from api.responses import reply
 from console.access import COOKIE, VISITOR, visitor_of
 from console.page_files import VIEWS, page
+from console.peers import all_accounts
 from errors import BadKey, TooManyRequests
 from services.accounts.console_sessions import IDLE_SECONDS
 
@@ -44,7 +45,7 @@ async def session(request: web.Request) -> web.Response:
         "role": visitor.role,
         "csrf": visitor.csrf,
         "language": container.config.language,
-        "assistants": container.accounts.names(),
+        "assistants": await all_accounts(request),
     }
     return reply({"session": shown})
 

@@ -16,8 +16,10 @@ from api.body import number
 from api.query import choice, moment, page, word
 from api.responses import iso, listing, reply
 from console.access import VISITOR
-from console.names import actor_name, ids_called, target_name
+from console.names import Names, acting, ids_called, names_of, targets
+from console.peers import all_accounts
 from models.durable import Action, OutboxItem, WorkState
+from models.row_id import MAX_ROW_ID
 from services.accounts.audit_list import AuditFilter, list_actions
 from services.accounts.console_sessions import Role
 from services.groups.join_tokens import find_token
@@ -38,14 +40,14 @@ async def audit(request: web.Request) -> web.Response:
     """GET /console/api/audit?since=&kind=&who=&q="""
     wanted, asked = _filter(request), page(request)
     found = await request.app[HOUSE].store.read(lambda s: list_actions(s, wanted, asked))
-    return listing("actions", found.map(lambda row: _named(request, row)))
+    ids, numbers = targets(row.target for row in found.rows)
+    names = await names_of(request, ids + acting(row.who for row in found.rows), numbers)
+    return listing("actions", found.map(lambda row: _named(row, names)))
 
 
-def _named(request: web.Request, row: Action) -> dict[str, Any]:
+def _named(row: Action, names: Names) -> dict[str, Any]:
     """A line with the names of who acted and of whom or what it was done to."""
-    container = request.app[HOUSE]
-    who, target = actor_name(container, row.who), target_name(container, row.account, row.target)
-    return {**_action(row), "who_name": who, "target_name": target}
+    return {**_action(row), "who_name": names.actor(row.who), "target_name": names.target(row.target)}
 
 
 def _filter(request: web.Request) -> AuditFilter:
@@ -126,18 +128,20 @@ def _csv(rows: Any) -> bytes:
 
 async def messages(request: web.Request) -> web.Response:
     """GET /console/api/message?state=&q="""
-    load, asked = _messages(request), page(request)
-    return listing("messages", await request.app[HOUSE].store.read(lambda s: load(s, asked)))
+    load, asked = await _messages(request), page(request)
+    found = await request.app[HOUSE].store.read(lambda s: load(s, asked))
+    names = await names_of(request, [one["to"] for one in found.rows if not one["name"]])
+    return listing("messages", found.map(lambda one: {**one, "name": one["name"] or names.target(one["to"])}))
 
 
 async def messages_csv(request: web.Request) -> web.StreamResponse:
     """GET /console/api/message.csv: the same, as a table."""
-    return await _table(request, "messages", MESSAGE_COLUMNS, _messages(request))
+    return await _table(request, "messages", MESSAGE_COLUMNS, await _messages(request))
 
 
-def _messages(request: web.Request) -> Load:
+async def _messages(request: web.Request) -> Load:
     container, state, q = request.app[HOUSE], choice(request, "state", WorkState), word(request, "q")
-    accounts, ids = container.accounts.names(), ids_called(container, q) if q else []
+    accounts, ids = await all_accounts(request), ids_called(container, q) if q else []
 
     def load(session: Session, asked: PageRequest) -> Page[dict[str, Any]]:
         return list_messages(session, accounts, state, q, asked, ids).map(lambda item: _message(request, item))
@@ -148,8 +152,9 @@ def _messages(request: web.Request) -> Load:
 def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
     container, body = request.app[HOUSE], json.loads(item.body)
     account = item.queue.partition(":")[2]
-    contact = container.accounts.get(account).directory.contacts.get(item.key)
-    room = container.accounts.get(account).directory.rooms.get(item.key)
+    wechat = container.accounts.find(account)
+    contact = wechat.directory.contacts.get(item.key) if wechat else None
+    room = wechat.directory.rooms.get(item.key) if wechat else None
     said = shown(body["type"], str(body.get("text") or body.get("title") or body.get("name") or ""))
     return {
         "id": item.id,
@@ -175,7 +180,7 @@ def _harmless(request: web.Request, said: str) -> str:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/message/{id}/resend; `sent_again` is false if it had not failed."""
-    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
 
     def write(session: Session) -> tuple[bool, str]:
         again = send_again(session, container.outbox, container.audit, item_id, who)

@@ -25,6 +25,7 @@ from handlers.chat_commands import (
     words,
 )
 from handlers.chat_commands.request import CommandReply, CommandRequest, why
+from handlers.chat_commands.words import CANCEL
 from handlers.context import EventContext
 from models.groups import Qun
 from services.messaging.messages import text
@@ -84,7 +85,7 @@ COMMANDS: Final = (
     Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked),
     Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, words.keywords),
     Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
-    Command("/群发", "文本", "发到所有群", About.ACCOUNT, scheduled.broadcast),
+    Command("/群发", "文本 | 取消 [编号]", "发到所有群", About.ACCOUNT, scheduled.broadcast),
     Command("/群列表", "[词]", "看所有群", About.ACCOUNT, administration.group_list),
     Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "", About.ADMINS, administration.admins),
     Command("/问答", "[加 问题=答案 | 删 编号]", "", About.ACCOUNT, administration.questions),
@@ -103,7 +104,7 @@ ADMINS_ONLY: Final = (About.STAFF_ROOM, About.ADMINS)
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
 ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for the account to be online
-CONFIRM, CANCEL = "确认", "取消"
+CONFIRM: Final = "确认"
 _COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
@@ -132,11 +133,11 @@ async def in_group(event: GroupMessage, context: EventContext) -> bool:
     if qun is None and (parsed is None or parsed[0].about is not About.STAFF_ROOM):
         return False
     if parsed is None:
-        return qun is not None and _slip_in_group(event, context, qun)
+        return qun is not None and await _slip_in_group(event, context, qun)
     command, rest = parsed
     if context.is_old:
         return True
-    if not _may(event, context, None if command.about in ADMINS_ONLY else qun):
+    if not await _may(event, context, None if command.about in ADMINS_ONLY else qun):
         context.reply(text(context.container.config.texts.not_allowed, [event.contact_id]))
         return True
     number = _NUMBER.match(rest)
@@ -153,16 +154,18 @@ async def in_group(event: GroupMessage, context: EventContext) -> bool:
     return True
 
 
-def _may(event: GroupMessage, context: EventContext, qun: Qun | None) -> bool:
+async def _may(event: GroupMessage, context: EventContext, qun: Qun | None) -> bool:
     """Whether the sender may give commands here: an admin, or the owner of the group `qun`."""
-    is_owner = qun is not None and event.contact_id == qun.owner_id
-    return is_owner or context.container.accounts.is_admin(event.account, event.contact_id)
+    if context.container.accounts.is_admin(event.account, event.contact_id):
+        return True
+    owners = context.container.group_owners
+    return qun is not None and await owners.owns(qun, event.room_id, event.contact_id)
 
 
-def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
+async def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
     """Reply with the syntax if someone who may give a command forgot the blank after its name."""
     command = begun(event.text)
-    if command is None or context.is_old or not _may(event, context, qun):
+    if command is None or context.is_old or not await _may(event, context, qun):
         return False
     context.reply(fill(context.container.config.texts.usage, usage=command.usage))
     return True

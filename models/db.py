@@ -26,7 +26,7 @@ from sqlmodel import Session, SQLModel
 
 from models.database_file import DatabaseFile, FileLost
 from models.durable import Setting
-from models.fence import IDLE_LIMIT, TransactionGuard, session_name
+from models.fence import TransactionGuard, session_name
 from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob, failed
 from models.latency import COMMIT, READ, database_seconds
 from models.schema import bring_up_to_date
@@ -101,7 +101,6 @@ class Store:
         if not self.is_sqlite:
             arguments = lively(self.url)
             if self.is_shared:
-                arguments["options"] = f"-c idle_in_transaction_session_timeout={IDLE_LIMIT}"
                 arguments["application_name"] = session_name(self._member)
             alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": arguments}
             return create_engine(self.url, pool_size=10, max_overflow=10, **alive, **usual)
@@ -156,7 +155,10 @@ class Store:
             await self.write(lambda session: session.merge(Setting(key=PING, value=str(time.time()))))
 
     async def read(self, fn: Callable[[Session], T]) -> T:
-        """Run `fn` in a session of its own on the read pool and return its value."""
+        """Run `fn` in a session of its own on the read pool and return its value.
+
+        If PostgreSQL closes the connection meanwhile, such as at its restart, `fn` runs again on another one.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
 
     def _read(self, fn: Callable[[Session], T]) -> T:

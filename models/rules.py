@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 
+from sqlalchemy import Column
 from sqlmodel import Field, SQLModel
+
+from models.row_id import WIDE
 
 
 class BlockedWord(SQLModel, table=True):
@@ -36,7 +39,8 @@ class BroadcastState(StrEnum):
 
     ASKED = "asked"  # waits for 确认 from its admin
     SENT = "sent"  # queued for every group
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled"  # before it was confirmed
+    WITHDRAWN = "withdrawn"  # after it was queued
 
 
 class Broadcast(SQLModel, table=True):
@@ -63,4 +67,4 @@ class BroadcastTarget(SQLModel, table=True):
     account: str
     number: int  # of the group; 0 = a friend
     room_id: str  # or the friend's WeChat id
-    message: int  # OutboxItem.id
+    message: int = Field(sa_column=Column(WIDE, nullable=False))  # OutboxItem.id

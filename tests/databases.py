@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -46,6 +47,18 @@ def postgres() -> Iterator[str]:
         server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def restart_postgres(database: str) -> None:
+    """Restart the server of a test's database, which ends all its sessions, and wait until it is up again."""
+    engine = create_engine(make_url(database).set(drivername="postgresql+psycopg"))
+    with engine.connect() as connection:
+        folder = Path(connection.execute(text("SHOW data_directory")).scalar_one())
+    engine.dispose()
+    program = next(Path(_import_pgserver().__file__).parent.glob("pginstall*/bin/pg_ctl"))
+    log = folder / "log"
+    command = (str(program), "-D", str(folder), "-w", "-m", "fast", "-l", str(log), "restart")
+    subprocess.run(command, check=True, user=folder.stat().st_uid, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _import_pgserver() -> Any:

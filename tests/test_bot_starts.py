@@ -68,12 +68,12 @@ async def ends(config: Path) -> tuple[int, str]:
         (
             {"jobs": [{"name": "dayly"}]},
             2,
-            "config: jobs.0.name: 'dayly' is not valid: unknown job; allowed: expire",
+            "config: jobs.1.name: 'dayly' is not valid: unknown job; allowed: expire",
         ),
         (
             {"jobs": [{"name": "prune", "cron": "at 4"}]},
             2,
-            "config: jobs.0.cron: 'at 4' is not valid: expected five crontab fields",
+            "config: jobs.1.cron: 'at 4' is not valid: expected five crontab fields",
         ),
         ({"database": "sqlite:////proc/none/wxbot.db"}, 2, "cannot start: /proc/none is not writable ("),
         ({"database": "postgresql://wxbot:s3cret@127.0.0.1:1/db"}, 1, "cannot start: the database: connection failed"),
@@ -262,7 +262,7 @@ async def test_a_config_is_checked_without_a_start(tmp_path: Path) -> None:
     ("changes", "says"),
     [
         ({"keep_days": "long"}, "keep_days: 'long'"),
-        ({"jobs": [{"name": "dayly"}]}, "jobs.0.name"),
+        ({"jobs": [{"name": "dayly"}]}, "jobs.1.name"),
         ({"customer_service": {"faq": "questions.yaml"}}, "questions.yaml"),
     ],
 )

@@ -58,7 +58,7 @@ def test_backups(tmp_path: Path) -> None:
     assert modes(copies) == {}
 
 
-@pytest.mark.parametrize("module", ["sandbox", "relay"])
+@pytest.mark.parametrize("module", ["sandbox", "sandbox.systems", "relay", "tools.privacy"])
 def test_umask_of_the_other_programs(module: str) -> None:
     start = "import atexit, os, runpy, sys; atexit.register(lambda: print('umask', oct(os.umask(0))));"
     command = [sys.executable, "-c", f"{start} runpy.run_module({module!r}, run_name='__main__')", "--help"]

@@ -53,6 +53,15 @@ export const MORE = `
 或者发一张图片、一个文件|Or send a picture or a file
 改发文字|Send text instead
 这个时间已经过去了。|This time has passed.
+取消发送|Stop sending
+取消这次群发？还没有发出的不再发送，已经发出的收不回来。|Cancel this broadcast? What has not been sent is not sent any more; what has been sent stays.
+已取消，{n} 条不再发送|Cancelled: {n} messages are not sent
+已经全部发出，没有可取消的|Everything has been sent; there is nothing to cancel
+已取消|Cancelled
+进程|Process
+没有进程服务|No process serves it
+到时发送|Scheduled
+取消群发|Broadcast cancelled
 已发送 {sent}，失败 {failed}，共 {all}|{sent} sent, {failed} failed, of {all}
 每周二|Every Tuesday
 每周三|Every Wednesday

@@ -13,6 +13,7 @@ from services.moderation.blocked_words import MAX_WORD, WordOutcome
 
 ADD: Final = "加"
 DROP: Final = "删"
+CANCEL: Final = "取消"
 ELSEWHERE: Final = (WordOutcome.EVERYWHERE, WordOutcome.CONFIGURED)
 _EQUALS: Final = re.compile(r"[=＝]")
 

@@ -1,11 +1,10 @@
 """A message to many groups or friends: by an admin in WeChat, who is asked first, in the console, or by a business
-system; with its results."""
+system."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import update
@@ -15,8 +14,9 @@ from sqlmodel import Session, col, select
 from concurrency import SingleFlight
 from errors import InvalidParameter, NotFound
 from models.bulk_insert import write_bulk
+from models.cluster import AccountLease
 from models.db import Store
-from models.durable import OutboxItem, Priority, WorkState
+from models.durable import Priority
 from models.groups import Qun, QunState, QunTag
 from models.rules import Broadcast, BroadcastState, BroadcastTarget
 from services.accounts.audit import Audit
@@ -25,10 +25,9 @@ from services.clock import Clock
 from services.groups.group_rows import active_rooms, every_group, named_group
 from services.groups.groups import Groups
 from services.messaging.messages import Body, Messages, text
-from services.outreach.broadcast_types import NO_GROUP, BroadcastRequest, BroadcastResult, Friend, Target
+from services.outreach.broadcast_types import NO_GROUP, BroadcastRequest, Friend, Target
 
 MINUTES: Final = 10  # that an admin has for 确认
-BATCH: Final = 500  # ids in one query
 
 
 class Broadcasts:
@@ -40,7 +39,6 @@ class Broadcasts:
         accounts: Accounts,
         groups: Groups,
         messages: Messages,
-        state_of: Callable[[OutboxItem], str],
         audit: Audit,
         clock: Clock,
         *,
@@ -52,7 +50,6 @@ class Broadcasts:
         self._accounts = accounts
         self._groups = groups
         self._messages = messages
-        self._state_of = state_of
         self._audit = audit
         self._clock = clock
         self._writing = SingleFlight[str, int]()  # by idempotency key
@@ -132,7 +129,8 @@ class Broadcasts:
 
     def _write(self, session: Session, request: BroadcastRequest, who: str, key: str | None) -> int:
         quns = [qun for qun in self._meant(session, request) if request.account in ("", qun.account)]
-        targets = [*self._targets(session, quns), *map(self._friend, dict.fromkeys(request.friends))]
+        friends = [self._friend(session, friend) for friend in dict.fromkeys(request.friends)]
+        targets = [*self._targets(session, quns), *friends]
         broadcast = Broadcast(
             account=request.account,
             by=who,
@@ -173,8 +171,10 @@ class Broadcasts:
         active = [qun for qun in quns if qun.state == QunState.ACTIVE]
         return [Target(qun.account, qun.number, id) for qun in active for id in self._room_ids(session, qun)]
 
-    def _friend(self, friend: Friend) -> Target:
+    def _friend(self, session: Session, friend: Friend) -> Target:
         account, contact_id = friend
+        if not self._all_in_memory and self._accounts.find(account) is None and _is_served(session, account):
+            return Target(account, NO_GROUP, contact_id)  # only the process that serves the account knows its friends
         contact = self._accounts.get(account).directory.contacts.get(contact_id)
         if contact is None or not contact.friend or contact.official:
             raise NotFound(f"friend {contact_id}")
@@ -208,36 +208,6 @@ class Broadcasts:
             return active_rooms(session, qun)
         return [room.room_id for room in self._groups.rooms(qun) if room.room_id]
 
-    # ---- how it stands ----
-
-    async def result(self, broadcast_id: int) -> BroadcastResult:
-        """Return the broadcast with the result of each group; raise NotFound."""
-        found = await self._store.read(lambda s: self._result(s, broadcast_id))
-        if found is None:
-            raise NotFound(f"broadcast {broadcast_id}")
-        return found
-
-    def _result(self, session: Session, broadcast_id: int) -> BroadcastResult | None:
-        broadcast = session.get(Broadcast, broadcast_id)
-        if broadcast is None or broadcast.state != BroadcastState.SENT:
-            return None
-        wanted = select(BroadcastTarget).where(BroadcastTarget.broadcast == broadcast_id)
-        targets = session.exec(wanted.order_by(col(BroadcastTarget.number))).all()
-        messages: dict[int, str] = {}
-        for at in range(0, len(targets), BATCH):
-            ids = [target.message for target in targets[at : at + BATCH]]
-            items = session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids))).all()
-            messages |= {item.id or 0: self._state_of(item) for item in items}
-        states: defaultdict[int, set[str]] = defaultdict(set)
-        friends: dict[Friend, str] = {}
-        for target in targets:
-            state = messages.get(target.message, WorkState.SENT)  # one that was pruned since was done long ago
-            if target.number == NO_GROUP:
-                friends[target.account, target.room_id] = state
-            else:
-                states[target.number].add(state)
-        return BroadcastResult(broadcast, {number: _together(found) for number, found in states.items()}, friends)
-
 
 def _meant_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
     """Return the selected groups of all accounts, from the database."""
@@ -249,8 +219,6 @@ def _meant_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
     return list({qun.number: qun for qun in (named_group(session, name) for name in request.quns)}.values())
 
 
-def _together(states: set[str]) -> str:
-    """Combine the states of a group's rooms."""
-    if states & {WorkState.FAILED, WorkState.UNKNOWN}:
-        return WorkState.FAILED
-    return next(iter(states)) if len(states) == 1 else WorkState.SENDING
+def _is_served(session: Session, account: str) -> bool:
+    """Whether the account belongs to the cluster."""
+    return session.exec(select(AccountLease).where(AccountLease.account == account)).first() is not None

@@ -157,7 +157,7 @@ class OutboundRequests:
         if not items:
             raise NotFound(f"message {message_id}")
         states = {self._state_of(item) for item in items}
-        if states & {WorkState.FAILED, WorkState.UNKNOWN}:
+        if states & {WorkState.FAILED, WorkState.UNKNOWN, WorkState.CANCELLED}:
             return WorkState.FAILED
         if len(states) == 1:
             return states.pop()

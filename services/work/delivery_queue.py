@@ -6,14 +6,14 @@ import asyncio
 import heapq
 import logging
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from models.db import is_away
 from models.durable import Priority, WorkState
 from services.clock import DAY, Clock
-from services.work.job import Deliver, GiveUp, Job, Retry
+from services.work.job import Deliver, GiveUp, Job, Result, Retry
 
 log = logging.getLogger(__name__)
 DATABASE_AWAY = 2.0  # seconds until a job is retried after a database failure
@@ -68,7 +68,7 @@ class DeliveryQueue:
         self,
         name: str,
         deliver: Deliver,
-        finished: Callable[[Job, str | Retry | GiveUp], None],
+        finished: Callable[[Job, Result], None],
         *,
         pace: Pace | None = None,
         at_once: int = 16,
@@ -118,6 +118,10 @@ class DeliveryQueue:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.forget_dropped()
+
+    def forget_dropped(self) -> None:
+        """Forget the jobs that are marked as dropped."""
         for line in list(self._lines.values()):
             self._forget_dropped(line)
 
@@ -133,6 +137,18 @@ class DeliveryQueue:
             line.ticket, line.waits = 0, line.waits + 1  # no offer and no wait of it stands any more
             if line.works:
                 self._offer(line)
+
+    def behind(self, work: Job) -> list[Job]:
+        """Return the jobs behind the first of a line, in order."""
+        line = self._lines.get((work.key, work.priority == Priority.BROADCAST))
+        return list(line.works)[1:] if line and line.works[0] is work else []
+
+    def take_out(self, works: Sequence[Job]) -> None:
+        """Remove waiting jobs, which are marked as dropped."""
+        for work in works:
+            work.dropped = True
+        for key in {(work.key, work.priority == Priority.BROADCAST) for work in works} & self._lines.keys():
+            self._forget_dropped(self._lines[key])
 
     def __len__(self) -> int:
         """Return the number of jobs that are due."""

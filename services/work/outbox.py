@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import update
 from sqlmodel import Session, col, select
@@ -22,12 +22,13 @@ from models.durable import OutboxItem, Priority, WorkState
 from services.clock import Clock
 from services.work.delivery_queue import DeliveryQueue, Pace
 from services.work.delivery_results import DeliveryResults
-from services.work.job import Deliver, GiveUp, Job, Retry
-from services.work.outbox_rows import END, INSERT, job_of, open_items
+from services.work.job import Cancelled, Deliver, GiveUp, Job, Result, Retry
+from services.work.outbox_rows import END, INSERT, cancel_items, job_of, joined_items, keep_body, open_items
 from services.work.ownership import Ownership
 from services.work.write_batcher import WriteBatcher
 
 log = logging.getLogger(__name__)
+BATCH: Final = 500  # ids in one statement
 
 
 class Outbox:
@@ -88,9 +89,13 @@ class Outbox:
         self._take_all(await self._store.write(lambda s: self._settle_and_load(s, account)))
 
     async def refresh(self, account: str) -> None:
-        """Load the jobs that other processes added for an account of this process."""
+        """Load the jobs that other processes added for an account of this process, and drop those they cancelled."""
+        before = [work.id for work in self._open.values() if work.account == account]
         # By the writer: what it shows as open and is not known here was not ended by this process either.
-        self._take_all(await self._store.write(lambda s: open_items(s, account)))
+        items = await self._store.write(lambda s: open_items(s, account))
+        self._take_all(items)
+        still_open = {item.id for item in items}
+        self._forget([id for id in before if id not in still_open])
 
     def _take_all(self, items: Sequence[OutboxItem]) -> None:
         for item in items:
@@ -176,8 +181,33 @@ class Outbox:
             self._ownership.promised(session, work.account)
         after_commit(session, lambda: self._take(work))
 
+    def cancel(self, session: Session, ids: Sequence[int], accounts: Collection[str]) -> int:
+        """Cancel those of these jobs that have not been attempted, inside a transaction; return how many.
+
+        `accounts`: whose jobs they are. A job that is running is not interrupted, but not retried either.
+        """
+        batches = (ids[at : at + BATCH] for at in range(0, len(ids), BATCH))
+        gone = [id for batch in batches for id in cancel_items(session, batch, self._clock())]
+        for account in accounts:
+            if not self._ownership.holds(account):
+                self._ownership.promised(session, account)  # its holder looks at its jobs again
+        after_commit(session, lambda: self._forget(gone))
+        return len(gone)
+
+    def _forget(self, ids: Sequence[int]) -> None:
+        """Drop cancelled jobs from memory, except those that are running: they find out by themselves."""
+        names = set[str]()
+        for id in ids:
+            work = self._open.get(id)
+            if work is not None and work.state == WorkState.QUEUED:
+                work.dropped = True
+                names.add(work.queue)
+                del self._open[id]
+        for name in names:
+            self._queues[name].forget_dropped()
+
     def _take(self, work: Job) -> None:
-        if not self._ownership.holds(work.account):
+        if not self._ownership.holds(work.account) or "into" in work.body:  # what was joined ends with its host
             return
         queue = self._queues.get(work.queue)
         if queue is None:
@@ -193,6 +223,8 @@ class Outbox:
 
     def state_of(self, item: OutboxItem) -> str:
         """Return the row's state, or that in memory, which may be newer."""
+        if item.state == WorkState.CANCELLED:
+            return item.state
         work = self._open.get(item.id or 0)
         return work.state if work is not None else item.state
 
@@ -212,6 +244,25 @@ class Outbox:
         now = self._clock()
         due = [max(work.created_at, work.run_at) for work in self._open.values() if work.queue == queue]
         return max(0.0, now - min(due)) if due else 0.0
+
+    def behind(self, work: Job) -> list[Job]:
+        """Return the jobs that wait behind a job that runs, in order."""
+        return self._queues[work.queue].behind(work)
+
+    async def join(self, host: Job, guests: Sequence[Job], text: str) -> None:
+        """Send the texts of waiting jobs as one: the guests end together with their host."""
+        body = {**host.body, "text": text, "joined": [*host.body.get("joined", ()), *(guest.id for guest in guests)]}
+
+        def write(session: Session) -> None:
+            keep_body(session, host.id, body)
+            for guest in guests:
+                keep_body(session, guest.id, {**guest.body, "into": host.id})
+
+        await self._store.write(write)
+        host.body = body
+        self._queues[host.queue].take_out(guests)
+        for guest in guests:
+            self._open.pop(guest.id, None)
 
     def retry_now(self, queue: str) -> None:
         """Retry the waiting jobs of a queue now."""
@@ -234,13 +285,11 @@ class Outbox:
             if name.partition(":")[2] == account:
                 queue.poke()
 
-    async def mark_sending(self, work: Job) -> None:
-        """Mark a job as being sent before the call, for jobs that must not be repeated."""
-        await self._store.write(
-            lambda session: session.connection().execute(
-                update(OutboxItem).where(col(OutboxItem.id) == work.id).values(state=WorkState.SENDING)
-            )
-        )
+    async def mark_sending(self, work: Job) -> bool:
+        """Mark a job as being sent before the call, for jobs that must not be repeated; False if it was cancelled."""
+        wanted = col(OutboxItem.id) == work.id, col(OutboxItem.state) != WorkState.CANCELLED
+        marked = update(OutboxItem).where(*wanted).values(state=WorkState.SENDING)
+        return await self._store.write(lambda session: bool(session.connection().execute(marked).rowcount))
 
     async def last_sent(self, queue: str, key: str, since: float) -> int:
         """Return the id of the newest job of a key done since this time, or 0."""
@@ -254,16 +303,17 @@ class Outbox:
         item = session.get(OutboxItem, number)
         if item is None or item.queue != queue or item.state != WorkState.SENT:
             return False
-        item.sqlmodel_update({"state": WorkState.FAILED, "error": why})
-        session.add(item)
-        session.flush()
-        for listener in self._on_failed:
-            listener(session, job_of(item), GiveUp(why))
+        for one in (item, *joined_items(session, job_of(item))):
+            one.sqlmodel_update({"state": WorkState.FAILED, "error": why})
+            session.add(one)
+            session.flush()
+            for listener in self._on_failed:
+                listener(session, job_of(one), GiveUp(why))
         return True
 
     # ---- results ----
 
-    def _finished(self, work: Job, result: str | Retry | GiveUp) -> None:
+    def _finished(self, work: Job, result: Result) -> None:
         self.results.count(work, result, self._clock())
         end: dict[str, Any] = {
             "item": work.id,
@@ -272,8 +322,9 @@ class Outbox:
             "why": "",
             "tries": work.attempts,
             "again_at": work.run_at,
+            "retried": isinstance(result, Retry),
         }
-        end["ended"] = self._clock()
+        end["now"] = end["ended"] = self._clock()
         if isinstance(result, Retry):
             # An attempt that does not count must not leave run_at behind: after a restart the job would be taken for a
             # scheduled one.
@@ -283,6 +334,8 @@ class Outbox:
             if isinstance(result, GiveUp):
                 end |= {"to": WorkState.UNKNOWN if result.unknown else WorkState.FAILED, "why": result.why}
                 log.warning("giving up on job %s of queue %s: %s", work.id, work.queue, result.why)
+            elif isinstance(result, Cancelled):
+                end["to"] = WorkState.CANCELLED
             else:
                 end["what"] = result
             work.state = end["to"]  # returned by state_of until the row is written
@@ -307,6 +360,7 @@ class Outbox:
         return [item for item in items if item.state == WorkState.QUEUED]
 
     def _write_ends(self, session: Session, ends: list[_End]) -> None:
+        ends = [one for end in ends for one in (end, *_ends_of_joined(session, end))]
         session.connection().execute(END, [end.values for end in ends])
         for end in ends:
             if not isinstance(end.result, Retry):
@@ -321,5 +375,12 @@ class Outbox:
 
 class _End(NamedTuple):
     work: Job
-    result: str | Retry | GiveUp
+    result: Result
     values: dict[str, Any]
+
+
+def _ends_of_joined(session: Session, end: _End) -> list[_End]:
+    """The ends of the jobs that were sent together with this one."""
+    if isinstance(end.result, Retry):
+        return []
+    return [_End(job_of(item), end.result, {**end.values, "item": item.id}) for item in joined_items(session, end.work)]

@@ -15,6 +15,7 @@ from app.lifecycle import Bot
 from config import Config
 from sandbox.world.model import ChatMessage
 from sandbox.world.world import World
+from services.clock import Clock
 from tests.bot_process import free_port
 from tests.databases import database, postgres
 from tests.stories.conftest import NAMES, until
@@ -55,9 +56,9 @@ class ClusterTown:
             await self.stop_bot(bot)
         await self._stack.aclose()
 
-    async def start_bot(self) -> Bot:
+    async def start_bot(self, clock: Clock = time.time) -> Bot:
         """One bot more."""
-        bot = Bot(self.config(free_port()), Timing(create=3.0))
+        bot = Bot(self.config(free_port()), Timing(create=3.0), clock)
         await bot.start()
         self.bots.append(bot)
         return bot

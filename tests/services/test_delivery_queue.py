@@ -11,7 +11,7 @@ import pytest
 
 from models.durable import Priority, WorkState
 from services.work.delivery_queue import DeliveryQueue, NoPace
-from services.work.job import GiveUp, Job, Retry
+from services.work.job import GiveUp, Job, Result, Retry
 from tests.services.clock import Clock
 from tests.services.conftest import until
 
@@ -42,7 +42,7 @@ class Bench:
     def __init__(self, clock: Clock, at_once: int = 16) -> None:
         self.pace = SetPace()
         self.began: list[str] = []
-        self.ended: list[tuple[str, str | Retry | GiveUp]] = []
+        self.ended: list[tuple[str, Result]] = []
         self.gates: dict[str, asyncio.Event] = {}
         self.answers: dict[str, list[str | Retry | GiveUp]] = {}
         self.is_open = True
@@ -64,7 +64,7 @@ class Bench:
             await self.gates[name].wait()
         return self.answers[name].pop(0) if self.answers.get(name) else "done"
 
-    def finished(self, work: Job, result: str | Retry | GiveUp) -> None:
+    def finished(self, work: Job, result: Result) -> None:
         self.ended.append((work.body["n"], result))
 
     def push(self, name: str, key: str = "k", **values: Any) -> Job:

@@ -74,7 +74,7 @@ class Desk:
         if self.handler_fails.get(event.id):
             raise self.handler_fails[event.id].pop(0)
         self.handled.append(event.id)
-        await self.store.write(lambda s: end_event(s, row, "test"))
+        await self.store.write(lambda s: end_event(s, "a", row, "test"))
         return "test"
 
     async def say(self, *ids: str) -> None:

@@ -15,7 +15,7 @@ from app.lifecycle import Bot
 from config import Config
 from sandbox.wecom.groups import PICTURE, GroupService
 from tests.stories.conftest import until
-from tests.stories.test_support_on_the_official_channel import ACCOUNT, OPEN_KFID, Shop
+from tests.stories.official_shop import ACCOUNT, OPEN_KFID, Shop
 from tests.waiting import SECONDS
 
 OWNER = "SongGongMing"

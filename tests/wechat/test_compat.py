@@ -99,3 +99,17 @@ def test_it_may_come_after_the_real_modules() -> None:
         [sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, timeout=SECONDS, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_downloads_need_is_loaded_when_it_is_used() -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import wechat.compat\n"
+        "from wechaty_puppet.file_box import file_box\n"
+        "assert 'requests' not in sys.modules\n"
+        "assert file_box.requests.get.__module__ == 'requests.api'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr

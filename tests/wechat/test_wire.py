@@ -286,6 +286,6 @@ async def test_a_large_file_comes_on_disk_where_that_is_wanted(wire: Wire, on_di
 async def test_a_message_that_is_too_large_is_refused_unread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     id = await wire.upload(b"x" * 100_000)
     monkeypatch.setattr("protocol.batched_channel.LARGEST_MESSAGE", 1000)
-    with pytest.raises(WeChatRefused, match="1000 are taken"):
+    with pytest.raises(WeChatRefused, match="the limit is 1000"):
         await wire.download(id, ReceivedFile(600_000, on_disk=False).write)
     assert await wire.alive(2), "the connection goes on"
