@@ -24,6 +24,7 @@ async def street(official: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A customer, and one member of the staff; a file may take five seconds instead of fifteen."""
     monkeypatch.setattr("services.support.file_relay.SECONDS", 5.0)
     monkeypatch.setattr("services.moderation.moderator.SECONDS", 600.0)
+    monkeypatch.setattr("app.lifecycle.GRACE", 0.5)  # for the files that never come
     gateway = await official(tls=False)
     for id, name in (("wxid_xuan", "黑旋风"), ("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_admin", "店长")):
         await gateway.contact(id, name)
