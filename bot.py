@@ -6,8 +6,10 @@ import gc
 import os
 import signal
 
+from file_modes import make_files_private
+
 if __name__ == "__main__":
-    os.umask(0o077)  # the files contain private conversations: readable by the owner only
+    make_files_private()
     # before `run` installs its handlers there is nothing to clean up
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nor anything to reload
@@ -62,14 +64,14 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
     manager.stopping()
     for task in background:
         task.cancel()
-    _end_within(LIMIT)
+    _end_within(LIMIT, bot)
     try:
         await bot.stop()
     except Exception:  # e.g. a full disk or a lost database connection
         log.exception("some work could not be finished; it continues at the next start")
     if bot.database_lost:
         raise DatabaseInUse(bot.database_lost)
-    return bot.fenced
+    return bot.starts_again
 
 
 async def _say_where_to_look(bot: Bot) -> None:
@@ -94,11 +96,13 @@ def _listen_for_reload(bot: Bot) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
-def _end_within(seconds: float) -> None:
+def _end_within(seconds: float, bot: Bot) -> None:
     """Exit the process after `seconds` even if something hangs, such as a database that does not answer."""
 
     def end() -> None:
         log.error("some work could not be finished in time; it continues at the next start")
+        if bot.starts_again:
+            _begin_anew()
         logging.shutdown()
         os._exit(0)
 
@@ -113,7 +117,7 @@ async def _started(bot: Bot) -> bool:
     await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     if not starting.done():
-        _end_within(LIMIT)
+        _end_within(LIMIT, bot)
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         return False

@@ -18,6 +18,7 @@ from models.conversations import Said
 from models.durable import OutboxItem
 from models.flows import FlowCallback, FlowRun
 from models.groups import Membership, Qun
+from models.row_id import MAX_ROW_ID
 from models.rules import TimedMessage
 from models.schema import MAX_ID
 from models.support import Ticket
@@ -72,12 +73,12 @@ def _stored(look: Callable[[Session, web.Request], str | None]) -> Find:
     return find
 
 
-def _row(table: Any, name: str = "id") -> Find:
+def _row(table: Any, name: str = "id", most: int = MAX_ID) -> Find:
     """Return the account of the row whose number is in the path."""
 
     def look(session: Session, request: web.Request) -> str | None:
         number = int(request.match_info[name])
-        row = session.get(table, number) if number <= MAX_ID else None
+        row = session.get(table, number) if number <= most else None
         return (row.account or None) if row is not None else None
 
     return _stored(look)
@@ -152,7 +153,7 @@ async def _knowledge(request: web.Request) -> str | None:
     return mine or next((one.account for one in container.config.assistants), None)
 
 
-_QUN, _TICKET, _ITEM = _group(Qun.number, _number), _row(Ticket), _row(OutboxItem)
+_QUN, _TICKET, _ITEM = _group(Qun.number, _number), _row(Ticket), _row(OutboxItem, most=MAX_ROW_ID)
 _API: Final = "/console/api"
 CALLBACK_PATIENCE: Final = 12.0  # seconds: a business system may call only once
 

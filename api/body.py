@@ -128,9 +128,9 @@ def lines(body: Mapping[str, Any], name: str) -> list[str]:
     return list(dict.fromkeys(line(name, one) for one in value))
 
 
-def number(request: web.Request, name: str = "id") -> int:
+def number(request: web.Request, name: str = "id", most: int = MAX_ID) -> int:
     """Return the number in the path, which the routes restrict to digits; raise NotFound if it exceeds any row id."""
     value = int(request.match_info[name])
-    if value > MAX_ID:
+    if value > most:
         raise NotFound(f"{name} {value}")
     return value

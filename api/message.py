@@ -14,6 +14,7 @@ from api.content import KINDS, read_content
 from api.responses import reply
 from errors import InvalidParameter
 from models.durable import WorkState
+from models.row_id import MAX_ROW_ID
 from services.outreach.outbound_requests import MessageRequest
 
 PATH = "/wxbot/message"
@@ -63,7 +64,7 @@ def _qun(body: Mapping[str, Any]) -> str | int:
 
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/message/{id}."""
-    message_id = number(request)
+    message_id = number(request, most=MAX_ROW_ID)
     return reply(
         {"message": {"id": message_id, "state": await request.app[HOUSE].outbound_requests.state_of(message_id)}}
     )

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import segno
-
 from concurrency import SingleFlight
 from errors import WeChatError
 from services.accounts.registry import Accounts
@@ -52,7 +50,7 @@ class QrCodes:
         try:
             async with asyncio.timeout(PATIENCE):
                 picture = _draw(await self._accounts.get(account).self_qr_code())
-        except (WeChatError, TimeoutError, segno.DataOverflowError) as error:
+        except (WeChatError, TimeoutError, ValueError) as error:
             log.warning("%s: could not get the QR code: %s", account, type(error).__name__)
         self._kept[account] = _Kept(picture, self._clock() + (FRESH if picture else AGAIN))
         return picture
@@ -65,4 +63,6 @@ class QrCodes:
 def _draw(text: str) -> str:
     if not text:
         return ""
+    import segno  # 1 MB, loaded when a code is drawn
+
     return str(segno.make(text, error="m", micro=False).png_data_uri(scale=8, border=2))

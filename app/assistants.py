@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass
 
 from sqlmodel import Session
@@ -178,6 +178,6 @@ class Assistants:
         if account in self.configured():
             raise InvalidParameter(f"{account} is configured in config.yaml")
 
-    def configured(self) -> Collection[str]:
+    def configured(self) -> Set[str]:
         """The accounts of the config."""
         return {settings.account for settings in self._container.config.assistants}

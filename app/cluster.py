@@ -39,12 +39,15 @@ class Cause(StrEnum):
     TAKEN = "taken"
     DRAIN = "drain"  # this process is about to stop
     BALANCE = "balance"  # another process has too few
-    LOST = "lost"  # the leases have run out, or the assistant was removed
+    LOST = "lost"  # the leases have run out
+    REMOVED = "removed"  # the assistant was removed
     CHANGED = "changed"  # its settings are others
 
 
 class Cluster:
-    """One process of a cluster. `on_fenced` is called when the other processes have declared this one dead."""
+    """One process of a cluster. `start_again` is called when it must become a new member: the other processes have
+    declared this one dead, or a part of it has failed.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Cluster:
         assistants: Assistants,
         jobs: Jobs,
         grace: Callable[[], float],
-        on_fenced: Callable[[], object],
+        start_again: Callable[[], object],
     ) -> None:
         self._container = container
         self._parts = parts
@@ -61,7 +64,7 @@ class Cluster:
         self._assistants = assistants
         self._jobs = jobs
         self._grace = grace
-        self._on_fenced = on_fenced
+        self._start_again = start_again
         self.news = ClusterNews(container.config.database, parts, container.changes, self._shared_changed)
         self._known: dict[str, AssistantSettings] = {}
         self.serving: dict[str, int] = {}  # account -> epoch
@@ -87,15 +90,25 @@ class Cluster:
             self.news.listen_forever(),
             self.news.look_forever(),
         )
-        self._tasks = [asyncio.create_task(loop) for loop in loops]
+        self._tasks = [asyncio.create_task(self._supervise(loop)) for loop in loops]
+
+    async def _supervise(self, loop: Coroutine[Any, Any, None]) -> None:
+        try:
+            await loop
+        except Exception:  # it would be a member that does half its work
+            log.exception("a part of the cluster member has failed")
+            self._start_again()
 
     async def drain(self) -> None:
         """Give up all accounts one after the other, finishing running work."""
         self._draining = True
         if not self._member.fenced:
             await self._tell_draining()
+        await asyncio.gather(*self._busy.values(), return_exceptions=True)  # what is being taken is given up whole
         moves = [self._hand_over(account, Cause.DRAIN) for account in list(self.serving)]
-        await asyncio.gather(*moves, *self._busy.values(), return_exceptions=True)
+        for outcome in await asyncio.gather(*moves, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.error("an account could not be handed over", exc_info=outcome)
 
     async def _tell_draining(self) -> None:
         try:
@@ -125,7 +138,7 @@ class Cluster:
                     await self._wake.wait()
             self._wake.clear()
             if self._member.fenced:
-                self._on_fenced()
+                self._start_again()
             self._compare()
 
     def _compare(self) -> None:
@@ -138,6 +151,8 @@ class Cluster:
         for account, epoch in held.items():
             if account not in self.serving and (account in self._known or account == GLOBAL):
                 self._move(account, self._take(account, epoch))
+        for account in self.serving.keys() - self._known.keys() - {GLOBAL}:
+            self._move(account, self._hand_over(account, Cause.REMOVED))
         for account in self._member.surplus():
             if account in self.serving:
                 self._move(account, self._hand_over(account, Cause.BALANCE))
@@ -175,8 +190,7 @@ class Cluster:
                 await asyncio.sleep(AGAIN)
                 return
             self._told(account, Cause.TAKEN, epoch, began)
-            if account != GLOBAL:
-                self._jobs.account_taken()
+            self._jobs.account_taken()
 
     async def _lose(self, account: str) -> None:
         began, epoch = time.monotonic(), self.serving.get(account, 0)
@@ -191,6 +205,9 @@ class Cluster:
             await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING)
             await self._container.store.write(_nothing)  # all that was queued before it is committed now
             await self._member.release(account)
+            if cause is Cause.REMOVED:
+                await self._member.call(self._parts.leases.forget, account)
+            self._parts.announcements.free()
             self._told(account, cause, epoch, began)
 
     async def _drop(self, account: str, grace: float) -> None:
@@ -246,6 +263,7 @@ class Cluster:
             if account in self.serving and account in before and before[account] != settings:
                 self._move(account, self._restart(account))
         self._member.wake()
+        self._wake.set()
 
     async def _restart(self, account: str) -> None:
         began, epoch = time.monotonic(), self.serving[account]

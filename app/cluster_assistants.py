@@ -39,7 +39,8 @@ class ClusterAssistants(Assistants):
 
     async def listed(self) -> list[AssistantStatus]:
         """Return the status of every account of the cluster, as reported by its holder."""
-        holders = await self._peers.all_holders()
+        known = self.configured() | {one.account for one in await self._container.stored_assistants.load()}
+        holders = {a: holder for a, holder in (await self._peers.all_holders()).items() if holder or a in known}
         others = sorted(set(holders.values()) - {self._parts.address, ""})
         answers = await asyncio.gather(*(self._peers.ask(address, PATH) for address in others))
         found = {one.account: one for one in self.listed_here()}
@@ -64,11 +65,11 @@ class ClusterAssistants(Assistants):
         return status or _unseen(settings.account, ""), new
 
     async def remove(self, account: str, who: str) -> None:
-        """Remove an account; its holder stops it within one heartbeat."""
+        """Remove an account; its holder is notified, stops it and removes its lease."""
         self._check_added(account)
         if not await self._container.stored_assistants.remove(account, who):
             raise AssistantUnknown(account)
-        await self._parts.member.call(self._parts.leases.forget, account)
+        await self._parts.member.call(self._parts.leases.forget, account)  # nobody does if it has no holder
 
 
 def _unseen(account: str, holder: str) -> AssistantStatus:

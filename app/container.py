@@ -35,6 +35,7 @@ from services.groups.blacklist import Blacklist
 from services.groups.closing import GroupClosing
 from services.groups.daily_stats import DailyStats
 from services.groups.group_notices import GroupNotices
+from services.groups.group_owners import GroupOwners
 from services.groups.groups import Groups
 from services.groups.join_requests import JoinRequests
 from services.groups.lifecycle import GroupLifecycle
@@ -95,6 +96,7 @@ from services.support.near_questions import NearQuestions
 from services.support.presence import Presence
 from services.support.questions import Questions
 from services.support.reminders import TicketReminders
+from services.support.staff_client import StaffClient
 from services.support.staff_rooms import StaffRooms
 from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
@@ -133,11 +135,11 @@ class Container:
         source: Callable[[], Config] | None = None,
     ) -> None:
         self.config = config = config.model_copy(deep=True)  # a reload changes it in place
-        self.clock = clock
         self.zone = ZoneInfo(config.timezone)
         member = secrets.token_hex(8) if config.cluster.enabled else ""  # another one at every start
         self.store = Store(config.database, member=member)
-        self.cluster = ClusterParts(config, member, self.store) if member else None
+        self.cluster = ClusterParts(config, member, self.store, clock) if member else None
+        self.clock = self.cluster.clock if self.cluster else clock
         self.peers = Peers(self.cluster, self.store) if self.cluster else None
         self.ownership = self.cluster.ownership if self.cluster else Ownership()
         self.changes = ChangeFeed(self.cluster.announcements.publish if self.cluster else None)
@@ -186,6 +188,7 @@ class Container:
         config, settings, clock, texts = self.config, self.config.groups, self.clock, self.config.texts
         store, accounts, audit, messages = self.store, self.accounts, self.audit, self.messages
         self.groups = groups = Groups(store, accounts, config.api.public_url, clock)
+        self.group_owners = GroupOwners(accounts, groups)
         self.daily_stats = DailyStats(store, self.zone, clock)
         notices = GroupNotices(accounts, groups, messages, self.webhook_events, settings, texts)
         removal_queue = RemovalQueue(self.outbox, texts)
@@ -250,6 +253,7 @@ class Container:
         self.handover = Handover(store, self.accounts, self.staffing, *talk, *telling, texts, clock)
         self.canned_replies = CannedReplies(store, self.audit, service.handoff, clock)
         self.ticket_actions = TicketActions(*talk, *telling, service.handoff, texts, clock)
+        self.staff_client = StaffClient(self.accounts, self.handover, self.ticket_actions, self.conversations, clock)
         self.files = FileRelay(
             store, self.accounts, self.outbox, self.media, self.conversations, self.messages, self.ticket_actions
         )
@@ -285,7 +289,7 @@ class Container:
         self.system_caller = SystemCaller(self.http_client, config.systems, config.texts)
         calls = RunningCalls(store, steps, self.system_caller, config.texts, clock, self.ownership)
         wants_person = self.handover.wants_person
-        self.flows = Flows(store, self.accounts, self.groups, steps, calls, config, wants_person, clock)
+        self.flows = Flows(store, self.accounts, self.group_owners, steps, calls, config, wants_person, clock)
 
     def _keeping_house(self) -> None:
         config, store, clock = self.config, self.store, self.clock

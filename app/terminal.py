@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import segno
 from sqlalchemy.exc import DBAPIError
 
 from config.language import in_language
@@ -148,6 +147,8 @@ async def show_login_codes(bot: Bot) -> None:
     """Draw login QR codes on the terminal. They are not written to a log file."""
     if not sys.stdout.isatty():
         return
+    import segno  # 1 MB, loaded when a code is drawn
+
     drawn: dict[str, str] = {}
     while True:
         for wechat in bot.container.accounts:

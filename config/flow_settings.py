@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from config.section import NonEmpty, Pattern, Section
+from config.section import NonEmpty, OneEntry, Pattern, Section, misplaced
+from config.yaml_file import Place
 
 PLACEHOLDER: Final = re.compile(r"\{(\w+)((?:\.\w+)*)\}")
 CALLBACK_URL: Final = "callback_url"
@@ -137,32 +138,40 @@ class FlowStep(Section):
         return (self.wait.callback,) if self.wait else tuple(self.questions)
 
 
+class FlowMistake(ValueError):
+    """A flow cannot work; `place` is where in it."""
+
+    def __init__(self, place: Place, words: str) -> None:
+        super().__init__(words)
+        self.place = place
+
+
 class FlowSettings(Section):
     """A flow: a conversation that calls business systems."""
 
     name: NonEmpty
-    start: list[Annotated[str, Field(pattern=r"^\S(.*\S)?$")]] = Field(min_length=1)
+    start: list[Annotated[OneEntry, Field(pattern=r"^\S(.*\S)?$")]] = Field(min_length=1)
     allow: Literal["admins", "owners", "everyone"] = "admins"
     steps: list[FlowStep] = Field(min_length=1)
     failed: str = "{flow}失败：{error}"
 
     def check(self, systems: Container[str]) -> None:
-        """Raise ValueError, naming the step, if a step cannot work."""
+        """Raise FlowMistake, naming the step, if a step cannot work."""
         known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # name -> whether it has fields
         for number, step in enumerate(self.steps, 1):
-            where = f"flow {self.name}, step {number}"
+            where, place = f"flow {self.name}, step {number}", ("steps", number - 1)
             if step.call and step.call.system not in systems:
-                raise ValueError(f"{where}: unknown system {step.call.system!r}")
+                raise FlowMistake(place, f"{where}: unknown system {step.call.system!r}")
             taken = next((name for name in step.brings if name in ALWAYS_KNOWN | {"error"}), None)
             if taken:
-                raise ValueError(f"{where}: {taken!r} is a reserved name")
+                raise FlowMistake(place, f"{where}: {taken!r} is a reserved name")
             for name, question in step.questions.items():
-                _check_names(question.texts, known, where)
+                _check_names(question.texts, known, where, place)
                 known[name] = False
             if not step.questions:
-                _check_names(step.model_dump(exclude_none=True), known, where)
+                _check_names(step.model_dump(exclude_none=True), known, where, place)
                 known.update(dict.fromkeys(step.brings, True))
-        _check_names(self.failed, {**known, "error": False}, f"flow {self.name}, failed")
+        _check_names(self.failed, {**known, "error": False}, f"flow {self.name}, failed", ("failed",))
         self._check_callbacks()
 
     def hands_out(self, wait: int) -> int:
@@ -176,10 +185,15 @@ class FlowSettings(Section):
             if step.hands_out:
                 handed_out = number
             if step.wait and not handed_out:
-                raise ValueError(f"flow {self.name}, step {number}: no earlier step uses {{{CALLBACK_URL}}}")
+                raise FlowMistake(
+                    ("steps", number - 1), f"flow {self.name}, step {number}: no earlier step uses {{{CALLBACK_URL}}}"
+                )
             handed_out = 0 if step.wait else handed_out
         if handed_out:
-            raise ValueError(f"flow {self.name}, step {handed_out}: no later step waits for {{{CALLBACK_URL}}}")
+            raise FlowMistake(
+                ("steps", handed_out - 1),
+                f"flow {self.name}, step {handed_out}: no later step waits for {{{CALLBACK_URL}}}",
+            )
 
 
 def spoken(words: str) -> str:
@@ -189,22 +203,28 @@ def spoken(words: str) -> str:
 
 
 def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None:
-    """Raise ValueError if a flow cannot work, or names or start words are not unique."""
+    """Raise an error of the config if a flow cannot work, or names or start words are not unique."""
     names: set[str] = set()
     words: dict[str, str] = {
         CANCEL: "the word that cancels a flow",
         CONFIRM: "the word that confirms a step",
         RETRY: "the word that takes a failed flow up again",
     }
-    for flow in flows:
+    for number, flow in enumerate(flows):
         if flow.name in names:
-            raise ValueError(f"flow {flow.name}: duplicate name")
+            raise misplaced(("flows", number, "name"), f"flow {flow.name}: duplicate name")
         names.add(flow.name)
         for word in flow.start:
             if spoken(word) in words:
-                raise ValueError(f"flow {flow.name}, start: {word!r} is already used ({words[spoken(word)]})")
+                raise misplaced(
+                    ("flows", number, "start"),
+                    f"flow {flow.name}, start: {word!r} is already used ({words[spoken(word)]})",
+                )
             words[spoken(word)] = f"flow {flow.name}"
-        flow.check(systems)
+        try:
+            flow.check(systems)
+        except FlowMistake as error:
+            raise misplaced(("flows", number, *error.place), str(error)) from None
 
 
 def placeholders(value: Any) -> Iterator[tuple[str, str]]:
@@ -219,9 +239,9 @@ def placeholders(value: Any) -> Iterator[tuple[str, str]]:
             yield from placeholders(item)
 
 
-def _check_names(value: Any, known: dict[str, bool], where: str) -> None:
+def _check_names(value: Any, known: dict[str, bool], where: str, place: Place) -> None:
     for name, field in placeholders(value):
         if name not in known:
-            raise ValueError(f"{where}: no earlier step sets {{{name}}}")
+            raise FlowMistake(place, f"{where}: no earlier step sets {{{name}}}")
         if field and not known[name]:
-            raise ValueError(f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")
+            raise FlowMistake(place, f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")

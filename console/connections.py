@@ -15,6 +15,7 @@ from console.access import VISITOR
 from console.accounts import served_anywhere
 from console.names import names_of
 from models.durable import OutboxItem, WorkState
+from models.row_id import MAX_ROW_ID
 from services.flows.flows import end_run
 from services.messaging.webhook_delivery import list_deliveries
 from services.messaging.webhook_events import QUEUE
@@ -44,7 +45,7 @@ def _delivery(item: OutboxItem) -> dict[str, Any]:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/webhook/{id}/resend; `sent_again` is false if it had not failed."""
-    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
     resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
     return reply({"sent_again": resent.again, "state": resent.item.state}, 202)
 

@@ -19,6 +19,7 @@ from console.access import VISITOR
 from console.names import Names, acting, ids_called, names_of, targets
 from console.peers import all_accounts
 from models.durable import Action, OutboxItem, WorkState
+from models.row_id import MAX_ROW_ID
 from services.accounts.audit_list import AuditFilter, list_actions
 from services.accounts.console_sessions import Role
 from services.groups.join_tokens import find_token
@@ -179,7 +180,7 @@ def _harmless(request: web.Request, said: str) -> str:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/message/{id}/resend; `sent_again` is false if it had not failed."""
-    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
 
     def write(session: Session) -> tuple[bool, str]:
         again = send_again(session, container.outbox, container.audit, item_id, who)

@@ -20,6 +20,7 @@ from console.access import VISITOR, agent_of
 from errors import InvalidParameter, NotFound
 from models.conversations import Said
 from models.durable import OutboxItem, WorkState
+from models.row_id import MAX_ROW_ID
 from models.support import Ticket
 from services.accounts.console_sessions import TERMINAL
 from services.support.lists import TicketView, list_for_agent, read_talk
@@ -232,7 +233,7 @@ def _said_to_staff(session: Session, said_id: int) -> Said | None:
 
 async def media(request: web.Request) -> web.StreamResponse:
     """GET /console/api/media/{id}: download the image or file of a message."""
-    container, said_id = request.app[HOUSE], number(request)
+    container, said_id = request.app[HOUSE], number(request, most=MAX_ROW_ID)
     row = await container.store.read(lambda s: _said_to_staff(s, said_id))
     path = Path(row.media) if row is not None and row.media else None
     if (

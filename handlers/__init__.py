@@ -19,6 +19,7 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.FriendAdded, friends.added),
     (events.MessageFailed, deliveries.failed),
     (events.StaffMessage, deliveries.answered_elsewhere),
+    (events.SessionChanged, deliveries.session_changed),
     (events.MemberJoined, members.joined),
     (events.MemberLeft, members.left),
     (events.TopicChanged, members.topic_changed),

@@ -133,11 +133,11 @@ async def in_group(event: GroupMessage, context: EventContext) -> bool:
     if qun is None and (parsed is None or parsed[0].about is not About.STAFF_ROOM):
         return False
     if parsed is None:
-        return qun is not None and _slip_in_group(event, context, qun)
+        return qun is not None and await _slip_in_group(event, context, qun)
     command, rest = parsed
     if context.is_old:
         return True
-    if not _may(event, context, None if command.about in ADMINS_ONLY else qun):
+    if not await _may(event, context, None if command.about in ADMINS_ONLY else qun):
         context.reply(text(context.container.config.texts.not_allowed, [event.contact_id]))
         return True
     number = _NUMBER.match(rest)
@@ -154,16 +154,18 @@ async def in_group(event: GroupMessage, context: EventContext) -> bool:
     return True
 
 
-def _may(event: GroupMessage, context: EventContext, qun: Qun | None) -> bool:
+async def _may(event: GroupMessage, context: EventContext, qun: Qun | None) -> bool:
     """Whether the sender may give commands here: an admin, or the owner of the group `qun`."""
-    is_owner = qun is not None and event.contact_id == qun.owner_id
-    return is_owner or context.container.accounts.is_admin(event.account, event.contact_id)
+    if context.container.accounts.is_admin(event.account, event.contact_id):
+        return True
+    owners = context.container.group_owners
+    return qun is not None and await owners.owns(qun, event.room_id, event.contact_id)
 
 
-def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
+async def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
     """Reply with the syntax if someone who may give a command forgot the blank after its name."""
     command = begun(event.text)
-    if command is None or context.is_old or not _may(event, context, qun):
+    if command is None or context.is_old or not await _may(event, context, qun):
         return False
     context.reply(fill(context.container.config.texts.usage, usage=command.usage))
     return True

@@ -66,7 +66,7 @@ class EventContext:
         def commit(session: Session) -> None:
             for fn in self._writes:
                 fn(session)
-            end_event(session, self.row, handler)
+            end_event(session, self.event.account, self.row, handler)
 
         await self.container.store.write(commit)
         for fn in self._after:

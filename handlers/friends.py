@@ -31,8 +31,11 @@ async def requested(event: FriendRequested, context: EventContext) -> bool:
 
 async def added(event: FriendAdded, context: EventContext) -> bool:
     """Greet a new friend, report the event, and add them to the groups that wait for them."""
+    again = not event.is_new
     if not context.is_old:
-        context.write(lambda s: context.container.friends.greet(s, event.account, event.contact_id))
+        context.write(lambda s: context.container.friends.greet(s, event.account, event.contact_id, again=again))
+    if again:
+        return True
     context.write(
         lambda s: context.container.webhook_events.friend_added(s, event.account, event.contact_id, event.name)
     )

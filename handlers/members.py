@@ -66,15 +66,17 @@ async def topic_changed(event: TopicChanged, context: EventContext) -> bool:
 async def invited(event: RoomInvited, context: EventContext) -> bool:
     """Accept the invitation of an admin or group owner; invitations of others are ignored."""
     container, account = context.container, event.account
-    owners = {qun.owner_id for qun in container.groups if qun.account == account}
-    if not container.accounts.is_admin(account, event.inviter_id) and event.inviter_id not in owners:
+    inviter = event.inviter_id
+    if not container.accounts.is_admin(account, inviter) and not await container.group_owners.owns_any(
+        account, inviter
+    ):
         return False
     try:
         await context.wechat.accept_invitation(event.invitation_id)
         outcome, seen = "done", ""
     except WeChatError as error:
         outcome, seen = "failed", str(error)
-    who = f"person:{event.inviter_id}"
+    who = f"person:{inviter}"
     context.write(lambda s: container.audit.note(s, account, "enter", who, event.invitation_id, outcome, seen=seen))
     return True
 

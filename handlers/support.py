@@ -136,7 +136,8 @@ async def asked(event: PrivateMessage, context: EventContext) -> bool:
             if verdict is Verdict.EXCEEDED:
                 context.reply(context.container.config.texts.too_many_tickets)
             return True
-    await support.look_for_room(event.account)
+    if context.container.staffing.needs_room(event.account):
+        await support.look_for_room(event.account)
     name = event.name or "客户"
     if context.container.tickets.of(event.account, event.contact_id) is None:
         context.write(lambda s: context.container.files.recent(s, event.account, event.contact_id))

@@ -14,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from app.container import Container
-from config import Config, ConfigError
+from config import Config
 from config.settings import JobSettings as Change
 from jobs.job import ScheduledJob
 from services.outreach.timed_messages import trigger
@@ -29,29 +29,35 @@ MOVING: Final = 120.0  # seconds in which an account may have been with nobody w
 SETTLED: Final = 15.0  # seconds after which accounts that were taken together are all there
 
 
-def _times(jobs: Sequence[ScheduledJob], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, BaseTrigger]:
+def _times(jobs: Sequence[ScheduledJob], config: Config) -> dict[str, BaseTrigger]:
     """Return the trigger of each enabled job; raise ConfigError naming an invalid change."""
+    zone = ZoneInfo(config.timezone)
     times = {job.name: trigger(job.cron, zone) for job in jobs}
     names = list(times)
-    for number, change in enumerate(changes):
+    for number, change in enumerate(config.jobs):
+        place = ("jobs", number)
         if change.name not in names:
             known = ", ".join(names)
-            raise ConfigError(f"jobs.{number}.name: {change.name!r} is not valid: unknown job; allowed: {known}")
+            raise config.error(
+                (*place, "name"),
+                f"jobs.{number + 1}.name: {change.name!r} is not valid: unknown job; allowed: {known}",
+            )
         if not change.enabled:
             times.pop(change.name, None)
         elif change.cron:
             try:
                 times[change.name] = trigger(change.cron, zone)
             except ValueError as error:
-                raise ConfigError(
-                    f"jobs.{number}.cron: {change.cron!r} is not valid: expected five crontab fields: {error}"
+                raise config.error(
+                    (*place, "cron"),
+                    f"jobs.{number + 1}.cron: {change.cron!r} is not valid: expected five crontab fields: {error}",
                 ) from None
     return times
 
 
 def check_times(jobs: Sequence[ScheduledJob], config: Config) -> None:
     """Raise ConfigError for invalid job times."""
-    _times(jobs, config.jobs, ZoneInfo(config.timezone))
+    _times(jobs, config)
 
 
 class Jobs:
@@ -64,7 +70,7 @@ class Jobs:
         self._container = container
         self._known = {job.name: job for job in jobs}
         container.reloader.on_reload(self._prepare)
-        self._triggers = _times(jobs, container.config.jobs, container.zone)
+        self._triggers = _times(jobs, container.config)
         self._running = {name: asyncio.Lock() for name in self._known}
         # Jobs are kept in memory: the state that must survive a restart is in the database (services.upkeep.job_log).
         self._scheduler = AsyncIOScheduler(timezone=container.zone)
@@ -98,7 +104,7 @@ class Jobs:
 
     def _prepare(self, config: Config) -> Prepared:
         """Prepare the job times of a new config."""
-        triggers = _times(list(self._known.values()), config.jobs, self._container.zone)
+        triggers = _times(list(self._known.values()), config)
         return Prepared(lambda: self._take(triggers, config.jobs))
 
     def _take(self, triggers: dict[str, BaseTrigger], changes: Sequence[Change]) -> None:
@@ -129,12 +135,15 @@ class Jobs:
 
     async def _run_what_was_due(self) -> None:
         await asyncio.sleep(SETTLED)
-        since = self._container.clock() - MOVING
+        await self._container.job_log.load()  # what other processes have run
         for name in list(self._triggers):
-            due = self._next_after(name, since)
             job = self._known[name]
-            if job.made_up and not job.once and due is not None and due <= self._container.clock():
+            if job.made_up and (self._was_missed(name) if job.once else self._was_due_lately(name)):
                 await self.run(name)
+
+    def _was_due_lately(self, name: str) -> bool:
+        due = self._next_after(name, self._container.clock() - MOVING)
+        return due is not None and due <= self._container.clock()
 
     async def made_up(self) -> None:
         """Wait until the missed runs are made up."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 
+from sqlalchemy import Column
 from sqlmodel import Field, SQLModel
+
+from models.row_id import WIDE
 
 
 class BlockedWord(SQLModel, table=True):
@@ -64,4 +67,4 @@ class BroadcastTarget(SQLModel, table=True):
     account: str
     number: int  # of the group; 0 = a friend
     room_id: str  # or the friend's WeChat id
-    message: int  # OutboxItem.id
+    message: int = Field(sa_column=Column(WIDE, nullable=False))  # OutboxItem.id

@@ -6,12 +6,12 @@ import argparse
 import asyncio
 import json
 import logging
-import os
 import signal
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from file_modes import make_files_private
 from relay.config import ConfigError, RelayConfig, load
 from relay.journal import JournalError
 from relay.lock import hold
@@ -82,5 +82,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    os.umask(0o077)  # the files contain private conversations: readable by the owner only
+    make_files_private()
     sys.exit(main())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping
+from functools import lru_cache, partial
 from typing import Final, Protocol
 
 from grpclib.const import Status
@@ -15,6 +16,11 @@ from relay.streams import Headers, Stream
 
 LARGEST_READ: Final = 16 * 1024  # bytes of a request that the relay reads; its own calls are far below
 GATEWAY_LOST: Final = "the connection to the gateway was lost"
+
+
+@lru_cache(256)  # most calls of a client have the same
+def _decoded(headers: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
+    return {key.decode("latin-1"): value.decode("latin-1") for key, value in headers}
 
 
 class Owner(Protocol):
@@ -33,7 +39,7 @@ class Call:
     def __init__(self, owner: Owner, stream: Stream, headers: Headers) -> None:
         self.stream = stream
         self.headers = headers
-        self.metadata: dict[str, str] = {key.decode("latin-1"): value.decode("latin-1") for key, value in headers}
+        self.metadata = _decoded(tuple(headers))
         self.path = self.metadata.get(":path", "")
         self.is_over = False
         self._owner = owner

@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 EVENT: Final = path_of("Event")
 STOP: Final = path_of("Stop")
 READY_DELAY: Final = 0.1  # seconds
-OWN: Final = frozenset(name.encode() for name in ("authorization", EPOCH, ACKNOWLEDGED, RESUME))
 PAYLOAD_CALLS: Final = frozenset(
     path_of(name) for name in ("MessagePayload", "FriendshipPayload", "RoomInvitationPayload")
 )
@@ -174,12 +173,11 @@ class RelayService:
             call.answer_with(kept)
 
     def _pass_on(self, call: Call) -> None:
-        passed = [(key, value) for key, value in call.headers if key not in OWN and not key.startswith(b":")]
         connection = self._upstream.connection
         try:
             if connection is None:
                 raise ConnectionLost
-            call.pass_on(connection, self._upstream.headers(call.path, passed))
+            call.pass_on(connection, self._upstream.forwarded(call.headers))
         except ConnectionLost:
             call.finish(Status.UNAVAILABLE, NO_GATEWAY)
         except TooManyCalls:

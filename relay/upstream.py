@@ -11,6 +11,7 @@ from typing import Final
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
+from protocol.relaying import ACKNOWLEDGED, EPOCH, RESUME
 from protocol.supervision import TlsChoice, backoff, end
 from protocol.tls import GatewayAddress, authority, context, may_be_plain
 from relay.http2 import Connection, ConnectionLost, TooManyCalls
@@ -20,6 +21,8 @@ from relay.streams import Headers
 
 log = logging.getLogger(__name__)
 EMPTY: Final = b""
+FORWARDED: Final = 256  # headers of calls that are remembered
+NOT_FORWARDED: Final = frozenset(name.encode() for name in ("authorization", EPOCH, ACKNOWLEDGED, RESUME))
 OWN_HEADERS: Final = ((b"te", b"trailers"), (b"content-type", b"application/grpc+proto"))
 
 
@@ -55,6 +58,7 @@ class Upstream:
         self._failures = 0
         self._why = ""
         self._scheme = b"http"
+        self._forwarded: dict[tuple[bytes, Headers], Headers] = {}
         self.connection: Connection | None = None  # while the gateway is there
 
     def headers(self, path: str, more: Headers = OWN_HEADERS) -> Headers:
@@ -67,6 +71,19 @@ class Upstream:
             (b"authorization", f"Wechaty {self._gateway.token}".encode()),
             *more,
         ]
+
+    def forwarded(self, headers: Headers) -> Headers:
+        """The headers for a call of a client that is passed on."""
+        key = (self._scheme, headers)
+        known = self._forwarded.get(key)
+        if known is None:
+            path = next((value for name, value in headers if name == b":path"), b"").decode("latin-1")
+            passed = [(name, value) for name, value in headers if name not in NOT_FORWARDED and name[:1] != b":"]
+            known = tuple(self.headers(path, passed))
+            if len(self._forwarded) >= FORWARDED:
+                self._forwarded.clear()
+            self._forwarded[key] = known
+        return known
 
     async def ask(self, name: str, request: bytes, timeout: float, limit: int) -> list[bytes]:
         """One call of the relay's own; its answers. GRPCError, TimeoutError, ConnectionLost, TooManyCalls, Unreadable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is the character that WeChat puts after an @name
 # WeChat clients put a quote into the text as 「name：text」, a line of dashes, the reply. Quotes can be nested:
@@ -14,6 +15,7 @@ _QUOTE = re.compile(r"「(.*)」\s*\n(?:[-—] ?){5,}\s*\n(.*\S.*)", re.DOTALL)
 _ENDS = tuple(map(re.compile, (r"\n+", r"[。！？!?…]+[”’」』）)]*|\.(?=\s)", r"[；;，,、]", r"\s")))
 
 
+@lru_cache(256)  # the rules of one message compare the same text several times
 def normal(text: str) -> str:
     """Normalise a text for comparison: NFKC, casefolded, stripped."""
     if text.isascii():

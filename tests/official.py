@@ -21,14 +21,13 @@ import pytest
 import pytest_asyncio
 
 from tests.official_control import Control, ControlError, Json
+from tests.waiting import SECONDS
 
 __all__ = ["ControlError", "Json", "OfficialGateway", "Start", "ca_certificate", "official", "requires_node"]
 
 HOME = Path(__file__).parent / "gateway"
 CA_FILE = HOME / "node_modules/wechaty-puppet-service/dist/esm/src/auth/ca.js"
 SERVER_NAME = "insecure"  # the name in the certificate that the package ships
-START_SECONDS = 60.0
-STOP_SECONDS = 10.0
 
 
 def requires_node() -> None:
@@ -100,7 +99,7 @@ class OfficialGateway(Control):
             )
         assert self._process.stdout is not None
         try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), START_SECONDS)
+            line = await asyncio.wait_for(self._process.stdout.readline(), SECONDS)
             ready = json.loads(line)
         except (TimeoutError, ValueError) as error:
             await self.kill()
@@ -130,7 +129,7 @@ class OfficialGateway(Control):
             return
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
-        await asyncio.wait_for(self._process.communicate(), STOP_SECONDS)
+        await asyncio.wait_for(self._process.communicate(), SECONDS)
         self._process = None
 
     async def stop(self) -> None:

@@ -7,7 +7,6 @@ python -m tools.backup restore [--config config.yaml] FILE
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sqlite3
 import sys
@@ -16,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from config import Config, ConfigError, load
+from file_modes import make_files_private
 from models.instance_lock import DatabaseInUse, FileLock
 from tools import postgres_backup
 from tools.backup_error import BackupError
@@ -151,5 +151,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    os.umask(0o077)  # backups contain private conversations
+    make_files_private()
     sys.exit(main())

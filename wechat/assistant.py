@@ -228,3 +228,15 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
     async def join_picture(self, room_id: str) -> bytes:
         """Raise WeChatUnsupported: people are added or invited."""
         raise WeChatUnsupported("join_picture")
+
+    async def hand_over(self, contact_id: str) -> None:
+        """Raise WeChatUnsupported: staff answer through the assistant."""
+        raise WeChatUnsupported("hand_over")
+
+    async def end_session(self, contact_id: str) -> None:
+        """Raise WeChatUnsupported: there are no sessions."""
+        raise WeChatUnsupported("end_session")
+
+    async def messages_left(self, to: str, key: str) -> int | None:
+        """Return None: any number of messages may be sent."""
+        return None

@@ -5,6 +5,7 @@ wechaty 0.10.7 is its last release (2023). The rest of `wechat` imports the SDK 
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -38,6 +39,8 @@ UNUSED: Final = (
     "qrcode",
     "apscheduler.jobstores.sqlalchemy",
 )
+# Used by the SDK only to download a file from a URL, which is not done here either; 5 MB. Loaded when it is used.
+LATE: Final = ("requests", "requests.exceptions")
 
 
 class StandIn:
@@ -59,6 +62,16 @@ class StandInModule(ModuleType):
         return StandIn
 
 
+class LateModule(ModuleType):
+    """A module that is imported when one of its names is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the name of the real module."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self.__name__), name)
+
+
 def _get_host(url: str) -> tuple[str, str | None, int | None]:
     """urllib3.get_host, which urllib3 2 removed."""
     parsed = parse_url(url)
@@ -75,8 +88,9 @@ def mend() -> None:
 
 @contextmanager
 def stand_ins() -> Iterator[None]:
-    """Context in which the unused modules are stand-ins; they are removed from sys.modules afterwards."""
-    absent = {name: StandInModule(name) for name in UNUSED if name not in sys.modules}
+    """Context in which the unused and late modules are stand-ins; they are removed from sys.modules afterwards."""
+    absent: dict[str, ModuleType] = {name: StandInModule(name) for name in UNUSED if name not in sys.modules}
+    absent |= {name: LateModule(name) for name in LATE if name not in sys.modules}
     sys.modules.update(absent)
     try:
         yield

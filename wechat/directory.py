@@ -42,7 +42,8 @@ class CachedDirectory:
         """Find contacts by name: WeChat id, 微信号, alias, nickname, each exact; the first tier with a match decides.
 
         `among`: restrict to these ids; `friends`: restrict to friends; `also`: ids that match regardless. If an id or
-        微信号 matches somebody excluded, the search ends: a friend's nickname must not stand for it.
+        微信号 matches somebody excluded, the search ends: a friend's nickname must not stand for it. Anybody may choose
+        a customer's nickname as their 微信号, so with `friends` another friend of this alias or nickname is found too.
         """
         if not name:
             return []
@@ -55,8 +56,14 @@ class CachedDirectory:
                 and (id in also or ((among is None or id in among) and (contact.friend or not friends)))
             ]
             if found or (friends and tier in UNIQUE and any(id in self.contacts for id in ids)):
-                return found
+                both = friends and tier == "weixin" and found and found[0].friend
+                return [*found, *self._friends_called(name, found)] if both else found
         return []
+
+    def _friends_called(self, name: str, but: Collection[Contact]) -> list[Contact]:
+        """Return the friends with this alias or nickname, except those of `but`."""
+        ids = dict.fromkeys(id for tier in ("alias", "name") for id in self._index[tier].get(name, ()))
+        return [known for id in ids if (known := self.contacts[id]).friend and known not in but]
 
     def room_by_topic(self, topic: str) -> list[Room]:
         """Return the groups with exactly this topic."""

@@ -86,10 +86,11 @@ class FriendRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class FriendAdded(Event):
-    """A person has become a friend, whoever asked."""
+    """A person has become a friend, whoever asked. `is_new` is False for a known customer to be welcomed again."""
 
     contact_id: str
     name: str = ""
+    is_new: bool = True
 
     @property
     def conversation(self) -> str:
@@ -129,6 +130,26 @@ class StaffMessage(Event):
     staff_id: str
     text: str = ""
     kind: MessageKind = MessageKind.TEXT
+
+    @property
+    def conversation(self) -> str:
+        return self.contact_id
+
+
+class SessionStep(StrEnum):
+    """A change of a session in the staff's own client."""
+
+    TAKEN = "taken"  # by a staff member, from the queue or from a colleague
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChanged(Event):
+    """Staff took a customer's session over in their own client, or it has ended."""
+
+    contact_id: str
+    step: SessionStep
+    staff_id: str = ""
 
     @property
     def conversation(self) -> str:

@@ -10,8 +10,6 @@ import json
 from collections.abc import Collection
 from typing import Any, Final
 
-import segno
-
 from errors import WeChatRefused
 from protocol.codec import clean_json
 from wechat.events import Media
@@ -66,6 +64,8 @@ def _parsed(box: str) -> Any:
 
 
 def _qr_png(content: str) -> bytes:
+    import segno  # 1 MB, loaded when a code is drawn
+
     out = io.BytesIO()
     segno.make(content, error="m").save(out, kind="png", scale=8)
     return out.getvalue()

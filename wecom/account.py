@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -43,11 +42,15 @@ CAPABILITIES: Final = frozenset(
         Capability.MEDIA,
         Capability.SEND_ONCE,
         Capability.CATCH_UP,
+        Capability.SESSIONS,
     }
 )
-
-
 GROUP_CAPABILITIES: Final = frozenset({Capability.CREATE_ROOM, Capability.JOIN_BY_CODE, Capability.GROUP_TASKS})
+
+
+def _capabilities(settings: AssistantSettings) -> frozenset[Capability]:
+    groups = GROUP_CAPABILITIES if settings.groups.pool else frozenset()
+    return CAPABILITIES | groups | ({Capability.STAFF_CLIENT} if settings.handoff == "client" else frozenset())
 
 
 class WecomAccount(ReceivedContent, UnsupportedCalls):
@@ -61,7 +64,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.account = settings.account
-        self.capabilities = CAPABILITIES | (GROUP_CAPABILITIES if settings.groups.pool else frozenset())
+        self.capabilities = _capabilities(settings)
         self._known = CachedDirectory()
         self.directory: Directory = self._known
         self.qr_code = ""
@@ -73,8 +76,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         self._state = State.CONNECTING
         self._reason: Reason | None = None
         self._api = WecomApi(settings.api_url, settings.corp_id, settings.secret, storage, clock)
-        numbers = itertools.count(int(clock() * 1000))
-        self._kf = CustomerService(self._api, storage, settings.open_kfid, lambda: str(next(numbers)))
+        self._kf = CustomerService(self._api, storage, settings.open_kfid, clock)
         self._groups = CustomerGroups(self._api, storage, self._known, settings.groups, self._groups_changed)
         self._tasks = GroupTasks(self._api, storage, self._known, settings.agent, clock)
         self._crypto = CallbackCrypto(settings.callback.token, settings.callback.aes_key, settings.corp_id)
@@ -171,7 +173,13 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
                 body["token"] = token
             if cursor:
                 body["cursor"] = cursor
-            answer = await self._api.call("kf/sync_msg", body)
+            try:
+                answer = await self._api.call("kf/sync_msg", body)
+            except ApiRefused:
+                if "token" not in body:
+                    raise
+                self._sync_token = "", 0.0  # it may be the cause, and is optional
+                continue
             messages = [m for m in answer.get("msg_list") or () if isinstance(m, dict)]
             raws = [raw for m in messages if (raw := kf_messages.raw_event(self.account, m)) is not None]
             heard = [one for m in messages if (one := kf_messages.heard(m)) is not None]
@@ -264,7 +272,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
     async def send_media(self, to: str, media: Media, *, key: str = "") -> str:
         """Send an image or file to a customer or a group."""
         if to in self._groups:
-            kind = kf_messages.media_kind(media.name)
+            kind = kf_messages.media_kind(media)
             kind = kind if kind in ("image", "video") else "file"
             attachment = {"msgtype": kind, kind: {"media_id": await self._api.upload(kind, media)}}
             return await self._tasks.to_group(to, {"attachments": [attachment]}, key)
@@ -280,6 +288,18 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
     async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str:
         """Send a mini-program card."""
         return await self._kf.program(to, program, key)
+
+    async def messages_left(self, to: str, key: str) -> int | None:
+        """Return how many messages a customer may be sent before they write again; None for groups and staff."""
+        return None if to in self._groups or self._is_staff(to) else await self._kf.left(to, key)
+
+    async def hand_over(self, contact_id: str) -> None:
+        """Put a customer into the queue of the account's staff."""
+        await self._kf.hand_over(contact_id)
+
+    async def end_session(self, contact_id: str) -> None:
+        """End a customer's session."""
+        await self._kf.end_session(contact_id)
 
     def _is_staff(self, id: str) -> bool:
         """Ids of people outside the corp begin with wm or wo."""

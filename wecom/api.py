@@ -10,7 +10,16 @@ from typing import Any, Final
 
 import aiohttp
 
-from errors import WeChatError, WeChatExpired, WeChatNotYet, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
+from errors import (
+    WeChatError,
+    WeChatExpired,
+    WeChatNotYet,
+    WeChatOffline,
+    WeChatRefused,
+    WeChatTaken,
+    WeChatTooFast,
+    WeChatUnknown,
+)
 from wechat.events import Media
 from wechat.gateway_clock import GatewayClock
 from wechat.problems import Problem, Reason
@@ -178,5 +187,5 @@ def _of_messages(call: str, code: int, text: str) -> WeChatError:
     if code == codes.COUNT_LIMIT:
         return WeChatNotYet(call, codes.FAILURES[6])
     if code in codes.SESSION_STATE:
-        return WeChatNotYet(call, f"{code} the session does not belong to the assistant")
+        return WeChatTaken(call, f"{code} the session is with a member of staff, or has ended")
     return ApiRefused(call, code, text)

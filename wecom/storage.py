@@ -21,12 +21,20 @@ class Allowance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An event that grants messages to a customer. `code`: the welcome code."""
+    """An event that grants messages to a customer. `code`: of a welcome or of a session's end, for one message."""
 
     contact_id: str
     at: float  # Unix seconds
     code: str = ""
     spoke: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TakenCode:
+    """A code that sends one message. `tried`: the same message was tried with it before."""
+
+    value: str
+    tried: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +110,15 @@ class Storage(GroupStorage, Protocol):
     async def used_up(self, contact_id: str) -> None:
         """Record that the platform reports the allowance as used up."""
 
-    async def take_code(self, contact_id: str, message_id: str) -> str:
-        """Return the welcome code for a message; "" if there is none, or another message has taken it."""
+    async def left(self, contact_id: str, message_id: str) -> int:
+        """Return how many messages the customer's allowance still has, this one included if it was counted."""
+
+    async def take_code(self, contact_id: str, message_id: str) -> TakenCode | None:
+        """Return the code of a welcome or of a session's end for a message; None if there is none, or another message
+        has taken it."""
+
+    async def keep_code(self, contact_id: str, code: str, until: float) -> None:
+        """Store a code that was given with the response of a call."""
 
     async def payload(self, message_id: str) -> dict[str, Any]:
         """Return a message as received from the platform; {} if it is not stored."""

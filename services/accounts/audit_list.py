@@ -41,7 +41,7 @@ def list_actions(session: Session, wanted: AuditFilter, page: PageRequest) -> Pa
             return Page([])
         query = query.where(col(Action.id) >= first)
     if page.before is not None:
-        query = query.where(col(Action.id) < page.before)
+        query = query.where(col(Action.id) < page.bound)
     rows = session.exec(query.order_by(col(Action.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda action: action.id)
 

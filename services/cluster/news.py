@@ -27,6 +27,8 @@ LOOK_EVERY: Final = 1.0
 MAX_CHANGES: Final = 40  # in one NOTIFY, which holds 8000 bytes
 AGAIN: Final = 2.0  # seconds until the connection is opened again
 
+_KINDS: Final = frozenset(ChangeKind)
+
 Changed = Callable[[str], Awaitable[None]]  # reads a kind again
 Payload = dict[str, Any]
 
@@ -53,9 +55,9 @@ class ClusterNews:
     async def tell_forever(self) -> None:
         """Send pending notifications, at most one NOTIFY per PAUSE."""
         while True:
-            some = await self._announcements.take(MAX_CHANGES)
+            payload = await self._announcements.take(MAX_CHANGES)
             try:
-                await self._member.call(self._leases.notify, {"changes": some} if some else {})
+                await self._member.call(self._leases.notify, payload)
                 self._announcements.sent += 1
             except SQLAlchemyError as error:  # the numbers are looked at anyway
                 log.warning("the other processes were not told: %s", type(error).__name__)
@@ -88,7 +90,8 @@ class ClusterNews:
             self._member.wake()
         if news.get("from") != self._member.id:
             for kind, facts in news.get("changes", ()):
-                self._feed.receive(ChangeKind(kind), facts)
+                if kind in _KINDS:  # a later version may know more of them
+                    self._feed.receive(ChangeKind(kind), facts)
 
     async def look_forever(self) -> None:
         """Poll the versions, on a notification and every second."""

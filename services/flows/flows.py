@@ -23,7 +23,6 @@ from config.texts import fill
 from errors import NotFound
 from models.db import Store
 from models.flows import NO_MORE, OPEN_STATES, FlowCallback, FlowRun, RunState
-from models.groups import QunState
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import Clock
@@ -31,7 +30,7 @@ from services.decision import Decision
 from services.flows import retries
 from services.flows.running_calls import RunningCalls
 from services.flows.steps import HOUR, FlowSteps, about_open, account_of, open_key
-from services.groups.groups import Groups
+from services.groups.group_owners import GroupOwners
 
 log = logging.getLogger(__name__)
 MAX_PER_HOUR: Final = 30  # flows that one person who is no admin may start
@@ -46,7 +45,7 @@ class Flows:
         self,
         store: Store,
         accounts: Accounts,
-        groups: Groups,
+        owners: GroupOwners,
         steps: FlowSteps,
         calls: RunningCalls,
         config: Config,
@@ -55,7 +54,7 @@ class Flows:
     ) -> None:
         self._store = store
         self._accounts = accounts
-        self._groups = groups
+        self._owners = owners
         self._steps = steps
         self._calls = calls
         self.configure(config.flows)
@@ -116,7 +115,7 @@ class Flows:
         bare = spoken(words or "")
         flow = self._by_word.get(bare)
         run = await self._open_run(account, person)
-        if flow is not None and not self._may(account, person, flow):
+        if flow is not None and not await self._may(account, person, flow):
             return Decision(self._texts.not_allowed)
         if run is None and flow is not None:
             return Decision(write=partial(self._begin, account=account, person=person, flow=flow))
@@ -139,7 +138,7 @@ class Flows:
         failed = await self._store.read(lambda s: retries.last_failed(s, account, person, now))
         if failed is None:
             return None
-        if not self._may(account, person, FlowSettings.model_validate_json(failed.spec)):
+        if not await self._may(account, person, FlowSettings.model_validate_json(failed.spec)):
             return Decision(self._texts.not_allowed)
 
         def write(session: Session) -> None:
@@ -154,12 +153,10 @@ class Flows:
         run = await self._open_run(account, person)
         return run.changed_at if run is not None and run.state == RunState.ASKING else 0.0
 
-    def _may(self, account: str, person: str, flow: FlowSettings) -> bool:
+    async def _may(self, account: str, person: str, flow: FlowSettings) -> bool:
         if flow.allow == "everyone" or self._accounts.is_admin(account, person):
             return True
-        return flow.allow == "owners" and any(
-            qun.account == account and qun.owner_id == person and qun.state == QunState.ACTIVE for qun in self._groups
-        )
+        return flow.allow == "owners" and await self._owners.owns_any(account, person)
 
     async def _open_run(self, account: str, person: str) -> FlowRun | None:
         key = open_key(account, person)

@@ -137,6 +137,25 @@ class Groups:
         """Return the room of the group that the person is in."""
         return next((room for room in self.live_rooms(qun) if contact_id in room.member_ids), None)
 
+    def owner_in(self, qun: Qun, room: Room) -> str:
+        """Return the WeChat id of the owner of one of its rooms, who has the owner's rights there.
+
+        An assistant owns the rooms it makes, for the person the group was made for. Once a room is transferred in
+        WeChat, only the owner shown there has the rights. Some gateways report no owner: nothing changes there. A
+        customer group of WeCom is owned by an employee from the start, so the same rule applies.
+        """
+        return qun.owner_id if not room.owner_id or self._accounts.is_own(room.owner_id) else room.owner_id
+
+    def owners(self, qun: Qun) -> tuple[str, ...]:
+        """Return the owners of its rooms, usually one."""
+        return tuple(dict.fromkeys(self.owner_in(qun, room) for room in self.live_rooms(qun))) or (qun.owner_id,)
+
+    def owner_to_tell(self, qun: Qun) -> str:
+        """Return whom notices go to: an owner who is a friend, else the person the group was made for."""
+        contacts = self._accounts.get(qun.account).directory.contacts
+        friends = (id for id in self.owners(qun) if (known := contacts.get(id)) is not None and known.friend)
+        return next(friends, qun.owner_id)
+
     def url(self, qun: Qun) -> str:
         """Return the URL of the landing page."""
         return f"{self._public_url}/weiqun/{qun.public_id}"

@@ -160,4 +160,4 @@ class GroupPolicy:
         self._audit.note(session, qun.account, kind, WHO, drift.room.room_id or "", "failed", number=str(qun.number))
         what = self._texts.what_topic if drift.kind == "topic" else self._texts.what_announcement
         words = fill(self._texts.drift_unrepaired, topic=drift.room.topic, number=qun.number, what=what)
-        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
+        self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)

@@ -10,15 +10,16 @@ from typing import Any
 
 from sqlmodel import Session
 
-from errors import WeChatError, WeChatNotYet, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
+from errors import WeChatError, WeChatNotYet, WeChatOffline, WeChatRefused, WeChatTaken, WeChatTooFast, WeChatUnknown
 from models.bulk_insert import write_bulk
 from models.durable import Priority
 from services.accounts.registry import Accounts
+from services.messaging.joining import join_waiting
 from services.text import in_pieces
 from services.work.job import Cancelled, GiveUp, Job, Result, Retry
 from services.work.outbox import Outbox
 from wechat.events import Link, Media, MiniProgram
-from wechat.interface import WeChat
+from wechat.interface import Capability, WeChat
 
 log = logging.getLogger(__name__)
 QUEUE = "wx"
@@ -111,15 +112,30 @@ class Messages:
         """Queue leaving a room after the messages queued before, inside a transaction."""
         return self._outbox.add(session, f"{QUEUE}:{account}", room_id, {"type": "leave"}, priority=Priority.NOTICE)
 
+    def hand_over(self, session: Session, account: str, contact_id: str, ticket: int) -> None:
+        """Queue handing a customer to staff in their own client, after the messages queued before."""
+        self._outbox.add(session, f"{QUEUE}:{account}", contact_id, {"type": "hand_over", "relays": ticket})
+
+    def end_session(self, session: Session, account: str, contact_id: str) -> None:
+        """Queue ending a customer's session, on a channel that has such."""
+        wechat = self._accounts.find(account)
+        if wechat is not None and Capability.SESSIONS in wechat.capabilities:
+            self._outbox.add(session, f"{QUEUE}:{account}", contact_id, {"type": "end_session"})
+
     async def _deliver(self, work: Job) -> Result:
         account = work.queue.partition(":")[2]
         wechat = self._accounts.get(account)
         if work.priority == Priority.BROADCAST and not await self._outbox.mark_sending(work):
             return Cancelled()
+        if Capability.WRITE_FIRST not in wechat.capabilities and self._outbox.behind(work):
+            await join_waiting(self._outbox, work, await wechat.messages_left(work.key, str(work.id)))
         try:
             return await _send(wechat, work.key, work.body, str(work.id))
         except WeChatOffline as error:
             return Retry(1.0, str(error), counts=False)
+        except WeChatTaken as error:
+            must_be_now = work.body.get("staff") or work.body["type"] == "hand_over"
+            return GiveUp(str(error)) if must_be_now else Retry(NOT_YET_WAIT, str(error), counts=False)
         except WeChatNotYet as error:
             return Retry(NOT_YET_WAIT, str(error), counts=False)
         except WeChatUnknown as error:
@@ -153,8 +169,8 @@ async def _send(wechat: WeChat, to: str, body: Body, key: str) -> str:
         return await wechat.send_media(
             to, Media(body["name"], await asyncio.to_thread(Path(body["path"]).read_bytes)), key=key
         )
-    if kind == "leave":
-        await wechat.leave_room(to)
+    if kind in ("leave", "hand_over", "end_session"):
+        await {"leave": wechat.leave_room, "hand_over": wechat.hand_over, "end_session": wechat.end_session}[kind](to)
         return ""
     if kind == "link":
         return await wechat.send_link(

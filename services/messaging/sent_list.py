@@ -31,7 +31,7 @@ def list_messages(
     if to:
         query = query.where(or_(col(OutboxItem.key).contains(to, autoescape=True), col(OutboxItem.key).in_(ids)))
     if page.before is not None:
-        query = query.where(col(OutboxItem.id) < page.before)
+        query = query.where(col(OutboxItem.id) < page.bound)
     rows = session.exec(query.order_by(col(OutboxItem.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda item: item.id)
 

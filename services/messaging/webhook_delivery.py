@@ -175,7 +175,7 @@ def list_deliveries(session: Session, name: str, state: WorkState, page: PageReq
     if name:
         query = query.where(OutboxItem.queue == f"{QUEUE}:{name}")
     if page.before is not None:
-        query = query.where(col(OutboxItem.id) < page.before)
+        query = query.where(col(OutboxItem.id) < page.bound)
     rows = session.exec(query.order_by(col(OutboxItem.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda item: item.id)
 

@@ -79,7 +79,7 @@ class RemovalWorker:
         name = self._name(qun, contact_id) or (record.name if record else "")
         self._records.change(session, qun, contact_id, name, removal_told=True)
         words = fill(self._texts.removal_failed, member=name, topic=qun.topic, reason=reason)
-        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
+        self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)
 
     def _name(self, qun: Qun, contact_id: str) -> str:
         contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)

@@ -173,8 +173,7 @@ class Broadcasts:
 
     def _friend(self, session: Session, friend: Friend) -> Target:
         account, contact_id = friend
-        is_away = not self._all_in_memory and self._accounts.find(account) is None
-        if is_away and session.get(AccountLease, account) is not None:
+        if not self._all_in_memory and self._accounts.find(account) is None and _is_served(session, account):
             return Target(account, NO_GROUP, contact_id)  # only the process that serves the account knows its friends
         contact = self._accounts.get(account).directory.contacts.get(contact_id)
         if contact is None or not contact.friend or contact.official:
@@ -218,3 +217,8 @@ def _meant_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
         tagged = select(QunTag.number).where(col(QunTag.tag).in_(request.tags)).distinct()
         return [session.get_one(Qun, number) for number in session.exec(tagged).all()]
     return list({qun.number: qun for qun in (named_group(session, name) for name in request.quns)}.values())
+
+
+def _is_served(session: Session, account: str) -> bool:
+    """Whether the account belongs to the cluster."""
+    return session.exec(select(AccountLease).where(AccountLease.account == account)).first() is not None

@@ -63,8 +63,9 @@ class Reports:
         for account in self._accounts.names():
             quns = [q for q in self._groups if q.account == account and q.state == QunState.ACTIVE]
             admins = self._accounts.admins(account)
-            for owner in sorted({q.owner_id for q in quns if q.wants_report} - set(admins)):
-                own = [q for q in quns if q.owner_id == owner and q.wants_report]
+            wanted = [(q, self._groups.owners(q)) for q in quns if q.wants_report]
+            for owner in sorted({owner for _, owners in wanted for owner in owners} - set(admins)):
+                own = [q for q, owners in wanted if owner in owners]
                 sent += await self._send(account, owner, own, "")
             for admin in admins:
                 more = await self._store.read(partial(self._service, account=account))

@@ -61,7 +61,7 @@ class TimedMessages:
         """The timed messages of all groups, newest first."""
         query = select(TimedMessage)
         if page.before is not None:
-            query = query.where(col(TimedMessage.id) < page.before)
+            query = query.where(col(TimedMessage.id) < page.bound)
         rows = session.exec(query.order_by(col(TimedMessage.id).desc()).limit(page.limit + 1)).all()
         return page_of(rows, page, lambda row: row.id)
 

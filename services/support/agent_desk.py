@@ -17,6 +17,7 @@ from services.messaging.messages import Body, Messages
 from services.support.staff_rooms import StaffRooms
 from services.support.ticket_actions import TicketActions
 from services.support.ticket_texts import relay
+from wechat.interface import Capability
 
 
 class Agent(NamedTuple):
@@ -87,7 +88,8 @@ class AgentDesk:
         self._note(session, ticket, agent, "ticket_reopen")
 
     async def set_remark(self, ticket: Ticket, agent: Agent, alias: str) -> None:
-        """Set the customer's 备注 in WeChat; outside a transaction. AssistantOffline, WeChatError as it comes."""
+        """Set the customer's 备注 in WeChat; outside a transaction. NotSupported, AssistantOffline, WeChatError."""
+        self._accounts.require(ticket.account, Capability.SET_ALIAS)
         wechat = self._accounts.online(ticket.account)
         contact = wechat.directory.contacts.get(ticket.contact_id)
         detail = {"before": contact.alias if contact else "", "after": alias}

@@ -8,7 +8,6 @@ enough to answer without asking (benchmarks/faq.py measures it), so similar ques
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 import unicodedata
@@ -18,11 +17,10 @@ from pathlib import Path
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from config import ConfigError, read_yaml
-from config.error_messages import one_line
+from config.error_messages import Origin, one_line
 from config.section import NonEmpty, Section
+from config.yaml_file import ConfigError, read
 
-log = logging.getLogger(__name__)
 NEAR = 0.15  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
 COSINE = 0.7  # share of the cosine in the likeness to a question; the rest is coverage
 ANSWER = 0.7  # what coverage by the answer counts beside the likeness to a question
@@ -85,21 +83,19 @@ def topic(text: str) -> list[str]:
 
 def load(path: str) -> list[Entry]:
     """Load the entries of a file; [] if it does not exist. Raises ConfigError if it is invalid."""
-    if not path:
+    if not path or not Path(path).exists():  # a file that the config names exists (config.customer_service)
         return []
-    if not Path(path).exists():
-        log.warning("customer_service.faq: file not found: %r; there are no questions", path)
-        return []
-    data = read_yaml(path)
+    file = read(path)
     try:
-        entries = TypeAdapter(list[Entry]).validate_python(data or [])
+        entries = TypeAdapter(list[Entry]).validate_python(file.value or [])
     except ValidationError as error:
-        raise ConfigError(f"{path}: {one_line(error, data)}") from None
+        raise ConfigError(one_line(error, file.value, Origin(file))) from None
     answers: dict[str, str] = {}
-    for entry in entries:
-        for question in entry.questions:
+    for number, entry in enumerate(entries):
+        for at, question in enumerate(entry.questions):
             if answers.setdefault(plain(question), entry.answer) != entry.answer:
-                raise ConfigError(f"{path}: {question!r} has two answers")
+                where = file.where((number, "questions", at))
+                raise ConfigError(f"{question!r} has two answers ({where})")
     return entries
 
 

@@ -95,15 +95,16 @@ class Friends:
         body = session.exec(mine.where(OutboxItem.created_at >= since).order_by(col(OutboxItem.id).desc())).first()
         return str(json.loads(body).get("hello", "")) if body else ""
 
-    def greet(self, session: Session, account: str, contact_id: str) -> None:
-        """Greet a new friend, once ever. Official accounts are not greeted."""
+    def greet(self, session: Session, account: str, contact_id: str, *, again: bool = False) -> None:
+        """Greet a new friend, once ever unless `again`. Official accounts are not greeted."""
         wechat = self._accounts.get(account)
         known = wechat.directory.contacts.get(contact_id)
         if not self._settings.greeting or self._accounts.is_own(contact_id) or (known is not None and known.official):
             return
         row = self._store.insert(Greeted).values(account=account, contact_id=contact_id, at=self._clock())
         # not rowcount: psycopg reports -1 for an insert that did nothing
-        if session.connection().execute(row.on_conflict_do_nothing().returning(col(Greeted.contact_id))).first():
+        inserted = row.on_conflict_do_nothing().returning(col(Greeted.contact_id))
+        if session.connection().execute(inserted).first() or again:
             own = wechat.directory.contacts.get(wechat.self_id)
             words = fill(self._settings.greeting, assistant=own.name if own else account)
             self._messages.say(session, account, contact_id, words)

@@ -27,7 +27,7 @@ from services.support.ticket_texts import facts, head, packed, relay
 from services.support.tickets import Tickets
 from services.text import normal
 from services.work.job import GiveUp, Job
-from wechat.events import MessageKind, Room
+from wechat.events import MessageKind
 
 log = logging.getLogger(__name__)
 BEFORE = 6  # messages before 人工 that are shown to staff
@@ -105,15 +105,16 @@ class Handover:
         there = self._hours.is_open(self._clock())
         ticket = self.tickets.of(account, contact_id)
         if ticket is None:
-            ticket = self._add(session, account, contact_id, name)
-            if room is None and self._accounts.is_online(account):
+            ticket = self.add(session, account, contact_id, name)
+            if room is None and self._staffing.needs_room(account) and self._accounts.is_online(account):
                 self._miss_room(session, ticket)
-        if room is not None and there:
-            self.announce(session, ticket, room.id)
+        if there and (room is not None or not self._staffing.needs_room(account)):
+            self.announce(session, ticket, room.id if room else "")
             return
         self._messages.say(session, account, contact_id, self._texts.handoff_waiting if there else self._away())
 
-    def _add(self, session: Session, account: str, contact_id: str, name: str) -> Ticket:
+    def add(self, session: Session, account: str, contact_id: str, name: str) -> Ticket:
+        """Create a waiting ticket."""
         recent = self._conversations.last(session, account, contact_id, BEFORE)
         told = (recent[0].id or 1) - 1 if recent else 0
         ticket = self.tickets.add(
@@ -128,16 +129,25 @@ class Handover:
     def _miss_room(self, session: Session, ticket: Ticket) -> None:
         log.warning("%s: ticket %s is waiting: there is no staff room", ticket.account, ticket.id)
         words = fill(self._texts.no_staff_room, number=ticket.id, name=ticket.name or "客户")
-        for admin in self._accounts.admins(ticket.account):
-            self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)
+        self._tell_admins(session, ticket.account, words)
+
+    def _tell_admins(self, session: Session, account: str, words: str) -> None:
+        for admin in self._accounts.admins(account):
+            self._messages.say(session, account, admin, words, priority=Priority.NOTICE)
 
     def announce(self, session: Session, ticket: Ticket, room_id: str) -> None:
-        """Announce the ticket in the staff room, with the messages staff has not seen, and tell the customer."""
+        """Announce the ticket in the staff room, with the messages staff has not seen, and tell the customer.
+
+        Without a room ("") staff see it in the console, or the customer is handed to them in their own client.
+        """
         number, now = ticket.id or 0, self._clock()
         rows = self._conversations.last(session, ticket.account, ticket.contact_id, MAX_SHOWN, ticket.told)
         told = max((row.id or 0 for row in rows), default=ticket.told)
         values = {"state": TicketState.OPEN, "room_id": room_id, "told": told, "last_at": now, "announced_at": now}
         if not self.tickets.change(session, number, quiet_seconds=0, **values):
+            return
+        if not room_id:
+            self._announce_without_room(session, ticket)
             return
         more = self._conversations.count(session, ticket.account, ticket.contact_id, ticket.told) - len(rows)
         lines = ([f"（更早的 {more} 条略）"] if more > 0 else []) + [
@@ -157,6 +167,15 @@ class Handover:
                 self._messages.say(session, ticket.account, room_id, relay(ticket, file(row.media, row.text)))
         if not ticket.refusals:
             self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff)
+
+    def _announce_without_room(self, session: Session, ticket: Ticket) -> None:
+        if not ticket.refusals:
+            self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff)
+        if self._staffing.has_client(ticket.account):
+            self._messages.hand_over(session, ticket.account, ticket.contact_id, ticket.id or 0)
+        else:
+            words = fill(self._texts.ticket_in_console, number=ticket.id, name=ticket.name or "客户")
+            self._tell_admins(session, ticket.account, words)
 
     # ---- relaying ----
 
@@ -180,6 +199,9 @@ class Handover:
             return
         number, now = ticket.id or 0, self._clock()
         room_id = self._room_of(ticket)
+        if not room_id and not self._staffing.needs_room(ticket.account):
+            self.tickets.change(session, number, last_at=now, quiet_seconds=0)
+            return
         if not room_id:
             newest = select(func.max(Said.id)).where(
                 Said.account == ticket.account, Said.conversation == ticket.contact_id
@@ -205,10 +227,13 @@ class Handover:
         return ticket.room_id if unread or ticket.room_id in known else ""
 
     def refused(self, session: Session, work: Job, gone: GiveUp) -> None:
-        """Put a ticket that the staff room rejected back to waiting; customer and admins are told once."""
+        """Put a ticket that the staff room or the staff's client rejected back to waiting; customer and admins are told
+        once.
+        """
         number: int = work.body.get("relays") or 0
-        ticket = session.get(Ticket, number) if number and work.body["type"] == "text" else None
-        if ticket is None or ticket.state != TicketState.OPEN or work.key != ticket.room_id:
+        to_client = work.body["type"] == "hand_over"
+        ticket = session.get(Ticket, number) if number and (to_client or work.body["type"] == "text") else None
+        if ticket is None or ticket.state != TicketState.OPEN or (work.key != ticket.room_id and not to_client):
             return
         told = work.body.get("told", max(0, self._conversations.first_of(session, number) - 1))
         later = self._clock() + REFUSED_SECONDS
@@ -217,9 +242,8 @@ class Handover:
         if self.tickets.change(session, number, state=TicketState.WAITING, **values) and first:
             self._messages.say(session, ticket.account, ticket.contact_id, self._texts.handoff_waiting)
             facts = {"number": number, "name": ticket.name or "客户", "reason": gone.why}
-            words = fill(self._texts.ticket_room_refused, **facts)
-            for admin in self._accounts.admins(ticket.account):
-                self._messages.say(session, ticket.account, admin, words, priority=Priority.NOTICE)
+            told_as = self._texts.ticket_client_refused if to_client else self._texts.ticket_room_refused
+            self._tell_admins(session, ticket.account, fill(told_as, **facts))
 
     # ---- waiting tickets ----
 
@@ -235,15 +259,17 @@ class Handover:
                 if t.state == TicketState.WAITING and t.account in accounts and t.not_before <= now
             ]
             for account in {ticket.account for ticket in waiting}:
-                await self.look_for_room(account)
+                if self._staffing.needs_room(account):
+                    await self.look_for_room(account)
             for ticket in waiting:
                 room = self._staffing.room(ticket.account)
-                if room is not None:
-                    await self._store.write(partial(self._announce_again, ticket=ticket, room=room))
+                if room is not None or not self._staffing.needs_room(ticket.account):
+                    room_id = room.id if room else ""
+                    await self._store.write(partial(self._announce_again, ticket=ticket, room_id=room_id))
                     announced += 1
         return announced
 
-    def _announce_again(self, session: Session, ticket: Ticket, room: Room) -> None:
+    def _announce_again(self, session: Session, ticket: Ticket, room_id: str) -> None:
         row = session.get(Ticket, ticket.id)
         if row is not None and row.state == TicketState.WAITING:
-            self.announce(session, ticket, room.id)
+            self.announce(session, ticket, room_id)

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from typing import TYPE_CHECKING, Final
 
 from config import ConfigError
 from services.support.faq import Entry
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 log = logging.getLogger(__name__)
 MARKDOWN: Final = (".md", ".markdown")
@@ -83,6 +83,8 @@ def _sections(path: Path) -> Iterator[_Section]:
 
 def split_markdown(text: str, name: str) -> Iterator[_Section]:
     """What stands below each heading; `name` stands for a first heading where there is none."""
+    from markdown_it import MarkdownIt  # 2 MB, only where there is a folder of knowledge
+
     text = _FRONT_MATTER.sub("", text)
     lines = text.splitlines()
     above: list[tuple[int, str]] = []  # level and words of the headings that are open

@@ -57,7 +57,7 @@ def list_for_agent(session: Session, view: TicketView, agent_id: str, q: str, pa
         is_number = number.isdecimal() and len(number) < 16
         query = query.where(named | (col(Ticket.id) == int(number)) if is_number else named)
     if page.before is not None:
-        query = query.where(col(Ticket.id) < page.before)
+        query = query.where(col(Ticket.id) < page.bound)
     rows = session.exec(query.order_by(col(Ticket.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda ticket: ticket.id)
 
@@ -70,7 +70,7 @@ def list_tickets(session: Session, account: str, state: TicketState | None, page
     if state is not None:
         query = query.where(Ticket.state == state)
     if page.before is not None:
-        query = query.where(col(Ticket.id) < page.before)
+        query = query.where(col(Ticket.id) < page.bound)
     rows = session.exec(query.order_by(col(Ticket.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda ticket: ticket.id)
 
@@ -87,7 +87,7 @@ def read_talk(session: Session, ticket_id: int, page: PageRequest) -> tuple[Tick
     if ticket.closed_at is not None:
         query = query.where((col(Said.ticket) == ticket_id) | (col(Said.at) <= ticket.closed_at + AFTERWARDS))
     if page.before is not None:
-        query = query.where(col(Said.id) < page.before)
+        query = query.where(col(Said.id) < page.bound)
     rows = session.exec(query.order_by(col(Said.id).desc()).limit(page.limit + 1)).all()
     return ticket, page_of(rows, page, lambda row: row.id)
 
@@ -100,6 +100,6 @@ def read_ticket(session: Session, ticket_id: int, page: PageRequest) -> tuple[Ti
     write_bulk(session)
     query = select(Said).where(Said.ticket == ticket_id)
     if page.before is not None:
-        query = query.where(col(Said.id) < page.before)
+        query = query.where(col(Said.id) < page.bound)
     rows = session.exec(query.order_by(col(Said.id).desc()).limit(page.limit + 1)).all()
     return ticket, page_of(rows, page, lambda row: row.id)

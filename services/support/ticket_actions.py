@@ -177,14 +177,19 @@ class TicketActions:
 
     # ---- closing ----
 
-    def close(self, session: Session, ticket: Ticket, by: str, words: str, room_id: str = "") -> bool:
+    def close(
+        self, session: Session, ticket: Ticket, by: str, words: str, room_id: str = "", *, is_session_over: bool = False
+    ) -> bool:
         """Close a ticket, ask the customer for a rating and tell staff; return False if it was closed already.
 
-        `room_id`: where to post `words` if the ticket was not announced in a room.
+        `room_id`: where to post `words` if the ticket was not announced in a room. `is_session_over`: the platform has
+        ended the customer's session.
         """
         now = self._clock()
         if not self.tickets.change(session, ticket.id or 0, state=TicketState.CLOSED, closed_at=now, closed_by=by):
             return False
+        if not is_session_over:
+            self._messages.end_session(session, ticket.account, ticket.contact_id)
         asked = choices(self._texts.handoff_closed, MARKS)
         self._messages.say(session, ticket.account, ticket.contact_id, asked)
         if ticket.room_id or room_id:

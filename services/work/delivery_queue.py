@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import logging
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -137,6 +137,18 @@ class DeliveryQueue:
             line.ticket, line.waits = 0, line.waits + 1  # no offer and no wait of it stands any more
             if line.works:
                 self._offer(line)
+
+    def behind(self, work: Job) -> list[Job]:
+        """Return the jobs behind the first of a line, in order."""
+        line = self._lines.get((work.key, work.priority == Priority.BROADCAST))
+        return list(line.works)[1:] if line and line.works[0] is work else []
+
+    def take_out(self, works: Sequence[Job]) -> None:
+        """Remove waiting jobs, which are marked as dropped."""
+        for work in works:
+            work.dropped = True
+        for key in {(work.key, work.priority == Priority.BROADCAST) for work in works} & self._lines.keys():
+            self._forget_dropped(self._lines[key])
 
     def __len__(self) -> int:
         """Return the number of jobs that are due."""

@@ -88,7 +88,7 @@ class Inbox:
 
     def _park(self, session: Session, raw: RawEvent, row: int) -> None:
         """Park an event: the process died twice while handling it."""
-        end_event(session, row, "parked", EventState.PARKED)
+        end_event(session, self.account, row, "parked", EventState.PARKED)
         self._parked(session, raw)
         log.error("%s: event %s is parked: the process died twice while handling it", self.account, raw.id)
 

@@ -23,7 +23,7 @@ from services.clock import Clock
 from services.work.delivery_queue import DeliveryQueue, Pace
 from services.work.delivery_results import DeliveryResults
 from services.work.job import Cancelled, Deliver, GiveUp, Job, Result, Retry
-from services.work.outbox_rows import END, INSERT, cancel_items, job_of, open_items
+from services.work.outbox_rows import END, INSERT, cancel_items, job_of, joined_items, keep_body, open_items
 from services.work.ownership import Ownership
 from services.work.write_batcher import WriteBatcher
 
@@ -207,7 +207,7 @@ class Outbox:
             self._queues[name].forget_dropped()
 
     def _take(self, work: Job) -> None:
-        if not self._ownership.holds(work.account):
+        if not self._ownership.holds(work.account) or "into" in work.body:  # what was joined ends with its host
             return
         queue = self._queues.get(work.queue)
         if queue is None:
@@ -244,6 +244,25 @@ class Outbox:
         now = self._clock()
         due = [max(work.created_at, work.run_at) for work in self._open.values() if work.queue == queue]
         return max(0.0, now - min(due)) if due else 0.0
+
+    def behind(self, work: Job) -> list[Job]:
+        """Return the jobs that wait behind a job that runs, in order."""
+        return self._queues[work.queue].behind(work)
+
+    async def join(self, host: Job, guests: Sequence[Job], text: str) -> None:
+        """Send the texts of waiting jobs as one: the guests end together with their host."""
+        body = {**host.body, "text": text, "joined": [*host.body.get("joined", ()), *(guest.id for guest in guests)]}
+
+        def write(session: Session) -> None:
+            keep_body(session, host.id, body)
+            for guest in guests:
+                keep_body(session, guest.id, {**guest.body, "into": host.id})
+
+        await self._store.write(write)
+        host.body = body
+        self._queues[host.queue].take_out(guests)
+        for guest in guests:
+            self._open.pop(guest.id, None)
 
     def retry_now(self, queue: str) -> None:
         """Retry the waiting jobs of a queue now."""
@@ -284,11 +303,12 @@ class Outbox:
         item = session.get(OutboxItem, number)
         if item is None or item.queue != queue or item.state != WorkState.SENT:
             return False
-        item.sqlmodel_update({"state": WorkState.FAILED, "error": why})
-        session.add(item)
-        session.flush()
-        for listener in self._on_failed:
-            listener(session, job_of(item), GiveUp(why))
+        for one in (item, *joined_items(session, job_of(item))):
+            one.sqlmodel_update({"state": WorkState.FAILED, "error": why})
+            session.add(one)
+            session.flush()
+            for listener in self._on_failed:
+                listener(session, job_of(one), GiveUp(why))
         return True
 
     # ---- results ----
@@ -340,6 +360,7 @@ class Outbox:
         return [item for item in items if item.state == WorkState.QUEUED]
 
     def _write_ends(self, session: Session, ends: list[_End]) -> None:
+        ends = [one for end in ends for one in (end, *_ends_of_joined(session, end))]
         session.connection().execute(END, [end.values for end in ends])
         for end in ends:
             if not isinstance(end.result, Retry):
@@ -356,3 +377,10 @@ class _End(NamedTuple):
     work: Job
     result: Result
     values: dict[str, Any]
+
+
+def _ends_of_joined(session: Session, end: _End) -> list[_End]:
+    """The ends of the jobs that were sent together with this one."""
+    if isinstance(end.result, Retry):
+        return []
+    return [_End(job_of(item), end.result, {**end.values, "item": item.id}) for item in joined_items(session, end.work)]

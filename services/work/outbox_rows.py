@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, case, insert, update
 from sqlmodel import Session, col, select
@@ -36,6 +36,21 @@ def open_items(session: Session, account: str | None) -> Sequence[OutboxItem]:
     if account is not None:
         wanted = wanted.where(OutboxItem.account == account)
     return session.exec(wanted.order_by(col(OutboxItem.id))).all()
+
+
+def keep_body(session: Session, number: int, body: dict[str, Any]) -> None:
+    """Replace the body of a job."""
+    values = {"body": json.dumps(body, ensure_ascii=False)}
+    session.connection().execute(update(OutboxItem).where(col(OutboxItem.id) == number).values(**values))
+
+
+def joined_items(session: Session, work: Job) -> list[OutboxItem]:
+    """Return the rows of the jobs that were joined to this one, and to those."""
+    ids = work.body.get("joined")
+    if not ids:
+        return []
+    items = list(session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids)).order_by(col(OutboxItem.id))))
+    return [one for item in items for one in (item, *joined_items(session, job_of(item)))]
 
 
 def cancel_items(session: Session, ids: Sequence[int], now: float) -> list[int]:

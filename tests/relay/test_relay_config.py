@@ -10,6 +10,7 @@ import pytest
 
 from relay.config import ConfigError, load
 from tests.bot_process import ROOT
+from tests.waiting import SECONDS
 
 GOOD = """
 relays:
@@ -66,6 +67,6 @@ def test_two_relays_on_one_port_are_refused(tmp_path: Path) -> None:
 
 def test_the_command_line_says_it_on_one_line_and_ends_with_2(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "relay", "--config", str(tmp_path / "none.yaml")]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert ended.returncode == 2
     assert ended.stderr == f"relay: {tmp_path}/none.yaml: No such file or directory\n"

@@ -18,6 +18,7 @@ from models.durable import OutboxItem
 from models.flows import FlowCallback, FlowRun
 from tests.services.conftest import until
 from tests.stories.business import forever, runs, serving
+from tests.waiting import SECONDS
 
 ACCOUNT, PERSON, ADMIN = "weimi1001", "wxid_heixuanfeng", "wxid_admin"
 STEPS = [
@@ -177,7 +178,7 @@ async def test_a_call_that_takes_too_long_at_the_end_is_left_to_the_next_start(
     await first.flows.start()
     await hear(first, "开始")
     await hear(first, "一店")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         await first.flows.stop(0.05)
     second = await make_house()
     assert [run.state for run in await second.flows.open_runs()] == ["calling"]

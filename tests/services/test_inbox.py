@@ -22,6 +22,7 @@ from services.work import arrival_sequencer, inbox, relay_position
 from services.work.inbox import Inbox
 from services.work.inbox_table import end_event
 from tests.services.conftest import OpenStore, until
+from tests.waiting import SECONDS
 from wechat.events import Event, PrivateMessage, RawEvent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,7 +74,7 @@ class Desk:
         if self.handler_fails.get(event.id):
             raise self.handler_fails[event.id].pop(0)
         self.handled.append(event.id)
-        await self.store.write(lambda s: end_event(s, row, "test"))
+        await self.store.write(lambda s: end_event(s, "a", row, "test"))
         return "test"
 
     async def say(self, *ids: str) -> None:
@@ -233,7 +234,7 @@ async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
     monkeypatch.setattr(inbox, "MAX_IN_MEMORY", 10)
     second = Desk(sqlite_store)
     second.slow_message["x-0"] = asyncio.Event()
-    await asyncio.wait_for(second.inbox.start(), 5)  # before the gateway is connected
+    await asyncio.wait_for(second.inbox.start(), SECONDS)  # before the gateway is connected
     second.slow_message["x-0"].set()
     await idle(second)
     assert sorted(second.handled) == sorted(f"x-{i}" for i in range(40))
@@ -451,7 +452,7 @@ async def test_a_stop_does_not_wait_longer_than_it_may(sqlite_store: Store, move
     desk.slow_contact["y"] = asyncio.Event()
     await desk.say("x-1", "y-1")
     await until(lambda: desk.rows_seen, "one is being handled")
-    await asyncio.wait_for(desk.inbox.stop(0.2), 2)
+    await asyncio.wait_for(desk.inbox.stop(0.2), SECONDS)
     assert (await desk.states())["x-1"] == "new"
 
 

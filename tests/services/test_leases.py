@@ -54,7 +54,7 @@ async def test_each_account_has_one_holder_and_shares_are_fair(members: list[Lea
     assert len(secrets) == 1
     members[0].know(ACCOUNTS)
     for one in members:
-        view = one.view()
+        view = one.view(ACCOUNTS)
         assert view.fair_share(one.member) == 4
         one.claim(ACCOUNTS, min(view.orphans, view.fair_share(one.member)))
     held = [set(one.beat()) for one in members]

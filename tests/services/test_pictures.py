@@ -17,6 +17,7 @@ from PIL import Image
 
 from services.moderation.barcodes import codes_in
 from services.moderation.pictures import QrReader
+from tests.waiting import SECONDS
 
 CODE = "https://example.com/join"
 
@@ -124,7 +125,7 @@ async def test_an_idle_child_ends() -> None:
         assert await reader.read(qr_code()) == [CODE]
         child = reader._child
         assert child is not None
-        assert await asyncio.wait_for(child.wait(), 10) == 0
+        assert await asyncio.wait_for(child.wait(), SECONDS) == 0
         assert await reader.read(qr_code()) == [CODE]
     finally:
         await reader.close()

@@ -161,10 +161,10 @@ async def test_a_weekday_of_a_job_is_crontabs(make_town: MakeTown) -> None:
     [
         (
             {"name": "daily_raport"},
-            "jobs.0.name: 'daily_raport' is not valid: unknown job; allowed: expire_memberships, ",
+            "jobs.1.name: 'daily_raport' is not valid: unknown job; allowed: expire_memberships, ",
         ),
-        ({"name": "prune", "cron": "9:30"}, "jobs.0.cron: '9:30' is not valid: "),
-        ({"name": "prune", "cron": "0 9 * * 9"}, "jobs.0.cron: '0 9 * * 9' is not valid: "),
+        ({"name": "prune", "cron": "9:30"}, "jobs.1.cron: '9:30' is not valid: "),
+        ({"name": "prune", "cron": "0 9 * * 9"}, "jobs.1.cron: '0 9 * * 9' is not valid: "),
     ],
 )
 async def test_a_job_that_cannot_be_stops_the_start_with_one_line(

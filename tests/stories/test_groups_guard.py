@@ -201,6 +201,17 @@ async def test_who_is_spared(make_town: MakeTown) -> None:
     assert [line.target for line in await audit(town, "warn")] == [impostor]
 
 
+async def test_the_owner_shown_by_wechat_is_spared_and_the_former_one_is_not(make_town: MakeTown) -> None:
+    town = await make_town(groups={"blocked_words": ["坏话"]})
+    qun = await guarded(town)
+    await hand_over(town, qun, "黑旋风")
+    for who in ("黑旋风", "宋公明"):
+        town.say(who, "坏话", qun["room"])
+    warned = await town.hears("黑旋风", "第 1 次警告", qun["room"])
+    assert warned.mentions == [town.id("宋公明")]
+    assert [line.target for line in await audit(town, "warn")] == [town.id("宋公明")]
+
+
 async def test_a_removal_that_wechat_refuses(make_town: MakeTown) -> None:
     """The assistant is no longer the owner: the owner is told once per person; nobody is reported as removed."""
     town = await make_town(groups={"blocked_words": ["坏话"], "warn_limit": 1})

@@ -17,6 +17,7 @@ from services.messaging.attachments import LARGEST
 from tests.stories.business import receiving, serving
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import until_done
+from tests.waiting import SECONDS
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -198,7 +199,7 @@ async def test_a_broadcast_and_its_result(make_town: MakeTown, database: str) ->
         for qun in rooms:
             await town.hears("宋公明", words, qun["room"])
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             while True:
                 shown = (await town.call("GET", headers["Location"]))[1]["broadcast"]
                 if shown["state"] == "done":

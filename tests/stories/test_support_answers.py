@@ -199,9 +199,9 @@ async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
 @pytest.mark.parametrize(
     ("section", "names"),
     [
-        ({"faq": "{folder}/broken.yaml"}, "broken.yaml: 0.answer: this key is required"),
+        ({"faq": "{folder}/broken.yaml"}, "1.answer: this key is required"),
         ({"keywords": [{"equals": "a", "reply": [{"image": "{folder}/none.png"}]}]}, "file not found"),
-        ({"keywords": [{"regex": "(", "reply": "b"}]}, "customer_service.keywords.0.regex"),
+        ({"keywords": [{"regex": "(", "reply": "b"}]}, "customer_service.keywords.1.regex"),
     ],
 )
 def test_a_broken_file_stops_the_start_with_one_line(tmp_path: Path, section: dict[str, Any], names: str) -> None:

@@ -12,9 +12,10 @@ from sqlmodel import Session
 
 from sandbox.world.model import Kind
 from services.messaging.media import MediaStore
-from tests.stories.conftest import PATIENCE, MakeTown, until
+from tests.stories.conftest import MakeTown, until
 from tests.stories.service import known, service, staff_room, words
 from tests.stories.test_support_handover import ask_person, opened
+from tests.waiting import SECONDS
 from wechat.events import MessageKind, PrivateMessage
 
 
@@ -94,7 +95,7 @@ async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_t
 
     writer_is_busy = threading.Event()
     writes: list[asyncio.Future[Any]] = [
-        container.store.write_soon(lambda _: writer_is_busy.wait(PATIENCE)),
+        container.store.write_soon(lambda _: writer_is_busy.wait(SECONDS)),
         container.store.write_soon(lambda s: container.handover.announce(s, ticket, room)),
         container.store.write_soon(said),
     ]
