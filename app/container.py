@@ -72,6 +72,7 @@ from services.moderation.member_records import MemberRecords
 from services.moderation.moderator import Moderator
 from services.moderation.removal_worker import RemovalWorker
 from services.moderation.sanctions import Sanctions
+from services.outreach.broadcast_reports import BroadcastReports
 from services.outreach.broadcasts import Broadcasts
 from services.outreach.deferred_groups import DeferredGroups
 from services.outreach.outbound_requests import OutboundRequests
@@ -215,7 +216,7 @@ class Container:
         self.moderator = Moderator(accounts, self.sanctions, self.blocked_words, settings, texts, config.api.public_url)
         self.later_looks = LaterLooks(store, accounts, self.outbox, groups, self.moderator, self.sanctions)
         self.reconcile = Reconciler(store, accounts, groups, self.room_presence, self.recorder)
-        self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved)
+        self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved, settings)
         self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
         self.policy = GroupPolicy(store, accounts, groups, self.reconcile, messages, audit, texts, clock)
 
@@ -298,6 +299,9 @@ class Container:
             store, self.accounts, self.groups, self.messages, self.audit, clock,
             all_in_memory=self.cluster is None,
         )  # fmt: skip
+        broadcast_reports = BroadcastReports(self.messages, config.texts)
+        self.outbox.on_sent(broadcast_reports.sent)
+        self.outbox.on_failed(broadcast_reports.failed)
         self.sent_broadcasts = SentBroadcasts(store, self.outbox, self.audit, clock)
         self.daily_totals = DailyTotals(store, self.accounts, self.zone, clock)
         self.offline_alerts = OfflineAlerts(store, self.accounts, self.messages, self.webhook_events, config, clock)
@@ -308,8 +312,7 @@ class Container:
             self.daily_stats,
             self.messages,
             self.media,
-            config.texts,
-            self.zone,
+            config,
             clock,
         )
         self.clock_trust = ClockTrust(store, clock)

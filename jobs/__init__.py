@@ -28,7 +28,12 @@ JOBS: Final[tuple[ScheduledJob, ...]] = (
     ScheduledJob("offline_alerts", "* * * * *", lambda container: container.offline_alerts.run(), made_up=False),
     ScheduledJob("note_pace", "* * * * *", lambda container: container.daily_totals.note_pace(), made_up=False),
     ScheduledJob("daily_totals", "*/5 * * * *", lambda container: container.daily_totals.roll_up(), made_up=False),
-    ScheduledJob("daily_report", "0 9 * * *", lambda container: container.reports.send()),
+    ScheduledJob(
+        "daily_report",
+        "0 9 * * *",
+        lambda container: container.reports.send(),
+        make_up=lambda container, due: container.reports.send(due),
+    ),
     ScheduledJob("prune_media", "45 4 * * *", lambda container: container.retention.run()),
     ScheduledJob("prune", "30 4 * * *", lambda container: container.pruning.run(), once=True),
 )

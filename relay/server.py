@@ -99,7 +99,8 @@ class RelayServer:
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(accepted, ready.set)
         try:
-            await asyncio.wait_for(ready.wait(), FIRST_BYTE)
+            async with asyncio.timeout(FIRST_BYTE):
+                await ready.wait()
         finally:
             loop.remove_reader(accepted)
         first = accepted.recv(1, socket.MSG_PEEK)

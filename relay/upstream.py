@@ -114,7 +114,8 @@ class Upstream:
 
     async def _session(self, secure: bool) -> None:
         try:
-            connection = await asyncio.wait_for(self._connect(secure), self._timing.connect)
+            async with asyncio.timeout(self._timing.connect):
+                connection = await self._connect(secure)
             try:
                 await self._talk(connection, secure)
             finally:
@@ -167,7 +168,8 @@ class Upstream:
         """Start the account, so that it is heard while no client is there; then watch the gateway."""
         timing = self._timing
         try:
-            await asyncio.wait_for(first.wait(), timing.first_event)
+            async with asyncio.timeout(timing.first_event):
+                await first.wait()
         except TimeoutError:
             log.info("gateway %s: no first event", self._gateway.endpoint)
         await self._ask(connection, "Start", EMPTY, timing.start)

@@ -126,7 +126,8 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         await end(connecting)
         try:
             if rest:
-                await asyncio.wait_for(self._queue.join(), DRAIN_SECONDS)
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await self._queue.join()
         except TimeoutError:
             log.error(  # noqa: TRY400 - the traceback has no information
                 "%s: could not store %d events before stopping", self.account, self._queue.qsize()

@@ -234,7 +234,8 @@ class Connection:
         """
         timing = self._timing
         try:
-            await asyncio.wait_for(first.wait(), timing.first_event)
+            async with asyncio.timeout(timing.first_event):
+                await first.wait()
         except TimeoutError:
             log.info("%s: the gateway sent no first event", self._settings.account)
             self._owner.opened(wire)

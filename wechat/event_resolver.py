@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from errors import WeChatError, WeChatOffline
 from protocol import puppet_pb2 as pb
+from protocol.codec import clean
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, is_official, patiently
 from wechat.event_parser import OddEvent, may_be_id, moment, people_of, text_of, text_or_empty
@@ -36,6 +37,7 @@ from wechat.names import clean_name
 from wechat.notes import Note, note_in
 from wechat.puppet import MendedPuppet
 from wechat.sent_messages import SentMessages
+from wechat.typed_markup import typed_words
 
 log = logging.getLogger(__name__)
 LOOK_EVERY: Final = 5.0  # seconds between reads of the same stranger
@@ -141,7 +143,8 @@ class EventResolver:
         if by_name:
             mentions, mentioned = await self._mentions(room_id, content.text)
         own_name = await self._name_in(room_id) if mentioned and "@" in content.text else ""
-        said |= {"arrived_at": raw.at.timestamp()}
+        said |= {"arrived_at": raw.at.timestamp(), "file_name": clean_name(payload.filename)}
+        said |= {"typed": typed_words(clean(payload.text), content) if kind is MessageKind.TEXT else ""}
         return GroupMessage(
             **said, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name, own_name=own_name
         )

@@ -68,7 +68,8 @@ class GroupCalls(AccountCalls):
             if left <= 0:
                 return False
             try:
-                await asyncio.wait_for(self._join_seen.wait(), min(pause, left))
+                async with asyncio.timeout(min(pause, left)):
+                    await self._join_seen.wait()
             except TimeoutError:
                 pause = min(pause * 2, 5.0)
                 try:

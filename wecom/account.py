@@ -159,7 +159,8 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
                 log.exception("%s: could not read messages", self.account)
                 wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
             try:
-                await asyncio.wait_for(self._called.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._called.wait()
             except TimeoutError:
                 continue
 

@@ -7,6 +7,6 @@ export const AUDIT = {
   keyword_removed: "删除关键词", keywords_imported: "导入关键词", log_out: "退出微信", message_resend: "重发消息", question: "改问答",
   question_removed: "删除问答", questions_imported: "导入问答", reload: "重新加载配置", remove: "移出群", report: "设置日报",
   staff_room: "绑定客服群", ticket_assign: "分配工单", ticket_close: "结束工单", ticket_note: "写备注", ticket_reopen: "重新打开工单",
-  ticket_reply: "回复客户", timed: "添加定时消息", timed_removed: "删除定时消息", token: "换令牌", topic: "改群名", warn: "警告",
+  ticket_reply: "回复客户", timed: "添加定时消息", timed_removed: "删除定时消息", token: "换令牌", topic: "改群名", topic_restored: "改回群名", warn: "警告",
   webhook_resend: "重发通知", welcome: "改欢迎语",
 };

@@ -48,8 +48,7 @@ async def announcement(request: CommandRequest) -> CommandReply:
     if len(request.rest) > MAX_ANNOUNCEMENT:
         return CommandReply(fill(request.texts.too_long, most=MAX_ANNOUNCEMENT))
     change = request.container.presentation.announce(request.group, request.rest, request.actor)
-    done, unconfirmed = request.texts.announcement_set, request.texts.announcement_unconfirmed
-    return await _done(request, change, fill(done, words=request.rest), fill(unconfirmed, words=request.rest))
+    return await _done(request, change, request.texts.announcement_set, request.texts.announcement_unconfirmed)
 
 
 async def _shown(request: CommandRequest) -> CommandReply:

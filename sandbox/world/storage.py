@@ -158,7 +158,8 @@ class StateStore:
             began = time.monotonic()
             await self._save()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), 10 * (time.monotonic() - began))
+                async with asyncio.timeout(10 * (time.monotonic() - began)):
+                    await self._stopping.wait()
         await self._save()
 
     async def _save(self) -> None:

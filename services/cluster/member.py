@@ -121,7 +121,7 @@ class ClusterMember:
                 self._lost("the leases have run out: the database was not reached in time")
             if self.held != before or self.fenced:
                 await changed()
-            with suppress(TimeoutError):  # not wait_for: in Python 3.11 it may swallow a cancellation
+            with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
             self._wake.clear()
@@ -140,14 +140,16 @@ class ClusterMember:
         """Leave the cluster. Nothing may be written afterwards."""
         self.held, self._deadline = {}, 0.0
         try:
-            await asyncio.wait_for(self.call(self._leases.leave), SAFETY)
+            async with asyncio.timeout(SAFETY):
+                await self.call(self._leases.leave)
         except (SQLAlchemyError, TimeoutError) as error:
             log.warning("the cluster was not left in order: %s", type(error).__name__)
 
     async def close(self) -> None:
         """Close the connection."""
         try:
-            await asyncio.wait_for(self.call(self._leases.close), SAFETY)
+            async with asyncio.timeout(SAFETY):
+                await self.call(self._leases.close)
         except (SQLAlchemyError, TimeoutError) as error:
             log.warning("the connection of the leases was not closed: %s", type(error).__name__)
         self._thread.shutdown(wait=False)

@@ -41,6 +41,7 @@ class Drift:
     room: QunRoom
     kind: str
     wanted: str
+    shown: str  # what WeChat shows instead
 
 
 class GroupPolicy:
@@ -95,9 +96,9 @@ class GroupPolicy:
         except WeChatError as error:
             log.warning("could not check room %s: %s", room_id, error)
             return []
-        found = [Drift(qun, room, "topic", room.topic)] if not same_name(live.topic, room.topic) else []
+        found = [Drift(qun, room, "topic", room.topic, live.topic)] if not same_name(live.topic, room.topic) else []
         if announced is not None and qun.announcement is not None and not same_name(announced, qun.announcement):
-            found.append(Drift(qun, room, "announce", qun.announcement or ""))
+            found.append(Drift(qun, room, "announce", qun.announcement or "", announced))
             if not announced and await self._store.read(lambda s: self._was_unreadable(s, room_id)):
                 found.pop()  # it may exist but be unreadable; setting it again would notify everyone again
         changing = await self._store.read(lambda s: self._changing(s, room_id)) if found else frozenset()
@@ -133,6 +134,8 @@ class GroupPolicy:
             log.warning("group %s: could not restore %s: %s", drift.qun.number, drift.kind, error)
             return False
         await self._audit.ended(action, "done" if confirmed else UNCONFIRMED)
+        if drift.kind == "topic" and drift.shown:
+            await self._store.write(lambda s: self._tell_restored(s, drift))
         return True
 
     def _was_unreadable(self, session: Session, room_id: str) -> bool:
@@ -153,11 +156,21 @@ class GroupPolicy:
         return session.exec(count).one()
 
     def _tell_owner(self, session: Session, drift: Drift) -> None:
-        kind = f"drift_{drift.kind}"
+        """Tell the owner that a deviation could not be repaired."""
+        what = self._texts.what_topic if drift.kind == "topic" else self._texts.what_announcement
+        words = fill(self._texts.drift_unrepaired, topic=drift.room.topic, number=drift.qun.number, what=what)
+        self._tell_once(session, drift, f"drift_{drift.kind}", "failed", words)
+
+    def _tell_restored(self, session: Session, drift: Drift) -> None:
+        """Tell the owner that a new name of the group was set back, and how to rename it."""
+        texts, number = self._texts, drift.qun.number
+        words = fill(texts.topic_restored, topic=drift.wanted, number=number, shown=drift.shown)
+        self._tell_once(session, drift, "topic_restored", "done", words)
+
+    def _tell_once(self, session: Session, drift: Drift, kind: str, outcome: str, words: str) -> None:
+        """Tell the owner, at most once a day."""
         if self._tries(session, drift, kind):
             return
         qun = drift.qun
-        self._audit.note(session, qun.account, kind, WHO, drift.room.room_id or "", "failed", number=str(qun.number))
-        what = self._texts.what_topic if drift.kind == "topic" else self._texts.what_announcement
-        words = fill(self._texts.drift_unrepaired, topic=drift.room.topic, number=qun.number, what=what)
+        self._audit.note(session, qun.account, kind, WHO, drift.room.room_id or "", outcome, number=str(qun.number))
         self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)

@@ -28,6 +28,7 @@ from services.messaging.messages import Body, Messages, text
 from services.outreach.broadcast_types import NO_GROUP, BroadcastRequest, Friend, Target
 
 MINUTES: Final = 10  # that an admin has for 确认
+MARK: Final = "broadcast"  # in the messages of a broadcast whose admin is told the result: its id
 
 
 class Broadcasts:
@@ -92,7 +93,8 @@ class Broadcasts:
             return 0
         quns = [qun for qun in self._groups if qun.account == broadcast.account]
         targets = self._targets(session, quns)
-        return self._promise(session, broadcast, text(broadcast.text), targets, f"person:{broadcast.by}")
+        body = text(broadcast.text) | {MARK: broadcast.id}
+        return self._promise(session, broadcast, body, targets, f"person:{broadcast.by}")
 
     def _end(self, session: Session, account: str, by: str, state: str) -> bool:
         mine = (col(Broadcast.account) == account) & (col(Broadcast.by) == by)
@@ -173,7 +175,8 @@ class Broadcasts:
 
     def _friend(self, session: Session, friend: Friend) -> Target:
         account, contact_id = friend
-        if not self._all_in_memory and self._accounts.find(account) is None and _is_served(session, account):
+        is_away = not self._all_in_memory and self._accounts.find(account) is None
+        if is_away and session.get(AccountLease, account) is not None:
             return Target(account, NO_GROUP, contact_id)  # only the process that serves the account knows its friends
         contact = self._accounts.get(account).directory.contacts.get(contact_id)
         if contact is None or not contact.friend or contact.official:
@@ -217,8 +220,3 @@ def _meant_rows(session: Session, request: BroadcastRequest) -> list[Qun]:
         tagged = select(QunTag.number).where(col(QunTag.tag).in_(request.tags)).distinct()
         return [session.get_one(Qun, number) for number in session.exec(tagged).all()]
     return list({qun.number: qun for qun in (named_group(session, name) for name in request.quns)}.values())
-
-
-def _is_served(session: Session, account: str) -> bool:
-    """Whether the account belongs to the cluster."""
-    return session.exec(select(AccountLease).where(AccountLease.account == account)).first() is not None

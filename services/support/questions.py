@@ -221,13 +221,17 @@ class Questions:
         await self._store.write(write)
 
 
-def top_misses(session: Session, number: int, *, account: str = "", since: str = "") -> list[tuple[str, int]]:
-    """Return the most frequent unlisted questions as (question, times). `since`: the first day, YYYY-MM-DD."""
+def top_misses(
+    session: Session, number: int, *, account: str = "", since: str = "", until: str = ""
+) -> list[tuple[str, int]]:
+    """Return the most frequent unlisted questions as (question, times). `since`, `until`: days, YYYY-MM-DD."""
     times = func.sum(FaqMiss.count)
     wanted = select(FaqMiss.question, times).group_by(col(FaqMiss.question))
     if account:
         wanted = wanted.where(FaqMiss.account == account)
     if since:
         wanted = wanted.where(FaqMiss.day >= since)
+    if until:
+        wanted = wanted.where(FaqMiss.day <= until)
     rows = session.exec(wanted.order_by(times.desc(), col(FaqMiss.question)).limit(number)).all()
     return [(question, int(count)) for question, count in rows]

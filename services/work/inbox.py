@@ -251,7 +251,8 @@ class Inbox:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._poked.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()
         except TimeoutError:
             return
 
