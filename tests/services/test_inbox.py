@@ -268,7 +268,7 @@ async def test_a_slow_handler_holds_up_its_own_conversation_only(desk: Desk) -> 
 
 
 async def test_a_slow_contact_holds_up_its_own_conversation_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrival_sequencer, "PATIENCE", 1000.0)  # must not be needed here
+    monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 1000.0)  # must not be needed here
     gate = desk.slow_contact["x"] = asyncio.Event()
     await desk.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read concurrently
     await until(lambda: len(desk.handled) == 2, "the others go on")
@@ -281,7 +281,7 @@ async def test_a_slow_contact_holds_up_its_own_conversation_only(desk: Desk, mon
 async def test_messages_that_cannot_be_had_hold_the_others_up_for_a_moment_only(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrival_sequencer, "PATIENCE", 0.3)
+    monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 0.3)
     gates = {f"x-{i}": asyncio.Event() for i in range(20)}
     desk.slow_message.update(gates)
     await desk.say(*gates, "y-1", "y-2")
