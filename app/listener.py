@@ -133,6 +133,7 @@ class EventListener:
                 self._container.token_joins.became_friend_soon(
                     account, contact_id
                 )  # in the background, because adding people is slow
+            await self._container.recognition.look(account)
             await self._container.token_joins.resume(account)
         await self.book.save()
 

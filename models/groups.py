@@ -97,6 +97,28 @@ class QunRoom(SQLModel, table=True):
     created_at: float = Field(default_factory=time.time)
 
 
+class ProposalState(StrEnum):
+    """States of a proposed room."""
+
+    WAITING = "waiting"  # for an admin
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+
+
+class RoomProposal(SQLModel, table=True):
+    """A room of WeChat that seems to be one of a group, whose id has changed."""
+
+    __table_args__ = (UniqueConstraint("account", "room_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    account: str
+    room: int = Field(foreign_key="qunroom.id")  # the room that is missing in WeChat
+    room_id: str  # the WeChat id of the proposed one
+    owner_id: str  # the WeChat id of the group's owner in it
+    state: str = ProposalState.WAITING
+    created_at: float = Field(default_factory=time.time)
+
+
 class Membership(SQLModel, table=True):
     """One person's membership of one qun, from the request to the end."""
 

@@ -24,6 +24,7 @@ from services.groups.memberships import Memberships
 from services.groups.message_events import MessageEvents
 from services.groups.policy import GroupPolicy
 from services.groups.presentation import GroupPresentation
+from services.groups.recognition import GroupRecognition
 from services.groups.reconciliation import Reconciler
 from services.groups.removal_queue import RemovalQueue
 from services.groups.removals import Removals
@@ -75,6 +76,7 @@ class GroupParts(MessagingParts):
         self.join_requests = JoinRequests(accounts, groups, roster, self.blacklist, states, self.memberships)
         self.removals = Removals(accounts, groups, self.recorder, roster, states, self.memberships, audit)
         self.reconcile = Reconciler(store, accounts, groups, self.room_presence, self.recorder)
+        self.recognition = GroupRecognition(store, accounts, groups, self.room_presence, self.recorder, messages, texts)
         self.presentation = GroupPresentation(store, accounts, groups, audit, self.staff_rooms.is_reserved, settings)
         self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
         finder = DriftFinder(store, accounts, groups, self.reconcile, clock)

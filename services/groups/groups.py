@@ -214,7 +214,11 @@ class Groups:
     def _keep_room(self, room: QunRoom) -> None:
         if not self._accounts.holds(room.account):
             return
-        line = [r for r in self._rooms.get(room.number, []) if r.id != room.id] + [room]
+        before = self._rooms.get(room.number, [])
+        for old in before:
+            if old.id == room.id and old.room_id and old.room_id != room.room_id:
+                self._by_room.pop((room.account, old.room_id), None)
+        line = [r for r in before if r.id != room.id] + [room]
         self._rooms[room.number] = sorted(line, key=lambda r: r.ordinal)
         if not room.room_id:
             return

@@ -80,7 +80,13 @@ class MembershipRecorder:
         return True
 
     def made(self, session: Session, qun: Qun, room: QunRoom) -> None:
-        """Record the initial members of a new room, without welcoming them."""
+        """Record a new room with its initial members."""
+        self.take_in(session, qun, room)
+        if room.ordinal == 1:
+            self._notices.created(session, qun)
+
+    def take_in(self, session: Session, qun: Qun, room: QunRoom) -> None:
+        """Record the members of a room, without welcoming them."""
         live = self._accounts.get(qun.account).directory.rooms.get(room.room_id or "")
         for contact_id in (live.member_ids if live else set()) - {self._accounts.get(qun.account).self_id}:
             if membership_of(session, qun.number, contact_id) is None:
@@ -89,8 +95,6 @@ class MembershipRecorder:
                     session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room.room_id,
                     state=MemberState.JOINED, source="event",
                 )  # fmt: skip
-        if room.ordinal == 1:
-            self._notices.created(session, qun)
 
     def left(
         self,

