@@ -85,12 +85,16 @@ class Outbox:
         """Load the open jobs of an earlier process, of one account or of all, before new jobs are added, so that the
         order is kept.
         """
-        self._take_all(await self._store.write(lambda s: self._settle_and_load(s, account)))
+        await self._store.write(lambda s: self._take_after_commit(s, self._settle_and_load(s, account)))
 
     async def refresh(self, account: str) -> None:
         """Load the jobs that other processes added for an account of this process."""
         # By the writer: what it shows as open and is not known here was not ended by this process either.
-        self._take_all(await self._store.write(lambda s: open_items(s, account)))
+        await self._store.write(lambda s: self._take_after_commit(s, open_items(s, account)))
+
+    def _take_after_commit(self, session: Session, items: Sequence[OutboxItem]) -> None:
+        """Take over rows that were read. At once: a delivery may end in a write just behind, and would be repeated."""
+        after_commit(session, lambda: self._take_all(items))
 
     def _take_all(self, items: Sequence[OutboxItem]) -> None:
         for item in items:
