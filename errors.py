@@ -194,6 +194,10 @@ class WeChatNotYet(WeChatError):
     """The channel rejects the message until the customer writes again; nothing was sent."""
 
 
+class WeChatTaken(WeChatNotYet):
+    """A staff member has the session in their own client, or it has ended; nothing was sent."""
+
+
 class WeChatExpired(WeChatError):
     """The channel rejects the message because the customer has been silent for too long."""
 

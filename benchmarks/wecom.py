@@ -17,7 +17,7 @@ from models.db import Store
 from sandbox.wecom.server import WecomServer
 from sandbox.wecom.service import KfService
 from services.accounts.wecom_storage import WecomStorage
-from tests.stories.test_support_on_the_official_channel import ACCOUNT, OPEN_KFID
+from tests.stories.official_shop import ACCOUNT, OPEN_KFID
 from wechat.events import RawEvent
 from wechat.interface import State
 from wecom.account import WecomAccount

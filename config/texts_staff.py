@@ -13,10 +13,14 @@ class StaffTexts(Section):
     courtesy_goodbye: str = "再见，祝您生活愉快！"
 
     ticket_remind: str = "#{number} {name} 已等待 {minutes} 分钟，还没有人答复。请回复“#{number} 内容”。"
-    ticket_remind_admin: str = "#{number} {name} 已等待 {minutes} 分钟，客服群里还没有人答复，请安排人员处理。"
+    ticket_remind_admin: str = "#{number} {name} 已等待 {minutes} 分钟，还没有人答复，请安排人员处理。"
     ticket_room_refused: str = (
         "#{number} {name} 的消息没能发到客服群（{reason}）。客户已收到说明，请检查助手是否还在群里；10 分钟后会再试。"
     )
+    ticket_client_refused: str = (
+        "#{number} {name} 没能转到接待人员的企业微信（{reason}）。客户已收到说明，可以在管理后台答复；10 分钟后会再试。"
+    )
+    ticket_in_console: str = "#{number} {name} 请求人工服务，请在管理后台答复。"
     ticket_malformed: str = (
         "这句没有发给 #{number} 的客户。写法：“#{number} 结束”结束，“#{number} 转 @同事”转交，"
         "“#{number} 记录 内容”备注，“#{number} 历史”查看记录，“#{number} /名称”快捷回复。"

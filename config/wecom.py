@@ -49,6 +49,7 @@ class WecomKeys(Section):
     open_kfid: str = ""
     api_url: WebAddress = "https://qyapi.weixin.qq.com"
     callback: CallbackSettings = CallbackSettings()
+    handoff: Literal["console", "client"] = "console"
     groups: GroupPoolSettings = GroupPoolSettings()
 
     @model_validator(mode="after")

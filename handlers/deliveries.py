@@ -7,14 +7,14 @@ from typing import Final
 
 from handlers.context import EventContext
 from services.messaging.messages import QUEUE
-from wechat.events import MessageFailed, StaffMessage
+from wechat.events import MessageFailed, SessionChanged, SessionStep, StaffMessage
 
 NOTE_WITHIN: Final = 120.0  # seconds after a message in which WeChat says that it was not delivered
 TRIES: Final = 10
 PAUSE: Final = 0.2  # seconds
 
 
-async def failed(event: MessageFailed, context: EventContext) -> bool:
+async def record_failure(event: MessageFailed, context: EventContext) -> bool:
     """Mark an accepted message that was not delivered as failed, and notify those who depend on it."""
     outbox, queue = context.container.outbox, f"{QUEUE}:{event.account}"
     number = int(event.message_id) if event.message_id else await _sent_last(event, context, queue)
@@ -39,8 +39,15 @@ async def _sent_last(event: MessageFailed, context: EventContext, queue: str) ->
     return 0
 
 
-async def answered_elsewhere(event: StaffMessage, context: EventContext) -> bool:
-    """Store a message that staff sent from their own client."""
-    body = {"type": event.kind.value, "text": event.text, "staff": event.staff_id}
-    context.write(lambda s: context.container.conversations.spoken(s, event.account, event.contact_id, body))
+async def record_staff_message(event: StaffMessage, context: EventContext) -> bool:
+    """Store a message that staff sent from their own client, and keep silent while they serve the customer."""
+    context.write(lambda s: context.container.staff_client.said(s, event))
+    return True
+
+
+async def session_changed(event: SessionChanged, context: EventContext) -> bool:
+    """Update the ticket of a session that staff took over in their own client or that has ended."""
+    client = context.container.staff_client
+    ended = event.step is SessionStep.ENDED
+    context.write(lambda s: client.ended(s, event) if ended else client.taken(s, event))
     return True

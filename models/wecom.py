@@ -22,9 +22,9 @@ class WecomCustomer(SQLModel, table=True):
     account: str = Field(primary_key=True)
     contact_id: str = Field(primary_key=True)
     heard_at: float = 0
-    # ids of messages sent since then
+    # ids of messages sent since then; those of messages sent before begin with ~
     sent: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    code: str = ""  # the welcome code
+    code: str = ""  # sends one message: a welcome, or the last one of a session
     code_until: float = 0
     code_for: str = ""  # the message that used the code
 

@@ -14,6 +14,20 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+# No test turns the machine off. With a database per test, autovacuum would start a process several times a second, and
+# the checkpoint at the end would take longer than any test.
+SETTINGS = """
+fsync = off
+full_page_writes = off
+autovacuum = off
+jit = off
+wal_level = minimal
+max_wal_senders = 0
+max_wal_size = 256MB
+shared_buffers = 64MB
+log_line_prefix = '%m [%p] %q%a '
+"""
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
@@ -24,7 +38,11 @@ def postgres() -> Iterator[str]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_RUNTIME_DIR", str(folder))  # required by its import
             pgserver = _import_pgserver()
-        server = pgserver.get_server(folder / "data", cleanup_mode="stop")
+        server = pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
+        server.ensure_pgdata_inited()
+        with (folder / "data/postgresql.conf").open("a") as file:
+            file.write(SETTINGS)
+        server.start()
         yield server.get_uri()
         server.cleanup()
     finally:

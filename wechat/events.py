@@ -86,10 +86,11 @@ class FriendRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class FriendAdded(Event):
-    """A person has become a friend, whoever asked."""
+    """A person has become a friend, whoever asked. `is_new` is False for a known customer to be welcomed again."""
 
     contact_id: str
     name: str = ""
+    is_new: bool = True
 
     @property
     def conversation(self) -> str:
@@ -107,6 +108,7 @@ class Message(Event):
     target: str = ""  # where a card leads, if the message itself says it: a link's URL, a contact's id
     quoted: str = ""  # what a reply quotes
     quoted_kind: MessageKind = MessageKind.TEXT
+    quoted_by: str = ""  # the id or name of who is quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,26 @@ class StaffMessage(Event):
         return self.contact_id
 
 
+class SessionStep(StrEnum):
+    """A change of a session in the staff's own client."""
+
+    TAKEN = "taken"  # by a staff member, from the queue or from a colleague
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChanged(Event):
+    """Staff took a customer's session over in their own client, or it has ended."""
+
+    contact_id: str
+    step: SessionStep
+    staff_id: str = ""
+
+    @property
+    def conversation(self) -> str:
+        return self.contact_id
+
+
 @dataclass(frozen=True, slots=True)
 class MessageFailed(Event):
     """An accepted message was not delivered.
@@ -157,7 +179,8 @@ class MessageFailed(Event):
 class GroupMessage(Message):
     """A message in a group. `mentions` are WeChat ids, `mentioned`: the assistant is among them.
 
-    `by_name`: the mentions were parsed from the text, because the gateway did not report them.
+    `by_name`: the mentions were parsed from the text, because the gateway did not report them. `typed`: the words in a
+    text that reads as WeChat's XML or as a system line; if somebody has typed it, the others see these words.
     """
 
     room_id: str = ""
@@ -166,6 +189,8 @@ class GroupMessage(Message):
     by_name: bool = False
     arrived_at: float = 0.0  # Unix seconds, by the clock here
     own_name: str = ""  # what the assistant is called in the group, if that is a name of its own
+    typed: str = ""
+    file_name: str = ""
 
     @property
     def conversation(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -21,10 +20,10 @@ from wechat.events import Contact, Event, Link, Media, MessageFailed, MiniProgra
 from wechat.interface import Capability, Directory, Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wecom import kf_messages
-from wecom.api import ApiRefused, NotLetIn, WecomApi
+from wecom.api import ApiRefused, NotAdmitted, WecomApi
 from wecom.group_tasks import GroupTasks
 from wecom.groups import CustomerGroups
-from wecom.kf import CustomerService, job_of
+from wecom.kf import KfSender, job_of
 from wecom.received_content import ReceivedContent
 from wecom.storage import Storage
 from wecom.unsupported import UnsupportedCalls
@@ -43,11 +42,15 @@ CAPABILITIES: Final = frozenset(
         Capability.MEDIA,
         Capability.SEND_ONCE,
         Capability.CATCH_UP,
+        Capability.SESSIONS,
     }
 )
-
-
 GROUP_CAPABILITIES: Final = frozenset({Capability.CREATE_ROOM, Capability.JOIN_BY_CODE, Capability.GROUP_TASKS})
+
+
+def _capabilities(settings: AssistantSettings) -> frozenset[Capability]:
+    groups = GROUP_CAPABILITIES if settings.groups.pool else frozenset()
+    return CAPABILITIES | groups | ({Capability.STAFF_CLIENT} if settings.handoff == "client" else frozenset())
 
 
 class WecomAccount(ReceivedContent, UnsupportedCalls):
@@ -61,7 +64,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.account = settings.account
-        self.capabilities = CAPABILITIES | (GROUP_CAPABILITIES if settings.groups.pool else frozenset())
+        self.capabilities = _capabilities(settings)
         self._known = CachedDirectory()
         self.directory: Directory = self._known
         self.qr_code = ""
@@ -73,8 +76,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         self._state = State.CONNECTING
         self._reason: Reason | None = None
         self._api = WecomApi(settings.api_url, settings.corp_id, settings.secret, storage, clock)
-        numbers = itertools.count(int(clock() * 1000))
-        self._kf = CustomerService(self._api, storage, settings.open_kfid, lambda: str(next(numbers)))
+        self._kf = KfSender(self._api, storage, settings.open_kfid, clock)
         self._groups = CustomerGroups(self._api, storage, self._known, settings.groups, self._groups_changed)
         self._tasks = GroupTasks(self._api, storage, self._known, settings.agent, clock)
         self._crypto = CallbackCrypto(settings.callback.token, settings.callback.aes_key, settings.corp_id)
@@ -147,7 +149,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
                 await self._sync()
                 await self._become(State.ONLINE)
                 failed, wait = 0, POLL
-            except NotLetIn as error:
+            except NotAdmitted as error:
                 await self._become(State.REFUSED, error.reason)
                 wait = WAITS[-1]
             except WeChatError as error:
@@ -157,7 +159,8 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
                 log.exception("%s: could not read messages", self.account)
                 wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
             try:
-                await asyncio.wait_for(self._called.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._called.wait()
             except TimeoutError:
                 continue
 
@@ -171,14 +174,20 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
                 body["token"] = token
             if cursor:
                 body["cursor"] = cursor
-            answer = await self._api.call("kf/sync_msg", body)
+            try:
+                answer = await self._api.call("kf/sync_msg", body)
+            except ApiRefused:
+                if "token" not in body:
+                    raise
+                self._sync_token = "", 0.0  # it may be the cause, and is optional
+                continue
             messages = [m for m in answer.get("msg_list") or () if isinstance(m, dict)]
             raws = [raw for m in messages if (raw := kf_messages.raw_event(self.account, m)) is not None]
             heard = [one for m in messages if (one := kf_messages.heard(m)) is not None]
             new_cursor = str(answer.get("next_cursor") or cursor)
             more = bool(answer.get("has_more")) and new_cursor != cursor
             if raws or new_cursor != cursor:
-                await self._storage.take_page(raws, heard, new_cursor)
+                await self._storage.store_page(raws, heard, new_cursor)
             cursor = new_cursor
 
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = lambda _conversation: None) -> Event | None:
@@ -190,7 +199,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         is_new = contact_id not in self.directory.contacts
         try:
             name = (await self.contact(contact_id)).name
-        except NotLetIn:
+        except NotAdmitted:
             raise
         except WeChatError as error:
             log.info("%s: could not read the name of a customer: %s", self.account, error)
@@ -227,9 +236,9 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
         """Return a customer; `fresh`: read it from the API."""
-        known = self.directory.contacts.get(contact_id)
-        if known is not None and not fresh:
-            return known
+        contact = self.directory.contacts.get(contact_id)
+        if contact is not None and not fresh:
+            return contact
         answer = await self._api.call("kf/customer/batchget", {"external_userid_list": [contact_id]})
         found: dict[str, Any] = next(iter(answer.get("customer_list") or ()), {})
         customer = Contact(contact_id, str(found.get("nickname") or ""), friend=True)
@@ -237,7 +246,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         self._known.put_contact(customer)
         return customer
 
-    async def look_for(self, name: str) -> None:
+    async def search_contacts(self, name: str) -> None:
         """Read a customer by id (wm…); staff are found by the groups they are in."""
         if name.startswith("wm"):
             await self.contact(name, fresh=True)
@@ -264,7 +273,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
     async def send_media(self, to: str, media: Media, *, key: str = "") -> str:
         """Send an image or file to a customer or a group."""
         if to in self._groups:
-            kind = kf_messages.media_kind(media.name)
+            kind = kf_messages.media_kind(media)
             kind = kind if kind in ("image", "video") else "file"
             attachment = {"msgtype": kind, kind: {"media_id": await self._api.upload(kind, media)}}
             return await self._tasks.to_group(to, {"attachments": [attachment]}, key)
@@ -281,6 +290,18 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         """Send a mini-program card."""
         return await self._kf.program(to, program, key)
 
+    async def messages_left(self, to: str, key: str) -> int | None:
+        """Return how many messages a customer may be sent before they write again; None for groups and staff."""
+        return None if to in self._groups or self._is_staff(to) else await self._kf.left(to, key)
+
+    async def hand_over(self, contact_id: str) -> None:
+        """Put a customer into the queue of the account's staff."""
+        await self._kf.hand_over(contact_id)
+
+    async def end_session(self, contact_id: str) -> None:
+        """End a customer's session."""
+        await self._kf.end_session(contact_id)
+
     def _is_staff(self, id: str) -> bool:
         """Ids of people outside the corp begin with wm or wo."""
         return id in self.directory.contacts and not id.startswith(EXTERNAL) and id != self._open_kfid
@@ -289,8 +310,8 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
 
     async def room(self, room_id: str, *, fresh: bool = False) -> Room:
         """Return a group; `fresh`: read it from the API."""
-        known = self.directory.rooms.get(room_id)
-        return known if known is not None and not fresh else await self._groups.read(room_id)
+        room = self.directory.rooms.get(room_id)
+        return room if room is not None and not fresh else await self._groups.read(room_id)
 
     async def read_new_rooms(self) -> list[Room]:
         """Read the groups of the pool that are not known yet."""

@@ -10,7 +10,16 @@ from typing import Any, Final
 
 import aiohttp
 
-from errors import WeChatError, WeChatExpired, WeChatNotYet, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
+from errors import (
+    WeChatError,
+    WeChatExpired,
+    WeChatNotYet,
+    WeChatOffline,
+    WeChatRefused,
+    WeChatTaken,
+    WeChatTooFast,
+    WeChatUnknown,
+)
 from wechat.events import Media
 from wechat.gateway_clock import GatewayClock
 from wechat.problems import Problem, Reason
@@ -31,7 +40,7 @@ class ApiRefused(WeChatRefused):
         self.code = code
 
 
-class NotLetIn(WeChatOffline):
+class NotAdmitted(WeChatOffline):
     """The platform rejects all calls of this app: wrong secret, or untrusted IP address."""
 
     def __init__(self, call: str, reason: Reason) -> None:
@@ -115,7 +124,7 @@ class WecomApi:
                 self._token = await self._storage.token()
             if not self._is_usable(self._token, dead):
                 self._token = await self._fetch()
-                await self._storage.keep_token(self._token)
+                await self._storage.store_token(self._token)
             assert self._token is not None
             return self._token.value
 
@@ -166,9 +175,9 @@ def check(call: str, answer: dict[str, Any]) -> None:
     if code == codes.BUSY:
         raise WeChatUnknown(call, f"{code} {text}")
     if code == codes.IP_REFUSED:
-        raise NotLetIn(call, Reason(Problem.ADDRESS_REFUSED, text))
+        raise NotAdmitted(call, Reason(Problem.ADDRESS_REFUSED, text))
     if code in (codes.BAD_SECRET, codes.BAD_CORP):
-        raise NotLetIn(call, Reason(Problem.SECRET_REFUSED, str(code)))
+        raise NotAdmitted(call, Reason(Problem.SECRET_REFUSED, str(code)))
     raise _of_messages(call, code, text)
 
 
@@ -178,5 +187,5 @@ def _of_messages(call: str, code: int, text: str) -> WeChatError:
     if code == codes.COUNT_LIMIT:
         return WeChatNotYet(call, codes.FAILURES[6])
     if code in codes.SESSION_STATE:
-        return WeChatNotYet(call, f"{code} the session does not belong to the assistant")
+        return WeChatTaken(call, f"{code} the session is with a member of staff, or has ended")
     return ApiRefused(call, code, text)

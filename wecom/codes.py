@@ -18,15 +18,16 @@ SESSION_STATE: Final = frozenset({95013, 95016, 95018})  # the session is with a
 # values of msg_send_fail.fail_type
 FAILURES: Final[dict[int, str]] = {
     0: "unknown reason",
-    1: "the account is blocked",
+    1: "the customer service account was deleted",
     2: "the app is closed",
-    3: "the service is closed",
     4: "more than 48 hours since the customer last spoke",
     5: "the session has ended",
     6: "more than five messages since the customer last spoke",
-    8: "no callback url is set",
+    7: "no 视频号 is bound",
+    8: "the corp is not verified",
+    9: "no 视频号 is bound, and the corp is not verified",
     10: "the customer refuses messages",
-    11: "the corp is not verified",
-    12: "the app lacks the right",
-    13: "not allowed by the platform",
+    11: "nobody of the corp is logged in to 企业微信",
+    12: "this kind of message is not allowed",
+    13: "stopped by the platform's security",
 }

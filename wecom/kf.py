@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 from typing import Any, Final
 
-from errors import WeChatExpired, WeChatNotYet, WeChatUnsupported
+from errors import WeChatExpired, WeChatNotYet, WeChatTaken, WeChatUnsupported
 from wechat.events import Link, Media, MiniProgram
 from wecom import codes, kf_messages
 from wecom.api import ApiRefused, WecomApi
@@ -21,20 +23,31 @@ PIXEL: Final = bytes.fromhex(
 )
 
 
+class SessionState(IntEnum):
+    """States of a customer's session (document 94669)."""
+
+    NEW = 0
+    ASSISTANT = 1
+    QUEUED = 2
+    WITH_STAFF = 3  # in their own client; the API cannot send
+    ENDED = 4  # or not begun
+
+
 def job_of(message_id: str) -> int | None:
     """Return the id of the job to which a message id belongs."""
     match = OWN_ID.fullmatch(message_id)
     return int(match[1]) if match else None
 
 
-class CustomerService:
+class KfSender:
     """Sends messages as one customer service account."""
 
-    def __init__(self, api: WecomApi, storage: Storage, open_kfid: str, new_key: Callable[[], str]) -> None:
+    def __init__(self, api: WecomApi, storage: Storage, open_kfid: str, clock: Callable[[], float]) -> None:
         self._api = api
         self._storage = storage
         self._open_kfid = open_kfid
-        self._new_key = new_key  # generates keys for messages without a job
+        self._clock = clock
+        self._numbers = itertools.count(int(clock() * 1000))  # keys of messages without a job
         self._prefix = ""
 
     async def text(self, to: str, text: str, choices: Sequence[str], key: str) -> str:
@@ -48,7 +61,7 @@ class CustomerService:
 
     async def media(self, to: str, media: Media, key: str) -> str:
         """Send an image, voice message, video or file."""
-        kind = kf_messages.media_kind(media.name)
+        kind = kf_messages.media_kind(media)
         media_id = await self._api.upload(kind, media)
         return await self._say(to, {"msgtype": kind, kind: {"media_id": media_id}}, key)
 
@@ -60,15 +73,48 @@ class CustomerService:
         """Send a mini-program card."""
         return await self._say(to, kf_messages.program_message(program, await self._thumb()), key)
 
+    # ---- sessions ----
+
+    async def hand_over(self, contact_id: str) -> None:
+        """Put a customer into the queue of the account's staff, unless they are in it or served already."""
+        if await self._session_state(contact_id) not in (SessionState.QUEUED, SessionState.WITH_STAFF):
+            await self._change_session(contact_id, SessionState.QUEUED)
+
+    async def end_session(self, contact_id: str) -> None:
+        """End a customer's session, unless it has ended. The next message, within 20 seconds, is sent by its code."""
+        if await self._session_state(contact_id) is SessionState.ENDED:
+            return
+        code = await self._change_session(contact_id, SessionState.ENDED)
+        if code:
+            await self._storage.store_code(contact_id, code, self._clock() + kf_messages.CODE_SECONDS)
+
+    async def _session_state(self, contact_id: str) -> SessionState:
+        body = {"open_kfid": self._open_kfid, "external_userid": contact_id}
+        return SessionState(int((await self._api.call("kf/service_state/get", body))["service_state"]))
+
+    async def _change_session(self, contact_id: str, state: SessionState) -> str:
+        """Change the state of a session; return the code for a message about it, or ""."""
+        body = {"open_kfid": self._open_kfid, "external_userid": contact_id, "service_state": int(state)}
+        return str((await self._api.call("kf/service_state/trans", body)).get("msg_code") or "")
+
+    # ---- sending ----
+
+    async def left(self, to: str, key: str) -> int:
+        """Return how many messages the customer's allowance still has, the one of this key included."""
+        return await self._storage.left(to, await self._id(key, 0))
+
+    async def _id(self, key: str, part: int) -> str:
+        self._prefix = self._prefix or await self._storage.prefix()
+        return f"{self._prefix}_{key}_{part}"
+
     async def _thumb(self) -> str:
         return await self._api.upload("image", Media("link.png", PIXEL))
 
     async def _say(self, to: str, message: dict[str, Any], key: str, part: int = 0) -> str:
         if not to or to == self._open_kfid:
             raise WeChatUnsupported("kf/send_msg", "messages can only be sent to customers")
-        self._prefix = self._prefix or await self._storage.prefix()
-        id = f"{self._prefix}_{key or self._new_key()}_{part}"
-        if message["msgtype"] in ON_EVENT and await self._welcomed(to, message, id):
+        id = await self._id(key or str(next(self._numbers)), part)
+        if message["msgtype"] in ON_EVENT and await self._sent_by_code(to, message, id):
             return id
         allowance = await self._storage.spend(to, id)
         if allowance is Allowance.SILENT:
@@ -83,21 +129,23 @@ class CustomerService:
                 raise
         except WeChatNotYet as error:
             if error.text == codes.FAILURES[6]:
-                await self._storage.used_up(to)
+                await self._storage.mark_exhausted(to)
             raise
         return id
 
-    async def _welcomed(self, to: str, message: dict[str, Any], id: str) -> bool:
-        """Try to send it as the welcome message, which does not count against the allowance; a code is valid for 20
-        seconds.
-        """
+    async def _sent_by_code(self, to: str, message: dict[str, Any], id: str) -> bool:
+        """Try to send it by the code of a welcome or of a session's end, which is valid for 20 seconds. Such a message
+        does not count against the allowance."""
         code = await self._storage.take_code(to, id)
-        if not code:
+        if code is None:
             return False
         try:
-            await self._api.call("kf/send_msg_on_event", {"code": code, "msgid": id, **message})
+            await self._api.call("kf/send_msg_on_event", {"code": code.value, "msgid": id, **message})
         except ApiRefused as error:
-            return is_duplicate(error)
+            # A code works once: if this message was tried with it before, that attempt most likely succeeded.
+            return is_duplicate(error) or code.tried
+        except WeChatTaken:  # the customer has written again: the code of a session's end is of no use any more
+            return False
         return True
 
 

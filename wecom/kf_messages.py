@@ -10,20 +10,27 @@ from wechat.events import (
     Event,
     FriendAdded,
     Link,
+    Media,
     MessageFailed,
     MessageKind,
     MiniProgram,
     PrivateMessage,
     RawEvent,
+    SessionChanged,
+    SessionStep,
     StaffMessage,
 )
 from wecom import codes
-from wecom.storage import Heard
+from wecom.storage import IncomingMessage
 
 MAX_TEXT: Final = 2048  # bytes per text
 MAX_HEAD: Final = 1024  # bytes of a menu's text
 MAX_CHOICES: Final = 10
-WELCOME_SECONDS: Final = 20.0
+MAX_CHOICE: Final = 128  # bytes of a choice
+CODE_SECONDS: Final = 20.0  # validity of the codes for a welcome and for the end of a session
+CUT: Final = "cut-"  # what the ids of choices begin with whose text had to be cut
+MEGABYTE: Final = 1024**2
+LARGEST: Final = {"image": 10 * MEGABYTE, "voice": 2 * MEGABYTE, "video": 10 * MEGABYTE}  # beyond that it is a file
 
 
 class Origin(IntEnum):
@@ -32,6 +39,15 @@ class Origin(IntEnum):
     CUSTOMER = 3
     SYSTEM = 4
     SERVICER = 5  # a staff member, from their own client
+
+
+class SessionChange(IntEnum):
+    """Changes of a session that an event reports."""
+
+    FROM_QUEUE = 1
+    PASSED_ON = 2
+    ENDED = 3
+    TAKEN_UP_AGAIN = 4
 
 
 KINDS: Final = {
@@ -58,17 +74,21 @@ def raw_event(account: str, message: dict[str, Any]) -> RawEvent | None:
     return RawEvent(account, id, kind, message, datetime.fromtimestamp(sent, UTC))
 
 
-def heard(message: dict[str, Any]) -> Heard | None:
-    """Return what a message allows to send: five messages to a customer who wrote, a welcome to one who opened the
-    chat.
+def heard(message: dict[str, Any]) -> IncomingMessage | None:
+    """Return what a message allows to send: five messages to a customer who wrote, one to a customer who opened the
+    chat or whose session has ended.
     """
     at = float(message.get("send_time") or 0)
     if message.get("origin") == Origin.CUSTOMER and message.get("external_userid"):
-        return Heard(str(message["external_userid"]), at)
+        return IncomingMessage(str(message["external_userid"]), at)
     event = message.get("event") or {}
-    if event.get("event_type") == "enter_session" and event.get("welcome_code") and event.get("external_userid"):
-        return Heard(str(event["external_userid"]), at, str(event["welcome_code"]), spoke=False)
-    return None
+    code = ""
+    if event.get("event_type") == "enter_session":
+        code = str(event.get("welcome_code") or "")
+    elif event.get("event_type") == "session_status_change" and event.get("change_type") == SessionChange.ENDED:
+        code = str(event.get("msg_code") or "")
+    who = str(event.get("external_userid") or "")
+    return IncomingMessage(who, at, code, spoke=False) if who and code else None
 
 
 def customer_of(message: dict[str, Any]) -> str:
@@ -99,7 +119,10 @@ def _of_system(raw: RawEvent, event: dict[str, Any], contact_id: str, name: str,
     if not contact_id:
         return None
     if kind == "enter_session":
-        return FriendAdded(**base, contact_id=contact_id, name=name) if is_new else None
+        to_welcome = is_new or bool(event.get("welcome_code"))
+        return FriendAdded(**base, contact_id=contact_id, name=name, is_new=is_new) if to_welcome else None
+    if kind == "session_status_change":
+        return _of_session(base, event, contact_id)
     if kind == "user_recall_msg":
         recalled = str(event.get("recall_msgid") or "")
         return PrivateMessage(**base, contact_id=contact_id, name=name, text=recalled, kind=MessageKind.RECALLED)
@@ -109,13 +132,25 @@ def _of_system(raw: RawEvent, event: dict[str, Any], contact_id: str, name: str,
     return None
 
 
+def _of_session(base: dict[str, Any], event: dict[str, Any], contact_id: str) -> SessionChanged | None:
+    change = event.get("change_type")
+    if change == SessionChange.ENDED:
+        staff = str(event.get("old_servicer_userid") or "")
+        return SessionChanged(**base, contact_id=contact_id, step=SessionStep.ENDED, staff_id=staff)
+    if change in set(SessionChange):
+        staff = str(event.get("new_servicer_userid") or "")
+        return SessionChanged(**base, contact_id=contact_id, step=SessionStep.TAKEN, staff_id=staff)
+    return None
+
+
 def text_of(message: dict[str, Any]) -> str:
-    """Return the text of a message, or its title."""
+    """Return the text of a message, or its title. A choice whose text was cut becomes its number."""
     kind = str(message.get("msgtype"))
     content = message.get(kind)
     content = content if isinstance(content, dict) else {}
     if kind == "text":
-        return str(content.get("content") or "")
+        chosen = str(content.get("menu_id") or "")
+        return chosen.removeprefix(CUT) if chosen.startswith(CUT) else str(content.get("content") or "")
     if kind == "location":
         return " ".join(filter(None, (str(content.get("name") or ""), str(content.get("address") or ""))))
     return str(content.get("title") or content.get("head_content") or "")
@@ -156,11 +191,16 @@ def menu(text: str, choices: list[str]) -> dict[str, Any]:
     listed = [number for number, line in enumerate(lines) if any(line.endswith(choice) for choice in choices)]
     head = lines[: listed[0]] if listed else lines
     tail = lines[listed[-1] + 1 :] if listed else []
-    items = [{"type": "click", "click": {"id": str(n), "content": c}} for n, c in enumerate(choices[:MAX_CHOICES], 1)]
+    items = [_choice(number, choice) for number, choice in enumerate(choices[:MAX_CHOICES], 1)]
     content: dict[str, Any] = {"head_content": _cut("\n".join(head), MAX_HEAD), "list": items}
     if tail:
         content["tail_content"] = _cut("\n".join(tail), MAX_HEAD)
     return {"msgtype": "msgmenu", "msgmenu": content}
+
+
+def _choice(number: int, text: str) -> dict[str, Any]:
+    shown = _cut(text, MAX_CHOICE)
+    return {"type": "click", "click": {"id": str(number) if shown == text else f"{CUT}{number}", "content": shown}}
 
 
 def link_message(link: Link, thumb_media_id: str) -> dict[str, Any]:
@@ -175,12 +215,11 @@ def program_message(program: MiniProgram, thumb_media_id: str) -> dict[str, Any]
     return {"msgtype": "miniprogram", "miniprogram": {**page, "thumb_media_id": thumb_media_id}}
 
 
-def media_kind(name: str) -> str:
-    """Return the media type of a file, by its suffix."""
-    ending = name.rpartition(".")[2].lower()
-    if ending in ("png", "jpg", "jpeg"):
-        return "image"
-    return {"amr": "voice", "mp4": "video"}.get(ending, "file")
+def media_kind(media: Media) -> str:
+    """Return the media type of a file, by its suffix and size."""
+    ending = media.name.rpartition(".")[2].lower()
+    kind = {"png": "image", "jpg": "image", "jpeg": "image", "amr": "voice", "mp4": "video"}.get(ending, "file")
+    return kind if len(media.data) <= LARGEST.get(kind, len(media.data)) else "file"
 
 
 def _cut(text: str, most: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errors import WeChatUnsupported
 from wechat.events import Link, Media
 from wecom import kf_messages
 from wecom.api import WecomApi
@@ -16,7 +17,10 @@ class ReceivedContent:
 
     async def media(self, message_id: str) -> Media:
         """Return the file of a message; the platform keeps it for three days."""
-        return await self._api.download(kf_messages.media_id_of(await self._storage.payload(message_id)))
+        media_id = kf_messages.media_id_of(await self._storage.payload(message_id))
+        if not media_id:
+            raise WeChatUnsupported("media/get", "the message has no file")
+        return await self._api.download(media_id)
 
     async def file(self, message_id: str) -> Media:
         """Return the file of a message; the platform has no large files."""

@@ -28,6 +28,7 @@ class Corp:
     aes_key: str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
     trusted: bool = True  # whether the caller's IP address is trusted
     busy: int = 0  # number of next calls to answer with 45009
+    closed: str = ""  # a call that is answered with -1
     lose: int = 0  # number of next kf/send_msg responses to lose, after the message was sent
     calls: list[str] = field(default_factory=list)
 
@@ -102,6 +103,8 @@ class WecomServer:
         if self.corp.busy:
             self.corp.busy -= 1
             return web.json_response(refused(45009, "api freq out of limit"))
+        if path == self.corp.closed:
+            return web.json_response(refused(-1, "system busy"))
         if path == "media/get":
             return self._media(request.query.get("media_id", ""))
         if path == "media/upload":
@@ -133,6 +136,8 @@ class WecomServer:
             "kf/send_msg": service.send_msg,
             "kf/send_msg_on_event": service.send_on_event,
             "kf/customer/batchget": service.batchget,
+            "kf/service_state/get": service.service_state,
+            "kf/service_state/trans": service.change_state,
         }
         if path == "kf/add_contact_way":
             return {**OK, "url": f"https://work.weixin.qq.com/kfid/{service.open_kfid}"}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, Final
 
 ALLOWED: Final = 5
@@ -13,12 +15,44 @@ WINDOW: Final = 172_800.0
 HISTORY: Final = 259_200.0  # seconds; three days
 CODE_SECONDS: Final = 20.0
 MAX_TEXT: Final = 2048  # bytes
+QUEUE_SECONDS: Final = WINDOW  # validity of the code for who waits in the queue
+MAX_CHOICE: Final = 128  # bytes
+MSGID: Final = re.compile(r"[0-9a-zA-Z_-]{1,32}")
 OK: Final[dict[str, Any]] = {"errcode": 0, "errmsg": "ok"}
 
 
 def refused(code: int, text: str) -> dict[str, Any]:
     """Return a response with an error code."""
     return {"errcode": code, "errmsg": text}
+
+
+class SessionState(IntEnum):
+    """States of a session."""
+
+    NEW = 0
+    ASSISTANT = 1
+    QUEUED = 2
+    WITH_STAFF = 3
+    ENDED = 4
+
+
+_CHANGES: Final = {  # by state: what the API may change it to
+    SessionState.NEW: {1, 2, 3, 4},
+    SessionState.ASSISTANT: {2, 3, 4},
+    SessionState.QUEUED: {3, 4},
+    SessionState.WITH_STAFF: {3, 4},
+    SessionState.ENDED: set(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EventCode:
+    """A code that sends one message. `state`: the session must be in it still; None = any."""
+
+    contact_id: str
+    until: float
+    kinds: tuple[str, ...] = ("text", "msgmenu")
+    state: SessionState | None = None
 
 
 @dataclass(slots=True)
@@ -29,7 +63,8 @@ class Customer:
     nickname: str
     heard_at: float = 0.0
     sent: int = 0  # messages to the customer since their last one
-    state: int = 0  # session state: 0 new, 1 assistant, 2 queued, 3 with a person, 4 ended
+    state: SessionState = SessionState.NEW
+    staff: str = ""  # the userid of who serves them
     seen: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -41,10 +76,11 @@ class KfService:
         self.clock = clock
         self.customers: dict[str, Customer] = {}
         self.media: dict[str, tuple[str, bytes]] = {}
+        self.has_staff = True  # whether anybody serves the queue
         self.empty_pages = 0  # number of next pages that are empty although more messages follow
         self._log: list[dict[str, Any]] = []
         self._ids: set[str] = set()
-        self._codes: dict[str, tuple[str, float]] = {}
+        self._codes: dict[str, EventCode] = {}
 
     # ---- actions of customers ----
 
@@ -59,8 +95,8 @@ class KfService:
 
     def enter(self, nickname: str) -> str:
         """A customer opens the chat; return the welcome code."""
-        who, code = self.customer(nickname), secrets.token_hex(8)
-        self._codes[code] = who.id, self.clock() + CODE_SECONDS
+        who = self.customer(nickname)
+        code = self._code(who, CODE_SECONDS)
         self._event(who, event_type="enter_session", scene="wxbot", welcome_code=code)
         return code
 
@@ -71,12 +107,52 @@ class KfService:
     def send(self, nickname: str, kind: str, content: dict[str, Any]) -> str:
         """A customer sends a message of any kind; return the message id."""
         who = self.customer(nickname)
-        who.heard_at, who.sent, who.state = self.clock(), 0, 0 if who.state == 4 else who.state
+        who.heard_at, who.sent = self.clock(), 0
+        if who.state is SessionState.ENDED:
+            who.state = SessionState.NEW
         return self._put({"external_userid": who.id, "origin": 3, "msgtype": kind, kind: content})
 
     def fail(self, message_id: str, nickname: str, fail_type: int) -> None:
         """Report that a message was not delivered."""
         self._event(self.customer(nickname), event_type="msg_send_fail", fail_msgid=message_id, fail_type=fail_type)
+
+    def tap(self, nickname: str, number: int) -> str:
+        """A customer taps a choice of the last menu; return the message id."""
+        menu = next(one["msgmenu"] for one in reversed(self.customer(nickname).seen) if one["msgtype"] == "msgmenu")
+        click = menu["list"][number - 1]["click"]
+        return self.send(nickname, "text", {"content": click["content"], "menu_id": click["id"]})
+
+    # ---- actions of staff in their own client ----
+
+    def take(self, nickname: str, userid: str) -> None:
+        """A member of staff takes a customer from the queue."""
+        who = self.customer(nickname)
+        who.state, who.staff = SessionState.WITH_STAFF, userid
+        self._event(who, event_type="session_status_change", change_type=1, new_servicer_userid=userid)
+
+    def answer(self, nickname: str, text: str) -> str:
+        """The member of staff who serves a customer writes to them; return the message id."""
+        who = self.customer(nickname)
+        who.seen.append({"msgid": "", "msgtype": "text", "text": {"content": text}, "at": self.clock()})
+        base = {"external_userid": who.id, "servicer_userid": who.staff, "origin": 5}
+        return self._put({**base, "msgtype": "text", "text": {"content": text}})
+
+    def finish(self, nickname: str) -> None:
+        """The member of staff ends the session."""
+        who = self.customer(nickname)
+        code = self._end(who)
+        self._event(
+            who, event_type="session_status_change", change_type=3, old_servicer_userid=who.staff, msg_code=code
+        )
+
+    def _end(self, who: Customer) -> str:
+        who.state = SessionState.ENDED
+        return self._code(who, CODE_SECONDS, state=SessionState.ENDED)
+
+    def _code(self, who: Customer, seconds: float, **more: Any) -> str:
+        code = secrets.token_hex(8)
+        self._codes[code] = EventCode(who.id, self.clock() + seconds, **more)
+        return code
 
     def _event(self, who: Customer, **event: Any) -> None:
         body = {"open_kfid": self.open_kfid, "external_userid": who.id, **event}
@@ -112,7 +188,7 @@ class KfService:
             return refused(95000, "invalid open_kfid")
         if who is None:
             return refused(40003, "invalid external_userid")
-        if who.state not in (0, 1):
+        if who.state not in (SessionState.NEW, SessionState.ASSISTANT):
             return refused(95018, "session state invalid")
         if who.heard_at < self.clock() - WINDOW:
             return refused(95002, "send msg time limit")
@@ -124,20 +200,49 @@ class KfService:
 
     def send_on_event(self, body: dict[str, Any]) -> dict[str, Any]:
         """kf/send_msg_on_event: a code works once and for a limited time."""
-        contact_id, until = self._codes.get(str(body.get("code")), ("", 0.0))
-        if not contact_id or until < self.clock():
+        code = self._codes.get(str(body.get("code")))
+        if code is None or code.until < self.clock():
             return refused(40058, "invalid code")
-        if body.get("msgtype") not in ("text", "msgmenu"):
+        who = self.customers[code.contact_id]
+        if code.state is not None and who.state is not code.state:
+            return refused(95018, "session state invalid")
+        if body.get("msgtype") not in code.kinds:
             return refused(40008, "invalid msgtype")
-        answer = self._take(self.customers[contact_id], body)
+        answer = self._take(who, body)
         if answer["errcode"] == 0:
             del self._codes[str(body["code"])]
         return answer
 
+    def service_state(self, body: dict[str, Any]) -> dict[str, Any]:
+        """kf/service_state/get."""
+        who = self.customers.get(str(body.get("external_userid")))
+        if who is None:
+            return refused(40003, "invalid external_userid")
+        serving = {"servicer_userid": who.staff} if who.state is SessionState.WITH_STAFF else {}
+        return {**OK, "service_state": int(who.state), **serving}
+
+    def change_state(self, body: dict[str, Any]) -> dict[str, Any]:
+        """kf/service_state/trans."""
+        who = self.customers.get(str(body.get("external_userid")))
+        if who is None:
+            return refused(40003, "invalid external_userid")
+        wanted = body.get("service_state")
+        if wanted not in _CHANGES[who.state]:
+            return refused(95016, "not allow to change session state")
+        if wanted == SessionState.QUEUED and not self.has_staff:
+            return refused(95014, "no servicer")
+        if wanted == SessionState.ENDED:
+            return {**OK, "msg_code": self._end(who)}
+        who.state = SessionState(wanted)
+        if wanted == SessionState.QUEUED:
+            return {**OK, "msg_code": self._code(who, QUEUE_SECONDS, kinds=("text",), state=SessionState.QUEUED)}
+        who.staff = str(body.get("servicer_userid") or "")
+        return dict(OK)
+
     def _take(self, who: Customer, body: dict[str, Any]) -> dict[str, Any]:
         id, kind = str(body.get("msgid") or secrets.token_hex(12)), str(body.get("msgtype"))
         content = body.get(kind)
-        if len(id) > 32 or not isinstance(content, dict):
+        if not MSGID.fullmatch(id) or not isinstance(content, dict):
             return refused(40058, "invalid request parameter")
         if id in self._ids:
             return refused(95033, "msgid repeated")
@@ -145,6 +250,11 @@ class KfService:
             return refused(45002, "content size out of limit")
         if kind == "msgmenu" and len(content.get("list") or ()) > 10:
             return refused(95008, "too many menu items")
+        choices = [one.get("click") or {} for one in content.get("list") or ()]
+        if any(not 0 < len(str(click.get("content") or "").encode()) <= MAX_CHOICE for click in choices):
+            return refused(40058, "invalid request parameter")
+        if "media_id" in content and content["media_id"] not in self.media:
+            return refused(40007, "invalid media_id")
         self._ids.add(id)
         who.seen.append({"msgid": id, "msgtype": kind, kind: content, "at": self.clock()})
         return {**OK, "msgid": id}

@@ -15,12 +15,23 @@ from models.wecom import WecomAccountRow, WecomCustomer
 from services.accounts.wecom_group_storage import WecomGroupStorage
 from services.clock import DAY, Clock
 from wechat.events import RawEvent
-from wecom.kf_messages import WELCOME_SECONDS
-from wecom.storage import AccessToken, Allowance, Heard
+from wecom.kf_messages import CODE_SECONDS
+from wecom.storage import AccessToken, Allowance, IncomingMessage, TakenCode
 
 ALLOWED: Final = 5  # messages to a customer after their last one
 WINDOW: Final = 2 * DAY
 StoreEvents = Callable[[Sequence[RawEvent], Callable[[Session], None]], Awaitable[None]]
+
+
+EARLIER: Final = "~"  # what the ids of messages begin with that were sent before the customer's last message
+
+
+def _earlier(message_id: str) -> str:
+    return EARLIER + message_id.removeprefix(EARLIER)
+
+
+def _counted(row: WecomCustomer) -> int:
+    return sum(not id.startswith(EARLIER) for id in row.sent)
 
 
 class WecomStorage(WecomGroupStorage):
@@ -52,7 +63,7 @@ class WecomStorage(WecomGroupStorage):
         row = await self._store.read(lambda s: s.get(WecomAccountRow, self._account))
         return row.cursor if row else ""
 
-    async def take_page(self, raws: Sequence[RawEvent], heard: Sequence[Heard], cursor: str) -> None:
+    async def store_page(self, raws: Sequence[RawEvent], heard: Sequence[IncomingMessage], cursor: str) -> None:
         """Store events, the allowances they grant, and the cursor in one transaction."""
 
         def keep(session: Session) -> None:
@@ -60,18 +71,19 @@ class WecomStorage(WecomGroupStorage):
             row.cursor = cursor
             session.add(row)
             for one in heard:
-                self._hear(session, one)
+                self._record(session, one)
             if any(one.spoke for one in heard):
                 after_commit(session, self._spoke)
 
         await self._store_events(raws, keep)
 
-    def _hear(self, session: Session, heard: Heard) -> None:
+    def _record(self, session: Session, heard: IncomingMessage) -> None:
         row = self._customer(session, heard.contact_id)
         if heard.spoke and heard.at >= row.heard_at:  # the platform's timestamps are whole seconds
-            row.heard_at, row.sent = heard.at, []
+            row.heard_at = heard.at
+            row.sent = [_earlier(id) for id in row.sent[-ALLOWED:]]
         if heard.code:
-            row.code, row.code_until, row.code_for = heard.code, heard.at + WELCOME_SECONDS, ""
+            row.code, row.code_until, row.code_for = heard.code, heard.at + CODE_SECONDS, ""
         session.add(row)
         session.flush()
 
@@ -80,7 +92,7 @@ class WecomStorage(WecomGroupStorage):
         row = await self._store.read(lambda s: s.get(WecomAccountRow, self._account))
         return AccessToken(row.token, row.token_until) if row and row.token else None
 
-    async def keep_token(self, token: AccessToken) -> None:
+    async def store_token(self, token: AccessToken) -> None:
         """Store an access token for all processes."""
 
         def keep(session: Session) -> None:
@@ -99,15 +111,16 @@ class WecomStorage(WecomGroupStorage):
                 return Allowance.REPEATED
             if row.heard_at <= self._clock() - WINDOW:
                 return Allowance.SILENT
-            if len(row.sent) >= ALLOWED:
+            if _counted(row) >= ALLOWED:
                 return Allowance.USED_UP
-            row.sent = [*row.sent, message_id]
+            tried = _earlier(message_id) in row.sent
+            row.sent = [*(id for id in row.sent if id != _earlier(message_id)), message_id]
             session.add(row)
-            return Allowance.GRANTED
+            return Allowance.REPEATED if tried else Allowance.GRANTED
 
         return await self._store.write(count)
 
-    async def used_up(self, contact_id: str) -> None:
+    async def mark_exhausted(self, contact_id: str) -> None:
         """Mark the allowance as used up until the customer writes; the rejected message does not count as sent."""
 
         def note(session: Session) -> None:
@@ -117,18 +130,39 @@ class WecomStorage(WecomGroupStorage):
 
         await self._store.write(note)
 
-    async def take_code(self, contact_id: str, message_id: str) -> str:
-        """Return the welcome code for a message; a code belongs to one message."""
+    async def left(self, contact_id: str, message_id: str) -> int:
+        """Return how many messages the customer's allowance still has, this one included if it was counted."""
 
-        def take(session: Session) -> str:
+        def count(session: Session) -> int:
             row = self._customer(session, contact_id)
-            if not row.code or row.code_until < self._clock() or row.code_for not in ("", message_id):
-                return ""
+            within = row.heard_at > self._clock() - WINDOW
+            return ALLOWED - _counted(row) + (message_id in row.sent) if within else 0
+
+        return await self._store.read(count)
+
+    async def take_code(self, contact_id: str, message_id: str) -> TakenCode | None:
+        """Return the code for a message; a code belongs to one message."""
+
+        def take(session: Session) -> TakenCode | None:
+            row = self._customer(session, contact_id)
+            tried = row.code_for == message_id
+            if not row.code or not (tried or (row.code_until >= self._clock() and not row.code_for)):
+                return None
             row.code_for = message_id
             session.add(row)
-            return row.code
+            return TakenCode(row.code, tried)
 
         return await self._store.write(take)
+
+    async def store_code(self, contact_id: str, code: str, until: float) -> None:
+        """Store a code that was given with the response of a call."""
+
+        def keep(session: Session) -> None:
+            row = self._customer(session, contact_id)
+            row.code, row.code_until, row.code_for = code, until, ""
+            session.add(row)
+
+        await self._store.write(keep)
 
     async def payload(self, message_id: str) -> dict[str, Any]:
         """Return a message as received from the platform."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from models.bulk_insert import write_bulk
 from models.conversations import Said
@@ -21,6 +22,23 @@ class TicketView(StrEnum):
     MINE = "mine"
     OPEN = "open"
     CLOSED = "closed"
+
+
+class UnfinishedTickets(NamedTuple):
+    """The number of unfinished tickets, of those without an assignee, and when the oldest of the latter was opened."""
+
+    open: int
+    waiting: int
+    oldest: float | None
+
+
+def count_unfinished(session: Session) -> UnfinishedTickets:
+    """Count the unfinished tickets of all accounts."""
+    unassigned = col(Ticket.staff_id) == ""
+    waiting = func.count().filter(unassigned), func.min(Ticket.opened_at).filter(unassigned)
+    states = [state for state in TicketState if state is not TicketState.CLOSED]
+    query = select(func.count(), *waiting).select_from(Ticket).where(col(Ticket.state).in_(states))
+    return UnfinishedTickets(*session.exec(query).one())
 
 
 def list_for_agent(session: Session, view: TicketView, agent_id: str, q: str, page: PageRequest) -> Page[Ticket]:

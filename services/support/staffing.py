@@ -8,6 +8,7 @@ from services.clock import Clock
 from services.support.hours import OfficeHours
 from services.support.staff_rooms import StaffRooms
 from wechat.events import Room
+from wechat.interface import Capability
 
 
 class Staffing:
@@ -28,14 +29,26 @@ class Staffing:
         """Whether the office is open now."""
         return self.hours.is_open(self._clock())
 
+    def next_opening(self) -> str:
+        """Return when the office opens, for people: 今天 09:00, 周一 09:00."""
+        return self.hours.when(self._clock())
+
     def room(self, account: str) -> Room | None:
         """Return the account's staff room, if the account is in one."""
         return self._staff_rooms.of(account)
 
+    def needs_room(self, account: str) -> bool:
+        """Whether staff answer in a staff room. Without messages in groups it is the console or their own client."""
+        return Capability.ROOM_MESSAGES in self.accounts.get(account).capabilities
+
+    def has_client(self, account: str) -> bool:
+        """Whether customers who ask for a person are handed to staff in their own client."""
+        return Capability.STAFF_CLIENT in self.accounts.get(account).capabilities
+
     def can_talk(self, account: str) -> bool:
-        """Whether customers and staff can talk: account online, office open, staff room available."""
+        """Whether customers and staff can talk: account online, office open, staff room available if needed."""
         online = account in self.accounts.names() and self.accounts.is_online(account)
-        return online and self.in_hours() and self.room(account) is not None
+        return online and self.in_hours() and (self.room(account) is not None or not self.needs_room(account))
 
     def on_duty(self, account: str, room: Room) -> list[str]:
         """Return the ids of those of `handoff.on_duty` who are in the room; ambiguous names are ignored."""

@@ -17,6 +17,7 @@ _KINDS: dict[str, type[events.Event]] = {
         events.PrivateMessage,
         events.GroupMessage,
         events.StaffMessage,
+        events.SessionChanged,
         events.MessageFailed,
         events.MemberJoined,
         events.MemberLeft,
@@ -49,4 +50,6 @@ def decode(text: str) -> events.Event:
     for name in ("kind", "quoted_kind"):
         if name in values:
             values[name] = events.MessageKind(values[name])
+    if "step" in values:
+        values["step"] = events.SessionStep(values["step"])
     return kind(**values)

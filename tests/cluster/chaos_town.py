@@ -21,6 +21,7 @@ from sandbox.world.world import World
 from tests.bot_process import ROOT, free_port
 from tests.cluster.processes import Member
 from tests.cluster.proxy import Proxy, to_postgres
+from tests.waiting import SECONDS
 
 LEASE = 5.0
 
@@ -142,7 +143,7 @@ class ChaosTown:
                 raise AssertionError(f"not served within {seconds} s: {await self.served()}\n{logs}")
             await asyncio.sleep(0.2)
 
-    async def all_up(self, seconds: float = 60.0) -> None:
+    async def all_up(self, seconds: float = SECONDS) -> None:
         """Wait until every process answers."""
         deadline = time.monotonic() + seconds
         for member in self.members:
@@ -154,7 +155,7 @@ class ChaosTown:
         """The accounts that a process serves."""
         return await member.online(self.http)
 
-    async def until_taken(self, accounts: set[str], began: float, seconds: float = 30.0) -> list[float]:
+    async def until_taken(self, accounts: set[str], began: float, seconds: float = SECONDS) -> list[float]:
         """Wait until other processes serve these accounts; after how many seconds each was."""
         took: dict[str, float] = {}
         while accounts - took.keys():
@@ -166,7 +167,7 @@ class ChaosTown:
             await asyncio.sleep(0.05)
         return list(took.values())
 
-    async def quiet(self, seconds: float = 60.0) -> None:
+    async def quiet(self, seconds: float = SECONDS) -> None:
         """Wait until no event is unhandled and no message unsent, and still so a moment later."""
         deadline, still = time.monotonic() + seconds, 0
         while still < 4:

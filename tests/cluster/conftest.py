@@ -19,6 +19,7 @@ from services.clock import Clock
 from tests.bot_process import free_port
 from tests.databases import database, postgres
 from tests.stories.conftest import NAMES, until
+from tests.waiting import SECONDS
 from wechat.connection import Timing
 
 __all__ = ["database", "postgres"]
@@ -67,7 +68,7 @@ class ClusterTown:
         self.bots.remove(bot)
         await bot.stop()
 
-    async def served(self, within: float = 20.0) -> None:
+    async def served(self, within: float = SECONDS) -> None:
         """Wait until every account is online at exactly one bot, and no bot has two more than another."""
         await until(self._is_served, "every account is served once", within)
 
@@ -127,7 +128,7 @@ class ClusterTown:
         me, where = NAMES.get(who, who), self._chat(chat, account)
         return [m.text for m in self.sandbox.world.chats.history(me, where, limit=1000) if m.sender != me]
 
-    async def hears(self, who: str, words: str, account: str, chat: str = "bot", within: float = 15.0) -> None:
+    async def hears(self, who: str, words: str, account: str, chat: str = "bot", within: float = SECONDS) -> None:
         """Wait until the person sees a text holding `words`."""
         await until(
             lambda: any(words in one for one in self.seen(who, account, chat)), f"{who} hears {words!r}", within

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from tests.bot_process import ROOT, free_port
+from tests.waiting import SECONDS
 
 PEOPLE_SAY = {"keywords": [{"regex": r"^问(.*)$", "reply": "答{1}"}], "faq": "", "fallback": ""}
 
@@ -85,7 +86,7 @@ class Member:
         assert self.process is not None
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        code = await asyncio.wait_for(self.process.wait(), 20)
+        code = await asyncio.wait_for(self.process.wait(), SECONDS)
         self.process = None
         return code, time.monotonic() - began
 

@@ -1,0 +1,186 @@
+"""A bot on the official channel and its customers; and what stories need that run on both channels."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import col, select
+
+from app.lifecycle import Bot
+from config import Config
+from models.durable import OutboxItem, WorkState
+from models.support import Ticket
+from sandbox.wecom.server import WecomServer
+from sandbox.wecom.service import KfService
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.service import service, words
+from tests.waiting import SECONDS
+
+ACCOUNT, OPEN_KFID = "kefu1", "wkAJ2GCAAASSm4_FhToWMFea0xAFfd3Q"
+FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
+AWAY = "暂时联系不上人工客服，已记下您的请求，会尽快回复您。"
+LONG_PARTS = [f"第{n}章" + "长" * 600 for n in range(1, 7)]  # no two of them fit into one message
+RULES = [
+    {"equals": "营业时间", "reply": "我们每天 9:00-18:00 营业。"},
+    {"contains": "发票", "reply": "开发票请发抬头和税号。"},
+    {"equals": "八条", "reply": [f"第{n}条" for n in range(1, 9)]},
+    {"equals": "长文", "reply": LONG_PARTS},
+]
+FAQ = """
+- questions: [怎么开通会员, 会员怎么办理]
+  answer: 绑定手机号即可。
+- questions: [会员积分怎么查]
+  answer: 在“我的”里查。
+- questions: [会员卡丢了怎么办]
+  answer: 不用实体卡。
+"""
+
+
+class Shop:
+    """A bot on the official channel, and its customers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ahead = 0.0
+        self.assistant: dict[str, Any] = {}  # more settings of the assistant
+        self.service = KfService(OPEN_KFID, self.clock)
+        self.server = WecomServer(self.service)
+        self.bot: Bot
+
+    def clock(self) -> float:
+        return time.time() + self.ahead
+
+    async def open(self, **customer_service: Any) -> Shop:
+        self.customer_service = customer_service
+        await self.server.start()
+        await self.start_bot()
+        return self
+
+    async def close(self) -> None:
+        await self.bot.stop()
+        await self.server.stop()
+
+    async def start_bot(self) -> None:
+        corp = self.server.corp
+        callback = {"token": corp.callback_token, "aes_key": corp.aes_key}
+        assistant = {
+            "account": ACCOUNT, "kind": "wecom", "corp_id": corp.corp_id, "secret": corp.secret, "agent": 1000002,
+            "open_kfid": OPEN_KFID, "api_url": self.server.url, "callback": callback, **self.assistant,
+        }  # fmt: skip
+        config = Config(
+            assistants=[assistant],
+            database=f"sqlite:///{self.folder}/wxbot.db",
+            api={"port": 0},
+            admins=["wm_nobody"],
+            customer_service=self.customer_service,
+            limits={"repeats": 1000},  # people in stories ask the same again and again
+        )
+        self.bot = Bot(config, clock=self.clock)
+        await self.bot.start()
+
+    async def online(self) -> None:
+        await until(lambda: self.bot.container.accounts.is_online(ACCOUNT), "online")
+
+    async def call_back(self) -> None:
+        assert await self.server.call_back(f"http://127.0.0.1:{self.bot.port}/wecom/callback/{ACCOUNT}") == 200
+
+    async def say(self, who: str, text: str) -> None:
+        self.service.say(who, text)
+        await self.call_back()
+
+    async def tap(self, who: str, number: int) -> None:
+        """Tap a choice of the last menu."""
+        self.service.tap(who, number)
+        await self.call_back()
+
+    async def ticket(self, number: int = 1) -> Ticket:
+        row = await self.bot.container.store.read(lambda s: s.get(Ticket, number))
+        assert row is not None
+        return row
+
+    async def rows(self, *states: WorkState) -> list[OutboxItem]:
+        """The rows of the outbox in these states, in order."""
+        wanted = select(OutboxItem).where(col(OutboxItem.state).in_(states)).order_by(col(OutboxItem.id))
+        return list(await self.bot.container.store.read(lambda s: s.exec(wanted).all()))
+
+    async def failed(self) -> list[OutboxItem]:
+        """Try what waits until something has failed; return the rows."""
+        async with asyncio.timeout(SECONDS):
+            while not (rows := await self.rows(WorkState.FAILED)):
+                self.due()
+                await asyncio.sleep(0.05)
+        return rows
+
+    async def all_sent(self, count: int) -> bool:
+        """Whether so many messages were sent, and none waits."""
+        return len(await self.rows(WorkState.SENT)) == count and not await self.rows(WorkState.QUEUED)
+
+    async def until_quiet(self) -> None:
+        """Wait until nothing waits to be sent or to be noted as sent."""
+        async with asyncio.timeout(SECONDS):
+            while await self.rows(WorkState.QUEUED, WorkState.SENDING):  # noqa: ASYNC110 - in the database
+                await asyncio.sleep(0.05)
+
+    def due(self) -> None:
+        """Try what waits to be sent now."""
+        self.bot.container.outbox.retry_now(f"wx:{ACCOUNT}")
+
+    def seen(self, who: str) -> list[str]:
+        return [text(one) for one in self.service.customer(who).seen]
+
+    async def hears(self, who: str, *texts: str) -> None:
+        try:
+            await until(lambda: self.seen(who) == list(texts))
+        except AssertionError:
+            heard = [words[:40] for words in self.seen(who)]
+            raise AssertionError(f"{who} hears {heard}, not {[words[:40] for words in texts]}") from None
+
+
+def text(message: dict[str, Any]) -> str:
+    """Return a message as the customer sees it."""
+    content = message[message["msgtype"]]
+    return str(content.get("content") or content.get("head_content") or f"<{message['msgtype']}>")
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    """A shop with keywords and questions, whose office is always open."""
+    shop = await Shop(tmp_path).open(**rules(tmp_path))
+    yield shop
+    await shop.close()
+
+
+def rules(folder: Path, **handoff: Any) -> dict[str, Any]:
+    """Return the section customer_service."""
+    faq = folder / "faq.yaml"
+    faq.write_text(FAQ, encoding="utf-8")
+    return {"keywords": RULES, "faq": str(faq), "handoff": {**service()["handoff"], **handoff}}
+
+
+class Puppet:
+    """The channel over a Wechaty gateway."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+
+    async def say(self, who: str, text: str) -> None:
+        self.town.say(who, text)
+
+    def seen(self, who: str) -> list[str]:
+        return words(self.town.seen(who))
+
+
+@pytest.fixture(params=["puppet", "official"])
+async def road(request: pytest.FixtureRequest, make_town: MakeTown, tmp_path: Path) -> AsyncIterator[Puppet | Shop]:
+    """A bot on either channel."""
+    if request.param == "puppet":
+        yield Puppet(await make_town(customer_service=rules(tmp_path)))
+        return
+    shop = await Shop(tmp_path).open(**rules(tmp_path))
+    yield shop
+    await shop.close()
