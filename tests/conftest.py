@@ -1,6 +1,6 @@
 """Order of the test files: those that take longest come first, so that no process is left alone with one at the end.
 
-It needs `--dist loadfile --no-loadscope-reorder`, as in the Makefile; pytest-xdist would start with the files of most tests.
+It needs `--dist loadfile --no-loadscope-reorder`, as in the Makefile: pytest-xdist begins with the files of most tests.
 """
 
 from __future__ import annotations
