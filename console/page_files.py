@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
+from api.app_keys import CONTAINER
 from api.view_limit import ViewLimit
 from errors import NotFound
 
@@ -50,9 +51,12 @@ def page(name: str, status: int = 200) -> web.Response:
     return response
 
 
-async def index(_request: web.Request) -> web.Response:
-    """GET /console/: the page, which loads its data by the API."""
-    return page("index.html")
+async def index(request: web.Request) -> web.Response:
+    """GET /console/: the page, which loads its data by the API; in the language of the config until one is chosen."""
+    response = page("index.html")
+    if request.app[CONTAINER].config.language == "en" and isinstance(response.body, bytes):
+        response.body = response.body.replace(b'<html lang="zh-CN">', b'<html lang="en">', 1)
+    return response
 
 
 async def to_index(_request: web.Request) -> web.Response:

@@ -125,8 +125,8 @@ class Inbox:
     def __len__(self) -> int:
         return self._in_memory
 
-    def poke(self) -> None:
-        """The gateway is connected again: retry waiting reads at once."""
+    def wake(self) -> None:
+        """Retry waiting reads immediately, since the gateway is connected again."""
         self._poked.set()
         self._poked = asyncio.Event()
 
@@ -251,7 +251,8 @@ class Inbox:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._poked.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()
         except TimeoutError:
             return
 

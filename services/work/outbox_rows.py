@@ -44,9 +44,9 @@ def keep_body(session: Session, number: int, body: dict[str, Any]) -> None:
     session.connection().execute(update(OutboxItem).where(col(OutboxItem.id) == number).values(**values))
 
 
-def joined_items(session: Session, work: Job) -> list[OutboxItem]:
+def joined_items(session: Session, job: Job) -> list[OutboxItem]:
     """Return the rows of the jobs that were joined to this one, and to those."""
-    ids = work.body.get("joined")
+    ids = job.body.get("joined")
     if not ids:
         return []
     items = list(session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids)).order_by(col(OutboxItem.id))))

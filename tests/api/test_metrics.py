@@ -72,7 +72,7 @@ async def test_messages_are_counted_by_how_they_end(door: AccessControl) -> None
     door.clock.ahead = 90
     assert 80 < _of(await _numbers(door), "wxbot_queue_oldest_seconds", queue="wx:weimi1001") < 100
     door.wechat.state = State.ONLINE
-    door.container.outbox.poke_account("weimi1001")
+    door.container.outbox.wake_account("weimi1001")
     await asyncio.sleep(0.1)
     numbers = await _numbers(door)
     assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result="late") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,7 @@ from sqlmodel import select
 from console.routes import ROUTES, Route
 from models.console import ConsoleSession, LoginLink
 from services.accounts.console_sessions import IDLE_SECONDS, LINK_SECONDS, Role
-from tests.console.conftest import Person, log_in, login_link
+from tests.console.conftest import SETTINGS, Person, log_in, login_link
 from tests.stories.conftest import Town
 
 API_ROUTES = [route for route in ROUTES if route.role is not None]
@@ -189,3 +190,13 @@ async def test_pages_have_a_strict_policy(town: Town, path: str) -> None:
 async def test_no_other_file_is_served(town: Town, name: str) -> None:
     async with town.http.get(f"{town.url}/console/page/{name}") as response:
         assert response.status == 404
+
+
+@pytest.mark.parametrize(("language", "lang"), [("zh", b'<html lang="zh-CN">'), ("en", b'<html lang="en">')])
+async def test_the_page_begins_in_the_language_of_the_config(tmp_path: Path, language: str, lang: bytes) -> None:
+    town = await Town(tmp_path, **{**SETTINGS, "language": language}).open()
+    try:
+        async with town.http.get(f"{town.url}/console/") as response:
+            assert lang in await response.read()
+    finally:
+        await town.close()

@@ -359,7 +359,7 @@ async def hurry(desk: Desk, id: str, reads: int) -> None:
     for tries in range(1, reads):
         await until(lambda tries=tries: desk.read.count(id) == tries, "tried")
         await asyncio.sleep(0)  # so that it has begun to wait
-        desk.inbox.poke()
+        desk.inbox.wake()
 
 
 @pytest.mark.parametrize("kind", [WeChatRefused, WeChatUnknown])
@@ -414,7 +414,7 @@ async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(desk:
     began = asyncio.get_running_loop().time()
     for tries in range(1, 6):
         await until(lambda tries=tries: desk.read.count("x-1") == tries, "tried")
-        desk.inbox.poke()
+        desk.inbox.wake()
     await idle(desk)
     assert asyncio.get_running_loop().time() - began < 4
     assert desk.handled == ["x-1", "x-2"]

@@ -55,7 +55,7 @@ def _put(session: Session, key: str) -> None:
 async def test_each_account_has_one_holder_and_shares_are_fair(members: list[Leases]) -> None:
     secrets = {one.join() for one in members}
     assert len(secrets) == 1
-    members[0].know(ACCOUNTS)
+    members[0].register_accounts(ACCOUNTS)
     for one in members:
         view = one.view(ACCOUNTS)
         assert view.fair_share(one.member) == 4
@@ -69,7 +69,7 @@ async def test_each_account_has_one_holder_and_shares_are_fair(members: list[Lea
 async def test_processes_that_claim_at_once_never_get_the_same_account(members: list[Leases]) -> None:
     for one in members:
         one.join()
-    members[0].know(ACCOUNTS)
+    members[0].register_accounts(ACCOUNTS)
     taken = await asyncio.gather(*(asyncio.to_thread(one.claim, ACCOUNTS, 5) for one in members))
     names = [account for some in taken for account in some]
     assert len(names) == len(set(names))
@@ -79,7 +79,7 @@ async def test_the_epoch_grows_at_a_hand_over_and_stays_at_a_beat(members: list[
     first, second, _ = members
     first.join()
     second.join()
-    first.know(ACCOUNTS[:1])
+    first.register_accounts(ACCOUNTS[:1])
     (epoch,) = first.claim(ACCOUNTS, 1).values()
     assert epoch >= int(time.time()) - 5, "above the epochs of a process without others"
     assert first.beat() == first.beat() == {"a0": epoch}
@@ -93,14 +93,14 @@ async def test_who_is_silent_for_a_lease_loses_its_accounts_and_can_write_nothin
     first, second, _ = members
     first.join()
     second.join()
-    first.know(ACCOUNTS)
+    first.register_accounts(ACCOUNTS)
     first.claim(ACCOUNTS, 10)
     fence = Guard(first.member)
     store.guard(fence)
     await store.write(lambda s: s.merge(Setting(key="mine", value="1")))
-    assert second.bury(LEASE) == []
+    assert second.remove_dead(LEASE) == []
     silent(database, first.member, LEASE + 1)
-    assert second.bury(LEASE) == [first.member]
+    assert second.remove_dead(LEASE) == [first.member]
     assert set(second.claim(ACCOUNTS, 10)) == set(ACCOUNTS)
     with pytest.raises(Fenced):
         first.beat()
@@ -131,10 +131,10 @@ async def test_a_commit_under_way_is_waited_for_and_a_beat_is_not_held_up_by_it(
     await asyncio.to_thread(begun.wait, SECONDS)
     first.beat()  # does not wait for the commit
     silent(database, first.member, LEASE + 1)
-    assert second.bury(LEASE) == [], "its commit goes first"
+    assert second.remove_dead(LEASE) == [], "its commit goes first"
     goes_on.set()
     await writing
-    assert second.bury(LEASE) == [first.member]
+    assert second.remove_dead(LEASE) == [first.member]
     assert await store.read(lambda s: s.get(Setting, "slow")) is not None
 
 
@@ -161,7 +161,7 @@ async def test_a_process_frozen_in_a_transaction_is_given_up(
     frozen = shared.write_soon(freeze)
     await asyncio.to_thread(begun.wait, SECONDS)
     silent(database, first.member, LEASE + 1)
-    await until(lambda: second.bury(LEASE), "its transaction is ended")
+    await until(lambda: second.remove_dead(LEASE), "its transaction is ended")
     goes_on.set()
     with pytest.raises(Fenced):  # done again on another connection, and refused there
         await frozen

@@ -262,7 +262,7 @@ async def test_a_closed_queue_waits_until_it_is_poked(post: Post) -> None:
     await asyncio.sleep(0.05)
     assert post.began == []
     post.open = True
-    post.outbox.poke_account("a")
+    post.outbox.wake_account("a")
     await post.ended(1)
 
 
@@ -535,6 +535,6 @@ async def test_a_job_cancelled_by_another_process_is_not_sent(store: Store, move
     await holder.promise("two", priority=Priority.BROADCAST)
     assert await _cancel(other) == 1
     holder.open = True
-    holder.outbox.poke(QUEUE)
+    holder.outbox.wake(QUEUE)
     await until(lambda: holder.began == ["two"] and not holder.outbox.waiting()[QUEUE], "its turn came")
     assert holder.done == []

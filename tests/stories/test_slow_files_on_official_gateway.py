@@ -22,7 +22,7 @@ PICTURE = {"name": "a.png", "base64": base64.b64encode(b"picture").decode()}
 @pytest.fixture
 async def street(official: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Street]:  # noqa: F811
     """A customer, and one member of the staff; a file may take five seconds instead of fifteen."""
-    monkeypatch.setattr("services.support.file_relay.SECONDS", 5.0)
+    monkeypatch.setattr("services.support.file_relay.TIMEOUT", 5.0)
     monkeypatch.setattr("services.moderation.moderator.SECONDS", 600.0)
     monkeypatch.setattr("app.lifecycle.GRACE", 0.5)  # for the files that never come
     gateway = await official(tls=False)

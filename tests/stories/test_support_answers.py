@@ -10,7 +10,7 @@ import pytest
 
 from config.customer_service import KeywordRule
 from sandbox.world.model import Kind
-from services.support.questions import top_misses
+from services.support.missed_questions import most_missed
 from tests.command_line import RunBot, run_bot
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import MARKER, answers, words
@@ -92,7 +92,7 @@ async def test_fallback_once_in_ten_minutes_and_over_a_restart(shop: Town) -> No
     assert await answers(shop, "黑旋风", "唱首歌吧") == [FALLBACK]
     assert await answers(shop, "黑旋风", "再唱一首") == [AGAIN]
     assert await answers(shop, "宋公明", "今天天气真好") == [FALLBACK]  # per person
-    misses = await shop.bot.container.store.read(lambda s: top_misses(s, 3))
+    misses = await shop.bot.container.store.read(lambda s: most_missed(s, 3))
     assert misses[0] == ("今天天气真好", 2)
 
 
