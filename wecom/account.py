@@ -31,6 +31,8 @@ from wecom.unsupported import UnsupportedCalls
 log = logging.getLogger(__name__)
 PAGE: Final = 1000  # messages per page
 POLL: Final = 60.0  # seconds between polls without a callback
+# The same after the start: callbacks that came before the web server was listening are lost.
+FIRST_POLLS: Final = (2.0, 5.0, 15.0)
 WAITS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds between attempts while the API is unreachable
 EXTERNAL: Final = ("wm", "wo")  # what the ids of people outside the corp begin with
 TOKEN_SECONDS: Final = 600.0  # validity of a callback's token
@@ -143,12 +145,13 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
 
     async def _run(self) -> None:
         failed = 0
+        first = iter(FIRST_POLLS)
         while True:
             self._called.clear()
             try:
                 await self._sync()
                 await self._become(State.ONLINE)
-                failed, wait = 0, POLL
+                failed, wait = 0, next(first, POLL)
             except NotLetIn as error:
                 await self._become(State.REFUSED, error.reason)
                 wait = WAITS[-1]
