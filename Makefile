@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 UV ?= uv
 # Number of processes that run the tests, one file at a time.
 WORKERS ?= 2
-CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py api app config handlers jobs migrations models protocol relay sandbox services tools wechat
+CODE := $(filter-out hatch_build.py,$(wildcard *.py)) $(filter-out tests docs benchmarks,$(patsubst %/__init__.py,%,$(wildcard */__init__.py))) migrations
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 

@@ -6,8 +6,10 @@ import gc
 import os
 import signal
 
+from file_modes import make_files_private
+
 if __name__ == "__main__":
-    os.umask(0o077)  # the files contain private conversations: readable by the owner only
+    make_files_private()
     # before `run` installs its handlers there is nothing to clean up
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nor anything to reload
@@ -62,18 +64,18 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
     manager.stopping()
     for task in background:
         task.cancel()
-    _end_within(LIMIT)
+    _end_within(LIMIT, bot)
     try:
         await bot.stop()
     except Exception:  # e.g. a full disk or a lost database connection
         log.exception("some work could not be finished; it continues at the next start")
     if bot.database_lost:
         raise DatabaseInUse(bot.database_lost)
-    return bot.fenced
+    return bot.starts_again
 
 
 async def _say_where_to_look(bot: Bot) -> None:
-    print(terminal.where_to_look(bot), flush=True)
+    print(terminal.print_addresses(bot), flush=True)
     if bot.container.admins.code:  # printed, not logged: others may be able to read the log
         print(terminal.words("no_admin", bot.config.language, code=bot.container.admins.code), flush=True)
     if secret := await bot.container.console_sessions.terminal_link():
@@ -94,11 +96,13 @@ def _listen_for_reload(bot: Bot) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
-def _end_within(seconds: float) -> None:
+def _end_within(seconds: float, bot: Bot) -> None:
     """Exit the process after `seconds` even if something hangs, such as a database that does not answer."""
 
     def end() -> None:
         log.error("some work could not be finished in time; it continues at the next start")
+        if bot.starts_again:
+            _begin_anew()
         logging.shutdown()
         os._exit(0)
 
@@ -113,7 +117,7 @@ async def _started(bot: Bot) -> bool:
     await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     if not starting.done():
-        _end_within(LIMIT)
+        _end_within(LIMIT, bot)
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         return False
@@ -122,7 +126,7 @@ async def _started(bot: Bot) -> bool:
 
 
 def _begin_anew() -> None:
-    """Become a new process, with the same id, so that no supervisor need know of it."""
+    """Replace the process by a new one with the same id, so that supervisors do not notice."""
     log.warning("starting again as a new member of the cluster")
     logging.shutdown()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
@@ -142,19 +146,19 @@ def main() -> int:
         if arguments.check:
             check(config)
             check_times(JOBS, config)
-            terminal.say_checked(arguments.config, advice(config), language)
+            terminal.print_checked(arguments.config, advice(config), language)
             return 0
         set_up_logging(config.log_format)
         if asyncio.run(run(config, lambda: load(arguments.config))):
             _begin_anew()
     except ConfigError as error:  # also of a file that the config names
-        terminal.complain(f"config: {error}", language)
+        terminal.print_error(f"config: {error}", language)
         return 2
     except UnusableDatabase as error:
-        terminal.complain(f"cannot start: the database: {error}", language)
+        terminal.print_error(f"cannot start: the database: {error}", language)
         return 2
     except DatabaseInUse as error:
-        terminal.complain(f"cannot start: {error}", language)
+        terminal.print_error(f"cannot start: {error}", language)
         return 1
     except OSError as error:
         return terminal.cannot_open(error, language)

@@ -15,8 +15,8 @@ from errors import BodyTooLarge, InvalidParameter, NotFound
 from models.schema import MAX_ID
 from services.messaging.attachments import LARGEST
 
-PATIENCE: Final = 10.0  # seconds for the body to arrive
-LARGE_PATIENCE: Final = 60.0
+READ_TIMEOUT: Final = 10.0  # seconds for the body to arrive
+LARGE_READ_TIMEOUT: Final = 60.0
 MAX_BYTES: Final = 64 * 1024
 MAX_LARGE_BYTES: Final = LARGEST * 4 // 3 + MAX_BYTES  # a file as base64, plus the rest of the body
 MAX_CHARACTERS: Final = 256
@@ -45,16 +45,16 @@ _decode: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_fini
 
 async def read_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON object of the body, regardless of the content type."""
-    return await _read_object(request, MAX_BYTES, PATIENCE)
+    return await _read_object(request, MAX_BYTES, READ_TIMEOUT)
 
 
 async def read_large_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON object of a body that may contain a file."""
     large = request.clone(client_max_size=MAX_LARGE_BYTES)
-    return await _read_object(large, MAX_LARGE_BYTES, LARGE_PATIENCE)
+    return await _read_object(large, MAX_LARGE_BYTES, LARGE_READ_TIMEOUT)
 
 
-async def read_body(request: web.BaseRequest, patience: float = PATIENCE) -> bytes:
+async def read_body(request: web.BaseRequest, patience: float = READ_TIMEOUT) -> bytes:
     """Return the body once it has arrived, within so many seconds."""
     try:
         return await request.read() if request.content.is_eof() else await _read_late(request, patience)
@@ -65,7 +65,7 @@ async def read_body(request: web.BaseRequest, patience: float = PATIENCE) -> byt
 async def read_ahead(request: web.Request, *, large: bool) -> bytes:
     """Return the body before the handler reads it, and keep it for the handler; BodyTooLarge, InvalidParameter."""
     if RAW not in request:
-        most, patience = (MAX_LARGE_BYTES, LARGE_PATIENCE) if large else (MAX_BYTES, PATIENCE)
+        most, patience = (MAX_LARGE_BYTES, LARGE_READ_TIMEOUT) if large else (MAX_BYTES, READ_TIMEOUT)
         request[RAW] = await _read_whole(request.clone(client_max_size=most), most, patience)
     return request[RAW]
 
@@ -128,9 +128,9 @@ def lines(body: Mapping[str, Any], name: str) -> list[str]:
     return list(dict.fromkeys(line(name, one) for one in value))
 
 
-def number(request: web.Request, name: str = "id") -> int:
+def number(request: web.Request, name: str = "id", most: int = MAX_ID) -> int:
     """Return the number in the path, which the routes restrict to digits; raise NotFound if it exceeds any row id."""
     value = int(request.match_info[name])
-    if value > MAX_ID:
+    if value > most:
         raise NotFound(f"{name} {value}")
     return value

@@ -163,6 +163,12 @@ OPERATIONS: Final = (
         parameters=(Parameter("id", "path", "群发编号"),), refusals=(errors.NotFound,),
     ),
     Operation(
+        "post", "/wxbot/broadcast/{id}/cancel", "cancelBroadcast", "取消群发",
+        {200: Reply("每个群的结果；已发送的保持原样", messages.BroadcastResponse)},
+        about="还没有发出的不再发送。重复请求无效果。",
+        parameters=(Parameter("id", "path", "群发编号"),), refusals=(errors.NotFound,),
+    ),
+    Operation(
         "get", "/wxbot/message/{id}", "readMessage", "查询消息", {200: Reply("该消息", messages.MessageResponse)},
         parameters=(Parameter("id", "path", "消息编号"),), refusals=(errors.NotFound,),
     ),

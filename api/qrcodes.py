@@ -8,16 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import segno
-
 from concurrency import SingleFlight
 from errors import WeChatError
 from services.accounts.registry import Accounts
 
 log = logging.getLogger(__name__)
 FRESH: Final = 600.0  # seconds until a code is fetched again
-AGAIN: Final = 15.0  # seconds until a failed fetch is retried
-PATIENCE: Final = 3.0  # seconds a visitor waits for the code
+RETRY_SECONDS: Final = 15.0  # seconds until a failed fetch is retried
+TIMEOUT: Final = 3.0  # seconds a visitor waits for the code
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +48,11 @@ class QrCodes:
     async def _ask(self, account: str) -> str:
         picture = ""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 picture = _draw(await self._accounts.get(account).self_qr_code())
-        except (WeChatError, TimeoutError, segno.DataOverflowError) as error:
+        except (WeChatError, TimeoutError, ValueError) as error:
             log.warning("%s: could not get the QR code: %s", account, type(error).__name__)
-        self._kept[account] = _Kept(picture, self._clock() + (FRESH if picture else AGAIN))
+        self._kept[account] = _Kept(picture, self._clock() + (FRESH if picture else RETRY_SECONDS))
         return picture
 
     async def close(self) -> None:
@@ -65,4 +63,6 @@ class QrCodes:
 def _draw(text: str) -> str:
     if not text:
         return ""
+    import segno  # 1 MB, loaded when a code is drawn
+
     return str(segno.make(text, error="m", micro=False).png_data_uri(scale=8, border=2))

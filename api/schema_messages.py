@@ -116,14 +116,14 @@ class BroadcastGroup(Answer):
     """群发在一个群的结果"""
 
     number: int = Field(description="群号")
-    state: Literal["queued", "sending", "sent", "failed"]
+    state: Literal["queued", "sending", "sent", "failed", "cancelled"]
 
 
 class Broadcast(Answer):
     """群发和每个群的结果"""
 
     id: int
-    state: Literal["queued", "sending", "done"]
+    state: Literal["queued", "sending", "done", "cancelled"]
     at: datetime = Field(description="何时发送")
     groups: list[BroadcastGroup]
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from api.app_keys import CLIENT, HOUSE, QR_CODES, VIEWS
+from api.app_keys import CLIENT, CONTAINER, QR_CODES, VIEWS
 from api.pages import page
 from api.qun import capacity_of, members_of
 from app.container import Container
@@ -38,7 +38,7 @@ async def landing(request: web.Request) -> web.Response:
     wait = request.app[VIEWS].wait(request[CLIENT])
     if wait > 0:
         return page(request, "too_many.html", {}, 429, retry_after=wait)
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     qun = container.groups.by_public_id(request.match_info["id"])
     if qun is not None and qun.state == QunState.CLOSED:
         return page(request, "not_found.html", {}, 410)
@@ -50,7 +50,7 @@ async def landing(request: web.Request) -> web.Response:
 
 
 async def _join_code(container: Container, qun: Qun) -> str:
-    """The QR code of the group's last room that has one, as a data: URL."""
+    """Return the QR code of the group's last room that has one, as a data: URL."""
     if not _is_ours(container, qun) or qun.state != QunState.ACTIVE:
         return ""
     wechat = container.accounts.get(qun.account)
@@ -70,7 +70,7 @@ def _landing(container: Container, qun: Qun, qr_code: str, join_code: str) -> La
     until = qun.token_expires_at
     return Landing(
         topic=rooms[0].topic if rooms and rooms[0].topic else qun.topic,
-        owner=_name(container, qun, qun.owner_id) or ("" if qun.owner == qun.owner_id else qun.owner),
+        owner=_owner(container, qun),
         members=members,
         full=members >= capacity_of(container, qun) and not container.config.groups.overflow,
         assistant=_name(container, qun, container.accounts.get(qun.account).self_id)
@@ -87,6 +87,13 @@ def _landing(container: Container, qun: Qun, qr_code: str, join_code: str) -> La
 
 def _is_ours(container: Container, qun: Qun) -> bool:
     return qun.account in container.accounts.names()
+
+
+def _owner(container: Container, qun: Qun) -> str:
+    """Return the owner's nickname; while it is unknown, the name given in the request, unless that is an id."""
+    owner_id = container.groups.owners(qun)[0] if _is_ours(container, qun) else qun.owner_id
+    requested = qun.owner if owner_id == qun.owner_id and qun.owner != qun.owner_id else ""
+    return _name(container, qun, owner_id) or requested
 
 
 def _name(container: Container, qun: Qun, contact_id: str) -> str:

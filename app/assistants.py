@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass
 
 from sqlmodel import Session
@@ -146,7 +146,7 @@ class Assistants:
             new = await self._container.stored_assistants.put(settings, who)
             if account in self._running:
                 await self.stop(account)
-            await self._container.admit(settings)
+            await self._container.create_governor(settings)
             await self.start(settings)
             return self._status(account), new
 
@@ -174,10 +174,10 @@ class Assistants:
         await container.audit.ended(action, "done")
 
     def _check_added(self, account: str) -> None:
-        """InvalidParameter for an account of the config: only those that were added can be changed here."""
+        """Raise InvalidParameter for an account of the config: only added ones can be changed here."""
         if account in self.configured():
             raise InvalidParameter(f"{account} is configured in config.yaml")
 
-    def configured(self) -> Collection[str]:
+    def configured(self) -> Set[str]:
         """The accounts of the config."""
         return {settings.account for settings in self._container.config.assistants}

@@ -19,7 +19,6 @@ import console
 import handlers
 from api import Runner, make_app
 from app.assistants import Assistants
-from app.cluster import Cluster
 from app.cluster_assistants import ClusterAssistants
 from app.container import Container
 from app.listener import EventListener
@@ -40,6 +39,7 @@ from wechat.connection import Timing
 from wecom.account import WecomAccount
 
 if TYPE_CHECKING:
+    from app.cluster import Cluster
     from sandbox import Sandbox
     from sandbox.systems import Systems
 
@@ -71,7 +71,7 @@ class Bot:
         self._listening: list[socket.socket] = []
         self.stopping = asyncio.Event()  # set to stop the process
         self.database_lost = ""  # why the database must not be used any more
-        self.fenced = False  # the other processes consider this one dead
+        self.starts_again = False  # this process must become a new member of the cluster
         self.cluster: Cluster | None = None
         self._stack = AsyncExitStack()
         self._stop_by = 0.0
@@ -101,13 +101,14 @@ class Bot:
                 await self._start_cluster(stack, self.container.cluster)
             await self.jobs.start()
             stack.push_async_callback(self.jobs.stop)
+            if self.cluster is not None:
+                stack.push_async_callback(self.cluster.stop)  # its heartbeat goes on until the last request is answered
             await self._start_web(stack)
             watching = asyncio.create_task(self._watch_database_file())
             stack.callback(watching.cancel)
             if self.cluster is not None:
-                await self.cluster.start()
-                stack.push_async_callback(self.cluster.stop)
                 stack.push_async_callback(self.cluster.drain)
+                await self.cluster.start()
             self._stack = stack.pop_all()
 
     @property
@@ -151,14 +152,14 @@ class Bot:
         log.error("the database file was deleted or replaced; stopping")
         self._on_database_lost("the database file was deleted or replaced")
 
-    def _on_fenced(self) -> None:
-        self.fenced = True
+    def _start_again(self) -> None:
+        self.starts_again = True
         self._stop_by = time.monotonic()
         self.stopping.set()
 
     def _grace(self) -> float:
         """Return the seconds that running work still has."""
-        if self.fenced:
+        if self.starts_again:
             return 0.1  # what it writes is refused
         return max(0.5, self._stop_by - time.monotonic())
 
@@ -222,20 +223,22 @@ class Bot:
         await container.clock_trust.load()
         await container.admins.load()
         stack.push_async_callback(container.daily_stats.drain)
-        stack.push_async_callback(container.pace_records.drain)
+        stack.push_async_callback(container.governors.drain)
 
     async def _load_accounts(self, stack: AsyncExitStack) -> None:
         """Read what is kept of the accounts, of all of them at once."""
         container = self.container
         await container.groups.load()
         await container.blacklist.load()
-        await container.questions.load()
+        await container.question_menus.load()
+        await container.fallbacks.load()
+        container.near_questions.prepare()
         await container.tickets.load()
         await container.staff_rooms.load()
         self._stored = await container.stored_assistants.load()
         for one in self._stored:
-            await container.admit(one)
-        await container.pace_records.recall()
+            await container.create_governor(one)
+        await container.governors.restore()
         await container.webhooks.adopt()
         await container.outbox.load()
 
@@ -250,17 +253,19 @@ class Bot:
         stack.push_async_callback(container.token_joins.stop)
         await container.outbox.start()
         stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
-        await container.flows.start()
-        stack.push_async_callback(lambda: container.flows.stop(self._grace()))
+        await container.flow_runs.start()
+        stack.push_async_callback(lambda: container.flow_runs.stop(self._grace()))
 
     def _make_cluster(self, parts: ClusterParts, peers: Peers) -> Cluster:
+        from app.cluster import Cluster  # loads psycopg (5 MB), which SQLite does not need
+
         container = self.container
         handle = functools.partial(handlers.handle, container)
         self.accounts = assistants = ClusterAssistants(container, handle, self._grace, self.timing, parts, peers)
-        return Cluster(container, parts, assistants, self.jobs, self._grace, self._on_fenced)
+        return Cluster(container, parts, assistants, self.jobs, self._grace, self._start_again)
 
     async def _start_cluster(self, stack: AsyncExitStack, parts: ClusterParts) -> None:
-        """Be ready to serve accounts; each is read and connected when its lease is taken."""
+        """Prepare to serve accounts; each is loaded and connected when its lease is taken."""
         container = self.container
         stack.push_async_callback(self.accounts.stop_all)
         stack.push_async_callback(container.token_joins.stop)
@@ -268,8 +273,8 @@ class Bot:
         container.near_questions.prepare()
         await container.outbox.start()
         stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
-        container.flows.start_empty()
-        stack.push_async_callback(lambda: container.flows.stop(self._grace()))
+        container.flow_runs.start_empty()
+        stack.push_async_callback(lambda: container.flow_runs.stop(self._grace()))
         log.info("member %s of the cluster, at %s", parts.member.id, parts.address)
 
     async def _start_web(self, stack: AsyncExitStack) -> None:

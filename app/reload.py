@@ -5,7 +5,6 @@ from __future__ import annotations
 from app.container import Container
 from config import Config
 from services.support.faq import load
-from services.support.keywords import check_files
 from services.support.knowledge import load as load_knowledge
 from services.support.matching import PlacedRules
 from services.upkeep.reload import Prepared
@@ -14,7 +13,6 @@ from services.upkeep.reload import Prepared
 def prepare(container: Container, config: Config) -> Prepared:
     """Check the files of a config and compile its rules; raise ConfigError."""
     service = config.customer_service
-    check_files(service.keywords)
     rules, entries, passages = PlacedRules(service.keywords), load(service.faq), load_knowledge(service.knowledge)
 
     def apply() -> None:
@@ -44,6 +42,5 @@ def prepare(container: Container, config: Config) -> Prepared:
 
 def check(config: Config) -> None:
     """Raise ConfigError if a file named in the config is invalid."""
-    check_files(config.customer_service.keywords)
     load(config.customer_service.faq)
     load_knowledge(config.customer_service.knowledge)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import segno
 from sqlalchemy.exc import DBAPIError
 
 from config.language import in_language
@@ -82,12 +81,12 @@ def accept_any_encoding() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def complain(line: str, language: str) -> None:
+def print_error(line: str, language: str) -> None:
     """Print an error to stderr."""
     print(in_language(line, language), file=sys.stderr)
 
 
-def say_checked(path: str, advice: Mapping[str, str], language: str) -> None:
+def print_checked(path: str, advice: Mapping[str, str], language: str) -> None:
     """Print that a configuration is valid, and advice about it."""
     print(words("checked", language, path=path))
     for line in advice.values():
@@ -97,7 +96,7 @@ def say_checked(path: str, advice: Mapping[str, str], language: str) -> None:
 def cannot_open(error: OSError, language: str) -> int:
     """Print which file could not be opened; return the exit status, 2 if a restart would not help."""
     if error.errno not in UNWRITABLE and error.errno != errno.ENOENT:
-        complain(f"cannot start: {error}", language)
+        print_error(f"cannot start: {error}", language)
         return 1
     why = in_language(os.strerror(error.errno), language)
     place = Path(error.filename or ".")
@@ -109,12 +108,12 @@ def cannot_open(error: OSError, language: str) -> int:
 def database_failed(error: DBAPIError, language: str) -> int:
     """Print the database driver's error; return the exit status as in `cannot_open`."""
     said = " ".join(str(error.orig).split())
-    complain(f"cannot start: the database: {said}", language)
+    print_error(f"cannot start: the database: {said}", language)
     is_ours = re.search(r"file is not a database|readonly database|unable to open database file", said)
     return 2 if is_ours else 1
 
 
-def where_to_look(bot: Bot) -> str:
+def print_addresses(bot: Bot) -> str:
     """Return a few lines on where to look and what to try."""
     language, url = bot.config.language, bot.config.api.public_url
     if bot.sandbox is None:
@@ -148,6 +147,8 @@ async def show_login_codes(bot: Bot) -> None:
     """Draw login QR codes on the terminal. They are not written to a log file."""
     if not sys.stdout.isatty():
         return
+    import segno  # 1 MB, loaded when a code is drawn
+
     drawn: dict[str, str] = {}
     while True:
         for wechat in bot.container.accounts:

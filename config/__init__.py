@@ -7,19 +7,18 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import yaml
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from config.business import SystemSettings, WebhookSettings, named
 from config.cluster import ClusterSettings
 from config.customer_service import CustomerService
-from config.environment import BadVariable, Sources, expand, override
-from config.error_messages import one_line
+from config.environment import BadVariable, expand, override
+from config.error_messages import Origin, one_line
 from config.flow_settings import FlowSettings, check_flows
 from config.language import Language
-from config.section import SecretAddress, Section, TimeZone
+from config.section import SecretAddress, Section, TimeZone, misplaced
 from config.settings import (
     ApiSettings,
     AssistantSettings,
@@ -31,14 +30,13 @@ from config.settings import (
 )
 from config.texts import Texts
 from config.texts_english import ENGLISH
+from config.yaml_file import ConfigError, Place, read
+
+__all__ = ["Config", "ConfigError", "beside", "load", "read_yaml"]
 
 DATABASES: Final = r"sqlite:///(?!:memory:).+|postgresql(\+psycopg)?://.+"
 WECHAT_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_@.-]*"  # of any puppet; a nickname may be anything
 FILE_KEYS: Final = ("faq", "image", "file", "knowledge")  # of customer_service
-
-
-class ConfigError(Exception):
-    """The configuration is invalid; the message is one line."""
 
 
 def _wechat_id(value: str) -> str:
@@ -77,6 +75,11 @@ class Config(Section):
     keep_days: float = Field(180, gt=0)
     offline_alert_minutes: float = Field(10, ge=0)
     texts: Texts = Texts()
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    def error(self, place: Place, reason: str) -> ConfigError:
+        """Create an error about a value, found after the file was read, with the line of the file."""
+        return ConfigError(f"{reason}{self._origin.line(place)}")
 
     @model_validator(mode="before")
     @classmethod
@@ -114,20 +117,23 @@ class Config(Section):
         check_flows(self.flows, self.systems)
         # here, because the error does not show the value, which contains secrets
         if len({w.url for w in self.webhooks}) != len(self.webhooks):
-            raise ValueError("webhooks: URLs must be unique")
+            raise misplaced(("webhooks",), "webhooks: URLs must be unique")
         if len({w.name for w in self.webhooks}) != len(self.webhooks):
-            raise ValueError("webhooks: names must be unique")
+            raise misplaced(("webhooks",), "webhooks: names must be unique")
         return self
 
     @model_validator(mode="after")
     def _cluster_fits(self) -> Config:
         if not self.cluster.enabled:
             return self
+        place = ("cluster", "enabled")
         if not self.database.startswith("postgresql"):  # here, so that no password is shown
-            raise ValueError("cluster.enabled: several processes need a database: postgresql://…")
+            raise misplaced(place, "cluster.enabled: several processes need a database: postgresql://…")
         alone = next((one.account for one in self.assistants if one.is_sandboxed), None)
         if alone is not None:
-            raise ValueError(f"cluster.enabled: assistant {alone} has no gateway, and the sandbox is of one process")
+            raise misplaced(
+                place, f"cluster.enabled: assistant {alone} has no gateway, and the sandbox is of one process"
+            )
         return self
 
     @property
@@ -156,49 +162,27 @@ def beside(value: Any, folder: Path, key: str = "") -> Any:
 
 def load(path: str | Path | None = None) -> Config:
     """Read the file (None: defaults) and the environment; raise ConfigError with one line."""
+    file = read(path) if path is not None else None
     try:
-        tree = expand((read_yaml(path) if path is not None else None) or {}, os.environ)
+        tree = expand((file.value if file else None) or {}, os.environ)
     except RecursionError:
         raise ConfigError(f"{path}: an alias (*) refers to itself") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected a mapping, not {type(tree).__name__}")
-    sources: Sources = {}
+    origin = Origin(file)
     try:
-        sources = override(tree, os.environ)
+        origin = Origin(file, override(tree, os.environ))
         if path is not None and "customer_service" in tree:
             tree["customer_service"] = beside(tree["customer_service"], Path(path).parent)
-        return Config.model_validate(tree)
+        config = Config.model_validate(tree)
     except BadVariable as error:
         raise ConfigError(str(error)) from None
     except ValidationError as error:
-        raise ConfigError(one_line(error, tree, sources)) from None
-
-
-class UniqueKeyLoader(yaml.SafeLoader):
-    """YAML loader that rejects duplicate keys, of which the second would silently replace the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping; raise ConstructorError for a duplicate key."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, "a key stands here twice", key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        raise ConfigError(one_line(error, tree, origin)) from None
+    config._origin = origin
+    return config
 
 
 def read_yaml(path: str | Path) -> Any:
-    """Parse a YAML file; raise ConfigError with one line."""
-    try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), UniqueKeyLoader)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except yaml.MarkedYAMLError as error:  # the error's own text quotes the file, which may contain secrets
-        mark = error.problem_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ConfigError(f"{path}: invalid YAML: {where}{error.problem or error.context}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8: save the file as UTF-8") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: invalid YAML: {type(error).__name__}") from None
+    """Return the content of a YAML file; raise ConfigError with one line."""
+    return read(path).value

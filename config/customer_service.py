@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 import re2
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from config.section import NonEmpty, Pattern, Seconds, Secret, Section, TimeZone, WebAddress, check_names, wrong
+from config.section import (
+    NonEmpty,
+    OneEntry,
+    Pattern,
+    Seconds,
+    Secret,
+    Section,
+    TimeZone,
+    WebAddress,
+    check_names,
+    wrong,
+)
 
 
 def _sexagesimal(value: object) -> object:
-    """YAML takes 18:00 without quotes for the number 1080."""
+    """Convert a time that YAML read as a number: 18:00 without quotes becomes 1080."""
     if type(value) is not int or value < 0:
         return value
     if value < 60:  # 9, where 09:00 is meant: no time that YAML reads so begins with 0
@@ -78,7 +90,7 @@ class KeywordRule(Section):
 class AcceptSettings(Section):
     """Which friend requests are accepted, and how fast."""
 
-    words: list[NonEmpty] = Field([])
+    words: list[OneEntry] = Field([])
     max_per_day: int = Field(60, ge=0)
     delay_seconds: tuple[Seconds, Seconds] = (5, 15)
 
@@ -110,12 +122,12 @@ class HoursSettings(Section):
 class HandoffSettings(Section):
     """Handover to staff."""
 
-    words: list[NonEmpty] = Field(["人工", "转人工"])
+    words: list[OneEntry] = Field(["人工", "转人工"])
     staff_room: str = "客服值班群"
     hours: HoursSettings = HoursSettings()
     idle_minutes: float = Field(30, gt=0)
     remind_minutes: float = Field(5, gt=0)
-    on_duty: list[NonEmpty] = Field([])
+    on_duty: list[OneEntry] = Field([])
     canned: dict[str, NonEmpty] = Field({})
 
 
@@ -177,6 +189,31 @@ class CustomerService(Section):
     llm: LlmSettings = LlmSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
     transcription: TranscriptionSettings = TranscriptionSettings()
+
+    @field_validator("faq")
+    @classmethod
+    def _is_file(cls, value: str) -> str:
+        """Reject a file that does not exist. The default, which is not validated, may be missing."""
+        if value and not Path(value).is_file():
+            raise ValueError("file not found")
+        return value
+
+    @field_validator("knowledge")
+    @classmethod
+    def _is_folder(cls, value: str) -> str:
+        if value and not Path(value).is_dir():
+            raise ValueError("folder not found")
+        return value
+
+    @model_validator(mode="after")
+    def _reply_files(self) -> CustomerService:
+        for number, rule in enumerate(self.keywords):
+            for at, part in enumerate(rule.reply if isinstance(rule.reply, list) else ()):
+                kind = "image" if isinstance(part, ReplyPart) and part.image else "file"
+                path = getattr(part, kind, "")
+                if path and not Path(path).is_file():
+                    raise wrong(("keywords", number, "reply", at, kind), "file not found")
+        return self
 
     @model_validator(mode="after")
     def _known_names(self) -> CustomerService:

@@ -1,17 +1,18 @@
-"""Formats validation errors in one line: the key, the value, what is allowed."""
+"""Formats validation errors in one line: the key, the value, what is allowed, and the line of the file."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from config.section import FromEnvironment
+from config.yaml_file import Place, YamlFile
 
-Place = tuple[str | int, ...]
 SECRET_KEYS: Final = ("token", "key", "keys", "secret", "headers")
 WANTED: Final = {  # prefixes of pydantic's error types
     "missing": "this key is required",
@@ -30,31 +31,66 @@ _LINE_ENDS: Final = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 OURS: Final = {"Input should be": "must be", "String should": "must", "True or False": "true or false"}
 
 
-def one_line(errors: ValidationError, tree: Any, sources: Mapping[Place, str] | None = None) -> str:
-    """Format the first error in one line. `tree`: the validated data; `sources`: variables by key."""
-    return _LINE_ENDS.sub(" ", _complaint(errors, tree, sources or {}))  # keys may contain line breaks, too
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The origin of a configuration's values: a file, and environment variables by the key that they set."""
+
+    file: YamlFile | None = None
+    variables: Mapping[Place, str] = field(default_factory=dict)
+
+    def variable(self, place: Place) -> str:
+        """Return the variable that set a value, "" = none."""
+        names = (name for at, name in self.variables.items() if all(a == b for a, b in zip(at, place, strict=False)))
+        return next(names, "") if place else ""
+
+    def line(self, place: Place) -> str:
+        """Return the file and the line of a value in parentheses, "" if it is not in the file."""
+        where = self.file.where(place) if self.file is not None and not self.variable(place) else ""
+        return f" ({where})" if where else ""
 
 
-def _complaint(errors: ValidationError, tree: Any, sources: Mapping[Place, str]) -> str:
+def one_line(errors: ValidationError, tree: Any, origin: Origin | None = None) -> str:
+    """Format the first error in one line. `tree`: the validated data. List entries are counted from 1."""
+    origin = origin or Origin()
+    words, place = _complaint(errors, tree, origin)
+    return _LINE_ENDS.sub(" ", words + origin.line(place))  # keys may contain line breaks, too
+
+
+def _complaint(errors: ValidationError, tree: Any, origin: Origin) -> tuple[str, Place]:
     places = [(_place(tree, one), one) for one in errors.errors(include_url=False)]
     first = places[0][0]  # among the branches of a union, the one with the longest path is the most specific
     place, error = max((p for p in places if p[0][: len(first)] == first), key=lambda p: len(p[0]))
-    value, named = error["input"], _named(error)
-    if named and isinstance(value, dict):
-        value = next((item for key, item in value.items() if str(key) == named), None)
-    key = ".".join(map(str, place))
-    variables = (name for at, name in sources.items() if all(a == b for a, b in zip(at, place, strict=False)))
-    by = next((f" ({name})" for name in variables if place), "")
-    head = f"{key}{by}: " if key else ""
+    if error["type"] == "misplaced":
+        return _reason(error), place
+    value = error["input"]
+    for part in _inner(error):
+        value = _item(value, part)
+    key, by = _key(tree, place), origin.variable(place)
+    head = f"{key}{f' ({by})' if by else ''}: " if key else ""
     if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):
-        return head + _reason(error)  # a validator of a whole section, whose message says everything
+        return head + _reason(error), place  # a validator of a whole section, whose message says everything
     secret = any(part in SECRET_KEYS for part in place)
-    return f"{head}{_shown(place, value, secret)} is not valid: {_reason(error)}"
+    return f"{head}{_shown(place, value, secret)} is not valid: {_reason(error)}", place
 
 
-def _named(error: ErrorDetails) -> str:
-    """Return the key that the error of a whole section is about, if any."""
-    return str(error.get("ctx", {}).get("key", ""))
+def _inner(error: ErrorDetails) -> Place:
+    """Return the place of the value that the error of a whole section is about, from that section on."""
+    return tuple(error.get("ctx", {}).get("place", ()))
+
+
+def _item(value: Any, part: str | int) -> Any:
+    if isinstance(value, dict):
+        return next((item for key, item in value.items() if str(key) == str(part)), None)
+    return value[part] if isinstance(value, list) and isinstance(part, int) and part < len(value) else value
+
+
+def _key(tree: Any, place: Place) -> str:
+    """Format a place with dots. List entries are counted from 1."""
+    shown, node = [], tree
+    for part in place:
+        shown.append(str(part + 1) if isinstance(part, int) and not isinstance(node, dict) else str(part))
+        node = _item(node, part) if isinstance(node, dict | list) else None
+    return ".".join(shown)
 
 
 def _place(tree: Any, error: ErrorDetails) -> Place:
@@ -69,7 +105,7 @@ def _place(tree: Any, error: ErrorDetails) -> Place:
         ):
             continue
         kept.append(part)
-    return (*kept, named) if (named := _named(error)) else tuple(kept)
+    return (*kept, *_inner(error))
 
 
 def _is_branch(part: object) -> bool:

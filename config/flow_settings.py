@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from config.section import NonEmpty, Pattern, Section
+from config.section import NonEmpty, OneEntry, Pattern, Section, misplaced
+from config.yaml_file import Place
 
 PLACEHOLDER: Final = re.compile(r"\{(\w+)((?:\.\w+)*)\}")
 CALLBACK_URL: Final = "callback_url"
@@ -22,12 +23,12 @@ Name = Annotated[str, Field(pattern=r"^\w+$")]  # can be used in placeholders
 
 
 def _question(value: object) -> object:
-    """A question without a check may be written as a text."""
+    """Accept a question without a check as a text."""
     return {"question": value} if isinstance(value, str) else value
 
 
 def _options(value: object) -> object:
-    """Options may be written as a list."""
+    """Accept options as a list."""
     if not isinstance(value, list):
         return value
     labels = [str(item) for item in value]
@@ -37,7 +38,7 @@ def _options(value: object) -> object:
 
 
 class AnswerCheck(Section):
-    """What an answer must be: match a regular expression in full, or be a number in a range. `words` say so."""
+    """A check of answers: they match a regular expression in full, or are a number in a range. `words` explain it."""
 
     regex: Pattern = ""
     min: float | None = None
@@ -71,7 +72,9 @@ class Question(Section):
 
 
 class Choice(Section):
-    """A question that is answered by one of these options. Each has the value that it stands for; in a list, itself."""
+    """A question that is answered by one of its options. An option's value is stored; in a list it is the option
+    itself.
+    """
 
     question: NonEmpty
     options: Annotated[
@@ -121,65 +124,78 @@ class FlowStep(Section):
 
     @property
     def questions(self) -> dict[str, Question | Choice]:
-        """What the person is asked, by the name of the answer."""
+        """The questions to the person, by the name of the answer."""
         return {**(self.ask or {}), **(self.choose or {})}
 
     @property
-    def hands_out(self) -> bool:
-        """Whether it tells somebody an address to call back at."""
+    def sends_callback_url(self) -> bool:
+        """Whether it passes on a callback address."""
         return any(name == CALLBACK_URL for name, _ in placeholders(self.model_dump(exclude_none=True)))
 
     @property
-    def brings(self) -> tuple[str, ...]:
-        """The names later steps may use."""
+    def provides(self) -> tuple[str, ...]:
+        """The names that later steps may use."""
         if self.call:
             return (self.call.into,)
         return (self.wait.callback,) if self.wait else tuple(self.questions)
+
+
+class FlowMistake(ValueError):
+    """A flow cannot work; `place` is where in it."""
+
+    def __init__(self, place: Place, words: str) -> None:
+        super().__init__(words)
+        self.place = place
 
 
 class FlowSettings(Section):
     """A flow: a conversation that calls business systems."""
 
     name: NonEmpty
-    start: list[Annotated[str, Field(pattern=r"^\S(.*\S)?$")]] = Field(min_length=1)
+    start: list[Annotated[OneEntry, Field(pattern=r"^\S(.*\S)?$")]] = Field(min_length=1)
     allow: Literal["admins", "owners", "everyone"] = "admins"
     steps: list[FlowStep] = Field(min_length=1)
     failed: str = "{flow}失败：{error}"
 
     def check(self, systems: Container[str]) -> None:
-        """Raise ValueError, naming the step, if a step cannot work."""
+        """Raise FlowMistake, naming the step, if a step cannot work."""
         known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # name -> whether it has fields
         for number, step in enumerate(self.steps, 1):
-            where = f"flow {self.name}, step {number}"
+            where, place = f"flow {self.name}, step {number}", ("steps", number - 1)
             if step.call and step.call.system not in systems:
-                raise ValueError(f"{where}: unknown system {step.call.system!r}")
-            taken = next((name for name in step.brings if name in ALWAYS_KNOWN | {"error"}), None)
+                raise FlowMistake(place, f"{where}: unknown system {step.call.system!r}")
+            taken = next((name for name in step.provides if name in ALWAYS_KNOWN | {"error"}), None)
             if taken:
-                raise ValueError(f"{where}: {taken!r} is a reserved name")
+                raise FlowMistake(place, f"{where}: {taken!r} is a reserved name")
             for name, question in step.questions.items():
-                _check_names(question.texts, known, where)
+                _check_names(question.texts, known, where, place)
                 known[name] = False
             if not step.questions:
-                _check_names(step.model_dump(exclude_none=True), known, where)
-                known.update(dict.fromkeys(step.brings, True))
-        _check_names(self.failed, {**known, "error": False}, f"flow {self.name}, failed")
+                _check_names(step.model_dump(exclude_none=True), known, where, place)
+                known.update(dict.fromkeys(step.provides, True))
+        _check_names(self.failed, {**known, "error": False}, f"flow {self.name}, failed", ("failed",))
         self._check_callbacks()
 
-    def hands_out(self, wait: int) -> int:
-        """Which step, by its index, hands out the address at which a waiting step is called back."""
-        return max(index for index, step in enumerate(self.steps[:wait]) if step.hands_out)
+    def callback_sender(self, wait: int) -> int:
+        """Return the index of the step that sends the callback address of a waiting step."""
+        return max(index for index, step in enumerate(self.steps[:wait]) if step.sends_callback_url)
 
     def _check_callbacks(self) -> None:
         """Check that every step using callback_url is followed by a waiting step, and vice versa."""
-        handed_out = 0
+        sender = 0
         for number, step in enumerate(self.steps, 1):
-            if step.hands_out:
-                handed_out = number
-            if step.wait and not handed_out:
-                raise ValueError(f"flow {self.name}, step {number}: no earlier step uses {{{CALLBACK_URL}}}")
-            handed_out = 0 if step.wait else handed_out
-        if handed_out:
-            raise ValueError(f"flow {self.name}, step {handed_out}: no later step waits for {{{CALLBACK_URL}}}")
+            if step.sends_callback_url:
+                sender = number
+            if step.wait and not sender:
+                raise FlowMistake(
+                    ("steps", number - 1), f"flow {self.name}, step {number}: no earlier step uses {{{CALLBACK_URL}}}"
+                )
+            sender = 0 if step.wait else sender
+        if sender:
+            raise FlowMistake(
+                ("steps", sender - 1),
+                f"flow {self.name}, step {sender}: no later step waits for {{{CALLBACK_URL}}}",
+            )
 
 
 def spoken(words: str) -> str:
@@ -189,22 +205,28 @@ def spoken(words: str) -> str:
 
 
 def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None:
-    """Raise ValueError if a flow cannot work, or names or start words are not unique."""
+    """Raise an error of the config if a flow cannot work, or names or start words are not unique."""
     names: set[str] = set()
     words: dict[str, str] = {
         CANCEL: "the word that cancels a flow",
         CONFIRM: "the word that confirms a step",
         RETRY: "the word that takes a failed flow up again",
     }
-    for flow in flows:
+    for number, flow in enumerate(flows):
         if flow.name in names:
-            raise ValueError(f"flow {flow.name}: duplicate name")
+            raise misplaced(("flows", number, "name"), f"flow {flow.name}: duplicate name")
         names.add(flow.name)
         for word in flow.start:
             if spoken(word) in words:
-                raise ValueError(f"flow {flow.name}, start: {word!r} is already used ({words[spoken(word)]})")
+                raise misplaced(
+                    ("flows", number, "start"),
+                    f"flow {flow.name}, start: {word!r} is already used ({words[spoken(word)]})",
+                )
             words[spoken(word)] = f"flow {flow.name}"
-        flow.check(systems)
+        try:
+            flow.check(systems)
+        except FlowMistake as error:
+            raise misplaced(("flows", number, *error.place), str(error)) from None
 
 
 def placeholders(value: Any) -> Iterator[tuple[str, str]]:
@@ -219,9 +241,9 @@ def placeholders(value: Any) -> Iterator[tuple[str, str]]:
             yield from placeholders(item)
 
 
-def _check_names(value: Any, known: dict[str, bool], where: str) -> None:
+def _check_names(value: Any, known: dict[str, bool], where: str, place: Place) -> None:
     for name, field in placeholders(value):
         if name not in known:
-            raise ValueError(f"{where}: no earlier step sets {{{name}}}")
+            raise FlowMistake(place, f"{where}: no earlier step sets {{{name}}}")
         if field and not known[name]:
-            raise ValueError(f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")
+            raise FlowMistake(place, f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")

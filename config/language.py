@@ -18,10 +18,16 @@ SETTING: Final = re.compile(r"""(?:^|[{,]\s*)["']?language["']?:\s*["']?(zh|en)\
 # (pattern of the English text, Chinese text). All matching patterns are applied in order.
 CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bnot UTF-8: save the file as UTF-8", "不是 UTF-8 编码，请另存为 UTF-8"),
-    (r"\ba key stands here twice", "同一个键写了两次"),
-    (r"('.*?') has two answers", r"\1 有两个不同的答案"),
+    (r"\bduplicate key", "同一个键写了两次"),
+    (r"\bcontrol character (U\+\w+)", r"有控制字符 \1"),
+    (r"\(([^()]+), line (\d+)\)$", r"（\1 第 \2 行）"),
+    (r"\(line (\d+)\)$", r"（第 \1 行）"),
+    (r" has two answers", " 有两个不同的答案"),
     (r"\bthe reply takes (\{\w+\}), and the regex has (\w+) groups", r"回复里用了 \1，而正则表达式只有 \2 个分组"),
-    (r"\bone name is wanted; names are separated by , and not by ，", "每项只能是一个名字，名字之间用英文逗号隔开"),
+    (
+        r"\bexpected one entry; entries are separated by an English comma \(,\), not by ， or 、",
+        "每项只能写一个，多项之间用英文逗号（,）隔开，不能用，或、",
+    ),
     (r"\bis not valid: ", "不行："),
     (r"\(no value\)", "（空）"),
     # types of values
@@ -91,7 +97,7 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bexpected days like (.+)", r"要填星期，例如 \1"),
     (r"\bthe name of a model is required if base_url is set", "填了 base_url 就要填模型的名字"),
     (r"\bexpected base64 after (\S+) \((.+) creates it\)", r"\1 后面要填 base64（可用 \2 生成）"),
-    (r"\bfile not found: ", "没有这个文件："),
+    (r"\bfile not found", "没有这个文件"),
     (r"\bunknown job; allowed: ", "没有这个任务，只有 "),
     (r"\bexpected five crontab fields: ", "要像 crontab 一样写五段："),
     # flows

@@ -17,6 +17,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from config.yaml_file import Place
+
 FILE: Final = "file:"  # prefix of a secret that is the path of a file
 MAX_NAMED: Final = 25  # maximum number of keys listed in an error
 SCALARS: Final = {int: "expected an integer", float: "expected a number", bool: "expected true or false"}
@@ -36,6 +38,16 @@ def _not_empty(value: str) -> str:
 
 
 NonEmpty = Annotated[str, AfterValidator(_not_empty)]
+
+
+def _no_list(value: str) -> str:
+    """Reject what is meant as several entries: YAML separates them by the comma of an English keyboard only."""
+    if "，" in value or "、" in value:
+        raise ValueError("expected one entry; entries are separated by an English comma (,), not by ， or 、")
+    return value
+
+
+OneEntry = Annotated[NonEmpty, AfterValidator(_no_list)]  # of a list of names or words
 
 
 def _from_file(value: object) -> object:
@@ -143,9 +155,15 @@ class Section(BaseModel):
                 self.__dict__[name] = theirs
 
 
-def wrong(key: str, reason: str) -> PydanticCustomError:
-    """Create the error of a section about one of its keys."""
-    return PydanticCustomError("wrong_key", "{reason}", {"key": key, "reason": reason})
+def wrong(key: str | Place, reason: str) -> PydanticCustomError:
+    """Create the error of a section about one of its keys, or of a value below it."""
+    place = (key,) if isinstance(key, str) else key
+    return PydanticCustomError("wrong_key", "{reason}", {"place": place, "reason": reason})
+
+
+def misplaced(place: Place, words: str) -> PydanticCustomError:
+    """Create the error of a section whose words say everything, also about which value; `place` is where it is."""
+    return PydanticCustomError("misplaced", "{words}", {"place": place, "words": words})
 
 
 def check_names(key: str, text: str, allowed: Collection[str]) -> None:

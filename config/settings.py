@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from config.section import NonEmpty, Secret, Section, WebAddress, check_names, long_enough, web_address, wrong
+from config.section import NonEmpty, OneEntry, Secret, Section, WebAddress, check_names, long_enough, web_address, wrong
 from config.wecom import WecomKeys
 
 OWN_URL = "http://127.0.0.1:8080"
@@ -174,27 +174,18 @@ class BlockSettings(Section):
     mini_programs: bool = True
 
 
-def _one_name(value: str) -> str:
-    """A list in YAML is written with the comma of an English keyboard; with the other it is one long name."""
-    if "，" in value or "、" in value:
-        raise ValueError("one name is wanted; names are separated by , and not by ，")
-    return value
-
-
-OneName = Annotated[NonEmpty, AfterValidator(_one_name)]
-
-
 class GroupSettings(Section):
     """微信群自动管理."""
 
-    companions: list[OneName] = Field(["智多星"], min_length=1)
+    companions: list[OneEntry] = Field(["智多星"], min_length=1)
     topic: NonEmpty = "{owner}的群{number}"
     direct_add_limit: int = Field(40, ge=1)
     capacity: int = Field(500, ge=3)
     welcome: str = "欢迎 {member} 加入{topic}！"
+    topic_lock: bool = False
     overflow: bool = False
     warn_limit: int = Field(3, ge=1)
-    blocked_words: list[NonEmpty] = Field([])
+    blocked_words: list[OneEntry] = Field([])
     own_hosts: list[NonEmpty] = Field([])
     flood: FloodSettings = FloodSettings()
     block: BlockSettings = BlockSettings()
@@ -224,7 +215,7 @@ class PacingSettings(Section):
 
 
 class LimitSettings(Section):
-    """What one person may cause within an hour, and what all kept files may take of the disk."""
+    """Limits per person and hour, and of the disk space for stored files."""
 
     replies: int = Field(120, ge=1)
     relays: int = Field(120, ge=1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from typing import Any, Final
 
 from aiohttp import web
 
-from api.app_keys import ASSISTANTS, HOUSE
+from api.app_keys import ASSISTANTS, CONTAINER
 from api.assistant import read_settings
 from api.body import field, read_object
 from api.query import word
@@ -14,11 +16,52 @@ from api.responses import iso, reply
 from app.assistants import AssistantStatus
 from app.container import Container
 from console.access import VISITOR
+from console.peers import all_accounts, gather
 from console.pictures import picture
-from errors import GroupNotMade, NotFound, WeChatError, WeChatOffline, WeChatUnsupported
+from errors import AssistantUnknown, GroupNotMade, NotFound, WeChatError, WeChatOffline, WeChatUnsupported
 from wechat.interface import Capability
 
 MAX_SHOWN: Final = 50  # people or rooms in one answer; who looks for more types a part of the name
+UNSERVED: Final = {"state": "unserved", "scan": "none", "can_log_out": False}  # of an account without a process
+
+
+def served_here(request: web.Request) -> dict[str, Any]:
+    """Return the accounts of this process, with the lengths of all queues and the staff."""
+    container = request.app[CONTAINER]
+    accounts = [shown(container, status) for status in request.app[ASSISTANTS].listed_here()]
+    staff = {account: _staff(container, account) for account in container.accounts.names()}
+    return {"accounts": accounts, "staff": staff, "queues": container.outbox.waiting()}
+
+
+async def served_anywhere(request: web.Request) -> dict[str, Any]:
+    """Return the same of all processes; an account that none serves is in the state `unserved`."""
+    parts = await gather(request, "accounts", served_here)
+    found = {one["account"]: one for part in parts for one in part["accounts"]}
+    configured = {one.account for one in request.app[CONTAINER].config.assistants}
+    accounts = [found.get(name) or _unserved(name, configured) for name in await all_accounts(request)]
+    queues: Counter[str] = Counter()
+    for part in parts:
+        queues.update(part["queues"])
+    return {
+        "accounts": accounts,
+        "staff": {account: people for part in parts for account, people in part["staff"].items()},
+        "queues": dict(queues),
+    }
+
+
+def _unserved(account: str, configured: Collection[str]) -> dict[str, Any]:
+    texts = dict.fromkeys(("holder", "reason", "staff_room"), "")
+    numbers = dict.fromkeys(("friends", "groups", "waiting"), 0)
+    about: dict[str, Any] = {"account": account, "since": None, "away_since": None, "away_long": False, "pace": {}}
+    return {**about, **texts, **numbers, **UNSERVED, "configured": account in configured}
+
+
+def _staff(container: Container, account: str) -> list[dict[str, str]]:
+    room = container.staff_rooms.of(account)
+    wechat = container.accounts.get(account)
+    ids = sorted(room.member_ids - {wechat.self_id}) if room else []
+    contacts = wechat.directory.contacts
+    return [{"id": id, "name": contacts[id].alias or contacts[id].name if id in contacts else id} for id in ids]
 
 
 def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
@@ -29,8 +72,9 @@ def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
     return {
         "account": status.account,
         "state": status.state,
+        "holder": status.holder if container.cluster else "",
         "since": iso(container.accounts.since(status.account)),
-        "away_since": iso(container.accounts.away_since(status.account)),
+        "away_since": iso(container.accounts.offline_since(status.account)),
         "away_long": container.offline_alerts.is_long(status.account),
         "reason": wechat.reason.text(language) if wechat.reason else "",
         "friends": status.friends,
@@ -46,7 +90,7 @@ def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
 
 async def login_code(request: web.Request) -> web.Response:
     """GET /console/api/assistant/{account}/login.svg: the login QR code; 404 if there is none."""
-    code = request.app[HOUSE].accounts.get(request.match_info["account"]).qr_code
+    code = request.app[CONTAINER].accounts.get(request.match_info["account"]).qr_code
     if not code:
         raise NotFound("no login QR code")
     return picture(code)
@@ -55,8 +99,10 @@ async def login_code(request: web.Request) -> web.Response:
 async def put(request: web.Request) -> web.Response:
     """POST /console/api/assistant: as POST /wxbot/assistant."""
     settings = read_settings(await read_object(request))
-    status, new = await request.app[ASSISTANTS].put(settings, request[VISITOR].actor)
-    return reply({"assistant": shown(request.app[HOUSE], status)}, 201 if new else 200)
+    _, new = await request.app[ASSISTANTS].put(settings, request[VISITOR].actor)
+    accounts = (await served_anywhere(request))["accounts"]
+    account = next((one for one in accounts if one["account"] == settings.account), None)
+    return reply({"assistant": account or _unserved(settings.account, ())}, 201 if new else 200)
 
 
 async def remove(request: web.Request) -> web.Response:
@@ -81,7 +127,7 @@ async def log_out(request: web.Request) -> web.Response:
 
 async def rooms(request: web.Request) -> web.Response:
     """GET /console/api/assistant/{account}/room?q=: WeChat groups that may become the staff room."""
-    container, q = request.app[HOUSE], word(request, "q")
+    container, q = request.app[CONTAINER], word(request, "q")
     account = request.match_info["account"]
     directory = container.accounts.get(account).directory
     found = sorted((room for room in directory.rooms.values() if q in room.topic), key=lambda one: one.topic)
@@ -95,7 +141,7 @@ async def rooms(request: web.Request) -> web.Response:
 
 async def bind_staff_room(request: web.Request) -> web.Response:
     """POST /console/api/assistant/{account}/staff-room {room}: its members are the staff from now on."""
-    container, who, account = request.app[HOUSE], request[VISITOR].actor, request.match_info["account"]
+    container, who, account = request.app[CONTAINER], request[VISITOR].actor, request.match_info["account"]
     room_id = field(await read_object(request), "room")
     container.accounts.get(account)
     await container.store.write(lambda s: container.staff_rooms.bind(s, account, room_id, who))
@@ -107,15 +153,28 @@ async def bind_staff_room(request: web.Request) -> web.Response:
 
 async def friends(request: web.Request) -> web.Response:
     """GET /console/api/friend?assistant=&q=: friends whose name, remark, 微信号 or id has this in it."""
-    container, q, account = request.app[HOUSE], word(request, "q"), word(request, "assistant")
+    account = word(request, "assistant")
+    if account and account not in await all_accounts(request):
+        raise AssistantUnknown(account)
+    parts = await gather(request, "friends", friends_here, q=word(request, "q"), assistant=account)
+    found = sorted((one for part in parts for one in part["friends"]), key=_called)
+    return reply({"friends": found[:MAX_SHOWN], "count": sum(part["count"] for part in parts)})
+
+
+def friends_here(request: web.Request) -> dict[str, Any]:
+    """Return the first friends that fit the query, of the accounts of this process, and the number of all."""
+    container, q, account = request.app[CONTAINER], word(request, "q"), word(request, "assistant")
     found = []
-    for name in [account] if account else container.accounts.names():
-        contacts = container.accounts.get(name).directory.contacts.values()
+    for name in container.accounts.names():
+        contacts = container.accounts.get(name).directory.contacts.values() if account in ("", name) else ()
         people = (one for one in contacts if one.friend and not one.official)
-        found += [(name, one) for one in people if any(q in part for part in (one.name, one.alias, one.weixin, one.id))]
-    found.sort(key=lambda pair: (pair[1].alias or pair[1].name, pair[1].id))
-    listed = [
-        {"assistant": name, "contact_id": one.id, "name": one.name, "alias": one.alias, "weixin": one.weixin}
-        for name, one in found[:MAX_SHOWN]
-    ]
-    return reply({"friends": listed, "count": len(found)})
+        found += [
+            {"assistant": name, "contact_id": one.id, "name": one.name, "alias": one.alias, "weixin": one.weixin}
+            for one in people
+            if any(q in part for part in (one.name, one.alias, one.weixin, one.id))
+        ]
+    return {"friends": sorted(found, key=_called)[:MAX_SHOWN], "count": len(found)}
+
+
+def _called(friend: dict[str, str]) -> tuple[str, str]:
+    return friend["alias"] or friend["name"], friend["contact_id"]

@@ -2,32 +2,86 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
+from aiohttp import web
+from sqlmodel import Session, col, select
+
+from api.app_keys import CONTAINER
 from app.container import Container
+from console.peers import gather
+from models.groups import Qun
+from models.schema import MAX_ID
 from services.accounts.console_sessions import TERMINAL
 
 MAX_FOUND: Final = 500
 BY_ID: Final = ("person", "console")  # prefixes of who acted, before a WeChat id
+PART: Final = "names"
 
 
-def person_name(container: Container, contact_id: str) -> str:
-    """Return the name of a person on any account that knows them, or ""."""
-    for wechat in container.accounts:
-        contact = wechat.directory.contacts.get(contact_id)
-        if contact is not None and contact.name:
-            return contact.alias or contact.name
-    return ""
+class Names:
+    """Names of people, rooms and groups; of accounts that other processes serve only those that were asked for."""
+
+    def __init__(self, container: Container, others: Mapping[str, str], topics: Mapping[int, str]) -> None:
+        self._container = container
+        self._others = others
+        self._topics = topics
+
+    def person(self, contact_id: str) -> str:
+        """Return the name of a person on any account that knows them, or ""."""
+        return _person(self._container, contact_id) or self._others.get(contact_id, "")
+
+    def actor(self, who: str) -> str:
+        """Return the name of the acting person; "" for machines and unknown people."""
+        return self.person(_acting_person(who)) if _acting_person(who) else ""
+
+    def topic(self, number: int) -> str:
+        """Return the topic of a group, or ""."""
+        qun = self._container.groups.by_number(number)
+        return qun.topic if qun else self._topics.get(number, "")
+
+    def target(self, target: str) -> str:
+        """Return the name of the person, group or room that was acted on, or ""."""
+        if not target or " " in target:
+            return ""
+        number = _group_number(target)
+        if number is not None:
+            return self.topic(number)
+        return _room(self._container, target) or self.person(target)
 
 
-def actor_name(container: Container, who: str) -> str:
-    """Return the name of the acting person; "" for machines and unknown people."""
-    prefix, _, contact_id = who.partition(":")
-    return person_name(container, contact_id) if prefix in BY_ID and contact_id != TERMINAL else ""
+async def names_of(request: web.Request, ids: Iterable[str] = (), numbers: Iterable[int] = ()) -> Names:
+    """Look up these people and rooms (WeChat ids), and groups (numbers)."""
+    container = request.app[CONTAINER]
+    if container.peers is None:
+        return Names(container, {}, {})
+    unknown = {id for id in ids if id and not _known(container, id)}
+    away = {number for number in numbers if container.groups.by_number(number) is None}
+    parts = await gather(request, PART, known_here, ids=",".join(sorted(unknown))) if unknown else []
+    topics = await container.store.read(lambda s: _topics(s, away)) if away else {}
+    return Names(container, {id: name for part in parts for id, name in part.items()}, topics)
+
+
+def acting(who: Iterable[str]) -> list[str]:
+    """Return the WeChat ids of acting people."""
+    return [id for id in map(_acting_person, who) if id]
+
+
+def targets(given: Iterable[str]) -> tuple[list[str], list[int]]:
+    """Return the WeChat ids and the numbers of groups among targets of actions."""
+    found = [(one, _group_number(one)) for one in given if one and " " not in one]
+    return [one for one, number in found if number is None], [number for _, number in found if number is not None]
+
+
+def known_here(request: web.Request) -> dict[str, Any]:
+    """Return the names that this process knows of the ids in the query."""
+    container = request.app[CONTAINER]
+    return {id: name for id in request.query.get("ids", "").split(",") if (name := _known(container, id))}
 
 
 def ids_called(container: Container, part: str) -> list[str]:
-    """The ids of people, WeChat rooms and groups whose name has this in it; not all of very many."""
+    """Return the ids of people, rooms and groups whose name contains a text; at most MAX_FOUND."""
     found: list[str] = []
     for wechat in container.accounts:
         people = wechat.directory.contacts.values()
@@ -37,15 +91,33 @@ def ids_called(container: Container, part: str) -> list[str]:
     return found[:MAX_FOUND]
 
 
-def target_name(container: Container, account: str, target: str) -> str:
-    """Return the name of the person, group or room that was acted on, or ""."""
-    if not target or " " in target:
-        return ""
-    if account in container.accounts.names():
-        room = container.accounts.get(account).directory.rooms.get(target)
-        if room is not None:
-            return room.topic
-    if target.isdecimal() and len(target) >= 6:
-        qun = container.groups.by_number(int(target)) if len(target) < 19 else None
-        return qun.topic if qun else ""
-    return person_name(container, target)
+def _known(container: Container, id: str) -> str:
+    return _room(container, id) or _person(container, id)
+
+
+def _person(container: Container, contact_id: str) -> str:
+    for wechat in container.accounts:
+        contact = wechat.directory.contacts.get(contact_id)
+        if contact is not None and contact.name:
+            return contact.alias or contact.name
+    return ""
+
+
+def _room(container: Container, room_id: str) -> str:
+    rooms = (wechat.directory.rooms.get(room_id) for wechat in container.accounts)
+    return next((room.topic for room in rooms if room is not None), "")
+
+
+def _acting_person(who: str) -> str:
+    prefix, _, contact_id = who.partition(":")
+    return contact_id if prefix in BY_ID and contact_id != TERMINAL else ""
+
+
+def _group_number(target: str) -> int | None:
+    is_number = target.isascii() and target.isdecimal() and 6 <= len(target) < 19
+    return int(target) if is_number and int(target) <= MAX_ID else None
+
+
+def _topics(session: Session, numbers: Iterable[int]) -> dict[int, str]:
+    found = session.exec(select(Qun.number, Qun.topic).where(col(Qun.number).in_(numbers))).all()
+    return dict(found)

@@ -6,22 +6,19 @@ import json
 from typing import Any, Final
 
 from aiohttp import web
-from sqlmodel import Session, col, select
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import field, number, read_large_object, read_object, text
 from api.content import read_content
 from api.query import page
 from api.responses import iso, listing, reply
-from app.container import Container
 from console.access import VISITOR
 from console.groups import timed_message
-from console.names import actor_name, person_name
+from console.names import Names, acting, names_of
 from errors import InvalidParameter, NotFound
 from models.rules import Broadcast, BroadcastState
 from services.clock import DAY
 from services.outreach.broadcast_types import BroadcastRequest, Friend
-from services.paging import page_of
 
 MAX_NAMED: Final = 10_000
 MAX_AHEAD: Final = 366 * DAY  # seconds
@@ -29,55 +26,48 @@ MAX_AHEAD: Final = 366 * DAY  # seconds
 
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/broadcast: those that were sent, newest first."""
-    container, asked = request.app[HOUSE], page(request)
-
-    def load(session: Session) -> Any:
-        query = select(Broadcast).where(Broadcast.state == BroadcastState.SENT)
-        if asked.before is not None:
-            query = query.where(col(Broadcast.id) < asked.before)
-        rows = session.exec(query.order_by(col(Broadcast.id).desc()).limit(asked.limit + 1)).all()
-        return page_of(rows, asked, lambda row: row.id)
-
-    return listing("broadcasts", (await container.store.read(load)).map(lambda row: _shown(container, row)))
+    container, asked = request.app[CONTAINER], page(request)
+    found = await container.store.read(lambda s: container.sent_broadcasts.listed(s, asked))
+    names = await names_of(request, [row.by for row in found.rows] + acting(row.by for row in found.rows))
+    return listing("broadcasts", found.map(lambda row: _shown(row, names, container.clock())))
 
 
-def _shown(container: Container, row: Broadcast) -> dict[str, Any]:
+def _shown(row: Broadcast, names: Names, now: float) -> dict[str, Any]:
     return {
         "id": row.id,
         "text": row.text,
         "name": json.loads(row.body).get("name", "") if row.body else "",
         "by": row.by,
-        "by_name": actor_name(container, row.by) or person_name(container, row.by),
+        "by_name": names.actor(row.by) or names.person(row.by),
         "created_at": iso(row.created_at),
         "run_at": iso(row.run_at) if row.run_at else None,
+        "scheduled": row.run_at > now and row.state == BroadcastState.SENT,
+        "cancelled": row.state == BroadcastState.WITHDRAWN,
     }
 
 
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/broadcast/{id}: the result of each group and friend."""
-    container = request.app[HOUSE]
-    result = await container.broadcasts.result(number(request))
+    container = request.app[CONTAINER]
+    result = await container.sent_broadcasts.result(number(request))
+    by, friend_ids = result.broadcast.by, [id for _, id in result.friends]
+    names = await names_of(request, [by, *acting([by]), *friend_ids], result.groups)
     groups = [
-        {"number": number, "topic": _topic(container, number), "state": state}
-        for number, state in result.groups.items()
+        {"number": number, "topic": names.topic(number), "state": state} for number, state in result.groups.items()
     ]
     friends = [
-        {"assistant": account, "contact_id": id, "name": person_name(container, id), "state": state}
+        {"assistant": account, "contact_id": id, "name": names.person(id), "state": state}
         for (account, id), state in result.friends.items()
     ]
-    shown = {**_shown(container, result.broadcast), "state": result.state, "groups": groups, "friends": friends}
+    about = _shown(result.broadcast, names, container.clock())
+    shown = {**about, "state": result.state, "groups": groups, "friends": friends}
     return reply({"broadcast": shown})
-
-
-def _topic(container: Container, number: int) -> str:
-    qun = container.groups.by_number(number)
-    return qun.topic if qun else ""
 
 
 async def send(request: web.Request) -> web.Response:
     """POST /console/api/broadcast {key, quns? | all?, friends?, text | image | …, at?}; the same key again sends
     nothing. `friends`: [{assistant, contact_id}]."""
-    container, who = request.app[HOUSE], request[VISITOR].actor
+    container, who = request.app[CONTAINER], request[VISITOR].actor
     body = await read_large_object(request)
     key, quns = field(body, "key"), body.get("quns", [])
     if not isinstance(quns, list) or len(quns) > MAX_NAMED or not all(type(one) is int for one in quns):
@@ -90,7 +80,7 @@ async def send(request: web.Request) -> web.Response:
         friends=_friends(body),
         run_at=_moment(body, container.clock()),
     )
-    broadcast_id = await container.broadcasts.promise(order, who, f"console:{key}")
+    broadcast_id = await container.broadcasts.submit(order, who, f"console:{key}")
     return reply({"broadcast": {"id": broadcast_id}}, 202)
 
 
@@ -102,7 +92,7 @@ def _friends(body: dict[str, Any]) -> list[Friend]:
 
 
 def _moment(body: dict[str, Any], now: float) -> float:
-    """When it is to be sent, in Unix seconds; 0 = at once."""
+    """Return when to send, in Unix seconds; 0 = immediately."""
     at = body.get("at")
     if at is None:
         return 0.0
@@ -111,19 +101,27 @@ def _moment(body: dict[str, Any], now: float) -> float:
     return float(at)
 
 
+async def cancel(request: web.Request) -> web.Response:
+    """POST /console/api/broadcast/{id}/cancel: how many messages are not sent because of it."""
+    container, who, broadcast_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
+    count = await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, who))
+    return reply({"cancelled": count})
+
+
 # ---- timed messages ----
 
 
 async def find_timed(request: web.Request) -> web.Response:
     """GET /console/api/timed."""
-    container, asked = request.app[HOUSE], page(request)
+    container, asked = request.app[CONTAINER], page(request)
     found = await container.store.read(lambda s: container.timed_messages.listed(s, asked))
-    return listing("timed", found.map(lambda row: {**timed_message(row), "topic": _topic(container, row.number)}))
+    names = await names_of(request, numbers=[row.number for row in found.rows])
+    return listing("timed", found.map(lambda row: {**timed_message(row), "topic": names.topic(row.number)}))
 
 
 async def add_timed(request: web.Request) -> web.Response:
     """POST /console/api/timed {number, cron, text}: add a timed message."""
-    container, who = request.app[HOUSE], request[VISITOR].actor
+    container, who = request.app[CONTAINER], request[VISITOR].actor
     body = await read_object(request)
     cron, words, wanted = field(body, "cron"), text(body, "text"), body.get("number")
     qun = container.groups.by_number(wanted) if type(wanted) is int else None
@@ -135,6 +133,6 @@ async def add_timed(request: web.Request) -> web.Response:
 
 async def remove_timed(request: web.Request) -> web.Response:
     """DELETE /console/api/timed/{id}: delete a timed message."""
-    container, who, timed_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, timed_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
     await container.store.write(lambda s: container.timed_messages.remove(s, timed_id, who))
     return web.Response(status=204)

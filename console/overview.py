@@ -7,36 +7,38 @@ from typing import Any
 from aiohttp import web
 from sqlmodel import Session
 
-from api.app_keys import ASSISTANTS, HOUSE
+from api.app_keys import CONTAINER
 from api.responses import iso, reply
-from console.accounts import shown
+from console.accounts import served_anywhere
+from console.peers import gather
 from models.durable import WorkState
 from models.statistics import DayTotal
+from services.support.lists import count_unfinished
 
 
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/overview: state of accounts, tickets and queues."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
 
     def load(session: Session) -> Any:
-        return container.daily_totals.read(session), container.daily_totals.peaks(session)
+        totals = container.daily_totals
+        return totals.read(session), totals.peaks(session), count_unfinished(session)
 
-    days, peaks = await container.store.read(load)
+    days, peaks, tickets = await container.store.read(load)
     failed = await container.webhooks.listed(WorkState.FAILED)
-    tickets = list(container.tickets)
-    waiting = [ticket for ticket in tickets if not ticket.staff_id]
+    served = await served_anywhere(request)
     return reply(
         {
-            "accounts": [shown(container, status) for status in request.app[ASSISTANTS].listed_here()],
+            "accounts": served["accounts"],
             "days": [_day(day) for day in days],
             "pace": [{"day": one.day, "account": one.account, "kind": one.kind, "ratio": one.ratio} for one in peaks],
             "tickets": {
-                "open": len(tickets),
-                "waiting": len(waiting),
-                "oldest": iso(min((ticket.opened_at for ticket in waiting), default=None)),
+                "open": tickets.open,
+                "waiting": tickets.waiting,
+                "oldest": iso(tickets.oldest),
             },
             "failed_webhooks": len(failed),
-            "queues": container.outbox.waiting(),
+            "queues": served["queues"],
         }
     )
 
@@ -57,13 +59,21 @@ def _day(day: DayTotal) -> dict[str, Any]:
 
 async def status(request: web.Request) -> web.Response:
     """GET /console/api/status: how many customers wait, and which accounts are not online."""
-    container = request.app[HOUSE]
+    parts = await gather(request, "away", away_here)
+    away = [one for part in parts for one in part["away"]]
+    tickets = await request.app[CONTAINER].store.read(count_unfinished)
+    return reply({"status": {"waiting": tickets.waiting, "away": away}})
+
+
+def away_here(request: web.Request) -> dict[str, Any]:
+    """Return the accounts of this process that are not online."""
+    container = request.app[CONTAINER]
     language = container.config.language
     away = [
         {
             "account": wechat.account,
             "state": wechat.state,
-            "since": iso(container.accounts.away_since(wechat.account)),
+            "since": iso(container.accounts.offline_since(wechat.account)),
             "long": container.offline_alerts.is_long(wechat.account),
             "reason": wechat.reason.text(language) if wechat.reason else "",
             "scan": bool(wechat.qr_code),
@@ -71,5 +81,4 @@ async def status(request: web.Request) -> web.Response:
         for wechat in container.accounts
         if not container.accounts.is_online(wechat.account)
     ]
-    waiting = sum(not ticket.staff_id for ticket in container.tickets)
-    return reply({"status": {"waiting": waiting, "away": away}})
+    return {"away": away}

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.view_limit import ViewLimit
 from console import (
     accounts,
@@ -17,9 +17,11 @@ from console import (
     groups,
     knowledge,
     login,
+    names,
     outreach,
     overview,
     page_files,
+    peers,
     records,
     settings,
     tickets,
@@ -94,6 +96,7 @@ ROUTES: Final = (
     Route("GET", f"{API}/broadcast", outreach.find, AGENT),
     Route("GET", f"{API}/broadcast/{ID}", outreach.read, AGENT),
     Route("POST", f"{API}/broadcast", outreach.send, ADMIN),
+    Route("POST", f"{API}/broadcast/{ID}/cancel", outreach.cancel, ADMIN),
     Route("GET", f"{API}/timed", outreach.find_timed, AGENT),
     Route("POST", f"{API}/timed", outreach.add_timed, ADMIN),
     Route("DELETE", f"{API}/timed/{ID}", outreach.remove_timed, ADMIN),
@@ -114,12 +117,21 @@ ROUTES: Final = (
     Route("DELETE", f"{API}/session/{{id:[0-9a-f]{{16}}}}", settings.end_session, ADMIN),
 )
 
+PARTS: Final[dict[str, peers.Provide]] = {  # what the other processes of a cluster ask
+    "accounts": accounts.served_here,
+    "away": overview.away_here,
+    "friends": accounts.friends_here,
+    names.PART: names.known_here,
+}
+
 
 def add_to(app: web.Application) -> None:
-    """Have the API's application serve the console as well."""
-    app[page_files.VIEWS] = ViewLimit(app[HOUSE].clock)
+    """Add the console to the API's application."""
+    app[page_files.VIEWS] = ViewLimit(app[CONTAINER].clock)
     app[events.STREAMS] = set[asyncio.Task[object]]()
     app.on_shutdown.append(events.end_streams)
+    if app[CONTAINER].peers is not None:
+        peers.add_to(app, PARTS)
     for route in ROUTES:
         handler = route.handler if route.role is None else guarded(route.handler, route.role)
         app.router.add_route(route.method, route.path, handler)

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 from aiohttp import web
 
-from api.app_keys import ASSISTANTS, HOUSE
+from api.app_keys import CONTAINER
 from api.body import field, number, read_object
 from api.responses import iso, reply
+from app.container import Container
 from config import ConfigError
 from config.masked import masked
 from console.access import VISITOR
-from console.accounts import shown
-from console.names import person_name
+from console.accounts import friends_here, served_anywhere
+from console.names import Names, names_of
+from console.peers import gather
+from errors import NotFound
+from models.accounts import Admin
 from services.upkeep.reload import ReloadResult
 
 
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/settings: admins, staff, sessions, and the config without secrets."""
-    container, me = request.app[HOUSE], request[VISITOR]
+    container, me = request.app[CONTAINER], request[VISITOR]
     admins, sessions = await container.store.read(
         lambda s: (container.admins.listed(s), container.console_sessions.listed(s))
     )
-    config = masked(container.config)
-    staff = []
-    for account in container.accounts.names():
-        room = container.staff_rooms.of(account)
-        people = sorted(room.member_ids - {container.accounts.get(account).self_id}) if room else []
-        names = [{"id": id, "name": person_name(container, id) or id} for id in people]
-        staff.append({"assistant": account, "room": room.topic if room else "", "people": names})
+    config, served = masked(container.config), await served_anywhere(request)
+    names = await names_of(request, [*container.accounts.configured_admins(), *(row.contact_id for row in admins)])
+    staff = [
+        {"assistant": one["account"], "room": one["staff_room"], "people": served["staff"].get(one["account"], [])}
+        for one in served["accounts"]
+    ]
     return reply(
         {
-            "assistants": [shown(container, status) for status in request.app[ASSISTANTS].listed_here()],
-            "admins": _admins(container, admins),
+            "assistants": served["accounts"],
+            "admins": _admins(container, admins, names),
             "staff": staff,
             "sessions": [
                 {
@@ -57,11 +61,11 @@ def _yaml(value: Any) -> str:
     return yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100).removesuffix("...\n")
 
 
-def _admins(container: Any, added: Any) -> list[dict[str, Any]]:
+def _admins(container: Container, added: Sequence[Admin], names: Names) -> list[dict[str, Any]]:
     configured = container.accounts.configured_admins()
-    shown = [{"id": None, "contact_id": id, "name": person_name(container, id) or id} for id in configured]
+    shown: list[dict[str, Any]] = [{"id": None, "contact_id": id, "name": names.person(id) or id} for id in configured]
     for row in added:
-        name = row.name or person_name(container, row.contact_id) or row.contact_id
+        name = row.name or names.person(row.contact_id) or row.contact_id
         shown.append({"id": row.id, "contact_id": row.contact_id, "name": name})
     return shown
 
@@ -69,7 +73,7 @@ def _admins(container: Any, added: Any) -> list[dict[str, Any]]:
 async def preview(request: web.Request) -> web.Response:
     """GET /console/api/settings/preview: what a reload would change, or the config's error."""
     try:
-        return reply({"preview": _result(await request.app[HOUSE].reloader.preview())})
+        return reply({"preview": _result(await request.app[CONTAINER].reloader.preview())})
     except ConfigError as error:
         return reply({"preview": {"error": str(error)}})
 
@@ -77,7 +81,7 @@ async def preview(request: web.Request) -> web.Response:
 async def reload(request: web.Request) -> web.Response:
     """POST /console/api/settings/reload: reload the config."""
     try:
-        return reply({"reload": _result(await request.app[HOUSE].reloader.reload(request[VISITOR].actor))})
+        return reply({"reload": _result(await request.app[CONTAINER].reloader.reload(request[VISITOR].actor))})
     except ConfigError as error:
         return reply({"reload": {"error": str(error)}})
 
@@ -88,21 +92,35 @@ def _result(result: ReloadResult) -> dict[str, Any]:
 
 async def add_admin(request: web.Request) -> web.Response:
     """POST /console/api/admin {contact}: add an admin by WeChat id or 微信号 of a friend, not by nickname."""
-    container, who = request.app[HOUSE], request[VISITOR].actor
-    person = container.admins.friend(field(await read_object(request), "contact"))
-    await container.store.write(lambda s: container.admins.add(s, person.id, person.name, who))
-    return reply({"admin": {"contact_id": person.id, "name": person.name}}, 201)
+    container, who = request.app[CONTAINER], request[VISITOR].actor
+    contact_id, name = await _friend(request, field(await read_object(request), "contact"))
+    await container.store.write(lambda s: container.admins.add(s, contact_id, name, who))
+    return reply({"admin": {"contact_id": contact_id, "name": name}}, 201)
+
+
+async def _friend(request: web.Request, wanted: str) -> tuple[str, str]:
+    """Return id and name of the friend of any assistant with this WeChat id or 微信号; NotFound."""
+    try:
+        person = request.app[CONTAINER].admins.friend(wanted)
+    except NotFound:
+        parts = await gather(request, "friends", friends_here, q=wanted)
+        friends = (one for part in parts[1:] for one in part["friends"])
+        exact = {one["contact_id"]: one["name"] for one in friends if wanted in (one["contact_id"], one["weixin"])}
+        if len(exact) != 1:
+            raise
+        return next(iter(exact.items()))
+    return person.id, person.name
 
 
 async def remove_admin(request: web.Request) -> web.Response:
     """DELETE /console/api/admin/{id}: remove an admin, except the last one."""
-    container, who, admin_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, admin_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
     await container.store.write(lambda s: container.admins.remove(s, admin_id, who))
     return web.Response(status=204)
 
 
 async def end_session(request: web.Request) -> web.Response:
     """DELETE /console/api/session/{id}: end a session, identified by the prefix of its hash shown in the list."""
-    container, who, begin = request.app[HOUSE], request[VISITOR].actor, request.match_info["id"]
+    container, who, begin = request.app[CONTAINER], request[VISITOR].actor, request.match_info["id"]
     await container.store.write(lambda s: container.console_sessions.end(s, begin, who))
     return web.Response(status=204)

@@ -16,8 +16,10 @@ from handlers.chat_commands import (
     administration,
     console,
     info,
+    keywords,
     members,
     presentation,
+    recognition,
     reports,
     scheduled,
     staff_room,
@@ -25,10 +27,11 @@ from handlers.chat_commands import (
     words,
 )
 from handlers.chat_commands.request import CommandReply, CommandRequest, why
+from handlers.chat_commands.words import CANCEL
 from handlers.context import EventContext
 from models.groups import Qun
 from services.messaging.messages import text
-from services.outreach.broadcasts import MINUTES
+from services.outreach.broadcasts import CONFIRM_MINUTES
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
 
@@ -82,16 +85,17 @@ COMMANDS: Final = (
     Command("/拉黑", "@人", "移出并拉黑", About.GROUP, members.blacklist),
     Command("/解除拉黑", "昵称", "", About.GROUP, members.forgive),
     Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked),
-    Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, words.keywords),
+    Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, keywords.keywords),
     Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
-    Command("/群发", "文本", "发到所有群", About.ACCOUNT, scheduled.broadcast),
+    Command("/群发", "文本 | 取消 [编号]", "发到所有群", About.ACCOUNT, scheduled.broadcast),
     Command("/群列表", "[词]", "看所有群", About.ACCOUNT, administration.group_list),
+    Command("/认领", "[编号 [否]]", "找回编号变了的群", About.ACCOUNT, recognition.recognise),
     Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "", About.ADMINS, administration.admins),
     Command("/问答", "[加 问题=答案 | 删 编号]", "", About.ACCOUNT, administration.questions),
     Command("/重载", "", "重新加载配置", About.ACCOUNT, administration.reload),
     Command("/登录", "", "打开管理后台", About.CONSOLE, console.log_in),
     Command("/登出", "", "退出管理后台", About.CONSOLE, console.log_out),
-    Command("/日报", "开|关", "每天早上给群主发日报", About.GROUP, reports.report),
+    Command(reports.NAME, "开|关", "每天早上给群主发日报", About.GROUP, reports.report),
     Command("/任务", "", "看定时任务", About.ACCOUNT, reports.jobs),
     Command("/流程", "[结束 编号]", "看、结束流程", About.ACCOUNT, systems.flows),
     Command("/绑定客服群", "", "把所在的群设为客服群", About.STAFF_ROOM, staff_room.bind),
@@ -103,7 +107,7 @@ ADMINS_ONLY: Final = (About.STAFF_ROOM, About.ADMINS)
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
 ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for the account to be online
-CONFIRM, CANCEL = "确认", "取消"
+CONFIRM: Final = "确认"
 _COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
@@ -125,18 +129,18 @@ def begun(said: str) -> Command | None:
     return next((one for one in COMMANDS if match and f"/{match[2]}".startswith(one.name)), None)
 
 
-async def in_group(event: GroupMessage, context: EventContext) -> bool:
+async def run_in_group(event: GroupMessage, context: EventContext) -> bool:
     """Handle a command in a group."""
     qun = context.container.groups.by_room(event.account, event.room_id)
     parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
     if qun is None and (parsed is None or parsed[0].about is not About.STAFF_ROOM):
         return False
     if parsed is None:
-        return qun is not None and _slip_in_group(event, context, qun)
+        return qun is not None and await _slip_in_group(event, context, qun)
     command, rest = parsed
     if context.is_old:
         return True
-    if not _may(event, context, None if command.about in ADMINS_ONLY else qun):
+    if not await _may(event, context, None if command.about in ADMINS_ONLY else qun):
         context.reply(text(context.container.config.texts.not_allowed, [event.contact_id]))
         return True
     number = _NUMBER.match(rest)
@@ -153,22 +157,24 @@ async def in_group(event: GroupMessage, context: EventContext) -> bool:
     return True
 
 
-def _may(event: GroupMessage, context: EventContext, qun: Qun | None) -> bool:
+async def _may(event: GroupMessage, context: EventContext, qun: Qun | None) -> bool:
     """Whether the sender may give commands here: an admin, or the owner of the group `qun`."""
-    is_owner = qun is not None and event.contact_id == qun.owner_id
-    return is_owner or context.container.accounts.is_admin(event.account, event.contact_id)
+    if context.container.accounts.is_admin(event.account, event.contact_id):
+        return True
+    owners = context.container.group_owners
+    return qun is not None and await owners.owns(qun, event.room_id, event.contact_id)
 
 
-def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
+async def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
     """Reply with the syntax if someone who may give a command forgot the blank after its name."""
     command = begun(event.text)
-    if command is None or context.is_old or not _may(event, context, qun):
+    if command is None or context.is_old or not await _may(event, context, qun):
         return False
     context.reply(fill(context.container.config.texts.usage, usage=command.usage))
     return True
 
 
-async def in_private(event: PrivateMessage, context: EventContext) -> bool:
+async def run_in_private(event: PrivateMessage, context: EventContext) -> bool:
     """Handle a private command."""
     parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
     if parsed is None:
@@ -233,27 +239,27 @@ def answer(context: EventContext, given: CommandReply) -> None:
     context.write(say)
 
 
-async def confirmed(event: PrivateMessage, context: EventContext) -> bool:
+async def confirm_broadcast(event: PrivateMessage, context: EventContext) -> bool:
     """Handle an admin's 确认 or 取消 of a broadcast."""
     said = event.text.strip()
     if said not in (CONFIRM, CANCEL) or not context.container.accounts.is_admin(event.account, event.contact_id):
         return False
     broadcasts, texts = context.container.broadcasts, context.container.config.texts
-    waiting = await broadcasts.waiting(event.account, event.contact_id)
+    waiting = await broadcasts.unconfirmed(event.account, event.contact_id)
     if waiting is None or context.is_old:
         return False
     if await context.container.flows.asked_at(event.account, event.contact_id) > waiting.created_at:
         return False  # a flow has asked for it since then
-    if said == CANCEL or broadcasts.is_late(waiting):
+    if said == CANCEL or broadcasts.has_expired(waiting):
         context.write(lambda s: broadcasts.cancel(s, waiting))
-        late = fill(texts.broadcast_expired, minutes=MINUTES)
+        late = fill(texts.broadcast_expired, minutes=CONFIRM_MINUTES)
         context.reply(texts.broadcast_cancelled if said == CANCEL else late)
         return True
     answer(context, CommandReply(act=lambda s: fill(texts.broadcast_sent, count=broadcasts.send(s, waiting))))
     return True
 
 
-async def unknown(event: PrivateMessage, context: EventContext) -> bool:
+async def reply_unknown(event: PrivateMessage, context: EventContext) -> bool:
     """Reply to an admin's unknown or misspelt command that no other handler has handled."""
     match = _COMMAND.fullmatch(event.text.strip()) if event.kind is MessageKind.TEXT else None
     is_admin = match is not None and context.container.accounts.is_admin(event.account, event.contact_id)

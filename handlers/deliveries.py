@@ -14,7 +14,7 @@ TRIES: Final = 10
 PAUSE: Final = 0.2  # seconds
 
 
-async def failed(event: MessageFailed, context: EventContext) -> bool:
+async def record_failure(event: MessageFailed, context: EventContext) -> bool:
     """Mark an accepted message that was not delivered as failed, and notify those who depend on it."""
     outbox, queue = context.container.outbox, f"{QUEUE}:{event.account}"
     number = int(event.message_id) if event.message_id else await _sent_last(event, context, queue)
@@ -39,14 +39,14 @@ async def _sent_last(event: MessageFailed, context: EventContext, queue: str) ->
     return 0
 
 
-async def answered_elsewhere(event: StaffMessage, context: EventContext) -> bool:
+async def record_staff_message(event: StaffMessage, context: EventContext) -> bool:
     """Store a message that staff sent from their own client, and keep silent while they serve the customer."""
     context.write(lambda s: context.container.staff_client.said(s, event))
     return True
 
 
 async def session_changed(event: SessionChanged, context: EventContext) -> bool:
-    """Follow a session that staff took over in their own client, or that has ended."""
+    """Update the ticket of a session that staff took over in their own client or that has ended."""
     client = context.container.staff_client
     ended = event.step is SessionStep.ENDED
     context.write(lambda s: client.ended(s, event) if ended else client.taken(s, event))

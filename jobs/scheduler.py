@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from app.container import Container
-from config import Config, ConfigError
+from config import Config
 from config.settings import JobSettings as Change
 from jobs.job import ScheduledJob
 from services.outreach.timed_messages import trigger
@@ -29,29 +29,35 @@ MOVING: Final = 120.0  # seconds in which an account may have been with nobody w
 SETTLED: Final = 15.0  # seconds after which accounts that were taken together are all there
 
 
-def _times(jobs: Sequence[ScheduledJob], changes: Sequence[Change], zone: ZoneInfo) -> dict[str, BaseTrigger]:
+def _times(jobs: Sequence[ScheduledJob], config: Config) -> dict[str, BaseTrigger]:
     """Return the trigger of each enabled job; raise ConfigError naming an invalid change."""
+    zone = ZoneInfo(config.timezone)
     times = {job.name: trigger(job.cron, zone) for job in jobs}
     names = list(times)
-    for number, change in enumerate(changes):
+    for number, change in enumerate(config.jobs):
+        place = ("jobs", number)
         if change.name not in names:
             known = ", ".join(names)
-            raise ConfigError(f"jobs.{number}.name: {change.name!r} is not valid: unknown job; allowed: {known}")
+            raise config.error(
+                (*place, "name"),
+                f"jobs.{number + 1}.name: {change.name!r} is not valid: unknown job; allowed: {known}",
+            )
         if not change.enabled:
             times.pop(change.name, None)
         elif change.cron:
             try:
                 times[change.name] = trigger(change.cron, zone)
             except ValueError as error:
-                raise ConfigError(
-                    f"jobs.{number}.cron: {change.cron!r} is not valid: expected five crontab fields: {error}"
+                raise config.error(
+                    (*place, "cron"),
+                    f"jobs.{number + 1}.cron: {change.cron!r} is not valid: expected five crontab fields: {error}",
                 ) from None
     return times
 
 
 def check_times(jobs: Sequence[ScheduledJob], config: Config) -> None:
     """Raise ConfigError for invalid job times."""
-    _times(jobs, config.jobs, ZoneInfo(config.timezone))
+    _times(jobs, config)
 
 
 class Jobs:
@@ -64,7 +70,7 @@ class Jobs:
         self._container = container
         self._known = {job.name: job for job in jobs}
         container.reloader.on_reload(self._prepare)
-        self._triggers = _times(jobs, container.config.jobs, container.zone)
+        self._triggers = _times(jobs, container.config)
         self._running = {name: asyncio.Lock() for name in self._known}
         # Jobs are kept in memory: the state that must survive a restart is in the database (services.upkeep.job_log).
         self._scheduler = AsyncIOScheduler(timezone=container.zone)
@@ -77,7 +83,7 @@ class Jobs:
         book = self._container.job_log
         await book.load()
         book.names, book.next_at = list(self._triggers), self._next_at
-        missed = [name for name in self._triggers if self._was_missed(name)]
+        missed = {name: due for name in self._triggers if (due := self._missed(name)) is not None}
         for name in self._triggers:
             await book.begin(name)
             self._plan(name)
@@ -98,7 +104,7 @@ class Jobs:
 
     def _prepare(self, config: Config) -> Prepared:
         """Prepare the job times of a new config."""
-        triggers = _times(list(self._known.values()), config.jobs, self._container.zone)
+        triggers = _times(list(self._known.values()), config)
         return Prepared(lambda: self._take(triggers, config.jobs))
 
     def _take(self, triggers: dict[str, BaseTrigger], changes: Sequence[Change]) -> None:
@@ -122,33 +128,40 @@ class Jobs:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def account_taken(self) -> None:
-        """An account comes from another process: run again, soon, what was due while it was with nobody. What such a
-        job has done already it does not do twice."""
+        """Run soon the jobs that were missed while an account had no process. Jobs do nothing twice."""
         if self._after_taking is None or self._after_taking.done():
             self._after_taking = asyncio.create_task(self._run_what_was_due())
 
     async def _run_what_was_due(self) -> None:
         await asyncio.sleep(SETTLED)
-        since = self._container.clock() - MOVING
+        await self._container.job_log.load()  # what other processes have run
         for name in list(self._triggers):
-            due = self._next_after(name, since)
             job = self._known[name]
-            if job.made_up and not job.once and due is not None and due <= self._container.clock():
+            if job.made_up and (self._missed(name) is not None if job.once else self._was_due_lately(name)):
                 await self.run(name)
+
+    def _was_due_lately(self, name: str) -> bool:
+        due = self._next_after(name, self._container.clock() - MOVING)
+        return due is not None and due <= self._container.clock()
 
     async def made_up(self) -> None:
         """Wait until the missed runs are made up."""
         await asyncio.gather(*self._tasks[:1])
 
-    async def run(self, name: str) -> None:
-        """Run a job now and record the result."""
-        if self._known[name].once and not self._container.ownership.holds(GLOBAL):
+    async def run(self, name: str, due: float | None = None) -> None:
+        """Run a job now and record the result. `due`: when it should have run, if that was missed."""
+        job = self._known[name]
+        if job.once and not self._container.ownership.holds(GLOBAL):
             return
         began = time.perf_counter()
         async with self._running[name]:
             at = self._container.clock()
             try:
-                result, ok = await self._known[name].run(self._container), True
+                if due is None or job.make_up is None:
+                    running = job.run(self._container)
+                else:
+                    running = job.make_up(self._container, due)
+                result, ok = await running, True
             except Exception as error:
                 log.exception("job %s failed", name)
                 result, ok = type(error).__name__, False
@@ -158,14 +171,15 @@ class Jobs:
         level = logging.INFO if result or not ok else logging.DEBUG
         log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", words, spent)
 
-    async def _make_up(self, names: Sequence[str]) -> None:
-        if self._container.cluster is not None and names:  # its accounts come one after the other
+    async def _make_up(self, missed: Mapping[str, float]) -> None:
+        """Run the jobs that were missed; by name, when they were last due."""
+        if self._container.cluster is not None and missed:  # its accounts come one after the other
             await asyncio.sleep(SETTLED + self._container.config.cluster.lease_seconds)
         # group data is reliable once the accounts have read it again
         await self._container.accounts.all_online(PATIENCE)
-        for name in names:
+        for name, due in missed.items():
             log.info("job %s was missed while the bot was down", name)
-            await self.run(name)
+            await self.run(name, due)
 
     async def _follow_clock(self) -> None:
         """Schedule all jobs again when the clock was set back: APScheduler would wait for the old times."""
@@ -180,12 +194,19 @@ class Jobs:
             self._container.account_clocks.check()
             await asyncio.to_thread(self._container.media.check)
 
-    def _was_missed(self, name: str) -> bool:
+    def _missed(self, name: str) -> float | None:
+        """Return the last time at which a job was due while the bot was down; None if there is none."""
         last = self._container.job_log.last.get(name)
         if last is None or not self._known[name].made_up:
-            return False
+            return None
+        now = self._container.clock()
         due = self._next_after(name, last.at)
-        return due is not None and due <= self._container.clock()
+        if due is None or due > now:
+            return None
+        if self._known[name].make_up is not None:
+            while (following := self._next_after(name, due + 1)) is not None and following <= now:
+                due = following
+        return due
 
     def _next_at(self, name: str) -> float | None:
         return self._next_after(name, self._container.clock()) if name in self._triggers else None

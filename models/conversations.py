@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
+from models.row_id import row_id
+
 _IN_TICKET = text("ticket is not null")
 
 
@@ -16,7 +18,7 @@ class Said(SQLModel, table=True):
         Index("ix_said_ticket", "ticket", "id", sqlite_where=_IN_TICKET, postgresql_where=_IN_TICKET),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = row_id()
     account: str
     conversation: str  # contact id or room id
     by: str  # WeChat id; "" = the assistant
@@ -33,7 +35,7 @@ class Said(SQLModel, table=True):
 
 
 class Greeted(SQLModel, table=True):
-    """A new friend who has been greeted. Nobody is greeted twice."""
+    """A friend who has been greeted."""
 
     account: str = Field(primary_key=True)
     contact_id: str = Field(primary_key=True)

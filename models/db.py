@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import stamina
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
@@ -25,7 +26,7 @@ from sqlmodel import Session, SQLModel
 
 from models.database_file import DatabaseFile, FileLost
 from models.durable import Setting
-from models.fence import IDLE_LIMIT, TransactionGuard, session_name
+from models.fence import TransactionGuard, session_name
 from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob, failed
 from models.latency import COMMIT, READ, database_seconds
 from models.schema import bring_up_to_date
@@ -36,6 +37,7 @@ MAX_PER_COMMIT: Final = 256
 BUSY_MS: Final = 4000  # milliseconds that SQLite waits for a lock; a REST call may wait twice as long
 PING: Final = "ping"  # key of the row that `Store.ping` writes
 ASK_AGAIN: Final = 1.0  # seconds between queries about the result of a lost commit
+READ_AGAIN: Final = 3.0  # seconds for which a read is repeated whose connection was lost, as when PostgreSQL recovers
 # Rows per INSERT with RETURNING. The driver keeps a prepared statement for every row count: SQLAlchemy's default of
 # 1000 used 15 MB within a day.
 ROWS_AT_ONCE: Final = 32
@@ -63,7 +65,7 @@ def parse(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
 
 
-def lively(url: URL) -> dict[str, Any]:
+def with_keepalives(url: URL) -> dict[str, Any]:
     """Return the connection arguments for PostgreSQL; parameters in the URL take precedence."""
     return {name: value for name, value in LIVELY.items() if name not in url.query}
 
@@ -97,9 +99,8 @@ class Store:
             "hide_parameters": True,  # errors are logged and must not contain message texts
         }
         if not self.is_sqlite:
-            arguments = lively(self.url)
+            arguments = with_keepalives(self.url)
             if self.is_shared:
-                arguments["options"] = f"-c idle_in_transaction_session_timeout={IDLE_LIMIT}"
                 arguments["application_name"] = session_name(self._member)
             alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": arguments}
             return create_engine(self.url, pool_size=10, max_overflow=10, **alive, **usual)
@@ -154,11 +155,27 @@ class Store:
             await self.write(lambda session: session.merge(Setting(key=PING, value=str(time.time()))))
 
     async def read(self, fn: Callable[[Session], T]) -> T:
-        """Run `fn` in a session of its own on the read pool and return its value."""
+        """Run `fn` in a session of its own on the read pool and return its value.
+
+        If PostgreSQL closes the connection meanwhile, such as at its restart, `fn` runs again on another one.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
 
     def _read(self, fn: Callable[[Session], T]) -> T:
-        with self.seconds.labels(READ).time(), Session(self._engine, expire_on_commit=False) as session:
+        with self.seconds.labels(READ).time():
+            try:
+                return self._read_once(fn)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                log.warning("the connection was lost during a read, which is repeated: %s", type(error.orig).__name__)
+            for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=READ_AGAIN, wait_max=0.5):
+                with attempt:
+                    return self._read_once(fn)
+            raise AssertionError  # the context returns or raises
+
+    def _read_once(self, fn: Callable[[Session], T]) -> T:
+        with Session(self._engine, expire_on_commit=False) as session:
             return fn(session)
 
     def write_soon(self, fn: Callable[[Session], T]) -> asyncio.Future[T]:

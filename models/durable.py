@@ -8,6 +8,8 @@ from enum import StrEnum
 from sqlalchemy import JSON, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from models.row_id import row_id
+
 
 class EventState(StrEnum):
     """States of an inbox event."""
@@ -26,6 +28,7 @@ class WorkState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"  # interrupted by a crash, and not repeated by its policy
+    CANCELLED = "cancelled"  # before it was attempted
 
 
 class Priority(StrEnum):
@@ -50,7 +53,7 @@ class InboxEvent(SQLModel, table=True):
         ),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = row_id()
     account: str
     event_id: str
     kind: str
@@ -78,7 +81,7 @@ class OutboxItem(SQLModel, table=True):
         Index("ix_outbox_webhooks", "state", "id", sqlite_where=IS_WEBHOOK, postgresql_where=IS_WEBHOOK),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = row_id()
     queue: str = Field(index=True)  # "wx:ACCOUNT", "hook:NAME", "make:ACCOUNT"
     account: str = Field(default="", sa_column_kwargs={"server_default": ""})  # whose holder does it; "" = nobody's
     key: str  # within a queue, one key's items go in order
@@ -96,9 +99,9 @@ class OutboxItem(SQLModel, table=True):
 
 
 class Action(SQLModel, table=True):
-    """An entry of the audit log: who asked, what was done in WeChat, and what was seen afterwards.
+    """An entry of the audit log: who asked, what was done in WeChat, and what was observed afterwards.
 
-    The rows are also the counters of the pace: an action counts from the moment it is attempted.
+    The rows also count towards the rate limits: an action counts from the moment it is attempted.
     """
 
     __table_args__ = (
@@ -107,7 +110,7 @@ class Action(SQLModel, table=True):
         Index("ix_action_who_id", "who", "id"),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = row_id()
     at: float = Field(default_factory=time.time, index=True)
     account: str
     kind: str  # group | add | accept | remove | topic | announce | warn | blacklist | …

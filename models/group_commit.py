@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, event, text
@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from models.bulk_insert import KEY as BULK
 from models.bulk_insert import BulkInsert
-from models.fence import Fenced, TransactionGuard
+from models.fence import Fenced, TransactionGuard, accounts_of
 
 log = logging.getLogger(__name__)
 AfterCommit = Callable[[], object]
@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
 
 
 class _Unsure(NamedTuple):
-    """A commit whose result was lost with the connection; PostgreSQL is asked whether it was done."""
+    """A commit whose result was lost with the connection; PostgreSQL is asked whether it was executed."""
 
     mark: int
     outcomes: list[Outcome]
@@ -84,7 +84,7 @@ class GroupCommit:
             return before + self._together(connection, batch)
 
     def give_up(self) -> list[Outcome]:
-        """Fail the jobs of an unsure commit without asking the database any more."""
+        """Fail the jobs of an unsure commit without asking the database again."""
         unsure, self._unsure = self._unsure, None
         return failed([outcome.job for outcome in unsure.outcomes], unsure.error) if unsure else []
 
@@ -118,13 +118,16 @@ class GroupCommit:
 
     def _transact(self, connection: Connection, jobs: Sequence[WriteJob]) -> list[Outcome]:
         """Execute the jobs in one transaction. Return no outcomes if the connection was lost during the commit."""
-        outcomes, mark = [], None
+        outcomes: list[Outcome] = []
+        mark = None
         try:
             with connection.begin():
                 if self.guard is not None:
                     self.guard.begin(connection)
-                outcomes = _run(connection, jobs, self.guard)
-                if connection.dialect.name == "postgresql":
+                outcomes, accounts = _run(connection, jobs, self.guard)
+                if self.guard is not None:
+                    mark = self.guard.end(connection, accounts)
+                elif connection.dialect.name == "postgresql":
                     mark = connection.execute(MARK).scalar_one()
         except DBAPIError as error:
             if mark is None or not error.connection_invalidated:
@@ -160,8 +163,10 @@ def _was_done(connection: Connection, mark: int) -> bool:
         time.sleep(0.05)  # PostgreSQL has no notification for the end of a backend
 
 
-def _run(connection: Connection, jobs: Sequence[WriteJob], guard: TransactionGuard | None) -> list[Outcome]:
-    """Do the jobs in one transaction, one after the other on one session; none finds another's objects there."""
+def _run(
+    connection: Connection, jobs: Sequence[WriteJob], guard: TransactionGuard | None
+) -> tuple[list[Outcome], Collection[str]]:
+    """Run the jobs in one transaction, each with an empty identity map; return the accounts that must be held, too."""
     outcomes, bulk = [], BulkInsert()
     info: dict[str, Any] = {BULK: bulk}
     with Session(connection, info=info, expire_on_commit=False, join_transaction_mode="rollback_only") as session:
@@ -175,7 +180,7 @@ def _run(connection: Connection, jobs: Sequence[WriteJob], guard: TransactionGua
             outcomes.append(Outcome(job, value, None, then))
         bulk.write(connection)
         session.commit()  # the transaction belongs to the connection, which commits it
-    return outcomes
+        return outcomes, accounts_of(session)
 
 
 def failed(jobs: Sequence[WriteJob], error: BaseException) -> list[Outcome]:

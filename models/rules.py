@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 
+from sqlalchemy import Column, false
 from sqlmodel import Field, SQLModel
+
+from models.row_id import WIDE
 
 
 class BlockedWord(SQLModel, table=True):
@@ -36,7 +39,8 @@ class BroadcastState(StrEnum):
 
     ASKED = "asked"  # waits for 确认 from its admin
     SENT = "sent"  # queued for every group
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled"  # before it was confirmed
+    WITHDRAWN = "withdrawn"  # after it was queued
 
 
 class Broadcast(SQLModel, table=True):
@@ -53,14 +57,15 @@ class Broadcast(SQLModel, table=True):
     run_at: float = Field(default=0, sa_column_kwargs={"server_default": "0"})  # when to send it; 0 = now
     idempotency_key: str | None = Field(default=None, unique=True, index=True)
     fingerprint: str = Field(default="", sa_column_kwargs={"server_default": ""})  # hash of the request
+    reported: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  # the admin knows the result
 
 
 class BroadcastTarget(SQLModel, table=True):
-    """One room or friend that a broadcast was promised to; its message says what came of it."""
+    """One room or friend of a broadcast; the result is that of its message."""
 
     id: int | None = Field(default=None, primary_key=True)
     broadcast: int = Field(foreign_key="broadcast.id", index=True)
     account: str
     number: int  # of the group; 0 = a friend
     room_id: str  # or the friend's WeChat id
-    message: int  # OutboxItem.id
+    message: int = Field(sa_column=Column(WIDE, nullable=False))  # OutboxItem.id

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import Index, text
+from sqlalchemy import Column, Index, text
 from sqlmodel import Field, SQLModel
+
+from models.row_id import WIDE
 
 
 class TicketState(StrEnum):
@@ -46,7 +48,8 @@ class Ticket(SQLModel, table=True):
     room_id: str = ""  # the staff room it was announced in
     staff_id: str = ""  # the assignee
     staff_name: str = ""
-    told: int = 0  # Said.id up to which staff has seen the conversation
+    # Said.id up to which staff has seen the conversation
+    told: int = Field(default=0, sa_column=Column(WIDE, nullable=False))
     called_by: str = ""  # the staff member who last addressed the ticket; their next picture goes to it
     called_at: float = 0
     opened_at: float

@@ -6,13 +6,11 @@ grpclib writes headers and body separately. Each write is a system call, the lar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, Final
 
-from grpclib.client import Channel, Stream
+from grpclib.client import Channel
 from grpclib.exceptions import ProtocolError
-from grpclib.protocol import H2Protocol
+from grpclib.protocol import Connection, H2Protocol, Stream
 from h2.connection import H2Connection
 from hyperframe.frame import Frame
 
@@ -61,42 +59,39 @@ class BatchedTransport:
                 self._transport.write(data)
 
 
+class MessageTooLarge(ProtocolError):
+    """A server sends a message larger than LARGEST_MESSAGE, which is not read."""
+
+
+class BoundedStream(Stream):
+    """An HTTP/2 stream that rejects messages which do not fit into memory."""
+
+    async def recv_data(self, size: int) -> bytes:
+        """Read the bytes of a message; grpclib has read its size from the five bytes before it."""
+        if size > LARGEST_MESSAGE:
+            raise MessageTooLarge(f"a message of {size} bytes; the limit is {LARGEST_MESSAGE}")
+        return await self.buffer.read(size)
+
+
+class BoundedConnection(Connection):
+    """A connection of bounded streams."""
+
+    def create_stream(self, *, stream_id: int | None = None, wrapper: Any = None) -> Stream:
+        """Create a stream."""
+        return BoundedStream(self, self._connection, self._transport, stream_id=stream_id, wrapper=wrapper)
+
+
 class BatchedProtocol(H2Protocol):
-    """HTTP/2 over a BatchedTransport."""
+    """HTTP/2 over a BatchedTransport, with bounded streams."""
 
     def connection_made(self, transport: Any) -> None:
         """Wrap the transport."""
         super().connection_made(BatchedTransport(transport))  # type: ignore[arg-type]  # duck-typed
-
-
-class MessageTooLarge(ProtocolError):
-    """A server sends a message of more bytes than are taken; none of them is kept."""
-
-
-class BoundedStream(Stream[Any, Any]):
-    """A call whose answers have a size that fits into memory."""
-
-    async def send_request(self, *, end: bool = False) -> None:
-        """Begin the call."""
-        await super().send_request(end=end)
-        self._stream.recv_data = partial(_bounded, self._stream.recv_data)  # type: ignore[method-assign]
-
-
-async def _bounded(receive: Callable[[int], Awaitable[bytes]], size: int) -> bytes:
-    """A message's head says how long it is, and then it is asked for in one piece."""
-    if size > LARGEST_MESSAGE:
-        raise MessageTooLarge(f"a message of {size} bytes; {LARGEST_MESSAGE} are taken")
-    return await receive(size)
+        self.connection.__class__ = BoundedConnection  # grpclib has no factory for it
 
 
 class BatchedChannel(Channel):
     """A gRPC client channel over a BatchedTransport."""
-
-    def request(self, *call: Any, **how: Any) -> Stream[Any, Any]:
-        """A call on this channel."""
-        stream = super().request(*call, **how)
-        stream.__class__ = BoundedStream
-        return stream
 
     def _protocol_factory(self) -> H2Protocol:
         plain = super()._protocol_factory()

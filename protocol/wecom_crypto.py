@@ -12,9 +12,10 @@ import hashlib
 import hmac
 import os
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 BLOCK: Final = 32  # the scheme pads (PKCS#7) to 32 bytes, not to AES's 16
 RANDOM: Final = 16
@@ -73,6 +74,8 @@ class CallbackCrypto:
         return message
 
     def _cipher(self) -> Cipher[modes.CBC]:
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # 6 MB, only for WeCom accounts
+
         return Cipher(algorithms.AES(self._key), modes.CBC(self._key[:16]))
 
 

@@ -6,32 +6,33 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from h2.errors import ErrorCodes
 
 if TYPE_CHECKING:
-    from relay.http2 import Connection
+    from relay.http2 import Http2Connection
 
 Headers = Sequence[tuple[bytes, bytes]]
+WINDOW: Final = 2**16 - 1  # bytes that a peer may send on a stream before they are consumed
 
 
 class Receiver(Protocol):
     """Callbacks for what arrives on a stream."""
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
-        """Headers or, after them, trailers."""
+        """Handle headers or, after them, trailers."""
 
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
-        """Data. The peer may send `size` bytes more once `Stream.consumed` is called."""
+        """Handle data. The peer may send `size` bytes more once `Stream.consumed` is called."""
 
     def on_reset(self, code: int | None) -> None:
-        """The peer gave the stream up, for an HTTP/2 error code; None: the connection is lost."""
+        """Handle a stream that the peer reset with an HTTP/2 error code; None: the connection is lost."""
 
 
 @dataclass(slots=True)
 class Piece:
-    """Something to be sent on a stream: headers, or data."""
+    """Something that waits to be sent on a stream: headers, or data."""
 
     data: bytes
     end: bool
@@ -42,33 +43,119 @@ class Piece:
 class Stream:
     """A stream of a connection. Sending obeys the peer's flow control."""
 
-    def __init__(self, connection: Connection, id: int) -> None:
+    __slots__ = (
+        "_drained",
+        "_ends",
+        "_is_unread",
+        "_owed",
+        "_unread",
+        "_waiting",
+        "connection",
+        "has_ended",
+        "id",
+        "is_closed",
+        "room",
+    )
+
+    def __init__(self, connection: Http2Connection, id: int, room: int) -> None:
         self.id = id
         self.connection = connection
+        self.room = room  # bytes that the peer takes on this stream
         self.is_closed = False
         self.has_ended = False  # the peer sends nothing more
         self._ends = False  # nothing more is to be sent
         self._is_unread = False  # what the peer still sends is of no use
+        self._unread = 0  # bytes received and not consumed
+        self._owed = 0  # bytes consumed, of which the peer is not told yet
         self._waiting: deque[Piece] = deque()
-        self._drained = asyncio.Event()
+        self._drained: asyncio.Future[None] | None = None
+
+    # ---- sending ----
 
     def send_headers(self, headers: Headers, *, end: bool = False) -> None:
         """Send headers, or trailers after the data that waits."""
-        self._send(Piece(b"", end, headers))
+        if self.is_closed or self._ends:
+            return
+        self._ends = end
+        if not self._waiting and self.connection.may_write:
+            self.connection.send_headers(self.id, headers, end=end)
+            self._close_if_over()
+        else:
+            self._waiting.append(Piece(b"", end, headers))
 
     def send_data(self, data: bytes, *, end: bool = False, sent: Callable[[], None] | None = None) -> None:
         """Send data; `sent` is called when it no longer waits here."""
-        self._send(Piece(data, end, None, sent))
+        if self.is_closed or self._ends:
+            if sent is not None:
+                sent()
+            return
+        self._ends = end
+        if not self._waiting and self.connection.send_whole(self, data, end=end):
+            if sent is not None:
+                sent()
+            self._close_if_over()
+            return
+        self._waiting.append(Piece(data, end, None, sent))
+        self.pump()
 
     async def drain(self) -> None:
         """Wait until nothing waits to be sent."""
         while self._waiting:
-            self._drained.clear()
-            await self._drained.wait()
+            if self._drained is None:
+                self._drained = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._drained)
+
+    def pump(self) -> None:
+        """Send what the peer's flow control lets through."""
+        while self._waiting and self._has_sent(self._waiting[0]):
+            self._done(self._waiting.popleft())
+        if not self._waiting:
+            self._report_drained()
+            self._close_if_over()
+
+    def _has_sent(self, piece: Piece) -> bool:
+        connection = self.connection
+        if piece.headers is None:
+            while not connection.send_whole(self, piece.data, end=piece.end):
+                room = connection.room(self)
+                if room <= 0:
+                    return False
+                connection.send_whole(self, piece.data[:room], end=False)
+                piece.data = piece.data[room:]
+            return True
+        if connection.may_write:
+            connection.send_headers(self.id, piece.headers, end=piece.end)
+        return connection.may_write
+
+    # ---- receiving ----
+
+    def received(self, size: int) -> bool:
+        """Count data; whether the peer was allowed to send it."""
+        self._unread += size
+        return self._unread + self._owed <= WINDOW
 
     def consumed(self, size: int) -> None:
         """Let the peer send so many bytes more."""
-        self.connection.acknowledge(self.id, size)
+        if self.is_closed or not size:
+            return
+        self._unread -= size
+        self._owed += size
+        if self._owed > WINDOW // 2 and not self.has_ended:
+            self.connection.enlarge(self.id, self._owed)
+            self._owed = 0
+        self.connection.consumed(size)
+
+    def stop_reading(self) -> None:
+        """After everything is sent, ask the peer to send no more."""
+        self._is_unread = True
+        self._close_if_over()
+
+    def ended(self) -> None:
+        """Record that the peer sends nothing more."""
+        self.has_ended = True
+        self._close_if_over()
+
+    # ---- the end ----
 
     def reset(self, code: int = ErrorCodes.CANCEL) -> None:
         """Give the stream up."""
@@ -78,37 +165,14 @@ class Stream:
 
     def close(self) -> None:
         """Close the stream and drop pending data."""
+        if self.is_closed:
+            return
         self.is_closed = True
         while self._waiting:
             self._done(self._waiting.popleft())
-        self._drained.set()
+        self._report_drained()
+        self.connection.consumed(self._unread)
         self.connection.forget(self)
-
-    def stop_reading(self) -> None:
-        """After all is sent, ask the peer to send no more."""
-        self._is_unread = True
-        self._close_if_over()
-
-    def ended(self) -> None:
-        """The peer sends nothing more."""
-        self.has_ended = True
-        self._close_if_over()
-
-    def pump(self) -> None:
-        """Send what the peer's flow control lets through."""
-        while self._waiting and self.connection.send(self.id, self._waiting[0]):
-            self._done(self._waiting.popleft())
-        if not self._waiting:
-            self._drained.set()
-            self._close_if_over()
-
-    def _send(self, piece: Piece) -> None:
-        if self.is_closed or self._ends:
-            self._done(piece)
-            return
-        self._ends = piece.end
-        self._waiting.append(piece)
-        self.pump()
 
     def _close_if_over(self) -> None:
         if not self._ends or self._waiting or self.is_closed:
@@ -117,6 +181,11 @@ class Stream:
             self.close()
         elif self._is_unread:
             self.reset(ErrorCodes.NO_ERROR)
+
+    def _report_drained(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
 
     @staticmethod
     def _done(piece: Piece) -> None:

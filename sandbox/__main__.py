@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
 import sys
 from pathlib import Path
 
 import sandbox
+from file_modes import make_files_private
 from sandbox.world.model import Refused
 
 
@@ -73,5 +73,5 @@ def main(given: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    os.umask(0o077)  # the files contain private conversations: readable by the owner only
+    make_files_private()
     sys.exit(main(sys.argv[1:]))

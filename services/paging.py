@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from sqlalchemy import BigInteger, BindParameter, literal
+
 from errors import InvalidParameter
-from models.schema import MAX_ID
+from models.row_id import MAX_ROW_ID
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
@@ -30,9 +32,14 @@ class PageRequest:
             raise InvalidParameter("limit")
         return cls(size, None if after is None else _whole("after", after))
 
+    @property
+    def bound(self) -> BindParameter[int]:
+        """Return `before` as a 64-bit value, which may also be compared with the ids of small tables."""
+        return literal(self.before, BigInteger)
+
 
 def _whole(name: str, value: str) -> int:
-    if not (value.isascii() and value.isdigit()) or len(value) > len(str(MAX_ID)) or int(value) > MAX_ID:
+    if not (value.isascii() and value.isdigit()) or len(value) > len(str(MAX_ROW_ID)) or int(value) > MAX_ROW_ID:
         raise InvalidParameter(name)
     return int(value)
 

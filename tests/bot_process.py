@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from tests.official import OfficialGateway
+from tests.waiting import SECONDS
 
 ROOT = Path(__file__).parent.parent
 ACCOUNT = "weimi1001"
@@ -59,7 +60,7 @@ class BotProcess:
             command = (sys.executable, "bot.py", "--config", str(self.folder / "config.yaml"))
             self.process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log)
 
-    async def ready(self, seconds: float = 60.0) -> None:
+    async def ready(self, seconds: float = SECONDS) -> None:
         """Wait until it is ready; raise RuntimeError with its last output if it exits instead."""
         deadline = time.monotonic() + seconds
         async with aiohttp.ClientSession() as http:
@@ -81,7 +82,7 @@ class BotProcess:
             await self.process.wait()
             self.process = None
 
-    async def terminate(self, seconds: float = 20.0) -> tuple[int, float]:
+    async def terminate(self, seconds: float = SECONDS) -> tuple[int, float]:
         """Send SIGTERM; return the exit code and the seconds it took."""
         assert self.process is not None
         began = time.monotonic()
@@ -100,7 +101,7 @@ class BotProcess:
                     sums[name] = sums.get(name, 0.0) + float(line.rpartition(" ")[2])
         return sums
 
-    async def quiet(self, seconds: float = 60.0) -> None:
+    async def quiet(self, seconds: float = SECONDS) -> None:
         """Wait until it has no unhandled events and unsent messages, twice in a row."""
         deadline = time.monotonic() + seconds
         still = 0

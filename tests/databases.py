@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,6 +13,20 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
+
+# No test turns the machine off. With a database per test, autovacuum would start a process several times a second, and
+# the checkpoint at the end would take longer than any test.
+SETTINGS = """
+fsync = off
+full_page_writes = off
+autovacuum = off
+jit = off
+wal_level = minimal
+max_wal_senders = 0
+max_wal_size = 256MB
+shared_buffers = 64MB
+log_line_prefix = '%m [%p] %q%a '
+"""
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +38,27 @@ def postgres() -> Iterator[str]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_RUNTIME_DIR", str(folder))  # required by its import
             pgserver = _import_pgserver()
-        server = pgserver.get_server(folder / "data", cleanup_mode="stop")
+        server = pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
+        server.ensure_pgdata_inited()
+        with (folder / "data/postgresql.conf").open("a") as file:
+            file.write(SETTINGS)
+        server.start()
         yield server.get_uri()
         server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def restart_postgres(database: str) -> None:
+    """Restart the server of a test's database, which ends all its sessions, and wait until it is up again."""
+    engine = create_engine(make_url(database).set(drivername="postgresql+psycopg"))
+    with engine.connect() as connection:
+        folder = Path(connection.execute(text("SHOW data_directory")).scalar_one())
+    engine.dispose()
+    program = next(Path(_import_pgserver().__file__).parent.glob("pginstall*/bin/pg_ctl"))
+    log = folder / "log"
+    command = (str(program), "-D", str(folder), "-w", "-m", "fast", "-l", str(log), "restart")
+    subprocess.run(command, check=True, user=folder.stat().st_uid, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _import_pgserver() -> Any:

@@ -19,8 +19,7 @@ from grpclib.const import Cardinality
 
 from protocol import CALLS
 from tests.official import SERVER_NAME, OfficialGateway, ca_certificate
-
-SECONDS = 20.0
+from tests.waiting import SECONDS
 
 
 def tls_context(ca: str) -> ssl.SSLContext:

@@ -7,6 +7,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.waiting import SECONDS
+
 Json = dict[str, Any]
 COMMAND_SECONDS = 120.0
 
@@ -51,7 +53,7 @@ class Control:
         status: Json = await self.do("status")
         return status
 
-    async def wait_connected(self, seconds: float = 30.0) -> None:
+    async def wait_connected(self, seconds: float = SECONDS) -> None:
         """Wait until a client holds the event stream."""
         await asyncio.wait_for(self.do("wait_connected"), seconds)
 
@@ -131,7 +133,7 @@ class Control:
         rows: list[Json] = await self.do("get", table=name)
         return rows
 
-    async def wait(self, table: str, count: int = 1, seconds: float = 30.0, **match: Any) -> list[Json]:
+    async def wait(self, table: str, count: int = 1, seconds: float = SECONDS, **match: Any) -> list[Json]:
         """Wait until a table has `count` rows with these values, e.g. wait("invitations", contactId="wxid_1")."""
         rows: list[Json] = await asyncio.wait_for(self.do("wait", table=table, count=count, match=match), seconds)
         return rows
@@ -170,7 +172,7 @@ class Control:
         """
         return await self.wait_sent(0, conversation)
 
-    async def wait_sent(self, count: int, conversation: str | None = None, seconds: float = 30.0) -> list[Json]:
+    async def wait_sent(self, count: int, conversation: str | None = None, seconds: float = SECONDS) -> list[Json]:
         """Wait until the account has sent `count` messages (to a conversation); return all of them."""
         where = {} if conversation is None else {"conversation": conversation}
         rows: list[Json] = await asyncio.wait_for(self.do("sent", count=count, **where), seconds)
@@ -180,7 +182,7 @@ class Control:
         """Return the calls since the gateway's start: method (e.g. roomCreate), args, at (ms)."""
         return await self.wait_calls(method, 0)
 
-    async def wait_calls(self, method: str | None = None, count: int = 1, seconds: float = 30.0) -> list[Json]:
+    async def wait_calls(self, method: str | None = None, count: int = 1, seconds: float = SECONDS) -> list[Json]:
         """Wait for `count` calls (of a method), finished or not; return all of them."""
         named = {} if method is None else {"method": method}
         rows: list[Json] = await asyncio.wait_for(self.do("calls", count=count, **named), seconds)

@@ -18,9 +18,9 @@ from sqlalchemy import text
 
 from models.db import Store
 from tests.bot_process import ROOT, free_port
+from tests.waiting import SECONDS
 from version import VERSION
 
-SECONDS = 60.0
 HANGS = """
 import asyncio, sys, time
 import bot
@@ -68,12 +68,12 @@ async def ends(config: Path) -> tuple[int, str]:
         (
             {"jobs": [{"name": "dayly"}]},
             2,
-            "config: jobs.0.name: 'dayly' is not valid: unknown job; allowed: expire",
+            "config: jobs.1.name: 'dayly' is not valid: unknown job; allowed: expire",
         ),
         (
             {"jobs": [{"name": "prune", "cron": "at 4"}]},
             2,
-            "config: jobs.0.cron: 'at 4' is not valid: expected five crontab fields",
+            "config: jobs.1.cron: 'at 4' is not valid: expected five crontab fields",
         ),
         ({"database": "sqlite:////proc/none/wxbot.db"}, 2, "cannot start: /proc/none is not writable ("),
         ({"database": "postgresql://wxbot:s3cret@127.0.0.1:1/db"}, 1, "cannot start: the database: connection failed"),
@@ -141,7 +141,7 @@ async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
         assert running.stdout is not None
         assert b"wxbot is running" in await asyncio.wait_for(running.stdout.readline(), SECONDS)
         running.terminate()
-        assert await asyncio.wait_for(running.wait(), 10) == 0
+        assert await asyncio.wait_for(running.wait(), SECONDS) == 0
     finally:
         if running.returncode is None:
             running.kill()
@@ -158,7 +158,7 @@ async def test_sigterm_in_the_middle_of_the_imports_ends_it(tmp_path: Path) -> N
                 break
             await asyncio.sleep(0.001)
         running.terminate()
-        _, said = await asyncio.wait_for(running.communicate(), 10)
+        _, said = await asyncio.wait_for(running.communicate(), SECONDS)
         assert (running.returncode, said) == (0, b"")
     finally:
         if running.returncode is None:
@@ -262,7 +262,7 @@ async def test_a_config_is_checked_without_a_start(tmp_path: Path) -> None:
     ("changes", "says"),
     [
         ({"keep_days": "long"}, "keep_days: 'long'"),
-        ({"jobs": [{"name": "dayly"}]}, "jobs.0.name"),
+        ({"jobs": [{"name": "dayly"}]}, "jobs.1.name"),
         ({"customer_service": {"faq": "questions.yaml"}}, "questions.yaml"),
     ],
 )

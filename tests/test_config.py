@@ -45,14 +45,17 @@ def test_files_beside_the_config_go_first(tmp_path: Path, monkeypatch: pytest.Mo
     """In a directory with its own FAQ file, that one is used, not the shipped one."""
     reply = "reply: [look, {image: map.png}, {file: price.pdf}]"
     text = f"customer_service: {{faq: faq.yaml, keywords: [{{equals: faq.yaml, {reply}}}]}}"
-    for name in ("faq.yaml", "map.png"):
-        (tmp_path / name).touch()
-    monkeypatch.chdir(ROOT)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for path in (tmp_path / "faq.yaml", tmp_path / "map.png", elsewhere / "faq.yaml", elsewhere / "price.pdf"):
+        path.touch()
+    monkeypatch.chdir(elsewhere)
     service = load(write(tmp_path, text)).customer_service
     assert service.faq == str(tmp_path / "faq.yaml")
     assert service.keywords[0].equals == "faq.yaml"
     assert service.keywords[0].reply[1:] == [ReplyPart(image=str(tmp_path / "map.png")), ReplyPart(file="price.pdf")]
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "price.pdf").touch()
     assert load("config.yaml").customer_service.faq == "faq.yaml"
 
 
@@ -83,9 +86,9 @@ def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pyt
         ("groups: {token_days: 36501}", "groups.token_days: 36501 is not valid: must be less than"),
         ("api: {public_url: 'http://h/?a=b'}", "api.public_url: 'http://h/?***' is not valid: expected a base URL"),
         ("api: {public_url: 'http://h/#a'}", "api.public_url: 'http://h/#a' is not valid: expected a base URL"),
-        ("api: {keys: ['k ']}", "api.keys.0: (hidden) is not valid: expected printable characters"),
-        ('api: {keys: ["k\\n"]}', "api.keys.0: (hidden) is not valid: expected printable characters"),
-        ("api: {keys: ['']}", "api.keys.0: '' is not valid: must not be empty"),
+        ("api: {keys: ['k ']}", "api.keys.1: (hidden) is not valid: expected printable characters"),
+        ('api: {keys: ["k\\n"]}', "api.keys.1: (hidden) is not valid: expected printable characters"),
+        ("api: {keys: ['']}", "api.keys.1: '' is not valid: must not be empty"),
         (
             "database: 'postgresql://u:p@h:port/d'",
             "database: 'postgresql://***@h:port/d' is not valid: expected sqlite:///",
@@ -98,37 +101,37 @@ def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pyt
         ("api:", "api: (no value) is not valid: expected a mapping"),
         ("keep_days: .nan", "keep_days: nan"),
         ("log_format: xml", "log_format: 'xml' is not valid: must be 'text' or 'json'"),
-        ("assistants: [{account: ''}]", "assistants.0.account: '' is not valid: must not be empty"),
-        ("assistants: [{account: ' '}]", "assistants.0.account: ' ' is not valid: must not be empty"),
+        ("assistants: [{account: ''}]", "assistants.1.account: '' is not valid: must not be empty"),
+        ("assistants: [{account: ' '}]", "assistants.1.account: ' ' is not valid: must not be empty"),
         (
             'assistants: [{account: a, token: "a\\n"}]',
-            "assistants.0.token: (hidden) is not valid: expected visible ASCII",
+            "assistants.1.token: (hidden) is not valid: expected visible ASCII",
         ),
         (
             "assistants: [{account: a, token: 令牌}]",
-            "assistants.0.token: (hidden) is not valid: expected visible ASCII",
+            "assistants.1.token: (hidden) is not valid: expected visible ASCII",
         ),
-        ("assistants: [{token: t}]", "assistants.0.account: this key is required"),
+        ("assistants: [{token: t}]", "assistants.1.account: this key is required"),
         (
             "assistants: [{account: a, endpoint: 'http://h:1'}]",
-            "assistants.0.endpoint: 'http://h:1' is not valid: expected host:port",
+            "assistants.1.endpoint: 'http://h:1' is not valid: expected host:port",
         ),
-        ("assistants: [{account: a, endpoint: 'h:70000'}]", "assistants.0.endpoint: 'h:70000'"),
+        ("assistants: [{account: a, endpoint: 'h:70000'}]", "assistants.1.endpoint: 'h:70000'"),
         (
             "assistants: [{account: a, tls_ca: no.pem}]",
-            "assistants.0.tls_ca: 'no.pem' is not valid: expected a PEM file",
+            "assistants.1.tls_ca: 'no.pem' is not valid: expected a PEM file",
         ),
-        ("assistants: [{account: a, authority: 'ftp://h', token: t}]", "assistants.0.authority: 'ftp://h'"),
-        ("assistants: [{account: a, authority: 'https://h'}]", "assistants.0.authority: 'https://h'"),
+        ("assistants: [{account: a, authority: 'ftp://h', token: t}]", "assistants.1.authority: 'ftp://h'"),
+        ("assistants: [{account: a, authority: 'https://h'}]", "assistants.1.authority: 'https://h'"),
         (
             "assistants: [{account: a, authority: 'https://h', endpoint: 'h:1', token: t}]",
-            "assistants.0.authority: 'https://h' is not valid: endpoint and authority",
+            "assistants.1.authority: 'https://h' is not valid: endpoint and authority",
         ),
-        ("assistants: [{account: a, endpoint: nonsense}]", "assistants.0.endpoint: 'nonsense'"),
+        ("assistants: [{account: a, endpoint: nonsense}]", "assistants.1.endpoint: 'nonsense'"),
         ("assistants: [{account: a}, {account: a}]", "assistants"),
         ("assistants: []", "assistants: an empty list is not valid: at least one item is required"),
-        ("assistants: [{account: a, tls: maybe}]", "assistants.0.tls: 'maybe'"),
-        ("api: {allowed_networks: [10.0.0.0/33]}", "api.allowed_networks.0: '10.0.0.0/33'"),
+        ("assistants: [{account: a, tls: maybe}]", "assistants.1.tls: 'maybe'"),
+        ("api: {allowed_networks: [10.0.0.0/33]}", "api.allowed_networks.1: '10.0.0.0/33'"),
         ("database: mysql://x", "database: 'mysql://x' is not valid: expected sqlite:///FILE or postgresql://USER:"),
         ("database: ''", "database: '' is not valid"),
         (
@@ -146,16 +149,16 @@ def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pyt
         ),
         (
             "customer_service: {keywords: [{equals: a, reply: ''}]}",
-            "customer_service.keywords.0.reply: '' is not valid",
+            "customer_service.keywords.1.reply: '' is not valid",
         ),
         (
             "customer_service: {keywords: [{equals: a, reply: [{txt: b}]}]}",
-            "customer_service.keywords.0.reply.0.txt: 'b'",
+            "customer_service.keywords.1.reply.1.txt: 'b'",
         ),
         ("timezone: Mars", "timezone: 'Mars'"),
         ("customer_service: {handoff: {hours: {from: '25:00'}}}", "customer_service.handoff.hours.from: '25:00'"),
-        ("customer_service: {keywords: [{reply: x}]}", "customer_service.keywords.0: exactly one of equals, contains"),
-        ("customer_service: {keywords: [{equals: a, contains: b, reply: x}]}", "customer_service.keywords.0"),
+        ("customer_service: {keywords: [{reply: x}]}", "customer_service.keywords.1: exactly one of equals, contains"),
+        ("customer_service: {keywords: [{equals: a, contains: b, reply: x}]}", "customer_service.keywords.1"),
         (
             "texts: {bad_token: '{nickname}'}",
             "texts.bad_token: '{nickname}' is not valid: unknown placeholder {nickname}",
@@ -163,7 +166,7 @@ def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pyt
         ("texts: {bad_tokn: x}", "texts.bad_tokn: 'x' is not valid: unknown key; allowed: bad_token"),
         ("flows: [{name: f, start: [f], steps: [{say: 'x {y}'}]}]", "flow f, step 1: no earlier step sets {y}"),
         ("flows: [{name: f, start: [f], steps: [{call: {system: s, path: /}}]}]", "flow f, step 1: unknown system"),
-        ("flows: [{name: f, start: [f], steps: [{shout: x}]}]", "flows.0.steps.0"),
+        ("flows: [{name: f, start: [f], steps: [{shout: x}]}]", "flows.1.steps.1"),
         ("- a list", "expected a mapping"),
         ("groups: &g {topic: *g}", "an alias (*) refers to itself"),
         ("a: [", "invalid YAML: line 1, column 5"),
@@ -268,7 +271,7 @@ def test_a_time_without_quotes_is_a_time(tmp_path: Path) -> None:
         ),
         ("WXBOT_ASSISTANTS__2__TOKEN", "12345678", "WXBOT_ASSISTANTS__2__TOKEN: the list has 1 items"),
         ("WXBOT_ASSISTANTS__FIRST", "1", "WXBOT_ASSISTANTS__FIRST: 'first' is not a list index"),
-        ("WXBOT_ASSISTANTS", "[{account: a, token: 12345678}]", "assistants.0.token (WXBOT_ASSISTANTS): (hidden)"),
+        ("WXBOT_ASSISTANTS", "[{account: a, token: 12345678}]", "assistants.1.token (WXBOT_ASSISTANTS): (hidden)"),
     ],
 )
 def test_a_variable_that_is_wrong_is_named(
@@ -289,9 +292,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("yaml", "key"),
     [
-        ("api: {keys: [short]}", "api.keys.0"),
-        ("api: {keys: [{name: erp, key: fifteen-letters}]}", "api.keys.0"),
-        ("webhooks: [{url: 'https://erp.example/hook', secret: whsec_dGVzdA}]", "webhooks.0.secret"),
+        ("api: {keys: [short]}", "api.keys.1"),
+        ("api: {keys: [{name: erp, key: fifteen-letters}]}", "api.keys.1"),
+        ("webhooks: [{url: 'https://erp.example/hook', secret: whsec_dGVzdA}]", "webhooks.1.secret"),
     ],
 )
 def test_secrets_that_can_be_guessed_are_refused(tmp_path: Path, yaml: str, key: str) -> None:

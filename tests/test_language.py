@@ -19,7 +19,7 @@ from wechat.problems import WORDS as PROBLEMS
 from wechat.problems import Problem, Reason
 
 ROOT = Path(__file__).parent.parent
-RAISED = {"ValueError", "wrong", "BadVariable", "ConfigError"}
+RAISED = {"ValueError", "wrong", "misplaced", "FlowMistake", "BadVariable", "ConfigError", "config.error"}
 UNTRANSLATED = re.compile(r"\b(is|are|has|expected|required|allowed|unknown|must|no|only|cannot|not|the|of)\b")
 
 
@@ -32,10 +32,15 @@ def _template(node: ast.expr) -> str | None:
     return None
 
 
+def _name(function: ast.expr) -> str:
+    """Return the name of what is called."""
+    return ast.unparse(function) if isinstance(function, ast.Name | ast.Attribute) else ""
+
+
 def _messages() -> Iterator[tuple[str, str]]:
-    for path in [*(ROOT / "config").glob("*.py"), ROOT / "jobs/scheduler.py", ROOT / "services/support/keywords.py"]:
+    for path in [*(ROOT / "config").glob("*.py"), ROOT / "jobs/scheduler.py", ROOT / "services/support/faq.py"]:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISED:
+            if isinstance(node, ast.Call) and _name(node.func) in RAISED:
                 message = _template(node.args[-1])
                 if message and UNTRANSLATED.search(message):
                     yield path.name, message

@@ -99,13 +99,18 @@ def test_neither_a_clock_that_stands_still_nor_a_backlog_is_flooding() -> None:
 @pytest.mark.parametrize(
     "text",
     ["weixin://dl/business/?t=abc", "看 alipays://platformapi", "http://1.2.3.4", "1.2.3.4:8080", "1.2.3.4/a",
-     "www.example.museum", "go.example.zip/login", "WWW.EXAMPLE.PICS"],
+     "www.example.museum", "go.example.zip/login", "WWW.EXAMPLE.PICS", "evil.click快来", "看看evil.lol", "evil.to/x",
+     "梁山.中国", "http://3232235777/", "http://[2001:db8::1]/x", "еvil.com", "https://уours.example"],
 )  # fmt: skip
 def test_links_of_other_shapes(text: str) -> None:
     assert foreign_link(text, ["ours.example"]) is not None
 
 
-@pytest.mark.parametrize("text", ["版本 1.2.3.4", "3.14/2", "a.b", "今天 9:00-18:00", "是/否", "www.ours.example/a"])
+@pytest.mark.parametrize(
+    "text",
+    ["版本 1.2.3.4", "3.14/2", "a.b", "今天 9:00-18:00", "是/否", "www.ours.example/a", "ok.so what", "我爱.中国人",
+     "报告.docx", "main.py"],
+)  # fmt: skip
 def test_what_is_no_foreign_link(text: str) -> None:
     assert foreign_link(text, ["ours.example"]) is None
 
@@ -116,3 +121,17 @@ def test_marks_on_letters_hide_no_word() -> None:
     assert words.hit("\u015bp\u00e4m") == "spam"
     assert words.hit("加\u0336微\u0336信\u0336") == "加微信"
     assert words.hit("한국어") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["ѕрам", "ѕ р а м", "ꓢꓑꓮꓟ", "ЅРАМ", "𝓼𝓹𝓪𝓶", "sᴘᴀᴍ", "加エ群", "加ｖx", "加νх", "加V\u0336X"]
+)
+def test_letters_that_look_like_others_hide_no_word(text: str) -> None:
+    words = WordFilter(["spam", "加工", "加vx", "лохотрон"])
+    assert words.hit(text) is not None
+    assert words.hit("лохотрон") == words.hit("ЛОХОТРОН") == "лохотрон"
+
+
+@pytest.mark.parametrize("text", ["Привет, как дела", "γειά σου", "一起加油", "“spa”和“massage”", "カード"])
+def test_other_alphabets_are_no_offence(text: str) -> None:
+    assert WordFilter(["spam", "加工", "加vx", "лохотрон"]).hit(text) is None

@@ -13,13 +13,14 @@ import aiohttp
 import pytest
 
 from tests.bot_process import ROOT, free_port
+from tests.waiting import SECONDS
 
 FIRST, SECOND = "first-0123456789ab", "second-0123456789ab"
 
 
 def bot(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        (sys.executable, "bot.py", *arguments), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        (sys.executable, "bot.py", *arguments), cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False
     )
 
 
@@ -34,10 +35,10 @@ def test_version() -> None:
     [
         ("texts: {}\n", 0, "没有问题"),
         ("api: {port: x}\n", 2, "api.port"),
-        ("jobs: [{name: nothing}]\n", 2, "jobs.0.name"),
+        ("jobs: [{name: nothing}]\n", 2, "jobs.1.name"),
         ("customer_service: {keywords: [{equals: a, reply: [{file: nowhere.pdf}]}]}\n", 2, "nowhere.pdf"),
         ("customer_service: {faq: faq.yaml}\n", 2, "faq.yaml"),
-        ("admins: [店长]\n", 2, "admins.0"),
+        ("admins: [店长]\n", 2, "admins.1"),
     ],
 )
 def test_check_says_so_in_one_line(tmp_path: Path, config: str, code: int, line: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from app.service_manager import ServiceManager
 from tests.bot_process import ROOT, free_port
+from tests.waiting import SECONDS
 
 
 class Systemd:
@@ -24,7 +25,7 @@ class Systemd:
         self.socket.bind(address)
         self.socket.setblocking(False)
 
-    async def hears(self, seconds: float = 60.0) -> str:
+    async def hears(self, seconds: float = SECONDS) -> str:
         loop = asyncio.get_running_loop()
         return (await asyncio.wait_for(loop.sock_recv(self.socket, 100), seconds)).decode()
 
@@ -56,7 +57,7 @@ async def test_each_state_is_one_datagram(tmp_path: Path, kind: str) -> None:
 async def test_without_systemd_nothing_happens(environment: dict[str, str]) -> None:
     manager = ServiceManager(environment)
     manager.ready()
-    await asyncio.wait_for(manager.keep_alive(), 1)
+    await asyncio.wait_for(manager.keep_alive(), SECONDS)
     manager.stopping()
 
 
@@ -91,7 +92,7 @@ async def test_the_bot_is_ready_when_it_answers_and_feeds_the_watchdog(tmp_path:
         while heard[-1] == "WATCHDOG=1":
             heard.append(await systemd.hears())
         assert heard[-1] == "STOPPING=1"
-        assert await asyncio.wait_for(bot.wait(), 20) == 0
+        assert await asyncio.wait_for(bot.wait(), SECONDS) == 0
     finally:
         if bot.returncode is None:
             bot.kill()

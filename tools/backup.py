@@ -7,7 +7,6 @@ python -m tools.backup restore [--config config.yaml] FILE
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sqlite3
 import sys
@@ -16,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from config import Config, ConfigError, load
+from file_modes import make_files_private
 from models.instance_lock import DatabaseInUse, FileLock
 from tools import postgres_backup
 from tools.backup_error import BackupError
@@ -65,12 +65,12 @@ def check(copy: Path) -> None:
     connection = sqlite3.connect(f"file:{copy}?mode=ro", uri=True)
     try:
         (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
-        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+        version = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
     except sqlite3.DatabaseError as error:
         raise BackupError(f"{copy}: {error}") from None
     finally:
         connection.close()
-    if verdict != "ok" or known is None:
+    if verdict != "ok" or version is None:
         raise BackupError(f"{copy}: not a complete wxbot database")
 
 
@@ -151,5 +151,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    os.umask(0o077)  # backups contain private conversations
+    make_files_private()
     sys.exit(main())

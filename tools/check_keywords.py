@@ -12,8 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from config import ConfigError, beside, load, read_yaml
-from config.customer_service import KeywordRule
-from services.support.keywords import missing_files
+from config.customer_service import KeywordRule, ReplyPart
 from services.support.matching import RuleSet
 from services.text import normal
 from tools.near_questions import report
@@ -41,6 +40,13 @@ def read(path: str) -> list[KeywordRule]:
         place = f"rule {int(number) + 1}" if isinstance(number, int) else "the file"
         reason = first["msg"].removeprefix("Value error, ")
         raise NoRules(f"{path}: {place}{f' ({key})' if key else ''}: {reason}") from None
+
+
+def missing_files(rules: list[KeywordRule]) -> list[str]:
+    """Return the files that replies refer to but that do not exist."""
+    parts = [part for rule in rules if not isinstance(rule.reply, str) for part in rule.reply]
+    paths = [part.image or part.file for part in parts if isinstance(part, ReplyPart)]
+    return [path for path in dict.fromkeys(paths) if path and not Path(path).is_file()]
 
 
 def warnings(rules: list[KeywordRule]) -> list[str]:
@@ -86,7 +92,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _near(arguments: list[str]) -> bool:
-    """Say of a config.yaml from which nearness on questions are offered; whether its files cannot be read."""
+    """Print from which similarity on questions are offered; return whether the files of the config are invalid."""
     try:
         if not isinstance(read_yaml(arguments[0]), dict):
             return False

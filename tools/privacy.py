@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel, col, or_, select
 
 from config import Config, ConfigError, load
+from file_modes import make_files_private
 from models.conversations import FallbackSaid, Greeted, Said
 from models.db import Store
 from models.durable import EventState, InboxEvent, OutboxItem, WorkState
@@ -145,4 +146,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    make_files_private()
     sys.exit(main())

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from errors import WeChatError, WeChatOffline
 from protocol import puppet_pb2 as pb
+from protocol.codec import clean
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, is_official, patiently
-from wechat.event_parser import OddEvent, may_be_id, moment, people_of, text_of, text_or_empty
+from wechat.event_parser import MalformedEvent, may_be_id, moment, people_of, text_of, text_or_empty
 from wechat.events import (
     AGAIN,
     Contact,
@@ -34,8 +35,9 @@ from wechat.mentions import called, is_called, is_to_everybody
 from wechat.message_content import hello_of, read_content
 from wechat.names import clean_name
 from wechat.notes import Note, note_in
-from wechat.puppet import MendedPuppet
+from wechat.puppet import PatchedPuppet
 from wechat.sent_messages import SentMessages
+from wechat.typed_markup import typed_words
 
 log = logging.getLogger(__name__)
 LOOK_EVERY: Final = 5.0  # seconds between reads of the same stranger
@@ -72,7 +74,7 @@ class EventResolver:
     """Resolves the events of one account."""
 
     def __init__(
-        self, puppet: MendedPuppet, directory: CachedDirectory, reader: DirectoryReader, own: SentMessages
+        self, puppet: PatchedPuppet, directory: CachedDirectory, reader: DirectoryReader, own: SentMessages
     ) -> None:
         self._puppet = puppet
         self._directory = directory
@@ -95,7 +97,7 @@ class EventResolver:
                 return await self._invitation(raw)
             if raw.kind in ("room-join", "room-leave", "room-topic"):
                 return await self._room_event(raw, placed)
-        except OddEvent as error:
+        except MalformedEvent as error:
             log.warning("%s: %s event dropped: %s", raw.account, raw.kind, error)
             return None
         log.warning("%s: event of unknown kind dropped", raw.account)
@@ -121,7 +123,7 @@ class EventResolver:
             return None
         if not talker_id or talker_id == self._directory.owner_id:
             return None
-        talker_id = self._directory.known_as(talker_id)
+        talker_id = self._directory.resolve_id(talker_id)
         placed(room_id or talker_id)
         talker = await self._person(talker_id)
         at = _received(payload, raw.at)
@@ -141,7 +143,8 @@ class EventResolver:
         if by_name:
             mentions, mentioned = await self._mentions(room_id, content.text)
         own_name = await self._name_in(room_id) if mentioned and "@" in content.text else ""
-        said |= {"arrived_at": raw.at.timestamp()}
+        said |= {"arrived_at": raw.at.timestamp(), "file_name": clean_name(payload.filename)}
+        said |= {"typed": typed_words(clean(payload.text), content) if kind is MessageKind.TEXT else ""}
         return GroupMessage(
             **said, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name, own_name=own_name
         )
@@ -207,7 +210,7 @@ class EventResolver:
     async def _friendship(self, raw: RawEvent) -> Event | None:
         id = text_of(raw.data, "friendshipId")
         payload = await patiently(lambda: self._puppet.friendship_payload(id))
-        who = self._directory.known_as(payload.contact_id)
+        who = self._directory.resolve_id(payload.contact_id)
         if not who or payload.type not in (CONFIRMED, REQUESTED):
             log.info("%s: friendship of type %s dropped", raw.account, payload.type)
             return None

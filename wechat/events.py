@@ -108,6 +108,7 @@ class Message(Event):
     target: str = ""  # where a card leads, if the message itself says it: a link's URL, a contact's id
     quoted: str = ""  # what a reply quotes
     quoted_kind: MessageKind = MessageKind.TEXT
+    quoted_by: str = ""  # the id or name of who is quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,8 @@ class MessageFailed(Event):
 class GroupMessage(Message):
     """A message in a group. `mentions` are WeChat ids, `mentioned`: the assistant is among them.
 
-    `by_name`: the mentions were parsed from the text, because the gateway did not report them.
+    `by_name`: the mentions were parsed from the text, because the gateway did not report them. `typed`: the words in a
+    text that reads as WeChat's XML or as a system line; if somebody has typed it, the others see these words.
     """
 
     room_id: str = ""
@@ -187,6 +189,8 @@ class GroupMessage(Message):
     by_name: bool = False
     arrived_at: float = 0.0  # Unix seconds, by the clock here
     own_name: str = ""  # what the assistant is called in the group, if that is a name of its own
+    typed: str = ""
+    file_name: str = ""
 
     @property
     def conversation(self) -> str:

@@ -10,8 +10,6 @@ import json
 from collections.abc import Collection
 from typing import Any, Final
 
-import segno
-
 from errors import WeChatRefused
 from protocol.codec import clean_json
 from wechat.events import Media
@@ -37,8 +35,11 @@ async def to_box(media: Media, wire: Wire) -> str:
 async def from_box(
     box: str, wire: Wire, *, limit: int = LARGEST, on_disk: bool = False, private_hosts: Collection[str] = ()
 ) -> Media:
-    """The file a box stands for, fetched at once: the gateway does not keep it long. WeChatRefused for a box that
-    makes no sense or holds too much. `on_disk`: a large one comes as a temporary file."""
+    """Return the file of a box, fetched at once: the gateway does not keep it long. `on_disk`: large ones in a
+    temporary file.
+
+    Raises WeChatRefused for an invalid or too large box.
+    """
     if len(box) > limit * 4 // 3 + AROUND:
         raise WeChatRefused("file", f"more than {limit} bytes")
     received = ReceivedFile(limit, on_disk=on_disk)
@@ -66,6 +67,8 @@ def _parsed(box: str) -> Any:
 
 
 def _qr_png(content: str) -> bytes:
+    import segno  # 1 MB, loaded when a code is drawn
+
     out = io.BytesIO()
     segno.make(content, error="m").save(out, kind="png", scale=8)
     return out.getvalue()

@@ -68,7 +68,8 @@ class Content:
     """The content of a message.
 
     `text`: the text, or a card's title and description on separate lines; `target`: the URL of a link, id of a
-    contact or mini-program, or coordinates of a place; `quoted`: the quoted text, of kind `quoted_kind`.
+    contact or mini-program, or coordinates of a place; `quoted`: the quoted text, of kind `quoted_kind`; `quoted_by`:
+    the id or name of who is quoted.
     """
 
     kind: MessageKind
@@ -76,6 +77,7 @@ class Content:
     target: str = ""
     quoted: str = ""
     quoted_kind: MessageKind = MessageKind.TEXT
+    quoted_by: str = ""
 
 
 def read_content(text: str, kind: MessageKind) -> Content:
@@ -151,8 +153,9 @@ def _of_app(app: Element, depth: int) -> Content | None:
     if not number and not title:
         return None
     if number == QUOTE:
-        quoted = _quoted(app.find("refermsg"), depth)
-        return Content(kind, title, quoted=quoted.text[:MAX_QUOTED], quoted_kind=quoted.kind)
+        refer = app.find("refermsg")
+        quoted = _quoted(refer, depth)
+        return Content(kind, title, "", quoted.text[:MAX_QUOTED], quoted.kind, _quoted_by(refer))
     if kind is MessageKind.TEXT:
         return Content(kind, title)
     if kind in (MessageKind.TRANSFER, MessageKind.RED_ENVELOPE):
@@ -179,6 +182,14 @@ def _quoted(refer: Element | None, depth: int) -> Content:
         return inner
     is_text = text_at(refer, "type") in ("", "1")
     return Content(MessageKind.TEXT, text) if is_text and not text.startswith("<msg") else Content(MessageKind.OTHER)
+
+
+def _quoted_by(refer: Element | None) -> str:
+    """Return who is quoted. In a group, `fromusr` is the group, and `chatusr` the person."""
+    ids = (text_at(refer, "chatusr"), text_at(refer, "fromusr"))
+    return next((id for id in ids if id and not id.endswith("@chatroom")), "") or clean_name(
+        text_at(refer, "displayname")
+    )
 
 
 def _money(app: Element) -> str:

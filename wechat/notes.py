@@ -36,8 +36,15 @@ _NOTES: Final = tuple(
 )
 
 
+_WORDS: Final = re.compile(
+    "被对方拒收|rejected by|验证|Friend Confirmation|开始聊天|打招呼"
+)  # one of them is in each note
+
+
 def note_in(text: str) -> Note | None:
-    """The note that a text is; None for all else."""
+    """Return the note that a text is; None for other texts."""
+    if not _WORDS.search(text):
+        return None
     text = re.sub(r"<[^<>]{1,200}>", "", text.strip())  # 发送朋友验证 is a link in some
     if len(text) > 300:
         return None

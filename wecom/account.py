@@ -20,10 +20,10 @@ from wechat.events import Contact, Event, Link, Media, MessageFailed, MiniProgra
 from wechat.interface import Capability, Directory, Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wecom import kf_messages
-from wecom.api import ApiRefused, NotLetIn, WecomApi
+from wecom.api import ApiRefused, NotAdmitted, WecomApi
 from wecom.group_tasks import GroupTasks
 from wecom.groups import CustomerGroups
-from wecom.kf import CustomerService, job_of
+from wecom.kf import KfSender, job_of
 from wecom.received_content import ReceivedContent
 from wecom.storage import Storage
 from wecom.unsupported import UnsupportedCalls
@@ -78,7 +78,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         self._state = State.CONNECTING
         self._reason: Reason | None = None
         self._api = WecomApi(settings.api_url, settings.corp_id, settings.secret, storage, clock)
-        self._kf = CustomerService(self._api, storage, settings.open_kfid, clock)
+        self._kf = KfSender(self._api, storage, settings.open_kfid, clock)
         self._groups = CustomerGroups(self._api, storage, self._known, settings.groups, self._groups_changed)
         self._tasks = GroupTasks(self._api, storage, self._known, settings.agent, clock)
         self._crypto = CallbackCrypto(settings.callback.token, settings.callback.aes_key, settings.corp_id)
@@ -152,7 +152,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
                 await self._sync()
                 await self._become(State.ONLINE)
                 failed, wait = 0, next(first, POLL)
-            except NotLetIn as error:
+            except NotAdmitted as error:
                 await self._become(State.REFUSED, error.reason)
                 wait = WAITS[-1]
             except WeChatError as error:
@@ -162,7 +162,8 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
                 log.exception("%s: could not read messages", self.account)
                 wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
             try:
-                await asyncio.wait_for(self._called.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._called.wait()
             except TimeoutError:
                 continue
 
@@ -189,7 +190,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
             new_cursor = str(answer.get("next_cursor") or cursor)
             more = bool(answer.get("has_more")) and new_cursor != cursor
             if raws or new_cursor != cursor:
-                await self._storage.take_page(raws, heard, new_cursor)
+                await self._storage.store_page(raws, heard, new_cursor)
             cursor = new_cursor
 
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = lambda _conversation: None) -> Event | None:
@@ -201,7 +202,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         is_new = contact_id not in self.directory.contacts
         try:
             name = (await self.contact(contact_id)).name
-        except NotLetIn:
+        except NotAdmitted:
             raise
         except WeChatError as error:
             log.info("%s: could not read the name of a customer: %s", self.account, error)
@@ -238,9 +239,9 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
         """Return a customer; `fresh`: read it from the API."""
-        known = self.directory.contacts.get(contact_id)
-        if known is not None and not fresh:
-            return known
+        contact = self.directory.contacts.get(contact_id)
+        if contact is not None and not fresh:
+            return contact
         answer = await self._api.call("kf/customer/batchget", {"external_userid_list": [contact_id]})
         found: dict[str, Any] = next(iter(answer.get("customer_list") or ()), {})
         customer = Contact(contact_id, str(found.get("nickname") or ""), friend=True)
@@ -248,7 +249,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         self._known.put_contact(customer)
         return customer
 
-    async def look_for(self, name: str) -> None:
+    async def search_contacts(self, name: str) -> None:
         """Read a customer by id (wm…); staff are found by the groups they are in."""
         if name.startswith("wm"):
             await self.contact(name, fresh=True)
@@ -312,8 +313,8 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
 
     async def room(self, room_id: str, *, fresh: bool = False) -> Room:
         """Return a group; `fresh`: read it from the API."""
-        known = self.directory.rooms.get(room_id)
-        return known if known is not None and not fresh else await self._groups.read(room_id)
+        room = self.directory.rooms.get(room_id)
+        return room if room is not None and not fresh else await self._groups.read(room_id)
 
     async def read_new_rooms(self) -> list[Room]:
         """Read the groups of the pool that are not known yet."""

@@ -11,12 +11,15 @@ from sqlmodel import Session
 from config.texts import fill
 from errors import NotFound
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
-from handlers.chat_commands.words import ADD, DROP
-from services.outreach.broadcasts import MINUTES
+from handlers.chat_commands.words import ADD, CANCEL, DROP
+from models.rules import Broadcast
+from services.outreach.broadcasts import CONFIRM_MINUTES
 from services.outreach.spoken_times import cron_of
 from services.outreach.timed_messages import MAX_PER_GROUP, TooManyTimed, wrong_parts
 
 CRON_FIELDS: Final = 5
+MAX_LISTED: Final = 10
+SHOWN: Final = 20  # characters of a broadcast in the list
 
 
 async def timed(request: CommandRequest) -> CommandReply:
@@ -96,14 +99,50 @@ async def broadcast(request: CommandRequest) -> CommandReply:
     """Store a broadcast and show it with the number of groups, until it is confirmed."""
     if not request.rest:
         return request.misuse()
+    what, number = first_word(request.rest)
+    if what == CANCEL and not number:
+        return await _unfinished(request)
+    if what == CANCEL and (broadcast_id := whole(number)) is not None:
+        return _cancel(request, broadcast_id)
     if len(request.rest) > 4 * MAX:
         return CommandReply(fill(request.texts.too_long, most=4 * MAX))
-    count = request.container.broadcasts.groups(request.account)
+    count = request.container.broadcast_targets.group_count(request.account)
     if not count:
         return CommandReply(request.texts.broadcast_no_groups)
 
     def act(session: Session) -> str:
         request.container.broadcasts.ask(session, request.account, request.who, request.rest)
-        return fill(request.texts.broadcast_asked, count=count, words=request.rest, minutes=MINUTES)
+        return fill(request.texts.broadcast_asked, count=count, words=request.rest, minutes=CONFIRM_MINUTES)
+
+    return CommandReply(act=act)
+
+
+async def _unfinished(request: CommandRequest) -> CommandReply:
+    """List the broadcasts that can be cancelled."""
+    sent = request.container.sent_broadcasts
+    rows = await request.container.store.read(lambda s: sent.unfinished(s, request.account, MAX_LISTED))
+    lines = [
+        fill(
+            request.texts.broadcast_line, id=row.id, at=_when(request, row.run_at or row.created_at), words=_shown(row)
+        )
+        for row in rows
+    ]
+    return CommandReply(fill(request.texts.broadcasts_unfinished, lines="\n".join(lines) or request.texts.nothing))
+
+
+def _shown(row: Broadcast) -> str:
+    words = " ".join(row.text.split())
+    return words if len(words) <= SHOWN else f"{words[:SHOWN]}…"
+
+
+def _cancel(request: CommandRequest, broadcast_id: int) -> CommandReply:
+    def act(session: Session) -> str:
+        try:
+            count = request.container.sent_broadcasts.cancel(session, broadcast_id, request.actor)
+        except NotFound:
+            return fill(request.texts.broadcast_unknown, id=broadcast_id)
+        if not count:
+            return fill(request.texts.broadcast_finished, id=broadcast_id)
+        return fill(request.texts.broadcast_stopped, id=broadcast_id, count=count)
 
     return CommandReply(act=act)

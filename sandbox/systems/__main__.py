@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 
+from file_modes import make_files_private
 from sandbox.systems import PORTS, start_systems
 
 
@@ -34,4 +35,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    make_files_private()
     sys.exit(main())

@@ -14,9 +14,9 @@ from services.paging import Page, PageRequest, page_of
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which lines are wanted; an empty field stands for all. `since`: Unix seconds.
+    """Selects entries; empty fields select all.
 
-    `q`: a part of who acted or of what it was done to; `ids`: of whom or what else, as people or groups called so.
+    `since`: Unix seconds. `q`: a part of the actor or target; `ids`: further actors and targets, found by name.
     """
 
     since: float | None = None
@@ -41,7 +41,7 @@ def list_actions(session: Session, wanted: AuditFilter, page: PageRequest) -> Pa
             return Page([])
         query = query.where(col(Action.id) >= first)
     if page.before is not None:
-        query = query.where(col(Action.id) < page.before)
+        query = query.where(col(Action.id) < page.bound)
     rows = session.exec(query.order_by(col(Action.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda action: action.id)
 

@@ -18,6 +18,7 @@ class Announcements:
     def __init__(self) -> None:
         self._changes: list[Told] = []
         self._there = asyncio.Event()
+        self._has_freed = False
         self.sent = 0  # NOTIFYs
 
     def announce(self, _kind: str) -> None:
@@ -30,10 +31,18 @@ class Announcements:
             self._changes.append((kind, facts))
         self._there.set()
 
-    async def take(self, most: int) -> list[Told]:
-        """Wait for something to notify, and return the oldest changes, which may be none."""
+    def free(self) -> None:
+        """Tell the others that an account was released."""
+        self._has_freed = True
+        self._there.set()
+
+    async def take(self, most: int) -> dict[str, Any]:
+        """Wait for something to notify, and return the payload, with at most `most` changes."""
         await self._there.wait()
         some, self._changes = self._changes[:most], self._changes[most:]
         if not self._changes:
             self._there.clear()
-        return some
+        payload: dict[str, Any] = {"changes": some} if some else {}
+        if self._has_freed:
+            payload["free"], self._has_freed = 1, False
+        return payload

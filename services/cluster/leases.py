@@ -6,23 +6,28 @@ Every call is one short transaction on a separate connection; times are compared
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import socket
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, create_engine, text
+import psycopg
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from models.db import lively, parse
-from models.fence import ALIVE, Fenced, session_name
+from models.db import parse, with_keepalives
+from models.fence import Fenced, session_name
 from services.work.ownership import GLOBAL
 
 CHANNEL: Final = "wxbot"
 NOW: Final = "extract(epoch FROM clock_timestamp())"
 SECRET: Final = "cluster_secret"  # of the table setting
+CONNECT_SECONDS: Final = 3
 # A statement that hangs on a connection that is dead must not be waited for beyond the lease. Milliseconds.
-OPTIONS: Final = "-c statement_timeout=3000 -c idle_in_transaction_session_timeout=2000"
+OPTIONS: Final = "-c statement_timeout=3000"
 
 _JOIN = text(
     "INSERT INTO member (id, advertise, capacity, version, draining, seen) "
@@ -30,11 +35,12 @@ _JOIN = text(
 )
 _KNOWN = text(
     "INSERT INTO accountlease (account, epoch, since) "
-    f"SELECT CAST(:account AS varchar), coalesce(max(value::bigint), 0), {NOW} FROM setting "
-    "WHERE key = 'relay-epoch:' || CAST(:account AS varchar) "
+    "SELECT known.account, coalesce(setting.value::bigint, 0), "
+    f"{NOW} FROM unnest(CAST(:accounts AS varchar[])) AS known (account) "
+    "LEFT JOIN setting ON setting.key = 'relay-epoch:' || known.account "
     "ON CONFLICT DO NOTHING"
 )
-_BEAT = text(f"UPDATE member SET seen = {NOW} WHERE id = :id RETURNING id")
+_BEAT = text(f"UPDATE member SET seen = {NOW} WHERE id = :id RETURNING seen")
 _HELD = text("SELECT account, epoch FROM accountlease WHERE member = :id")
 # A member frozen within a transaction holds its row. PostgreSQL's idle_in_transaction_session_timeout ends that only
 # sometimes: not after what psycopg sends in pipeline mode (executemany), which ends with a Flush behind the Sync.
@@ -43,7 +49,7 @@ _END_SESSIONS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name AND state <> 'idle' "
     "AND datname = current_database()"
 )
-_BURY = text(
+_REMOVE_DEAD = text(
     "DELETE FROM member WHERE id IN (SELECT id FROM member WHERE seen < "
     f"{NOW} - :seconds AND id <> :id FOR UPDATE SKIP LOCKED) RETURNING id"
 )
@@ -52,19 +58,27 @@ _MEMBERS = text(
     "LEFT JOIN accountlease l ON l.member = m.id AND l.account <> '' GROUP BY m.id ORDER BY m.id"
 )
 _ORPHAN = "(l.member IS NULL OR NOT EXISTS (SELECT 1 FROM member m WHERE m.id = l.member))"
+# Orphans that no process knows, such as accounts that were removed from the config, do not count.
 _COUNT = text(
-    f"SELECT count(*) FILTER (WHERE l.account <> ''), count(*) FILTER (WHERE l.account <> '' AND {_ORPHAN}), "
-    f"count(*) FILTER (WHERE l.account = '' AND {_ORPHAN}) FROM accountlease l"
+    f"SELECT count(*) FILTER (WHERE l.account <> '' AND (known OR NOT {_ORPHAN})), "
+    f"count(*) FILTER (WHERE l.account <> '' AND known AND {_ORPHAN}), "
+    f"count(*) FILTER (WHERE l.account = '' AND {_ORPHAN}) "
+    "FROM accountlease l, LATERAL (SELECT l.account = ANY(CAST(:known AS varchar[])) AS known) k"
 )
+# The member's row is locked as by a commit (models.fence): a process that was removed claims nothing.
 _CLAIM = text(
-    f"WITH free AS (SELECT l.account FROM accountlease l WHERE {_ORPHAN} AND l.account IN :known "
+    "WITH alive AS (SELECT id FROM member WHERE id = :id FOR KEY SHARE), "
+    f"free AS (SELECT l.account FROM accountlease l WHERE {_ORPHAN} AND l.account = ANY(CAST(:known AS varchar[])) "
     "ORDER BY l.account LIMIT :most FOR UPDATE OF l SKIP LOCKED) "
-    f"UPDATE accountlease a SET member = :id, since = {NOW}, "
+    f"UPDATE accountlease a SET member = alive.id, since = {NOW}, "
     f"epoch = greatest(a.epoch + 1, floor({NOW})::bigint) "
-    "FROM free WHERE a.account = free.account RETURNING a.account, a.epoch"
-).bindparams(bindparam("known", expanding=True))
+    "FROM free, alive WHERE a.account = free.account RETURNING a.account, a.epoch"
+)
 _RELEASE = text("UPDATE accountlease SET member = NULL WHERE account = :account AND member = :id")
-_FORGET = text("DELETE FROM accountlease WHERE account = :account")
+_FORGET = text(
+    f"DELETE FROM accountlease l WHERE l.account = :account AND {_ORPHAN} "
+    "AND NOT EXISTS (SELECT 1 FROM storedassistant s WHERE s.account = l.account)"  # it was added again
+)
 _HOLDERS = text(
     "SELECT l.account, m.id, m.advertise FROM accountlease l LEFT JOIN member m ON m.id = l.member "
     "WHERE l.account <> '' ORDER BY l.account"
@@ -116,11 +130,13 @@ class Leases:
 
     def __init__(self, url: str, member: str, advertise: str, capacity: int, version: str) -> None:
         parsed = parse(url)
-        settings = lively(parsed) | {"options": OPTIONS, "connect_timeout": 3}
+        settings = with_keepalives(parsed) | {"options": OPTIONS, "connect_timeout": CONNECT_SECONDS}
         self._engine = create_engine(
             parsed, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=settings, hide_parameters=True
         )
         self._connection: Connection | None = None
+        self._driver: psycopg.Connection | None = None  # that of the connection, for `abort`
+        self.server_time = 0.0  # PostgreSQL's clock at the last heartbeat
         self._values = {"advertise": advertise, "capacity": capacity, "version": version}
         self.member = member
 
@@ -131,25 +147,27 @@ class Leases:
         self._run(_JOIN, id=self.member, **self._values)
         fresh = {"key": SECRET, "value": secrets.token_urlsafe(32)}
         self._run(text("INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING"), **fresh)
-        self.know([GLOBAL])
+        self.register_accounts([GLOBAL])
         return str(self._run(text("SELECT value FROM setting WHERE key = :key"), key=SECRET)[0][0])
 
     def beat(self) -> dict[str, int]:
         """Renew the leases; return the epochs of the accounts held. Raises Fenced if the member's row is gone."""
-        if not self._run(_BEAT, id=self.member):
+        row = self._run(_BEAT, id=self.member)
+        if not row:
             raise Fenced(self.member)
+        self.server_time = float(row[0][0])
         return {row.account: row.epoch for row in self._run(_HELD, id=self.member)}
 
     def drain(self) -> None:
         """Stop taking accounts."""
-        self._run(text("UPDATE member SET draining = true WHERE id = :id RETURNING id"), id=self.member)
+        self._run(text("UPDATE member SET draining = true WHERE id = :id"), id=self.member)
 
     def leave(self) -> None:
         """Leave the cluster; the accounts still held are free at once."""
-        self._run(text("DELETE FROM member WHERE id = :id RETURNING id"), id=self.member)
-        self.notify({})
+        self._run(text("DELETE FROM member WHERE id = :id"), id=self.member)
+        self.notify({"free": 1})
 
-    def bury(self, lease_seconds: float) -> list[str]:
+    def remove_dead(self, lease_seconds: float) -> list[str]:
         """Remove the members without a heartbeat for one lease, freeing their accounts; return their ids.
 
         If a transaction still locks a member's row, its sessions are terminated and it is removed the next
@@ -157,40 +175,34 @@ class Leases:
         """
         for row in self._run(_SILENT, id=self.member, seconds=lease_seconds):
             self._run(_END_SESSIONS, name=session_name(row.id))
-        return [row.id for row in self._run(_BURY, id=self.member, seconds=lease_seconds)]
+        return [row.id for row in self._run(_REMOVE_DEAD, id=self.member, seconds=lease_seconds)]
 
     # ---- accounts ----
 
-    def know(self, accounts: Collection[str]) -> None:
+    def register_accounts(self, accounts: Collection[str]) -> None:
         """Insert a row for each of these accounts, continuing the epoch of a single process."""
-        for account in accounts:
-            self._run(_KNOWN, account=account)
+        self._run(_KNOWN, accounts=list(accounts))
 
     def forget(self, account: str) -> None:
-        """Delete the row of an account that is no longer served."""
+        """Delete the row of a removed account, unless a member still serves it."""
         self._run(_FORGET, account=account)
 
-    def view(self) -> View:
-        """Return a snapshot of the cluster."""
+    def view(self, known: Collection[str]) -> View:
+        """Return a snapshot of the cluster. `known`: the accounts that can be served here."""
         members = [MemberView(**row._mapping) for row in self._run(_MEMBERS)]
-        ((accounts, orphans, jobs),) = self._run(_COUNT)
+        ((accounts, orphans, jobs),) = self._run(_COUNT, known=list(known))
         return View(members, accounts, orphans, bool(jobs))
 
     def claim(self, known: Collection[str], most: int) -> dict[str, int]:
-        """Take up to this many free accounts; return their epochs."""
+        """Take up to this many free accounts; return their epochs. A member that was removed gets none."""
         if most <= 0 or not known:
             return {}
-        connection = self._connected()
-        with _Transaction(connection):
-            if connection.execute(ALIVE, {"id": self.member}).first() is None:
-                raise Fenced(self.member)
-            rows = connection.execute(_CLAIM, {"id": self.member, "known": list(known), "most": most}).all()
+        rows = self._run(_CLAIM, id=self.member, known=list(known), most=most)
         return {row.account: row.epoch for row in rows}
 
     def release(self, account: str) -> None:
-        """Release an account and notify the others."""
+        """Release an account."""
         self._run(_RELEASE, account=account, id=self.member)
-        self.notify({"free": 1})
 
     def holders(self) -> dict[str, str]:
         """Return the address of the holder of every account, "" if it has none."""
@@ -209,9 +221,17 @@ class Leases:
 
     # ---- the connection ----
 
+    def abort(self) -> None:
+        """Break the connection, from any thread, so that a call that waits for PostgreSQL fails at once."""
+        driver = self._driver
+        if driver is None or driver.closed:
+            return
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(driver.fileno())) as copy:
+            copy.shutdown(socket.SHUT_RDWR)  # an error says that it was closed meanwhile
+
     def close(self) -> None:
         """Close the connection."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._driver = self._connection, None, None
         if connection is not None:
             connection.close()
         self._engine.dispose()
@@ -219,6 +239,7 @@ class Leases:
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.invalidated or self._connection.closed:
             self._connection = self._engine.connect()
+            self._driver = self._connection.connection.driver_connection
         return self._connection
 
     def _run(self, statement: Any, **values: Any) -> Sequence[Any]:
@@ -227,20 +248,7 @@ class Leases:
             result = connection.execute(statement, values)
             return result.all() if result.returns_rows else ()
         except Exception:
-            self._connection = None
+            self._connection = self._driver = None
             connection.invalidate()
             connection.close()
             raise
-
-
-class _Transaction:
-    """Run one transaction on the autocommit connection."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.exec_driver_sql("BEGIN")
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._connection.exec_driver_sql("COMMIT" if kind is None else "ROLLBACK")

@@ -6,9 +6,10 @@ from collections import Counter
 
 from config import Config
 from models.db import Store
+from services.clock import Clock
 from services.cluster.announcements import Announcements
 from services.cluster.leases import Leases
-from services.cluster.member import ClusterMember
+from services.cluster.member import ClusterClock, ClusterMember
 from services.cluster.shared import SharedTables
 from services.work.ownership import LeasedAccounts
 from version import VERSION
@@ -17,11 +18,12 @@ from version import VERSION
 class ClusterParts:
     """Builds the parts without starting them."""
 
-    def __init__(self, config: Config, member: str, store: Store) -> None:
+    def __init__(self, config: Config, member: str, store: Store, clock: Clock) -> None:
         settings = config.cluster
         self.address = settings.advertise
         self.leases = Leases(config.database, member, settings.advertise, settings.capacity, VERSION)
-        self.member = ClusterMember(self.leases, settings.capacity, settings.lease_seconds)
+        self.clock = ClusterClock(clock)
+        self.member = ClusterMember(self.leases, self.clock, settings.capacity, settings.lease_seconds)
         self.announcements = Announcements()
         self.tables = SharedTables(self.leases.member, store, self.announcements.announce)
         self.ownership = LeasedAccounts(self.member.valid, self.tables.promised)

@@ -52,6 +52,11 @@ class Peers:
 
     # ---- who is who ----
 
+    @property
+    def own_address(self) -> str:
+        """The address of this process."""
+        return self._parts.address
+
     def is_member(self, secret: str) -> bool:
         """Whether this is the cluster's secret."""
         return bool(self._parts.secret) and hmac.compare_digest(secret.encode(), self._parts.secret.encode())

@@ -20,6 +20,7 @@ from models.faq import Question
 from models.fence import MemberFence
 from models.keywords import Keyword
 from models.rules import BlockedWord
+from models.support import CannedReply
 
 WORK: Final = "work:"  # and an account: other processes have promised work of it
 
@@ -30,6 +31,7 @@ class Shared(StrEnum):
     KEYWORDS = "keywords"
     QUESTIONS = "questions"
     BLOCKED_WORDS = "blocked_words"
+    CANNED_REPLIES = "canned_replies"
     ADMINS = "admins"
     ASSISTANTS = "assistants"
     CONFIG = "config"  # each process reads its own file again
@@ -39,6 +41,7 @@ TABLES: Final[dict[type[object], Shared]] = {
     Keyword: Shared.KEYWORDS,
     Question: Shared.QUESTIONS,
     BlockedWord: Shared.BLOCKED_WORDS,
+    CannedReply: Shared.CANNED_REPLIES,
     Admin: Shared.ADMINS,
     StoredAssistant: Shared.ASSISTANTS,
 }

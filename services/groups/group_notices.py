@@ -20,7 +20,7 @@ from wechat.interface import Capability
 
 
 class GroupNotices:
-    """Queues notices inside the transaction that records what they are about."""
+    """Queues notices, inside the transaction of the change."""
 
     def __init__(
         self,
@@ -48,13 +48,13 @@ class GroupNotices:
     def lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is no longer in a room."""
         words = fill(self._texts.group_lost, topic=room.topic, number=qun.number)
-        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
+        self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)
         self._webhook_events.tell(session, "qun.lost", str(qun.number), self._about(qun, room))
 
     def found(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is in a lost room again."""
         words = fill(self._texts.group_found, topic=room.topic, number=qun.number)
-        self._messages.say(session, qun.account, qun.owner_id, words, priority=Priority.NOTICE)
+        self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)
         self._webhook_events.tell(session, "qun.found", str(qun.number), self._about(qun, room))
 
     def _about(self, qun: Qun, room: QunRoom) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""All groups, looked up from memory. Changes are written to the database, and the memory follows each commit."""
+"""All groups, cached in memory. Changes are written to the database; the cache follows each commit."""
 
 from __future__ import annotations
 
@@ -81,9 +81,8 @@ class Groups:
         return self._quns.get(self._by_token.get(token, 0))
 
     def joinable_by(self, token: str) -> Qun:
-        """The group that a join token lets people into.
-
-        Raises TokenInvalid, TokenExpired, and InviteFailed while WeChat shows no such group.
+        """Return the group of a join token. Raises TokenInvalid, TokenExpired, or InviteFailed while it is not in
+        WeChat.
         """
         qun = self.by_token(token)
         if qun is None:
@@ -119,8 +118,8 @@ class Groups:
 
     def live_rooms(self, qun: Qun) -> list[Room]:
         """Return the group's rooms as shown by WeChat."""
-        known = self._accounts.get(qun.account).directory.rooms
-        return [known[room.room_id] for room in self.rooms(qun) if room.room_id in known]
+        rooms = self._accounts.get(qun.account).directory.rooms
+        return [rooms[room.room_id] for room in self.rooms(qun) if room.room_id in rooms]
 
     def can(self, qun: Qun, capability: Capability) -> bool:
         """Whether the group's channel supports this."""
@@ -136,6 +135,25 @@ class Groups:
     def room_of(self, qun: Qun, contact_id: str) -> Room | None:
         """Return the room of the group that the person is in."""
         return next((room for room in self.live_rooms(qun) if contact_id in room.member_ids), None)
+
+    def owner_in(self, qun: Qun, room: Room) -> str:
+        """Return the WeChat id of the owner of one of its rooms, who has the owner's rights there.
+
+        An assistant owns the rooms it makes, for the person the group was made for. Once a room is transferred in
+        WeChat, only the owner shown there has the rights. Some gateways report no owner: nothing changes there. A
+        customer group of WeCom is owned by an employee from the start, so the same rule applies.
+        """
+        return qun.owner_id if not room.owner_id or self._accounts.is_own(room.owner_id) else room.owner_id
+
+    def owners(self, qun: Qun) -> tuple[str, ...]:
+        """Return the owners of its rooms, usually one."""
+        return tuple(dict.fromkeys(self.owner_in(qun, room) for room in self.live_rooms(qun))) or (qun.owner_id,)
+
+    def owner_to_tell(self, qun: Qun) -> str:
+        """Return whom notices go to: an owner who is a friend, else the person the group was made for."""
+        contacts = self._accounts.get(qun.account).directory.contacts
+        friends = (id for id in self.owners(qun) if (contact := contacts.get(id)) is not None and contact.friend)
+        return next(friends, qun.owner_id)
 
     def url(self, qun: Qun) -> str:
         """Return the URL of the landing page."""
@@ -196,7 +214,11 @@ class Groups:
     def _keep_room(self, room: QunRoom) -> None:
         if not self._accounts.holds(room.account):
             return
-        line = [r for r in self._rooms.get(room.number, []) if r.id != room.id] + [room]
+        before = self._rooms.get(room.number, [])
+        for old in before:
+            if old.id == room.id and old.room_id and old.room_id != room.room_id:
+                self._by_room.pop((room.account, old.room_id), None)
+        line = [r for r in before if r.id != room.id] + [room]
         self._rooms[room.number] = sorted(line, key=lambda r: r.ordinal)
         if not room.room_id:
             return

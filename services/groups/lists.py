@@ -41,7 +41,7 @@ def list_quns(session: Session, wanted: QunFilter, page: PageRequest) -> Page[Qu
             or_(col(Qun.topic).contains(wanted.q, autoescape=True), col(Qun.code).contains(wanted.q, autoescape=True))
         )
     if page.before is not None:
-        query = query.where(col(Qun.number) < page.before)
+        query = query.where(col(Qun.number) < page.bound)
     rows = session.exec(query.order_by(col(Qun.number).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda qun: qun.number)
 
@@ -50,6 +50,6 @@ def list_members(session: Session, number: int, state: MemberState, page: PageRe
     """Return a page of a group's memberships in a state."""
     query = select(Membership).where(Membership.number == number, Membership.state == state)
     if page.before is not None:
-        query = query.where(col(Membership.id) < page.before)
+        query = query.where(col(Membership.id) < page.bound)
     rows = session.exec(query.order_by(col(Membership.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda row: row.id)

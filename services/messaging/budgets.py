@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -25,8 +26,17 @@ class Budget(StrEnum):
     REPEATS = "repeats"  # of one sentence, in a minute
 
 
+LIMITS: Final[dict[Budget, Callable[[LimitSettings], int]]] = {
+    Budget.REPLIES: lambda settings: settings.replies,
+    Budget.RELAYS: lambda settings: settings.relays,
+    Budget.TICKETS: lambda settings: settings.tickets,
+    Budget.BYTES: lambda settings: settings.megabytes * MEGABYTE,
+    Budget.REPEATS: lambda settings: settings.repeats,
+}
+
+
 class Verdict(StrEnum):
-    """The result of counting. A person who exceeds a limit is told once, and then gets no more replies."""
+    """The result of counting. A person who exceeds a limit gets one notice, and then no more replies."""
 
     ALLOWED = "allowed"
     EXCEEDED = "exceeded"
@@ -90,12 +100,4 @@ class Budgets:
             spent.total -= spent.entries.popleft()[1]
 
     def _limit(self, budget: Budget) -> int:
-        settings = self._settings
-        limits = {
-            Budget.REPLIES: settings.replies,
-            Budget.RELAYS: settings.relays,
-            Budget.TICKETS: settings.tickets,
-            Budget.BYTES: settings.megabytes * MEGABYTE,
-            Budget.REPEATS: settings.repeats,
-        }
-        return limits[budget]
+        return LIMITS[budget](self._settings)

@@ -8,39 +8,46 @@ from collections.abc import Iterator
 from typing import Final
 
 import zxingcpp
-from PIL import Image
+from PIL import Image, ImageFile
 
 log = logging.getLogger(__name__)
 
 MAX_PIXELS: Final = 20_000_000  # limit of the decoded size; larger JPEGs are decoded at a reduced scale
-MAX_FRAMES: Final = 8  # frames read of an animation
+MAX_GREY_PIXELS: Final = 60_000_000  # the same for images of one byte per pixel
+MAX_FRAMES: Final = 100  # frames read of an animation, together of at most MAX_PIXELS
 EDGE: Final = 2400  # pixels; larger images are reduced first, and scannable codes remain readable
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 CODES: Final = zxingcpp.BarcodeFormats(
     (zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.MicroQRCode, zxingcpp.BarcodeFormat.DataMatrix)
 )
+ImageFile.LOAD_TRUNCATED_IMAGES = True  # viewers show the beginning of an image that is cut off
 
 
 def codes_in(data: bytes) -> list[str]:
     """Return the contents of the codes; [] if the data is not an image or is too large."""
+    found: list[str] = []
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             picture.draft("L", (EDGE, EDGE))
-            if picture.width * picture.height > MAX_PIXELS:  # known from the header, before decoding
-                log.info("skipping a picture of %d x %d pixels: too large", picture.width, picture.height)
-                return []
-            return [code for frame in _frames(picture) for code in _codes(frame)]
+            for frame in _frames(picture):
+                found += _codes(frame)
     except Exception as error:  # noqa: BLE001 - decoders raise many kinds of exceptions for broken images
-        log.info("could not decode a picture of %d bytes: %s", len(data), type(error).__name__)
-        return []
+        log.info("could not decode all of a picture of %d bytes: %s", len(data), type(error).__name__)
+    return found
 
 
 def _frames(picture: Image.Image) -> Iterator[Image.Image]:
-    """Yield the image, or some frames of an animation including the first and last."""
+    """Yield the frames or pages that are not too large; of a long animation some, including the first and last."""
     count = int(getattr(picture, "n_frames", 1))
-    for number in sorted({round(step * (count - 1) / max(1, MAX_FRAMES - 1)) for step in range(MAX_FRAMES)}):
+    read = max(2, min(count, MAX_FRAMES, MAX_PIXELS // (picture.width * picture.height)))
+    for number in sorted({round(step * (count - 1) / (read - 1)) for step in range(read)}):
         picture.seek(number)
-        yield picture
+        pixels = picture.width * picture.height  # known from the header, before decoding
+        is_grey = len(picture.getbands()) == 1 and count == 1 and "transparency" not in picture.info
+        if pixels > (MAX_GREY_PIXELS if is_grey else MAX_PIXELS):
+            log.info("skipping a picture of %d x %d pixels: too large", picture.width, picture.height)
+        else:
+            yield picture
 
 
 def _codes(frame: Image.Image) -> list[str]:

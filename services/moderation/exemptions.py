@@ -16,15 +16,15 @@ class Exemptions:
         self._groups = groups
         self._settings = settings
 
-    def hold(self, qun: Qun, contact_id: str) -> bool:
+    def apply_to(self, qun: Qun, contact_id: str) -> bool:
         """Whether the person is exempt."""
         accounts = self._accounts
-        if contact_id in (qun.owner_id, qun.companion_id) or accounts.is_admin(qun.account, contact_id):
-            return True
-        if any(contact_id == wechat.self_id for wechat in accounts):
+        if contact_id == qun.companion_id or accounts.is_admin(qun.account, contact_id) or accounts.is_own(contact_id):
             return True
         room = self._groups.room_of(qun, contact_id)
-        if room is not None and (contact_id == room.owner_id or contact_id in room.admin_ids):
+        if room is None and contact_id in self._groups.owners(qun):
+            return True
+        if room is not None and (contact_id == self._groups.owner_in(qun, room) or contact_id in room.admin_ids):
             return True
         directory = accounts.get(qun.account).directory
         companions = (directory.find(name, friends=True) for name in self._settings.companions)

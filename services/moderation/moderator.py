@@ -16,11 +16,14 @@ from services.accounts.registry import Accounts
 from services.moderation.blocked_words import BlockedWords
 from services.moderation.offences import FloodDetector, foreign_link, host_of, is_own
 from services.moderation.pictures import QrReader
+from services.moderation.quotes import Quotes
 from services.moderation.sanctions import Sanctions
 from wechat.events import GroupMessage, MessageKind
+from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
 SECONDS: Final = 15.0  # that a picture or a link may take to be fetched
+PICTURES: Final = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff")
 UNCOUNTED: Final = (MessageKind.SYSTEM, MessageKind.RECALLED)
 SPOKEN: Final = (MessageKind.TEXT, MessageKind.CHAT_HISTORY)  # where links are looked for in the text
 
@@ -57,19 +60,25 @@ class Moderator:
         self.configure(settings.own_hosts)
         self._flood = FloodDetector(settings.flood)
         self._qr = QrReader()
+        self._quotes = Quotes(accounts)
 
     def configure(self, own_hosts: Sequence[str]) -> None:
         """Replace the hosts that count as own ones."""
         self._own: Sequence[str] = [host for url in (self._public_url, *own_hosts) if (host := host_of(url))]
 
     def offence(self, event: GroupMessage, qun: Qun) -> Offence | None:
-        """What is wrong with a message, as far as the message itself tells."""
-        if event.kind in UNCOUNTED or self._sanctions.is_exempt(qun, event.contact_id):
+        """Return the offence of a message, as far as it can be seen without fetching anything."""
+        if _is_uncounted(event):
+            return None
+        offending = self._in_words(event, qun)
+        if offending is not None:
+            self._quotes.remember(event)
+        if self._sanctions.is_exempt(qun, event.contact_id):
             return None
         if self._flood.hit((event.account, event.room_id, event.contact_id), event.arrived_at, event.at.timestamp()):
             return Offence.FLOOD
-        if offence := self._in_text(event.text, qun, links=event.kind in SPOKEN):
-            return offence
+        if offending is not None:
+            return offending
         if event.kind is MessageKind.CARD and self._block.cards:
             return Offence.CARD
         if event.kind is MessageKind.MINI_PROGRAM and self._block.mini_programs:
@@ -78,30 +87,46 @@ class Moderator:
             return Offence.LINK if self._block.links and not self._is_ours(event.target) else None
         return None
 
-    def must_look(self, event: GroupMessage, qun: Qun) -> bool:
+    def needs_check(self, event: GroupMessage, qun: Qun) -> bool:
         """Whether more has to be fetched to judge a message that `offence` has nothing against."""
-        if event.kind in UNCOUNTED or self._sanctions.is_exempt(qun, event.contact_id):
+        if _is_uncounted(event) or self._sanctions.is_exempt(qun, event.contact_id):
             return False
-        if event.kind is MessageKind.IMAGE:
+        if event.kind in (MessageKind.IMAGE, MessageKind.EMOTICON):
             return self._block.qr_codes
-        is_hidden = event.kind is MessageKind.LINK and not event.target
-        return is_hidden and (self._block.links or bool(self._words.filter(qun)))
+        has_words = bool(self._words.filter(qun))
+        if event.kind is MessageKind.FILE:
+            return (self._block.qr_codes and _may_be_picture(event.file_name)) or (has_words and not event.file_name)
+        if event.kind in (MessageKind.LOCATION, MessageKind.MINI_PROGRAM):
+            return has_words and not event.text
+        return event.kind is MessageKind.LINK and not event.target and (self._block.links or has_words)
 
     async def look(self, account: str, message_id: str, kind: str, qun: Qun) -> Offence | None:
-        """Fetch a picture or a link card, and judge it; what cannot be fetched in time passes."""
-        wechat = self._accounts.get(account)
+        """Fetch a picture, a file or a card, and judge it; what cannot be fetched in time passes."""
         try:
             async with asyncio.timeout(SECONDS):
-                if kind == MessageKind.IMAGE:
-                    codes = await self._qr.read((await wechat.image(message_id)).data)
-                    return Offence.QR_CODE if any(not self._is_ours(code) for code in codes) else None
-                link = await wechat.link(message_id)
+                return await self._seen(self._accounts.get(account), message_id, kind, qun)
         except (WeChatError, TimeoutError) as error:
             log.info("%s %s could not be looked at: %s", kind, message_id, type(error).__name__)
             return None
-        if any(self._words.filter(qun).hit(shown) for shown in (link.title, link.description)):
+
+    async def _seen(self, wechat: WeChat, message_id: str, kind: str, qun: Qun) -> Offence | None:
+        if kind in (MessageKind.IMAGE, MessageKind.EMOTICON, MessageKind.FILE):
+            fetch = wechat.image if kind == MessageKind.IMAGE else wechat.media
+            file = await fetch(message_id)
+            if kind == MessageKind.FILE and self._words.filter(qun).hit(file.name):
+                return Offence.WORD
+            codes = await self._qr.read(file.data) if self._block.qr_codes else []
+            return Offence.QR_CODE if any(not self._is_ours(code) for code in codes) else None
+        if kind == MessageKind.LINK:
+            link = await wechat.link(message_id)
+            shown = f"{link.title}\n{link.description}"
+            is_foreign = self._block.links and not self._is_ours(link.url)
+        else:
+            shown = await (wechat.place if kind == MessageKind.LOCATION else wechat.program_title)(message_id)
+            is_foreign = False
+        if self._words.filter(qun).hit(shown):
             return Offence.WORD
-        return Offence.LINK if self._block.links and not self._is_ours(link.url) else None
+        return Offence.LINK if is_foreign else None
 
     async def close(self) -> None:
         """Stop the process that decodes images."""
@@ -111,12 +136,29 @@ class Moderator:
         """Return the reason as told to the offender."""
         return str(getattr(self._texts, f"offence_{offence}"))
 
-    def _in_text(self, text: str, qun: Qun, *, links: bool) -> Offence | None:
-        if self._words.filter(qun).hit(text) is not None:
+    def _in_words(self, event: GroupMessage, qun: Qun) -> Offence | None:
+        words, blocks_links = self._words.filter(qun), self._block.links and (event.kind in SPOKEN or event.typed)
+        if not words and not blocks_links:
+            return None
+        said = event.text
+        if event.kind is MessageKind.TEXT and (event.quoted or event.text.startswith("「")):
+            said = self._quotes.own_words(event)
+        if words.hit(said) is not None or words.hit(event.typed) is not None or words.hit(event.file_name) is not None:
             return Offence.WORD
-        if links and self._block.links and foreign_link(text, self._own) is not None:
+        if blocks_links and any(foreign_link(text, self._own) is not None for text in (said, event.typed)):
             return Offence.LINK
         return None
 
     def _is_ours(self, url: str) -> bool:
         return is_own(host_of(url), self._own)
+
+
+def _is_uncounted(event: GroupMessage) -> bool:
+    """Whether WeChat itself wrote the message. What a person may have typed counts."""
+    return event.kind in UNCOUNTED and not event.typed
+
+
+def _may_be_picture(name: str) -> bool:
+    """Whether a file of this name may be a picture; one without an ending may be anything."""
+    name = name.strip().lower()
+    return name.endswith(PICTURES) or "." not in name

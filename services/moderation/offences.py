@@ -1,4 +1,4 @@
-"""Detection of blocked words, foreign links and flooding. No I/O."""
+"""Detection of blocked words, foreign links and flooding."""
 
 from __future__ import annotations
 
@@ -11,17 +11,29 @@ from urllib.parse import urlsplit
 
 from config.settings import FloodSettings
 
+# Alphabets other than the ASCII letters, except those of East Asia: Cyrillic, Greek, small capitals, Cherokee, Lisu, …
+_OTHER_LETTERS: Final = re.compile(
+    "[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff\u2c00-\u2dff\ua000-\uabff\U00010000-\U0001efff]"
+)
+_KANA: Final = str.maketrans("エカタトニハロー", "工力夕卜二八口一")  # by confusables.txt of Unicode TR39
 # Letters by Unicode category that are invisible: Hangul fillers.
 _UNSEEN: Final = dict.fromkeys((0x115F, 0x1160, 0x3164, 0xFFA0))
 _LINK: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}:[/\\]{2,}([^\s/\\?#，。！？、）】」》\"'<>]+)", re.IGNORECASE)
 _DOMAINS: Final = (
     "com|cn|net|org|top|xyz|vip|cc|club|site|shop|store|online|info|io|me|tv|co|app|dev|link|live|pro|ltd|fun|work|"
-    "icu|biz|asia|wang|hk|tw|us|uk|ru|jp|kr|ai|im|la|ws|pw|tk|ml|ga|cf|gg|space|website|tech|mobi|group|cloud|run"
+    "icu|biz|asia|wang|hk|tw|us|uk|ru|jp|kr|ai|im|la|ws|pw|tk|ml|ga|cf|gg|space|website|tech|mobi|group|cloud|run|"
+    "today|world|life|zone|center|company|city|email|media|studio|design|agency|digital|social|network|systems|"
+    "pics|click|rest|sbs|cfd|bond|monster|quest|lol|beauty|hair|skin|makeup|cyou|autos|homes|boats|yachts|"
+    "plus|red|ren|pub|wiki|ink|kim|chat|games|game|win|bid|loan|men|date|party|trade|stream|download|science|racing|"
+    "review|webcam|cricket|accountant|faith|gdn|host|press|page|art|love|luxe|fit|fans|show|gold|video|tube|blog|"
+    "ly|gl|gd|cx|to(?=/)|st(?=/)|so(?=/)|in(?=/)"
 )
+_CHINESE_DOMAINS: Final = "中国|中國|公司|网络|网址|商城|在线|集团|香港|网店|中文网|我爱你"
 _BARE: Final = re.compile(
     rf"(?<![A-Za-z0-9@._/-])((?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,8}}(?:{_DOMAINS}))(?![A-Za-z0-9_-])",
     re.IGNORECASE | re.ASCII,
 )
+_CHINESE: Final = re.compile(rf"([\w-]{{1,63}}\.(?:{_CHINESE_DOMAINS}))(?![\w-])")
 # What a phone makes a link of without a known domain: www.…, a name or an IPv4 address with a path, one with a port.
 _WITH_PATH: Final = re.compile(
     r"(?<![A-Za-z0-9@._/-])(www\.[a-z0-9-]+(?:\.[a-z0-9-]+)+|(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?=/\S)"
@@ -46,14 +58,24 @@ def letters(text: str) -> str:
     return text if text.isalnum() else "".join(filter(str.isalnum, text))
 
 
+def folded(text: str) -> str:
+    """Replace the letters of a normalised text that look like other letters by these, as in Cyrillic "ѕрам"."""
+    text = text.translate(_KANA)
+    if _OTHER_LETTERS.search(text) is None:
+        return text
+    from disarm import normalize_confusables  # late: it takes 4 MB, and few texts need it
+
+    return normalize_confusables(text).casefold()
+
+
 class WordFilter:
-    """Finds blocked words, ignoring other characters between their letters."""
+    """Finds blocked words, ignoring look-alike letters and other characters between the letters."""
 
     def __init__(self, words: Iterable[str]) -> None:
         self._words: list[tuple[str, str]] = []  # (normalised, original)
         self._signs: list[tuple[str, str]] = []  # words without letters, such as emoji
         for word in dict.fromkeys(words):
-            shape = plain(word)
+            shape = folded(plain(word))
             bare = letters(shape)
             (self._words if bare else self._signs).append((bare or shape.strip(), word))
         self._signs = [(sign, word) for sign, word in self._signs if sign]
@@ -66,7 +88,7 @@ class WordFilter:
         """Return the first blocked word in the text, in its original form."""
         if not self:
             return None
-        shape = plain(text)
+        shape = folded(plain(text))
         bare = letters(shape)
         for word, given in self._words:
             if word in bare and _really(word, bare, shape):
@@ -117,7 +139,7 @@ def foreign_link(text: str, own: Sequence[str]) -> str | None:
     if "." not in (text := plain(text)) and "。" not in text and "://" not in text:
         return None
     text = _FULL_STOP.sub(".", text)
-    for found in (*_LINK.findall(text), *_BARE.findall(text), *_WITH_PATH.findall(text)):
+    for found in (found for shape in (_LINK, _BARE, _WITH_PATH, _CHINESE) for found in shape.findall(text)):
         host = host_of(found)
         if host and not is_own(host, own):
             return host

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from models.durable import WorkState
-from models.rules import Broadcast
+from models.rules import Broadcast, BroadcastState
 from services.messaging.messages import Body
 
 Friend = tuple[str, str]  # an account, and the WeChat id of a friend of it
@@ -57,8 +57,10 @@ class BroadcastResult:
 
     @property
     def state(self) -> str:
-        """queued, sending, or done once nothing is open any more."""
+        """Return queued, sending, done (nothing is open any more) or cancelled (a part was cancelled)."""
         states = {*self.groups.values(), *self.friends.values()}
+        if self.broadcast.state == BroadcastState.WITHDRAWN:
+            return str(WorkState.CANCELLED)
         if not states & {WorkState.QUEUED, WorkState.SENDING}:
             return "done"
         return str(WorkState.QUEUED if states == {WorkState.QUEUED} else WorkState.SENDING)

@@ -8,7 +8,6 @@ enough to answer without asking (benchmarks/faq.py measures it), so similar ques
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 import unicodedata
@@ -18,11 +17,10 @@ from pathlib import Path
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from config import ConfigError, read_yaml
-from config.error_messages import one_line
+from config.error_messages import Origin, one_line
 from config.section import NonEmpty, Section
+from config.yaml_file import ConfigError, read
 
-log = logging.getLogger(__name__)
 NEAR = 0.15  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
 COSINE = 0.7  # share of the cosine in the likeness to a question; the rest is coverage
 ANSWER = 0.7  # what coverage by the answer counts beside the likeness to a question
@@ -63,7 +61,7 @@ class Near:
 
 
 def near(question: str, entry: Entry, score: float) -> Near:
-    """An entry that is near by one of its questions; a passage always goes by its title."""
+    """Return a similarity result; a passage is always shown by its title."""
     return Near(entry.questions[0] if entry.is_passage else question, entry, score)
 
 
@@ -85,26 +83,24 @@ def topic(text: str) -> list[str]:
 
 def load(path: str) -> list[Entry]:
     """Load the entries of a file; [] if it does not exist. Raises ConfigError if it is invalid."""
-    if not path:
+    if not path or not Path(path).exists():  # a file that the config names exists (config.customer_service)
         return []
-    if not Path(path).exists():
-        log.warning("customer_service.faq: file not found: %r; there are no questions", path)
-        return []
-    data = read_yaml(path)
+    file = read(path)
     try:
-        entries = TypeAdapter(list[Entry]).validate_python(data or [])
+        entries = TypeAdapter(list[Entry]).validate_python(file.value or [])
     except ValidationError as error:
-        raise ConfigError(f"{path}: {one_line(error, data)}") from None
+        raise ConfigError(one_line(error, file.value, Origin(file))) from None
     answers: dict[str, str] = {}
-    for entry in entries:
-        for question in entry.questions:
+    for number, entry in enumerate(entries):
+        for at, question in enumerate(entry.questions):
             if answers.setdefault(plain(question), entry.answer) != entry.answer:
-                raise ConfigError(f"{path}: {question!r} has two answers")
+                where = file.where((number, "questions", at))
+                raise ConfigError(f"{question!r} has two answers ({where})")
     return entries
 
 
 class Faq:
-    """Listed questions, looked up. A passage is found by its words as well."""
+    """An index of listed questions. A passage is also found by its text."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
@@ -124,14 +120,14 @@ class Faq:
         return self._exact.get(plain(text)) or self._exact.get(core(text))
 
     def nearest(self, text: str, least: float = NEAR) -> list[Near]:
-        """The nearest entries, best first; none when even the best is below `least`, none far behind the best."""
+        """Return the most similar entries, best first; none if the best is below `least`, none far behind the best."""
         ranked = self.ranked(text, OFFERED)
         if not ranked or ranked[0].score < least:
             return []
         return [one for one in ranked if one.score >= BEHIND * ranked[0].score]
 
     def ranked(self, text: str, number: int) -> list[Near]:
-        """So many entries by their nearness, best first, without those that share nothing with the text."""
+        """Return a number of entries by similarity, best first, without those that share nothing with the text."""
         scores, best_row = self._words.scores(text)
         for at, share in self._bodies.shares(topic(text)).items():
             scores[at] = max(scores[at], BODY * share)
@@ -143,7 +139,7 @@ class Faq:
 
 
 class _Bodies:
-    """The words of passages: how much of what is asked a passage speaks of."""
+    """The texts of passages: which share of a question's terms a passage contains."""
 
     def __init__(self, passages: dict[int, Entry]) -> None:
         self._grams = {row: _pairs(topic(one.answer) + topic(one.questions[0])) for row, one in passages.items()}
@@ -152,7 +148,7 @@ class _Bodies:
         self._unknown = math.log(1 + len(passages)) if passages else 0.0
 
     def shares(self, pieces: list[str]) -> dict[int, float]:
-        """By row, the share of the asked pairs of characters that the passage has, by weight."""
+        """Return, by row, the weighted share of the question's pairs of characters that the passage contains."""
         asked = _pairs(pieces)
         total = sum(self._weight.get(gram, self._unknown) for gram in asked)
         if len(asked) < 2 or not total:
@@ -193,7 +189,7 @@ class _Index:
                     self._by_answer[gram].append(at)
 
     def scores(self, text: str) -> tuple[defaultdict[int, float], dict[int, int]]:
-        """By entry, how near it is (0–1), and which of its questions is nearest."""
+        """Return, by entry, its similarity (0–1) and its most similar question."""
         asked = self._weighted(_question_grams(text))
         norm, total = self._norm(asked), sum(asked.values()) or 1.0
         like: defaultdict[int, float] = defaultdict(float)
@@ -220,7 +216,10 @@ class _Index:
 
 
 def _question_grams(question: str) -> Counter[str]:
-    """Of what a question is about. One of common words only, 你们在哪里, is near to others of that kind alone."""
+    """Return the terms of a question's topic.
+
+    A question of common words only, such as 你们在哪里, is similar to such questions alone.
+    """
     pieces = topic(core(question))
     return _grams(pieces) if pieces else Counter({f"={gram}": n for gram, n in _grams([core(question)]).items()})
 

@@ -5,33 +5,18 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from config import ConfigError
-from config.customer_service import KeywordRule, ReplyPart
+from config.customer_service import KeywordRule
 from models.db import Store, after_commit
 from models.keywords import Keyword
 from services.support.matching import Match, PlacedRules
 from services.text import normal
 
 Place = tuple[str, int | None]  # an account, and a group or (None) all conversations
-
-
-def missing_files(rules: Sequence[KeywordRule]) -> list[str]:
-    """Return the files that replies refer to but that do not exist."""
-    parts = [part for rule in rules if not isinstance(rule.reply, str) for part in rule.reply]
-    paths = [part.image or part.file for part in parts if isinstance(part, ReplyPart)]
-    return [path for path in dict.fromkeys(paths) if path and not Path(path).is_file()]
-
-
-def check_files(rules: Sequence[KeywordRule]) -> None:
-    """Raise ConfigError if a file of a rule does not exist."""
-    for path in missing_files(rules):
-        raise ConfigError(f"customer_service.keywords: file not found: {path!r}")
 
 
 def rule_of(row: Keyword) -> KeywordRule:
@@ -44,8 +29,6 @@ class Keywords:
     """All keyword rules, in memory."""
 
     def __init__(self, store: Store, rules: Sequence[KeywordRule]) -> None:
-        """Raises ConfigError if a file of a rule does not exist."""
-        check_files(rules)
         self._store = store
         self._configured = PlacedRules(rules)
         self._added: defaultdict[Place, dict[int, KeywordRule]] = defaultdict(dict)

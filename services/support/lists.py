@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from models.bulk_insert import write_bulk
 from models.conversations import Said
@@ -23,6 +24,23 @@ class TicketView(StrEnum):
     CLOSED = "closed"
 
 
+class UnfinishedTickets(NamedTuple):
+    """The number of unfinished tickets, of those without an assignee, and when the oldest of the latter was opened."""
+
+    open: int
+    waiting: int
+    oldest: float | None
+
+
+def count_unfinished(session: Session) -> UnfinishedTickets:
+    """Count the unfinished tickets of all accounts."""
+    unassigned = col(Ticket.staff_id) == ""
+    waiting = func.count().filter(unassigned), func.min(Ticket.opened_at).filter(unassigned)
+    states = [state for state in TicketState if state is not TicketState.CLOSED]
+    query = select(func.count(), *waiting).select_from(Ticket).where(col(Ticket.state).in_(states))
+    return UnfinishedTickets(*session.exec(query).one())
+
+
 def list_for_agent(session: Session, view: TicketView, agent_id: str, q: str, page: PageRequest) -> Page[Ticket]:
     """Return a page of a view; `q`: part of the customer's name, or the number."""
     query = select(Ticket)
@@ -39,7 +57,7 @@ def list_for_agent(session: Session, view: TicketView, agent_id: str, q: str, pa
         is_number = number.isdecimal() and len(number) < 16
         query = query.where(named | (col(Ticket.id) == int(number)) if is_number else named)
     if page.before is not None:
-        query = query.where(col(Ticket.id) < page.before)
+        query = query.where(col(Ticket.id) < page.bound)
     rows = session.exec(query.order_by(col(Ticket.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda ticket: ticket.id)
 
@@ -52,7 +70,7 @@ def list_tickets(session: Session, account: str, state: TicketState | None, page
     if state is not None:
         query = query.where(Ticket.state == state)
     if page.before is not None:
-        query = query.where(col(Ticket.id) < page.before)
+        query = query.where(col(Ticket.id) < page.bound)
     rows = session.exec(query.order_by(col(Ticket.id).desc()).limit(page.limit + 1)).all()
     return page_of(rows, page, lambda ticket: ticket.id)
 
@@ -69,7 +87,7 @@ def read_talk(session: Session, ticket_id: int, page: PageRequest) -> tuple[Tick
     if ticket.closed_at is not None:
         query = query.where((col(Said.ticket) == ticket_id) | (col(Said.at) <= ticket.closed_at + AFTERWARDS))
     if page.before is not None:
-        query = query.where(col(Said.id) < page.before)
+        query = query.where(col(Said.id) < page.bound)
     rows = session.exec(query.order_by(col(Said.id).desc()).limit(page.limit + 1)).all()
     return ticket, page_of(rows, page, lambda row: row.id)
 
@@ -82,6 +100,6 @@ def read_ticket(session: Session, ticket_id: int, page: PageRequest) -> tuple[Ti
     write_bulk(session)
     query = select(Said).where(Said.ticket == ticket_id)
     if page.before is not None:
-        query = query.where(col(Said.id) < page.before)
+        query = query.where(col(Said.id) < page.bound)
     rows = session.exec(query.order_by(col(Said.id).desc()).limit(page.limit + 1)).all()
     return ticket, page_of(rows, page, lambda row: row.id)

@@ -9,7 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 from sqlmodel import Session
 
 from config.customer_service import KeywordRule
-from config.error_messages import one_line
+from config.error_messages import Origin, one_line
+from config.yaml_file import YamlFile, reason
 from errors import InvalidParameter
 from services.support.faq import Entry
 from services.support.faq_book import FaqBook
@@ -49,11 +50,10 @@ def _dump(data: Any) -> str:
 
 def _read(text: str, wanted: TypeAdapter[Any]) -> Any:
     try:
-        data = yaml.safe_load(text) or []
+        file = YamlFile(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InvalidParameter(f"line {mark.line + 1}: no YAML" if mark else "no YAML") from None
+        raise InvalidParameter(f"invalid YAML: {reason(error, text)}") from None
     try:
-        return wanted.validate_python(data)
+        return wanted.validate_python(file.value or [])
     except ValidationError as error:
-        raise InvalidParameter(one_line(error, data)) from None
+        raise InvalidParameter(one_line(error, file.value, Origin(file))) from None

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from models.durable import Priority
-from services.work.job import GiveUp, Job, Retry
+from services.work.job import Cancelled, GiveUp, Job, Retry
+from services.work.job import Result as JobResult
 
 LATE_SECONDS: Final = 60.0  # after the planned time; broadcasts are slow by design and never late
 
@@ -19,6 +20,7 @@ class Result(StrEnum):
     LATE = "late"  # sent more than a minute after the planned time
     RETRIED = "retried"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class DeliveryResults:
@@ -27,15 +29,17 @@ class DeliveryResults:
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, Result]] = Counter()
 
-    def count(self, job: Job, result: str | Retry | GiveUp, now: float) -> None:
+    def count(self, job: Job, result: JobResult, now: float) -> None:
         """Count the result of an attempt."""
         self.counts[job.queue, _of(job, result, now)] += 1
 
 
-def _of(job: Job, result: str | Retry | GiveUp, now: float) -> Result:
+def _of(job: Job, result: JobResult, now: float) -> Result:
     if isinstance(result, Retry):
         return Result.RETRIED
     if isinstance(result, GiveUp):
         return Result.FAILED
+    if isinstance(result, Cancelled):
+        return Result.CANCELLED
     is_late = job.priority != Priority.BROADCAST and now - job.due_at > LATE_SECONDS
     return Result.LATE if is_late else Result.SENT

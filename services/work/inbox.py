@@ -88,7 +88,7 @@ class Inbox:
 
     def _park(self, session: Session, raw: RawEvent, row: int) -> None:
         """Park an event: the process died twice while handling it."""
-        end_event(session, row, "parked", EventState.PARKED)
+        end_event(session, self.account, row, "parked", EventState.PARKED)
         self._parked(session, raw)
         log.error("%s: event %s is parked: the process died twice while handling it", self.account, raw.id)
 
@@ -125,8 +125,8 @@ class Inbox:
     def __len__(self) -> int:
         return self._in_memory
 
-    def poke(self) -> None:
-        """The gateway is connected again: retry waiting reads at once."""
+    def wake(self) -> None:
+        """Retry waiting reads immediately, since the gateway is connected again."""
         self._poked.set()
         self._poked = asyncio.Event()
 
@@ -251,7 +251,8 @@ class Inbox:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._poked.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()
         except TimeoutError:
             return
 

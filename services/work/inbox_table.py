@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from models.bulk_insert import in_bulk
 from models.db import Store
 from models.durable import EventState, InboxEvent
+from models.fence import belongs_to
 from wechat.events import RawEvent
 
 _KEEP_BODY: Final = (
@@ -33,8 +34,9 @@ _TRY: Final = (
 )
 
 
-def end_event(session: Session, row: int, handler: str, state: str = EventState.DONE) -> None:
+def end_event(session: Session, account: str, row: int, handler: str, state: str = EventState.DONE) -> None:
     """Mark an event as handled, in the transaction of its handler."""
+    belongs_to(session, account)
     in_bulk(session, _END, {"row": row, "to": state, "by": handler})
 
 
@@ -48,6 +50,7 @@ class InboxRows:
 
     def insert(self, session: Session, raws: list[RawEvent]) -> dict[str, int]:
         """Insert events; return the row ids of the new ones by event id."""
+        belongs_to(session, self._account)
         rows = [
             {
                 "account": raw.account,
@@ -69,6 +72,7 @@ class InboxRows:
 
     def end(self, session: Session, ends: list[dict[str, Any]]) -> None:
         """End events that no handler ends."""
+        belongs_to(session, self._account)
         session.connection().execute(_END, ends)
 
     def count_tries(self, session: Session, rows: list[dict[str, Any]]) -> None:
@@ -77,6 +81,7 @@ class InboxRows:
 
     def forget_tries(self, session: Session) -> None:
         """Reset the attempts of open events when the process stops in an orderly way."""
+        belongs_to(session, self._account)
         mine = update(InboxEvent).where(col(InboxEvent.account) == self._account, col(InboxEvent.tries) > 0)
         session.connection().execute(mine.where(col(InboxEvent.state) == EventState.NEW).values(tries=0))
 

@@ -48,4 +48,12 @@ class GiveUp:
     unknown: bool = False
 
 
-Deliver = Callable[[Job], Awaitable[str | Retry | GiveUp]]
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Result of a job that was cancelled before it was attempted."""
+
+
+Result = str | Retry | GiveUp | Cancelled
+
+
+Deliver = Callable[[Job], Awaitable[Result]]

@@ -6,22 +6,24 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import and_, bindparam, case, insert, update
 from sqlmodel import Session, col, select
 
 from models.durable import OutboxItem, WorkState
 from services.work.job import Job
 
 INSERT: Final = insert(OutboxItem).returning(col(OutboxItem.id), sort_by_parameter_order=True)
+CANCEL_REQUESTED: Final = "cancel requested"  # the error of a row that is being sent and must not be retried
+_IS_CANCELLED: Final = and_(bindparam("retried"), col(OutboxItem.error) == CANCEL_REQUESTED)
 END: Final = (
     update(OutboxItem)
     .where(col(OutboxItem.id) == bindparam("item"))
     .values(
-        state=bindparam("to"),
+        state=case((_IS_CANCELLED, WorkState.CANCELLED), else_=bindparam("to")),
         result=bindparam("what"),
         error=bindparam("why"),
         attempts=bindparam("tries"),
-        done_at=bindparam("ended"),
+        done_at=case((_IS_CANCELLED, bindparam("now")), else_=bindparam("ended")),
         run_at=bindparam("again_at"),
     )
     .execution_options(synchronize_session=False)
@@ -42,13 +44,24 @@ def keep_body(session: Session, number: int, body: dict[str, Any]) -> None:
     session.connection().execute(update(OutboxItem).where(col(OutboxItem.id) == number).values(**values))
 
 
-def joined_items(session: Session, work: Job) -> list[OutboxItem]:
+def joined_items(session: Session, job: Job) -> list[OutboxItem]:
     """Return the rows of the jobs that were joined to this one, and to those."""
-    ids = work.body.get("joined")
+    ids = job.body.get("joined")
     if not ids:
         return []
     items = list(session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids)).order_by(col(OutboxItem.id))))
     return [one for item in items for one in (item, *joined_items(session, job_of(item)))]
+
+
+def cancel_items(session: Session, ids: Sequence[int], now: float) -> list[int]:
+    """Cancel the rows that have not been attempted, and return their ids; those being sent now are not retried."""
+    these = col(OutboxItem.id).in_(ids)
+    queued = update(OutboxItem).where(these, col(OutboxItem.state) == WorkState.QUEUED)
+    cancelled = queued.values(state=WorkState.CANCELLED, done_at=now).returning(col(OutboxItem.id))
+    found = [int(id) for (id,) in session.connection().execute(cancelled) if id is not None]
+    sending = update(OutboxItem).where(these, col(OutboxItem.state) == WorkState.SENDING)
+    session.connection().execute(sending.values(error=CANCEL_REQUESTED))
+    return found
 
 
 def job_of(item: OutboxItem) -> Job:

@@ -54,7 +54,8 @@ class WriteBatcher(Generic[Item]):
         if self._idle.is_set():
             return
         try:
-            await asyncio.wait_for(self._idle.wait(), most)
+            async with asyncio.timeout(most):
+                await self._idle.wait()
         except TimeoutError:
             log.error("could not write %d items", len(self._waiting))  # noqa: TRY400 - no useful traceback
 

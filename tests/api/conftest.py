@@ -20,6 +20,7 @@ from app.container import Container
 from config import Config
 from config.settings import AssistantSettings
 from tests.doubles import InMemoryWeChat
+from tests.waiting import SECONDS
 from wechat.events import Event
 
 QUN = {"code": "shop-1", "owner": "宋公明", "assistant": "weimi1001"}
@@ -120,7 +121,7 @@ async def door(opened: OpenDoor) -> AccessControl:
     return await opened()
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], within: float = SECONDS) -> None:
     """Wait until a condition holds; fail after a timeout."""
     async with asyncio.timeout(within):
         while True:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from api.body import MAX_CHARACTERS, MAX_LARGE_BYTES, line
 from errors import InvalidParameter
 from tests.api.conftest import QUN, AccessControl, error
+from tests.waiting import SECONDS
 
 NOT_OBJECTS = [
     b"",
@@ -102,12 +103,12 @@ async def test_compressed_bodies_are_not_unpacked(door: AccessControl) -> None:
 
 @pytest.mark.parametrize("rest", [b"", b"zz\r\n"])
 async def test_a_body_that_never_comes(door: AccessControl, monkeypatch: pytest.MonkeyPatch, rest: bytes) -> None:
-    monkeypatch.setattr("api.body.PATIENCE", 0.2)
+    monkeypatch.setattr("api.body.READ_TIMEOUT", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(b"POST /wxbot/qun HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
     await asyncio.sleep(0.05)  # sends the chunks one by one
     writer.write(rest)
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SECONDS)
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b'{"error":{"code":1001,' in await reader.read(100)
     writer.close()

@@ -12,6 +12,7 @@ from api.connection_limits import Caps, ConnectionLimits
 from api.network import AccessControl
 from config.settings import ApiSettings
 from tests.api.conftest import OpenDoor
+from tests.waiting import SECONDS
 
 OUTSIDE = "203.0.113.{}"
 
@@ -79,7 +80,7 @@ async def test_on_the_wire(opened: OpenDoor, monkeypatch: pytest.MonkeyPatch) ->
     silent = [await asyncio.open_connection("127.0.0.1", door.port, local_addr=("127.0.0.1", 0)) for _ in range(20)]
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port, local_addr=("127.0.0.2", 0))
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200")
+    assert (await asyncio.wait_for(reader.readline(), SECONDS)).startswith(b"HTTP/1.1 200")
     closed = 0
     for one, _ in silent:
         try:

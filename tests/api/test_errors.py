@@ -15,6 +15,7 @@ from api.responses import refusal
 from errors import InvalidParameter, TooManyRequests, WeChatNotDone, WeChatOffline
 from services.moderation.member_actions import MemberExempt
 from tests.api.conftest import QUN, AccessControl, OpenDoor, error, eventually
+from tests.waiting import SECONDS
 
 SPEC_TABLE = {
     1001: (400, "缺少必须的参数或参数值无效！"),
@@ -162,9 +163,9 @@ async def _raw(door: AccessControl, sent: bytes) -> tuple[int, str, bytes]:
     """Send raw bytes; return status, content type and body of the response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(sent)
-    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode()
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SECONDS)).decode()
     length = int(re.search(r"(?i)content-length: (\d+)", head)[1])  # type: ignore[index]
-    body = await asyncio.wait_for(reader.readexactly(length), 10)
+    body = await asyncio.wait_for(reader.readexactly(length), SECONDS)
     writer.close()
     await writer.wait_closed()
     return int(head.split()[1]), re.search(r"(?i)content-type: (.*)\r", head)[1], body  # type: ignore[index]

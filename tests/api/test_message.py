@@ -57,6 +57,18 @@ async def test_a_friend_by_any_name(door: AccessControl, name: str) -> None:
     assert door.wechat.sent[0][0] == "wxid_hei"
 
 
+async def test_a_friend_whose_weixin_is_a_customer_s_nickname(door: AccessControl) -> None:
+    """Anybody can choose that 微信号, so it is not decided who is meant. The ids and remarks still are."""
+    door.wechat.knows("wxid_customer", "tieniu1")
+    door.wechat.knows("wxid_attacker", "某人", weixin="tieniu1")
+    assert await _code(door, **TO | {"to": "tieniu1"}) == 3003
+    assert await _code(door, **TO | {"to": "tieniu1"}) == 3003
+    door.wechat.knows("wxid_customer", "tieniu1", alias="张先生")
+    await _until(door, await _send(door, **TO | {"to": "张先生"}), "sent")
+    await _until(door, await _send(door, **TO | {"to": "wxid_attacker"}), "sent")
+    assert [to for to, _, _ in door.wechat.sent] == ["wxid_customer", "wxid_attacker"]
+
+
 async def test_nobody_or_several(door: AccessControl) -> None:
     door.wechat.knows("wxid_a", "同名")
     door.wechat.knows("wxid_b", "同名")
@@ -74,7 +86,7 @@ async def test_offline_it_waits(door: AccessControl) -> None:
     message_id = await _send(door, **TO)
     assert (await door.call("GET", f"/wxbot/message/{message_id}"))[1]["message"]["state"] == "queued"
     door.wechat.state = State.ONLINE
-    door.container.outbox.poke("wx:weimi1001")
+    door.container.outbox.wake("wx:weimi1001")
     await _until(door, message_id, "sent")
 
 

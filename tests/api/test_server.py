@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.api.conftest import AccessControl, OpenDoor
+from tests.waiting import SECONDS
 
 WHOLE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -22,7 +23,7 @@ async def test_a_request_that_does_not_come_is_not_waited_for(opened: OpenDoor, 
     door = await opened()
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(begun)
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), SECONDS) == b""
     writer.close()
     assert (await door.call("GET", "/healthz"))[0] == 200
 
@@ -32,10 +33,10 @@ async def test_a_connection_is_kept_between_requests_and_closed_when_idle(opened
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     for _ in range(2):
         writer.write(WHOLE)
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SECONDS)
         assert head.startswith(b"HTTP/1.1 200 ")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r")[0])
         await reader.readexactly(length)
         await asyncio.sleep(0.4)  # longer than the timeout of the first request
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), SECONDS) == b""
     writer.close()

@@ -15,6 +15,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 import sandbox
 from sandbox.world.world import World
+from tests.waiting import SECONDS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SWITCHES = [
@@ -30,7 +31,7 @@ ACCOUNT = "weimi1001"
 BOT = f"wxid_{ACCOUNT}"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-PATIENCE = 15_000  # timeout of page actions in milliseconds, generous for slow machines
+MILLISECONDS = SECONDS * 1000  # timeout of page actions
 OURS = ("127.0.0.1", "")  # hosts a page may contact; data: and blob: URLs have none
 
 
@@ -40,7 +41,7 @@ async def browser() -> AsyncIterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail("no Chromium on this machine")
         pytest.skip("no Chromium on this machine")
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=MILLISECONDS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         yield browser
@@ -60,7 +61,7 @@ class Windows:
         """Open a window with its own cookies, cache and clipboard."""
         options = {"viewport": size or DESKTOP, "locale": "zh-CN", "timezone_id": "Asia/Shanghai", **more}
         context = await self.browser.new_context(**options)
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(MILLISECONDS)
         self._stack.push_async_callback(context.close)
         return context
 

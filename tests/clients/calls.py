@@ -48,6 +48,8 @@ CALLS = (
     Call("sendBroadcast", 202, takes=("BroadcastSend", {"tags": ["vip"], "text": "大家好"})),
     Call("sendBroadcast", 202, takes=("BroadcastSend", {"all": True, "text": "大家好", "at": "2026-12-01T20:00:00Z"})),
     Call("readBroadcast", 200, {"id": 1}),
+    Call("cancelBroadcast", 200, {"id": 3}),
+    Call("cancelBroadcast", 404, {"id": 7}),
     Call("listTickets", 200, {"state": "open"}),
     Call("readTicket", 200, {"id": 1}),
     Call("listAudit", 200, {"kind": "group"}),

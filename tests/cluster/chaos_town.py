@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from protocol.relaying import EPOCH
 from sandbox.world.world import World
 from tests.bot_process import ROOT, free_port
 from tests.cluster.processes import Member
+from tests.cluster.proxy import Proxy, to_postgres
+from tests.waiting import SECONDS
 
 LEASE = 5.0
 
@@ -26,11 +29,16 @@ LEASE = 5.0
 class ChaosTown:
     """Accounts `a0`…, each with a gateway of its own (and a relay before it), and processes that share them."""
 
-    def __init__(self, folder: Path, database: str, accounts: int, members: int, *, relayed: bool) -> None:
+    def __init__(
+        self, folder: Path, database: str, accounts: int, members: int, *, relayed: bool = False, proxied: bool = False
+    ) -> None:
         self.folder = folder
         self.database = database
         self.accounts = [f"a{number}" for number in range(accounts)]
         self.relayed = relayed
+        self.proxied = proxied
+        self.to_database: list[Proxy] = []  # by member
+        self.to_gateway: dict[str, Proxy] = {}
         self._count = members
         self.members: list[Member] = []
         self.sandbox: sandbox.Sandbox
@@ -46,11 +54,17 @@ class ChaosTown:
         self.http = await self._stack.enter_async_context(aiohttp.ClientSession())
         for account, server in self.sandbox.servers.items():
             self._record(account, server)
-        endpoints = await self._relays() if self.relayed else self.sandbox.endpoints
+        endpoints = await self._relays() if self.relayed else dict(self.sandbox.endpoints)
+        databases = [self.database] * self._count
+        if self.proxied:
+            endpoints, databases = await self._proxies(endpoints)
         assistants = [
             {"account": a, "endpoint": endpoints[a], "token": self.sandbox.token, "tls": False} for a in self.accounts
         ]
-        self.members = [Member(self.folder, number, assistants, self.database, LEASE) for number in range(self._count)]
+        self.members = [
+            Member(self.folder, number, assistants, url, LEASE, 3600 if self.proxied and not number else 0)
+            for number, url in enumerate(databases)
+        ]
         for member in self.members:
             await member.start()
         await self.all_served(90)
@@ -73,6 +87,17 @@ class ChaosTown:
             latest = max(latest, epoch)
 
         listen(server._grpc, RecvRequest, called)
+
+    async def _proxies(self, endpoints: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+        """Put a proxy before each gateway, and between each process and the database."""
+        connect, through = to_postgres(self.database)
+        for account, endpoint in endpoints.items():
+            proxy = Proxy(partial(asyncio.open_connection, *endpoint.rsplit(":", 1)))
+            self.to_gateway[account] = await self._stack.enter_async_context(proxy)
+        for _ in range(self._count):
+            self.to_database.append(await self._stack.enter_async_context(Proxy(connect)))
+        behind = {account: f"127.0.0.1:{proxy.port}" for account, proxy in self.to_gateway.items()}
+        return behind, [through(proxy.port) for proxy in self.to_database]
 
     async def _relays(self) -> dict[str, str]:
         """A process with a relay before each gateway."""
@@ -118,7 +143,7 @@ class ChaosTown:
                 raise AssertionError(f"not served within {seconds} s: {await self.served()}\n{logs}")
             await asyncio.sleep(0.2)
 
-    async def all_up(self, seconds: float = 60.0) -> None:
+    async def all_up(self, seconds: float = SECONDS) -> None:
         """Wait until every process answers."""
         deadline = time.monotonic() + seconds
         for member in self.members:
@@ -130,7 +155,7 @@ class ChaosTown:
         """The accounts that a process serves."""
         return await member.online(self.http)
 
-    async def until_taken(self, accounts: set[str], began: float, seconds: float = 30.0) -> list[float]:
+    async def until_taken(self, accounts: set[str], began: float, seconds: float = SECONDS) -> list[float]:
         """Wait until other processes serve these accounts; after how many seconds each was."""
         took: dict[str, float] = {}
         while accounts - took.keys():
@@ -142,7 +167,7 @@ class ChaosTown:
             await asyncio.sleep(0.05)
         return list(took.values())
 
-    async def quiet(self, seconds: float = 60.0) -> None:
+    async def quiet(self, seconds: float = SECONDS) -> None:
         """Wait until no event is unhandled and no message unsent, and still so a moment later."""
         deadline, still = time.monotonic() + seconds, 0
         while still < 4:

@@ -15,9 +15,11 @@ from app.lifecycle import Bot
 from config import Config
 from sandbox.world.model import ChatMessage
 from sandbox.world.world import World
+from services.clock import Clock
 from tests.bot_process import free_port
 from tests.databases import database, postgres
 from tests.stories.conftest import NAMES, until
+from tests.waiting import SECONDS
 from wechat.connection import Timing
 
 __all__ = ["database", "postgres"]
@@ -54,9 +56,9 @@ class ClusterTown:
             await self.stop_bot(bot)
         await self._stack.aclose()
 
-    async def start_bot(self) -> Bot:
+    async def start_bot(self, clock: Clock = time.time) -> Bot:
         """One bot more."""
-        bot = Bot(self.config(free_port()), Timing(create=3.0))
+        bot = Bot(self.config(free_port()), Timing(create=3.0), clock)
         await bot.start()
         self.bots.append(bot)
         return bot
@@ -66,7 +68,7 @@ class ClusterTown:
         self.bots.remove(bot)
         await bot.stop()
 
-    async def served(self, within: float = 20.0) -> None:
+    async def served(self, within: float = SECONDS) -> None:
         """Wait until every account is online at exactly one bot, and no bot has two more than another."""
         await until(self._is_served, "every account is served once", within)
 
@@ -126,7 +128,7 @@ class ClusterTown:
         me, where = NAMES.get(who, who), self._chat(chat, account)
         return [m.text for m in self.sandbox.world.chats.history(me, where, limit=1000) if m.sender != me]
 
-    async def hears(self, who: str, words: str, account: str, chat: str = "bot", within: float = 15.0) -> None:
+    async def hears(self, who: str, words: str, account: str, chat: str = "bot", within: float = SECONDS) -> None:
         """Wait until the person sees a text holding `words`."""
         await until(
             lambda: any(words in one for one in self.seen(who, account, chat)), f"{who} hears {words!r}", within

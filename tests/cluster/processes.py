@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 import time
@@ -14,21 +15,31 @@ from typing import Any
 import aiohttp
 
 from tests.bot_process import ROOT, free_port
+from tests.waiting import SECONDS
 
 PEOPLE_SAY = {"keywords": [{"regex": r"^问(.*)$", "reply": "答{1}"}], "faq": "", "fallback": ""}
+
+
+def wrong_clock(seconds: float) -> dict[str, str]:
+    """Return the environment of a process whose clock is off; empty where libfaketime is not installed."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    times = {"FAKETIME": f"{seconds:+.0f}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
+    return {"LD_PRELOAD": str(found[0]), **times} if found else {}
 
 
 class Member:
     """One process. Its port and config stay the same over restarts."""
 
     def __init__(
-        self, folder: Path, number: int, assistants: list[dict[str, Any]], database: str, lease: float
+        self, folder: Path, number: int, assistants: list[dict[str, Any]], database: str, lease: float, clock: float = 0
     ) -> None:
         self.folder = folder
         self.name = f"member{number}"
         self.port = free_port()
         self.process: asyncio.subprocess.Process | None = None
         self.frozen = False
+        self.cut_off = False  # from the database
+        self._environment = {**os.environ, **(wrong_clock(clock) if clock else {})}
         data = {
             "assistants": assistants,
             "database": database,
@@ -49,14 +60,17 @@ class Member:
 
     @property
     def is_up(self) -> bool:
-        """Whether it runs and is not frozen."""
-        return self.process is not None and self.process.returncode is None and not self.frozen
+        """Whether it runs, and is neither frozen nor cut off."""
+        runs = self.process is not None and self.process.returncode is None
+        return runs and not self.frozen and not self.cut_off
 
     async def start(self) -> None:
         """Start the process; it is not ready yet."""
         with (self.folder / f"{self.name}.log").open("ab") as log:
             command = (sys.executable, "bot.py", "--config", str(self.folder / f"{self.name}.yaml"))
-            self.process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log)
+            self.process = await asyncio.create_subprocess_exec(
+                *command, cwd=ROOT, stdout=log, stderr=log, env=self._environment
+            )
 
     async def kill(self) -> None:
         """kill -9."""
@@ -71,7 +85,7 @@ class Member:
         assert self.process is not None
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        code = await asyncio.wait_for(self.process.wait(), 20)
+        code = await asyncio.wait_for(self.process.wait(), SECONDS)
         self.process = None
         return code, time.monotonic() - began
 
@@ -100,7 +114,7 @@ class Member:
             return set()
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             async with http.get(f"{self.url}/readyz", timeout=aiohttp.ClientTimeout(1)) as response:
-                states = (await response.json())["assistants"]
+                states = (await response.json()).get("assistants", {})
                 return {account for account, state in states.items() if state == "online"}
         return set()
 

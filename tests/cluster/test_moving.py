@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from typing import Any
+
 import pytest
 
+from app.account_parts import load_account
+from models.cluster import AccountLease
 from tests.cluster.conftest import MakeCluster
+from tests.stories.conftest import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 KEYWORDS = {"keywords": [{"regex": r"^问(.*)$", "reply": "答{1}"}], "faq": "", "fallback": ""}
@@ -35,3 +42,51 @@ async def test_a_process_that_stops_hands_over_what_it_promised(make_cluster: Ma
     for account in moved:
         await town.hears("黑旋风", "答4", account)
         assert [one for one in town.seen("黑旋风", account) if one.startswith("答")] == [f"答{n}" for n in range(5)]
+
+
+async def test_a_process_that_stops_while_it_takes_accounts_keeps_none(
+    make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = await make_cluster(accounts=2, bots=1)
+    goes_on, load = asyncio.Event(), load_account
+
+    async def slow(*some: Any) -> None:
+        await goes_on.wait()
+        await load(*some)
+
+    monkeypatch.setattr("app.cluster.load_account", slow)
+    second = await town.start_bot()
+    assert second.cluster is not None
+    serving = second.cluster.serving
+    await until(lambda: serving, "the second process begins to take one", 30)
+    stopping = asyncio.create_task(town.stop_bot(second))
+    await asyncio.sleep(0)
+    goes_on.set()
+    await stopping
+    assert (serving, list(second.accounts.accounts)) == ({}, [])
+    await town.served()
+
+
+async def test_a_removed_account_is_stopped_by_its_holder_and_forgotten(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=2, bots=2)
+    door, parts = town.bots[0], town.bots[0].container.cluster
+    assert parts is not None
+    body = {"account": "added", "endpoint": town.sandbox.endpoints["bot0"], "token": town.sandbox.token, "tls": False}
+    status, answer, _ = await town.call(door, "POST", "/wxbot/assistant", body)
+    assert status in (200, 201), answer
+    await until(lambda: any("added" in bot.accounts.accounts for bot in town.bots), "it is served", 30)
+    assert (await town.call(door, "DELETE", "/wxbot/assistant/added"))[0] == 204
+    await until(lambda: not any("added" in bot.accounts.accounts for bot in town.bots), "it is stopped", 30)
+    for _ in range(300):
+        if await door.container.store.read(lambda s: s.get(AccountLease, "added")) is None:
+            break
+        await asyncio.sleep(0.1)
+    assert await door.container.store.read(lambda s: s.get(AccountLease, "added")) is None
+    _, answer, _ = await town.call(door, "GET", "/wxbot/assistant")
+    assert {one["account"] for one in answer["assistants"]} == set(town.accounts)
+
+
+async def test_a_process_whose_clock_is_wrong_uses_the_time_of_the_database(make_cluster: MakeCluster) -> None:
+    town = await make_cluster(accounts=1, bots=1)
+    bot = await town.start_bot(lambda: time.time() + 3600)
+    assert abs(bot.container.clock() - time.time()) < 60

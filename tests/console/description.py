@@ -40,6 +40,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "key": LINE, "text": TEXT, "quns": {"type": "array", "items": NUMBER}, "all": {"type": "boolean"},
         "friends": {"type": "array", "items": FRIEND}, "at": {"type": "number"}, "image": FILE,
     },
+    "/broadcast/{id}/cancel": {},
     "/timed": {"number": NUMBER, "cron": LINE, "text": TEXT},
     "/admin": {"contact": LINE},
 }  # fmt: skip

@@ -161,6 +161,23 @@ async def test_a_broadcast_to_nobody_to_strangers_or_into_the_past_is_refused(to
 # ---- timed messages, knowledge ----
 
 
+async def test_a_scheduled_broadcast_is_cancelled(town: Town, admin: Person) -> None:
+    qun = await town.make_group()
+    at = town.bot.container.clock() + 3600
+    order = {"key": "k", "text": "明天放假", "quns": [qun["number"]], "at": at}
+    broadcast_id = (await admin.call("POST", "/broadcast", json=order))[1]["broadcast"]["id"]
+    (listed,) = (await admin.call("GET", "/broadcast"))[1]["broadcasts"]
+    assert (listed["scheduled"], listed["cancelled"]) == (True, False)
+    path = f"/broadcast/{broadcast_id}"
+    for count in (1, 0):
+        assert await admin.call("POST", f"{path}/cancel", json={}) == (200, {"cancelled": count})
+    (listed,) = (await admin.call("GET", "/broadcast"))[1]["broadcasts"]
+    assert (listed["scheduled"], listed["cancelled"]) == (False, True)
+    shown = (await admin.call("GET", path))[1]["broadcast"]
+    assert (shown["state"], [one["state"] for one in shown["groups"]]) == ("cancelled", ["cancelled"])
+    assert (await admin.call("POST", "/broadcast/987654/cancel", json={}))[0] == 404
+
+
 async def test_timed_messages_are_limited_and_logged(town: Town, admin: Person) -> None:
     qun = await town.make_group()
     body = {"number": qun["number"], "cron": "0 9 * * 1-5", "text": "早上好"}

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.bot_process import free_port
+from tests.waiting import SECONDS
 from tests.wechat.recording_listener import QUICK, Heard, RecordingListener, eventually, settings
 from wechat.assistant import Assistant
 from wechat.interface import State
@@ -24,7 +25,6 @@ pytestmark = pytest.mark.gateway
 
 HOME = Path(__file__).parents[2] / "deploy/gateway"
 TOKEN = "insecure_5cfb4a27-9e21-4c65-8a7f"
-SECONDS = 60.0
 # An account of the mock puppet that waits for a scan, and logs in when the file SCANNED exists.
 ACCOUNT = """
 import {{ existsSync }} from 'node:fs'
@@ -202,7 +202,7 @@ async def test_healthy_while_it_answers(launch: Launch) -> None:
     assert not await gateway.healthy()
     gateway.process.send_signal(signal.SIGCONT)
     gateway.process.terminate()
-    assert await asyncio.wait_for(gateway.process.wait(), 15) == 0
+    assert await asyncio.wait_for(gateway.process.wait(), SECONDS) == 0
     assert not await gateway.healthy()
 
 

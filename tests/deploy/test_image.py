@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.bot_process import ROOT, free_port
+from tests.waiting import SECONDS
 from version import VERSION
 
 pytestmark = [
@@ -116,7 +117,7 @@ def test_the_gateway_s_image_serves_and_is_healthy(builder: Builder, gateway: st
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + SECONDS
         while "listens on" not in (tmp_path / "log").read_text():
             assert running.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
             time.sleep(0.2)
@@ -191,7 +192,7 @@ def test_it_runs_and_stops(builder: Builder, container: str, tmp_path: Path) -> 
 
 
 def _wait_until_ready(url: str, running: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + SECONDS
     while True:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
             if answer.status == 200:

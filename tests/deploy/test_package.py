@@ -19,6 +19,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.bot_process import ROOT, free_port
+from tests.waiting import SECONDS
 from version import VERSION
 
 pytest.importorskip("hatchling")
@@ -164,7 +165,7 @@ async def test_it_runs_from_an_empty_folder(wxbot: Path, tmp_path: Path) -> None
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        async with asyncio.timeout(90), aiohttp.ClientSession() as http:
+        async with asyncio.timeout(SECONDS), aiohttp.ClientSession() as http:
             while await _status(http, f"{url}/readyz") != 200:
                 assert bot.returncode is None, (tmp_path / "log").read_text()
                 await asyncio.sleep(0.1)
@@ -181,7 +182,7 @@ async def test_it_runs_from_an_empty_folder(wxbot: Path, tmp_path: Path) -> None
         assert "stop it first" in _run(wxbot, "restore", "copy.db", cwd=tmp_path).stderr
     finally:
         bot.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(bot.wait(), 20) == 0
+        assert await asyncio.wait_for(bot.wait(), SECONDS) == 0
     restored = _run(wxbot, "restore", "copy.db", cwd=tmp_path)
     assert restored.returncode == 0, restored.stderr
     assert (tmp_path / "config.yaml").read_bytes() == (ROOT / "config.yaml").read_bytes()

@@ -22,6 +22,7 @@ from protocol.relaying import JOURNAL
 from tests.bot_process import ROOT, free_port
 from tests.official import OfficialGateway, ca_certificate
 from tests.official_client import Client, tls_context
+from tests.waiting import SECONDS
 
 
 class RelayProcess:
@@ -65,7 +66,7 @@ class RelayProcess:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as answer:
             return str(answer.read().decode())
 
-    async def until(self, name: str, value: float, seconds: float = 30.0) -> None:
+    async def until(self, name: str, value: float, seconds: float = SECONDS) -> None:
         """Wait until a metric has a value."""
         async with asyncio.timeout(seconds):
             while await self.metric(name) != value:
@@ -85,7 +86,7 @@ class RelayProcess:
         """Send SIGTERM; return the exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), 15)
+        return await asyncio.wait_for(self.process.wait(), SECONDS)
 
     async def restart(self) -> None:
         """Kill the process and start a new one on the same port."""
@@ -122,7 +123,7 @@ class RelayClient(Client):
             async def following() -> tuple[str, int]:
                 nonlocal ended
                 try:
-                    while (event := _event(await asyncio.wait_for(stream.recv_message(), 20))) is not None:
+                    while (event := _event(await asyncio.wait_for(stream.recv_message(), SECONDS))) is not None:
                         if event.type == pb.EVENT_MESSAGE:
                             return str(json.loads(event.payload)["messageId"]), int(event.relay_number)
                     ended = True

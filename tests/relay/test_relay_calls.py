@@ -18,6 +18,7 @@ from tests.official import Start
 from tests.relay.conftest import Relays
 from tests.relay.odd_gateway import MANY, SERVICE, Bytes, odd_gateway
 from tests.relay.process import RelayClient, RelayProcess
+from tests.waiting import SECONDS
 
 EMPTY = b""
 
@@ -108,9 +109,9 @@ async def test_a_call_that_the_client_gives_up_is_given_up_at_the_gateway(relays
     async with _running(relays) as (gateway, _, client):
         async with client.open("Hang") as stream:
             await stream.send_message(EMPTY)
-            await asyncio.wait_for(gateway.hanging.wait(), 10)
+            await asyncio.wait_for(gateway.hanging.wait(), SECONDS)
             await stream.cancel()
-        await asyncio.wait_for(gateway.cancelled.wait(), 10)
+        await asyncio.wait_for(gateway.cancelled.wait(), SECONDS)
         assert await client.ask("Version", EMPTY) == [EMPTY]
 
 
@@ -157,6 +158,6 @@ async def test_what_is_no_grpc_is_refused(relays: Relays, tmp_path: Path) -> Non
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
         writer.write(b"GET / HTTP/1.1\r\n\r\n" * 10)
         with contextlib.suppress(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 10)
+            await asyncio.wait_for(reader.read(), SECONDS)
         writer.close()
         assert await client.ask("Version", EMPTY) == [EMPTY]

@@ -16,6 +16,7 @@ from grpclib.exceptions import GRPCError
 from tests.official import OfficialGateway, Start
 from tests.relay.conftest import Relays
 from tests.relay.process import RelayClient, RelayProcess
+from tests.waiting import SECONDS
 
 pytestmark = pytest.mark.gateway
 
@@ -127,10 +128,10 @@ async def test_a_relay_that_waits_takes_over_at_once(official: Start, relays: Re
     gateway = await _gateway(official)
     relay = await relays(gateway)
     second = await relay.spawn()
-    assert await asyncio.wait_for(second.wait(), 20) == 1
+    assert await asyncio.wait_for(second.wait(), SECONDS) == 1
     assert "another relay uses it" in relay.log()
     next_one = await relay.spawn("--wait")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         while "waiting for the other relay" not in relay.log():  # noqa: ASYNC110 - a process
             await asyncio.sleep(0.05)
     said: list[str] = []
@@ -174,7 +175,7 @@ async def test_the_stream_stays_open_over_a_gateways_restart(official: Start, re
     async with client.stream() as following:
         await gateway.restart()
         await gateway.setup(contacts=1)
-        await asyncio.wait_for(gateway.do("wait_connected"), 20)
+        await asyncio.wait_for(gateway.do("wait_connected"), SECONDS)
         said = await gateway.say("c0", "hello again")
         assert (await following())[0] == said
     client.close()

@@ -16,6 +16,7 @@ from tests.bot_process import ROOT
 from tests.official import OfficialGateway, Start
 from tests.relay.conftest import Relays
 from tests.relay.process import RelayClient, RelayProcess
+from tests.waiting import SECONDS
 
 pytestmark = pytest.mark.gateway
 
@@ -132,7 +133,7 @@ async def _holder(relay: RelayProcess, epoch: str) -> asyncio.subprocess.Process
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert holder.stdout is not None
-    assert await asyncio.wait_for(holder.stdout.readline(), 20) == b"holds\n"
+    assert await asyncio.wait_for(holder.stdout.readline(), SECONDS) == b"holds\n"
     return holder
 
 
@@ -191,7 +192,7 @@ async def test_a_frozen_holder_is_replaced_at_once_and_sends_nothing_more(offici
             holder.send_signal(signal.SIGCONT)
             refused = 0
             while refused < 20:
-                line = (await asyncio.wait_for(holder.stdout.readline(), 20)).decode()
+                line = (await asyncio.wait_for(holder.stdout.readline(), SECONDS)).decode()
                 refused += "FAILED_PRECONDITION" in line
             assert len(await gateway.sent()) == before, "what the first sends after it woke reaches WeChat"
         client.close()

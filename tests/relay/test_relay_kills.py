@@ -20,6 +20,7 @@ import pytest
 from tests.bot_process import BotProcess
 from tests.official import OfficialGateway, Start
 from tests.relay.conftest import Relays
+from tests.waiting import SECONDS
 
 KILLS = int(os.environ.get("CHAOS_RELAY_KILLS", "3"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
@@ -56,7 +57,7 @@ def _inbox(database: Path) -> list[str]:
 
 
 async def _until_stored(database: Path, said: list[str]) -> list[str]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(SECONDS):
         # the file belongs to another process
         while set(said) - set(rows := _inbox(database)):  # noqa: ASYNC110 - the file of a process
             await asyncio.sleep(0.2)
@@ -81,7 +82,7 @@ async def test_kill_9_of_bot_and_relay_loses_nothing(official: Start, relays: Re
             await asyncio.sleep(choice.uniform(0.5, 3.0))
             # While the relay is down the gateway has no client, so messages sent then are lost.
             await talk.stop()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SECONDS):
                 # another process
                 while await relay.metric("relay_last_number") < len(talk.said):  # noqa: ASYNC110 - a process
                     await asyncio.sleep(0.05)

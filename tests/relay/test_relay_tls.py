@@ -13,13 +13,14 @@ from protocol.certificates import WECHATY_CA
 from relay.config import RelaySettings
 from relay.journal import Fact, Journal
 from relay.relay import Relay
-from relay.upstream import Timing
+from relay.upstream import RelayTiming
 from tests.bot_process import free_port
+from tests.waiting import SECONDS
 from tests.wechat.test_tls_fallback import PLAINTEXT, ResettingServer, every_name_is_this_machine
 
 __all__ = ["every_name_is_this_machine"]
 
-QUICK = Timing(connect=2.0, first_event=0.5, start=2.0, backoff_first=0.01, backoff_most=0.05)
+QUICK = RelayTiming(connect=2.0, first_event=0.5, start=2.0, backoff_first=0.01, backoff_most=0.05)
 
 
 @asynccontextmanager
@@ -41,7 +42,7 @@ async def _first_bytes(folder: Path, host: str, *, seen: str = "", **more: str) 
         relay = Relay(settings, folder, QUICK)
         await relay.start()
         try:
-            return [await asyncio.wait_for(server.heard.get(), 10) for _ in range(4)]
+            return [await asyncio.wait_for(server.heard.get(), SECONDS) for _ in range(4)]
         finally:
             await relay.stop()
 

@@ -20,13 +20,13 @@ from protocol import CALLS
 from protocol import puppet_pb2 as pb
 
 TOKEN = "insecure_test-token"
-PATIENCE = 10.0
+SECONDS = 90.0
 NAMES = {value: name.removeprefix("EVENT_").lower().replace("_", "-") for name, value in pb.EventType.items()}
 
 
 async def until(true: Callable[..., bool]) -> None:
     """Wait for a condition with a deadline."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(SECONDS):
         while not true():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.01)
 
@@ -47,19 +47,19 @@ class Client:
         """Make a unary call."""
         call = CALLS[name]
         method = UnaryUnaryMethod(self.channel, call.path, call.request, call.response)
-        return await method(request or call.request(**fields), timeout=PATIENCE, metadata=self.metadata)
+        return await method(request or call.request(**fields), timeout=SECONDS, metadata=self.metadata)
 
     async def send(self, name: str, pieces: Sequence[Message]) -> Any:
         """Make a client-streaming call."""
         call = CALLS[name]
         method = StreamUnaryMethod(self.channel, call.path, call.request, call.response)
-        return await method(pieces, timeout=PATIENCE, metadata=self.metadata)
+        return await method(pieces, timeout=SECONDS, metadata=self.metadata)
 
     async def receive(self, name: str, **fields: Any) -> list[Any]:
         """Make a server-streaming call and return all responses."""
         call = CALLS[name]
         method = UnaryStreamMethod(self.channel, call.path, call.request, call.response)
-        return await method(call.request(**fields), timeout=PATIENCE, metadata=self.metadata)
+        return await method(call.request(**fields), timeout=SECONDS, metadata=self.metadata)
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[Events]:
@@ -90,7 +90,7 @@ class Events:
 
     async def next(self) -> tuple[str, dict[str, Any]]:
         """Return the next event; raise EOFError at the end of the stream."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(SECONDS):
             event = await self._stream.recv_message()
         if event is None:
             raise EOFError
@@ -98,7 +98,7 @@ class Events:
 
     async def wait(self, *kinds: str) -> tuple[str, dict[str, Any]]:
         """Return the next event of these kinds, skipping others."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(SECONDS):
             while True:
                 kind, payload = await self.next()
                 if kind in kinds:

@@ -24,7 +24,7 @@ from tests.sandbox.conftest import BOT
 
 HERE = Path(__file__).parent
 MODULES = HERE.parent / "gateway" / "node_modules"
-PATIENCE = 60.0
+PATIENCE = 90.0
 
 
 class Bot:

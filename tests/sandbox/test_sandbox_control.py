@@ -17,6 +17,7 @@ from sandbox.world.storage import snapshot
 from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import ACCOUNT, BOT
+from tests.waiting import SECONDS
 
 Json = dict[str, Any]
 
@@ -57,7 +58,7 @@ class Page:
 
 async def first(items: AsyncIterator[Json], **wanted: Any) -> Json:
     """Return the next item with these values, skipping others."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         async for item in items:
             if wanted.items() <= item.items():
                 return item
@@ -317,7 +318,7 @@ async def test_stopping_ends_what_is_live() -> None:
     async with aiohttp.ClientSession() as session, Page(running, session).live(f"/events?person={SONG}") as live:
         running.world.chats.say(BOT, SONG, "最后一条")
         await first(live, type="message")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             await running.stop()
         with pytest.raises((EOFError, aiohttp.ClientError)):
             await first(live, type="message")

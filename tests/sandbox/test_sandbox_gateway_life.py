@@ -18,6 +18,7 @@ from sandbox.gateway.server import PuppetServer, tls_context
 from sandbox.world.world import SONG, ZHIDUO, World
 from tests.sandbox.client import TOKEN, Client, until
 from tests.sandbox.conftest import ACCOUNT, BOT
+from tests.waiting import SECONDS
 
 GONE = (StreamTerminatedError, ConnectionError, EOFError, AttributeError)
 
@@ -90,7 +91,7 @@ async def test_frozen_it_can_be_stopped_and_killed(world: World) -> None:
             await events.ready()
             server.freeze()
             world.chats.say(SONG, BOT, "在途")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(SECONDS):
                 if end == "stop":
                     await server.stop()
                 else:
@@ -169,7 +170,7 @@ async def test_a_lost_answer_is_a_done_deed(client: Client, world: World) -> Non
 async def test_a_call_that_never_answers(
     client: Client, world: World, effect: str, made: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.sandbox.client.PATIENCE", 0.3)
+    monkeypatch.setattr("tests.sandbox.client.SECONDS", 0.3)
     world.faults.call("RoomCreate", effect, count=1)
     with pytest.raises((TimeoutError, GRPCError)):
         await client("RoomCreate", contact_ids=[SONG, ZHIDUO], topic="x")

@@ -13,6 +13,7 @@ import pytest
 
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import BOT
+from tests.waiting import SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +24,7 @@ async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, str]:
         sys.executable, "-m", "sandbox", "--port", "0", *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS):
         lines = [await process.stdout.readline() for _ in range(4)]
     return process, b"".join(lines).decode()
 
@@ -68,7 +69,7 @@ async def test_it_says_where_it_is_and_keeps_its_world(tmp_path: Path) -> None:
 async def test_what_keeps_it_from_starting_is_said_in_a_line(arguments: tuple[str, ...], why: str) -> None:
     command = (sys.executable, "-m", "sandbox", "--port", "0", *arguments)
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
-    _, said = await asyncio.wait_for(process.communicate(), 30)
+    _, said = await asyncio.wait_for(process.communicate(), SECONDS)
     assert process.returncode
     assert why in said.decode().splitlines()[-1]
     assert b"Traceback" not in said

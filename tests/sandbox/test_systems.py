@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from sandbox.systems import HIPOS, YUNMALL, Systems, call_back, start_systems
+from tests.waiting import SECONDS
 
 
 async def ask(url: str, body: Any, key: str = "k", method: str = "POST") -> tuple[int, Any]:
@@ -89,7 +90,7 @@ async def test_a_port_that_is_taken_is_said_and_the_other_one_serves() -> None:
     await second.stop()
     command = (sys.executable, "-m", "sandbox.systems", "--ports", str(taken), "0")
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    _, said = await asyncio.wait_for(process.communicate(), 30)
+    _, said = await asyncio.wait_for(process.communicate(), SECONDS)
     assert process.returncode == 1
     assert said.count(b"Address already in use") == 1
     await first.stop()

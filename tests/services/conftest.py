@@ -14,12 +14,13 @@ from models.db import Store
 from tests.databases import database, postgres
 from tests.services.clock import Clock
 from tests.services.parts import open_parts, parts
+from tests.waiting import SECONDS
 
 __all__ = ["database", "open_parts", "parts", "postgres"]
 OpenStore = Callable[[], Awaitable[Store]]
 
 
-async def until(condition: Callable[..., Any], what: str = "", within: float = 15.0) -> Any:
+async def until(condition: Callable[..., Any], what: str = "", within: float = SECONDS) -> Any:
     """Wait for a condition to hold; its value."""
     deadline = time.monotonic() + within
     while not (value := condition()):

@@ -11,7 +11,7 @@ import pytest
 
 from models.durable import Priority, WorkState
 from services.work.delivery_queue import DeliveryQueue, NoPace
-from services.work.job import GiveUp, Job, Retry
+from services.work.job import GiveUp, Job, Result, Retry
 from tests.services.clock import Clock
 from tests.services.conftest import until
 
@@ -42,7 +42,7 @@ class Bench:
     def __init__(self, clock: Clock, at_once: int = 16) -> None:
         self.pace = SetPace()
         self.began: list[str] = []
-        self.ended: list[tuple[str, str | Retry | GiveUp]] = []
+        self.ended: list[tuple[str, Result]] = []
         self.gates: dict[str, asyncio.Event] = {}
         self.answers: dict[str, list[str | Retry | GiveUp]] = {}
         self.is_open = True
@@ -64,7 +64,7 @@ class Bench:
             await self.gates[name].wait()
         return self.answers[name].pop(0) if self.answers.get(name) else "done"
 
-    def finished(self, work: Job, result: str | Retry | GiveUp) -> None:
+    def finished(self, work: Job, result: Result) -> None:
         self.ended.append((work.body["n"], result))
 
     def push(self, name: str, key: str = "k", **values: Any) -> Job:
@@ -96,7 +96,7 @@ async def turns(number: int = 20) -> None:
 async def test_nothing_goes_before_the_start_or_while_it_is_closed(make: Callable[..., Bench]) -> None:
     bench = make()
     bench.push("one")
-    bench.queue.poke()
+    bench.queue.wake()
     await turns()
     assert bench.began == []
     bench.is_open = False
@@ -104,7 +104,7 @@ async def test_nothing_goes_before_the_start_or_while_it_is_closed(make: Callabl
     await turns()
     assert bench.began == []
     bench.is_open = True
-    bench.queue.poke()
+    bench.queue.wake()
     await until(lambda: bench.ended == [("one", "done")])
     assert len(bench.queue) == 0
 
@@ -150,12 +150,12 @@ async def test_what_runs_is_not_begun_again(make: Callable[..., Bench]) -> None:
     work = bench.push("one")
     bench.push("two")
     bench.queue.start()
-    bench.queue.poke()
+    bench.queue.wake()
     await turns()
     assert work.state == WorkState.SENDING
     for _ in range(3):
         bench.queue.retry_now()
-        bench.queue.poke()
+        bench.queue.wake()
         await turns()
     assert bench.began == ["one"]
     bench.gates["one"].set()
@@ -306,6 +306,6 @@ async def test_a_stop_lets_nothing_begin(make: Callable[..., Bench], clock: Cloc
     await turns()
     await bench.queue.stop(0)
     bench.pace.queue = 0
-    bench.queue.poke()
+    bench.queue.wake()
     await asyncio.sleep(0.1)
     assert bench.began == []

@@ -22,6 +22,7 @@ from services.work import arrival_sequencer, inbox, relay_position
 from services.work.inbox import Inbox
 from services.work.inbox_table import end_event
 from tests.services.conftest import OpenStore, until
+from tests.waiting import SECONDS
 from wechat.events import Event, PrivateMessage, RawEvent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,7 +74,7 @@ class Desk:
         if self.handler_fails.get(event.id):
             raise self.handler_fails[event.id].pop(0)
         self.handled.append(event.id)
-        await self.store.write(lambda s: end_event(s, row, "test"))
+        await self.store.write(lambda s: end_event(s, "a", row, "test"))
         return "test"
 
     async def say(self, *ids: str) -> None:
@@ -233,7 +234,7 @@ async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
     monkeypatch.setattr(inbox, "MAX_IN_MEMORY", 10)
     second = Desk(sqlite_store)
     second.slow_message["x-0"] = asyncio.Event()
-    await asyncio.wait_for(second.inbox.start(), 5)  # before the gateway is connected
+    await asyncio.wait_for(second.inbox.start(), SECONDS)  # before the gateway is connected
     second.slow_message["x-0"].set()
     await idle(second)
     assert sorted(second.handled) == sorted(f"x-{i}" for i in range(40))
@@ -267,7 +268,7 @@ async def test_a_slow_handler_holds_up_its_own_conversation_only(desk: Desk) -> 
 
 
 async def test_a_slow_contact_holds_up_its_own_conversation_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrival_sequencer, "PATIENCE", 1000.0)  # must not be needed here
+    monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 1000.0)  # must not be needed here
     gate = desk.slow_contact["x"] = asyncio.Event()
     await desk.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read concurrently
     await until(lambda: len(desk.handled) == 2, "the others go on")
@@ -280,7 +281,7 @@ async def test_a_slow_contact_holds_up_its_own_conversation_only(desk: Desk, mon
 async def test_messages_that_cannot_be_had_hold_the_others_up_for_a_moment_only(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrival_sequencer, "PATIENCE", 0.3)
+    monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 0.3)
     gates = {f"x-{i}": asyncio.Event() for i in range(20)}
     desk.slow_message.update(gates)
     await desk.say(*gates, "y-1", "y-2")
@@ -358,7 +359,7 @@ async def hurry(desk: Desk, id: str, reads: int) -> None:
     for tries in range(1, reads):
         await until(lambda tries=tries: desk.read.count(id) == tries, "tried")
         await asyncio.sleep(0)  # so that it has begun to wait
-        desk.inbox.poke()
+        desk.inbox.wake()
 
 
 @pytest.mark.parametrize("kind", [WeChatRefused, WeChatUnknown])
@@ -413,7 +414,7 @@ async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(desk:
     began = asyncio.get_running_loop().time()
     for tries in range(1, 6):
         await until(lambda tries=tries: desk.read.count("x-1") == tries, "tried")
-        desk.inbox.poke()
+        desk.inbox.wake()
     await idle(desk)
     assert asyncio.get_running_loop().time() - began < 4
     assert desk.handled == ["x-1", "x-2"]
@@ -451,7 +452,7 @@ async def test_a_stop_does_not_wait_longer_than_it_may(sqlite_store: Store, move
     desk.slow_contact["y"] = asyncio.Event()
     await desk.say("x-1", "y-1")
     await until(lambda: desk.rows_seen, "one is being handled")
-    await asyncio.wait_for(desk.inbox.stop(0.2), 2)
+    await asyncio.wait_for(desk.inbox.stop(0.2), SECONDS)
     assert (await desk.states())["x-1"] == "new"
 
 

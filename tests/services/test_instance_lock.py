@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, text
 from models import instance_lock
 from models.db import parse
 from models.instance_lock import DatabaseInUse, ServerLock, acquire_instance_lock
+from tests.waiting import SECONDS
 
 ROOT = Path(__file__).parent.parent.parent
 HOLD = """
@@ -44,7 +45,7 @@ async def test_a_lock_is_released_with_its_process(database: str) -> None:
     )
     assert other.stdout is not None
     try:
-        assert await asyncio.wait_for(other.stdout.readline(), 30) == b"held\n"
+        assert await asyncio.wait_for(other.stdout.readline(), SECONDS) == b"held\n"
         with pytest.raises(DatabaseInUse):
             await acquire_instance_lock(database, never, patience=0.1)
     finally:
@@ -83,7 +84,7 @@ async def test_a_lost_connection_is_made_anew_or_the_loss_is_told(
         assert not lost.is_set()
         while not rival.take():  # whichever process is faster gets the lock
             connection.execute(cut_off, {"pid": connection.execute(ours).scalar()})
-    await asyncio.wait_for(lost.wait(), 10)
+    await asyncio.wait_for(lost.wait(), SECONDS)
     first.close()
     rival.close()
     engine.dispose()

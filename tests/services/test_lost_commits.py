@@ -17,6 +17,7 @@ from models import db
 from models.db import Store, after_commit
 from models.durable import Setting
 from tests.services.conftest import until
+from tests.waiting import SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 # the COMMIT does not arrive; the loss is not noticed by the server; it arrives, but not its response
@@ -36,6 +37,7 @@ class Proxy:
         self.is_open = True
         self.port = 0
         self.cut = 0
+        self.refused = 0
 
     async def start(self) -> asyncio.Server:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -47,6 +49,7 @@ class Proxy:
         assert task is not None
         self._clients.add(task)
         if not self.is_open:
+            self.refused += 1
             writer.close()
             return
         answers, asks = await asyncio.open_unix_connection(self._target)
@@ -81,6 +84,7 @@ class Proxy:
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(65536):
         writer.write(data)
+    writer.close()
 
 
 @contextlib.asynccontextmanager
@@ -164,7 +168,7 @@ async def test_whoever_waits_is_told_when_the_store_closes(database: str, monkey
         await until(lambda: proxy.cut, "the commit is cut off")
         closing = asyncio.create_task(store.close())
         with pytest.raises(DBAPIError):
-            await asyncio.wait_for(lost, 10)
+            await asyncio.wait_for(lost, SECONDS)
         await closing
 
 

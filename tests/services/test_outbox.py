@@ -16,7 +16,7 @@ from sqlmodel import Session, select
 from models.db import Store
 from models.durable import OutboxItem, Priority
 from services.work import delivery_queue
-from services.work.job import GiveUp, Job, Retry
+from services.work.job import Cancelled, GiveUp, Job, Result, Retry
 from services.work.outbox import Outbox
 from tests.services.clock import Clock
 from tests.services.conftest import OpenStore, until
@@ -39,11 +39,11 @@ class Post:
         self.outbox.serve("wx", self.deliver, at_once=at_once, is_open=lambda _name: self.open)
         self.outbox.on_failed(lambda _session, work, gone: self.failed.append(f"{work.body['n']}: {gone.why}"))
 
-    async def deliver(self, work: Job) -> str | Retry | GiveUp:
+    async def deliver(self, work: Job) -> Result:
         name = work.body["n"]
         self.began.append(name)
-        if work.priority == Priority.BROADCAST:
-            await self.outbox.mark_sending(work)
+        if work.priority == Priority.BROADCAST and not await self.outbox.mark_sending(work):
+            return Cancelled()
         if name in self.gates:
             await self.gates[name].wait()
         if self.answers.get(name):
@@ -262,7 +262,7 @@ async def test_a_closed_queue_waits_until_it_is_poked(post: Post) -> None:
     await asyncio.sleep(0.05)
     assert post.began == []
     post.open = True
-    post.outbox.poke_account("a")
+    post.outbox.wake_account("a")
     await post.ended(1)
 
 
@@ -477,3 +477,64 @@ async def test_ends_are_counted(post: Post, clock: Clock) -> None:
     await until(lambda: not post.outbox._open)
     counts = {result.value: number for (_queue, result), number in post.outbox.results.counts.items()}
     assert counts == {"sent": 2, "failed": 1, "retried": 1, "late": 1}
+
+
+# ---- cancelling ----
+
+
+async def _cancel(post: Post) -> int:
+    def write(session: Session) -> int:
+        ids = [item.id or 0 for item in session.exec(select(OutboxItem)).all()]
+        return post.outbox.cancel(session, ids, ["a"])
+
+    return await post.store.write(write)
+
+
+async def test_what_has_not_been_attempted_is_cancelled(store: Store, move_in: Move, clock: Clock) -> None:
+    """The job that runs is not interrupted; cancelled jobs are neither waited for nor loaded after a restart."""
+    post = await move_in(store)
+    post.gates["one"] = asyncio.Event()
+    await post.promise("one", "two", priority=Priority.BROADCAST)
+    await post.promise("later", priority=Priority.BROADCAST, run_at=clock() + 3600)
+    await until(lambda: post.began == ["one"], "the first one runs")
+    assert await _cancel(post) == 2
+    assert await _cancel(post) == 0
+    assert post.outbox.waiting() == {QUEUE: 1}
+    await post.promise("three", priority=Priority.BROADCAST)
+    post.gates["one"].set()
+    await post.ended(2)
+    await post.outbox.stop(1)
+    assert await post.rows() == {"one": "sent", "two": "cancelled", "later": "cancelled", "three": "sent"}
+    assert post.failed == []
+    again = await move_in(store)
+    assert again.outbox.waiting() == {}
+
+
+async def test_a_job_cancelled_while_it_runs_is_not_retried(post: Post) -> None:
+    post.gates["one"] = asyncio.Event()
+    post.answers["one"] = [Retry(0, "too fast")]
+    await post.promise("one", priority=Priority.BROADCAST)
+    await until(lambda: post.began == ["one"], "it runs")
+    assert await _cancel(post) == 0
+    post.gates["one"].set()
+    await until(lambda: len(post.began) == 2 and not post.outbox.waiting()[QUEUE], "it is over")
+    await post.outbox.stop(1)
+    assert post.done == []
+    assert await post.rows() == {"one": "cancelled"}
+
+
+async def test_a_job_cancelled_by_another_process_is_not_sent(store: Store, move_in: Move, clock: Clock) -> None:
+    """Its holder drops it when it is told to look, and finds out before it sends it in any case."""
+    holder = await move_in(store)
+    holder.open = False
+    await holder.promise("one", priority=Priority.BROADCAST)
+    other = await move_in(store, start=False)
+    assert await _cancel(other) == 1
+    await holder.outbox.refresh("a")
+    assert holder.outbox.waiting() == {QUEUE: 0}
+    await holder.promise("two", priority=Priority.BROADCAST)
+    assert await _cancel(other) == 1
+    holder.open = True
+    holder.outbox.wake(QUEUE)
+    await until(lambda: holder.began == ["two"] and not holder.outbox.waiting()[QUEUE], "its turn came")
+    assert holder.done == []

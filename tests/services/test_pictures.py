@@ -17,13 +17,14 @@ from PIL import Image
 
 from services.moderation.barcodes import codes_in
 from services.moderation.pictures import QrReader
+from tests.waiting import SECONDS
 
 CODE = "https://example.com/join"
 
 
 @pytest.fixture
 async def reader() -> AsyncIterator[QrReader]:
-    reader = QrReader()
+    reader = QrReader(seconds=60.0)
     yield reader
     await reader.close()
 
@@ -75,6 +76,37 @@ async def test_a_code_in_a_later_frame_is_read(reader: QrReader) -> None:
     assert CODE in await reader.read(animation.getvalue())
 
 
+async def test_a_code_in_the_middle_of_a_long_animation_is_read(reader: QrReader) -> None:
+    plain = [Image.new("L", (240, 240), shade) for shade in range(60)]
+    plain[37] = Image.open(io.BytesIO(qr_code())).convert("L").resize((240, 240))
+    animation = io.BytesIO()
+    plain[0].save(animation, format="GIF", save_all=True, append_images=plain[1:])
+    assert await reader.read(animation.getvalue()) == [CODE]
+
+
+async def test_a_page_that_is_too_large_hides_no_other_page(reader: QrReader) -> None:
+    code = Image.open(io.BytesIO(qr_code())).convert("1")
+    document = io.BytesIO()
+    code.save(document, format="TIFF", save_all=True, append_images=[Image.new("1", (6000, 6000)), code])
+    assert await reader.read(document.getvalue()) == [CODE, CODE]
+
+
+async def test_a_code_in_a_picture_that_is_cut_off_is_read(reader: QrReader) -> None:
+    whole = Image.effect_noise((400, 900), 90)
+    whole.paste(Image.open(io.BytesIO(qr_code())).convert("L"), (20, 20))
+    picture = io.BytesIO()
+    whole.save(picture, format="JPEG")
+    assert await reader.read(picture.getvalue()[: picture.tell() * 2 // 3]) == [CODE]
+
+
+async def test_a_code_in_a_large_grey_picture_is_read_in_the_same_memory(reader: QrReader) -> None:
+    large = io.BytesIO()
+    code = Image.open(io.BytesIO(qr_code())).convert("L").resize((5000, 5000), Image.Resampling.NEAREST)
+    code.save(large, format="PNG", compress_level=1)
+    assert await reader.read(large.getvalue()) == [CODE]
+    assert child_memory(reader) < 200 * 2**20
+
+
 async def test_a_code_with_other_bytes_behind_it_is_read(reader: QrReader) -> None:
     assert await reader.read(qr_code() + os.urandom(5000)) == [CODE]
 
@@ -124,7 +156,7 @@ async def test_an_idle_child_ends() -> None:
         assert await reader.read(qr_code()) == [CODE]
         child = reader._child
         assert child is not None
-        assert await asyncio.wait_for(child.wait(), 10) == 0
+        assert await asyncio.wait_for(child.wait(), SECONDS) == 0
         assert await reader.read(qr_code()) == [CODE]
     finally:
         await reader.close()

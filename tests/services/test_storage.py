@@ -21,6 +21,7 @@ from models.bulk_insert import in_bulk, write_bulk
 from models.db import Store, after_commit
 from models.durable import Setting
 from tests.services.conftest import OpenStore
+from tests.waiting import SECONDS
 
 ROOT = Path(__file__).parents[2]
 METADATA = SQLModel.metadata
@@ -216,7 +217,7 @@ async def test_kill_9_loses_no_acknowledged_row(database: str, open_store: OpenS
     )
     assert process.stdout is not None
     for _ in range(after + 1):
-        await asyncio.wait_for(process.stdout.readline(), 60)
+        await asyncio.wait_for(process.stdout.readline(), SECONDS)
     process.kill()
     rest = await process.stdout.read()
     await process.wait()

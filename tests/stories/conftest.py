@@ -22,12 +22,12 @@ from protocol import puppet_pb2 as pb
 from sandbox.world.model import ChatMessage, WorldRoom
 from sandbox.world.world import World
 from tests.databases import database, postgres
+from tests.waiting import SECONDS
 from wechat.connection import Timing
 
 __all__ = ["database", "postgres"]
 
 ACCOUNT = "weimi1001"
-PATIENCE = 15.0  # timeout in seconds, generous for slow machines
 
 NAMES = {
     "宋公明": "wxid_songgongming",
@@ -38,7 +38,7 @@ NAMES = {
 }
 
 
-async def until(condition: Callable[..., Any], what: str = "", within: float = PATIENCE) -> Any:
+async def until(condition: Callable[..., Any], what: str = "", within: float = SECONDS) -> Any:
     """Wait for a condition to hold; its value. Fails, saying what was waited for."""
     deadline = time.monotonic() + within
     while not (value := condition()):
@@ -180,7 +180,7 @@ class Town:
         me, where = self.id(who), self.id(chat)
         return [m for m in self.world.chats.history(me, where, limit=1000) if m.sender != me]
 
-    async def hears(self, who: str, words: str, chat: str = "bot", within: float = PATIENCE) -> ChatMessage:
+    async def hears(self, who: str, words: str, chat: str = "bot", within: float = SECONDS) -> ChatMessage:
         """Wait until the person sees a text with `words` in a chat; return the message."""
         found: ChatMessage = await until(
             lambda: next((m for m in self.seen(who, chat) if words in m.text), None), f"{who} hears {words!r}", within
@@ -201,7 +201,7 @@ class Town:
         payload = json.dumps(data | {"timestamp": int(time.time() * 1000)})
         self.sandbox.servers[account].send_raw(pb.EventResponse(type=pb.EVENT_ROOM_TOPIC, payload=payload))
         stored = select(InboxEvent).where(InboxEvent.account == account, col(InboxEvent.data).contains(f'"{topic}"'))
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + SECONDS
         while await self.bot.container.store.read(lambda s: s.exec(stored).first()) is None:
             assert time.monotonic() < deadline, "the bot does not hear"
             await asyncio.sleep(0.01)
@@ -220,6 +220,12 @@ def _merge(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 
 MakeTown = Callable[..., Awaitable[Town]]
+
+
+@pytest.fixture(autouse=True)
+def quick_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the message about a call that takes over 5 seconds out of stories on a slow machine."""
+    monkeypatch.setattr("services.flows.running_calls.SLOW_SECONDS", 600.0)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from models.groups import MemberRecord, Membership, MemberState, Qun
 from sandbox.world.model import Kind
 from services.groups.membership_rows import membership_of
 from tests.stories.conftest import Town, until
+from tests.waiting import SECONDS
 
 
 def qun_of(town: Town, qun: dict[str, Any]) -> Qun:
@@ -43,7 +44,7 @@ async def holds(look: Any, what: Any) -> None:
     import asyncio
     import time
 
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + SECONDS
     while not await look():
         assert time.monotonic() < deadline, what()
         await asyncio.sleep(0.03)

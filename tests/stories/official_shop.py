@@ -17,8 +17,9 @@ from models.durable import OutboxItem, WorkState
 from models.support import Ticket
 from sandbox.wecom.server import WecomServer
 from sandbox.wecom.service import KfService
-from tests.stories.conftest import PATIENCE, MakeTown, Town, until
+from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import service, words
+from tests.waiting import SECONDS
 
 ACCOUNT, OPEN_KFID = "kefu1", "wkAJ2GCAAASSm4_FhToWMFea0xAFfd3Q"
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
@@ -109,7 +110,7 @@ class Shop:
 
     async def failed(self) -> list[OutboxItem]:
         """Try what waits until something has failed; return the rows."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(SECONDS):
             while not (rows := await self.rows(WorkState.FAILED)):
                 self.due()
                 await asyncio.sleep(0.05)
@@ -121,7 +122,7 @@ class Shop:
 
     async def until_quiet(self) -> None:
         """Wait until nothing waits to be sent or to be noted as sent."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(SECONDS):
             while await self.rows(WorkState.QUEUED, WorkState.SENDING):  # noqa: ASYNC110 - in the database
                 await asyncio.sleep(0.05)
 

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sandbox.world.model import ChatMessage, Kind
-from tests.stories.conftest import PATIENCE, Town, until
+from tests.stories.conftest import Town, until
+from tests.waiting import SECONDS
 
 STAFF_ROOM = "客服值班群"
 MARKER = {"equals": "好了吗", "reply": "好了。"}  # conversations are handled in order, so this reply comes last
@@ -32,7 +33,7 @@ async def answers(town: Town, who: str, say: str | None = None, chat: str = "bot
 
 async def until_done(do: Callable[[], Awaitable[Any]], what: str) -> Any:
     """Repeat until the result is true; return it."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + SECONDS
     while True:
         if value := await do():
             return value

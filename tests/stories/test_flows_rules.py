@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tests.stories.business import at, free_port, runs, serving, told
 from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.group_life import bring, hand_over
 from tests.stories.service import known, service, staff_room
 
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -74,17 +75,25 @@ async def test_who_may_start_what(make_town: MakeTown, shop: Shop) -> None:
         {**flow({"say": "三"}), "name": "丙", "start": ["丙"], "allow": "everyone"},
     ]
     town = await make_town(**with_shop(shop, *flows))
-    await town.make_group()  # 宋公明 owns it
+    qun = await town.make_group()  # 宋公明 owns it
+
+    async def hears(who: str, word: str, heard: str) -> None:
+        before = len(told(town, who))
+        town.say(who, word)
+        await until(lambda: len(told(town, who)) > before, f"{who} says {word}")
+        assert heard in told(town, who)[-1], (who, word)
+
     for who, says in (
         ("黑旋风", ["没有权限", "没有权限", "三"]),
         ("宋公明", ["没有权限", "二", "三"]),
         ("店长", ["一", "二", "三"]),
     ):
         for word, heard in zip("甲乙丙", says, strict=True):
-            before = len(told(town, who))
-            town.say(who, word)
-            await until(lambda who=who, before=before: len(told(town, who)) > before, f"{who} says {word}")
-            assert heard in told(town, who)[-1], (who, word)
+            await hears(who, word, heard)
+    bring(town, qun, "黑旋风")
+    await hand_over(town, qun, "黑旋风")
+    await hears("宋公明", "乙", "没有权限")
+    await hears("黑旋风", "乙", "二")
 
 
 async def test_one_at_a_time_and_cancelled_anywhere(make_town: MakeTown, shop: Shop) -> None:

@@ -157,6 +157,77 @@ async def test_cards_and_mini_programs(make_town: MakeTown) -> None:
     await town.hears("宋公明", "请勿发送小程序", room)
 
 
+def animation(words: str) -> bytes:
+    """Return a GIF whose last frame is a QR code."""
+    code = Image.open(io.BytesIO(picture(words))).convert("L")
+    out = io.BytesIO()
+    Image.new("L", code.size, 255).save(out, "GIF", save_all=True, append_images=[Image.new("L", code.size, 9), code])
+    return out.getvalue()
+
+
+async def test_codes_in_stickers_and_files(make_town: MakeTown) -> None:
+    town = await make_town(groups={"warn_limit": 9, "blocked_words": ["加微信"]})
+    qun = await guarded(town)
+    me, room = town.id("黑旋风"), qun["room"]
+    code, own = animation("https://evil.com/qr"), animation(qun["url"])
+    town.world.chats.send_media(me, room, Kind.EMOTICON, "a.gif", own)
+    town.world.chats.send_media(me, room, Kind.FILE, "报告.pdf", b"%PDF-1.4")
+    assert await warnings(town, qun) == 0
+    files = ((Kind.EMOTICON, "a.gif"), (Kind.FILE, "B.JPG"), (Kind.FILE, "扫码"))
+    for number, (kind, name) in enumerate(files, 1):
+        town.world.chats.send_media(me, room, kind, name, code)
+        await town.hears("宋公明", f"请勿发送二维码。这是第 {number} 次警告", room)
+    town.world.chats.send_media(me, room, Kind.FILE, "加微信.pdf", b"%PDF-1.4")
+    await town.hears("宋公明", "请勿发送违规内容。这是第 4 次警告", room)
+
+
+async def test_words_on_places_and_mini_programs(make_town: MakeTown) -> None:
+    town = await make_town(groups={"blocked_words": ["加微信"], "warn_limit": 9, "block": {"mini_programs": False}})
+    qun = await guarded(town)
+    me, room = town.id("黑旋风"), qun["room"]
+    program = {"appid": "wx1", "title": "小游戏", "username": "", "page_path": "", "description": ""}
+    place = {"name": "梁山", "address": "水泊路", "latitude": 31.2, "longitude": 121.4, "accuracy": 1}
+    town.world.chats.send_data(me, room, Kind.MINI_PROGRAM, program)
+    town.world.chats.send_data(me, room, Kind.LOCATION, place)
+    assert await warnings(town, qun) == 0
+    town.world.chats.send_data(me, room, Kind.MINI_PROGRAM, program | {"title": "加微信领奖"})
+    await town.hears("宋公明", "请勿发送违规内容。这是第 1 次警告", room)
+    town.world.chats.send_data(me, room, Kind.LOCATION, place | {"name": "加微信"})
+    await town.hears("宋公明", "请勿发送违规内容。这是第 2 次警告", room)
+
+
+async def test_quotes(make_town: MakeTown) -> None:
+    """Who quotes another's offence is not the offender; who quotes their own, or hides words as a quote, is."""
+    town = await make_town(groups={"blocked_words": ["加微信"], "warn_limit": 9})
+    qun = await guarded(town)
+    bring(town, qun, "九纹龙")
+    line = "- " * 15
+    refer = "<refermsg><type>1</type><chatusr>{}</chatusr><content>快加微信</content></refermsg>"
+    xml = "<msg><appmsg><title>{}</title><type>57</type>{}</appmsg></msg>"
+    town.say("黑旋风", "快加微信", qun["room"])
+    await town.hears("宋公明", "这是第 1 次警告", qun["room"])
+    for said in (
+        f"「黑旋风：快加微信」\n{line}\n别发广告",
+        f"「铁牛（群昵称）：快加微信」\n{line}\n别发广告",
+        xml.format("别发广告", refer.format(town.id("黑旋风"))),
+    ):
+        town.say("九纹龙", said, qun["room"])
+    assert await warnings(town, qun, "九纹龙") == 0
+    for number, said in enumerate(
+        (
+            f"「黑旋风：快加微信」\n{line}\n看",
+            xml.format("看", refer.format(town.id("黑旋风"))),
+            f"「某人：加微信 12345」\n{line}\n看",
+            f"「宋公明：好」\n{line}\n加微信",
+            xml.format("加微信", refer.format(town.id("宋公明"))),
+            xml.format("看", refer.format(town.id("宋公明")) + "<!-- 加微信 -->"),
+        ),
+        2,
+    ):
+        town.say("黑旋风", said, qun["room"])
+        await town.hears("宋公明", f"这是第 {number} 次警告", qun["room"])
+
+
 async def test_what_is_switched_off_passes(make_town: MakeTown) -> None:
     off = {"links": False, "qr_codes": False, "cards": False, "mini_programs": False}
     town = await make_town(groups={"block": off})
@@ -199,6 +270,17 @@ async def test_who_is_spared(make_town: MakeTown) -> None:
     assert warned.mentions == [impostor]
     await settled(town, qun)
     assert [line.target for line in await audit(town, "warn")] == [impostor]
+
+
+async def test_the_owner_shown_by_wechat_is_spared_and_the_former_one_is_not(make_town: MakeTown) -> None:
+    town = await make_town(groups={"blocked_words": ["坏话"]})
+    qun = await guarded(town)
+    await hand_over(town, qun, "黑旋风")
+    for who in ("黑旋风", "宋公明"):
+        town.say(who, "坏话", qun["room"])
+    warned = await town.hears("黑旋风", "第 1 次警告", qun["room"])
+    assert warned.mentions == [town.id("宋公明")]
+    assert [line.target for line in await audit(town, "warn")] == [town.id("宋公明")]
 
 
 async def test_a_removal_that_wechat_refuses(make_town: MakeTown) -> None:

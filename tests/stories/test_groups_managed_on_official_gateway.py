@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from sqlmodel import select
 
 from models.groups import Membership
+from services.groups import group_owners
 from services.groups.membership_rows import membership_of
 from tests.official import Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
@@ -116,7 +118,7 @@ async def test_topic_and_announcement(square: Square) -> None:
         await square.gateway.clear_faults()
     await square.gateway.topic(square.room, "乱改", "wxid_zhi")
     await square.gateway.room(square.room, announce="乱改")
-    assert await square.bot.container.policy.check() == "1 rooms, 2 drifted, 2 repaired"
+    assert await square.bot.container.group_policy.check() == "1 rooms, 2 drifted, 2 repaired"
     room = await square.shown()
     assert (room["topic"], room["announce"]) == ("梁山", "今晚聚义")
 
@@ -187,3 +189,29 @@ async def test_the_assistant_is_removed_and_comes_back(square: Square) -> None:
     await square.gateway.join(square.room, me, inviter="wxid_song")
     sent = await square.gateway.wait_sent(2, "wxid_song")
     assert "助手已回到“宋公明的群100001”" in sent[1]["text"]
+
+
+async def test_rights_follow_the_owner_that_wechat_shows(square: Square, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway does not report the transfer. The former owner loses the owner's rights with the next command."""
+    monkeypatch.setattr(group_owners, "READING_HOLDS", timedelta(0))
+    await square.command("/群信息")
+    await square.hears("群编号：100001")
+    await square.gateway.room(square.room, owner="wxid_xuan", dirty=False)
+    await square.command("/换令牌")
+    await square.hears("您没有权限执行此命令")
+    await square.gateway.say("wxid_xuan", "/群信息", room=square.room)
+    await square.hears("群编号：100001")
+    await square.gateway.room(square.room, owner=(await square.gateway.status())["self"])
+    await until(lambda: square.directory.rooms[square.room].owner_id != "wxid_xuan", "the new owner is known")
+    await square.gateway.say("wxid_xuan", "/换令牌", room=square.room)
+    await square.hears("您没有权限执行此命令")
+    await square.gateway.fault("roomPayload", "throw")
+    await square.command("/帮助")
+    await square.hears("/令牌")
+
+
+async def test_a_gateway_that_reports_no_owner(square: Square) -> None:
+    await square.gateway.room(square.room, owner="")
+    await until(lambda: not square.directory.rooms[square.room].owner_id, "no owner is known")
+    await square.command("/群信息")
+    await square.hears("群编号：100001")

@@ -16,6 +16,7 @@ from config import Config
 from sandbox.wecom.groups import PICTURE, GroupService
 from tests.stories.conftest import until
 from tests.stories.official_shop import ACCOUNT, OPEN_KFID, Shop
+from tests.waiting import SECONDS
 
 OWNER = "SongGongMing"
 
@@ -52,7 +53,7 @@ class GroupShop(Shop):
 
     async def until_shown(self, path: str, key: str, check: Callable[[Any], bool]) -> Any:
         """Wait until what the API shows under this key is as it should be."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             while not check(shown := (await self.request("GET", path))[1][key]):  # noqa: ASYNC110 - over HTTP
                 await asyncio.sleep(0.1)
         return shown

@@ -17,6 +17,7 @@ from services.messaging.attachments import LARGEST
 from tests.stories.business import receiving, serving
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import until_done
+from tests.waiting import SECONDS
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -198,7 +199,7 @@ async def test_a_broadcast_and_its_result(make_town: MakeTown, database: str) ->
         for qun in rooms:
             await town.hears("宋公明", words, qun["room"])
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             while True:
                 shown = (await town.call("GET", headers["Location"]))[1]["broadcast"]
                 if shown["state"] == "done":
@@ -226,6 +227,42 @@ async def test_a_broadcast_for_later_and_once(make_town: MakeTown, database: str
     assert datetime.now(UTC).isoformat() >= at
     await town.quiet()
     assert len([m for m in town.seen("宋公明", qun["room"]) if m.text == "到点了"]) == 1
+
+
+async def test_a_scheduled_broadcast_is_cancelled(make_town: MakeTown, database: str) -> None:
+    """By REST, again, and by chat; nothing is sent, even after a restart; what was sent is not cancelled."""
+    town = await make_town(database=database)
+    qun, other = await town.make_group("a"), await town.make_group("b")
+    at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    ids = []
+    for body in ({"quns": [qun["number"]], "at": at}, {"all": True, "at": at}, {"quns": [other["number"]]}):
+        answer = (await town.call("POST", "/wxbot/broadcast", {**body, "text": "放假通知"}))[1]
+        ids.append(answer["broadcast"]["id"])
+    await town.hears("宋公明", "放假通知", other["room"])
+    await town.quiet()
+    cancelled = [{"number": qun["number"], "state": "cancelled"}]
+    for _ in range(2):
+        status, answer, _ = await town.call("POST", f"/wxbot/broadcast/{ids[0]}/cancel")
+        assert (status, answer["broadcast"]["state"], answer["broadcast"]["groups"]) == (200, "cancelled", cancelled)
+    answer = (await town.call("POST", f"/wxbot/broadcast/{ids[2]}/cancel"))[1]
+    assert (answer["broadcast"]["state"], answer["broadcast"]["groups"][0]["state"]) == ("done", "sent")
+    assert error((await town.call("POST", "/wxbot/broadcast/7777/cancel"))[1]) == 1004
+    town.say("店长", "/群发 取消")
+    listed = await town.hears("店长", "还没有发完的群发")
+    assert f"#{ids[1]} " in listed.text and f"#{ids[0]} " not in listed.text
+    town.say("店长", f"/群发 取消 {ids[1]}")
+    await town.hears("店长", f"已取消群发 #{ids[1]}，还没有发出的 2 条不再发送。")
+    town.say("店长", f"/群发 取消 #{ids[1]}")
+    await town.hears("店长", f"群发 #{ids[1]} 没有等待发送的消息。")
+    town.say("店长", "/群发 取消 7777")
+    await town.hears("店长", "没有编号为 7777 的群发。")
+    audit = (await town.call("GET", "/wxbot/audit", params={"kind": "broadcast_cancelled"}))[1]["audit"]
+    assert [(one["target"], one["detail"]["count"]) for one in audit] == [(str(ids[1]), "2"), (str(ids[0]), "1")]
+    town.ahead = 86400 + 60
+    await town.restart_bot()
+    await town.quiet()
+    for room, times in ((qun["room"], 0), (other["room"], 1)):
+        assert len([m for m in town.seen("宋公明", room) if m.text == "放假通知"]) == times
 
 
 @pytest.mark.parametrize(

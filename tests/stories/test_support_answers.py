@@ -12,7 +12,7 @@ import pytest
 
 from config.customer_service import KeywordRule
 from sandbox.world.model import Kind
-from services.support.questions import top_misses
+from services.support.missed_questions import most_missed
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import MARKER, answers, words
 
@@ -92,7 +92,7 @@ async def test_fallback_once_in_ten_minutes_and_over_a_restart(shop: Town) -> No
     assert await answers(shop, "黑旋风", "唱首歌吧") == [FALLBACK]
     assert await answers(shop, "黑旋风", "再唱一首") == [AGAIN]
     assert await answers(shop, "宋公明", "今天天气真好") == [FALLBACK]  # per person
-    misses = await shop.bot.container.store.read(lambda s: top_misses(s, 3))
+    misses = await shop.bot.container.store.read(lambda s: most_missed(s, 3))
     assert misses[0] == ("今天天气真好", 2)
 
 
@@ -199,9 +199,9 @@ async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
 @pytest.mark.parametrize(
     ("section", "names"),
     [
-        ({"faq": "{folder}/broken.yaml"}, "broken.yaml: 0.answer: this key is required"),
+        ({"faq": "{folder}/broken.yaml"}, "1.answer: this key is required"),
         ({"keywords": [{"equals": "a", "reply": [{"image": "{folder}/none.png"}]}]}, "file not found"),
-        ({"keywords": [{"regex": "(", "reply": "b"}]}, "customer_service.keywords.0.regex"),
+        ({"keywords": [{"regex": "(", "reply": "b"}]}, "customer_service.keywords.1.regex"),
     ],
 )
 def test_a_broken_file_stops_the_start_with_one_line(tmp_path: Path, section: dict[str, Any], names: str) -> None:

@@ -88,7 +88,7 @@ class Desk:
         container = self.town.bot.container
         for _ in range(minutes // 3):
             self.town.ahead += 180
-            for job in (container.idle_tickets.close, container.handover.announce_waiting, container.reminders.run):
+            for job in (container.idle_tickets.close, container.waiting_tickets.announce, container.reminders.run):
                 await job()
         await self.town.quiet()
         unfinished = {t.contact_id for t in await self.tickets() if t.state != TicketState.CLOSED}

@@ -248,19 +248,19 @@ async def test_outside_the_hours_it_waits(make_town: MakeTown) -> None:
     assert await answers(town, "黑旋风", "随便说点什么") == []  # no fallback
     town.world.chats.send_media(town.id("黑旋风"), town.id("bot"), Kind.IMAGE, "sofa.png", b"\x89PNG sofa")
     await answers(town, "黑旋风")
-    assert await town.bot.container.handover.announce_waiting() == 0
+    assert await town.bot.container.waiting_tickets.announce() == 0
     assert words(town.seen("宋公明", room)) == []
 
     await town.stop_bot()
     town.extra = {"customer_service": service()}  # the office opens
     await town.start_bot()
     await known(town, room)
-    assert await town.bot.container.handover.announce_waiting() == 1
+    assert await town.bot.container.waiting_tickets.announce() == 1
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
     assert "黑旋风：随便说点什么" in shown.text
     await until(lambda: any(m.media for m in town.seen("宋公明", room)), "the picture is shown too")
     await town.hears("黑旋风", HANDOFF)
-    assert await town.bot.container.handover.announce_waiting() == 0
+    assert await town.bot.container.waiting_tickets.announce() == 0
     assert sum("请求人工服务" in w for w in words(town.seen("宋公明", room))) == 1
 
 
@@ -295,7 +295,7 @@ async def test_without_a_staff_room_the_admins_are_told(make_town: MakeTown) -> 
     room = staff_room(town)
     await known(town, room)
     await answers(town, "黑旋风")
-    assert await town.bot.container.handover.announce_waiting() == 1
+    assert await town.bot.container.waiting_tickets.announce() == 1
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
     assert "有人吗有人吗" in shown.text
 
@@ -311,7 +311,7 @@ async def test_what_was_said_on_another_day_is_shown_with_its_day(make_town: Mak
     town.ahead = 2 * 86400
     await town.start_bot()
     await known(town, room)
-    await town.bot.container.handover.announce_waiting()
+    await town.bot.container.waiting_tickets.announce()
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
     day = datetime.fromtimestamp(said, ZoneInfo("Asia/Shanghai"))
     assert f"{day:%m-%d %H:%M} 黑旋风：人工" in shown.text

@@ -99,7 +99,7 @@ async def test_a_flow_is_deleted_once_it_is_over(make_town: MakeTown) -> None:
     refused = command(town, "delete", "黑旋风")
     assert (refused.returncode, refused.stderr) == (1, f"flow 报修 of {town.id('黑旋风')} is not finished yet\n")
     town.say("黑旋风", "SECRET-2")
-    await until(lambda: not town.bot.container.flows.open_counts()["asking"], "over")
+    await until(lambda: not town.bot.container.flow_runs.open_counts()["asking"], "over")
     await town.quiet()
     assert "flowrun" not in leftovers(town, "SECRET")
     assert command(town, "delete", "黑旋风").returncode == 0

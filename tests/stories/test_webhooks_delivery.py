@@ -11,7 +11,8 @@ from aiohttp import web
 
 from services.messaging.messages import file
 from tests.stories.business import Receiver, forever, free_port, receiving, serving
-from tests.stories.conftest import PATIENCE, MakeTown, Town, until
+from tests.stories.conftest import MakeTown, Town, until
+from tests.waiting import SECONDS
 
 FAST = (0.05, 0.05)
 
@@ -31,7 +32,7 @@ async def open_town(make_town: MakeTown, *webhooks: dict[str, Any], **config: An
 
 async def failed(town: Town, count: int) -> list[dict[str, Any]]:
     """Return the failed events by REST, once there are `count`."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(SECONDS):
         while True:
             status, answer, _ = await town.call("GET", "/wxbot/webhook", params={"state": "failed"})
             assert status == 200
@@ -128,7 +129,7 @@ async def test_a_slow_receiver_holds_up_nobody_else(make_town: MakeTown, receive
         town = await open_town(make_town, slow.config, receiver.config)
         qun = await town.make_group()
         await town.join(qun["token"], "黑旋风")
-        await until(lambda: "member.joined" in receiver.types(), "told", within=8)
+        await until(lambda: "member.joined" in receiver.types(), "told")
         assert not slow.events
         waiting = town.bot.container.outbox.waiting()
         assert waiting["hook:127.0.0.1"] == 3

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from config.settings import AssistantSettings
+from tests.waiting import SECONDS
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 from wechat.events import RawEvent
 from wechat.interface import State
 
-SECONDS = 20.0
 QUICK = Timing(
     first_event=2.0,
     login_grace=0.2,

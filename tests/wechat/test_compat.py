@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import SECONDS
+
 ROOT = Path(__file__).parents[2]
 MEGABYTES = 60  # 38 measured; 83 without the stand-ins
 
@@ -46,7 +48,7 @@ def _probe(python: str, folder: Path, **env: str) -> dict[str, Any]:
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     run = [python, "-W", "error", "-c", PROBE, str(ROOT)]
     done = subprocess.run(
-        run, cwd=folder, env={**clean, **env}, capture_output=True, text=True, timeout=60, check=False
+        run, cwd=folder, env={**clean, **env}, capture_output=True, text=True, timeout=SECONDS, check=False
     )
     if python != sys.executable and ("No module named" in done.stderr or "command not found" in done.stderr):
         pytest.skip(f"{python} is there without the packages of requirements.lock")
@@ -92,6 +94,20 @@ def test_it_may_come_after_the_real_modules() -> None:
         "import wechat.compat, qrcode, quart\n"
         "assert qrcode is real\n"
         "assert quart.Quart.__module__ == 'quart.app'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_downloads_need_is_loaded_when_it_is_used() -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import wechat.compat\n"
+        "from wechaty_puppet.file_box import file_box\n"
+        "assert 'requests' not in sys.modules\n"
+        "assert file_box.requests.get.__module__ == 'requests.api'\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, timeout=60, check=False

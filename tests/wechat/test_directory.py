@@ -34,6 +34,11 @@ def directory() -> CachedDirectory:
         Contact("e", "老王", weixin="wang5"),
         Contact("f", "wang5", friend=True),
         Contact("g", "d", friend=True),
+        Contact("h", "小周", weixin="zhou8", friend=True),
+        Contact("i", "zhou8", friend=True),
+        Contact("j", "zhou8"),
+        Contact("k", "小吴", alias="小周", friend=True),
+        Contact("l", "h", friend=True),
     ):
         directory.put_contact(contact)
     directory.put_room(Room(ROOM, "群", "a", (), {"me", "a", "b"}), at(0))
@@ -58,6 +63,11 @@ def directory() -> CachedDirectory:
         ("d", {"friends": True}, []),
         ("wang5", {"friends": True, "also": {"e"}}, ["e"]),
         ("wang5", {"among": {"f"}}, ["f"]),
+        ("zhou8", {"friends": True}, ["h", "i"]),  # a friend's 微信号 and another's nickname: never a guess
+        ("zhou8", {"friends": True, "also": {"j"}}, ["h", "i"]),
+        ("zhou8", {}, ["h"]),
+        ("小周", {"friends": True}, ["k"]),  # the alias is given by the account's owner
+        ("h", {"friends": True}, ["h"]),  # the id is given by WeChat
         ("小", {}, []),
         ("", {}, []),
     ],
@@ -79,9 +89,9 @@ def test_a_change_is_found_and_the_old_name_is_not(directory: CachedDirectory) -
 def test_topics(directory: CachedDirectory) -> None:
     directory.put_room(Room("2@chatroom", "群"))
     assert [room.id for room in directory.room_by_topic("群")] == [ROOM, "2@chatroom"]
-    directory.retitled(ROOM, "新")
-    directory.retitled(ROOM, "新")
-    directory.retitled("9@chatroom", "没有")
+    directory.set_topic_of(ROOM, "新")
+    directory.set_topic_of(ROOM, "新")
+    directory.set_topic_of("9@chatroom", "没有")
     assert [room.id for room in directory.room_by_topic("群")] == ["2@chatroom"]
     assert [room.id for room in directory.room_by_topic("新")] == [ROOM]
     assert directory.room_by_topic("没有") == []
@@ -139,5 +149,7 @@ def test_the_indexes_say_what_a_scan_would(steps: list[Any], name: str, friends:
     for tier in ("id", *TIERS):
         named = [c for c in directory.contacts.values() if name and getattr(c, tier) == name]
         anybody = tier in UNIQUE or not friends
+        by_weixin = friends and bool(called) and all(c.weixin == name and c.id != name and c.friend for c in called)
+        called = called + [c for c in named if c.friend and c not in called] if by_weixin else called
         called = called or [c for c in named if anybody or c.friend]
     assert {c.id for c in directory.find(name, friends=friends)} == {c.id for c in called if c.friend or not friends}

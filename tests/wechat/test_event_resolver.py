@@ -13,6 +13,7 @@ from errors import WeChatError, WeChatOffline, WeChatRefused
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, WENLONG, ZHIDUO, World
 from tests.official import OfficialGateway, Start
+from tests.waiting import SECONDS
 from tests.wechat.conftest import Connect
 from tests.wechat.recording_listener import Heard, eventually
 from wechat import event_resolver as resolve
@@ -116,7 +117,7 @@ async def test_a_stranger_who_cannot_be_read_holds_up_only_their_message(world: 
     world.chats.say(WENLONG, room.id, "我是谁")
     world.chats.say(SONG, room.id, "我知道")
     stuck = asyncio.create_task(heard.resolved("message", 1))
-    assert (await asyncio.wait_for(heard.resolved("message", 2), 2)).text == "我知道"
+    assert (await asyncio.wait_for(heard.resolved("message", 2), SECONDS)).text == "我知道"
     assert not stuck.done()
     stuck.cancel()
     world.faults.clear()

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.codec import clean
 from wechat import bounded_xml
 from wechat.events import MessageKind
 from wechat.message_content import Content, hello_of, read_content
+from wechat.typed_markup import typed_words
 
 ANY = (MessageKind.OTHER, MessageKind.FILE, MessageKind.TEXT, MessageKind.LINK)
 
@@ -34,7 +36,7 @@ CARD = '<?xml version="1.0"?><msg bigheadimgurl="http://x/0" username="wxid_card
 
 @pytest.mark.parametrize("kind", ANY)
 def test_of_a_reply_that_quotes_only_the_words_are_said(kind: MessageKind) -> None:
-    said = Content(MessageKind.TEXT, "您好，马上为您处理", quoted="【#1 黑旋风】我的订单还没到")
+    said = Content(MessageKind.TEXT, "您好，马上为您处理", quoted="【#1 黑旋风】我的订单还没到", quoted_by="小助手")
     assert read_content(QUOTE, kind) == said
     assert read_content(f"wxid_a:\n{QUOTE}", kind) == said
     assert read_content(html.escape(QUOTE), kind) == said
@@ -116,6 +118,49 @@ def test_the_words_of_a_friend_request_come_out_of_their_xml() -> None:
     assert hello_of("我是<李逵>") == "我是<李逵>"
 
 
+def test_who_is_quoted() -> None:
+    refer = (
+        "<refermsg><type>1</type><fromusr>1@chatroom</fromusr><chatusr>wxid_b</chatusr><content>x</content></refermsg>"
+    )
+    assert read_content(app(57, "好", refer), MessageKind.TEXT).quoted_by == "wxid_b"
+    assert read_content(app(57, "好", refer.replace("chatusr", "other")), MessageKind.TEXT).quoted_by == ""
+    assert read_content(app(57, "好", refer.replace("1@chatroom", "wxid_a")), MessageKind.TEXT).quoted_by == "wxid_b"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        app(1, "好", "<extra>加微信</extra>"),
+        app(1, "好", "<extra note='加微信'/>"),
+        app(1, "好", "<!-- 加微信 -->"),
+        app(1, "好", "<![CDATA[加微信]]>"),
+        app(1, "好", "<fromusername>加微信</fromusername>"),
+        app(1, "好", "<加微信/>"),
+        app(1, "好", "&#21152;微信"),
+        app(57, "好", "<refermsg><content>x</content></refermsg>加微信"),
+        app(5, "好", "<url>加微信</url>"),
+        "<msg>加微信<voicemsg/></msg>",
+        "<sysmsg type='revokemsg'><revokemsg/>加微信</sysmsg>",
+        '"加微信" 撤回了一条消息',
+        html.escape(app(1, "好", "<extra>加微信</extra>")),
+    ],
+)
+def test_what_is_typed_as_markup_is_seen(text: str) -> None:
+    content = read_content(text, MessageKind.TEXT)
+    assert "加微信" not in content.text
+    assert "加微信" in typed_words(text, content)
+
+
+def test_markup_itself_is_no_word() -> None:
+    ids = "<fromusername>wxid_vx1</fromusername><svrid>12vx</svrid><thumburl>http://mmbiz.qpic.cn/vx</thumburl>"
+    refer = "<refermsg><content>vx</content><chatusr>wxid_vx2</chatusr></refermsg>"
+    text = app(57, "好的", f"{refer}{ids}<emoji aeskey='vx' md5=\"vx\"/>")
+    words = typed_words(text, read_content(text, MessageKind.TEXT))
+    assert "好的" in words
+    assert not any(word in words for word in ("vx", "msg", "title", "http", "CDATA"))
+    assert typed_words("加微信", read_content("加微信", MessageKind.TEXT)) == ""
+
+
 TAGS = ("msg", "appmsg", "sysmsg", "title", "des", "type", "url", "refermsg", "content", "img", "location", "weappinfo")
 WORDS = st.text(max_size=20) | st.sampled_from(["57", "33", "2000", "5", "pat", "&nbsp;", "]]>", '"a" 拍了拍我'])
 
@@ -138,7 +183,7 @@ def test_nothing_breaks_it(text: str, kind: MessageKind) -> None:
     content = read_content(text, kind)
     assert len(content.text) <= max(len(text), 100)
     assert len(content.quoted) <= len(text)
-    for shown in (content.text, content.quoted, content.target):
+    for shown in (content.text, content.quoted, content.target, typed_words(clean(text), content)):
         shown.encode()
         assert "\0" not in shown
     assert kind is MessageKind.TEXT or not content.text.startswith("<msg") or content.kind is MessageKind.TEXT

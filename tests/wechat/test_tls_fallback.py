@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from protocol.certificates import WECHATY_CA
+from tests.waiting import SECONDS
 from tests.wechat.conftest import TOKEN
 from tests.wechat.recording_listener import QUICK, RecordingListener, settings
 from wechat.assistant import Assistant
@@ -42,7 +43,7 @@ async def first_bytes(host: str, tls_seen: Collection[str] = (), **more: Any) ->
     assistant = Assistant(settings(f"{host}:{port}", TOKEN, **more), RecordingListener(), QUICK, known)
     await assistant.start()
     try:
-        return [await asyncio.wait_for(server.heard.get(), 10) for _ in range(4)]
+        return [await asyncio.wait_for(server.heard.get(), SECONDS) for _ in range(4)]
     finally:
         await assistant.stop()
         server.server.close()

@@ -27,6 +27,7 @@ from protocol import tls as gateway_tls
 from protocol.certificates import WECHATY_CA
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
+from tests.waiting import SECONDS
 from tests.wechat.recording_listener import Heard, settings
 from wechat import filebox, tls
 from wechat.events import Media
@@ -71,8 +72,8 @@ def test_the_token_and_long_texts_are_cut_out() -> None:
 
 @pytest.fixture
 def wire(heard: Heard) -> Wire:
-    assert heard.assistant._mended.wire is not None
-    return heard.assistant._mended.wire
+    assert heard.assistant._puppet_client.wire is not None
+    return heard.assistant._puppet_client.wire
 
 
 def _text(text: str) -> pb.MessageSendTextRequest:
@@ -102,11 +103,11 @@ async def test_no_more_than_32_calls_at_once(wire: Wire, world: World) -> None:
     world.faults.call("MessageSendText", "hang", count=32)
     calls = [asyncio.ensure_future(wire.call("MessageSendText", _text(str(n)), 60)) for n in range(40)]
     for _ in range(5):
-        assert await asyncio.wait_for(wire.alive(5), 10)  # the watchdog does not queue
+        assert await asyncio.wait_for(wire.alive(5), SECONDS)  # the watchdog does not queue
     assert not any(call.done() for call in calls)  # a 33rd call would have been answered
     for call in calls[:8]:
         call.cancel()
-    await asyncio.wait_for(asyncio.gather(*calls[32:]), 10)
+    await asyncio.wait_for(asyncio.gather(*calls[32:]), SECONDS)
     for call in calls:
         call.cancel()
 
@@ -285,6 +286,6 @@ async def test_a_large_file_comes_on_disk_where_that_is_wanted(wire: Wire, on_di
 async def test_a_message_that_is_too_large_is_refused_unread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     id = await wire.upload(b"x" * 100_000)
     monkeypatch.setattr("protocol.batched_channel.LARGEST_MESSAGE", 1000)
-    with pytest.raises(WeChatRefused, match="1000 are taken"):
+    with pytest.raises(WeChatRefused, match="the limit is 1000"):
         await wire.download(id, ReceivedFile(600_000, on_disk=False).write)
     assert await wire.alive(2), "the connection goes on"

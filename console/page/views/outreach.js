@@ -1,7 +1,7 @@
 // 群发与定时: the broadcasts with their results, and the timed messages.
 import { call } from "../api.js";
 import { ChooseGroups } from "../choose.js";
-import { Button, Dialog, Field, Listing, State, Table, Tabs, Time, sure, tryTo, useList, useLoad } from "../ui.js";
+import { Button, Dialog, Field, Listing, State, Table, Tabs, Time, sure, toast, tryTo, useList, useLoad } from "../ui.js";
 import { useUnsaved } from "../unsaved.js";
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { actor, t } from "../words.js";
@@ -19,29 +19,42 @@ export function Outreach({ admin }) {
     ${making === "timed" && html`<${NewTimed} onClose=${() => setMaking("")} />`}`;
 }
 
-function Broadcasts() {
+function Broadcasts({ admin }) {
   const list = useList("/broadcast", "broadcasts");
   const [open, setOpen] = useState(null);
-  return html`<${Listing} list=${list} empty=${t("还没有群发过。")}><${Table} caption=${t("群发")} heads=${[t("内容"), t("谁"), t("时间"), ""]}>${list.rows.map((one) => html`<tr key=${one.id}>
-      <td class="text">${one.text || (one.name ? `[${one.name}]` : t("[图片或文件]"))}</td><td>${actor(one.by, one.by_name)}</td><td><${Time} at=${one.run_at ?? one.created_at} /></td>
-      <td class="act"><button type="button" class="bare" onClick=${() => setOpen(one.id)}>${t("结果")}</button></td></tr>`)}<//><//>
-    ${open && html`<${Result} id=${open} onClose=${() => setOpen(null)} />`}`;
+  return html`<${Listing} list=${list} empty=${t("还没有群发过。")}><${Table} caption=${t("群发")} heads=${["#", t("内容"), t("谁"), t("时间"), ""]}>${list.rows.map((one) => html`<tr key=${one.id}>
+      <td class="number">${one.id}</td><td class="text">${one.text || (one.name ? `[${one.name}]` : t("[图片或文件]"))}</td><td>${actor(one.by, one.by_name)}</td>
+      <td><${Time} at=${one.run_at ?? one.created_at} />${one.cancelled ? html` <${State} of="cancelled" />` : one.scheduled && html` <${State} of="scheduled" />`}</td>
+      <td class="act">${admin && one.scheduled && html`<${Button} kind="bare danger" onClick=${() => cancel(one.id, list.reload)}>${t("取消发送")}<//>`}
+        <button type="button" class="bare" onClick=${() => setOpen(one.id)}>${t("结果")}</button></td></tr>`)}<//><//>
+    ${open && html`<${Result} id=${open} admin=${admin} onClose=${() => { setOpen(null); list.reload(); }} />`}`;
 }
 
-function Result({ id, onClose }) {
+/** Stop a broadcast after asking; what has been sent stays. */
+async function cancel(id, reload) {
+  if (!(await sure(t("取消这次群发？还没有发出的不再发送，已经发出的收不回来。"), t("取消发送")))) return;
+  await tryTo(async () => {
+    const { cancelled } = await call("POST", `/broadcast/${id}/cancel`, {});
+    toast(cancelled ? t("已取消，{n} 条不再发送", { n: cancelled }) : t("已经全部发出，没有可取消的"));
+    await reload();
+  });
+}
+
+function Result({ id, admin, onClose }) {
   const list = useLoad(`/broadcast/${id}`);
   const one = list.data?.broadcast;
+  const receivers = one ? [...one.groups.map((group) => [group.topic || `#${group.number}`, t("群"), group.state]), ...one.friends.map((friend) => [friend.name || friend.contact_id, t("好友"), friend.state])] : [];
+  const count = (...states) => receivers.filter((receiver) => states.includes(receiver[2])).length;
   useEffect(() => {
-    if (!one || one.state === "done") return undefined;
+    if (!one || !count("queued", "sending")) return undefined;
     const timer = setTimeout(list.reload, 2000);
     return () => clearTimeout(timer);
   }, [list.data]);
-  const receivers = one ? [...one.groups.map((group) => [group.topic, t("群"), group.state]), ...one.friends.map((friend) => [friend.name || friend.contact_id, t("好友"), friend.state])] : [];
-  const count = (state) => receivers.filter((receiver) => receiver[2] === state).length;
-  return html`<${Dialog} title=${t("群发结果")} onClose=${onClose}>${one ? html`<p><${State} of=${one.state} />　${t("已发送 {sent}，失败 {failed}，共 {all}", { sent: count("sent"), failed: count("failed") + count("unknown"), all: receivers.length })}</p>
+  return html`<${Dialog} title=${t("群发结果")} onClose=${onClose}>${one ? html`<p><${State} of=${one.state} />　${t("已发送 {sent}，失败 {failed}，共 {all}", { sent: count("sent"), failed: count("failed", "unknown"), all: receivers.length })}</p>
     <div class="pick"><table><tbody>${receivers.map(([name, kind, state], at) => html`<tr key=${at}><td class="text">${name}</td><td class="quiet small">${kind}</td><td class="act"><${State} of=${state} /></td></tr>`)}</tbody></table></div>`
     : html`<div class="empty" aria-busy=${!list.error}>${list.error ? list.error.message : t("正在读取…")}</div>`}
-    <div class="end"><button type="button" class="plain" onClick=${onClose}>${t("关闭")}</button></div><//>`;
+    <div class="end">${admin && count("queued") > 0 && html`<${Button} kind="danger" onClick=${() => cancel(id, list.reload)}>${t("取消发送")}<//>`}
+      <button type="button" class="plain" onClick=${onClose}>${t("关闭")}</button></div><//>`;
 }
 
 function Timed({ admin }) {

@@ -76,6 +76,7 @@ function Account({ one, admin }) {
       <dt>${t("好友")}</dt><dd class="number">${one.friends}</dd>
       <dt>${t("群")}</dt><dd class="number">${one.groups}</dd>
       <dt>${t("待发送")}</dt><dd class="number">${one.waiting}</dd>
+      ${one.holder && html`<dt>${t("进程")}</dt><dd class="mono">${one.holder}</dd>`}
       <dt>${t("客服群")}</dt><dd>${one.staff_room || (admin ? html`<a href="#/settings">${t("还没有绑定")}</a>` : t("还没有绑定"))}</dd>
     </dl>
     <div class="stack small"><div class="quiet">${t("当前频率用量")}</div>${Object.entries(one.pace).map(([kind, ratio]) => html`<div class="pace" key=${kind}>

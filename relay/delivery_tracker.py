@@ -18,33 +18,43 @@ ID_KEYS: Final[dict[int, str]] = {
 }
 
 
-class Delivered:
-    """The events sent recently to such a client.
+class DeliveryTracker:
+    """The events sent recently to a client that does not acknowledge them.
 
-    An event counts as delivered if the client requested its payload or that of a later event, or if it has read it
-    and had time to handle it. The others are sent again to the next client.
+    An event counts as delivered if the client requested its payload or that of a later event, or if it has read it and
+    had time to handle it. The others are sent again to the next client.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._sent: deque[tuple[int, float, str]] = deque()
+        self._sent: deque[tuple[int, float, str]] = deque()  # number, when, id of the payload
+        self._numbers: dict[str, int] = {}  # of the last event of a payload
 
     def sent(self, number: int, body: bytes) -> None:
         """Record an event sent to the client."""
-        self._sent.append((number, time.monotonic(), _id_of(body)))
+        id = _id_of(body)
+        self._sent.append((number, time.monotonic(), id))
+        if id:
+            self._numbers[id] = number
 
-    def sent_a_while_ago(self) -> int:
+    def last_handled(self) -> int:
         """Return the last number that the client has handled; 0 = none."""
-        before = time.monotonic() - WORK_SECONDS
-        return max((number for number, at, _ in self._sent if at < before), default=0)
+        before, last = time.monotonic() - WORK_SECONDS, 0
+        for number, at, _ in self._sent:
+            if at >= before:
+                break
+            last = number
+        return last
 
-    def arrived(self, number: int) -> None:
-        """The client has read, and had time for, everything up to here."""
+    def confirm(self, number: int) -> None:
+        """Record that the client has handled everything up to this number."""
         while self._sent and self._sent[0][0] <= number:
-            self._sent.popleft()
+            _, _, id = self._sent.popleft()
+            if self._numbers.get(id, number + 1) <= number:
+                del self._numbers[id]
         self._journal.take(number)
 
-    def asked(self, request: bytes) -> None:
+    def payload_requested(self, request: bytes) -> None:
         """Mark events as received when the client requests a payload."""
         if not self._sent:
             return
@@ -52,13 +62,13 @@ class Delivered:
             id = pb.Id.FromString(request).id
         except ValueError:
             return
-        reached = max((number for number, _, of in self._sent if of == id), default=0)
-        if reached:
-            self.arrived(reached)
+        if reached := self._numbers.get(id):
+            self.confirm(reached)
 
-    def lost(self) -> None:
+    def undelivered(self) -> None:
         """Reset after the loss of the connection."""
         self._sent.clear()
+        self._numbers.clear()
 
 
 def _id_of(body: bytes) -> str:

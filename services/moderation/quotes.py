@@ -1,0 +1,66 @@
+"""Quotes in groups: who quotes somebody else's offence is not the offender."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Final
+
+from services.accounts.registry import Accounts
+from services.moderation.offences import letters, plain
+from services.text import without_quote
+from wechat.events import GroupMessage
+
+MAX_ROOMS: Final = 500
+REMEMBERED: Final = 20  # offending texts per room
+COLONS: Final = ("：", ":")
+
+
+class Quotes:
+    """Separates what a person says from what they quote.
+
+    In a text, a quote names the quoted person as they are called in the group, which may be unknown. So the last
+    offending texts of each room are remembered: a quote of one of these is of whoever said it.
+    """
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._offending: OrderedDict[str, deque[tuple[str, str]]] = OrderedDict()  # room -> (contact id, text)
+
+    def own_words(self, event: GroupMessage) -> str:
+        """Return what the sender says, including what they quote of themselves."""
+        reply, quote = without_quote(event.text)
+        by, words = _parted(quote)
+        said = reply if quote and self._is_of_another(event, by, words) else event.text
+        if not event.quoted or self._is_of_another(event, event.quoted_by, event.quoted):
+            return said
+        return f"{said}\n{event.quoted}"
+
+    def remember(self, event: GroupMessage) -> None:
+        """Remember an offending text."""
+        texts = self._offending.setdefault(event.room_id, deque(maxlen=REMEMBERED))
+        texts.append((event.contact_id, _shape(without_quote(event.text)[0])))
+        self._offending.move_to_end(event.room_id)
+        if len(self._offending) > MAX_ROOMS:
+            self._offending.popitem(last=False)
+
+    def _is_of_another(self, event: GroupMessage, by: str, words: str) -> bool:
+        """Whether a quote of `by` (an id or name) is of a person other than the sender."""
+        directory = self._accounts.get(event.account).directory
+        me = directory.contacts.get(event.contact_id)
+        if by in (event.contact_id, event.name, *([me.alias, me.weixin] if me else [])):
+            return False
+        if any(person.id != event.contact_id for person in directory.find(by)):
+            return True
+        said = _shape(words)
+        remembered = self._offending.get(event.room_id, ())
+        return bool(said) and any(who != event.contact_id and text.startswith(said) for who, text in remembered)
+
+
+def _parted(quote: str) -> tuple[str, str]:
+    """Split “name：words”."""
+    at = min((place for colon in COLONS if (place := quote.find(colon)) >= 0), default=-1)
+    return (quote[:at].strip(), quote[at + 1 :]) if at >= 0 else ("", quote)
+
+
+def _shape(text: str) -> str:
+    return letters(plain(text))

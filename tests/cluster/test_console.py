@@ -1,0 +1,101 @@
+"""The console at any process shows the accounts of all processes, and acts on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from app.lifecycle import Bot
+from services.cluster.peers import SECRET_HEADER
+from tests.cluster.conftest import ClusterTown, MakeCluster
+from tests.cluster.test_any_door import make_group
+from tests.stories.conftest import until
+
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
+
+Call = Callable[..., Awaitable[tuple[int, Any]]]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[aiohttp.ClientSession]:
+    """Keeps the cookie for all processes, whose host is the same here."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        yield http
+
+
+async def log_in(town: ClusterTown, browser: aiohttp.ClientSession) -> Call:
+    """Log in as 店长; return a function that calls the console of a process."""
+    sessions, store = town.bots[0].container.console_sessions, town.bots[0].container.store
+    secret = await store.write(lambda s: sessions.link(s, town.accounts[0], "wxid_admin", "店长"))
+    async with browser.get(f"http://127.0.0.1:{town.bots[0].port}/console/login/{secret}") as response:
+        assert response.status == 200
+    headers: dict[str, str] = {}
+
+    async def call(bot: Bot, method: str, path: str, json: Any = None) -> tuple[int, Any]:
+        url = f"http://127.0.0.1:{bot.port}/console/api{path}"
+        async with browser.request(method, url, json=json, headers=headers) as response:
+            is_json = response.content_type == "application/json"
+            return response.status, await response.json() if is_json else await response.text()
+
+    headers["X-CSRF-Token"] = (await call(town.bots[1], "GET", "/session"))[1]["session"]["csrf"]
+    return call
+
+
+async def test_every_process_shows_the_accounts_of_all(
+    make_cluster: MakeCluster, browser: aiohttp.ClientSession
+) -> None:
+    town = await make_cluster(accounts=2, bots=2)
+    call = await log_in(town, browser)
+    for bot in town.bots:
+        assert (await call(bot, "GET", "/session"))[1]["session"]["assistants"] == town.accounts
+        for path, name in (("/overview", "accounts"), ("/settings", "assistants")):
+            shown = {one["account"]: (one["state"], one["holder"]) for one in (await call(bot, "GET", path))[1][name]}
+            assert shown == {one: ("online", town.holder(one).config.cluster.advertise) for one in town.accounts}
+        friends = (await call(bot, "GET", "/friend?q=黑旋风"))[1]["friends"]
+        assert sorted(one["assistant"] for one in friends) == town.accounts
+        assert (await call(bot, "GET", "/connections"))[0] == (await call(bot, "GET", "/message"))[0] == 200
+        for account in town.accounts:
+            assert (await call(bot, "GET", f"/blocked-word?assistant={account}"))[0] == 200
+            assert (await call(bot, "GET", f"/assistant/{account}/room"))[0] == 200
+        assert (await town.call(bot, "GET", "/cluster/console/accounts"))[0] == 403
+        secret = {SECRET_HEADER: "guessed"}
+        assert (await town.call(bot, "GET", "/cluster/console/accounts", headers=secret))[0] == 403
+
+
+async def test_actions_reach_the_holder_and_names_come_from_it(
+    make_cluster: MakeCluster, browser: aiohttp.ClientSession
+) -> None:
+    town = await make_cluster(accounts=2, bots=2)
+    call = await log_in(town, browser)
+    account = town.accounts[0]
+    wrong = town.other(account)
+    qun = await make_group(town, wrong, account, "code-1")
+    receivers = {"quns": [qun["number"]], "friends": [{"assistant": account, "contact_id": "wxid_heixuanfeng"}]}
+    order = {"key": "k", "text": "明天放假", "at": wrong.container.clock() + 3600, **receivers}
+    status, answer = await call(wrong, "POST", "/broadcast", order)
+    assert status == 202, answer
+    path = f"/broadcast/{answer['broadcast']['id']}"
+    shown = (await call(wrong, "GET", path))[1]["broadcast"]
+    assert (shown["groups"][0]["topic"], shown["friends"][0]["name"]) == (qun["topic"], "黑旋风")
+    assert (await call(wrong, "POST", f"{path}/cancel", {}))[1] == {"cancelled": 2}
+    queue = f"wx:{account}"
+    await until(lambda: not town.holder(account).container.outbox.waiting().get(queue), "its holder has dropped it")
+    assert (await call(wrong, "GET", path))[1]["broadcast"]["state"] == "cancelled"
+    targets = [one["target_name"] for one in (await call(wrong, "GET", "/audit?kind=group"))[1]["actions"]]
+    assert targets == [qun["topic"]]
+    assert (await call(wrong, "POST", "/canned", {"name": "地址", "text": "一号"}))[0] == 200
+    replies = town.holder(account).container.canned_replies
+    await until(lambda: replies.all.get("地址") == "一号", "known at the other process")
+    assert (await call(wrong, "POST", f"/assistant/{account}/logout", {}))[0] == 204
+    for _ in range(100):
+        states = {one["account"]: one["scan"] for one in (await call(wrong, "GET", "/overview"))[1]["accounts"]}
+        if states[account] == "waiting":
+            break
+        await asyncio.sleep(0.1)
+    assert "<svg" in (await call(wrong, "GET", f"/assistant/{account}/login.svg"))[1]
+    away = (await call(wrong, "GET", "/status"))[1]["status"]["away"]
+    assert [one["account"] for one in away] == [account]

@@ -1,0 +1,90 @@
+"""Loss of the PostgreSQL connection during a read: the read is repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, select
+
+from models import db
+from models.db import Store, parse
+from models.durable import Setting
+from tests.services.conftest import until
+from tests.services.test_lost_commits import behind_proxy
+
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
+SESSION_ID = text("SELECT pg_backend_pid()")
+
+
+def end_session(database: str, session: Session) -> None:
+    """Terminate a session on the server, as a restart of PostgreSQL does."""
+    engine = create_engine(parse(database), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        pid = session.connection().execute(SESSION_ID).scalar_one()
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
+    engine.dispose()
+
+
+async def test_a_read_is_repeated_on_another_connection(database: str, store: Store) -> None:
+    await store.write(lambda s: s.merge(Setting(key="kept", value="1")))
+    attempts = 0
+
+    def read(session: Session) -> list[str]:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            end_session(database, session)
+        return list(session.exec(select(Setting.key)).all())
+
+    assert await store.read(read) == ["kept"]
+    assert attempts == 2
+
+
+async def test_a_read_waits_for_a_server_that_restarts(database: str) -> None:
+    async with behind_proxy(database) as (store, proxy):
+        loop, attempts = asyncio.get_running_loop(), 0
+        lost = asyncio.Event()
+
+        def read(session: Session) -> list[str]:
+            nonlocal attempts
+            attempts += 1
+            if attempts == 1:
+                proxy.is_open = False
+                end_session(database, session)
+                loop.call_soon_threadsafe(lost.set)
+            return list(session.exec(select(Setting.key)).all())
+
+        reading = asyncio.create_task(store.read(read))
+        await lost.wait()
+        await until(lambda: proxy.refused, "it is tried again")
+        proxy.is_open = True
+        assert await reading == []
+        assert attempts > 2
+
+
+async def test_a_read_fails_when_the_server_stays_away(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "READ_AGAIN", 0.2)
+    async with behind_proxy(database) as (store, proxy):
+
+        def read(session: Session) -> None:
+            proxy.is_open = False
+            end_session(database, session)
+            session.exec(select(Setting.key))
+
+        with pytest.raises(DBAPIError):
+            await store.read(read)
+
+
+async def test_other_errors_of_a_read_are_not_repeated(store: Store) -> None:
+    attempts = threading.Semaphore(1)  # a second attempt would not get it
+
+    def read(session: Session) -> None:
+        assert attempts.acquire(blocking=False)
+        session.connection().execute(text("SELECT nothing"))
+
+    with pytest.raises(DBAPIError, match="UndefinedColumn"):
+        await store.read(read)

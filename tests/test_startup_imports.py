@@ -1,0 +1,29 @@
+"""What a bot with SQLite and puppet accounts must not load: each of these packages takes megabytes and start time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.bot_process import ROOT
+
+UNUSED = ("PIL", "alembic", "cryptography", "cv2", "markdown_it", "psycopg", "quart", "requests", "segno")
+
+
+@pytest.fixture(scope="module")
+def loaded() -> set[str]:
+    """The names of the modules that are loaded once the program is ready to read its config."""
+    code = "import sys, bot; print(*sys.modules, sep='\\n')"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(result.stdout.split())
+
+
+def test_the_program_is_loaded(loaded: set[str]) -> None:
+    assert {"app.container", "sqlmodel", "aiohttp"} <= loaded
+
+
+@pytest.mark.parametrize("package", UNUSED)
+def test_package_that_is_not_used_is_not_loaded(loaded: set[str], package: str) -> None:
+    assert package not in loaded

@@ -1,0 +1,41 @@
+"""The words of a text that looks like a message of another kind.
+
+A quoting reply comes as a text that is XML. Somebody can type such XML, or a line such as “"张三" 撤回了一条消息”, and
+hide words in it: the others see all of it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Final
+
+from wechat.message_content import Content
+
+# Ids, hashes, keys, times and WeChat's own addresses, in elements and attributes: they are not words.
+_NOT_WORDS: Final = re.compile(
+    r"<(\w*(?:user|usr|username|id|key|md5|time|ticket))>\s*[\w@.:+/=-]{0,200}\s*</\1>"
+    r"|\b\w*(?:user|usr|username|id|key|md5|ticket)=(?:\"[\w@.:+/=-]{0,200}\"|'[\w@.:+/=-]{0,200}')"
+    r"|https?://(?:[\w-]+\.)*(?:qq\.com|qpic\.cn|qlogo\.cn)(?:/[^\s<>\"']*)?",
+    re.ASCII | re.IGNORECASE,
+)
+_TAG: Final = re.compile(
+    r"<[/?]?[a-z][a-z0-9:._-]{0,40}|\b[a-z][a-z0-9:._-]{0,40}=(?=[\"'])|[/?]?>|<!--|-->|<!\[CDATA\[|\]\]>",
+    re.ASCII | re.IGNORECASE,
+)
+_QUOTED: Final = re.compile(r"<refermsg>.*?</refermsg>", re.DOTALL)
+
+
+def typed_words(text: str, content: Content) -> str:
+    """Return the words in a message labelled as a text that `content` does not have as its text; "" if there are none.
+
+    What it quotes is left out, because `content.quoted` has it.
+    """
+    if text == content.text or not text.strip():
+        return ""
+    if "&lt;" in text and "<" not in text.partition("&lt;")[0]:
+        text = html.unescape(text)
+    if not text.lstrip().startswith("<") and "<" not in text:
+        return text
+    words = html.unescape(_TAG.sub(" ", _NOT_WORDS.sub(" ", _QUOTED.sub(" ", text) if content.quoted else text)))
+    return "\n".join(filter(None, map(str.strip, words.splitlines())))
