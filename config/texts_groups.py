@@ -12,6 +12,17 @@ class GroupTexts(Section):
     join_closed: str = "这个群暂时无法加入，请联系群主。"
     group_lost: str = "助手已不在“{topic}”（{number}）里，该群的自动管理已停止。请把助手重新拉进群。"
     group_found: str = "助手已回到“{topic}”（{number}），自动管理已恢复。"
+    room_recognised: str = (
+        "“{topic}”（{number}）在微信里的编号变了，助手找到一个同名的群：群主 {owner}，共 {members} 人，"
+        "其中 {same} 人与原来的名字相同。是同一个群，请发送“/认领 {id}”，助手会继续管理它；"
+        "不是，请发送“/认领 {id} 否”。"
+    )
+    rooms_recognised: str = "等待认领的群：\n{lines}\n发送“/认领 编号”确认，或“/认领 编号 否”。"
+    rooms_recognised_line: str = "#{id} {number} {topic}"
+    rooms_recognised_none: str = "没有等待认领的群。"
+    room_recognised_unknown: str = "没有编号为 {id} 的待认领的群，或者情况已经改变。"
+    room_confirmed: str = "好的，助手继续管理“{topic}”（{number}）。"
+    room_rejected: str = "好的，#{id} 不是原来的群。"
     drift_unrepaired: str = "“{topic}”（{number}）的{what}被改动，助手多次恢复未成功或又被改回，今天不再尝试。"
     topic_restored: str = (
         "群 {number} 的群名被改成了“{shown}”，助手已改回“{topic}”。要改群名，请在群里发送“/群名 新群名”。"

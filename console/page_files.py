@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 import webui
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.view_limit import ViewLimit
 from errors import NotFound
 
@@ -73,7 +73,7 @@ def page(request: web.Request, name: str, status: int = 200, language: str = "")
 
 async def index(request: web.Request) -> web.Response:
     """GET /console/: the page, which loads its data by the API; in the language of the config until one is chosen."""
-    return page(request, "index.html", language=request.app[HOUSE].config.language)
+    return page(request, "index.html", language=request.app[CONTAINER].config.language)
 
 
 async def to_index(_request: web.Request) -> web.Response:

@@ -19,6 +19,7 @@ from handlers.chat_commands import (
     keywords,
     members,
     presentation,
+    recognition,
     reports,
     scheduled,
     staff_room,
@@ -30,7 +31,7 @@ from handlers.chat_commands.words import CANCEL
 from handlers.context import EventContext
 from models.groups import Qun
 from services.messaging.messages import text
-from services.outreach.broadcasts import MINUTES
+from services.outreach.broadcasts import CONFIRM_MINUTES
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
 
@@ -88,6 +89,7 @@ COMMANDS: Final = (
     Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
     Command("/群发", "文本 | 取消 [编号]", "发到所有群", About.ACCOUNT, scheduled.broadcast),
     Command("/群列表", "[词]", "看所有群", About.ACCOUNT, administration.group_list),
+    Command("/认领", "[编号 [否]]", "找回编号变了的群", About.ACCOUNT, recognition.recognise),
     Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "", About.ADMINS, administration.admins),
     Command("/问答", "[加 问题=答案 | 删 编号]", "", About.ACCOUNT, administration.questions),
     Command("/重载", "", "重新加载配置", About.ACCOUNT, administration.reload),
@@ -127,7 +129,7 @@ def begun(said: str) -> Command | None:
     return next((one for one in COMMANDS if match and f"/{match[2]}".startswith(one.name)), None)
 
 
-async def in_group(event: GroupMessage, context: EventContext) -> bool:
+async def run_in_group(event: GroupMessage, context: EventContext) -> bool:
     """Handle a command in a group."""
     qun = context.container.groups.by_room(event.account, event.room_id)
     parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
@@ -172,7 +174,7 @@ async def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -
     return True
 
 
-async def in_private(event: PrivateMessage, context: EventContext) -> bool:
+async def run_in_private(event: PrivateMessage, context: EventContext) -> bool:
     """Handle a private command."""
     parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
     if parsed is None:
@@ -237,27 +239,27 @@ def answer(context: EventContext, given: CommandReply) -> None:
     context.write(say)
 
 
-async def confirmed(event: PrivateMessage, context: EventContext) -> bool:
+async def confirm_broadcast(event: PrivateMessage, context: EventContext) -> bool:
     """Handle an admin's 确认 or 取消 of a broadcast."""
     said = event.text.strip()
     if said not in (CONFIRM, CANCEL) or not context.container.accounts.is_admin(event.account, event.contact_id):
         return False
     broadcasts, texts = context.container.broadcasts, context.container.config.texts
-    waiting = await broadcasts.waiting(event.account, event.contact_id)
+    waiting = await broadcasts.unconfirmed(event.account, event.contact_id)
     if waiting is None or context.is_old:
         return False
     if await context.container.flows.asked_at(event.account, event.contact_id) > waiting.created_at:
         return False  # a flow has asked for it since then
-    if said == CANCEL or broadcasts.is_late(waiting):
+    if said == CANCEL or broadcasts.has_expired(waiting):
         context.write(lambda s: broadcasts.cancel(s, waiting))
-        late = fill(texts.broadcast_expired, minutes=MINUTES)
+        late = fill(texts.broadcast_expired, minutes=CONFIRM_MINUTES)
         context.reply(texts.broadcast_cancelled if said == CANCEL else late)
         return True
     answer(context, CommandReply(act=lambda s: fill(texts.broadcast_sent, count=broadcasts.send(s, waiting))))
     return True
 
 
-async def unknown(event: PrivateMessage, context: EventContext) -> bool:
+async def reply_unknown(event: PrivateMessage, context: EventContext) -> bool:
     """Reply to an admin's unknown or misspelt command that no other handler has handled."""
     match = _COMMAND.fullmatch(event.text.strip()) if event.kind is MessageKind.TEXT else None
     is_admin = match is not None and context.container.accounts.is_admin(event.account, event.contact_id)

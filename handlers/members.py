@@ -52,7 +52,7 @@ async def left(event: MemberLeft, context: EventContext) -> bool:
     if is_unclear or gone & _members(event, context):
         await _look_again(event, context)
         gone &= context.wechat.directory.contacts.keys() - _members(event, context) - {context.wechat.self_id}
-    leave = partial(context.container.recorder.left, qun=qun, room_id=event.room_id, told_of=event.at.timestamp())
+    leave = partial(context.container.recorder.left, qun=qun, room_id=event.room_id, reported_at=event.at.timestamp())
     for contact_id in sorted(gone):
         removed = event.remover_id not in ("", contact_id)
         context.write(partial(leave, contact_id=contact_id, removed=removed))

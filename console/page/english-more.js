@@ -175,6 +175,7 @@ export const MORE = `
 删除定时消息|Timed message removed
 改群名|Group renamed
 改回群名|Group name restored
+认领群|Group recognised
 重发通知|Delivery resent
 改欢迎语|Welcome
 拉人入群|Added to group

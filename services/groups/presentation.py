@@ -24,7 +24,7 @@ MAX_WELCOME: Final = 500
 Keep = Callable[[Session], None]  # stores a change that WeChat has accepted, inside a transaction
 
 
-class Change(NamedTuple):
+class PresentationChange(NamedTuple):
     """A change accepted by WeChat. `confirmed` is False if it cannot be read back."""
 
     keep: Keep
@@ -66,7 +66,7 @@ class GroupPresentation:
         self._is_reserved = is_reserved
         self._settings = settings
 
-    async def set_topic(self, qun: Qun, name: str, who: str) -> Change:
+    async def set_topic(self, qun: Qun, name: str, who: str) -> PresentationChange:
         """Rename every room of the group. Raises TopicReserved."""
         self._accounts.require(qun.account, Capability.SET_TOPIC)
         if self._is_reserved(name):
@@ -81,7 +81,7 @@ class GroupPresentation:
             for room in self._groups.rooms(qun):  # not unfinished rooms, which are found by the topic used at creation
                 self._groups.patch_room(session, room, topic=room_topic(name, room))
 
-        return Change(keep)
+        return PresentationChange(keep)
 
     def keep_topic(self, session: Session, qun: Qun, room_id: str, topic: str, by: str) -> bool:
         """Keep the name that a person has given a room in WeChat, inside a transaction; return whether it is kept.
@@ -104,7 +104,7 @@ class GroupPresentation:
             self._groups.patch_room(session, one, topic=room_topic(topic, one))
         return True
 
-    async def announce(self, qun: Qun, words: str, who: str) -> Change:
+    async def announce(self, qun: Qun, words: str, who: str) -> PresentationChange:
         """Publish an announcement in every room of the group; the drift check maintains it from then on."""
         self._accounts.require(qun.account, Capability.SET_ANNOUNCEMENT)
         wanted = {room.room_id or "": words for room in self._groups.rooms(qun)}
@@ -115,7 +115,7 @@ class GroupPresentation:
             self._end(session, actions)
             self._groups.patch(session, qun.number, announcement=words)
 
-        return Change(keep, confirmed)
+        return PresentationChange(keep, confirmed)
 
     def welcome(self, qun: Qun, words: str | None, who: str) -> Keep:
         """Set the welcome text; "" = none, None = that of the config."""
@@ -150,7 +150,7 @@ class GroupPresentation:
             try:
                 confirmed = await change(room_id, words) is not False
             except WeChatError as error:
-                self._accounts.heed(qun.account, error)
+                self._accounts.handle_rate_limit(qun.account, error)
                 await self._audit.ended(action, "failed", str(error))
                 await self._store.write(lambda s: self._end(s, actions))
                 raise

@@ -171,7 +171,7 @@ async def test_how_a_broadcast_went_is_told_once(town: Town) -> None:
     gate = town.sandbox.servers[town.accounts[0]]
     await gate.stop()
     container = town.bot.container
-    waiting = await container.broadcasts.waiting(town.accounts[0], town.id("店长"))
+    waiting = await container.broadcasts.unconfirmed(town.accounts[0], town.id("店长"))
     assert waiting is not None
     await container.store.write(lambda s: container.broadcasts.send(s, waiting))
     wanted = select(OutboxItem).where(OutboxItem.key == second["room"], OutboxItem.priority == Priority.BROADCAST)
@@ -226,7 +226,7 @@ async def test_drift_is_repaired(town: Town) -> None:
     """A changed topic and announcement are restored and logged; correct ones are not touched."""
     qun = await group(town)
     await asks(town, "店长", "/公告 100001 聚义")
-    check = town.bot.container.policy.check
+    check = town.bot.container.group_policy.check
     assert await check() == "1 rooms, 0 drifted, 0 repaired"
     town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
     town.room(qun["room"]).announcement = "乱改的公告"
@@ -239,7 +239,7 @@ async def test_drift_is_repaired(town: Town) -> None:
 async def test_a_new_name_by_the_owner_is_kept(town: Town) -> None:
     """Or by an admin; that of another member is set back, and the owner is told once how to rename the group."""
     qun = await group(town, "黑旋风", "店长")
-    check = town.bot.container.policy.check
+    check = town.bot.container.group_policy.check
     for who, name in (("宋公明", "梁山好汉"), ("店长", "梁山好汉 一群")):
         town.world.rooms.set_topic(town.id(who), qun["room"], name)
         await until(lambda name=name: qun_of(town, qun).topic == name, "kept")
@@ -268,7 +268,7 @@ async def test_a_locked_name_is_set_back_and_the_owner_is_told(make_town: MakeTo
     qun = await group(town)
     town.world.rooms.set_topic(town.id("宋公明"), qun["room"], "梁山好汉")
     await town.quiet()
-    assert await town.bot.container.policy.check() == "1 rooms, 1 drifted, 1 repaired"
+    assert await town.bot.container.group_policy.check() == "1 rooms, 1 drifted, 1 repaired"
     await town.hears("宋公明", "助手已改回“宋公明的群100001”")
     assert town.room(qun["room"]).topic == qun_of(town, qun).topic == qun["topic"]
 
@@ -282,11 +282,11 @@ async def test_the_rooms_of_a_group_are_renamed_with_the_first(make_town: MakeTo
     second = town.bot.container.groups.rooms(qun_of(town, qun))[1].room_id or ""
     town.world.rooms.set_topic(town.id("宋公明"), qun["room"], "好汉")
     await until(lambda: qun_of(town, qun).topic == "好汉", "kept")
-    assert await town.bot.container.policy.check() == "2 rooms, 1 drifted, 1 repaired"
+    assert await town.bot.container.group_policy.check() == "2 rooms, 1 drifted, 1 repaired"
     assert town.room(second).topic == "好汉·2"
     town.world.rooms.set_topic(town.id("宋公明"), second, "好汉分群")
     await town.quiet()
-    assert await town.bot.container.policy.check() == "2 rooms, 0 drifted, 0 repaired"
+    assert await town.bot.container.group_policy.check() == "2 rooms, 0 drifted, 0 repaired"
     assert (qun_of(town, qun).topic, town.room(second).topic) == ("好汉", "好汉分群")
 
 
@@ -297,7 +297,7 @@ async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
     for number in (100001, 100002):
         await asks(town, "店长", f"/公告 {number} 旧公告")
     town.world.faults.call("RoomAnnounce", "slow", ms=2000, count=1)
-    checking = asyncio.create_task(town.bot.container.policy.check())
+    checking = asyncio.create_task(town.bot.container.group_policy.check())
     await until(lambda: not town.world.faults.calls, "the check has begun")
     await asks(town, "店长", "/公告 100002 新公告")
     await asks(town, "店长", "/群名 100002 新群名")
@@ -308,7 +308,7 @@ async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
     town.world.faults.call("RoomAnnounce", "lose_silently", count=1)
     town.say("店长", "/公告 100002 更新的公告")
     await until(lambda: room.announcement == "更新的公告", "published")
-    assert await town.bot.container.policy.check() == "2 rooms, 0 drifted, 0 repaired"
+    assert await town.bot.container.group_policy.check() == "2 rooms, 0 drifted, 0 repaired"
     assert room.announcement == "更新的公告"
 
 
@@ -319,7 +319,7 @@ async def test_drift_that_comes_back_is_told(town: Town) -> None:
     town.world.faults.call("RoomTopic", "fail")
     town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
     for _ in range(5):
-        await town.bot.container.policy.check()
+        await town.bot.container.group_policy.check()
     await town.hears("宋公明", "“宋公明的群100001”（100001）的群名被改动")
     await town.quiet()
     assert len(texts(town, "宋公明", words="被改动")) == 1
@@ -332,7 +332,7 @@ async def test_a_room_that_cannot_be_read_is_not_lost(town: Town) -> None:
     qun = await group(town)
     for method in ("RoomPayload", "RoomMemberList"):
         town.world.faults.call(method, "fail")
-    await town.bot.container.policy.check()
+    await town.bot.container.group_policy.check()
     assert qun_of(town, qun).state == "active"
     town.world.faults.clear()
     await town.quiet()
@@ -349,7 +349,7 @@ async def test_lost_without_a_word(town: Town) -> None:
     town.world.rooms.remove(town.id("宋公明"), qun["room"], town.id("bot"))
     town.world.faults.clear()
     for _ in range(2):
-        await town.bot.container.policy.check()
+        await town.bot.container.group_policy.check()
     await town.hears("宋公明", "助手已不在“宋公明的群100001”")
     assert qun_of(town, qun).state == "lost"
     assert "助手不在群里" in await asks(town, "店长", "/群名 100001 别的")
