@@ -73,7 +73,7 @@ class ConnectionLimits:
         return True
 
     def left(self, connection: ClientConnection) -> None:
-        """A connection is over."""
+        """Unregister a closed connection."""
         key = self._open.pop(connection, None)
         if key is None:
             return
@@ -102,7 +102,7 @@ class ConnectionLimits:
 
 
 def _descriptors() -> int:
-    """How many files and connections the process may have open; as many as it can get."""
+    """Raise the limit of open files and connections as far as possible; return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -91,7 +91,7 @@ async def _answer(
 
 
 def _check(request: web.Request, access: AccessControl, keys: ApiKeys, route: str) -> None:
-    """Host name, network and key; BotError."""
+    """Check the host name, the network and the key; raise BotError."""
     access.check_host(request)
     client = access.client(request)
     request[CLIENT] = client.text

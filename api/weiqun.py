@@ -50,7 +50,7 @@ async def landing(request: web.Request) -> web.Response:
 
 
 async def _join_code(container: Container, qun: Qun) -> str:
-    """The QR code of the group's last room that has one, as a data: URL."""
+    """Return the QR code of the group's last room that has one, as a data: URL."""
     if not _is_ours(container, qun) or qun.state != QunState.ACTIVE:
         return ""
     wechat = container.accounts.get(qun.account)

@@ -1,4 +1,4 @@
-"""The data of one account in memory: loaded when the account is taken over, dropped when it is given up."""
+"""The data of one account in memory: loaded when the account is taken over, dropped when it is handed over."""
 
 from __future__ import annotations
 

@@ -265,7 +265,7 @@ class Bot:
         return Cluster(container, parts, assistants, self.jobs, self._grace, self._start_again)
 
     async def _start_cluster(self, stack: AsyncExitStack, parts: ClusterParts) -> None:
-        """Be ready to serve accounts; each is read and connected when its lease is taken."""
+        """Prepare to serve accounts; each is loaded and connected when its lease is taken."""
         container = self.container
         stack.push_async_callback(self.accounts.stop_all)
         stack.push_async_callback(container.token_joins.stop)

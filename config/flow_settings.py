@@ -23,12 +23,12 @@ Name = Annotated[str, Field(pattern=r"^\w+$")]  # can be used in placeholders
 
 
 def _question(value: object) -> object:
-    """A question without a check may be written as a text."""
+    """Accept a question without a check as a text."""
     return {"question": value} if isinstance(value, str) else value
 
 
 def _options(value: object) -> object:
-    """Options may be written as a list."""
+    """Accept options as a list."""
     if not isinstance(value, list):
         return value
     labels = [str(item) for item in value]
@@ -38,7 +38,7 @@ def _options(value: object) -> object:
 
 
 class AnswerCheck(Section):
-    """What an answer must be: match a regular expression in full, or be a number in a range. `words` say so."""
+    """A check of answers: they match a regular expression in full, or are a number in a range. `words` explain it."""
 
     regex: Pattern = ""
     min: float | None = None
@@ -72,7 +72,9 @@ class Question(Section):
 
 
 class Choice(Section):
-    """A question that is answered by one of these options. Each has the value that it stands for; in a list, itself."""
+    """A question that is answered by one of its options. An option's value is stored; in a list it is the option
+    itself.
+    """
 
     question: NonEmpty
     options: Annotated[
@@ -122,7 +124,7 @@ class FlowStep(Section):
 
     @property
     def questions(self) -> dict[str, Question | Choice]:
-        """What the person is asked, by the name of the answer."""
+        """The questions to the person, by the name of the answer."""
         return {**(self.ask or {}), **(self.choose or {})}
 
     @property
@@ -132,7 +134,7 @@ class FlowStep(Section):
 
     @property
     def provides(self) -> tuple[str, ...]:
-        """The names later steps may use."""
+        """The names that later steps may use."""
         if self.call:
             return (self.call.into,)
         return (self.wait.callback,) if self.wait else tuple(self.questions)

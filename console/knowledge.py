@@ -103,7 +103,7 @@ async def put_keyword(request: web.Request) -> web.Response:
 
 
 def _old(body: dict[str, Any]) -> int | None:
-    """The id of what is changed; None for something new."""
+    """Return the id of the entry to change; None for a new one."""
     given = body.get("id")
     if given is not None and (type(given) is not int or not 0 < given <= MAX_ID):
         raise InvalidParameter("id")

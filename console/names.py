@@ -81,7 +81,7 @@ def known_here(request: web.Request) -> dict[str, Any]:
 
 
 def ids_called(container: Container, part: str) -> list[str]:
-    """The ids of people, WeChat rooms and groups whose name has this in it; not all of very many."""
+    """Return the ids of people, rooms and groups whose name contains a text; at most MAX_FOUND."""
     found: list[str] = []
     for wechat in container.accounts:
         people = wechat.directory.contacts.values()

@@ -92,7 +92,7 @@ def _friends(body: dict[str, Any]) -> list[Friend]:
 
 
 def _moment(body: dict[str, Any], now: float) -> float:
-    """When it is to be sent, in Unix seconds; 0 = at once."""
+    """Return when to send, in Unix seconds; 0 = immediately."""
     at = body.get("at")
     if at is None:
         return 0.0

@@ -41,7 +41,7 @@ async def all_accounts(request: web.Request) -> list[str]:
 
 
 def add_to(app: web.Application, parts: Mapping[str, Provide]) -> None:
-    """Have this process answer the others. Only processes of the cluster get past the middleware."""
+    """Add the routes that other processes call. The middleware admits only processes of the cluster."""
     for name, provide in parts.items():
         app.router.add_get(PATH + name, _handler(provide))
 

@@ -46,7 +46,7 @@ async def audit(request: web.Request) -> web.Response:
 
 
 def _named(row: Action, names: Names) -> dict[str, Any]:
-    """A line with the names of who acted and of whom or what it was done to."""
+    """Return a line of the audit log with the names of the actor and the target."""
     return {**_action(row), "who_name": names.actor(row.who), "target_name": names.target(row.target)}
 
 
@@ -91,7 +91,7 @@ async def _table(
     columns: Sequence[str],
     load: Callable[[Session, PageRequest], Page[dict[str, Any]]],
 ) -> web.StreamResponse:
-    """A list as CSV; at most 100 000 lines."""
+    """Return a list as CSV; at most 100 000 lines."""
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/csv; charset=utf-8",

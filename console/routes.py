@@ -126,7 +126,7 @@ PARTS: Final[dict[str, peers.Provide]] = {  # what the other processes of a clus
 
 
 def add_to(app: web.Application) -> None:
-    """Have the API's application serve the console as well."""
+    """Add the console to the API's application."""
     app[page_files.VIEWS] = ViewLimit(app[CONTAINER].clock)
     app[events.STREAMS] = set[asyncio.Task[object]]()
     app.on_shutdown.append(events.end_streams)

@@ -37,7 +37,7 @@ async def allow(request: web.Request) -> web.Response:
 
 
 def check(outcome: WordOutcome) -> None:
-    """InvalidParameter for a word that cannot be blocked or allowed; one that is so already is fine."""
+    """Raise InvalidParameter for a word that cannot be blocked or allowed; repetitions are accepted."""
     if outcome not in (WordOutcome.DONE, WordOutcome.KNOWN, WordOutcome.UNKNOWN):
         raise InvalidParameter(outcome)
 

@@ -129,7 +129,7 @@ def begun(said: str) -> Command | None:
     return next((one for one in COMMANDS if match and f"/{match[2]}".startswith(one.name)), None)
 
 
-async def in_group(event: GroupMessage, context: EventContext) -> bool:
+async def run_in_group(event: GroupMessage, context: EventContext) -> bool:
     """Handle a command in a group."""
     qun = context.container.groups.by_room(event.account, event.room_id)
     parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
@@ -174,7 +174,7 @@ async def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -
     return True
 
 
-async def in_private(event: PrivateMessage, context: EventContext) -> bool:
+async def run_in_private(event: PrivateMessage, context: EventContext) -> bool:
     """Handle a private command."""
     parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
     if parsed is None:
@@ -239,7 +239,7 @@ def answer(context: EventContext, given: CommandReply) -> None:
     context.write(say)
 
 
-async def confirmed(event: PrivateMessage, context: EventContext) -> bool:
+async def confirm_broadcast(event: PrivateMessage, context: EventContext) -> bool:
     """Handle an admin's 确认 or 取消 of a broadcast."""
     said = event.text.strip()
     if said not in (CONFIRM, CANCEL) or not context.container.accounts.is_admin(event.account, event.contact_id):
@@ -259,7 +259,7 @@ async def confirmed(event: PrivateMessage, context: EventContext) -> bool:
     return True
 
 
-async def unknown(event: PrivateMessage, context: EventContext) -> bool:
+async def reply_unknown(event: PrivateMessage, context: EventContext) -> bool:
     """Reply to an admin's unknown or misspelt command that no other handler has handled."""
     match = _COMMAND.fullmatch(event.text.strip()) if event.kind is MessageKind.TEXT else None
     is_admin = match is not None and context.container.accounts.is_admin(event.account, event.contact_id)

@@ -52,7 +52,7 @@ class EventContext:
         self.write(lambda s: self.container.messages.say(s, self.event.account, to, full, priority=priority))
 
     def follow(self, decision: Decision) -> None:
-        """Carry out a decision of a service."""
+        """Execute a decision of a service."""
         if decision.words:
             self.reply(choices(decision.words, decision.choices))
         if decision.write:

@@ -12,7 +12,7 @@ from wechat.events import FriendAdded, FriendRequested, MessageKind, PrivateMess
 _BINDING = re.compile(r"绑定\s*[:：]?\s*([A-Za-z0-9]{8})")  # the blank is optional
 
 
-async def requested(event: FriendRequested, context: EventContext) -> bool:
+async def accept_request(event: FriendRequested, context: EventContext) -> bool:
     """Accept a friend request that the rules allow or that has a valid join token, after a delay."""
     token = find_token(event.hello)
     token_joins, requests = context.container.token_joins, context.container.friend_requests
@@ -29,7 +29,7 @@ async def requested(event: FriendRequested, context: EventContext) -> bool:
     return True
 
 
-async def added(event: FriendAdded, context: EventContext) -> bool:
+async def welcome_friend(event: FriendAdded, context: EventContext) -> bool:
     """Greet a new friend, report the event, and add them to the groups that wait for them."""
     again = not event.is_new
     if not context.is_old:

@@ -6,7 +6,7 @@ from handlers.context import EventContext
 from wechat.events import GroupMessage
 
 
-async def watch(event: GroupMessage, context: EventContext) -> bool:
+async def moderate(event: GroupMessage, context: EventContext) -> bool:
     """Count the message, and warn its sender if it breaks a rule; other messages go to the next handler."""
     container = context.container
     qun = container.groups.by_room(event.account, event.room_id)

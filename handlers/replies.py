@@ -25,7 +25,7 @@ def said_to_me(event: Message, context: EventContext) -> str:
     return without_mention(words, event.own_name, me.name if me else "")
 
 
-async def keyword(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
+async def answer_by_keyword(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
     """Reply with the first matching keyword rule; in groups only if the assistant is mentioned."""
     in_group = isinstance(event, GroupMessage)
     if not _may_answer(event, context):
@@ -54,7 +54,7 @@ def _body(part: ReplyPart, mentions: list[str]) -> Body:
     return file(part.image or part.file)
 
 
-async def question(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
+async def answer_question(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
     """Reply with the FAQ's answer, a menu of similar questions, or (in private) the fallback."""
     if not _may_answer(event, context):
         return False
@@ -95,7 +95,7 @@ def _not_understood(event: PrivateMessage | GroupMessage, context: EventContext)
     return True
 
 
-async def something(event: PrivateMessage, context: EventContext) -> bool:
+async def acknowledge(event: PrivateMessage, context: EventContext) -> bool:
     """Reply to a picture, voice message or file with the fallback."""
     if event.kind not in TALK or context.is_old or context.container.tickets.of(event.account, event.contact_id):
         return False

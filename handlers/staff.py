@@ -25,7 +25,7 @@ COMMAND = ("/", "／", "@")
 CHAT = (MessageKind.EMOTICON,)  # not for the customer
 
 
-async def wrote(event: GroupMessage, context: EventContext) -> bool:
+async def execute_command(event: GroupMessage, context: EventContext) -> bool:
     """Execute a command of the staff; other messages are ignored."""
     if not context.container.staff_rooms.is_staff_room(event.account, event.room_id):
         return False
@@ -119,8 +119,8 @@ def _pass(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: Even
         context.reply(fill(context.container.config.texts.ticket_to_whom, number=ticket.id))
         return
     colleague = found.pop()
-    known = directory.contacts.get(colleague)
-    name = known.name if known else line.words
+    contact = directory.contacts.get(colleague)
+    name = contact.name if contact else line.words
     context.write(lambda s: context.container.ticket_actions.assign(s, ticket, colleague, name, event.room_id))
 
 
@@ -148,8 +148,8 @@ async def _card(event: GroupMessage, context: EventContext) -> Body | None:
     try:
         if event.kind is MessageKind.LINK:
             title, _, description = event.text.partition("\n")
-            known = Link(title, event.target, description) if event.target else None
-            return link(known or await context.wechat.link(event.id))
+            card = Link(title, event.target, description) if event.target else None
+            return link(card or await context.wechat.link(event.id))
         if event.kind is MessageKind.CARD and event.target:
             return contact(event.target)
         return contact(await context.wechat.card(event.id)) if event.kind is MessageKind.CARD else None

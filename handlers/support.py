@@ -25,7 +25,7 @@ NOT_SAID = (MessageKind.SYSTEM, MessageKind.RECALLED, MessageKind.PAT)
 NOT_SHOWN = (MessageKind.SYSTEM, MessageKind.PAT)  # to the staff
 
 
-async def heard(event: PrivateMessage, context: EventContext) -> bool:
+async def record(event: PrivateMessage, context: EventContext) -> bool:
     """Store a private message, and relay it while a ticket is open. Official accounts and assistants get no reply."""
     container = context.container
     if not event.is_official and not container.accounts.is_own(event.contact_id):
@@ -109,7 +109,7 @@ async def _described(event: PrivateMessage, context: EventContext) -> str:
     return event.text
 
 
-async def heard_in_group(event: GroupMessage, context: EventContext) -> bool:
+async def record_in_group(event: GroupMessage, context: EventContext) -> bool:
     """Store a group message to the assistant; messages of assistants get no reply."""
     own = context.container.accounts.is_own(event.contact_id)
     if event.mentioned:
@@ -119,7 +119,7 @@ async def heard_in_group(event: GroupMessage, context: EventContext) -> bool:
     return own
 
 
-async def held(event: PrivateMessage, context: EventContext) -> bool:
+async def stop_if_served(event: PrivateMessage, context: EventContext) -> bool:
     """Stop here if the person has an open ticket or the message is old, except for join tokens and commands."""
     if event.kind in NOT_SAID:
         return True
@@ -128,7 +128,7 @@ async def held(event: PrivateMessage, context: EventContext) -> bool:
     return context.is_old or context.container.tickets.has_open(event.account, event.contact_id)
 
 
-async def asked(event: PrivateMessage, context: EventContext) -> bool:
+async def open_ticket(event: PrivateMessage, context: EventContext) -> bool:
     """Open a ticket if the customer asks for a person (人工)."""
     container = context.container
     if event.kind is not MessageKind.TEXT or not container.person_requests.match(said_to_me(event, context)):
@@ -147,7 +147,7 @@ async def asked(event: PrivateMessage, context: EventContext) -> bool:
     return True
 
 
-async def asked_in_group(event: GroupMessage, context: EventContext) -> bool:
+async def refer_to_private(event: GroupMessage, context: EventContext) -> bool:
     """Tell someone who asks for a person in a group to ask in private."""
     words = said_to_me(event, context)
     if not event.mentioned or context.is_old or not context.container.person_requests.match(words):
@@ -156,7 +156,7 @@ async def asked_in_group(event: GroupMessage, context: EventContext) -> bool:
     return True
 
 
-async def marked(event: PrivateMessage, context: EventContext) -> bool:
+async def rate(event: PrivateMessage, context: EventContext) -> bool:
     """Store the customer's rating 1–5, within a day after the ticket's end.
 
     If a menu or flow has asked the customer something since then, the message is the answer to that.

@@ -128,8 +128,7 @@ class Jobs:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def account_taken(self) -> None:
-        """An account comes from another process: run again, soon, what was due while it was with nobody. What such a
-        job has done already it does not do twice."""
+        """Run soon the jobs that were missed while an account had no process. Jobs do nothing twice."""
         if self._after_taking is None or self._after_taking.done():
             self._after_taking = asyncio.create_task(self._run_what_was_due())
 

@@ -35,7 +35,7 @@ class MemberState(StrEnum):
 
 
 class MembershipReason(StrEnum):
-    """What `Membership.error` says where it is not WeChat's own text."""
+    """Values of `Membership.error` that are not WeChat's own text."""
 
     OWNER_MUST_CONFIRM = "owner"
     WITHDRAWN = "taken back"

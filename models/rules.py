@@ -61,7 +61,7 @@ class Broadcast(SQLModel, table=True):
 
 
 class BroadcastTarget(SQLModel, table=True):
-    """One room or friend that a broadcast was promised to; its message says what came of it."""
+    """One room or friend of a broadcast; the result is that of its message."""
 
     id: int | None = Field(default=None, primary_key=True)
     broadcast: int = Field(foreign_key="broadcast.id", index=True)

@@ -1,4 +1,4 @@
-"""One call of a client: passed on to the gateway as it comes, or answered by the relay."""
+"""A client's call: forwarded to the gateway as it arrives, or answered by the relay."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class CallHandler(Protocol):
     """The party that serves a call."""
 
     def on_request(self, call: Call, request: bytes | None) -> None:
-        """The request is complete; None when it is not a single message, or too large to be looked at."""
+        """Handle a complete request; None if it is not a single message, or is too large to be parsed."""
 
     def on_over(self, call: Call) -> None:
-        """Nothing more happens in this call."""
+        """Handle the end of a call."""
 
 
 class Call:
@@ -51,11 +51,11 @@ class Call:
     # ---- from the client ----
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
-        """Trailers of a request: gRPC has none, so that only the end counts."""
+        """Handle trailers of a request: gRPC has none, so only the end matters."""
         self.on_data(b"", 0, end=end)
 
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
-        """Data of the request."""
+        """Handle data of the request."""
         if self.is_over:
             self.stream.consumed(size)
         elif self._gateway is not None:
@@ -66,7 +66,7 @@ class Call:
                 self._look()
 
     def on_reset(self, code: int | None) -> None:
-        """The client gave up, or is gone."""
+        """Handle a cancelled call or a lost client."""
         self.over()
 
     def read_request(self) -> None:
@@ -107,7 +107,7 @@ class Call:
         await self.stream.drain()
 
     def answer_framed(self, framed: bytes) -> None:
-        """The whole answer: messages as they are sent, and success."""
+        """Send a complete response: framed messages, and success."""
         self.answer()
         self.stream.send_data(framed)
         self.finish(Status.OK)
@@ -125,7 +125,7 @@ class Call:
         self.finish(error.status, error.message)
 
     def passed(self, headers: Headers | None) -> None:
-        """Headers of the gateway's answer were passed on; None: the answer is complete."""
+        """Handle forwarded headers of the response; None: the response is complete."""
         if headers is None:
             self.over()
         self._has_answered = True
@@ -153,18 +153,18 @@ class _GatewayResponse:
         self._stream = stream
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
-        """Headers or trailers."""
+        """Handle headers or trailers."""
         self._call.stream.send_headers(headers, end=end)
         self._call.passed(None if end else headers)
 
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
-        """Data."""
+        """Handle data."""
         self._call.stream.send_data(data, end=end, sent=partial(self._stream.consumed, size))
         if end:
             self._call.passed(None)
 
     def on_reset(self, code: int | None) -> None:
-        """The gateway gave up, or is gone."""
+        """Handle a call that the gateway cancelled, or a lost gateway."""
         if code is None:
             self._call.finish(Status.UNAVAILABLE, GATEWAY_LOST)
         else:

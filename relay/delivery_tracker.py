@@ -19,10 +19,10 @@ ID_KEYS: Final[dict[int, str]] = {
 
 
 class DeliveryTracker:
-    """The events sent recently to such a client.
+    """The events sent recently to a client that does not acknowledge them.
 
-    An event counts as delivered if the client requested its payload or that of a later event, or if it has read it
-    and had time to handle it. The others are sent again to the next client.
+    An event counts as delivered if the client requested its payload or that of a later event, or if it has read it and
+    had time to handle it. The others are sent again to the next client.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -47,7 +47,7 @@ class DeliveryTracker:
         return last
 
     def confirm(self, number: int) -> None:
-        """The client has read, and had time for, everything up to here."""
+        """Record that the client has handled everything up to this number."""
         while self._sent and self._sent[0][0] <= number:
             _, _, id = self._sent.popleft()
             if self._numbers.get(id, number + 1) <= number:

@@ -60,8 +60,8 @@ class AccountStatus:
 
     def first_events(self) -> list[bytes]:
         """Return the first events for a new client."""
-        known = self._login or self._scan
-        return [HEARTBEAT.SerializeToString(), *([known] if known else [])]
+        state = self._login or self._scan
+        return [HEARTBEAT.SerializeToString(), *([state] if state else [])]
 
     def later_events(self) -> list[bytes]:
         """Return the events that follow: the Node client misses a ready event too close to the first events."""
@@ -113,7 +113,7 @@ class Feed:
             self._news.set()
 
     async def subscribe(self, after: int) -> AsyncGenerator[tuple[int, float, bytes], None]:
-        """The events after a number, for ever: number (0: not kept), when it came (0: now), event."""
+        """Yield the events after a number, without end: number (0: not stored), time of arrival (0: now), event."""
         self._passing.clear()
         self._follower = follower = object()
         try:

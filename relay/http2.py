@@ -202,7 +202,7 @@ class Http2Connection(asyncio.Protocol):
         self._write(frame(frames.RST_STREAM, 0, id, code.to_bytes(4, "big")))
 
     def forget(self, stream: Stream) -> None:
-        """A stream is over."""
+        """Remove a stream that has ended."""
         self._streams.pop(stream.id, None)
 
     def _pump_all(self) -> None:
@@ -226,9 +226,9 @@ class Http2Connection(asyncio.Protocol):
 
     def _on_headers(self, flags: int, id: int, headers: frames.Headers) -> None:
         end = bool(flags & frames.END_STREAM)
-        known = self._streams.get(id)
-        if known is not None:
-            stream, receiver = known
+        entry = self._streams.get(id)
+        if entry is not None:
+            stream, receiver = entry
             if self._accept is None and not end and headers[:1] and headers[0][1].startswith(b"1"):
                 return  # an informational response
             if end:
@@ -258,13 +258,13 @@ class Http2Connection(asyncio.Protocol):
         self._unread += size
         if self._unread + self._owed > CONNECTION_WINDOW:
             raise Fault(ErrorCodes.FLOW_CONTROL_ERROR)
-        known = self._streams.get(id)
-        if known is None:
+        entry = self._streams.get(id)
+        if entry is None:
             if id > self._last_id:
                 raise Fault(ErrorCodes.PROTOCOL_ERROR)
             self.consumed(size)  # it was sent before the peer knew of the end
             return
-        stream, receiver = known
+        stream, receiver = entry
         if stream.has_ended or not stream.received(size):
             raise Fault(ErrorCodes.STREAM_CLOSED if stream.has_ended else ErrorCodes.FLOW_CONTROL_ERROR)
         end = bool(flags & frames.END_STREAM)

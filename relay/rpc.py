@@ -25,7 +25,7 @@ class UndecodableMessage(ValueError):
 
 
 def path_of(name: str) -> str:
-    """The path of a call of the puppet service."""
+    """Return the path of a call of the puppet service."""
     return f"/{SERVICE}/{name}"
 
 
@@ -35,7 +35,7 @@ def frame(message: bytes) -> bytes:
 
 
 def outcome(status: Status, message: str | None = None) -> list[tuple[bytes, bytes]]:
-    """The trailers that end a call."""
+    """Return the trailers that end a call."""
     trailers = [(b"grpc-status", b"%d" % status.value)]
     if message:
         trailers.append((b"grpc-message", encode_grpc_message(message).encode()))
@@ -62,7 +62,7 @@ class MessageDecoder:
         self._data = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The messages that are whole now; Unreadable."""
+        """Return the messages that are complete; raise UndecodableMessage."""
         self._data += data
         whole = []
         while len(self._data) >= PREFIX:
@@ -88,14 +88,14 @@ class OwnCall:
         self._error: Exception | None = None
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
-        """Headers or trailers of the answer."""
+        """Handle headers or trailers of the response."""
         if dict(headers).get(b":status", b"200") != b"200":
             self._end(GatewayLost("no gRPC server"))
         elif end:
             self._end(error_in(headers))
 
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
-        """Data of the answer."""
+        """Handle data of the response."""
         try:
             whole = self._messages.feed(data)
         except UndecodableMessage as error:
@@ -111,7 +111,7 @@ class OwnCall:
             self._end(None)
 
     def on_reset(self, code: int | None) -> None:
-        """The gateway gave up, or the connection is lost."""
+        """Handle a call that the gateway cancelled, or a lost connection."""
         self._end(GatewayLost("connection lost" if code is None else f"reset with code {code}"))
 
     def _end(self, error: Exception | None) -> None:
@@ -120,7 +120,7 @@ class OwnCall:
             self._news.set()
 
     async def answers(self) -> AsyncIterator[bytes]:
-        """The answers; GRPCError, ConnectionLost, Unreadable. Whoever stops before the end cancels the call."""
+        """Yield the responses; raise GRPCError, GatewayLost or UndecodableMessage. Stopping early cancels the call."""
         try:
             while True:
                 while self._received:

@@ -50,7 +50,7 @@ class RelayService:
         self.calls = 0
 
     def accept(self, stream: Stream, headers: Headers) -> Call:
-        """A client calls."""
+        """Handle a new call."""
         self.calls += 1
         call = Call(self, stream, headers)
         if not call.metadata.get("content-type", "").startswith("application/grpc"):
@@ -94,7 +94,7 @@ class RelayService:
             call.refuse(error)
 
     def on_over(self, call: Call) -> None:
-        """A call is over."""
+        """Handle the end of a call."""
         if self.fence.holder is call:
             self._delivered.undelivered()
         self.fence.ended(call)
@@ -107,7 +107,7 @@ class RelayService:
         task.add_done_callback(partial(self._ended, call))
 
     def _ended(self, call: Call, task: asyncio.Task[None]) -> None:
-        """No fault of ours may leave a client waiting."""
+        """End the call if its task failed, so that the client does not wait."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", call.path, exc_info=error)
             call.finish(Status.INTERNAL, "the relay failed")

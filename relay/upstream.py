@@ -40,7 +40,7 @@ class RelayTiming:
 
 
 class Upstream:
-    """The gateway of one relay. `heard` is given each event as it came."""
+    """The gateway of one relay. `on_event` is called with each event."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Upstream:
         self.connection: Http2Connection | None = None  # while the gateway is there
 
     def headers(self, path: str, more: Headers = OWN_HEADERS) -> Headers:
-        """The headers of a call to the gateway."""
+        """Return the headers of a call to the gateway."""
         return [
             (b":method", b"POST"),
             (b":scheme", self._scheme),
@@ -73,21 +73,23 @@ class Upstream:
         ]
 
     def forwarded(self, headers: Headers) -> Headers:
-        """The headers for a call of a client that is passed on."""
+        """Return the headers of a forwarded call."""
         key = (self._scheme, headers)
-        known = self._forwarded.get(key)
-        if known is None:
+        cached = self._forwarded.get(key)
+        if cached is None:
             path = next((value for name, value in headers if name == b":path"), b"").decode("latin-1")
             passed = [(name, value) for name, value in headers if name not in NOT_FORWARDED and name[:1] != b":"]
-            known = tuple(self.headers(path, passed))
+            cached = tuple(self.headers(path, passed))
             if len(self._forwarded) >= FORWARDED:
                 self._forwarded.clear()
-            self._forwarded[key] = known
-        return known
+            self._forwarded[key] = cached
+        return cached
 
     async def ask(self, name: str, request: bytes, timeout: float, limit: int) -> list[bytes]:
-        """One call of the relay's own; its answers. GRPCError, TimeoutError, ConnectionLost, TooManyCalls, Unreadable:
-        more than `limit` bytes."""
+        """Make a call of the relay's own; return its responses.
+
+        Raises GRPCError, TimeoutError, GatewayLost, TooManyCalls, or UndecodableMessage above `limit` bytes.
+        """
         if self.connection is None:
             raise GatewayLost
         return await self._ask(self.connection, name, request, timeout, limit)

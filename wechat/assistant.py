@@ -56,11 +56,11 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self.account = settings.account
         self._state = State.CONNECTING
         self._reason: Reason | None = None
-        self._mended = PatchedPuppet(settings.account)
+        self._puppet_client = PatchedPuppet(settings.account)
         # with a scheduler of its own, the SDK's plugin manager would create a job database
         options = WechatyOptions(
             name=settings.account,
-            puppet=self._mended,
+            puppet=self._puppet_client,
             puppet_options=PuppetOptions(end_point=f"{settings.account}.invalid:1"),
             scheduler=AsyncIOScheduler(timezone=UTC),
         )
@@ -72,19 +72,19 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._timing = timing or Timing()
         self._listener = listener
         self.directory = CachedDirectory(self._timing.apart)
-        self._reader = DirectoryReader(self._mended, self.directory)
-        self._sync = DirectorySync(self._mended, self.directory, self._reader, self._timing.reread_pause)
+        self._reader = DirectoryReader(self._puppet_client, self.directory)
+        self._sync = DirectorySync(self._puppet_client, self.directory, self._reader, self._timing.reread_pause)
         self._own = SentMessages()
-        self._resolver = EventResolver(self._mended, self.directory, self._reader, self._own)
+        self._resolver = EventResolver(self._puppet_client, self.directory, self._reader, self._own)
         self._join_seen = asyncio.Event()
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
         self.relay = RelayProgress()
         self._gateway_clock = GatewayClock()
-        self._hearing = GatewayEvents(self, self._timing)
+        self._gateway_events = GatewayEvents(self, self._timing)
         self._connection = Connection(
             settings,
             self._timing,
-            self._hearing,
+            self._gateway_events,
             set() if tls_seen is None else tls_seen,
             self.relay,
             self._gateway_clock,
@@ -117,7 +117,12 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
 
     async def start(self) -> None:
         """Begin to connect; the listener hears how it goes."""
-        runs = (self._connection.run(), self._hearing.refresh(), self._hearing.recheck_absences(), self._store())
+        runs = (
+            self._connection.run(),
+            self._gateway_events.refresh(),
+            self._gateway_events.recheck_absences(),
+            self._store(),
+        )
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def stop(self) -> None:
@@ -132,7 +137,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             log.error(  # noqa: TRY400 - the traceback has no information
                 "%s: could not store %d events before stopping", self.account, self._queue.qsize()
             )
-        await self._hearing.closed(State.CONNECTING, Reason(Problem.STOPPED))
+        await self._gateway_events.closed(State.CONNECTING, Reason(Problem.STOPPED))
         await end(rest)
         self._tasks = []
 
@@ -186,7 +191,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             self.scan_state = scan_state
             await self._listener.state_changed(self.account, self.state, "")
 
-    async def tell_synced(self, since: datetime | None, changed: Iterable[str]) -> bool:
+    async def report_synced(self, since: datetime | None, changed: Iterable[str]) -> bool:
         """Tell the listener that contacts and groups were read; return whether it succeeded, within a few attempts."""
         for attempt in range(STORE_ATTEMPTS):
             try:

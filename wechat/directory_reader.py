@@ -67,11 +67,11 @@ class DirectoryReader:
         self._looked_at: dict[str, float] = {}  # people without a name, and when they were last read anew
 
     async def contact(self, id: str) -> Contact:
-        """The person as the directory knows them; read when it does not, and now and then while they have no name."""
-        known = self._directory.contacts.get(id)
-        if known is None:
+        """Return a person from the directory; read them if unknown, and occasionally while they have no name."""
+        contact = self._directory.contacts.get(id)
+        if contact is None:
             return await self._reading.run(id, lambda: patiently(lambda: self.read_contact(id)))
-        return known if known.name else await self.named(known)
+        return contact if contact.name else await self.named(contact)
 
     async def named(self, nameless: Contact) -> Contact:
         """Read a person without a name again: gateways report people before their data is available."""
@@ -98,8 +98,8 @@ class DirectoryReader:
 
     async def room(self, id: str) -> Room:
         """Return a group from the directory, reading it if it is unknown."""
-        known = self._directory.rooms.get(id)
-        return known if known is not None else await patiently(lambda: self.read_room(id))
+        room = self._directory.rooms.get(id)
+        return room if room is not None else await patiently(lambda: self.read_room(id))
 
     async def read_room(self, id: str, *, fresh: bool = False) -> Room:
         """Read a group's payload, and its member list where the payload has none. Returned is what was read; the

@@ -14,7 +14,7 @@ from protocol import puppet_pb2 as pb
 from protocol.codec import clean
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, is_official, patiently
-from wechat.event_parser import OddEvent, may_be_id, moment, people_of, text_of, text_or_empty
+from wechat.event_parser import MalformedEvent, may_be_id, moment, people_of, text_of, text_or_empty
 from wechat.events import (
     AGAIN,
     Contact,
@@ -97,7 +97,7 @@ class EventResolver:
                 return await self._invitation(raw)
             if raw.kind in ("room-join", "room-leave", "room-topic"):
                 return await self._room_event(raw, placed)
-        except OddEvent as error:
+        except MalformedEvent as error:
             log.warning("%s: %s event dropped: %s", raw.account, raw.kind, error)
             return None
         log.warning("%s: event of unknown kind dropped", raw.account)

@@ -111,7 +111,7 @@ class Directory(Protocol):
         """
 
     def left(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
-        """It is certain that these people are not in a group."""
+        """Record that these people have certainly left a group."""
 
     def was_read(self, room_id: str) -> bool:
         """Whether a group's members were read since the start, not only loaded from the database."""
@@ -168,8 +168,9 @@ class WeChat(Protocol):
     async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str: ...
 
     async def messages_left(self, to: str, key: str) -> int | None:
-        """How many messages may be sent before the person writes again, the one of this key included; None = any
-        number."""
+        """Return how many messages may be sent before the person writes again, including that of this key; None = any
+        number.
+        """
 
     # Sessions
     async def hand_over(self, contact_id: str) -> None:

@@ -124,7 +124,7 @@ class WecomApi:
                 self._token = await self._storage.token()
             if not self._is_usable(self._token, dead):
                 self._token = await self._fetch()
-                await self._storage.keep_token(self._token)
+                await self._storage.store_token(self._token)
             assert self._token is not None
             return self._token.value
 

@@ -86,7 +86,7 @@ class KfSender:
             return
         code = await self._change_session(contact_id, SessionState.ENDED)
         if code:
-            await self._storage.keep_code(contact_id, code, self._clock() + kf_messages.CODE_SECONDS)
+            await self._storage.store_code(contact_id, code, self._clock() + kf_messages.CODE_SECONDS)
 
     async def _session_state(self, contact_id: str) -> SessionState:
         body = {"open_kfid": self._open_kfid, "external_userid": contact_id}
@@ -129,7 +129,7 @@ class KfSender:
                 raise
         except WeChatNotYet as error:
             if error.text == codes.FAILURES[6]:
-                await self._storage.used_up(to)
+                await self._storage.mark_exhausted(to)
             raise
         return id
 

@@ -39,7 +39,7 @@ async def blocked(request: CommandRequest) -> CommandReply:
 
 
 def _blocked(texts: Texts) -> dict[WordOutcome, str]:
-    """What is answered to /屏蔽词 加."""
+    """Return the reply to /屏蔽词 加."""
     return {
         WordOutcome.DONE: texts.word_added,
         WordOutcome.TOO_SHORT: texts.word_empty,
@@ -51,7 +51,7 @@ def _blocked(texts: Texts) -> dict[WordOutcome, str]:
 
 
 def _allowed(texts: Texts) -> dict[WordOutcome, str]:
-    """What is answered to /屏蔽词 删."""
+    """Return the reply to /屏蔽词 删."""
     return {
         WordOutcome.DONE: texts.word_removed,
         WordOutcome.UNKNOWN: texts.word_unknown,

@@ -63,7 +63,7 @@ class WecomStorage(WecomGroupStorage):
         row = await self._store.read(lambda s: s.get(WecomAccountRow, self._account))
         return row.cursor if row else ""
 
-    async def take_page(self, raws: Sequence[RawEvent], heard: Sequence[IncomingMessage], cursor: str) -> None:
+    async def store_page(self, raws: Sequence[RawEvent], heard: Sequence[IncomingMessage], cursor: str) -> None:
         """Store events, the allowances they grant, and the cursor in one transaction."""
 
         def keep(session: Session) -> None:
@@ -92,7 +92,7 @@ class WecomStorage(WecomGroupStorage):
         row = await self._store.read(lambda s: s.get(WecomAccountRow, self._account))
         return AccessToken(row.token, row.token_until) if row and row.token else None
 
-    async def keep_token(self, token: AccessToken) -> None:
+    async def store_token(self, token: AccessToken) -> None:
         """Store an access token for all processes."""
 
         def keep(session: Session) -> None:
@@ -120,7 +120,7 @@ class WecomStorage(WecomGroupStorage):
 
         return await self._store.write(count)
 
-    async def used_up(self, contact_id: str) -> None:
+    async def mark_exhausted(self, contact_id: str) -> None:
         """Mark the allowance as used up until the customer writes; the rejected message does not count as sent."""
 
         def note(session: Session) -> None:
@@ -154,7 +154,7 @@ class WecomStorage(WecomGroupStorage):
 
         return await self._store.write(take)
 
-    async def keep_code(self, contact_id: str, code: str, until: float) -> None:
+    async def store_code(self, contact_id: str, code: str, until: float) -> None:
         """Store a code that was given with the response of a call."""
 
         def keep(session: Session) -> None:

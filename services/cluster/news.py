@@ -52,7 +52,7 @@ class ClusterNews:
 
     # ---- telling ----
 
-    async def tell_forever(self) -> None:
+    async def publish_forever(self) -> None:
         """Send pending notifications, at most one NOTIFY per PAUSE."""
         while True:
             payload = await self._announcements.take(MAX_CHANGES)
@@ -93,7 +93,7 @@ class ClusterNews:
                 if kind in _KINDS:  # a later version may know more of them
                     self._feed.receive(ChangeKind(kind), facts)
 
-    async def look_forever(self) -> None:
+    async def poll_forever(self) -> None:
         """Poll the versions, on a notification and every second."""
         while True:
             with suppress(TimeoutError):
@@ -101,11 +101,11 @@ class ClusterNews:
                     await self._look.wait()
             self._look.clear()
             try:
-                await self._look_now()
+                await self._poll()
             except SQLAlchemyError as error:
                 log.warning("changes of other processes cannot be read: %s", type(error).__name__)
 
-    async def _look_now(self) -> None:
+    async def _poll(self) -> None:
         found = await self._member.call(self._leases.versions)
         for kind, version in found.items():
             if self._versions.get(kind) != version:

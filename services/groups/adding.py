@@ -61,7 +61,7 @@ class MemberAdder:
 
     @property
     def confirm_seconds(self) -> float:
-        """How long the join of an added person may take to be seen."""
+        """Return how long an added person may take to appear in the group."""
         return self._settings.confirm_seconds
 
     async def add(self, qun: Qun, room: Room, row: Membership, who: str, *, patient: bool) -> AddResult:

@@ -1,4 +1,4 @@
-"""Whether a person owns a group, read from WeChat at the moment somebody uses an owner's rights."""
+"""Checks in WeChat whether a person owns a group, when the person uses an owner's rights."""
 
 from __future__ import annotations
 

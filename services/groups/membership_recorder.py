@@ -23,7 +23,7 @@ MAX_SINGLE_WELCOMES: Final = 5  # if more people than this join at once, one mes
 
 
 class MembershipRecorder:
-    """Records joins and leaves of any origin, each only once however often it is seen."""
+    """Records joins and leaves of any origin, each once however often it is observed."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Letting people into groups: one state machine, whoever asks, moved only by what WeChat shows.
+"""Adds people to groups: one state machine for all requests, advanced by what WeChat shows.
 
-A step that talks to WeChat is a row with a state, the call, then what was seen; after a crash the row says where to go
-on.
+For each step that calls WeChat, a row is stored with its state before the call and updated with the observed result.
+After a crash, work continues from the row.
 """
 
 from __future__ import annotations
@@ -150,12 +150,12 @@ class Memberships:
             await self.resume(row)
 
     async def interrupted(self, account: str) -> list[Membership]:
-        """The requests of an account that are due to be tried again and are not being tried now."""
+        """Return an account's requests that are due for a retry and not running."""
         rows = await self._states.interrupted(account)
         return [row for row in rows if (row.number, row.contact_id or "") not in self._adding]
 
     async def resume(self, row: Membership) -> JoinResult | None:
-        """Do what an open row still wants; people who asked themselves are told what came of it."""
+        """Continue an open request; people who asked themselves are told the result."""
         qun = self._groups.by_number(row.number)
         if qun is None or row.contact_id is None or qun.state != QunState.ACTIVE:
             return None

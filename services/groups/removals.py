@@ -36,9 +36,9 @@ class Removals:
         self._audit = audit
 
     async def end_membership(self, membership_id: int, who: str) -> None:
-        """Withdraw an open request, or remove the person; somebody who is out already is fine.
+        """Withdraw an open request, or remove the person; do nothing if they have left.
 
-        Raises NotFound, AssistantOffline, and InviteFailed when WeChat does not remove them (only owners may).
+        Raises NotFound, AssistantOffline, and InviteFailed if WeChat does not remove them (only owners may).
         """
         row = await self._states.get(membership_id)
         qun = self._groups.by_number(row.number)

@@ -65,7 +65,7 @@ class TokenJoins:
         )
 
     async def _selected(self, account: str, contact_id: str, token: str) -> Qun | Decision:
-        """The group a token leads into, or what its sender is told instead."""
+        """Return the group of a token, or the reply to its sender."""
         if await self._misses.is_blocked(account, contact_id):
             return Decision()
         try:
@@ -126,7 +126,7 @@ class TokenJoins:
         await self._memberships.became_friend(account, contact_id)
 
     async def resume(self, account: str) -> int:
-        """Go on with what a crash or a failure cut off; returns how many requests were open."""
+        """Continue interrupted requests; return the number of open ones."""
         rows = await self._memberships.interrupted(account)
         for row in rows:
             self._track(account, self._memberships.resume(row))
@@ -138,7 +138,7 @@ class TokenJoins:
         return sum([await self.resume(account) for account in accounts])
 
     def resume_soon(self, membership_id: int) -> None:
-        """Go on with a way in that is kept."""
+        """Continue a stored request in the background."""
         self._track("", self._resume_one(membership_id))
 
     async def _resume_one(self, membership_id: int) -> None:

@@ -106,5 +106,5 @@ def _picture_name(data: bytes, name: str) -> str:
     suffix = next((suffix for begin, suffix in PICTURES if begin.match(data)), None)
     if suffix is None:
         raise InvalidParameter("not a picture: expected PNG, JPEG, GIF, WebP or BMP")
-    known = name.lower().endswith((suffix, ".jpeg") if suffix == ".jpg" else suffix)
-    return name if known else f"{name}{suffix}"
+    has_suffix = name.lower().endswith((suffix, ".jpeg") if suffix == ".jpg" else suffix)
+    return name if has_suffix else f"{name}{suffix}"

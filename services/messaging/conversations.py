@@ -57,7 +57,7 @@ def shown(kind: str, text: str) -> str:
 
 
 def in_full(message: Message, words: str) -> str:
-    """The words of a message with what it quotes."""
+    """Return the text of a message with what it quotes."""
     is_quoting = message.quoted or message.quoted_kind is not MessageKind.TEXT
     return with_quote(words, shown(message.quoted_kind, message.quoted)) if is_quoting else words
 
@@ -169,7 +169,7 @@ class Conversations:
         return list(session.exec(noted.order_by(col(Said.id).desc()).limit(limit)).all())[::-1]
 
     def media_of(self, session: Session, account: str, message_id: str, kept: StoredFile) -> None:
-        """Note where the file of something said was kept."""
+        """Store where the file of a message was saved."""
         write_bulk(session)
         theirs = update(Said).where(col(Said.account) == account, col(Said.message_id) == message_id)
         session.connection().execute(theirs.values(media=kept.path, text=kept.name))

@@ -42,11 +42,11 @@ class LoopDetector:
     def is_looping(self, account: str, conversation: str, contact_id: str, words: str) -> bool:
         """Count a message of a person; return whether it was repeated too often."""
         key, now = (account, conversation, contact_id, hash(words)), self._clock()
-        known = self._rounds.get(key)
-        if known is None or now - known.since > SECONDS:
-            known = self._rounds[key] = _Round(now)
+        repeats = self._rounds.get(key)
+        if repeats is None or now - repeats.since > SECONDS:
+            repeats = self._rounds[key] = _Round(now)
             self._rounds.move_to_end(key)
             if len(self._rounds) > MAX_KNOWN:
                 self._rounds.popitem(last=False)
-        known.times += 1
-        return known.times > ROUNDS
+        repeats.times += 1
+        return repeats.times > ROUNDS

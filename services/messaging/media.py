@@ -127,7 +127,7 @@ class MediaStore:
         return StoredFile(str(path), media.name)
 
     def _room_for(self, size: int) -> None:
-        """MediaFull when a file of this size would leave too little room."""
+        """Raise MediaFull if a file of this size would leave too little space."""
         if self._used is None:
             self._used = sum(path.stat().st_size for path in self.folder.glob("*/*") if path.is_file())
         there = next(place for place in (self.folder.absolute(), *self.folder.absolute().parents) if place.exists())

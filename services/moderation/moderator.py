@@ -67,7 +67,7 @@ class Moderator:
         self._own: Sequence[str] = [host for url in (self._public_url, *own_hosts) if (host := host_of(url))]
 
     def offence(self, event: GroupMessage, qun: Qun) -> Offence | None:
-        """What is wrong with a message, as far as the message itself tells."""
+        """Return the offence of a message, as far as it can be seen without fetching anything."""
         if _is_uncounted(event):
             return None
         offending = self._in_words(event, qun)

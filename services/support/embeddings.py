@@ -49,11 +49,11 @@ class EmbeddingClient:
 
     @property
     def model(self) -> str:
-        """Which model it is, and where."""
+        """The identity of the model and its server."""
         return f"{self._settings.base_url} {self._settings.model}"
 
     async def of_question(self, text: str) -> Vectors | None:
-        """The embedding of what somebody asks, one row; None when the server is slow, wrong or away."""
+        """Return the embedding of a question, one row; None if the server is slow or fails."""
         if not self.is_on or self._breaker.is_open:
             return None
         return await self._ask([text], self._settings.timeout)

@@ -51,7 +51,7 @@ class LlmClient:
         return bool(self._settings.base_url)
 
     async def choose(self, question: str, entries: Sequence[Entry]) -> Entry | None:
-        """The one of these entries that answers a question; None when the model declines, is slow or broken."""
+        """Return the entry that answers a question; None if the model declines, is slow or fails."""
         if not self.is_on or not entries or self._under_way >= CONCURRENT or self._breaker.is_open:
             return None
         self._under_way += 1

@@ -1,4 +1,4 @@
-"""Sessions that staff serve in the platform's own client, kept as tickets so that the assistant stays silent."""
+"""Sessions that staff serve in the platform's own client, recorded as tickets so that the assistant is silent."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class StaffClient:
         self._clock = clock
 
     def taken(self, session: Session, event: SessionChanged) -> None:
-        """Assign the customer's ticket to the member of staff who took the session over; without a ticket open one."""
+        """Assign the customer's ticket to the staff member who took over the session; create one if there is none."""
         self._serve(session, event.account, event.contact_id, event.staff_id)
 
     def said(self, session: Session, event: StaffMessage) -> None:
-        """Store what a member of staff said to a customer."""
+        """Store a staff member's message to a customer."""
         answered = {"answered_at": self._clock()}
         ticket = self._serve(session, event.account, event.contact_id, event.staff_id, answered)
         body = {"type": event.kind.value, "text": event.text, "staff": event.staff_id, "ticket": ticket.id}
@@ -59,8 +59,8 @@ class StaffClient:
     ) -> Ticket:
         ticket = self._tickets.of(account, contact_id)
         if ticket is None:
-            known = self._accounts.get(account).directory.contacts.get(contact_id)
-            ticket = self._handover.add(session, account, contact_id, known.name if known else "")
+            contact = self._accounts.get(account).directory.contacts.get(contact_id)
+            ticket = self._handover.add(session, account, contact_id, contact.name if contact else "")
         values: dict[str, Any] = {"state": TicketState.OPEN, "last_at": self._clock(), "quiet_seconds": 0.0}
         if staff_id and staff_id != ticket.staff_id:
             values |= {"staff_id": staff_id, "staff_name": self._name_of(account, staff_id)}
@@ -70,5 +70,5 @@ class StaffClient:
         return ticket
 
     def _name_of(self, account: str, staff_id: str) -> str:
-        known = self._accounts.get(account).directory.contacts.get(staff_id)
-        return (known.name if known else "") or staff_id
+        contact = self._accounts.get(account).directory.contacts.get(staff_id)
+        return (contact.name if contact else "") or staff_id

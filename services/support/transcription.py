@@ -99,7 +99,7 @@ async def _playable(data: bytes) -> tuple[bytes, str]:
 
 
 async def decoded(data: bytes) -> bytes:
-    """SILK as WAV, decoded by a child process; Unreadable."""
+    """Convert SILK to WAV in a child process; raise UndecodableAudio."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.support.silk_worker"),
         stdin=asyncio.subprocess.PIPE,

@@ -40,7 +40,7 @@ class OfflineAlerts:
         self._began = clock()
 
     def minutes_offline(self, account: str) -> float | None:
-        """For how many minutes an account has been offline; None while it is online."""
+        """Return for how many minutes an account has been offline; None while it is online."""
         if self._accounts.is_online(account):
             return None
         return max(0.0, self._clock() - (self._accounts.offline_since(account) or self._began)) / MINUTE
@@ -53,9 +53,9 @@ class OfflineAlerts:
     async def run(self) -> int:
         """Tell of those that have been away too long, and of those that are back; returns how many."""
         names = self._accounts.names()
-        known = set(await self._store.read(self._alerted))
-        gone = [name for name in names if self.is_long(name) and name not in known]
-        back = [name for name in names if self._accounts.is_online(name) and name in known]
+        alerted = set(await self._store.read(self._alerted))
+        gone = [name for name in names if self.is_long(name) and name not in alerted]
+        back = [name for name in names if self._accounts.is_online(name) and name in alerted]
         for name in gone:
             await self._store.write(partial(self._report_offline, account=name))
         for name in back:
@@ -84,7 +84,7 @@ class OfflineAlerts:
             self._tell_admins(session, fill(self._config.texts.assistant_back, account=account))
 
     def _tell_admins(self, session: Session, words: str) -> None:
-        """Each admin once, through whichever online account knows them."""
+        """Notify each admin once, by any online account of which they are a contact."""
         told = set[str]()
         for name in filter(self._accounts.is_online, self._accounts.names()):
             for admin in self._accounts.admins(name):

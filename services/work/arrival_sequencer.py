@@ -14,7 +14,7 @@ MAX_WAIT_AFTER_LEAVING: Final = 10.0  # of an event left by an earlier process, 
 
 
 class Arrival:
-    """An event on its way to its conversation: the raw event, its row, its conversation and its payload, once known."""
+    """A stored event that is not yet in the queue of its conversation."""
 
     __slots__ = ("_event", "_waiter", "at", "conversation", "late", "patience", "raw", "retried", "row", "settled")
 
@@ -91,12 +91,12 @@ class ArrivalSequencer:
         loop = asyncio.get_running_loop()
         while self._waiting:
             first = self._waiting[0]
-            known = first.conversation is not None or first.settled
-            if not known and loop.time() < first.at + first.patience:
+            is_placed = first.conversation is not None or first.settled
+            if not is_placed and loop.time() < first.at + first.patience:
                 self._timer = loop.call_at(first.at + first.patience, self._move)
                 return
             self._waiting.popleft()
-            if known:
+            if is_placed:
                 self._pass_on(first)
             else:
                 first.late = True

@@ -16,10 +16,10 @@ from wechat.mentions import called
 @pytest.mark.parametrize("said", ["@" + " " * 20_000 + "x", "@a " * 20_000, "@" + "a " * 20_000, "@a@b" * 20_000])
 def test_nothing_that_is_said_holds_the_bot_up(said: str) -> None:
     """Commands are parsed for every message, so slow parsing would be a denial of service."""
-    began = time.monotonic()
+    began = time.process_time()
     assert parse(said) is None
     assert called(said, lambda _name: []) == ()
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
     assert parse("@微秘 @a b\u2005 /踢 @张三") is not None
 
 
