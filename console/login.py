@@ -22,7 +22,7 @@ async def by_link(request: web.Request) -> web.StreamResponse:
         raise TooManyRequests(retry_after=wait)
     token = await request.app[CONTAINER].console_sessions.open(request.match_info["secret"], request[CLIENT])
     if token is None:
-        return page("expired.html", 410)
+        return page(request, "expired.html", 410)
     response = web.HTTPSeeOther("/console/")
     secure = request.app[CONTAINER].config.api.public_url.startswith("https://")
     response.set_cookie(

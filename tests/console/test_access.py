@@ -192,6 +192,18 @@ async def test_no_other_file_is_served(town: Town, name: str) -> None:
         assert response.status == 404
 
 
+async def test_a_file_that_the_browser_has_is_not_sent_again(town: Town) -> None:
+    url = f"{town.url}/console/page/app.js"
+    async with town.http.get(url) as response:
+        assert response.status == 200 and response.headers["Content-Encoding"] == "gzip"
+        tag, text = response.headers["ETag"], await response.text()
+    async with town.http.get(url, headers={"If-None-Match": tag}) as response:
+        assert (response.status, await response.read()) == (304, b"")
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    async with town.http.get(url, headers={"If-None-Match": '"other"', "Accept-Encoding": "identity"}) as response:
+        assert (response.status, await response.text(), "Content-Encoding" in response.headers) == (200, text, False)
+
+
 @pytest.mark.parametrize(("language", "lang"), [("zh", b'<html lang="zh-CN">'), ("en", b'<html lang="en">')])
 async def test_the_page_begins_in_the_language_of_the_config(tmp_path: Path, language: str, lang: bytes) -> None:
     town = await Town(tmp_path, **{**SETTINGS, "language": language}).open()
