@@ -20,7 +20,7 @@ from services.work.outbox import Outbox
 from wechat.events import GroupMessage
 
 QUEUE: Final = "look"
-AT_ONCE: Final = 4  # pictures and links of an account
+AT_ONCE: Final = 2  # pictures and links of an account, which are held in memory
 
 
 class LaterLooks:

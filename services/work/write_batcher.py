@@ -59,6 +59,8 @@ class WriteBatcher(Generic[Item]):
             log.error("could not write %d items", len(self._waiting))  # noqa: TRY400 - no useful traceback
 
     def _flush(self) -> None:
+        if not self._store.is_open:  # closed while it did not answer; `drain` has logged what is lost
+            return
         most = 1 if self._alone else MAX_AT_ONCE
         items = self._waiting[:most]
         future = self._store.write_soon(lambda session: self._write(session, items))
